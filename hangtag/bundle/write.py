@@ -1,0 +1,112 @@
+"""Writing a bundle folder, whole or not at all."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hangtag.bundle.bundle import check_fit
+from hangtag.bundle.encoder_config import EncoderConfig
+from hangtag.bundle.errors import BundleError
+from hangtag.bundle.files import CALIBRATION, MANIFEST, MODEL, SCHEMA, THRESHOLDS, TOKENIZER
+from hangtag.bundle.load import load_bundle
+from hangtag.bundle.manifest import Manifest
+from hangtag.bundle.weight_file import weights_to_bytes
+from hangtag.bundle.weights import Weights
+from hangtag.schema import TagSchema
+from hangtag.thresholds import Calibration, Thresholds
+from hangtag.tokens import ProductTokenizer
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    name: str,
+    created: str,
+    base_model: str,
+    data_fingerprint: str,
+    recipe: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    encoder: EncoderConfig,
+    schema: TagSchema,
+    thresholds: Thresholds,
+    calibration: Calibration,
+    tokenizer: ProductTokenizer,
+    weights: Weights,
+) -> Manifest:
+    """Write a bundle and return its manifest; a bundle that is already in `folder` is replaced.
+
+    Everything is written and read back beside `folder` first, then renamed into place.
+
+    Raises:
+        BundleError: the parts do not fit each other, or `folder` holds something that is no bundle.
+        OSError: the disk.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would follow a link that stands for the folder)
+    _check_place(folder)
+    check_fit(schema, thresholds, calibration)
+    content = {
+        SCHEMA: schema.to_json().encode(),
+        THRESHOLDS: thresholds.model_dump_json(indent=1).encode(),
+        CALIBRATION: calibration.model_dump_json(indent=1).encode(),
+        TOKENIZER: tokenizer.to_json().encode(),
+        MODEL: weights_to_bytes(weights),
+    }
+    manifest = Manifest.of(
+        {file: hashlib.sha256(data).hexdigest() for file, data in content.items()},
+        name=name,
+        created=created,
+        base_model=base_model,
+        data_fingerprint=data_fingerprint,
+        recipe=recipe,
+        metrics=metrics,
+        encoder=encoder,
+    )
+    content[MANIFEST] = manifest.to_json().encode()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        part.chmod(0o755)  # mkdtemp made it for this user alone
+        for file, data in content.items():
+            _write(part / file, data)
+        load_bundle(part)
+        _put_in_place(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return manifest
+
+
+def _check_place(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        msg = f"bundle {folder}: is no folder; name another place"
+        raise BundleError(msg)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        msg = (
+            f"bundle {folder}: holds files but no {MANIFEST}, so it is not overwritten; name another or an empty folder"
+        )
+        raise BundleError(msg)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _put_in_place(part: Path, folder: Path) -> None:
+    old = None
+    if folder.is_dir():
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+        folder.rename(old)
+    try:
+        part.rename(folder)
+    except OSError:
+        if old is not None:
+            old.rename(folder)
+        raise
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)

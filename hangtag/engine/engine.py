@@ -1,0 +1,36 @@
+"""What every engine does."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hangtag.tokens import Tokens
+
+Logits = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """Runs a bundle's encoder and head on a device."""
+
+    @property
+    def name(self) -> str:
+        """Which engine on which device, for logs and metrics."""
+        ...
+
+    def forward(self, batch: Sequence[Tokens]) -> Logits:
+        """Raw logits of shape (count, tags), rows in the batch's order, columns in the schema's.
+
+        A text's row hangs on the text alone. Threads may call at the same time. An empty batch gives shape (0, tags).
+
+        Raises:
+            OutOfMemory: the batch is too large for the device; a smaller one may fit.
+            EngineError: a text is empty, longer than the encoder's positions or has an unknown token; or the engine
+                is closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the device's memory back. A second call does nothing."""
+        ...

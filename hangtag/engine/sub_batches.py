@@ -1,0 +1,44 @@
+"""Cutting a batch into sub-batches of like length, the same way for every engine."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hangtag.bundle import EncoderConfig
+from hangtag.engine.errors import EngineError
+from hangtag.tokens import Tokens
+
+
+def sub_batches(batch: Sequence[Tokens], max_tokens: int, ways: int = 1) -> list[list[int]]:
+    """Every index of `batch` once, longest texts first, in groups of at most `max_tokens` padded tokens.
+
+    A text longer than that stands alone. `ways` says how many groups run at a time: a batch that would fill fewer is cut
+    finer, so that all of them have work.
+    """
+    order = sorted(range(len(batch)), key=lambda index: -len(batch[index]))
+    total = sum(len(tokens) for tokens in batch)
+    budget = max(1, min(max_tokens, -(-total // ways))) if ways > 1 else max_tokens
+    groups: list[list[int]] = []
+    for index in order:
+        # The first of a group is its longest.
+        if not groups or (len(groups[-1]) + 1) * len(batch[groups[-1][0]]) > budget:
+            groups.append([])
+        groups[-1].append(index)
+    return groups
+
+
+def check_tokens(batch: Sequence[Tokens], encoder: EncoderConfig) -> None:
+    """Refuse what the encoder has no embedding for.
+
+    Raises:
+        EngineError: a text is empty, too long, or has a token or segment that the encoder does not know.
+    """
+    for place, tokens in enumerate(batch):
+        length = len(tokens)
+        if not 0 < length <= encoder.positions or tokens.segments.shape != tokens.ids.shape:
+            msg = f"text {place} of the batch has {length} tokens; the encoder takes 1 to {encoder.positions}"
+            raise EngineError(msg)
+        for what, ids, count in (("token", tokens.ids, encoder.vocab), ("segment", tokens.segments, encoder.segments)):
+            if int(np.min(ids)) < 0 or int(np.max(ids)) >= count:
+                msg = f"text {place} of the batch has {what} ids outside 0..{count - 1}; use the bundle's own tokenizer"
+                raise EngineError(msg)

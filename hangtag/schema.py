@@ -1,0 +1,171 @@
+"""The tag schema: facets, tags, parents, where a facet applies, rules and blocked tags."""
+
+import hashlib
+import json
+import re
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+FacetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+_TAG = re.compile(r"^[a-z][a-z0-9_]{0,39}:\S.{0,199}$")
+_MAX_PATHS = 100_000
+
+
+class SchemaError(ValueError):
+    """The tag schema contradicts itself; the message names the facet, tag or rule."""
+
+
+class FacetKind(StrEnum):
+    """`single`: exactly one of the facet's tags fits. `multi`: any number fit."""
+
+    SINGLE = "single"
+    MULTI = "multi"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Facet(_Frozen):
+    """A named group of tags.
+
+    `applies_when` lists tags of single facets: the facet is told only of products that have one of them; empty means
+    always. `parent` names the single facet above this one, whose tags are this facet's tags' parents.
+    """
+
+    name: FacetName
+    kind: FacetKind
+    values: tuple[str, ...] = Field(min_length=1)
+    parent: FacetName | None = None
+    applies_when: tuple[str, ...] = ()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The facet's tags, `facet:value`, in score order."""
+        return tuple(f"{self.name}:{value}" for value in self.values)
+
+
+class Rule(_Frozen):
+    """`implies`: where `when` is served, `then` is served too. `excludes`: where `when` is served, `then` is not."""
+
+    kind: Literal["implies", "excludes"]
+    when: str
+    then: str
+
+
+class TagSchema(_Frozen):
+    """Everything that may be said of a product. Scores are laid out facet after facet, in this order."""
+
+    facets: tuple[Facet, ...] = Field(min_length=1)
+    parents: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    blocked: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        names = [facet.name for facet in self.facets]
+        if len(set(names)) != len(names):
+            msg = f"two facets share a name: {sorted(names)}"
+            raise SchemaError(msg)
+        for tag in self.tags:
+            if not _TAG.match(tag):
+                msg = f"tag {tag!r} is not facet:value"
+                raise SchemaError(msg)
+        if len(set(self.tags)) != len(self.tags):
+            repeated = sorted({tag for tag in self.tags if self.tags.count(tag) > 1})
+            msg = f"tags listed twice: {repeated[:5]}"
+            raise SchemaError(msg)
+        self._check_references()
+        return self
+
+    def _check_references(self) -> None:
+        known = set(self.tags)
+        facets = {facet.name: facet for facet in self.facets}
+        seen: set[str] = set()
+        for facet in self.facets:
+            for tag in facet.applies_when:
+                if tag not in known or tag.split(":", 1)[0] not in seen:
+                    msg = f"facet {facet.name}: applies_when names {tag!r}, which is no tag of a facet listed before it"
+                    raise SchemaError(msg)
+            if facet.parent is not None:
+                above = facets.get(facet.parent)
+                if above is None or FacetKind.MULTI in (above.kind, facet.kind) or facet.parent not in seen:
+                    msg = f"facet {facet.name}: parent {facet.parent!r} is no single facet listed before it"
+                    raise SchemaError(msg)
+                for tag in facet.tags:
+                    if not self.parents.get(tag):
+                        msg = f"tag {tag}: its parent in {facet.parent!r} is missing"
+                        raise SchemaError(msg)
+            seen.add(facet.name)
+        for child, above_tags in self.parents.items():
+            child_facet = facets.get(child.split(":", 1)[0])
+            if child not in known or child_facet is None or child_facet.parent is None:
+                msg = f"parents: {child!r} is no tag of a facet with a parent"
+                raise SchemaError(msg)
+            for tag in above_tags:
+                if tag not in known or not tag.startswith(f"{child_facet.parent}:"):
+                    msg = f"parents of {child!r}: {tag!r} is no tag of {child_facet.parent!r}"
+                    raise SchemaError(msg)
+        for tag in (*self.blocked, *(end for rule in self.rules for end in (rule.when, rule.then))):
+            if tag not in known:
+                msg = f"rules and blocked tags name {tag!r}, which is not in the schema"
+                raise SchemaError(msg)
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """Every tag, in score order."""
+        return tuple(tag for facet in self.facets for tag in facet.tags)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Position of each tag in the scores."""
+        return {tag: position for position, tag in enumerate(self.tags)}
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """Where each facet's tags stand in the scores."""
+        result, start = {}, 0
+        for facet in self.facets:
+            result[facet.name] = slice(start, start + len(facet.values))
+            start += len(facet.values)
+        return result
+
+    @cached_property
+    def chains(self) -> tuple[tuple[Facet, ...], ...]:
+        """The single facets, top first, grouped where one is the parent of the next; a facet without kin stands alone."""
+        by_parent = {facet.parent: facet for facet in self.facets if facet.parent}
+        result = []
+        for facet in self.facets:
+            if facet.kind is FacetKind.SINGLE and facet.parent is None:
+                chain = [facet]
+                while chain[-1].name in by_parent:
+                    chain.append(by_parent[chain[-1].name])
+                result.append(tuple(chain))
+        return tuple(result)
+
+    def paths(self, chain: tuple[Facet, ...]) -> list[tuple[int, ...]]:
+        """Every way down a chain as score positions, blocked tags left out: one tag of each facet, each under the one before."""
+        blocked = set(self.blocked)
+        ways: list[tuple[str, ...]] = [(tag,) for tag in chain[0].tags if tag not in blocked]
+        for facet in chain[1:]:
+            below: dict[str, list[str]] = {}
+            for tag in facet.tags:
+                for above in self.parents[tag] if tag not in blocked else ():
+                    below.setdefault(above, []).append(tag)
+            ways = [(*way, tag) for way in ways for tag in below.get(way[-1], ())]
+            if len(ways) > _MAX_PATHS:
+                msg = f"facets {[f.name for f in chain]}: more than {_MAX_PATHS} paths"
+                raise SchemaError(msg)
+        return [tuple(self.index[tag] for tag in way) for way in ways]
+
+    def to_json(self) -> str:
+        """Canonical JSON: the same schema always gives the same text."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+
+    @cached_property
+    def content_hash(self) -> str:
+        """sha256 of the canonical JSON, hex."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()

@@ -1,0 +1,27 @@
+"""Typed settings: environment over one TOML file over defaults."""
+
+from hangtag.settings.model import (
+    KafkaSettings,
+    LogSettings,
+    ModelSettings,
+    RedisSettings,
+    ServerSettings,
+    Settings,
+    WorkerSettings,
+)
+from hangtag.settings.sources import Resolved, SettingsError, load_settings, resolve, variable_of
+
+__all__ = [
+    "KafkaSettings",
+    "LogSettings",
+    "ModelSettings",
+    "RedisSettings",
+    "Resolved",
+    "ServerSettings",
+    "Settings",
+    "SettingsError",
+    "WorkerSettings",
+    "load_settings",
+    "resolve",
+    "variable_of",
+]

@@ -1,0 +1,140 @@
+"""Settings from the environment and one TOML file, and where each came from."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from hangtag.settings.model import Settings
+
+PREFIX = "HANGTAG_"
+FILE_VARIABLE = "HANGTAG_CONFIG"
+DEFAULT_FILE = Path("hangtag.toml")
+_DELIMITER = "__"
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or wrong; the message names it and says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """One setting: dotted name, value for display (secrets masked), where it came from, what it means."""
+
+    name: str
+    value: str
+    origin: str
+    description: str
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read settings: environment over file over default.
+
+    The file is the one that `HANGTAG_CONFIG` names, else `hangtag.toml` in the current folder if there is one.
+
+    Raises:
+        SettingsError: a setting is unknown or wrong, or the file cannot be read.
+    """
+    return _load(os.environ if environment is None else environment)[0]
+
+
+def resolve(environment: Mapping[str, str] | None = None) -> list[Resolved]:
+    """Every setting with its value and where it came from; errors as in `load_settings`."""
+    environment = os.environ if environment is None else environment
+    settings, file, in_file = _load(environment)
+    result = []
+    for name, field_value, description in _leaves(settings):
+        variable = variable_of(name)
+        group, leaf = name.split(".")
+        if variable in environment:
+            origin = f"environment {variable}"
+        elif leaf in in_file.get(group, {}):
+            origin = f"file {file}"
+        else:
+            origin = "default"
+        result.append(Resolved(name, _display(field_value), origin, description))
+    return result
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a dotted setting: `kafka.bootstrap` is `HANGTAG_KAFKA__BOOTSTRAP`."""
+    return PREFIX + name.upper().replace(".", _DELIMITER)
+
+
+def _load(environment: Mapping[str, str]) -> tuple[Settings, Path | None, dict[str, Any]]:
+    known = {variable_of(name): name for name, _, _ in _leaves(Settings())}
+    for variable in environment:
+        if variable.startswith(PREFIX) and variable != FILE_VARIABLE and variable not in known:
+            msg = f"environment {variable}: no such setting{_did_you_mean(variable, list(known))}"
+            raise SettingsError(msg)
+    file = _file(environment)
+    in_file = _read(file)
+    names = set(known.values())
+    for group, values in in_file.items():
+        for leaf in values if isinstance(values, dict) else ("",):
+            name = f"{group}.{leaf}".rstrip(".")
+            if name not in names:
+                msg = f"{file}: {name}: no such setting{_did_you_mean(name, sorted(names))}"
+                raise SettingsError(msg)
+    try:
+        return _merge(environment, known, in_file), file, in_file
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in problem["loc"][:2])
+        origin = f"environment {variable_of(name)}" if variable_of(name) in environment else f"{file}: {name}"
+        msg = f"{origin}: {problem['msg']}"
+        raise SettingsError(msg) from None
+
+
+def _merge(environment: Mapping[str, str], known: Mapping[str, str], in_file: dict[str, Any]) -> Settings:
+    merged: dict[str, dict[str, Any]] = {group: dict(values) for group, values in in_file.items()}
+    for variable, name in known.items():
+        if variable in environment:
+            group, leaf = name.split(".")
+            merged.setdefault(group, {})[leaf] = environment[variable]
+    return Settings.model_validate(merged)
+
+
+def _file(environment: Mapping[str, str]) -> Path | None:
+    named = environment.get(FILE_VARIABLE)
+    if named:
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{file}: {error.strerror}; {FILE_VARIABLE} names the settings file"
+        raise SettingsError(msg) from error
+    except ValueError as error:
+        msg = f"{file}: no TOML: {error}"
+        raise SettingsError(msg) from error
+
+
+def _leaves(settings: Settings) -> Iterator[tuple[str, Any, str]]:
+    for group in type(settings).model_fields:
+        values: BaseModel = getattr(settings, group)
+        for leaf, field in type(values).model_fields.items():
+            yield f"{group}.{leaf}", getattr(values, leaf), field.description or ""
+
+
+def _display(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        secret = value.get_secret_value()
+        # A URL without user and password tells nothing secret, and is what one looks for.
+        return secret if "://" in secret and "@" not in secret else "**********"
+    return "" if value is None else str(value)
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else "; `hangtag config` lists them all"

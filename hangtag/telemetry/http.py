@@ -1,0 +1,59 @@
+"""Metrics and health over HTTP: `/metrics` for Prometheus, `/healthz` for the orchestrator."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from hangtag.telemetry.health import Pulses
+
+
+class TelemetryServer:
+    """A small HTTP server on a thread of its own; a context manager."""
+
+    def __init__(self, port: int, pulses: Pulses, host: str = "127.0.0.1") -> None:
+        self._server = ThreadingHTTPServer((host, port), _handler(pulses))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="telemetry", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.server_port
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _handler(pulses: Pulses) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802 (the name the base class calls)
+            if self.path == "/metrics":
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+            elif self.path == "/healthz":
+                beats = pulses()
+                body = {beat.name: {"age_s": round(beat.age_s, 3), "limit_s": beat.limit_s} for beat in beats}
+                healthy = all(beat.is_healthy for beat in beats)
+                self._answer(200 if healthy else 503, "application/json", orjson.dumps(body))
+            else:
+                self._answer(404, "text/plain", b"/metrics or /healthz\n")
+
+        def _answer(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Scrapes are not news."""
+
+    return Handler

@@ -1,0 +1,28 @@
+"""Every metric, named once."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+# Worker
+RECORDS_POLLED = Counter("hangtag_records_polled", "Records taken from products.events")
+RECORDS_SETTLED = Counter("hangtag_records_settled", "Records settled, by how", ["outcome"])
+RECORDS_WAITING = Gauge("hangtag_records_waiting", "Records polled and not settled")
+OLDEST_WAITING_SECONDS = Gauge("hangtag_oldest_waiting_seconds", "Age of the oldest record that is not settled")
+BATCH_TOKENS = Histogram(
+    "hangtag_batch_tokens", "Tokens of a batch, padding included", buckets=(256, 512, 1024, 2048, 4096, 8192, 16384, 65536)
+)
+STAGE_SECONDS = Histogram("hangtag_stage_seconds", "Time of one batch in a stage", ["stage"], buckets=_STAGE_BUCKETS)
+PAUSED = Gauge("hangtag_polling_paused", "1 while polling is paused, by reason", ["reason"])
+RETRIES = Counter("hangtag_retries", "Calls tried again, by the system called", ["system"])
+
+# Server
+CALLS = Counter("hangtag_calls", "gRPC calls, by method and status code", ["method", "code"])
+CALL_SECONDS = Histogram("hangtag_call_seconds", "Time of a gRPC call", ["method"], buckets=_STAGE_BUCKETS)
+LOOKUPS = Counter("hangtag_lookups", "Products looked up, by freshness", ["freshness"])
+COALESCED_KEYS = Histogram(
+    "hangtag_coalesced_keys", "Products read by one round trip to the store", buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 5000)
+)
+
+# Both
+BUNDLE = Gauge("hangtag_bundle_info", "1 for the bundle in use", ["name", "version", "engine"])

@@ -1,0 +1,48 @@
+"""Text cleaning: the one function that training and serving share, so that a model sees what it was trained on."""
+
+import html
+import re
+import unicodedata
+
+MAX_TITLE_CHARS = 1_000
+MAX_CATEGORY_CHARS = 500
+MAX_DESCRIPTION_CHARS = 8_000
+
+# Markup is stripped with bounded work: no pattern below can backtrack across a `<`.
+_UNSEEN_ELEMENT = re.compile(r"<(script|style)\b[^<>]*>[^<]*(?:<(?!/\1)[^<]*)*</\1\s*>", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--[^<]*?-->")
+_TAG = re.compile(r"</?[a-zA-Z!?][^<>]*>")
+_SPACE = re.compile(r"\s+")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+
+# Categories that carry no text: control, format (zero-width joiners, bidi marks), surrogate, private use, unassigned.
+_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+# The cap is applied to the raw text first, so that a megabyte of markup costs no more than this many times the cap.
+_RAW_CHARS_PER_CLEAN_CHAR = 4
+
+
+def clean_text(text: str, max_chars: int = MAX_DESCRIPTION_CHARS) -> str:
+    """Return `text` as one line of visible characters, at most `max_chars` long.
+
+    HTML elements and entities (also doubly escaped ones) are resolved, Unicode is brought to NFKC, control, zero-width
+    and unassigned characters go, runs of white space become one space. The result is empty if nothing visible is left.
+    Cleaning a cleaned text changes nothing unless it spells out markup (`&lt;b&gt;` cleaned twice loses its tag).
+    """
+    raw = text[: max_chars * _RAW_CHARS_PER_CLEAN_CHAR]
+    if "&" in raw and _ENTITY.search(raw):
+        raw = html.unescape(html.unescape(raw))
+    if "<" in raw:
+        raw = _UNSEEN_ELEMENT.sub(" ", raw)
+        raw = _COMMENT.sub(" ", raw)
+        raw = _TAG.sub(" ", raw)
+    if not raw.isascii():
+        raw = unicodedata.normalize("NFKC", raw)
+    if not raw.isprintable():
+        raw = "".join(_visible(char) for char in raw)
+    return _SPACE.sub(" ", raw).strip()[:max_chars].rstrip()
+
+
+def _visible(char: str) -> str:
+    if char.isspace():
+        return " "
+    return "" if unicodedata.category(char) in _UNSEEN_CATEGORIES else char

@@ -1,0 +1,1 @@
+"""Generated from protos/hangtag/v1 by `make protos`."""

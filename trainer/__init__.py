@@ -1,0 +1,1 @@
+"""Fine-tuning, thresholds and evaluation: labelled products in, a bundle out."""

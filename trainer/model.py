@@ -1,0 +1,53 @@
+"""The network that is fine-tuned: a BERT encoder, mean pooling and one linear head over all tags."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from trainer.base_model import BaseModelError
+
+
+class TagModel(nn.Module):
+    """Token ids in, one logit per tag out (shape: batch x tags, in the schema's order)."""
+
+    def __init__(self, encoder: nn.Module, tags: int, dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(encoder.config.hidden_size, tags)
+
+    def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
+        """Logits of shape (batch, tags); `mask` is 1 on tokens and 0 on padding."""
+        hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
+        weights = mask.unsqueeze(-1).to(torch.float32)
+        pooled = (hidden.float() * weights).sum(1) / weights.sum(1)
+        with torch.autocast(pooled.device.type, enabled=False):
+            logits: Tensor = self.head(self.dropout(pooled))
+        return logits
+
+
+def load_encoder(path: str) -> tuple[nn.Module, Tokenizer, dict[str, Any]]:
+    """Load a BERT checkpoint without its pooler: the encoder, its fast tokenizer and its config.
+
+    Raises:
+        BaseModelError: the checkpoint is no BERT or cannot be read.
+    """
+    try:
+        config = AutoConfig.from_pretrained(path)
+        if config.model_type != "bert":
+            msg = f"{path} is a {config.model_type} checkpoint; the engines run BERT encoders"
+            raise BaseModelError(msg)
+        encoder = AutoModel.from_pretrained(path, config=config, add_pooling_layer=False, dtype=torch.float32)
+        tokenizer_file = Path(path) / "tokenizer.json"
+        if tokenizer_file.is_file():
+            tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        else:
+            tokenizer = Tokenizer.from_str(AutoTokenizer.from_pretrained(path).backend_tokenizer.to_str())
+    except OSError as error:
+        msg = f"{path}: {error}"
+        raise BaseModelError(msg) from error
+    return encoder, tokenizer, config.to_dict()

@@ -1,0 +1,76 @@
+"""A recipe and a data folder, read and tokenised: what training and bundle making start from."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hangtag.schema import TagSchema
+from hangtag.tokens import ProductTokenizer
+from trainer.base_model import resolve_base_model
+from trainer.examples import Example, examples_of
+from trainer.labelled import LabelledProduct, read_labelled
+from trainer.model import TagModel, load_encoder
+from trainer.recipe import Recipe, RecipeError
+from trainer.schema_of import schema_of
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything a run needs; `train` holds one list of examples per source."""
+
+    schema: TagSchema
+    tokenizer: ProductTokenizer
+    encoder: nn.Module
+    encoder_config: dict[str, Any]
+    train: list[list[Example]]
+    train_products: list[LabelledProduct]
+    validation: list[Example]
+    data_fingerprint: str
+
+    def model(self, recipe: Recipe) -> TagModel:
+        """A fresh model on the device at hand; its head is drawn from the recipe's seed."""
+        torch.manual_seed(recipe.seed)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return TagModel(self.encoder, len(self.schema.tags), recipe.dropout).to(device)
+
+
+def prepare(recipe: Recipe, data: Path) -> Prepared:
+    """Read the recipe's files below `data`, derive the tag schema, load the base model, tokenise.
+
+    Raises:
+        RecipeError: facets and data do not fit, or there is nothing to validate on.
+        LabelledFileError: a file is missing or has a bad line.
+        BaseModelError: the base model cannot be loaded.
+    """
+    train = [read_labelled([data / name for name in source.train], source.assume) for source in recipe.sources]
+    validation_files = [data / name for source in recipe.sources for name in source.validation]
+    validation = read_labelled(validation_files)
+    if not validation or not all(train):
+        msg = "a run needs training products in every source and validation products: name validation files"
+        raise RecipeError(msg)
+    products = [product for source in train for product in source]
+    schema = schema_of(recipe, products)
+    encoder, raw_tokenizer, config = load_encoder(resolve_base_model(recipe.base_model))
+    tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens)
+    files = [data / name for source in recipe.sources for name in (*source.train, *source.validation)]
+    return Prepared(
+        schema,
+        tokenizer,
+        encoder,
+        config,
+        [examples_of(source, schema, tokenizer) for source in train],
+        products,
+        examples_of(validation, schema, tokenizer),
+        _fingerprint(files),
+    )
+
+
+def _fingerprint(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,76 @@
+"""Training settings: data that is saved with every run and with the bundle it makes."""
+
+import tomllib
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hangtag.schema import FacetKind, Rule
+
+
+class RecipeError(ValueError):
+    """The recipe cannot be used; the message says which setting and what would be right."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Settings):
+    """Labelled files that belong together."""
+
+    train: tuple[str, ...] = Field(min_length=1, description="JSONL files, relative to --data")
+    validation: tuple[str, ...] = Field(default=(), description="JSONL files that choose epoch, calibration and thresholds")
+    fraction: float = Field(default=1.0, gt=0, le=1, description="part of the products drawn anew for each epoch")
+    assume: tuple[str, ...] = Field(default=(), description="tags that hold for every product of these training files")
+
+
+class FacetSettings(_Settings):
+    """How a facet of the data enters the tag schema."""
+
+    kind: FacetKind
+    parent: str | None = Field(default=None, description="the single facet above; the data says which tag is under which")
+    applies_when: tuple[str, ...] = Field(default=(), description="tags of facets listed before; empty: always")
+
+
+class Recipe(_Settings):
+    """Everything that decides what a run trains."""
+
+    name: str = Field(default="tagger", pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    base_model: str = Field(default="starter", description="`starter`, a checkpoint's folder or a hub name")
+    sources: tuple[Source, ...] = Field(min_length=1)
+    facets: dict[str, FacetSettings] = Field(default_factory=dict, description="in score order; empty: told from the data")
+    rules: tuple[Rule, ...] = ()
+    blocked: tuple[str, ...] = ()
+    max_tokens: int = Field(default=128, ge=8, le=512)
+    epochs: int = Field(default=6, ge=1)
+    batch_size: int = Field(default=32, ge=1, description="products")
+    learning_rate: float = Field(default=1.5e-4, gt=0)
+    head_learning_rate: float = Field(default=1.5e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0, description="not on biases and norms")
+    warmup: float = Field(default=0.06, ge=0, lt=1, description="part of all steps; then linear decay to zero")
+    clip_norm: float = Field(default=1.0, gt=0)
+    label_smoothing: float = Field(default=0.05, ge=0, lt=1, description="single facets only")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="on the pooled vector")
+    patience: int = Field(default=2, ge=1, description="epochs without a better validation score before training stops")
+    precision: str = Field(default="bf16", pattern=r"^(fp32|bf16)$", description="of the encoder's matrix products")
+    auto_precision: float = Field(default=0.9, gt=0, lt=1, description="of a single facet's AUTO tags on validation data")
+    review_precision: float = Field(default=0.5, gt=0, lt=1, description="of the tags in REVIEW or above, likewise")
+    seed: int = 7
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read a recipe.
+
+        Raises:
+            RecipeError: the file is missing, no TOML, or a setting is unknown or wrong.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            msg = f"{path}: {error.strerror}"
+            raise RecipeError(msg) from error
+        except ValueError as error:
+            msg = f"{path}: {error}"
+            raise RecipeError(msg) from error
