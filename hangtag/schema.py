@@ -83,23 +83,33 @@ class TagSchema(_Frozen):
 
     def _check_references(self) -> None:
         known = set(self.tags)
-        facets = {facet.name: facet for facet in self.facets}
-        seen: set[str] = set()
+        facets: dict[str, Facet] = {}
         for facet in self.facets:
             for tag in facet.applies_when:
-                if tag not in known or tag.split(":", 1)[0] not in seen:
+                if tag not in known or tag.split(":", 1)[0] not in facets:
                     msg = f"facet {facet.name}: applies_when names {tag!r}, which is no tag of a facet listed before it"
                     raise SchemaError(msg)
-            if facet.parent is not None:
-                above = facets.get(facet.parent)
-                if above is None or FacetKind.MULTI in (above.kind, facet.kind) or facet.parent not in seen:
-                    msg = f"facet {facet.name}: parent {facet.parent!r} is no single facet listed before it"
-                    raise SchemaError(msg)
-                for tag in facet.tags:
-                    if not self.parents.get(tag):
-                        msg = f"tag {tag}: its parent in {facet.parent!r} is missing"
-                        raise SchemaError(msg)
-            seen.add(facet.name)
+            self._check_parent(facet, facets)
+            facets[facet.name] = facet
+        self._check_parents(known, facets)
+        for tag in (*self.blocked, *(end for rule in self.rules for end in (rule.when, rule.then))):
+            if tag not in known:
+                msg = f"rules and blocked tags name {tag!r}, which is not in the schema"
+                raise SchemaError(msg)
+
+    def _check_parent(self, facet: Facet, before: dict[str, Facet]) -> None:
+        if facet.parent is None:
+            return
+        above = before.get(facet.parent)
+        if above is None or FacetKind.MULTI in (above.kind, facet.kind):
+            msg = f"facet {facet.name}: parent {facet.parent!r} is no single facet listed before it"
+            raise SchemaError(msg)
+        for tag in facet.tags:
+            if not self.parents.get(tag):
+                msg = f"tag {tag}: its parent in {facet.parent!r} is missing"
+                raise SchemaError(msg)
+
+    def _check_parents(self, known: set[str], facets: dict[str, Facet]) -> None:
         for child, above_tags in self.parents.items():
             child_facet = facets.get(child.split(":", 1)[0])
             if child not in known or child_facet is None or child_facet.parent is None:
@@ -109,10 +119,6 @@ class TagSchema(_Frozen):
                 if tag not in known or not tag.startswith(f"{child_facet.parent}:"):
                     msg = f"parents of {child!r}: {tag!r} is no tag of {child_facet.parent!r}"
                     raise SchemaError(msg)
-        for tag in (*self.blocked, *(end for rule in self.rules for end in (rule.when, rule.then))):
-            if tag not in known:
-                msg = f"rules and blocked tags name {tag!r}, which is not in the schema"
-                raise SchemaError(msg)
 
     @cached_property
     def tags(self) -> tuple[str, ...]:
@@ -135,7 +141,7 @@ class TagSchema(_Frozen):
 
     @cached_property
     def chains(self) -> tuple[tuple[Facet, ...], ...]:
-        """The single facets, top first, grouped where one is the parent of the next; a facet without kin stands alone."""
+        """The single facets, top first, grouped where one is the parent of the next; others stand alone."""
         by_parent = {facet.parent: facet for facet in self.facets if facet.parent}
         result = []
         for facet in self.facets:
@@ -147,7 +153,7 @@ class TagSchema(_Frozen):
         return tuple(result)
 
     def paths(self, chain: tuple[Facet, ...]) -> list[tuple[int, ...]]:
-        """Every way down a chain as score positions, blocked tags left out: one tag of each facet, each under the one before."""
+        """Every way down a chain as score positions: one tag of each facet, each under the one before, none blocked."""
         blocked = set(self.blocked)
         ways: list[tuple[str, ...]] = [(tag,) for tag in chain[0].tags if tag not in blocked]
         for facet in chain[1:]:

@@ -16,7 +16,7 @@ TokenIds = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One tokenised text: `ids` and `segments` (0 for the first segment, 1 for the second), int32 of shape (length,)."""
+    """One tokenised text: `ids` and `segments` (0 or 1: which of the two texts), int32 of shape (length,)."""
 
     ids: TokenIds
     segments: TokenIds

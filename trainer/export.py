@@ -5,18 +5,99 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hangtag.bundle import EncoderConfig, Layer, Linear, Norm, Table, Weights
-from hangtag.tokens import Tokens, pad
+from hangtag.bundle import EncoderConfig, Layer, Norm, Weights
+from hangtag.tokens import ProductTokenizer, Tokens
+from trainer.activations import Inputs, linear_inputs
 from trainer.model import TagModel
+from trainer.quantize import quantised_linears, quantised_table
 
-_LINEARS = {
-    "query": "attention.self.query",
-    "key": "attention.self.key",
-    "value": "attention.self.value",
-    "attention_output": "attention.output.dense",
-    "intermediate": "intermediate.dense",
-    "output": "output.dense",
-}
+
+class ExportError(ValueError):
+    """The model cannot be exported; the message says why."""
+
+
+def encoder_config_of(config: Mapping[str, Any], max_tokens: int) -> EncoderConfig:
+    """Read a BERT `config.json`.
+
+    Raises:
+        ExportError: the encoder does something that the engines do not.
+    """
+    wanted = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
+    for key, value in wanted.items():
+        if config.get(key, value) != value:
+            msg = f"the encoder has {key} {config[key]!r}; the engines run {value!r}"
+            raise ExportError(msg)
+    return EncoderConfig(
+        layers=config["num_hidden_layers"],
+        hidden=config["hidden_size"],
+        heads=config["num_attention_heads"],
+        intermediate=config["intermediate_size"],
+        vocab=config["vocab_size"],
+        positions=config["max_position_embeddings"],
+        segments=config["type_vocab_size"],
+        norm_epsilon=config["layer_norm_eps"],
+        max_tokens=max_tokens,
+    )
+
+
+def export(
+    model: TagModel, tokenizer: ProductTokenizer, encoder_config: Mapping[str, Any], calibration: Sequence[Tokens]
+) -> tuple[EncoderConfig, Weights]:
+    """Quantise a model; `calibration` holds some hundred tokenised training texts that show what inputs layers see.
+
+    Returns the encoder's shape and the weights, both for `write_bundle`. The model is left as it was.
+
+    Raises:
+        ExportError: the encoder does something that the engines do not, or there are no calibration texts.
+    """
+    if not calibration:
+        msg = "export needs calibration texts: give it some hundred tokenised training texts"
+        raise ExportError(msg)
+    config = encoder_config_of(encoder_config, tokenizer.max_tokens)
+    inputs = linear_inputs(model, calibration)
+    embeddings: Any = model.encoder.embeddings
+    layers: Any = model.encoder.encoder.layer
+    weights = Weights(
+        words=quantised_table(_array(embeddings.word_embeddings.weight)),
+        positions=_array(embeddings.position_embeddings.weight),
+        segments=_array(embeddings.token_type_embeddings.weight),
+        embedding_norm=_norm(embeddings.LayerNorm),
+        layers=tuple(_layer(layer, its_inputs) for layer, its_inputs in zip(layers, inputs, strict=True)),
+        head_weight=_array(model.head.weight),
+        head_bias=_array(model.head.bias),
+    )
+    return config, weights
+
+
+def _layer(layer: Any, inputs: Inputs) -> Layer:
+    attention = layer.attention.self
+    query, key, value = quantised_linears(
+        [_pair(attention.query), _pair(attention.key), _pair(attention.value)], inputs.hidden
+    )
+    (attention_output,) = quantised_linears([_pair(layer.attention.output.dense)], inputs.mixed)
+    (intermediate,) = quantised_linears([_pair(layer.intermediate.dense)], inputs.attended)
+    (output,) = quantised_linears([_pair(layer.output.dense)], inputs.wide)
+    return Layer(
+        query=query,
+        key=key,
+        value=value,
+        attention_output=attention_output,
+        attention_norm=_norm(layer.attention.output.LayerNorm),
+        intermediate=intermediate,
+        output=output,
+        output_norm=_norm(layer.output.LayerNorm),
+    )
+
+
+def _pair(linear: nn.Linear) -> tuple[np.ndarray, np.ndarray]:
+    return _array(linear.weight), _array(linear.bias)
+
+
+def _norm(norm: nn.LayerNorm) -> Norm:
+    return Norm(_array(norm.weight), _array(norm.bias))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().to("cpu", torch.float32).numpy().copy()

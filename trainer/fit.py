@@ -65,7 +65,9 @@ def fit(
     to go on: called again with the same arguments it resumes after the last finished epoch.
     """
     device = next(model.parameters()).device
-    per_epoch = [math.ceil(len(examples) * source.fraction) for examples, source in zip(train, recipe.sources, strict=True)]
+    per_epoch = [
+        math.ceil(len(examples) * source.fraction) for examples, source in zip(train, recipe.sources, strict=True)
+    ]
     steps = math.ceil(sum(per_epoch) / recipe.batch_size)
     optimizer = _optimizer(model, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_then_linear(recipe, steps * recipe.epochs))
@@ -79,7 +81,9 @@ def fit(
         rng = random.Random(recipe.seed * 10_007 + number)
         torch.manual_seed(recipe.seed * 10_007 + number)
         drawn = [
-            example for examples, count in zip(train, per_epoch, strict=True) for example in rng.sample(list(examples), count)
+            example
+            for examples, count in zip(train, per_epoch, strict=True)
+            for example in rng.sample(list(examples), count)
         ]
         started = time.monotonic()
         loss = _train_epoch(model, drawn, optimizer, schedule, schema, recipe, rng, number, on_step)
@@ -88,15 +92,8 @@ def fit(
         history.append(epoch)
         if epoch.score > best:
             best = epoch.score
-            _write(run / _BEST, lambda path: save_file(_state(model), path))
-        state = {
-            "model": _state(model),
-            "optimizer": optimizer.state_dict(),
-            "schedule": schedule.state_dict(),
-            "history": [asdict(each) for each in history],
-        }
-        _write(run / _RESUME, lambda path, state=state: torch.save(state, path))
-        _write(run / _HISTORY, lambda path: path.write_text("".join(json.dumps(asdict(e)) + "\n" for e in history)))
+            _replace(run / _BEST, lambda path: save_file(_state(model), path))
+        _checkpoint(model, optimizer, schedule, history, run)
         on_epoch(epoch)
     model.load_state_dict(load_file(run / _BEST, device=str(device)))
     (run / _RESUME).unlink(missing_ok=True)
@@ -189,7 +186,25 @@ def _state(model: TagModel) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
 
-def _write(path: Path, write: Callable[[Path], object]) -> None:
+def _checkpoint(
+    model: TagModel,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LambdaLR,
+    history: Sequence[Epoch],
+    run: Path,
+) -> None:
+    state = {
+        "model": _state(model),
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+        "history": [asdict(epoch) for epoch in history],
+    }
+    _replace(run / _RESUME, lambda path: torch.save(state, path))
+    lines = "".join(json.dumps(epoch) + "\n" for epoch in state["history"])
+    _replace(run / _HISTORY, lambda path: path.write_text(lines, encoding="utf-8"))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
     # Whole or not at all: a run that is killed while it writes keeps its last checkpoint.
     part = path.with_name(path.name + ".part")
     write(part)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from hangtag.product_text import ProductText
 
@@ -40,8 +40,8 @@ def _read_file(path: Path, assumed: frozenset[str]) -> Iterator[LabelledProduct]
     if not path.is_file():
         msg = f"{path}: no such file"
         raise LabelledFileError(msg)
-    opened: IO[str] = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
+    open_text = gzip.open if path.suffix == ".gz" else Path.open
+    with open_text(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 try:

@@ -14,7 +14,7 @@ from trainer.base_model import BaseModelError
 class TagModel(nn.Module):
     """Token ids in, one logit per tag out (shape: batch x tags, in the schema's order)."""
 
-    def __init__(self, encoder: nn.Module, tags: int, dropout: float) -> None:
+    def __init__(self, encoder: Any, tags: int, dropout: float) -> None:
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)

@@ -27,8 +27,8 @@ class Prepared:
     encoder: nn.Module
     encoder_config: dict[str, Any]
     train: list[list[Example]]
-    train_products: list[LabelledProduct]
     validation: list[Example]
+    validation_products: list[LabelledProduct]
     data_fingerprint: str
 
     def model(self, recipe: Recipe) -> TagModel:
@@ -63,8 +63,8 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         encoder,
         config,
         [examples_of(source, schema, tokenizer) for source in train],
-        products,
         examples_of(validation, schema, tokenizer),
+        validation,
         _fingerprint(files),
     )
 

@@ -21,7 +21,9 @@ class Source(_Settings):
     """Labelled files that belong together."""
 
     train: tuple[str, ...] = Field(min_length=1, description="JSONL files, relative to --data")
-    validation: tuple[str, ...] = Field(default=(), description="JSONL files that choose epoch, calibration and thresholds")
+    validation: tuple[str, ...] = Field(
+        default=(), description="JSONL files that choose epoch, calibration and thresholds"
+    )
     fraction: float = Field(default=1.0, gt=0, le=1, description="part of the products drawn anew for each epoch")
     assume: tuple[str, ...] = Field(default=(), description="tags that hold for every product of these training files")
 
@@ -30,7 +32,9 @@ class FacetSettings(_Settings):
     """How a facet of the data enters the tag schema."""
 
     kind: FacetKind
-    parent: str | None = Field(default=None, description="the single facet above; the data says which tag is under which")
+    parent: str | None = Field(
+        default=None, description="the single facet above; the data says which tag is under which"
+    )
     applies_when: tuple[str, ...] = Field(default=(), description="tags of facets listed before; empty: always")
 
 
@@ -40,7 +44,9 @@ class Recipe(_Settings):
     name: str = Field(default="tagger", pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     base_model: str = Field(default="starter", description="`starter`, a checkpoint's folder or a hub name")
     sources: tuple[Source, ...] = Field(min_length=1)
-    facets: dict[str, FacetSettings] = Field(default_factory=dict, description="in score order; empty: told from the data")
+    facets: dict[str, FacetSettings] = Field(
+        default_factory=dict, description="in score order; empty: told from the data"
+    )
     rules: tuple[Rule, ...] = ()
     blocked: tuple[str, ...] = ()
     max_tokens: int = Field(default=128, ge=8, le=512)
@@ -55,7 +61,9 @@ class Recipe(_Settings):
     dropout: float = Field(default=0.1, ge=0, lt=1, description="on the pooled vector")
     patience: int = Field(default=2, ge=1, description="epochs without a better validation score before training stops")
     precision: str = Field(default="bf16", pattern=r"^(fp32|bf16)$", description="of the encoder's matrix products")
-    auto_precision: float = Field(default=0.9, gt=0, lt=1, description="of a single facet's AUTO tags on validation data")
+    auto_precision: float = Field(
+        default=0.9, gt=0, lt=1, description="of a single facet's AUTO tags on validation data"
+    )
     review_precision: float = Field(default=0.5, gt=0, lt=1, description="of the tags in REVIEW or above, likewise")
     seed: int = 7
 

@@ -12,12 +12,11 @@ from hangtag.bundle import Bundle
 from hangtag.engine.cpu_graph import cpu_graph
 from hangtag.engine.engine import Logits
 from hangtag.engine.errors import EngineError
-from hangtag.engine.sub_batches import check_tokens, sub_batches
+from hangtag.engine.sub_batches import bucket, check_tokens, sub_batches
 from hangtag.tokens import Tokens, pad
 
 # Padded tokens of one inference: small enough for the second-level cache, large enough to fill the matrix units.
 _TOKENS = 1024
-_LENGTH_STEP = 8
 
 
 class CpuEngine:
@@ -50,14 +49,14 @@ class CpuEngine:
         check_tokens(batch, self._encoder)
         logits = np.empty((len(batch), self._tags), np.float32)
         running: deque[tuple[ov.InferRequest, list[int]]] = deque()
-        for group in sub_batches(batch, _TOKENS, self._streams):
+        lengths = [bucket(len(tokens), self._encoder.positions) for tokens in batch]
+        for group in sub_batches(lengths, _TOKENS, self._streams):
             try:
                 request = self._free.get_nowait()
             except Empty:
                 request = self._finish(running, logits) if running else self._free.get()
-            longest = len(batch[group[0]])
-            ids, mask, segments = pad([batch[i] for i in group], min(-(-longest // _LENGTH_STEP) * _LENGTH_STEP, self._encoder.positions))
-            request.start_async({"ids": ids, "mask": mask, "segments": segments})
+            ids, mask, segments = pad([batch[i] for i in group], lengths[group[0]])
+            request.start_async([ids, mask, segments])
             running.append((request, group))
         while running:
             self._free.put(self._finish(running, logits))

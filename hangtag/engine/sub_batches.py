@@ -9,19 +9,23 @@ from hangtag.engine.errors import EngineError
 from hangtag.tokens import Tokens
 
 
-def sub_batches(batch: Sequence[Tokens], max_tokens: int, ways: int = 1) -> list[list[int]]:
-    """Every index of `batch` once, longest texts first, in groups of at most `max_tokens` padded tokens.
+def bucket(length: int, positions: int) -> int:
+    """The length that a text is padded to: its own, rounded up by at most an eighth or 7 tokens."""
+    step = max(8, 2 ** (length.bit_length() - 4))
+    return min(-(-length // step) * step, positions)
+
+
+def sub_batches(lengths: Sequence[int], max_tokens: int, ways: int = 1) -> list[list[int]]:
+    """Every index once, longest first, in groups of one length each and of at most `max_tokens` tokens.
 
     A text longer than that stands alone. `ways` says how many groups run at a time: a batch that would fill fewer is cut
     finer, so that all of them have work.
     """
-    order = sorted(range(len(batch)), key=lambda index: -len(batch[index]))
-    total = sum(len(tokens) for tokens in batch)
-    budget = max(1, min(max_tokens, -(-total // ways))) if ways > 1 else max_tokens
+    budget = min(max_tokens, -(-sum(lengths) // ways))
     groups: list[list[int]] = []
-    for index in order:
-        # The first of a group is its longest.
-        if not groups or (len(groups[-1]) + 1) * len(batch[groups[-1][0]]) > budget:
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        length = lengths[index]
+        if not groups or lengths[groups[-1][0]] != length or (len(groups[-1]) + 1) * length > budget:
             groups.append([])
         groups[-1].append(index)
     return groups

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -53,7 +54,10 @@ class WorkerSettings(_Group):
     window: int = Field(default=2_048, ge=1, description="records that wait for a batch before polling pauses")
     max_wait_ms: int = Field(default=50, ge=0, description="how long a lone record waits for company")
     max_value_bytes: int = Field(default=1_048_576, ge=1_024, description="a larger record is a dead letter")
-    retry_deadline_s: float = Field(default=30, gt=0, description="for one write to Redis or Kafka before polling pauses")
+    retry_deadline_s: float = Field(
+        default=30, gt=0, description="for one write to Redis or Kafka before polling pauses"
+    )
+    metrics_host: str = Field(default="127.0.0.1", min_length=1, description="where metrics and health listen")
     metrics_port: Port = Field(default=0, description="Prometheus and health over HTTP; 0: any free port")
 
 
@@ -68,6 +72,7 @@ class ServerSettings(_Group):
     max_connection_age_s: int = Field(default=300, ge=1, description="connections are recycled, so that balance stays")
     grace_s: float = Field(default=10, ge=0, description="for calls under way when the server stops")
     drain_s: float = Field(default=0, ge=0, description="NOT_SERVING for this long before the server stops listening")
+    metrics_host: str = Field(default="127.0.0.1", min_length=1, description="where metrics and health listen")
     metrics_port: Port = Field(default=0, description="Prometheus and health over HTTP; 0: any free port")
 
 
@@ -78,8 +83,24 @@ class LogSettings(_Group):
     format: Literal["auto", "console", "json"] = Field(default="auto", description="auto: console on a terminal")
 
 
-class Settings(_Group):
-    """All groups."""
+class Settings(BaseSettings):
+    """All groups. The environment wins over arguments: a program changes settings by `model_copy`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HANGTAG_", env_nested_delimiter="__", env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 (the base class names them)
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over what was read from the file, which is handed in as arguments."""
+        return env_settings, init_settings
 
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()

@@ -3,7 +3,7 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Resolved:
     description: str
 
 
-def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+def load_settings() -> Settings:
     """Read settings: environment over file over default.
 
     The file is the one that `HANGTAG_CONFIG` names, else `hangtag.toml` in the current folder if there is one.
@@ -40,24 +40,22 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     Raises:
         SettingsError: a setting is unknown or wrong, or the file cannot be read.
     """
-    return _load(os.environ if environment is None else environment)[0]
+    return _load()[0]
 
 
-def resolve(environment: Mapping[str, str] | None = None) -> list[Resolved]:
+def resolve() -> list[Resolved]:
     """Every setting with its value and where it came from; errors as in `load_settings`."""
-    environment = os.environ if environment is None else environment
-    settings, file, in_file = _load(environment)
+    settings, file, in_file = _load()
     result = []
-    for name, field_value, description in _leaves(settings):
-        variable = variable_of(name)
+    for name, value, description in _leaves(settings):
         group, leaf = name.split(".")
-        if variable in environment:
-            origin = f"environment {variable}"
+        if os.environ.get(variable_of(name)):
+            origin = f"environment {variable_of(name)}"
         elif leaf in in_file.get(group, {}):
             origin = f"file {file}"
         else:
             origin = "default"
-        result.append(Resolved(name, _display(field_value), origin, description))
+        result.append(Resolved(name, _display(value), origin, description))
     return result
 
 
@@ -66,42 +64,34 @@ def variable_of(name: str) -> str:
     return PREFIX + name.upper().replace(".", _DELIMITER)
 
 
-def _load(environment: Mapping[str, str]) -> tuple[Settings, Path | None, dict[str, Any]]:
-    known = {variable_of(name): name for name, _, _ in _leaves(Settings())}
-    for variable in environment:
-        if variable.startswith(PREFIX) and variable != FILE_VARIABLE and variable not in known:
-            msg = f"environment {variable}: no such setting{_did_you_mean(variable, list(known))}"
+def _load() -> tuple[Settings, Path | None, dict[str, Any]]:
+    names = [name for name, _, _ in _leaves(Settings.model_construct())]
+    variables = [variable_of(name) for name in names]
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable not in (FILE_VARIABLE, *variables):
+            msg = f"environment {variable}: no such setting{_did_you_mean(variable, variables)}"
             raise SettingsError(msg)
-    file = _file(environment)
+    file = _file()
     in_file = _read(file)
-    names = set(known.values())
     for group, values in in_file.items():
         for leaf in values if isinstance(values, dict) else ("",):
             name = f"{group}.{leaf}".rstrip(".")
             if name not in names:
-                msg = f"{file}: {name}: no such setting{_did_you_mean(name, sorted(names))}"
+                msg = f"{file}: {name}: no such setting{_did_you_mean(name, names)}"
                 raise SettingsError(msg)
     try:
-        return _merge(environment, known, in_file), file, in_file
+        # Arguments are the weakest source here: see `settings_customise_sources`.
+        return Settings(**in_file), file, in_file
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in problem["loc"][:2])
-        origin = f"environment {variable_of(name)}" if variable_of(name) in environment else f"{file}: {name}"
+        origin = f"environment {variable_of(name)}" if os.environ.get(variable_of(name)) else f"{file}: {name}"
         msg = f"{origin}: {problem['msg']}"
         raise SettingsError(msg) from None
 
 
-def _merge(environment: Mapping[str, str], known: Mapping[str, str], in_file: dict[str, Any]) -> Settings:
-    merged: dict[str, dict[str, Any]] = {group: dict(values) for group, values in in_file.items()}
-    for variable, name in known.items():
-        if variable in environment:
-            group, leaf = name.split(".")
-            merged.setdefault(group, {})[leaf] = environment[variable]
-    return Settings.model_validate(merged)
-
-
-def _file(environment: Mapping[str, str]) -> Path | None:
-    named = environment.get(FILE_VARIABLE)
+def _file() -> Path | None:
+    named = os.environ.get(FILE_VARIABLE)
     if named:
         return Path(named)
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None

@@ -22,7 +22,7 @@ class Pulse:
 
 
 class Heartbeats:
-    """Named beats with a limit each; any thread may beat. A beat that is `idle` is waiting for work and does not age."""
+    """Named beats with a limit each; any thread may beat. One that is `idle` waits for work and does not age."""
 
     def __init__(self, clock: Clock, limits_s: dict[str, float]) -> None:
         self._clock = clock

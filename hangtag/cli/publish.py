@@ -1,0 +1,73 @@
+"""`hangtag publish`."""
+
+import time
+from typing import Annotated
+
+import typer
+
+_BAD_LINES_SHOWN = 20
+
+
+def publish(
+    file: Annotated[str, typer.Argument(help="JSONL, also .gz; - is standard input")],
+    limit: Annotated[int | None, typer.Option(min=0, help="stop after so many products")] = None,
+    version: Annotated[
+        int | None, typer.Option(min=0, help="of products that have none; default: now in milliseconds")
+    ] = None,
+    protobuf: Annotated[bool, typer.Option("--protobuf", help="send binary protobuf instead of JSON")] = False,
+) -> None:
+    """Publish products to Kafka, keyed by product id.
+
+    A line is a ProductEvent in JSON or a bare product: product_id, title, description, merchant_category, language.
+    A bad line is reported and the others go on; the exit code is then 1. Of two lines with the same product and version
+    the first counts.
+
+    Example: hangtag publish products.jsonl.gz --limit 1000
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from hangtag.cli.feed_lines import LineError, event_of, open_feed  # noqa: PLC0415
+    from hangtag.cli.publisher import Publisher  # noqa: PLC0415
+    from hangtag.cli.running import settings_here  # noqa: PLC0415
+    from hangtag.cli.screen import Screen  # noqa: PLC0415
+    from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
+
+    settings = settings_here().kafka
+    console = Console(stderr=True)
+    default_version = time.time_ns() // 1_000_000 if version is None else version
+    began = time.monotonic()
+    sent = bad = 0
+    stopped = False
+    with open_feed(file) as lines, Publisher(settings, protobuf=protobuf) as publisher:
+        try:
+            with stopping(), Screen(console) as screen:
+                for number, line in enumerate(lines, start=1):
+                    if limit is not None and sent >= limit:
+                        break
+                    if not line.strip():
+                        continue
+                    try:
+                        event = event_of(line, default_version)
+                    except LineError as error:
+                        bad += 1
+                        if bad <= _BAD_LINES_SHOWN:
+                            console.print(f"{file}:{number}: {error}", style="red", highlight=False, markup=False)
+                        continue
+                    publisher.send(event)
+                    sent += 1
+                    if not sent % 200:
+                        rate = f"{sent / (time.monotonic() - began):,.0f}/s"
+                        screen.show(f"{sent:,} sent, {publisher.acknowledged:,} acknowledged, {rate}")
+                publisher.finish()
+        except Stopped:
+            stopped = True
+        acknowledged, refused = publisher.acknowledged, publisher.refused
+    for reason in refused[:_BAD_LINES_SHOWN]:
+        console.print(f"refused: {reason}", style="red", highlight=False, markup=False)
+    seconds = time.monotonic() - began
+    typer.echo(
+        f"{'stopped; ' if stopped else ''}{acknowledged:,} published to {settings.events_topic} at {settings.bootstrap} "
+        f"in {seconds:.1f} s, {len(refused):,} refused, {bad:,} bad lines"
+    )
+    if stopped or bad or acknowledged < sent:
+        raise typer.Exit(1)

@@ -1,0 +1,112 @@
+"""Product events to Kafka."""
+
+import threading
+from typing import Any, Self
+
+import orjson
+from google.protobuf import json_format
+
+from hangtag.cli.errors import CommandError
+from hangtag.cli.kafka_options import kafka_options
+from hangtag.cli.topic import no_kafka
+from hangtag.settings import KafkaSettings
+from hangtag.v1 import events_pb2
+
+_TYPES = {False: b"application/json", True: b"application/x-protobuf"}
+
+
+class Publisher:
+    """Sends events keyed by product id and counts what the brokers acknowledged; a context manager.
+
+    One thread sends; any thread may read the counts.
+
+    Raises:
+        CommandError: no broker answers.
+    """
+
+    def __init__(self, settings: KafkaSettings, *, protobuf: bool = False) -> None:
+        from kafka import KafkaProducer  # noqa: PLC0415
+        from kafka.errors import KafkaError  # noqa: PLC0415
+
+        self._settings = settings
+        self._protobuf = protobuf
+        self._kafka_error: type[Exception] = KafkaError
+        self._lock = threading.Lock()
+        self._acknowledged = 0
+        self._refused: list[str] = []
+        try:
+            self._producer = KafkaProducer(
+                **kafka_options(settings),
+                linger_ms=20,
+                batch_size=131_072,
+                max_block_ms=10_000,
+                request_timeout_ms=10_000,
+                delivery_timeout_ms=30_000,
+                bootstrap_timeout_ms=5_000,
+                allow_auto_create_topics=False,
+            )
+        except KafkaError as error:
+            raise CommandError(no_kafka(settings, error)) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        # After an error or Ctrl-C nobody waits for what is still in the buffer.
+        self._producer.close(timeout=5 if kind is None else 0)
+
+    @property
+    def acknowledged(self) -> int:
+        """Events that the brokers have."""
+        return self._acknowledged
+
+    @property
+    def refused(self) -> list[str]:
+        """Why events were refused, `product id: reason` each."""
+        with self._lock:
+            return list(self._refused)
+
+    def send(self, event: events_pb2.ProductEvent) -> None:
+        """Hand one event over; blocks while the buffer is full.
+
+        Raises:
+            CommandError: the brokers went away or have no such topic.
+        """
+        product_id = event.product.product_id
+        if self._protobuf:
+            value = event.SerializeToString()
+        else:
+            value = orjson.dumps(json_format.MessageToDict(event, preserving_proto_field_name=True))
+        try:
+            future = self._producer.send(
+                self._settings.events_topic,
+                key=product_id.encode(),
+                value=value,
+                headers=[("content-type", _TYPES[self._protobuf])],
+            )
+        except self._kafka_error as error:
+            raise CommandError(self._lost(error)) from error
+        future.add_callback(self._count)
+        future.add_errback(self._note, product_id)
+
+    def finish(self) -> None:
+        """Return when each event is acknowledged or refused; errors as in `send`."""
+        try:
+            self._producer.flush(timeout=60)
+        except self._kafka_error as error:
+            raise CommandError(self._lost(error)) from error
+
+    def _count(self, _: Any) -> None:
+        with self._lock:
+            self._acknowledged += 1
+
+    def _note(self, product_id: str, error: BaseException) -> None:
+        with self._lock:
+            self._refused.append(f"{product_id}: {type(error).__name__}: {error}")
+
+    def _lost(self, error: Exception) -> str:
+        return (
+            f"cannot publish to {self._settings.events_topic} at {self._settings.bootstrap} "
+            f"({type(error).__name__}: {error}); {self.acknowledged} events were acknowledged. `hangtag up` creates a "
+            "missing topic; publishing again is safe, a version counts once"
+        )

@@ -1,0 +1,64 @@
+"""Look-ups over gRPC, with a deadline and with errors that say what to start."""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any, Self
+
+import grpc
+
+from hangtag.cli.errors import CommandError
+from hangtag.v1 import tags_pb2, tags_pb2_grpc
+
+IDS_PER_CALL = 1_000
+
+
+class TagClient:
+    """A connection to one server; a context manager. Any thread may call."""
+
+    def __init__(self, address: str, timeout_s: float = 5) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._channel = grpc.insecure_channel(address)
+        self._stub = tags_pb2_grpc.TagServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def look_up(self, product_ids: Iterable[str]) -> list[tags_pb2.ProductLookup]:
+        """One answer for each id, in order; any number of ids.
+
+        Raises:
+            CommandError: no server there, no answer in time, or the server refused.
+        """
+        remaining = iter(product_ids)
+        found: list[tags_pb2.ProductLookup] = []
+        while ids := list(islice(remaining, IDS_PER_CALL)):
+            request = tags_pb2.BatchGetProductTagsRequest(product_ids=ids)
+            found.extend(self._call(self._stub.BatchGetProductTags, request).lookups)
+        return found
+
+    def suggest(self, text: str, description: str = "", merchant_category: str = "") -> tags_pb2.SuggestTagsResponse:
+        """The tags of a text; errors as in `look_up`."""
+        request = tags_pb2.SuggestTagsRequest(text=text, description=description, merchant_category=merchant_category)
+        answer: tags_pb2.SuggestTagsResponse = self._call(self._stub.SuggestTags, request)
+        return answer
+
+    def _call(self, method: Callable[..., Any], request: Any) -> Any:
+        try:
+            return method(request, timeout=self._timeout_s)
+        except grpc.RpcError as error:
+            raise CommandError(self._what_to_do(error)) from error
+
+    def _what_to_do(self, error: Any) -> str:
+        code, details = error.code(), error.details() or ""
+        if code is grpc.StatusCode.UNAVAILABLE and "connect" in details:
+            return (
+                f"no server on {self._address}: start everything with `hangtag demo`, the server alone with "
+                "`hangtag serve`, or name one with --server host:port"
+            )
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return f"the server on {self._address} gave no answer within {self._timeout_s:g} s; more time: --timeout 30"
+        return f"the server on {self._address} says {code.name}: {details}"

@@ -1,0 +1,75 @@
+"""`hangtag tags` and `hangtag suggest`."""
+
+from typing import Annotated
+
+import typer
+
+_Server = Annotated[
+    str | None, typer.Option(help="host:port; default: the settings, else the demo that runs in this folder")
+]
+_Timeout = Annotated[float, typer.Option(min=0.001, help="seconds until giving up")]
+_Json = Annotated[bool, typer.Option("--json", help="as JSON on standard output")]
+
+
+def tags(
+    product_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids of products", show_default=False)],
+    server: _Server = None,
+    timeout: _Timeout = 5,
+    as_json: _Json = False,
+) -> None:
+    """Look up the tags of products. The exit code is 1 if none of them is known.
+
+    Example: hangtag tags demo-0001 demo-0042
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from hangtag.cli.rpc import TagClient  # noqa: PLC0415
+    from hangtag.cli.show import as_dict, lookups_table, print_json  # noqa: PLC0415
+    from hangtag.v1 import tags_pb2  # noqa: PLC0415
+
+    with TagClient(_address(server), timeout) as client:
+        lookups = client.look_up(product_ids)
+    if as_json:
+        print_json([as_dict(lookup) for lookup in lookups])
+    else:
+        Console().print(lookups_table(lookups))
+    if all(lookup.freshness == tags_pb2.UNKNOWN for lookup in lookups):
+        raise typer.Exit(1)
+
+
+def suggest(
+    text: Annotated[str, typer.Argument(help="a query, an utterance, or the title of a product")],
+    description: Annotated[str, typer.Option(help="a longer description")] = "",
+    category: Annotated[str, typer.Option(help="the shop's own words for the category")] = "",
+    server: _Server = None,
+    timeout: _Timeout = 5,
+    as_json: _Json = False,
+) -> None:
+    """Tag a text that is not listed: what a search box or a bot would ask. Nothing is stored.
+
+    Example: hangtag suggest "warm waterproof boots for my daughter"
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from hangtag.cli.rpc import TagClient  # noqa: PLC0415
+    from hangtag.cli.show import as_dict, print_json, suggestion_table  # noqa: PLC0415
+
+    with TagClient(_address(server), timeout) as client:
+        answer = client.suggest(text, description, category)
+    if as_json:
+        print_json(as_dict(answer))
+    else:
+        Console().print(suggestion_table(text, answer))
+
+
+def _address(server: str | None) -> str:
+    from hangtag.cli.running import settings_here  # noqa: PLC0415
+
+    if server is None:
+        settings = settings_here().server
+        return f"{settings.host}:{settings.port}"
+    host, colon, port = server.rpartition(":")
+    if not (host and colon and port.isdigit()):
+        msg = f"{server!r} is not host:port, for example 127.0.0.1:50051"
+        raise typer.BadParameter(msg, param_hint="--server")
+    return server

@@ -1,0 +1,164 @@
+"""`hangtag train` and `hangtag evaluate`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from hangtag.cli.errors import CommandError
+
+if TYPE_CHECKING:  # these bring torch and scikit-learn with them
+    from trainer.evaluate import Evaluation
+    from trainer.fit import Epoch
+    from trainer.fit import Progress as Step
+
+_NEEDS_EXTRA = "training needs more packages: pip install 'hangtag[train]'"
+
+
+def train(
+    files: Annotated[list[Path] | None, typer.Argument(help="labelled JSONL files, instead of --recipe")] = None,
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="labelled JSONL that chooses epoch and thresholds")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="TOML with sources, facets and settings")] = None,
+    data: Annotated[Path, typer.Option(help="folder that the recipe's files are in")] = Path(),
+    run: Annotated[Path, typer.Option(help="folder of the run: history, checkpoints; resumes")] = Path("runs/tagger"),
+    bundle: Annotated[Path, typer.Option(help="where the bundle goes")] = Path("runs/tagger/bundle"),
+    base_model: Annotated[str | None, typer.Option(help="`starter`, a checkpoint's folder or a hub name")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """Fine-tune a BERT on labelled products and write a bundle.
+
+    Ctrl-C stops it; the same command goes on after the last finished epoch.
+
+    Example: hangtag train shop.jsonl --validation shop-validation.jsonl --run runs/shop --bundle runs/shop/bundle
+    """
+    try:
+        from trainer import train as trainer  # noqa: PLC0415 (torch loads only for those who train)
+        from trainer.base_model import BaseModelError  # noqa: PLC0415
+        from trainer.export import ExportError  # noqa: PLC0415
+        from trainer.labelled import LabelledFileError  # noqa: PLC0415
+        from trainer.recipe import Recipe, RecipeError, Source  # noqa: PLC0415
+    except ImportError as error:
+        msg = f"{error}; {_NEEDS_EXTRA}"
+        raise CommandError(msg) from error
+    if (recipe is None) == (not files):
+        msg = "name either labelled files (with --validation) or a --recipe"
+        raise typer.BadParameter(msg)
+    console = Console(stderr=True)
+    try:
+        if recipe is not None:
+            settings = Recipe.from_toml(recipe)
+        else:
+            source = Source(train=tuple(map(str, files or ())), validation=tuple(map(str, validation or ())))
+            settings = Recipe(sources=(source,))
+        changes = {"base_model": base_model, "epochs": epochs}
+        settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
+        with _Screen(console) as screen:
+            watcher = trainer.Watcher(stage=screen.stage, step=screen.step, epoch=screen.epoch)
+            manifest, evaluation = trainer.train(settings, data, run, bundle, watcher)
+    except (RecipeError, LabelledFileError, BaseModelError, ExportError) as error:
+        raise CommandError(str(error)) from error
+    except KeyboardInterrupt:
+        console.print(f"stopped; the same command goes on after the last finished epoch in {run}")
+        raise typer.Exit(130) from None
+    console.print(_summary(evaluation))
+    console.print(f"bundle [bold]{bundle}[/] version {manifest.version[:12]}")
+
+
+def evaluate(
+    files: Annotated[list[Path], typer.Argument(help="labelled JSONL files, .gz too")],
+    bundle: Annotated[str | None, typer.Option(help="`starter` or a bundle's folder")] = None,
+    engine: Annotated[str | None, typer.Option(help="auto, cpu or torch")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="every figure as JSON on standard output")] = False,
+) -> None:
+    """Compare a bundle's tags with labels: precision, recall and F1 per tag, averages per facet (scikit-learn's).
+
+    Example: hangtag evaluate shop-validation.jsonl --bundle runs/shop/bundle --json
+    """
+    try:
+        from trainer.evaluate import evaluate as evaluate_tagger  # noqa: PLC0415 (scikit-learn loads only here)
+        from trainer.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+    except ImportError as error:
+        msg = f"{error}; {_NEEDS_EXTRA}"
+        raise CommandError(msg) from error
+    from hangtag.settings import ModelSettings, load_settings  # noqa: PLC0415
+    from hangtag.tagger import open_tagger  # noqa: PLC0415
+
+    try:
+        changes = {name: value for name, value in (("bundle", bundle), ("engine", engine)) if value is not None}
+        settings = ModelSettings.model_validate(load_settings().model.model_dump() | changes)
+        products = read_labelled(files)
+        tagger = open_tagger(settings)
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("evaluating", total=len(products))
+            result = evaluate_tagger(tagger, products, lambda count: bar.advance(task, count))
+    except (LabelledFileError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    if as_json:
+        sys.stdout.write(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        return
+    console = Console()
+    for name, facet in result.facets.items():
+        table = Table("tag", "precision", "recall", "F1", "support", title=name)
+        for tag, score in sorted(facet.tags.items(), key=lambda item: -item[1].support):
+            table.add_row(tag, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", str(score.support))
+        console.print(table)
+    console.print(_summary(result))
+
+
+def _summary(evaluation: "Evaluation") -> Table:
+    columns = ("facet", "weighted F1", "macro F1", "micro F1", "products", "AUTO coverage", "AUTO precision")
+    table = Table(*columns, title="averages per facet")
+    for name, facet in evaluation.facets.items():
+        figures = (facet.weighted_f1, facet.macro_f1, facet.micro_f1)
+        auto = (facet.auto_coverage, facet.auto_precision)
+        table.add_row(
+            name,
+            *(f"{100 * each:.2f}" for each in figures),
+            str(facet.support),
+            *(f"{100 * each:.1f} %" for each in auto),
+        )
+    return table
+
+
+class _Screen:
+    """Live progress of a run."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, transient=True
+        )
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def stage(self, name: str) -> None:
+        self._console.print(f"{name} ...")
+        self._bar.update(self._task, description=name, total=None)
+
+    def step(self, at: "Step") -> None:
+        self._bar.update(
+            self._task,
+            description=f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.3f}  {at.tokens_per_s:,.0f} tokens/s",
+            total=at.steps,
+            completed=at.step,
+        )
+
+    def epoch(self, epoch: "Epoch") -> None:
+        figures = "  ".join(f"{name} {100 * score:.1f}" for name, score in epoch.facets.items())
+        self._console.print(
+            f"epoch {epoch.epoch}: score {100 * epoch.score:.2f}  loss {epoch.loss:.3f}  "
+            f"({epoch.seconds:.0f} s)  {figures}"
+        )

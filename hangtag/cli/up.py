@@ -1,0 +1,35 @@
+"""`hangtag up`."""
+
+import time
+
+import typer
+
+
+def up() -> None:
+    """Start a broker and a tag store on this machine, and stop them with Ctrl-C. They keep nothing.
+
+    Apache Kafka runs if KAFKA_HOME names a release, else Tansu. A server that is set explicitly
+    (HANGTAG_KAFKA__BOOTSTRAP, HANGTAG_REDIS__URL) is used instead; the topics are created there if they are missing.
+
+    Example: hangtag up
+    """
+    from hangtag.cli.local import LocalStack  # noqa: PLC0415
+    from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
+    from hangtag.settings import variable_of  # noqa: PLC0415
+
+    began = time.monotonic()
+    try:
+        with stopping():
+            stack = LocalStack()
+            with stack as settings:
+                for server in stack.servers:
+                    typer.echo(f"{server.child.name} listens on {server.url}, log {server.child.log}")
+                topics = (settings.kafka.events_topic, settings.kafka.tagged_topic, settings.kafka.dead_letter_topic)
+                typer.echo(f"topics {', '.join(topics)}")
+                typer.echo(f"up after {time.monotonic() - began:.1f} s; to use it from another terminal:\n")
+                typer.echo(f"export {variable_of('kafka.bootstrap')}={settings.kafka.bootstrap}")
+                typer.echo(f"export {variable_of('redis.url')}={settings.redis.url.get_secret_value()}")
+                typer.echo("\nCtrl-C stops it.")
+                stack.wait()
+    except Stopped:
+        typer.echo("stopped")

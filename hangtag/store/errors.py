@@ -1,0 +1,51 @@
+"""What can go wrong with the store, in words that say what to do."""
+
+from urllib.parse import urlsplit
+
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    AuthorizationError,
+    MovedError,
+    NoPermissionError,
+    ResponseError,
+)
+
+_DENIED = (AuthenticationError, AuthorizationError, AuthenticationWrongNumberOfArgsError, NoPermissionError)
+
+
+class StoreError(Exception):
+    """The store cannot be reached or answers wrongly. Trying again later may help."""
+
+
+class StoreMismatchError(StoreError):
+    """The store and the settings do not fit. Trying again does not help; the message says what to set."""
+
+
+def address_of(url: str) -> str:
+    """`host:port` (or the socket's path) of a Redis URL, without user, password or query."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 6379
+    except ValueError:
+        return "an address that cannot be read"
+    return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{port}"
+
+
+def store_error(address: str, cause: Exception) -> StoreError:
+    """Say what a client's error means for the one who runs the program."""
+    detail = str(cause) or type(cause).__name__
+    if isinstance(cause, _DENIED):
+        return StoreMismatchError(f"the store at {address} denies us: {detail}; set the user in HANGTAG_REDIS__URL")
+    if isinstance(cause, MovedError):
+        msg = f"the store at {address} is one node of a cluster; set HANGTAG_REDIS__URL to a single server"
+        return StoreMismatchError(msg)
+    if isinstance(cause, ResponseError):
+        return StoreError(f"the store at {address} refuses: {detail}; look into its log")
+    return StoreError(f"the store at {address} does not answer: {detail}; start it, or set HANGTAG_REDIS__URL")
+
+
+def unreadable_url() -> StoreMismatchError:
+    """Raise it `from None`: the cause may quote the URL with its password."""
+    msg = "HANGTAG_REDIS__URL cannot be read; write redis://[user:password@]host:port/0, rediss:// or unix://"
+    return StoreMismatchError(msg)

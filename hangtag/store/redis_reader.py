@@ -1,0 +1,91 @@
+"""The store as the server uses it: asyncio, one round trip a look-up of many products."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from hangtag.settings import RedisSettings
+from hangtag.store.client import RETRIES, connection_options, no_backoff
+from hangtag.store.errors import StoreError, address_of, store_error, unreadable_url
+from hangtag.store.keys import META_KEY, product_key, seen_key
+from hangtag.store.meta import META_FIELDS, check_meta
+from hangtag.store.stored import Stored
+from hangtag.store.value import unpack
+
+_CONNECTIONS = 8
+
+
+class RedisTagReader:
+    """Reads from Redis or Valkey, never writes. One event loop may use it; it connects with the first call.
+
+    No call takes longer than twice `timeout_ms`.
+
+    Raises:
+        StoreMismatchError: the URL in the settings cannot be read.
+    """
+
+    def __init__(self, settings: RedisSettings) -> None:
+        url = settings.url.get_secret_value()
+        self.address = address_of(url)
+        self._buckets = settings.buckets
+        self._limit_s = 2 * settings.timeout_ms / 1000
+        self._is_claimed = False
+        try:
+            pool = BlockingConnectionPool.from_url(
+                url,
+                max_connections=_CONNECTIONS,
+                timeout=settings.timeout_ms / 1000,
+                retry=Retry(no_backoff(), RETRIES, (RedisConnectionError,)),
+                **connection_options(settings),
+            )
+        except (ValueError, TypeError):
+            raise unreadable_url() from None
+        self._redis = Redis(connection_pool=pool)
+
+    async def check(self) -> None:
+        """Reach the store and compare its format and bucket count with ours; an empty store fits.
+
+        Raises:
+            StoreMismatchError: another format or bucket count, or the store refuses us.
+            StoreError: the store cannot be reached.
+        """
+        try:
+            async with asyncio.timeout(self._limit_s):
+                found = cast("list[bytes | None]", await self._redis.hmget(META_KEY, list(META_FIELDS)))
+        except (RedisError, TimeoutError, OSError) as error:
+            raise store_error(self.address, error) from error
+        self._is_claimed = False
+        self._is_claimed = check_meta(found, self._buckets, self.address)
+
+    async def read(self, ids: Sequence[str]) -> list[Stored]:
+        """What is known of these products, in order, in one round trip.
+
+        Raises:
+            StoreMismatchError: another format or bucket count.
+            StoreError: the store cannot be reached or answers wrongly.
+        """
+        if not ids:
+            return []
+        if not self._is_claimed:
+            await self.check()
+        keys = [product_key(product, self._buckets) for product in ids]
+        keys += [seen_key(product, self._buckets) for product in ids]
+        try:
+            async with asyncio.timeout(self._limit_s):
+                values = cast("list[bytes | None]", await self._redis.mget(keys))
+        except (RedisError, TimeoutError, OSError) as error:
+            raise store_error(self.address, error) from error
+        if len(values) != len(keys):
+            msg = f"the store at {self.address} answers {len(values)} values for {len(keys)} keys"
+            raise StoreError(msg)
+        return [unpack(value, seen) for value, seen in zip(values[: len(ids)], values[len(ids) :], strict=True)]
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._redis.aclose()
+        await self._redis.connection_pool.disconnect()

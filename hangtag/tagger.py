@@ -1,0 +1,47 @@
+"""The bundle in use with its engine and decoder: one value, swapped whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hangtag.bundle import Bundle, load_bundle
+from hangtag.decoding import Decoder, Logits
+from hangtag.engine import Engine, open_engine
+from hangtag.product_text import ProductText
+from hangtag.settings import ModelSettings
+from hangtag.tagset import TagSet
+from hangtag.telemetry import metrics
+from hangtag.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Tagger:
+    """Texts in, tags out, in three steps that can be timed and overlapped alone."""
+
+    bundle: Bundle
+    engine: Engine
+    decoder: Decoder
+
+    def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
+        """Tokenise; the order is kept."""
+        return self.bundle.tokenizer(texts)
+
+    def forward(self, tokens: Sequence[Tokens]) -> Logits:
+        """Logits of shape (count, tags). Errors: what the engine raises."""
+        return self.engine.forward(tokens)
+
+    def decode(self, logits: Logits) -> list[TagSet]:
+        """The tags of each row, in order."""
+        return self.decoder.decode(logits)
+
+
+def open_tagger(settings: ModelSettings) -> Tagger:
+    """Load, verify and warm up the bundle and engine that the settings name.
+
+    Raises:
+        BundleError: the bundle is missing, damaged or contradicts itself.
+        EngineError: the engine is not installed or cannot run here.
+    """
+    bundle = load_bundle(settings.bundle)
+    engine = open_engine(bundle, settings.engine, settings.threads)
+    metrics.BUNDLE.labels(bundle.manifest.name, bundle.version, engine.name).set(1)
+    return Tagger(bundle, engine, Decoder(bundle.schema, bundle.calibration, bundle.thresholds))

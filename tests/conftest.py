@@ -1,0 +1,76 @@
+"""Real brokers and caches for tests, started once a session; each test has its own topics and its own database."""
+
+import itertools
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before any test imports a library that would ask a model hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valkey
+from hangtag.settings import KafkaSettings, RedisSettings
+
+_ROOT = Path(__file__).resolve().parent.parent
+_databases = itertools.cycle(range(1, DATABASES))
+
+
+@pytest.fixture(scope="session")
+def kafka_home() -> Path | None:
+    """The Apache Kafka release for tests: `KAFKA_HOME`, else ../shared/kafka beside the project, else none."""
+    named = os.environ.get("KAFKA_HOME")
+    home = Path(named) if named else _ROOT.parent / "shared" / "kafka"
+    return home if any(home.glob("libs/kafka*.jar")) else None
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real Valkey, `redis://127.0.0.1:port/0`. Database 0 is never used by `redis_settings`."""
+    with start_valkey(tmp_path_factory.mktemp("valkey")) as valkey:
+        yield valkey.url
+
+
+@pytest.fixture
+def redis_settings(valkey_url: str) -> RedisSettings:
+    """Settings for an empty logical database that no other test uses."""
+    import redis  # noqa: PLC0415 (other tests need no client)
+
+    url = f"{valkey_url.rsplit('/', 1)[0]}/{next(_databases)}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return RedisSettings(url=url)
+
+
+@pytest.fixture(scope="session", params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kafka_home: Path | None
+) -> Iterator[str]:
+    """Bootstrap address of a broker without topics: a test that uses it runs on Tansu and on Apache Kafka.
+
+    For one of them: `@pytest.mark.parametrize("broker", ["tansu"], indirect=True)`.
+    """
+    if request.param == "kafka" and kafka_home is None:
+        pytest.skip("no Apache Kafka: KAFKA_HOME names no release folder and ../shared/kafka is not there")
+    if request.param == "kafka" and not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+        pytest.skip("Apache Kafka needs Java 17, and there is no java on the path")
+    with start_broker(request.param, tmp_path_factory.mktemp(request.param), kafka_home) as server:
+        yield server.url
+
+
+@pytest.fixture
+def topics(broker: str) -> KafkaSettings:
+    """Settings with topics (6 partitions, created) and a group that no other test uses."""
+    own = uuid.uuid4().hex[:8]
+    settings = KafkaSettings(
+        bootstrap=broker,
+        group=f"workers-{own}",
+        events_topic=f"events-{own}",
+        tagged_topic=f"tagged-{own}",
+        dead_letter_topic=f"deadletter-{own}",
+    )
+    create_topics(settings)
+    return settings

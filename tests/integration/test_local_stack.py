@@ -1,0 +1,168 @@
+"""The local stack: it starts, has its topics, and leaves nothing behind, however we end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import redis
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+
+from hangtag.cli.local import Child, LocalError, LocalStack, create_topics, start_valkey
+from hangtag.cli.local import server as local_server
+from hangtag.settings import KafkaSettings, RedisSettings
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _gone_within(pids: list[int], seconds: float) -> bool:
+    give_up = time.monotonic() + seconds
+    while any(_is_alive(pid) for pid in pids):
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HANGTAG_", "KAFKA_HOME"))}
+    return {**kept, **more}
+
+
+def _set_environment(monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
+    wanted = _environment(**more)
+    for name in [name for name in os.environ if name not in wanted]:
+        monkeypatch.delenv(name)
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("kind", ["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+def test_stack_starts_with_topics_and_leaves_nothing(
+    kind: str, kafka_home: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "kafka" and kafka_home is None:
+        pytest.skip("no Apache Kafka: KAFKA_HOME names no release folder and ../shared/kafka is not there")
+    _set_environment(monkeypatch, **({"KAFKA_HOME": str(kafka_home)} if kind == "kafka" else {}))
+    stack = LocalStack()
+    with stack as settings:
+        pids = [server.child.pid for server in stack.servers]
+        folder = stack.folder
+        assert [server.child.name for server in stack.servers] == ["valkey", kind]
+        with redis.Redis.from_url(settings.redis.url.get_secret_value()) as client:
+            assert client.ping()
+        with KafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap) as admin:
+            described = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+        assert described == {"products.events": 6, "products.tagged": 6, "products.deadletter": 6}
+    assert folder is not None
+    assert not folder.exists()
+    assert len(pids) == 2
+    assert not any(_is_alive(pid) for pid in pids)
+
+
+def test_topics_that_exist_are_fine(topics: KafkaSettings) -> None:
+    assert create_topics(topics) == []
+
+
+def test_records_go_round(topics: KafkaSettings) -> None:
+    with KafkaProducer(bootstrap_servers=topics.bootstrap) as producer:
+        producer.send(topics.events_topic, key=b"k", value=b"v", headers=[("h", b"1")]).get(timeout=10)
+    consumer = KafkaConsumer(
+        topics.events_topic,
+        bootstrap_servers=topics.bootstrap,
+        auto_offset_reset="earliest",
+        consumer_timeout_ms=10_000,
+    )
+    try:
+        record = next(iter(consumer))
+    finally:
+        consumer.close()
+    assert (record.key, record.value, list(record.headers)) == (b"k", b"v", [("h", b"1")])
+
+
+def test_servers_that_are_named_are_not_started(
+    valkey_url: str, topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {
+        "HANGTAG_REDIS__URL": valkey_url,
+        "HANGTAG_KAFKA__BOOTSTRAP": topics.bootstrap,
+        "HANGTAG_KAFKA__EVENTS_TOPIC": topics.events_topic,
+    }
+    _set_environment(monkeypatch, **named)
+    stack = LocalStack()
+    with stack as settings:
+        assert list(stack.servers) == []
+        assert settings.kafka.bootstrap == topics.bootstrap
+        assert settings.redis.url.get_secret_value() == valkey_url
+
+
+def test_each_test_has_an_empty_database(redis_settings: RedisSettings) -> None:
+    with redis.Redis.from_url(redis_settings.url.get_secret_value()) as client:
+        assert client.dbsize() == 0
+        client.set("left", "behind")
+
+
+def test_a_server_that_ends_says_so_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = start_valkey(tmp_path)
+    with taken:
+        monkeypatch.setattr("hangtag.cli.local.valkey.free_port", lambda: taken.port)
+        other = tmp_path / "other"
+        other.mkdir()
+        second = start_valkey(other)
+        # The first one answers on the port, so look at the child and not at the port.
+        monkeypatch.setattr(second, "_is_ready", lambda: False)
+        with pytest.raises(LocalError, match=r"(?s)valkey ended with code 1; its last words:.*in use"):
+            second.wait_until_ready()
+
+
+def test_a_server_that_never_answers_is_stopped(tmp_path: Path) -> None:
+    child = Child("sleeper", ["sleep", "60"], tmp_path)
+    server = local_server.LocalServer(child, 1, "127.0.0.1:1", lambda: False, deadline_s=0.2)
+    with pytest.raises(LocalError, match="sleeper does not answer on 127.0.0.1:1"):
+        server.__enter__()
+    assert not child.is_running
+
+
+def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    child = Child("deaf", ["sh", "-c", "trap '' TERM; echo ready; while true; do sleep 0.1; done"], tmp_path)
+    while "ready" not in child.tail():
+        assert not child.ends_within(0.02)
+    child.stop(grace_s=0.3)
+    assert child.exit_code == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_up_takes_its_children_with_it(how: signal.Signals, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "hangtag.cli", "up"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=_environment(),
+        text=True,
+    ) as up:
+        assert up.stdout is not None
+        lines = []
+        for line in up.stdout:
+            lines.append(line)
+            if "Ctrl-C" in line:
+                break
+        children = Path(f"/proc/{up.pid}/task/{up.pid}/children").read_text().split()
+        up.send_signal(how)
+        code = up.wait(timeout=20)
+    text = "".join(lines)
+    assert "export HANGTAG_KAFKA__BOOTSTRAP=127.0.0.1:" in text
+    assert "export HANGTAG_REDIS__URL=redis://127.0.0.1:" in text
+    assert len(children) == 2
+    assert _gone_within([int(pid) for pid in children], 5)
+    assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0)

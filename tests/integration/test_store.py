@@ -1,0 +1,305 @@
+"""The store on a real Valkey."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hangtag.settings import RedisSettings
+from hangtag.store import (
+    MAX_VERSION,
+    Entry,
+    Outcome,
+    RedisTagReader,
+    RedisTagStore,
+    Stored,
+    StoreError,
+    StoreMismatchError,
+)
+from hangtag.store.scripts import SEE, WRITE
+
+OLD_BUNDLE, NEW_BUNDLE = "a" * 64, "b" * 64
+BIG = 2**53
+
+
+@pytest.fixture
+def store(redis_settings: RedisSettings) -> Iterator[RedisTagStore]:
+    store = RedisTagStore(redis_settings)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def client(redis_settings: RedisSettings) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_settings.url.get_secret_value()) as client:
+        yield client
+
+
+def read(config: RedisSettings, ids: Sequence[str]) -> list[Stored]:
+    async def once() -> list[Stored]:
+        reader = RedisTagReader(config)
+        try:
+            return await reader.read(ids)
+        finally:
+            await reader.close()
+
+    return asyncio.run(once())
+
+
+def tags(version: int, bundle: str = OLD_BUNDLE, product: str = "p") -> Entry:
+    return Entry(product, version, bundle, f"tags of {product} {version} {bundle[0]}".encode())
+
+
+def deletion(version: int) -> Entry:
+    return Entry("p", version, "", b"")
+
+
+def test_written_is_read(store: RedisTagStore, redis_settings: RedisSettings) -> None:
+    assert store.write([tags(3)]) == [Outcome.WRITTEN]
+    store.mark_seen([("p", 4), ("new", 1)])
+
+    stored, new, never, again = read(redis_settings, ["p", "new", "never", "p"])
+
+    assert stored == again == Stored(tags(3).payload, 3, bytes.fromhex(OLD_BUNDLE[:16]), 4)
+    assert (new.version, new.payload, new.seen_version) == (None, b"", 1)
+    assert (never.version, never.seen_version) == (None, None)
+
+
+def test_nothing_to_do_is_no_call() -> None:
+    store = RedisTagStore(RedisSettings(url="redis://127.0.0.1:1/0"))
+
+    assert store.write([]) == []
+    store.mark_seen([])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        (tags(2), tags(3), Outcome.WRITTEN),
+        (tags(3), tags(2), Outcome.OLDER),
+        (tags(3), tags(2, NEW_BUNDLE), Outcome.OLDER),
+        (tags(3), tags(3), Outcome.SAME),
+        (tags(3), tags(3, NEW_BUNDLE), Outcome.WRITTEN),
+        (tags(255), tags(256), Outcome.WRITTEN),
+        (tags(256), tags(255), Outcome.OLDER),
+        (tags(9), tags(10), Outcome.WRITTEN),
+        (tags(BIG), tags(BIG + 1), Outcome.WRITTEN),
+        (tags(BIG + 1), tags(BIG), Outcome.OLDER),
+        (tags(MAX_VERSION), tags(MAX_VERSION - 1), Outcome.OLDER),
+        (tags(MAX_VERSION - 1), tags(MAX_VERSION), Outcome.WRITTEN),
+        (tags(0x0A00), tags(0x0D0A), Outcome.WRITTEN),
+        (deletion(3), tags(2), Outcome.OLDER),
+        (deletion(3), tags(3), Outcome.OLDER),
+        (deletion(3), deletion(3), Outcome.SAME),
+        (deletion(3), tags(4), Outcome.WRITTEN),
+        (tags(3), deletion(3), Outcome.WRITTEN),
+        (tags(3), deletion(2), Outcome.OLDER),
+    ],
+)
+def test_only_newer_is_written(
+    store: RedisTagStore, redis_settings: RedisSettings, first: Entry, second: Entry, outcome: Outcome
+) -> None:
+    assert store.write([first, second]) == [Outcome.WRITTEN, outcome]
+
+    kept = second if outcome is Outcome.WRITTEN else first
+    (stored,) = read(redis_settings, ["p"])
+    assert (stored.version, stored.payload) == (kept.version, kept.payload)
+
+
+# Few values, close together and on both sides of 2^53, so that repeats and neighbours are common.
+histories = st.lists(st.sampled_from([0, 1, 2, 254, 255, 256, BIG - 1, BIG, BIG + 1, MAX_VERSION]), max_size=12)
+
+
+@given(one=histories, other=histories, cuts=st.lists(st.integers(1, 4), max_size=12), flush=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_interleaving_of_two_writers_ends_with_the_newest(
+    redis_settings: RedisSettings,
+    client: redis.Redis,
+    one: list[int],
+    other: list[int],
+    cuts: list[int],
+    flush: bool,
+) -> None:
+    client.flushdb()
+    writers = [RedisTagStore(redis_settings), RedisTagStore(redis_settings)]
+    left = [list(one), list(other)]
+    for turn, cut in enumerate([*cuts, 12, 12]):
+        batch, left[turn % 2] = left[turn % 2][:cut], left[turn % 2][cut:]
+        writers[turn % 2].mark_seen([("p", version) for version in batch])
+        writers[turn % 2].write([tags(version) for version in batch])
+        if flush and turn == 2:
+            client.script_flush()
+    # The last two turns take all that is left of both writers.
+    assert not any(left)
+    (stored,) = read(redis_settings, ["p"])
+    newest = max([*one, *other], default=None)
+    assert (stored.version, stored.seen_version) == (newest, newest)
+    if newest is not None:
+        assert stored.payload == tags(newest).payload
+    for writer in writers:
+        writer.close()
+
+
+def test_writers_that_race_end_with_the_newest(redis_settings: RedisSettings) -> None:
+    ids = [f"p{i}" for i in range(20)]
+    starts = threading.Barrier(3)
+
+    def work(offset: int) -> None:
+        store = RedisTagStore(redis_settings)
+        starts.wait()
+        for step in range(40):
+            version = BIG + (step * 7 + offset) % 120
+            store.write([tags(version, product=product) for product in ids])
+        store.close()
+
+    threads = [threading.Thread(target=work, args=(offset,)) for offset in (0, 1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    newest = max(BIG + (step * 7 + offset) % 120 for step in range(40) for offset in (0, 1, 2))
+    assert {stored.version for stored in read(redis_settings, ids)} == {newest}
+
+
+def test_flushed_scripts_are_loaded_again(store: RedisTagStore, client: redis.Redis) -> None:
+    store.mark_seen([("p", 1)])
+    assert store.write([tags(1)]) == [Outcome.WRITTEN]
+
+    client.script_flush()
+
+    store.mark_seen([("p", 2)])
+    assert store.write([tags(2), tags(1), tags(2)]) == [Outcome.WRITTEN, Outcome.OLDER, Outcome.SAME]
+    assert client.script_exists(WRITE.sha, SEE.sha) == [True, True]
+
+
+def test_seen_is_only_raised_and_lives_for_a_while(
+    store: RedisTagStore, redis_settings: RedisSettings, client: redis.Redis
+) -> None:
+    store.mark_seen([("p", BIG + 1), ("p", BIG), ("p", 5)])
+
+    assert read(redis_settings, ["p"])[0].seen_version == BIG + 1
+    (key,) = client.keys("ht:seen:*")
+    assert 0 < client.ttl(key) <= redis_settings.seen_ttl_s
+    client.expire(key, 5)
+    store.mark_seen([("p", 5)])
+    assert client.ttl(key) <= 5
+    store.mark_seen([("p", BIG + 1)])
+    assert client.ttl(key) > 5
+
+
+def test_deletion_expires_and_new_tags_do_not(
+    store: RedisTagStore, redis_settings: RedisSettings, client: redis.Redis
+) -> None:
+    store.write([tags(1), deletion(2)])
+    (key,) = client.keys("ht:p:*")
+    assert 0 < client.ttl(key) <= redis_settings.deleted_ttl_s
+    assert read(redis_settings, ["p"])[0].is_deleted
+
+    store.write([tags(3)])
+    assert client.ttl(key) == -1
+
+
+def test_value_that_is_not_ours_is_replaced(
+    store: RedisTagStore, redis_settings: RedisSettings, client: redis.Redis
+) -> None:
+    store.write([tags(9)])
+    (key,) = client.keys("ht:p:*")
+    client.set(key, b"cut short")
+
+    assert read(redis_settings, ["p"])[0].version is None
+    assert store.write([tags(1)]) == [Outcome.WRITTEN]
+    assert read(redis_settings, ["p"])[0].version == 1
+
+
+def test_ids_may_be_any_text(store: RedisTagStore, redis_settings: RedisSettings) -> None:
+    ids = ["{x}:y", "a b\nc", "鍵", "x" * 256, "\0"]
+
+    assert store.write([tags(1, product=product) for product in ids]) == [Outcome.WRITTEN] * 5
+    assert [stored.payload for stored in read(redis_settings, ids)] == [tags(1, product=p).payload for p in ids]
+
+
+def test_version_that_does_not_fit_marks_nothing(store: RedisTagStore, client: redis.Redis) -> None:
+    with pytest.raises(ValueError, match="outside 0"):
+        store.mark_seen([("p", 1), ("q", -1)])
+
+    assert client.keys("ht:seen:*") == []
+
+
+def test_bucket_count_is_fixed_by_the_first_writer(store: RedisTagStore, redis_settings: RedisSettings) -> None:
+    store.check()
+    other = redis_settings.model_copy(update={"buckets": 32})
+
+    with pytest.raises(StoreMismatchError, match="HANGTAG_REDIS__BUCKETS=64"):
+        RedisTagStore(other).write([tags(1)])
+    with pytest.raises(StoreMismatchError, match="HANGTAG_REDIS__BUCKETS=64"):
+        read(other, ["p"])
+    assert read(redis_settings, ["p"])[0].version is None
+
+
+def test_reader_leaves_an_empty_store_alone(redis_settings: RedisSettings, client: redis.Redis) -> None:
+    assert read(redis_settings, ["p"])[0].version is None
+    assert client.keys() == []
+
+
+def test_emptied_store_is_claimed_again(store: RedisTagStore, client: redis.Redis) -> None:
+    store.write([tags(1)])
+    client.flushdb()
+
+    assert store.write([tags(1)]) == [Outcome.WRITTEN]
+    assert client.hgetall("ht:meta") == {b"format": b"1", b"buckets": b"64"}
+
+
+def test_store_claimed_by_another_meanwhile_is_noticed(store: RedisTagStore, client: redis.Redis) -> None:
+    store.write([tags(1)])
+    client.hset("ht:meta", "buckets", 16)
+
+    with pytest.raises(StoreMismatchError, match="HANGTAG_REDIS__BUCKETS=16"):
+        store.write([tags(2)])
+
+
+def test_dead_port_is_a_store_error_without_password() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    config = RedisSettings(url=f"redis://user:hunter2@127.0.0.1:{port}/0")
+
+    for call in (lambda: RedisTagStore(config).write([tags(1)]), lambda: read(config, ["p"])):
+        with pytest.raises(StoreError, match=f"127.0.0.1:{port} does not answer") as caught:
+            call()
+        assert "hunter2" not in str(caught.value)
+        assert "HANGTAG_REDIS__URL" in str(caught.value)
+        assert not isinstance(caught.value, StoreMismatchError)
+
+
+def test_silent_server_is_a_store_error_soon() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = RedisSettings(url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout_ms=200)
+        for call in (lambda: RedisTagStore(config).write([tags(1)]), lambda: read(config, ["p"])):
+            started = time.monotonic()
+            with pytest.raises(StoreError, match="does not answer"):
+                call()
+            assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize("url", ["http://cache:6379", "redis://:hun/ter2@cache:6379"])
+def test_url_that_cannot_be_read_says_what_to_write(url: str) -> None:
+    for kind in (RedisTagStore, RedisTagReader):
+        with pytest.raises(StoreMismatchError, match="HANGTAG_REDIS__URL") as caught:
+            kind(RedisSettings(url=url))
+        assert "ter2" not in str(caught.value)
+
+
+def test_wrong_password_is_not_worth_a_retry(valkey_url: str) -> None:
+    config = RedisSettings(url=valkey_url.replace("//", "//nobody:hunter2@"))
+
+    for call in (lambda: RedisTagStore(config).write([tags(1)]), lambda: read(config, ["p"])):
+        with pytest.raises(StoreMismatchError, match="set the user in HANGTAG_REDIS__URL") as caught:
+            call()
+        assert "hunter2" not in str(caught.value)

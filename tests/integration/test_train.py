@@ -1,0 +1,183 @@
+"""A whole run on a small BERT and made-up products: training, resume, bundle, evaluation."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+
+from sklearn.metrics import f1_score
+from transformers import BertConfig, BertModel
+from typer.testing import CliRunner
+
+from hangtag.bundle import load_bundle
+from hangtag.cli.app import app
+from hangtag.engine import open_engine
+from tests.bundles import tiny_encoder, tiny_tokenizer
+from trainer.fit import Progress
+from trainer.labelled import read_labelled
+from trainer.recipe import Recipe, RecipeError
+from trainer.train import Watcher, train
+
+COLORS = ("red", "blue", "green")
+FEATURES = ("space", "cat", "food")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("base")
+    shape = tiny_encoder()
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=shape.vocab,
+        hidden_size=shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=shape.intermediate,
+        max_position_embeddings=shape.positions,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(tiny_tokenizer().to_json())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    rng = random.Random(0)
+    for name, count in (("train", 240), ("validation", 60)):
+        lines = []
+        for number in range(count):
+            color, features = rng.choice(COLORS), rng.sample(FEATURES, rng.randint(0, 3))
+            product = {
+                "product_id": f"{name}-{number}",
+                "title": f"{color} {' '.join(features)} game",
+                "description": "the best of all" if rng.random() < 0.5 else "",
+                "facets": ["color", "theme"] if rng.random() < 0.8 else ["color"],
+                "tags": [f"color:{color}"],
+            }
+            if "theme" in product["facets"]:
+                product["tags"] += [f"theme:{feature}" for feature in features]
+            lines.append(json.dumps(product))
+        (folder / f"{name}.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def recipe(base: Path, **changes) -> Recipe:
+    settings = {
+        "base_model": str(base),
+        "sources": [{"train": ["train.jsonl"], "validation": ["validation.jsonl"]}],
+        "max_tokens": 32,
+        "epochs": 8,
+        "patience": 8,
+        "batch_size": 16,
+        "learning_rate": 2e-3,
+        "head_learning_rate": 1e-2,
+        "precision": "fp32",
+        **changes,
+    }
+    return Recipe.model_validate(settings)
+
+
+@pytest.fixture(scope="module")
+def trained(base, data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    manifest, evaluation = train(recipe(base), data, folder, folder / "bundle")
+    return folder, manifest, evaluation
+
+
+def test_run_learns_and_writes_a_bundle(trained):
+    folder, manifest, evaluation = trained
+
+    assert evaluation.facets["color"].weighted_f1 > 0.95
+    assert evaluation.facets["theme"].micro_f1 > 0.9
+    assert load_bundle(folder / "bundle").version == manifest.version
+    assert manifest.recipe["epochs"] == 8
+    assert manifest.metrics["validation"]["color"]["support"] == 60
+
+
+class KilledError(Exception):
+    """Stands for a kill in the middle of an epoch."""
+
+
+def test_killed_run_resumes_to_the_same_curve(base, data, trained, tmp_path):
+    def kill(at: Progress) -> None:
+        if (at.epoch, at.step) == (3, 4):
+            raise KilledError
+
+    run = tmp_path / "run"
+    with pytest.raises(KilledError):
+        train(recipe(base), data, run, tmp_path / "bundle", Watcher(step=kill))
+    train(recipe(base), data, run, tmp_path / "bundle")
+
+    def curve(folder: Path) -> list[tuple[float, float]]:
+        epochs = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+        return [(epoch["loss"], epoch["score"]) for epoch in epochs]
+
+    assert curve(run) == curve(trained[0])
+
+
+def test_run_folder_belongs_to_its_recipe(base, data, trained):
+    with pytest.raises(RecipeError, match="another recipe"):
+        train(recipe(base, epochs=9), data, trained[0], trained[0] / "bundle")
+
+
+@pytest.mark.parametrize("engine", ["cpu", "torch"])
+def test_bundle_says_what_the_trained_model_said(base, data, trained, engine):
+    """Scores of the bundle's engines against the fine-tuned weights themselves: nothing is lost on the way."""
+    from trainer.examples import collate
+    from trainer.prepared import prepare
+
+    folder, *_ = trained
+    prepared = prepare(recipe(base), data)
+    model = prepared.model(recipe(base))
+    from safetensors.torch import load_file
+
+    model.load_state_dict(load_file(folder / "best.safetensors"))
+    model.eval()
+    with torch.inference_mode():
+        expected = torch.sigmoid(model(*collate(prepared.validation)[:3])).numpy()
+    bundle = load_bundle(folder / "bundle")
+    opened = open_engine(bundle, engine)
+    try:
+        found = 1 / (1 + np.exp(-opened.forward([example.tokens for example in prepared.validation])))
+    finally:
+        opened.close()
+
+    assert np.abs(found - expected).mean() < 0.02
+
+
+def test_evaluate_prints_what_scikit_learn_says(data, trained):
+    folder, *_ = trained
+    products = read_labelled([data / "validation.jsonl"])
+
+    done = CliRunner().invoke(
+        app, ["evaluate", str(data / "validation.jsonl"), "--bundle", str(folder / "bundle"), "--json"]
+    )
+    facet = json.loads(done.stdout)["facets"]["color"]
+    bundle = load_bundle(folder / "bundle")
+    engine = open_engine(bundle, "cpu")
+    where = bundle.schema.slices["color"]
+    logits = engine.forward(bundle.tokenizer([product.text for product in products]))[:, where]
+    engine.close()
+    truth = [next(iter(tag for tag in product.tags if tag.startswith("color:"))) for product in products]
+    said = [bundle.schema.facets[0].tags[at] for at in logits.argmax(1)]
+
+    assert done.exit_code == 0
+    for average in ("weighted", "macro", "micro"):
+        assert facet[f"{average}_f1"] == pytest.approx(f1_score(truth, said, average=average))
+    assert facet["support"] == 60
+    assert set(facet["tags"]) == {f"color:{color}" for color in COLORS}
+
+
+def test_evaluate_names_a_bad_line(tmp_path):
+    (tmp_path / "bad.jsonl").write_text("{}\n")
+
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "bad.jsonl")])
+
+    assert done.exit_code == 1
+    assert "bad.jsonl, line 1" in str(done.exception)

@@ -1,0 +1,73 @@
+"""Settings: environment over file over default; what is unknown or wrong is refused by its name."""
+
+import pytest
+
+from hangtag.settings import SettingsError, load_settings, resolve
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    path = tmp_path / "hangtag.toml"
+    monkeypatch.setenv("HANGTAG_CONFIG", str(path))
+    return path
+
+
+def test_environment_over_file_over_default(file, monkeypatch):
+    file.write_text('[kafka]\nbootstrap = "file:1"\ngroup = "from-file"\n')
+    monkeypatch.setenv("HANGTAG_KAFKA__BOOTSTRAP", "environment:1")
+
+    settings = load_settings()
+    origin = {each.name: each.origin for each in resolve()}
+
+    assert (settings.kafka.bootstrap, settings.kafka.group) == ("environment:1", "from-file")
+    assert settings.kafka.events_topic == "products.events"
+    assert origin["kafka.bootstrap"] == "environment HANGTAG_KAFKA__BOOTSTRAP"
+    assert origin["kafka.group"] == f"file {file}"
+    assert origin["kafka.events_topic"] == "default"
+
+
+def test_unknown_variable_names_the_right_one(monkeypatch):
+    monkeypatch.setenv("HANGTAG_KAFKA__BOOTSRAP", "x:1")
+
+    with pytest.raises(SettingsError, match="HANGTAG_KAFKA__BOOTSRAP.*did you mean HANGTAG_KAFKA__BOOTSTRAP"):
+        load_settings()
+
+
+def test_wrong_variable_is_named(monkeypatch):
+    monkeypatch.setenv("HANGTAG_SERVER__PORT", "http")
+
+    with pytest.raises(SettingsError, match=r"HANGTAG_SERVER__PORT.*integer"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[kafka]\nbootsrap = 'x'", "kafka.bootsrap.*did you mean kafka.bootstrap"),
+        ("[kafak]\nbootstrap = 'x'", "kafak.bootstrap"),
+        ("port = 1", "port"),
+        ("[server]\nport = 'x'", "server.port"),
+        ("[server", "no TOML"),
+    ],
+)
+def test_wrong_file_is_named(file, text, named):
+    file.write_text(text)
+
+    with pytest.raises(SettingsError, match=f"(?s){file}.*{named}"):
+        load_settings()
+
+
+def test_missing_file_is_named(file):
+    with pytest.raises(SettingsError, match=f"{file}: No such file"):
+        load_settings()
+
+
+def test_secrets_are_masked(monkeypatch):
+    monkeypatch.setenv("HANGTAG_REDIS__URL", "redis://user:hunter2@cache:6379/0")
+    monkeypatch.setenv("HANGTAG_KAFKA__SASL_PASSWORD", "hunter2")
+
+    shown = {each.name: each.value for each in resolve()}
+
+    assert "hunter2" not in str(shown)
+    assert "hunter2" not in repr(load_settings())
+    assert load_settings().redis.url.get_secret_value().endswith("@cache:6379/0")

@@ -1,0 +1,63 @@
+"""Cleaning is what training and serving share: it must be exact, bounded and never fail."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangtag.product_text import ProductText
+from hangtag.text import clean_text
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("  Red\tDress\n\n", "Red Dress"),
+        ("<p>Red<br/>dress</p>", "Red dress"),
+        ("Tom &amp; Jerry", "Tom & Jerry"),
+        ("Tom &amp;amp; Jerry", "Tom & Jerry"),
+        ("<script>alert('x < y')</script>Mug", "Mug"),
+        ("<!-- sale --> Mug", "Mug"),
+        ("size < 5 and > 3", "size < 5 and > 3"),
+        ("a\u200bb\u00adc\ufeff", "abc"),
+        ("a\u00a0b\u3000c", "a b c"),
+        ("ﬁne ＳＨＯＥ", "fine SHOE"),
+        ("x\x00\x07y", "xy"),
+        ("\ud800 lone", "lone"),
+        ("连衣裙", "连衣裙"),
+        ("👗👠", "👗👠"),
+        ("\u200b\u200b &nbsp; <br>", ""),
+    ],
+)
+def test_clean_text(raw, clean):
+    assert clean_text(raw) == clean
+
+
+@given(st.text(max_size=300), st.integers(1, 50))
+def test_result_is_short_normal_and_visible(raw, cap):
+    cleaned = clean_text(raw, cap)
+
+    assert len(cleaned) <= cap
+    assert cleaned == " ".join(cleaned.split())
+    assert all(unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Cn", "Co"} for char in cleaned)
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="<>&"), max_size=200))
+def test_cleaning_twice_changes_nothing(raw):
+    once = clean_text(raw)
+
+    assert clean_text(once) == once
+
+
+@pytest.mark.parametrize("piece", ["<a ", "<!--", "<script>", "&", "<", "\u200b", "&lt;"])
+def test_hostile_megabyte_is_bounded(piece):
+    """Would not end within the test's time limit if any pattern went back over the text."""
+    assert len(clean_text(piece * 300_000, 4_000)) <= 4_000
+
+
+def test_layout_of_segments():
+    assert ProductText.of("Mug", "Blue <b>mug</b>", "Kitchen") == ProductText("Mug | Kitchen", "Blue mug")
+    assert ProductText.of("", "Blue mug", "Kitchen") == ProductText("Kitchen", "Blue mug")
+    assert ProductText.of("Mug") == ProductText("Mug", "")
+    assert ProductText.of("<br>", "\u200b", " ").is_empty

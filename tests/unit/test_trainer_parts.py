@@ -1,0 +1,153 @@
+"""The parts of the trainer that decide what is learned and what is served."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
+
+from hangtag.product_text import ProductText
+from hangtag.schema import FacetKind
+from tests.bundles import tiny_schema, tiny_tokenizer
+from trainer.decide import fit_calibration, fit_thresholds
+from trainer.examples import batches, examples_of
+from trainer.labelled import LabelledFileError, LabelledProduct, read_labelled
+from trainer.loss import tag_loss
+from trainer.recipe import Recipe, RecipeError, Source
+from trainer.schema_of import schema_of
+
+SCHEMA = tiny_schema()
+
+
+def product(*tags: str, facets: tuple[str, ...] = (), title: str = "red dress") -> LabelledProduct:
+    named = {tag.split(":")[0] for tag in tags} | set(facets)
+    return LabelledProduct("p", ProductText.of(title), frozenset(named), frozenset(tags))
+
+
+def test_only_labelled_facets_count():
+    """The loss and its gradient stay away from facets that are not labelled for a product."""
+    (example,) = examples_of([product("segment:pets", facets=("genre",))], SCHEMA, tiny_tokenizer())
+    logits = torch.randn(1, len(SCHEMA.tags), requires_grad=True)
+
+    tag_loss(logits, torch.tensor(example.targets)[None], torch.tensor(example.known)[None], SCHEMA, 0.05).backward()
+    touched = {facet: bool(logits.grad[:, where].any()) for facet, where in SCHEMA.slices.items()}
+
+    assert touched == {"segment": True, "class": False, "color": False, "genre": True}
+
+
+def test_loss_is_cross_entropy_and_bce():
+    (example,) = examples_of([product("segment:games", "genre:rpg", "genre:indie")], SCHEMA, tiny_tokenizer())
+    logits = torch.randn(1, len(SCHEMA.tags))
+    segment, genre = logits[:, SCHEMA.slices["segment"]], logits[:, SCHEMA.slices["genre"]]
+
+    loss = tag_loss(logits, torch.tensor(example.targets)[None], torch.tensor(example.known)[None], SCHEMA, 0.1)
+    expected = torch.nn.functional.cross_entropy(segment, torch.tensor([1]), label_smoothing=0.1)
+    expected += torch.nn.functional.binary_cross_entropy_with_logits(
+        genre, torch.tensor([[0.0, 1.0, 1.0]]), reduction="sum"
+    )
+
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_single_facet_without_its_tag_is_not_known():
+    (example,) = examples_of([product(facets=("color",))], SCHEMA, tiny_tokenizer())
+
+    assert not example.known.any()
+
+
+def test_batches_hold_every_index_once_at_like_length():
+    lengths = [random.Random(0).randint(3, 128) for _ in range(1_000)]
+
+    found = batches(lengths, 32, random.Random(1))
+    padded = sum(max(lengths[at] for at in batch) * len(batch) for batch in found)
+
+    assert sorted(at for batch in found for at in batch) == list(range(1_000))
+    assert padded / sum(lengths) < 1.1
+
+
+def test_schema_from_data_tells_kind_and_parents():
+    products = [
+        product("segment:pets", "class:cat food"),
+        product("segment:games", "class:software", "genre:rpg", "genre:indie"),
+    ]
+    told = schema_of(Recipe(sources=(Source(train=("x",)),)), products)
+
+    assert {facet.name: facet.kind for facet in told.facets} == {
+        "class": FacetKind.SINGLE,
+        "segment": FacetKind.SINGLE,
+        "genre": FacetKind.MULTI,
+    }
+
+    facets = {
+        "segment": {"kind": "single"},
+        "class": {"kind": "single", "parent": "segment"},
+        "genre": {"kind": "multi"},
+    }
+    given = schema_of(Recipe.model_validate({"sources": [{"train": ["x"]}], "facets": facets}), products)
+
+    assert given.parents == {"class:cat food": ("segment:pets",), "class:software": ("segment:games",)}
+
+
+def test_recipe_and_data_must_name_the_same_facets():
+    recipe = Recipe.model_validate({"sources": [{"train": ["x"]}], "facets": {"colour": {"kind": "single"}}})
+
+    with pytest.raises(RecipeError, match="colou?r"):
+        schema_of(recipe, [product("color:red")])
+
+
+def test_unknown_setting_of_a_recipe_is_named(tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text('epoch = 3\n[[sources]]\ntrain = ["a"]\n')
+
+    with pytest.raises(RecipeError, match="epoch"):
+        Recipe.from_toml(file)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "line 2"),
+        ("[]", "not a JSON object"),
+        ('{"product_id": "1"}', "misses facets, tags"),
+        ('{"product_id": "1", "facets": ["color"], "tags": ["size:big"]}', "size:big"),
+    ],
+)
+def test_bad_line_is_named(tmp_path, line, reason):
+    file = tmp_path / "shop.jsonl"
+    file.write_text(json.dumps({"product_id": "1", "facets": [], "tags": []}) + "\n" + line + "\n")
+
+    with pytest.raises(LabelledFileError, match=f"(?s)shop.jsonl, line 2.*{reason}"):
+        read_labelled([file])
+
+
+def overconfident(count: int, wrong: float) -> tuple[np.ndarray, list]:
+    """Logits that are sure of `segment` and wrong in a known share of the products."""
+    rng = random.Random(0)
+    logits = np.zeros((count, len(SCHEMA.tags)), np.float32)
+    products = []
+    for row in range(count):
+        guess, truth = rng.choice(SCHEMA.facets[0].tags), None
+        truth = guess if rng.random() > wrong else next(tag for tag in SCHEMA.facets[0].tags if tag != guess)
+        logits[row, SCHEMA.index[guess]] = 9 if truth == guess else 8
+        products.append(product(truth))
+    return logits, examples_of(products, SCHEMA, tiny_tokenizer())
+
+
+def test_temperature_calms_overconfident_scores():
+    logits, examples = overconfident(600, wrong=0.2)
+
+    assert fit_calibration(logits, examples, SCHEMA).temperatures["segment"] > 2
+
+
+def test_auto_threshold_reaches_the_precision_asked_for():
+    logits, examples = overconfident(600, wrong=0.2)
+    recipe = Recipe(sources=(Source(train=("x",)),), auto_precision=0.95)
+    calibration = fit_calibration(logits, examples, SCHEMA)
+
+    cuts = fit_thresholds(logits, examples, SCHEMA, calibration, recipe).tags
+    confidence = 1 / (1 + 2 * np.exp(-np.array([9, 8]) / calibration.temperatures["segment"]))
+
+    assert all(confidence[1] < cuts[tag].auto <= confidence[0] + 1e-4 for tag in SCHEMA.facets[0].tags)
+    assert all(cut.review <= cut.auto for cut in cuts.values())

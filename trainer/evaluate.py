@@ -1,0 +1,135 @@
+"""How well a bundle tags labelled products: precision, recall and F1 by scikit-learn's definitions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import precision_recall_fscore_support
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from hangtag.decoding import Logits
+from hangtag.schema import Facet, FacetKind
+from hangtag.tagger import Tagger
+from hangtag.tagset import TagSet
+from trainer.labelled import LabelledProduct
+
+_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class TagScore:
+    """One tag's figures; `support` is the number of products that carry it."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
+class FacetScore:
+    """One facet's figures over the products that are labelled for it.
+
+    Averages are scikit-learn's. A single facet is judged by its top tag and a multi facet by the tags at or above their
+    AUTO threshold, both as if the facet applied to every labelled product. `auto_coverage` is the share of these
+    products that are served an AUTO tag of the facet (whether it applies is then decided, too), `auto_precision` the
+    share of those tags that are right.
+    """
+
+    weighted_f1: float
+    macro_f1: float
+    micro_f1: float
+    support: int
+    auto_coverage: float
+    auto_precision: float
+    tags: dict[str, TagScore]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Every facet that the products are labelled for."""
+
+    facets: dict[str, FacetScore]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: `{"facets": {"class": {"weighted_f1": ..., "tags": {...}}}}`."""
+        return asdict(self)
+
+
+def evaluate(
+    tagger: Tagger, products: Sequence[LabelledProduct], on_batch: Callable[[int], None] = lambda _: None
+) -> Evaluation:
+    """Tag the products and compare with their labels; `on_batch` is told how many products each step did.
+
+    Raises:
+        ValueError: no product is labelled for a facet of the bundle.
+    """
+    logits = scores_of(tagger, products, on_batch)
+    return judge(tagger, products, logits)
+
+
+def scores_of(
+    tagger: Tagger, products: Sequence[LabelledProduct], on_batch: Callable[[int], None] = lambda _: None
+) -> Logits:
+    """Logits of shape (products, tags)."""
+    result = np.empty((len(products), len(tagger.bundle.schema.tags)), np.float32)
+    tokens = tagger.encode([product.text for product in products])
+    by_length = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+    for start in range(0, len(by_length), _BATCH):
+        batch = by_length[start : start + _BATCH]
+        result[batch] = tagger.forward([tokens[index] for index in batch])
+        on_batch(len(batch))
+    return result
+
+
+def judge(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -> Evaluation:
+    """Compare what the logits, shape (products, tags), say with the labels."""
+    schema, decoder = tagger.bundle.schema, tagger.decoder
+    log_confidences = decoder.log_confidences(logits)
+    chosen = decoder.chosen(log_confidences)
+    served = decoder.decode(logits)
+    facets = {}
+    for facet in schema.facets:
+        rows = [row for row, product in enumerate(products) if facet.name in product.facets]
+        if not rows:
+            continue
+        truth = [{tag for tag in products[row].tags if tag.startswith(f"{facet.name}:")} for row in rows]
+        if facet.kind is FacetKind.SINGLE:
+            found = [{schema.tags[chosen[facet.name][row]]} for row in rows]
+        else:
+            cuts = np.array([tagger.bundle.thresholds.tags[tag].auto for tag in facet.tags])
+            fits = np.exp(log_confidences[rows, schema.slices[facet.name]]) >= cuts
+            found = [{tag for tag, fit in zip(facet.tags, row_fits, strict=True) if fit} for row_fits in fits]
+        facets[facet.name] = _facet_score(facet, truth, found, [served[row] for row in rows])
+    if not facets:
+        msg = f"no product is labelled for a facet of the bundle: {[facet.name for facet in schema.facets]}"
+        raise ValueError(msg)
+    return Evaluation(facets)
+
+
+def _facet_score(
+    facet: Facet, truth: Sequence[set[str]], found: Sequence[set[str]], served: Sequence[TagSet]
+) -> FacetScore:
+    binarizer = MultiLabelBinarizer().fit([*truth, *found])
+    labels, y_true, y_pred = list(binarizer.classes_), binarizer.transform(truth), binarizer.transform(found)
+
+    def average(kind: str) -> float:
+        return float(precision_recall_fscore_support(y_true, y_pred, average=kind, zero_division=0)[2])
+
+    each = precision_recall_fscore_support(y_true, y_pred, average=None, zero_division=0)
+    prefix = f"{facet.name}:"
+    auto = [[scored.tag for scored in tags.tags if scored.tag.startswith(prefix)] for tags in served]
+    right = [tag in tags for its_auto, tags in zip(auto, truth, strict=True) for tag in its_auto]
+    return FacetScore(
+        weighted_f1=average("weighted"),
+        macro_f1=average("macro"),
+        micro_f1=average("micro"),
+        support=len(truth),
+        auto_coverage=float(np.mean([bool(tags) for tags in auto])),
+        auto_precision=float(np.mean(right)) if right else 0.0,
+        tags={
+            label: TagScore(float(precision), float(recall), float(f1), int(support))
+            for label, precision, recall, f1, support in zip(labels, *each, strict=True)
+        },
+    )

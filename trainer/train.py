@@ -1,0 +1,141 @@
+"""A run from labelled products to a bundle."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hangtag.bundle import Bundle, EncoderConfig, Manifest, Weights, load_bundle, write_bundle
+from hangtag.decoding import Decoder
+from hangtag.engine import open_engine
+from hangtag.schema import TagSchema
+from hangtag.tagger import Tagger
+from hangtag.thresholds import Calibration, Cut, Thresholds
+from trainer.decide import fit_calibration, fit_thresholds
+from trainer.evaluate import Evaluation, judge, scores_of
+from trainer.export import export
+from trainer.fit import Epoch, Progress, fit
+from trainer.prepared import Prepared, prepare
+from trainer.recipe import Recipe, RecipeError
+
+# Texts that show the int8 engine the range of every layer's input.
+_CALIBRATION_TEXTS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who is told how a run goes on: the stage's name, every step, every epoch."""
+
+    stage: Callable[[str], None] = lambda _: None
+    step: Callable[[Progress], None] = lambda _: None
+    epoch: Callable[[Epoch], None] = lambda _: None
+
+
+def train(
+    recipe: Recipe, data: Path, run: Path, bundle: Path, watcher: Watcher | None = None
+) -> tuple[Manifest, Evaluation]:
+    """Fine-tune by the recipe on files below `data`, write the bundle, evaluate it in int8 on the validation files.
+
+    `run` keeps the recipe, the history and what is needed to resume: the same call goes on where it stopped, and on a
+    finished run it only makes the bundle again.
+
+    Raises:
+        RecipeError: recipe and data do not fit, or `run` belongs to another recipe.
+        LabelledFileError, BaseModelError, BundleError: see there.
+    """
+    watcher = watcher or Watcher()
+    _claim(run, recipe)
+    watcher.stage("Reading and tokenising")
+    prepared = prepare(recipe, data)
+    model = prepared.model(recipe)
+    watcher.stage("Training")
+    history = fit(model, prepared.train, prepared.validation, prepared.schema, recipe, run, watcher.step, watcher.epoch)
+    watcher.stage("Quantising")
+    encoder, weights = export(model, prepared.tokenizer, prepared.encoder_config, _calibration_texts(prepared, recipe))
+    del model
+    watcher.stage("Setting thresholds and evaluating")
+    maker = _Maker(bundle, recipe, prepared, encoder, weights)
+    return maker.finish(max(epoch.score for epoch in history), len(history))
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    folder: Path
+    recipe: Recipe
+    prepared: Prepared
+    encoder: EncoderConfig
+    weights: Weights
+
+    def finish(self, score: float, epochs: int) -> tuple[Manifest, Evaluation]:
+        # Thresholds are fitted on the scores of the engine that serves, so a provisional bundle comes first.
+        schema = self.prepared.schema
+        self._write(_undecided(schema), Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}), {})
+        provisional = load_bundle(self.folder)
+        engine = open_engine(provisional, "cpu")
+        try:
+            tagger = _tagger(provisional, engine)
+            logits = scores_of(tagger, self.prepared.validation_products)
+            calibration = fit_calibration(logits, self.prepared.validation, schema)
+            thresholds = fit_thresholds(logits, self.prepared.validation, schema, calibration, self.recipe)
+            decided = Tagger(
+                Bundle(
+                    provisional.manifest, schema, thresholds, calibration, provisional.tokenizer, provisional.weights
+                ),
+                engine,
+                Decoder(schema, calibration, thresholds),
+            )
+            evaluation = judge(decided, self.prepared.validation_products, logits)
+        finally:
+            engine.close()
+        metrics = {
+            "epochs": epochs,
+            "validation_score": score,
+            "validation": {
+                name: {key: value for key, value in scores.items() if key != "tags"}
+                for name, scores in evaluation.to_json()["facets"].items()
+            },
+        }
+        return self._write(thresholds, calibration, metrics), evaluation
+
+    def _write(self, thresholds: Thresholds, calibration: Calibration, metrics: dict[str, Any]) -> Manifest:
+        return write_bundle(
+            self.folder,
+            name=self.recipe.name,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            base_model=self.recipe.base_model,
+            data_fingerprint=self.prepared.data_fingerprint,
+            recipe=self.recipe.model_dump(mode="json"),
+            metrics=metrics,
+            encoder=self.encoder,
+            schema=self.prepared.schema,
+            thresholds=thresholds,
+            calibration=calibration,
+            tokenizer=self.prepared.tokenizer,
+            weights=self.weights,
+        )
+
+
+def _tagger(bundle: Bundle, engine: Any) -> Tagger:
+    return Tagger(bundle, engine, Decoder(bundle.schema, bundle.calibration, bundle.thresholds))
+
+
+def _undecided(schema: TagSchema) -> Thresholds:
+    return Thresholds(tags={tag: Cut(auto=1, review=1) for tag in schema.tags})
+
+
+def _claim(run: Path, recipe: Recipe) -> None:
+    run.mkdir(parents=True, exist_ok=True)
+    file = run / "recipe.json"
+    if not file.is_file():
+        file.write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    elif Recipe.model_validate_json(file.read_text(encoding="utf-8")) != recipe:
+        msg = f"{run} holds a run of another recipe (see {file}): name another --run, or remove the folder"
+        raise RecipeError(msg)
+
+
+def _calibration_texts(prepared: Prepared, recipe: Recipe) -> list[Any]:
+    examples = [example for source in prepared.train for example in source]
+    drawn = random.Random(recipe.seed).sample(examples, min(_CALIBRATION_TEXTS, len(examples)))
+    return [example.tokens for example in drawn]

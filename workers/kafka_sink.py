@@ -1,0 +1,124 @@
+"""Tags and dead letters to Kafka, by kafka-python."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, MessageSizeTooLargeError
+
+from hangtag.records import Record, dead_letter_headers
+from hangtag.settings import KafkaSettings
+from workers.kafka_options import kafka_options
+from workers.sink import Reason, SinkError
+
+_TAGGED_HEADERS = [("content-type", b"application/x-protobuf")]
+_OPEN_TIMEOUT_MS = 5_000
+# A record that a broker let in must leave with our headers on top; the dead-letter topic's own limit decides.
+_MAX_REQUEST_BYTES = 64 * 1_048_576
+
+
+@dataclass(slots=True)
+class _Message:
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    future: Any = None
+
+
+class KafkaSink:
+    """An idempotent producer, opened when it is first needed; `flush` takes at most about `flush_timeout_s`."""
+
+    def __init__(self, settings: KafkaSettings, flush_timeout_s: float = 5) -> None:
+        self._settings = settings
+        self._flush_timeout_s = flush_timeout_s
+        self._producer: KafkaProducer | None = None
+        self._unacknowledged: list[_Message] = []
+
+    def tagged(self, product_id: str, value: bytes | None) -> None:
+        """See `RecordSink`."""
+        headers = [] if value is None else _TAGGED_HEADERS
+        self._unacknowledged.append(_Message(self._settings.tagged_topic, product_id.encode(), value, headers))
+
+    def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:
+        """See `RecordSink`. A record without key and value goes out with an empty value: Kafka's client takes no less."""
+        headers = dead_letter_headers(
+            record,
+            group=self._settings.group,
+            stage=reason.stage,
+            error=reason.error,
+            message=reason.message,
+            attempts=reason.attempts,
+            bundle_version=bundle_version,
+        )
+        value = b"" if record.key is None and record.value is None else record.value
+        self._unacknowledged.append(_Message(self._settings.dead_letter_topic, record.key, value, headers))
+
+    def flush(self) -> None:
+        """See `RecordSink`."""
+        if not self._unacknowledged:
+            return
+        deadline = time.monotonic() + self._flush_timeout_s
+        error: Exception | None = None
+        topic = ""
+        for message in self._unacknowledged:
+            try:
+                self._send(message)
+            except (KafkaError, ValueError, TypeError) as failure:
+                error, topic = failure, message.topic
+                break
+        still = []
+        for message in self._unacknowledged:
+            try:
+                if message.future is None:
+                    still.append(message)
+                else:
+                    message.future.get(timeout=max(0.0, deadline - time.monotonic()))
+            except KafkaError as failure:
+                error, topic = failure, message.topic
+                still.append(message)
+        self._unacknowledged = still
+        if error is not None:
+            self._recover(error)
+            raise SinkError(_advice(topic, error)) from error
+
+    def close(self) -> None:
+        """See `RecordSink`."""
+        if self._producer is not None:
+            self._producer.close(timeout=2)
+            self._producer = None
+
+    def _send(self, message: _Message) -> None:
+        if message.future is not None and not message.future.failed():
+            return  # delivered, or still under way
+        message.future = None
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                **kafka_options(self._settings),
+                acks="all",
+                max_request_size=_MAX_REQUEST_BYTES,
+                max_block_ms=_OPEN_TIMEOUT_MS,
+                bootstrap_timeout_ms=_OPEN_TIMEOUT_MS,
+                linger_ms=5,
+                batch_size=262_144,
+            )
+        message.future = self._producer.send(
+            message.topic, key=message.key, value=message.value, headers=message.headers
+        )
+
+    def _recover(self, error: Exception) -> None:
+        """A producer may not outlive an error that is not retriable: all that it did not deliver goes to a new one."""
+        if getattr(error, "retriable", False) or isinstance(error, MessageSizeTooLargeError):
+            return
+        if self._producer is not None:
+            self._producer.close(timeout=0)
+            self._producer = None
+        for message in self._unacknowledged:
+            message.future = None
+
+
+def _advice(topic: str, error: Exception) -> str:
+    if isinstance(error, MessageSizeTooLargeError):
+        return f"{topic} refuses a record for its size: raise the topic's max.message.bytes above that of the events"
+    return f"{topic} does not acknowledge: {type(error).__name__}; check kafka.bootstrap, the brokers and the topic"
