@@ -37,7 +37,7 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def redis_settings(valkey_url: str) -> RedisSettings:
     """Settings for an empty logical database that no other test uses."""
-    import redis  # noqa: PLC0415 (other tests need no client)
+    import redis
 
     url = f"{valkey_url.rsplit('/', 1)[0]}/{next(_databases)}"
     with redis.Redis.from_url(url) as client:

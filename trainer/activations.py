@@ -19,8 +19,10 @@ _ROWS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A linear layer's input: `rows` float32 (rows, in) drawn from all tokens; over all of them `low` and `high` (in,) and
-    `moment`, the mean of x x^T, float64 (in, in).
+    """A linear layer's input.
+
+    `rows` float32 (rows, in), drawn from all tokens; over all of them `moment`, the mean of x x^T, float64 (in, in),
+    and `low` and `high`, float32 (in,).
     """
 
     rows: NDArray[np.float32]
@@ -31,7 +33,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Inputs of one encoder layer: of query, key and value; of the attention's output; of the two feed-forward layers."""
+    """Inputs of one encoder layer: of query, key and value; of attention output; of both feed-forward layers."""
 
     hidden: Seen
     mixed: Seen

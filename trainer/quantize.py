@@ -7,19 +7,15 @@ from numpy.typing import NDArray
 
 from hangtag.bundle import Linear, Table
 from trainer.activations import Seen
+from trainer.rounding import rounded
 
 Floats = NDArray[np.float32]
 
 _TOP = 127
 _LEVELS = 256
 # How far outliers move from inputs into weights (SmoothQuant's alpha), and how much of the seen range is kept.
-import os
-
-from trainer.rounding import rounded
-
-GPTQ = int(os.environ.get("GPTQ", "1"))
-_STRENGTHS = eval(os.environ.get("STRENGTHS", "(0.4, 0.55, 0.7, 0.85)"))
-_KEPT = eval(os.environ.get("KEPT", "(1.0, 0.9, 0.8, 0.7, 0.55)"))
+_STRENGTHS = (0.4, 0.6, 0.75, 0.9)
+_KEPT = (1.0, 0.9, 0.8, 0.65, 0.5)
 
 
 def quantised_table(table: Floats) -> Table:
@@ -31,49 +27,15 @@ def quantised_table(table: Floats) -> Table:
 def quantised_linears(linears: Sequence[tuple[Floats, Floats]], seen: Seen) -> list[Linear]:
     """Linear layers, each a matrix (out, in) and a bias (out,), that share one input: one smoothing, one range.
 
-    Tries every strength of smoothing with every part of the range and keeps what changes the outputs least.
+    Their values are rounded so that what they compute from the inputs seen changes least.
     """
     matrix = np.concatenate([weight for weight, _ in linears])
     exact = seen.rows @ matrix.T
-    best = None
-    for strength in _STRENGTHS:
-        smooth = _smoothing(matrix, seen, strength)
-        scale = _row_scale(matrix * smooth)
-        values = (
-            rounded(matrix * smooth, scale, seen.moment / np.outer(smooth, smooth))
-            if GPTQ
-            else _round(matrix * smooth, scale)
-        )
-        inexact = (values.astype(np.float32) * scale[:, None]).T
-        rows = seen.rows / smooth
-        for kept in _KEPT:
-            low, high = _range(float((seen.low / smooth).min()) * kept, float((seen.high / smooth).max()) * kept)
-            off = _fake(rows, low, high) @ inexact - exact
-            error = float(off.var(0).sum())
-            if best is None or error < best[0]:
-                best = (
-                    error,
-                    smooth,
-                    scale,
-                    values,
-                    low,
-                    high,
-                    off.mean(0),
-                    strength,
-                    kept,
-                    (rows @ inexact - exact).var(0).sum(),
-                )
-    assert best is not None
-    error, smooth, scale, values, low, high, off, strength, kept, we = best
-    print(
-        "   ",
-        matrix.shape,
-        f"rel err {(error / exact.var(0).sum()) ** 0.5:.4f} weights only {(we / exact.var(0).sum()) ** 0.5:.4f}",
-        strength,
-        kept,
-        round(low, 2),
-        round(high, 2),
-    )
+    smooth, low, high = _search(matrix, seen, exact)
+    scale = _row_scale(matrix * smooth)
+    values = rounded(matrix * smooth, scale, seen.moment / np.outer(smooth, smooth))
+    # What rounding and clipping change on average is put right by the bias.
+    off = (_fake(seen.rows / smooth, low, high) @ _float(values, scale).T - exact).mean(0)
     result, start = [], 0
     for weight, bias in linears:
         part = slice(start, start + len(weight))
@@ -82,12 +44,29 @@ def quantised_linears(linears: Sequence[tuple[Floats, Floats]], seen: Seen) -> l
     return result
 
 
+def _search(matrix: Floats, seen: Seen, exact: Floats) -> tuple[Floats, float, float]:
+    """Try every strength with every part of the range: smoothing, low and high that change the outputs least."""
+    best: tuple[float, Floats, float, float] | None = None
+    for strength in _STRENGTHS:
+        smooth = _smoothing(matrix, seen, strength)
+        scale = _row_scale(matrix * smooth)
+        inexact = _float(_round(matrix * smooth, scale), scale).T
+        for kept in _KEPT:
+            low, high = _range(float((seen.low / smooth).min()) * kept, float((seen.high / smooth).max()) * kept)
+            error = float((_fake(seen.rows / smooth, low, high) @ inexact - exact).var(0).sum())
+            if best is None or error < best[0]:
+                best = error, smooth, low, high
+    assert best is not None
+    return best[1:]
+
+
 def _smoothing(matrix: Floats, seen: Seen, strength: float) -> Floats:
     # SmoothQuant, equation 4, brought to mean 1 (geometric).
     inputs = np.maximum(np.maximum(-seen.low, seen.high), 1e-5)
     weights = np.maximum(np.abs(matrix).max(0), 1e-5)
     smooth = inputs**strength / weights ** (1 - strength) if strength else np.ones_like(inputs)
-    return (smooth / np.exp(np.log(smooth).mean())).astype(np.float32)
+    even: Floats = (smooth / np.exp(np.log(smooth).mean())).astype(np.float32)
+    return even
 
 
 def _range(low: float, high: float) -> tuple[float, float]:
@@ -100,11 +79,18 @@ def _range(low: float, high: float) -> tuple[float, float]:
 
 def _fake(rows: Floats, low: float, high: float) -> Floats:
     step = (high - low) / (_LEVELS - 1)
-    return (np.round((np.clip(rows, low, high) - low) / step) * step + low).astype(np.float32)
+    levels: Floats = np.round((np.clip(rows, low, high) - low) / step)
+    return levels * np.float32(step) + np.float32(low)
+
+
+def _float(values: NDArray[np.int8], scale: Floats) -> Floats:
+    matrix: Floats = values.astype(np.float32) * scale[:, None]
+    return matrix
 
 
 def _row_scale(matrix: Floats) -> Floats:
-    return (np.maximum(np.abs(matrix).max(1), 1e-12) / _TOP).astype(np.float32)
+    scale: Floats = (np.maximum(np.abs(matrix).max(1), 1e-12) / _TOP).astype(np.float32)
+    return scale
 
 
 def _round(matrix: Floats, scale: Floats) -> NDArray[np.int8]:

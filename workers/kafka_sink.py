@@ -42,7 +42,7 @@ class KafkaSink:
         self._unacknowledged.append(_Message(self._settings.tagged_topic, product_id.encode(), value, headers))
 
     def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:
-        """See `RecordSink`. A record without key and value goes out with an empty value: Kafka's client takes no less."""
+        """See `RecordSink`. Without key and value it goes out with an empty value: Kafka's client takes no less."""
         headers = dead_letter_headers(
             record,
             group=self._settings.group,

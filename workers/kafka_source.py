@@ -133,7 +133,7 @@ class KafkaSource:
         self._consumer.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
 
     def _take_changes(self, fetched: Mapping[TopicPartition, object]) -> tuple[Change, ...]:
-        """The notes of the listener. What was fetched of a partition that left is dropped: before or after, who knows."""
+        """The listener's notes. What was fetched of a partition that left is dropped: nobody knows in which life."""
         changes = []
         while self._listener.changes:
             changes.append(self._listener.changes.popleft())
@@ -150,7 +150,7 @@ class KafkaSource:
         for partition in sorted(self._unsure):
             at = TopicPartition(*partition)
             offset = self._consumer.committed(at, timeout_ms=_COMMIT_TIMEOUT_MS)
-            with suppress(KeyError):  # it left us meanwhile
+            with suppress(KeyError, ValueError):  # it left us meanwhile
                 if offset is None:
                     self._consumer.seek_to_beginning(at)
                 else:

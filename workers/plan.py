@@ -1,7 +1,9 @@
 """The batch to run next, told by one pure function."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,9 @@ def plan(
     """Choose the next batch among the `window` oldest texts.
 
     The batch always holds the oldest text, so nothing is overtaken by more than the window. Its cost (padded: longest
-    times count; packed: sum) never exceeds `budget`, but a text that alone exceeds it goes alone. Among the batches that
-    are neighbours in length and hold the oldest text, the one with the most tokens wins. If all that waits is too thin
-    to fill a batch, the oldest text waits for company for at most `max_wait_s`, counted from its arrival.
+    times count; packed: sum) never exceeds `budget`, but a text that alone exceeds it goes alone. Padded, the batch is
+    a run of neighbours in length: of those that hold the oldest text, the one with the most tokens less padding. If
+    what waits is too thin to fill a batch, the oldest waits for company for at most `max_wait_s` from its arrival.
 
     Returns the positions in `waiting`, shortest text first. The same arguments give the same plan.
     """
@@ -61,21 +63,25 @@ def _oldest_first(waiting: Sequence[Waiting], by_age: Sequence[int], budget: int
 
 
 def _alike(waiting: Sequence[Waiting], by_age: Sequence[int], budget: int) -> list[int]:
-    """The run of neighbours in length that holds the oldest text, fits the padded budget and has the most tokens."""
+    """The best run of neighbours in length that holds the oldest text and fits the padded budget."""
     rank = {index: age for age, index in enumerate(by_age)}
+    # Of equals the oldest last: it is then in every run that ends beyond it.
     order = sorted(by_age, key=lambda index: (waiting[index].tokens, -rank[index]))
     oldest = order.index(by_age[0])
-    sums = [0]
-    for index in order:
-        sums.append(sums[-1] + waiting[index].tokens)
+    lengths = [waiting[index].tokens for index in order]
+    sums = [0, *accumulate(lengths)]
     best = (oldest, oldest + 1)
-    most = waiting[by_age[0]].tokens
+    most = 0
     for end in range(oldest + 1, len(order) + 1):
-        fitting = budget // max(1, waiting[order[end - 1]].tokens)
-        start = max(0, end - fitting)
-        if start > oldest:
+        longest = max(1, lengths[end - 1])
+        fitting = end - budget // longest
+        if fitting > oldest:
             break
-        if sums[end] - sums[start] > most:
-            most = sums[end] - sums[start]
+        # A text shorter than half of the longest brings more padding than tokens.
+        start = min(oldest, max(0, fitting, bisect_left(lengths, longest / 2)))
+        tokens = sums[end] - sums[start]
+        padding = longest * (end - start) - tokens
+        if tokens - padding > most:
+            most = tokens - padding
             best = (start, end)
     return order[best[0] : best[1]]

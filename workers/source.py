@@ -31,7 +31,7 @@ class RecordSource(Protocol):
     """
 
     def poll(self, timeout_s: float, max_records: int) -> Polled:
-        """Wait for records, at most `timeout_s`. It must be called at least every 30 s, paused or not, to stay in the group.
+        """Wait for records, at most `timeout_s`. Paused or not, call it every few seconds to stay in the group.
 
         Raises:
             SourceError: the source cannot go on; the process has to end.

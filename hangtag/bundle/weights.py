@@ -71,7 +71,7 @@ class Weights:
     """Everything that `model.safetensors` holds.
 
     `positions` float32 (positions, hidden), `segments` float32 (segments, hidden), `head_weight` float32
-    (tags, hidden), `head_bias` float32 (tags,). The head stays in float: it is small, and its input is one vector a text.
+    (tags, hidden), `head_bias` float32 (tags,). The head stays in float: it is small, its input one vector a text.
     """
 
     words: Table

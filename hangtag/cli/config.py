@@ -25,12 +25,16 @@ def config(
         rows = [{**asdict(setting), "variable": variable_of(setting.name)} for setting in settings]
         sys.stdout.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    from hangtag.cli.screen import make_console  # noqa: PLC0415
+
     table = Table("setting", "value", "from", "meaning")
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.overflow = "fold"
     for setting in settings:
         origin = Text(setting.origin, style="dim" if setting.origin == "default" else "bold")
         table.add_row(setting.name, Text(setting.value), origin, Text(setting.description, style="dim"))
-    Console().print(table)
+    make_console().print(table)

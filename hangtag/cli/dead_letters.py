@@ -26,17 +26,20 @@ def deadletters(
     if as_json:
         print_json(rows)
         return
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
+
+    from hangtag.cli.screen import make_console  # noqa: PLC0415
 
     if not rows:
         typer.echo(f"no dead letters in {settings.dead_letter_topic} at {settings.bootstrap}")
         return
     table = Table("product", *_SHOWN[1:])
+    for column in table.columns:
+        column.overflow = "fold"
     for row in rows:
         table.add_row(*(Text(row.get(name, "")) for name in _SHOWN))
-    Console().print(table)
+    make_console().print(table)
 
 
 def dead_letter(record: Any) -> dict[str, str]:

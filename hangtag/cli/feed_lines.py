@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import orjson
-from google.protobuf import json_format
 
 from hangtag.cli.errors import CommandError
+from hangtag.records import EventError
+from hangtag.records.json_event import read_json
 from hangtag.v1 import events_pb2
 
 _MAX_ID_BYTES = 256
@@ -65,14 +66,11 @@ def event_of(line: bytes, default_version: int) -> events_pb2.ProductEvent:
     if not isinstance(value, dict):
         msg = f"a JSON {type(value).__name__}, not an object"
         raise LineError(msg)
-    event = events_pb2.ProductEvent()
+    if _EVENT_NAMES.isdisjoint(value):
+        line = orjson.dumps({"type": "UPDATED", "product": _bare(value)})
     try:
-        if _EVENT_NAMES.isdisjoint(value):
-            json_format.ParseDict(_bare(value), event.product, ignore_unknown_fields=True)
-            event.type = events_pb2.UPDATED
-        else:
-            json_format.ParseDict(value, event, ignore_unknown_fields=True)
-    except json_format.ParseError as error:
+        event = read_json(line)
+    except EventError as error:
         raise LineError(str(error)) from error
     product = event.product
     if not 1 <= len(product.product_id.encode()) <= _MAX_ID_BYTES:

@@ -9,6 +9,8 @@ _MENDABLE = {
     "hangtag.schema": "SchemaError",
     "hangtag.engine": "EngineError",
     "hangtag.store": "StoreError",
+    "workers.source": "SourceError",
+    "server.errors": "ServerError",
     "hangtag.cli.local": "LocalError",
     "hangtag.cli.errors": "CommandError",
 }

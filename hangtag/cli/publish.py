@@ -24,16 +24,14 @@ def publish(
 
     Example: hangtag publish products.jsonl.gz --limit 1000
     """
-    from rich.console import Console  # noqa: PLC0415
-
     from hangtag.cli.feed_lines import LineError, event_of, open_feed  # noqa: PLC0415
     from hangtag.cli.publisher import Publisher  # noqa: PLC0415
     from hangtag.cli.running import settings_here  # noqa: PLC0415
-    from hangtag.cli.screen import Screen  # noqa: PLC0415
+    from hangtag.cli.screen import Screen, make_console  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
 
     settings = settings_here().kafka
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     default_version = time.time_ns() // 1_000_000 if version is None else version
     began = time.monotonic()
     sent = bad = 0
@@ -51,7 +49,7 @@ def publish(
                     except LineError as error:
                         bad += 1
                         if bad <= _BAD_LINES_SHOWN:
-                            console.print(f"{file}:{number}: {error}", style="red", highlight=False, markup=False)
+                            console.print(f"{file}:{number}: {error}", style="red", markup=False, soft_wrap=True)
                         continue
                     publisher.send(event)
                     sent += 1
@@ -63,11 +61,9 @@ def publish(
             stopped = True
         acknowledged, refused = publisher.acknowledged, publisher.refused
     for reason in refused[:_BAD_LINES_SHOWN]:
-        console.print(f"refused: {reason}", style="red", highlight=False, markup=False)
+        console.print(f"refused: {reason}", style="red", markup=False, soft_wrap=True)
     seconds = time.monotonic() - began
-    typer.echo(
-        f"{'stopped; ' if stopped else ''}{acknowledged:,} published to {settings.events_topic} at {settings.bootstrap} "
-        f"in {seconds:.1f} s, {len(refused):,} refused, {bad:,} bad lines"
-    )
+    result = f"{acknowledged:,} published to {settings.events_topic} at {settings.bootstrap} in {seconds:.1f} s"
+    typer.echo(f"{'stopped; ' if stopped else ''}{result}, {len(refused):,} refused, {bad:,} bad lines")
     if stopped or bad or acknowledged < sent:
         raise typer.Exit(1)

@@ -7,6 +7,13 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 _LINE_EVERY_S = 2.0
+_WIDTH_IN_FILES = 160
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console as wide as the terminal; wide enough for our tables where the output goes to a file or a pipe."""
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDTH_IN_FILES)
 
 
 class Screen:
@@ -16,7 +23,7 @@ class Screen:
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._console = console
         self._last = ""
-        self._next_line = 0.0
+        self._next_line = time.monotonic() + _LINE_EVERY_S
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -32,5 +39,5 @@ class Screen:
         if self._live is not None:
             self._live.update(picture or line, refresh=True)
         elif line != self._last and time.monotonic() >= self._next_line:
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(line, markup=False, soft_wrap=True)
             self._last, self._next_line = line, time.monotonic() + _LINE_EVERY_S

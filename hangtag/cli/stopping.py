@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM mean the same: stop what was started, then end."""
+"""Ctrl-C, SIGTERM and a closed terminal mean the same: stop what was started, then end."""
 
 import signal
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ class Stopped(BaseException):
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Within it SIGINT and SIGTERM raise `Stopped` in the main thread, so that every `with` block cleans up.
+    """Within it SIGINT, SIGTERM and SIGHUP raise `Stopped` in the main thread, so that every `with` block cleans up.
 
     A second signal cuts the clean-up short; children die with us all the same.
     """
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(each, _raise) for each in signals]
     try:
         yield

@@ -21,9 +21,8 @@ def tags(
 
     Example: hangtag tags demo-0001 demo-0042
     """
-    from rich.console import Console  # noqa: PLC0415
-
     from hangtag.cli.rpc import TagClient  # noqa: PLC0415
+    from hangtag.cli.screen import make_console  # noqa: PLC0415
     from hangtag.cli.show import as_dict, lookups_table, print_json  # noqa: PLC0415
     from hangtag.v1 import tags_pb2  # noqa: PLC0415
 
@@ -32,7 +31,7 @@ def tags(
     if as_json:
         print_json([as_dict(lookup) for lookup in lookups])
     else:
-        Console().print(lookups_table(lookups))
+        make_console().print(lookups_table(lookups))
     if all(lookup.freshness == tags_pb2.UNKNOWN for lookup in lookups):
         raise typer.Exit(1)
 
@@ -49,9 +48,8 @@ def suggest(
 
     Example: hangtag suggest "warm waterproof boots for my daughter"
     """
-    from rich.console import Console  # noqa: PLC0415
-
     from hangtag.cli.rpc import TagClient  # noqa: PLC0415
+    from hangtag.cli.screen import make_console  # noqa: PLC0415
     from hangtag.cli.show import as_dict, print_json, suggestion_table  # noqa: PLC0415
 
     with TagClient(_address(server), timeout) as client:
@@ -59,7 +57,7 @@ def suggest(
     if as_json:
         print_json(as_dict(answer))
     else:
-        Console().print(suggestion_table(text, answer))
+        make_console().print(suggestion_table(text, answer))
 
 
 def _address(server: str | None) -> str:

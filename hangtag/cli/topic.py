@@ -69,10 +69,15 @@ class TopicReader:
         return found
 
 
+def reason_of(error: Exception) -> str:
+    """The kind of an error and its message, once each."""
+    name, message = type(error).__name__, str(error)
+    return message if name in message else f"{name}: {message}".rstrip(": ")
+
+
 def no_kafka(settings: KafkaSettings, error: Exception) -> str:
     """What to say when the brokers do not answer."""
-    reason = f"{type(error).__name__}: {error}".rstrip(": ")
     return (
-        f"no Kafka at {settings.bootstrap} ({reason}): start one with `hangtag up` or `hangtag demo`, "
+        f"no Kafka at {settings.bootstrap} ({reason_of(error)}): start one with `hangtag up` or `hangtag demo`, "
         "or name yours with HANGTAG_KAFKA__BOOTSTRAP=host:port"
     )

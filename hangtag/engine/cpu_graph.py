@@ -10,87 +10,73 @@ from openvino import opset13 as op
 
 from hangtag.bundle import EncoderConfig, Layer, Linear, Norm, Table, Weights
 
-import os
-MODE = os.environ.get("MODE", "static")
-ATT = os.environ.get("ATT", "matmul")
-
-# Added to the scores of padding before the softmax: e to this power is zero in float32.
-_PADDING = -1e4
+# Added to the attention scores of padding: e to this power is zero in float32, so padding weighs nothing at all.
+_PADDING = np.float32(-1e4)
 _LEVELS = 256
+_FIRST = np.int32(0)
 
 
-def cpu_graph(weights: Weights, encoder: EncoderConfig) -> ov.Model:
-    """Inputs `ids`, `mask`, `segments`: int32 (count, longest). Output: float32 logits (count, tags)."""
+def cpu_graph(weights: Weights, encoder: EncoderConfig, int8_inputs: bool) -> ov.Model:
+    """Inputs in this order: ids, mask, segments, int32 (count, length). Output: float32 logits (count, tags).
+
+    With `int8_inputs` the matrix products run in int8, each input in its layer's fixed range; without, in float.
+    """
     ids, mask, segments = (op.parameter([-1, -1], np.int32, name) for name in ("ids", "mask", "segments"))
     real = op.convert(mask, "f32")
+    bias = op.unsqueeze(op.multiply(op.subtract(np.float32(1), real), _PADDING), [1, 2])
     hidden = _embed(weights, encoder, ids, segments)
-    bias = op.multiply(op.subtract(real, np.float32(1)), np.float32(-_PADDING))
-    bias = op.unsqueeze(bias, [1, 2])
     for layer in weights.layers:
-        hidden = _layer(layer, encoder, hidden, bias)
-    column = op.unsqueeze(real, [2])
-    total = op.reduce_sum(op.multiply(hidden, column), [1])
+        hidden = _layer(layer, encoder, hidden, bias, int8_inputs)
+    total = op.reduce_sum(op.multiply(hidden, op.unsqueeze(real, [2])), [1])
     pooled = op.divide(total, op.reduce_sum(real, [1], keep_dims=True))
     logits = op.add(op.matmul(pooled, _constant(weights.head_weight), False, True), _constant(weights.head_bias))
     return ov.Model([op.result(logits, "logits")], [ids, mask, segments], "tagger")
 
 
 def _embed(weights: Weights, encoder: EncoderConfig, ids: ov.Node, segments: ov.Node) -> ov.Node:
-    length = op.gather(op.shape_of(ids, "i32"), [1], np.int32(0))
+    length = op.gather(op.shape_of(ids, "i32"), [1], _FIRST)
     places = op.slice(_constant(weights.positions), np.array([0], np.int32), length, np.array([1], np.int32))
-    summed = op.add(_look_up(weights.words, ids), op.gather(_constant(weights.segments), segments, np.int32(0)))
+    summed = op.add(_look_up(weights.words, ids), op.gather(_constant(weights.segments), segments, _FIRST))
     return _norm(weights.embedding_norm, encoder, op.add(summed, places))
 
 
 def _look_up(table: Table, ids: ov.Node) -> ov.Node:
     # Rows are picked in int8 and scaled after that: the table is never unpacked.
-    rows = op.convert(op.gather(_constant(table.values), ids, np.int32(0)), "f32")
-    return op.multiply(rows, op.gather(_constant(table.scale[:, None]), ids, np.int32(0)))
+    rows = op.convert(op.gather(_constant(table.values), ids, _FIRST), "f32")
+    return op.multiply(rows, op.gather(_constant(table.scale[:, None]), ids, _FIRST))
 
 
-def _layer(layer: Layer, encoder: EncoderConfig, hidden: ov.Node, bias: ov.Node) -> ov.Node:
+def _layer(layer: Layer, encoder: EncoderConfig, hidden: ov.Node, bias: ov.Node, int8: bool) -> ov.Node:
     size = encoder.hidden // encoder.heads
-    shape = np.array([0, 0, encoder.heads, size], np.int32)
-    into = _quantised(layer.query, hidden)
+    split = np.array([0, 0, encoder.heads, size], np.int32)
+    merged = np.array([0, 0, encoder.hidden], np.int32)
+    into = _input(layer.query, hidden, int8)  # the same for query, key and value
 
     def heads(linear: Linear, order: tuple[int, ...], factor: float = 1.0) -> ov.Node:
-        return op.transpose(op.reshape(_linear(linear, into, factor), shape, True), np.array(order, np.int32))
+        return op.transpose(op.reshape(_linear(linear, into, factor), split, True), np.array(order, np.int32))
 
-    if ATT == "matmul":
-        query = heads(layer.query, (0, 2, 1, 3), 1 / math.sqrt(size))
-        scores = op.add(op.matmul(query, heads(layer.key, (0, 2, 3, 1)), False, False), bias)
-        mixed = op.matmul(op.softmax(scores, 3), heads(layer.value, (0, 2, 1, 3)), False, False)
-    else:
-        query = heads(layer.query, (0, 2, 1, 3))
-        mixed = op.scaled_dot_product_attention(query, heads(layer.key, (0, 2, 1, 3)), heads(layer.value, (0, 2, 1, 3)), bias)
-    back = op.reshape(op.transpose(mixed, np.array([0, 2, 1, 3], np.int32)), np.array([0, 0, encoder.hidden], np.int32), True)
-    attended = _linear(layer.attention_output, _quantised(layer.attention_output, back))
+    query = heads(layer.query, (0, 2, 1, 3), 1 / math.sqrt(size))
+    scores = op.add(op.matmul(query, heads(layer.key, (0, 2, 3, 1)), False, False), bias)
+    mixed = op.matmul(op.softmax(scores, 3), heads(layer.value, (0, 2, 1, 3)), False, False)
+    mixed = op.reshape(op.transpose(mixed, np.array([0, 2, 1, 3], np.int32)), merged, True)
+    attended = _linear(layer.attention_output, _input(layer.attention_output, mixed, int8))
     hidden = _norm(layer.attention_norm, encoder, op.add(hidden, attended))
-    wide = op.gelu(_linear(layer.intermediate, _quantised(layer.intermediate, hidden)), "erf")
-    narrow = _linear(layer.output, _quantised(layer.output, wide))
+    wide = op.gelu(_linear(layer.intermediate, _input(layer.intermediate, hidden, int8)), "erf")
+    narrow = _linear(layer.output, _input(layer.output, wide, int8))
     return _norm(layer.output_norm, encoder, op.add(hidden, narrow))
 
 
-def _quantised(linear: Linear, value: ov.Node) -> ov.Node:
-    """Smooth a linear layer's input and bring it to 256 fixed levels."""
-    if not (linear.smooth == 1).all():
-        value = op.multiply(value, _constant(1 / linear.smooth))
-    if linear.low == linear.high or MODE != "static":
+def _input(linear: Linear, value: ov.Node, int8: bool) -> ov.Node:
+    value = op.multiply(value, _constant(1 / linear.smooth))
+    if not int8 or linear.low == linear.high:
         return value
     low, high = np.float32(linear.low), np.float32(linear.high)
     return op.fake_quantize(value, low, high, low, high, _LEVELS)
 
 
 def _linear(linear: Linear, value: ov.Node, factor: float = 1.0) -> ov.Node:
-    scale = _constant(linear.scale[:, None] * np.float32(factor))
-    if MODE == "dynu8":
-        u = op.convert(_constant((linear.values.astype(np.int16) + 128).astype(np.uint8)), "f32")
-        zp = op.convert(_constant(np.full((len(linear.bias), 1), 128, np.uint8)), "f32")
-        matrix = op.multiply(op.subtract(u, zp), scale)
-    elif MODE == "float":
-        matrix = _constant(linear.values.astype(np.float32) * scale.data)
-    else:
-        matrix = op.multiply(op.convert(_constant(linear.values), "f32"), scale)
+    scale = linear.scale[:, None] * np.float32(factor)
+    matrix = op.multiply(op.convert(_constant(linear.values), "f32"), _constant(scale))
     return op.add(op.matmul(value, matrix, False, True), _constant(linear.bias * np.float32(factor)))
 
 

@@ -9,17 +9,17 @@ from hangtag.engine.errors import EngineError
 from hangtag.tokens import Tokens
 
 
-def bucket(length: int, positions: int) -> int:
+def padded_length(length: int, positions: int) -> int:
     """The length that a text is padded to: its own, rounded up by at most an eighth or 7 tokens."""
-    step = max(8, 2 ** (length.bit_length() - 4))
+    step = max(8, 1 << max(0, length.bit_length() - 4))
     return min(-(-length // step) * step, positions)
 
 
 def sub_batches(lengths: Sequence[int], max_tokens: int, ways: int = 1) -> list[list[int]]:
     """Every index once, longest first, in groups of one length each and of at most `max_tokens` tokens.
 
-    A text longer than that stands alone. `ways` says how many groups run at a time: a batch that would fill fewer is cut
-    finer, so that all of them have work.
+    A text longer than that stands alone. `ways` says how many groups run at a time: a batch that would fill fewer is
+    cut finer, so that all of them have work.
     """
     budget = min(max_tokens, -(-sum(lengths) // ways))
     groups: list[list[int]] = []

@@ -6,7 +6,7 @@ from enum import StrEnum
 from google.protobuf.message import DecodeError
 
 from hangtag.product_text import ProductText
-from hangtag.records.json_event import EventError, read_json
+from hangtag.records.json_event import DECODE, VALIDATE, EventError, read_json
 from hangtag.records.record import Headers
 from hangtag.v1 import events_pb2
 
@@ -55,10 +55,10 @@ def decode_event(
             quotes the product.
     """
     if value is None:
-        raise EventError("decode", "the value is null; to remove a product send an event of type DELETED")
+        raise EventError(DECODE, "the value is null; to remove a product send an event of type DELETED")
     if len(value) > max_value_bytes:
         reason = f"the value has {len(value)} bytes, more than the {max_value_bytes} of worker.max_value_bytes"
-        raise EventError("decode", f"{reason}; shorten the product's texts")
+        raise EventError(DECODE, f"{reason}; shorten the product's texts")
     message = read_json(value) if _content_type(headers) == _JSON else _read_protobuf(value)
     return _check(message, key, timestamp_ms)
 
@@ -68,7 +68,7 @@ def _content_type(headers: Headers) -> str:
         if name.lower() == "content-type":
             found = value.decode("latin-1").partition(";")[0].strip().lower()
             if found not in (_JSON, _PROTOBUF):
-                raise EventError("decode", f"the header content-type must be {_JSON} or {_PROTOBUF}")
+                raise EventError(DECODE, f"the header content-type must be {_JSON} or {_PROTOBUF}")
             return found
     return _JSON
 
@@ -78,40 +78,38 @@ def _read_protobuf(value: bytes) -> events_pb2.ProductEvent:
         return events_pb2.ProductEvent.FromString(value)
     except (DecodeError, UnicodeDecodeError):
         reason = "the value is no hangtag.v1.ProductEvent in binary protobuf (broken, or a text in it is not UTF-8)"
-        raise EventError("decode", f"{reason}; if it is JSON, send the header content-type: {_JSON}") from None
+        raise EventError(DECODE, f"{reason}; if it is JSON, send the header content-type: {_JSON}") from None
 
 
 def _check(message: events_pb2.ProductEvent, key: bytes | None, timestamp_ms: int) -> Event:
     product = message.product
     product_id = product.product_id.encode()
     if not product_id.strip():
-        raise EventError("validate", "product.product_id is missing or empty; send the shop's id of the product")
+        raise EventError(VALIDATE, "product.product_id is missing or empty; send the shop's id of the product")
     if len(product_id) > MAX_ID_BYTES:
-        raise EventError("validate", f"product.product_id has {len(product_id)} bytes; {MAX_ID_BYTES} is the most")
+        raise EventError(VALIDATE, f"product.product_id has {len(product_id)} bytes; {MAX_ID_BYTES} is the most")
     if key is not None and key != product_id:
         reason = "the record's key is not product.product_id; key the record by it, or by nothing"
-        raise EventError("validate", f"{reason}: the order of a product's events hangs on the key")
+        raise EventError(VALIDATE, f"{reason}: the order of a product's events hangs on the key")
     kind = _KINDS.get(message.type)
     if kind is None:
-        raise EventError("validate", "type must be CREATED, UPDATED or DELETED")
+        raise EventError(VALIDATE, "type must be CREATED, UPDATED or DELETED")
     version = _version(message, timestamp_ms)
     deleted = kind is Kind.DELETED
-    text = (
-        ProductText("")
-        if deleted
-        else ProductText.of(product.title, product.description, product.merchant_category)
-    )
+    text = ProductText("") if deleted else ProductText.of(product.title, product.description, product.merchant_category)
     if text.is_empty and not deleted:
         reason = "title, description and merchant_category are all empty once markup and unseen characters are removed"
-        raise EventError("validate", f"{reason}; send at least one of them")
+        raise EventError(VALIDATE, f"{reason}; send at least one of them")
     return Event(message.event_id, kind, product.product_id, version, text, product.language)
 
 
 def _version(message: events_pb2.ProductEvent, timestamp_ms: int) -> int:
     version = message.product.version
     if version == 0:
-        version = message.time.seconds * 1_000 + message.time.nanos // 1_000_000 if message.HasField("time") else timestamp_ms
+        version = (
+            message.time.seconds * 1_000 + message.time.nanos // 1_000_000 if message.HasField("time") else timestamp_ms
+        )
     if version < 0:
         reason = "product.version must not be negative; unset, it is the event's time or the record's timestamp"
-        raise EventError("validate", f"{reason}, which must then be known and after 1970")
+        raise EventError(VALIDATE, f"{reason}, which must then be known and after 1970")
     return version

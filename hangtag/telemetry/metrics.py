@@ -27,6 +27,7 @@ COALESCED_KEYS = Histogram(
     "Products read by one round trip to the store",
     buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 5000),
 )
+STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server")
 
 # Both
 BUNDLE = Gauge("hangtag_bundle_info", "1 for the bundle in use", ["name", "version", "engine"])

@@ -35,14 +35,15 @@ def _gone_within(pids: list[int], seconds: float) -> bool:
 
 def _environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HANGTAG_", "KAFKA_HOME"))}
-    return {**kept, **more}
+    # The project may be checked out without being installed, and children run in another folder.
+    return {**kept, "PYTHONPATH": str(Path(__file__).parents[2]), **more}
 
 
 def _set_environment(monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
     wanted = _environment(**more)
     for name in [name for name in os.environ if name not in wanted]:
         monkeypatch.delenv(name)
-    for name, value in more.items():
+    for name, value in wanted.items():
         monkeypatch.setenv(name, value)
 
 
@@ -148,7 +149,7 @@ def test_up_takes_its_children_with_it(how: signal.Signals, tmp_path: Path) -> N
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=tmp_path,
-        env=_environment(),
+        env=_environment(TMPDIR=str(tmp_path)),  # nobody clears up after SIGKILL
         text=True,
     ) as up:
         assert up.stdout is not None

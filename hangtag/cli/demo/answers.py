@@ -9,7 +9,7 @@ from hangtag.cli.show import lookups_table, suggestion_table
 from hangtag.v1 import tags_pb2
 
 # Of our own feed: two to wear, two games, and things of many other kinds.
-SHOWN = ("demo-0001", "demo-0012", "demo-0041", "demo-0052", "demo-0068", "demo-0113", "demo-0187")
+SHOWN = ("demo-0001", "demo-0020", "demo-0039", "demo-0041", "demo-0031", "demo-0103", "demo-0140")
 QUESTIONS = (
     "do you have warm waterproof boots for my daughter?",
     "a relaxing farming game I can play with friends",

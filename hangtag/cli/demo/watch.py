@@ -14,8 +14,13 @@ from hangtag.cli.screen import Screen
 from hangtag.cli.topic import TopicReader
 
 _STALLED_S = 120
+_FAILED_LOOKS = 5
 _LOOK_EVERY_S = 0.25
 _CALLS_A_LOOK = 5
+
+
+class StalledError(CommandError):
+    """Products wait, and nothing happens to them."""
 
 
 class Watch:
@@ -32,20 +37,29 @@ class Watch:
         """Return when the whole feed is published and nothing waits. `check` raises when a program ended.
 
         Raises:
-            CommandError: nothing was settled for two minutes, or publishing failed.
+            StalledError: nothing was settled for two minutes.
+            CommandError: publishing failed, or the server answers no more.
         """
-        settled, moved = 0, time.monotonic()
+        settled, moved, failures = 0, time.monotonic(), 0
         while True:
             check()
             published_all = feeding.is_done()
-            counts = self.look()
+            try:
+                counts = self.look()
+                failures = 0
+            except CommandError:
+                failures += 1
+                if failures > _FAILED_LOOKS:
+                    raise
+                time.sleep(_LOOK_EVERY_S)  # then `check`: a program that ended has more to say
+                continue
             if counts.settled > settled:
                 settled, moved = counts.settled, time.monotonic()
             if published_all and not counts.waiting:
                 return
             if time.monotonic() - moved > _STALLED_S:
-                msg = f"nothing was settled for {_STALLED_S} s, {counts.waiting} products wait: see the worker's log"
-                raise CommandError(msg)
+                msg = f"nothing was settled for {_STALLED_S} s, {counts.waiting} products wait"
+                raise StalledError(msg)
             time.sleep(_LOOK_EVERY_S)
 
     def look(self) -> Counts:
@@ -65,9 +79,10 @@ class Watch:
 
 
 def _line(counts: Counts, seconds: float) -> str:
+    rate = counts.settled / max(seconds, 0.1)
     return (
         f"published {counts.published:,}  tagged {counts.tagged:,}  dead letters {counts.dead:,}  "
-        f"waiting {counts.waiting:,}  {counts.settled / max(seconds, 0.1):,.0f} products/s  oldest {counts.oldest_s:.1f} s"
+        f"waiting {counts.waiting:,}  {rate:,.0f} products/s  oldest {counts.oldest_s:.1f} s"
     )
 
 

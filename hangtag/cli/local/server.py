@@ -32,12 +32,22 @@ def answers(port: int, question: bytes = b"", answer: bytes = b"") -> bool:
 class LocalServer:
     """A started child and the test that tells when it is ready. Entering it waits for that, leaving it stops it."""
 
-    def __init__(self, child: Child, port: int, url: str, is_ready: Callable[[], bool], deadline_s: float = 30) -> None:
+    def __init__(
+        self,
+        child: Child,
+        port: int,
+        url: str,
+        is_ready: Callable[[], bool],
+        *,
+        deadline_s: float = 30,
+        grace_s: float = 10,
+    ) -> None:
         self.child = child
         self.port = port
         self.url = url
         self._is_ready = is_ready
         self._deadline_s = deadline_s
+        self._grace_s = grace_s
 
     def wait_until_ready(self) -> None:
         """Return when the server answers.
@@ -55,7 +65,7 @@ class LocalServer:
 
     def stop(self) -> None:
         """Stop the child. A second call does nothing."""
-        self.child.stop()
+        self.child.stop(self._grace_s)
 
     def __enter__(self) -> Self:
         try:

@@ -7,6 +7,9 @@ from hangtag.cli.local.child import Child
 from hangtag.cli.local.errors import LocalError
 from hangtag.cli.local.server import HOST, LocalServer, answers, free_port
 
+# Asked to stop it waits 5 s for clients that are still connected; it has nothing to save.
+_GRACE_S = 0.5
+
 
 def start_tansu(folder: Path) -> LocalServer:
     """Start Tansu on a free port with its log in `folder`; returns at once, enter the result to wait for it.
@@ -38,4 +41,4 @@ def start_tansu(folder: Path) -> LocalServer:
         "memory://tansu/",
     ]
     child = Child("tansu", command, folder, env={**os.environ, "RUST_LOG": "warn"})
-    return LocalServer(child, port, f"{HOST}:{port}", lambda: answers(port))
+    return LocalServer(child, port, f"{HOST}:{port}", lambda: answers(port), grace_s=_GRACE_S)

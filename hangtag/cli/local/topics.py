@@ -12,7 +12,7 @@ _ATTEMPT_MS = 5_000
 _PAUSE_S = 0.2
 
 
-def create_topics(settings: KafkaSettings, *, replication: int = 1, deadline_s: float = 30) -> list[str]:
+def create_topics(settings: KafkaSettings, *, replication: int = 1, deadline_s: float = 60) -> list[str]:
     """Create the topics that do not exist yet and return their names; tags are compacted, the others kept by time.
 
     Tries again while the brokers are starting. `replication` -1 leaves it to the brokers.

@@ -1,0 +1,55 @@
+"""Opening the engine that fits the machine."""
+
+import importlib
+import importlib.util
+from typing import Any, Literal
+
+import numpy as np
+
+from hangtag.bundle import Bundle
+from hangtag.engine.cpu import CpuEngine
+from hangtag.engine.engine import Engine
+from hangtag.engine.errors import EngineError
+from hangtag.tokens import Tokens
+
+EngineKind = Literal["auto", "cpu", "torch"]
+
+
+def open_engine(bundle: Bundle, kind: EngineKind = "auto", threads: int | None = None) -> Engine:
+    """Open an engine and run it once on the shortest and once on the longest text.
+
+    `auto`: torch if it is installed and finds CUDA, else the CPU engine. `threads` bounds the cores of the CPU engine.
+
+    Raises:
+        EngineError: there is no such kind, torch is wanted but not installed, or the device does not work.
+    """
+    engine: Engine
+    if kind == "torch" or (kind == "auto" and _cuda_is_there()):
+        engine = _torch_engine(bundle)
+    elif kind in ("auto", "cpu"):
+        engine = CpuEngine(bundle, threads)
+    else:
+        msg = f"no engine is called {kind!r}: take auto, cpu or torch"
+        raise EngineError(msg)
+    for length in (1, bundle.manifest.encoder.max_tokens):
+        nothing = np.zeros(length, np.int32)
+        engine.forward([Tokens(nothing, nothing)])
+    return engine
+
+
+def _torch_engine(bundle: Bundle) -> Engine:
+    # Imported here alone: the plain install has no torch.
+    try:
+        module: Any = importlib.import_module("hangtag.engine.torch")
+    except ImportError as error:
+        msg = f"the torch engine is not installed ({error}): pip install 'hangtag[gpu]'"
+        raise EngineError(msg) from error
+    engine: Engine = module.TorchEngine(bundle)
+    return engine
+
+
+def _cuda_is_there() -> bool:
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
+        return False
+    torch: Any = importlib.import_module("torch")
+    return bool(torch.cuda.is_available())

@@ -1,0 +1,139 @@
+"""The torch engine: CUDA where there is one, else the processor."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+from hangtag.bundle import Bundle, EncoderConfig, Linear, Norm, Weights
+from hangtag.engine.engine import Logits
+from hangtag.engine.errors import EngineError, OutOfMemory
+from hangtag.engine.sub_batches import check_tokens, padded_length, sub_batches
+from hangtag.tokens import Tokens, pad
+
+# Padded tokens of one forward pass.
+_CUDA_TOKENS = 65_536
+_CPU_TOKENS = 2_048
+
+
+class TorchEngine:
+    """Runs on `device` (`cuda`, `cuda:1`, `cpu`, ...; CUDA if there is one, by default). Any thread may call.
+
+    Weights are those of the bundle, brought back from int8. On CUDA matrix products run in `dtype`, on the processor in
+    float32.
+    """
+
+    def __init__(self, bundle: Bundle, device: str | None = None, dtype: torch.dtype = torch.bfloat16) -> None:
+        self._encoder = bundle.manifest.encoder
+        self._tags = len(bundle.schema.tags)
+        try:
+            self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+            self._model: nn.Module | None = _Tagger(bundle.weights, self._encoder).eval().to(self._device)
+        except torch.OutOfMemoryError as error:
+            msg = f"the model does not fit into the memory of {device or 'cuda'}: free some or take another device"
+            raise OutOfMemory(msg) from error
+        except (RuntimeError, AssertionError) as error:
+            msg = f"torch cannot use the device {device or 'cuda'!r}: {error}"
+            raise EngineError(msg) from error
+        self._dtype = dtype if self._device.type == "cuda" else torch.float32
+        self._budget = _CUDA_TOKENS if self._device.type == "cuda" else _CPU_TOKENS
+        self.name = f"torch ({self._device}, {str(self._dtype).removeprefix('torch.')})"
+
+    def forward(self, batch: Sequence[Tokens]) -> Logits:
+        """See `Engine.forward`."""
+        check_tokens(batch, self._encoder)
+        model = self._model
+        if model is None:
+            msg = "the engine is closed: open another"
+            raise EngineError(msg)
+        lengths = [padded_length(len(tokens), self._encoder.positions) for tokens in batch]
+        logits = np.empty((len(batch), self._tags), np.float32)
+        try:
+            # Copies back come last, so that the device has its next group while it works on one.
+            groups = sub_batches(lengths, self._budget)
+            results = [self._run(model, [batch[index] for index in group], lengths[group[0]]) for group in groups]
+            for group, result in zip(groups, results, strict=True):
+                logits[group] = result.cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            msg = f"{len(batch)} texts of up to {max(lengths)} tokens do not fit into the memory of {self._device}"
+            raise OutOfMemory(msg) from error
+        return logits
+
+    def close(self) -> None:
+        """Give the device's memory back; later calls of `forward` raise EngineError."""
+        self._model = None
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _run(self, model: nn.Module, batch: list[Tokens], length: int) -> Tensor:
+        arrays = (torch.from_numpy(array).to(self._device, non_blocking=True) for array in pad(batch, length))
+        mixed = self._dtype != torch.float32
+        with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, enabled=mixed):
+            result: Tensor = model(*arrays)
+        return result
+
+
+class _Tagger(nn.Module):
+    """BERT, mean pooling over a text's tokens, one linear head."""
+
+    def __init__(self, weights: Weights, encoder: EncoderConfig) -> None:
+        super().__init__()
+        config = BertConfig(
+            vocab_size=encoder.vocab,
+            hidden_size=encoder.hidden,
+            num_hidden_layers=encoder.layers,
+            num_attention_heads=encoder.heads,
+            intermediate_size=encoder.intermediate,
+            max_position_embeddings=encoder.positions,
+            type_vocab_size=encoder.segments,
+            layer_norm_eps=encoder.norm_epsilon,
+            pad_token_id=None,
+        )
+        self.encoder = BertModel(config, add_pooling_layer=False)
+        self.encoder.load_state_dict(_state(weights), strict=True)
+        self.head = nn.Linear(encoder.hidden, len(weights.head_bias))
+        self.head.load_state_dict(_tensors("", weights.head_weight, weights.head_bias))
+
+    def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
+        """Logits, float32 (count, tags), of ids, mask and segments (count, length)."""
+        hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
+        real = mask.unsqueeze(-1).float()
+        pooled = (hidden.float() * real).sum(1) / real.sum(1)
+        with torch.autocast(pooled.device.type, enabled=False):
+            logits: Tensor = self.head(pooled)
+        return logits
+
+
+def _state(weights: Weights) -> dict[str, Tensor]:
+    state = {
+        "embeddings.word_embeddings.weight": torch.from_numpy(weights.words.dequantised()),
+        "embeddings.position_embeddings.weight": torch.from_numpy(weights.positions),
+        "embeddings.token_type_embeddings.weight": torch.from_numpy(weights.segments),
+        **_norm("embeddings.LayerNorm.", weights.embedding_norm),
+    }
+    for number, layer in enumerate(weights.layers):
+        name = f"encoder.layer.{number}"
+        state |= _linear(f"{name}.attention.self.query.", layer.query)
+        state |= _linear(f"{name}.attention.self.key.", layer.key)
+        state |= _linear(f"{name}.attention.self.value.", layer.value)
+        state |= _linear(f"{name}.attention.output.dense.", layer.attention_output)
+        state |= _norm(f"{name}.attention.output.LayerNorm.", layer.attention_norm)
+        state |= _linear(f"{name}.intermediate.dense.", layer.intermediate)
+        state |= _linear(f"{name}.output.dense.", layer.output)
+        state |= _norm(f"{name}.output.LayerNorm.", layer.output_norm)
+    return state
+
+
+def _linear(name: str, linear: Linear) -> dict[str, Tensor]:
+    return _tensors(name, linear.dequantised(), linear.bias)
+
+
+def _norm(name: str, norm: Norm) -> dict[str, Tensor]:
+    return _tensors(name, norm.gain, norm.bias)
+
+
+def _tensors(name: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> dict[str, Tensor]:
+    return {f"{name}weight": torch.from_numpy(weight), f"{name}bias": torch.from_numpy(bias)}

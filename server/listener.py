@@ -1,0 +1,76 @@
+"""The gRPC server itself: services, limits, port."""
+
+from typing import Any
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from hangtag.clock import Clock
+from hangtag.settings import ServerSettings
+from hangtag.v1 import tags_pb2
+from server.calls import Calls
+from server.errors import ServerError
+from server.handlers import Handlers
+from server.store_watch import HealthServicer
+
+SERVICE: str = tags_pb2.DESCRIPTOR.services_by_name["TagService"].full_name
+
+# 1,000 ids of 256 bytes are 259 kB; this is gRPC's own default, said aloud. Replies have no limit on our side.
+_MAX_REQUEST_BYTES = 4 * 1024 * 1024
+# For calls on a connection that is recycled; longer than any look-up, and than most deadlines.
+_CONNECTION_GRACE_MS = 60_000
+# Health and reflection answer when the server is full: they, and the refusals, have this many calls to themselves.
+_SPARE_CALLS = 1_000
+
+
+def open_listener(
+    settings: ServerSettings, handlers: Handlers, servicer: HealthServicer, clock: Clock
+) -> tuple[aio.Server, int]:
+    """A server that is not started yet, and the port it is bound to.
+
+    Raises:
+        ServerError: the address cannot be listened on.
+    """
+    server = aio.server(
+        maximum_concurrent_rpcs=settings.max_concurrent + _SPARE_CALLS,
+        options=[
+            # Off: a second server on the port would silently take half of the calls.
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES),
+            ("grpc.max_connection_age_ms", settings.max_connection_age_s * 1000),
+            ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
+        ],
+    )
+    server.add_generic_rpc_handlers((_tag_service(handlers, Calls(clock, settings.max_concurrent)),))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
+    try:
+        port = server.add_insecure_port(f"{host}:{settings.port}")
+    except RuntimeError as error:
+        msg = (
+            f"cannot listen on {host}:{settings.port}: the port is taken or the host is not ours; stop what listens "
+            "there, or set HANGTAG_SERVER__PORT (0: any free port) or HANGTAG_SERVER__HOST"
+        )
+        raise ServerError(msg) from error
+    return server, port
+
+
+def _tag_service(handlers: Handlers, calls: Calls) -> "grpc.GenericRpcHandler[Any, Any]":
+    methods: dict[str, tuple[Any, Any]] = {
+        "GetProductTags": (handlers.get_product_tags, tags_pb2.GetProductTagsRequest),
+        "BatchGetProductTags": (handlers.batch_get_product_tags, tags_pb2.BatchGetProductTagsRequest),
+        "SuggestTags": (handlers.suggest_tags, tags_pb2.SuggestTagsRequest),
+    }
+    return grpc.method_handlers_generic_handler(
+        SERVICE,
+        {
+            # No serializer: the handlers' bytes go out as they are.
+            method: grpc.unary_unary_rpc_method_handler(
+                calls.wrap(method, handler), request_deserializer=request.FromString, response_serializer=None
+            )
+            for method, (handler, request) in methods.items()
+        },
+    )

@@ -1,0 +1,134 @@
+"""The server from start to stop."""
+
+import asyncio
+import math
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from grpc import aio
+from grpc_health.v1 import health
+
+from hangtag.clock import SystemClock
+from hangtag.settings import ServerSettings, Settings
+from hangtag.store import RedisTagReader
+from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
+from server.coalescer import Coalescer
+from server.errors import ServerError
+from server.handlers import Handlers
+from server.listener import SERVICE, open_listener
+from server.store_watch import LOOP_BEAT, STORE_BEAT, HealthServicer, StoreWatch
+from server.suggester import BEAT, Suggester
+
+if TYPE_CHECKING:
+    # It brings the engine's runtime; the server gets its tagger from outside.
+    from hangtag.tagger import Tagger
+
+_LOOP_LIMIT_S = 15.0
+_BATCH_LIMIT_S = 60.0
+# `stop` has been seen to wait for longer than its grace.
+_STOP_SLACK_S = 5.0
+
+_log = get_log(__name__)
+
+
+async def serve(
+    settings: Settings,
+    tagger: "Tagger",
+    ready: Callable[[int], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until `stop` is set; without it, until SIGTERM or SIGINT.
+
+    `ready` is called with the bound port once calls are answered. A store that does not answer is no reason not to
+    start: health is NOT_SERVING until it does.
+
+    Raises:
+        ServerError: a port is taken; the message says what to set.
+        StoreMismatchError: the store was written with other settings.
+    """
+    clock = SystemClock()
+    # Without a limit, the store's age is told but does not fail /healthz: a restart of this process mends no store.
+    beats = Heartbeats(clock, {LOOP_BEAT: _LOOP_LIMIT_S, BEAT: _BATCH_LIMIT_S, STORE_BEAT: math.inf})
+    async with _closing(RedisTagReader(settings.redis)) as store:
+        servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # the stubs lack it
+        watch = StoreWatch(store, servicer, beats, SERVICE)
+        await watch.start()
+        suggester = Suggester(tagger, settings.server.suggest_token_budget, clock, beats)
+        handlers = Handlers(Coalescer(store), suggester, settings.server.max_ids)
+        listener, port = open_listener(settings.server, handlers, servicer, clock)
+        with _telemetry(settings.server, beats) as telemetry, _stopping(stop) as stopped:
+            tasks = {asyncio.create_task(each) for each in (stopped.wait(), watch.run(), suggester.run())}
+            try:
+                await listener.start()
+                _log.info("serving", host=settings.server.host, port=port, metrics_port=telemetry.port)
+                if ready is not None:
+                    ready(port)
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await _leave(listener, watch, settings.server)
+                for task in done:
+                    task.result()
+            finally:
+                await listener.stop(0)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                suggester.close()
+    _log.info("stopped")
+
+
+async def _leave(listener: aio.Server, watch: StoreWatch, settings: ServerSettings) -> None:
+    """NOT_SERVING, time for balancers to notice, no new calls, time for calls under way."""
+    _log.info("stopping", drain_s=settings.drain_s, grace_s=settings.grace_s)
+    await watch.leave()
+    await asyncio.sleep(settings.drain_s)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(settings.grace_s + _STOP_SLACK_S):
+            await listener.stop(settings.grace_s)
+
+
+@asynccontextmanager
+async def _closing(store: RedisTagReader) -> AsyncIterator[RedisTagReader]:
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextmanager
+def _telemetry(settings: ServerSettings, beats: Heartbeats) -> Iterator[TelemetryServer]:
+    try:
+        server = TelemetryServer(settings.host, settings.metrics_port, beats.pulses)
+    except OSError as error:
+        msg = (
+            f"cannot listen on {settings.host}:{settings.metrics_port} for metrics ({error}); "
+            "set HANGTAG_SERVER__METRICS_PORT (0: any free port)"
+        )
+        raise ServerError(msg) from error
+    with server:
+        yield server
+
+
+@contextmanager
+def _stopping(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
+    """`stop`, or an event that SIGTERM and SIGINT set. A second signal ends us at once."""
+    if stop is not None:
+        yield stop
+        return
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+
+    def on_signal() -> None:
+        stopped.set()
+        for each in signals:
+            loop.remove_signal_handler(each)
+
+    for each in signals:
+        loop.add_signal_handler(each, on_signal)
+    try:
+        yield stopped
+    finally:
+        for each in signals:
+            loop.remove_signal_handler(each)

@@ -1,0 +1,168 @@
+"""Tags for texts on request: those that wait together are tagged together, as soon as the engine is free."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import grpc
+
+from hangtag.clock import Clock
+from hangtag.product_text import ProductText
+from hangtag.tagset import TagSet
+from hangtag.telemetry import Heartbeats, get_log, metrics
+from hangtag.tokens import Tokens
+from server.errors import CallError, place_of
+from server.halving import each_or_error
+
+if TYPE_CHECKING:
+    # It brings the engine's runtime; the server gets its tagger from outside.
+    from hangtag.tagger import Tagger
+
+MAX_WAITING = 256
+BEAT = "suggestions"
+
+_log = get_log(__name__)
+
+
+class _Job:
+    """A text that waits; `tokens` once it is encoded, `tags` for whoever asked."""
+
+    __slots__ = ("tags", "text", "tokens")
+
+    def __init__(self, text: ProductText, tags: asyncio.Future[TagSet]) -> None:
+        self.text = text
+        self.tags = tags
+        self.tokens: Tokens | None = None
+
+
+_Finished = list[tuple[_Job, TagSet | Exception]]
+
+
+class Suggester:
+    """One batch at a time, of at most `token_budget` tokens, on a thread of its own; `run` must be running."""
+
+    def __init__(
+        self, tagger: "Tagger", token_budget: int, clock: Clock, beats: Heartbeats, max_waiting: int = MAX_WAITING
+    ) -> None:
+        self._tagger = tagger
+        self._token_budget = token_budget
+        self._clock = clock
+        self._beats = beats
+        self._max_waiting = max_waiting
+        self._asked = 0
+        self._waiting: deque[_Job] = deque()
+        self._has_work = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="suggester")
+
+    @property
+    def bundle_version(self) -> str:
+        """Version of the bundle that tags."""
+        return self._tagger.bundle.version
+
+    async def suggest(self, text: ProductText) -> TagSet:
+        """The tags of a cleaned text that is not empty. A caller that is cancelled is skipped.
+
+        Raises:
+            CallError: RESOURCE_EXHAUSTED (too many wait), INTERNAL (this text cannot be tagged).
+        """
+        if self._asked >= self._max_waiting:
+            message = f"{self._asked} texts wait for tags already; try again with back-off"
+            raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+        job = _Job(text, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        self._has_work.set()
+        self._asked += 1
+        try:
+            return await job.tags
+        finally:
+            self._asked -= 1
+
+    async def run(self) -> None:
+        """Tag what waits, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            jobs = [job for job in self._waiting if not job.tags.done()]
+            self._waiting.clear()
+            if not jobs:
+                self._beats.idle(BEAT)
+                self._has_work.clear()
+                await self._has_work.wait()
+                continue
+            self._beats.busy(BEAT)
+            finished, left = await loop.run_in_executor(self._thread, self._batch, jobs)
+            self._beats.beat(BEAT)
+            self._waiting.extendleft(reversed(left))
+            for job, result in finished:
+                _answer(job, result)
+
+    def close(self) -> None:
+        """Let go of the thread; a batch under way ends by itself."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _batch(self, jobs: Sequence[_Job]) -> tuple[_Finished, list[_Job]]:
+        """Encode what is not encoded yet, tag as many as fit the budget: what is finished, what is left in order."""
+        finished: _Finished = []
+        fresh = [job for job in jobs if job.tokens is None]
+        encoded = each_or_error([job.text for job in fresh], self._encode)
+        for job, tokens in zip(fresh, encoded, strict=True):
+            if isinstance(tokens, Exception):
+                finished.append((job, tokens))
+            else:
+                job.tokens = tokens
+        fit: list[_Job] = []
+        batch: list[Tokens] = []
+        left: list[_Job] = []
+        total = 0
+        for job in jobs:
+            if job.tokens is None:
+                continue
+            total += len(job.tokens)
+            # The first goes in any case: it may be longer than the budget.
+            if batch and total > self._token_budget:
+                left.append(job)
+            else:
+                fit.append(job)
+                batch.append(job.tokens)
+        if batch:
+            metrics.BATCH_TOKENS.observe(sum(map(len, batch)))
+        finished.extend(zip(fit, each_or_error(batch, self._tag), strict=True))
+        return finished, left
+
+    def _encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
+        with _Stage("encode", self._clock):
+            return self._tagger.encode(texts)
+
+    def _tag(self, batch: Sequence[Tokens]) -> list[TagSet]:
+        with _Stage("forward", self._clock):
+            logits = self._tagger.forward(batch)
+        with _Stage("decode", self._clock):
+            return self._tagger.decode(logits)
+
+
+class _Stage:
+    """Notes how long a block takes."""
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._histogram = metrics.STAGE_SECONDS.labels(name)
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        self._started = self._clock.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._histogram.observe(self._clock.monotonic() - self._started)
+
+
+def _answer(job: _Job, result: TagSet | Exception) -> None:
+    if isinstance(result, Exception):
+        _log.error("a text cannot be tagged", error=place_of(result))
+    if job.tags.done():
+        return
+    if isinstance(result, Exception):
+        job.tags.set_exception(
+            CallError(grpc.StatusCode.INTERNAL, "this text cannot be tagged; the server's log says why")
+        )
+    else:
+        job.tags.set_result(result)

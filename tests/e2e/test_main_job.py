@@ -1,0 +1,193 @@
+"""The whole main job with the real parts: broker, cache, worker and server as processes, the starter bundle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from kafka import KafkaConsumer
+
+from hangtag.cli.local import Child, free_port
+from hangtag.settings import KafkaSettings, RedisSettings
+from hangtag.v1 import tags_pb2, tags_pb2_grpc
+
+ROOT = Path(__file__).resolve().parents[2]
+FEED = ROOT / "hangtag/cli/feed/products.jsonl"
+DEADLINE_S = 90
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def environment(topics: KafkaSettings, redis_settings: RedisSettings) -> dict[str, str]:
+    settings = {
+        "KAFKA__BOOTSTRAP": topics.bootstrap,
+        "KAFKA__GROUP": topics.group,
+        "KAFKA__EVENTS_TOPIC": topics.events_topic,
+        "KAFKA__TAGGED_TOPIC": topics.tagged_topic,
+        "KAFKA__DEAD_LETTER_TOPIC": topics.dead_letter_topic,
+        "REDIS__URL": redis_settings.url.get_secret_value(),
+        "SERVER__PORT": str(free_port()),
+    }
+    return {**os.environ, **{f"HANGTAG_{name}": value for name, value in settings.items()}}
+
+
+@contextmanager
+def program(command: str, environment: dict[str, str], folder: Path) -> Iterator[Child]:
+    folder.mkdir(exist_ok=True)
+    child = Child(command, [sys.executable, "-m", "hangtag.cli", command], folder, environment)
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+def publish(environment: dict[str, str], file: Path, version: int) -> None:
+    command = [sys.executable, "-m", "hangtag.cli", "publish", str(file), "--version", str(version)]
+    subprocess.run(command, env=environment, cwd=file.parent, check=True, timeout=60, capture_output=True)
+
+
+def wait_until(holds: Callable[[], bool], *children: Child) -> None:
+    give_up = time.monotonic() + DEADLINE_S
+    while not holds():
+        for child in children:
+            assert child.is_running, child.obituary()
+        assert time.monotonic() < give_up, "\n".join(child.tail() for child in children)
+        time.sleep(0.1)
+
+
+def lookups(environment: dict[str, str], ids: list[str]) -> dict[str, tags_pb2.ProductLookup]:
+    with grpc.insecure_channel(f"127.0.0.1:{environment['HANGTAG_SERVER__PORT']}") as channel:
+        stub = tags_pb2_grpc.TagServiceStub(channel)
+        request = tags_pb2.BatchGetProductTagsRequest(product_ids=ids)
+        answer = stub.BatchGetProductTags(request, timeout=30, wait_for_ready=True)
+    return {lookup.product_id: lookup for lookup in answer.lookups}
+
+
+def dead_letters(topics: KafkaSettings) -> dict[str, dict[str, str]]:
+    """Headers of every dead letter by product id, read to the end of the topic."""
+    consumer = KafkaConsumer(bootstrap_servers=topics.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
+    try:
+        from kafka import TopicPartition
+
+        partitions = [TopicPartition(topics.dead_letter_topic, each) for each in range(6)]
+        consumer.assign(partitions)
+        found: dict[str, dict[str, str]] = {}
+        quiet = 0
+        while quiet < 3:
+            polled = consumer.poll(timeout_ms=500)
+            quiet = 0 if polled else quiet + 1
+            for records in polled.values():
+                for record in records:
+                    found[record.key.decode()] = {name: value.decode() for name, value in record.headers}
+        return found
+    finally:
+        consumer.close(autocommit=False)
+
+
+def products() -> list[dict]:
+    return [json.loads(line) for line in FEED.read_text(encoding="utf-8").splitlines()]
+
+
+def facets(lookup: tags_pb2.ProductLookup) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for tag in lookup.tags.tags:
+        found.setdefault(tag.facet, []).append(tag.value)
+    return found
+
+
+def test_every_product_ends_as_tags_or_as_a_dead_letter(environment, topics, tmp_path):
+    ids = [product["product_id"] for product in products()]
+    with program("work", environment, tmp_path / "worker") as worker, program(
+        "serve", environment, tmp_path / "server"
+    ) as server:
+        publish(environment, FEED, version=7)
+        empty = {product["product_id"] for product in products() if not product["title"].strip()}
+        wait_until(
+            lambda: sum(each.freshness == tags_pb2.FRESH for each in lookups(environment, ids).values())
+            == len(ids) - len(empty),
+            worker,
+            server,
+        )
+        found = lookups(environment, ids)
+        letters = dead_letters(topics)
+        with grpc.insecure_channel(f"127.0.0.1:{environment['HANGTAG_SERVER__PORT']}") as channel:
+            stub = tags_pb2_grpc.TagServiceStub(channel)
+            suggested = stub.SuggestTags(
+                tags_pb2.SuggestTagsRequest(text="Red floral summer dress for women"), timeout=30
+            )
+        worker.stop()
+        server.stop()
+
+    assert set(letters) == empty
+    assert all(headers["hangtag.stage"] and headers["hangtag.message"] for headers in letters.values())
+    assert {lookup.tags.version for lookup in found.values() if lookup.HasField("tags")} == {7}
+    tagged = {name: facets(lookup) for name, lookup in found.items() if name not in empty}
+    assert sum("segment" in each for each in tagged.values()) > len(tagged) / 2
+    for each in tagged.values():
+        assert {"genre", "mode"}.isdisjoint(each) or each["class"] == ["computer/video game software"]
+        assert {"audience", "color"}.isdisjoint(each) or each["segment"][0] in {
+            "clothing",
+            "footwear",
+            "personal accessories",
+        }
+    by_title = {product["title"]: tagged[product["product_id"]] for product in products() if product["title"].strip()}
+    cat_food = by_title["Wet cat food pouches in jelly 12 x 85g mixed meat"]
+    assert cat_food["segment"] == ["pet care/food"]
+    assert {"color", "audience", "genre", "mode"}.isdisjoint(cat_food)
+    said = {(tag.facet, tag.value) for tag in suggested.tags}
+    assert {("segment", "clothing"), ("color", "red"), ("audience", "women")} <= said
+
+
+def test_killed_worker_loses_nothing_and_nothing_gets_older(environment, topics, tmp_path):
+    """Version 1 and 2 of everything; the worker is killed with -9 on the way and another goes on."""
+    feed = tmp_path / "feed.jsonl"
+    lines = [
+        json.dumps({**product, "product_id": f"{product['product_id']}-{copy}"})
+        for copy in range(4)
+        for product in products()
+        if product["title"].strip()
+    ]
+    feed.write_text("\n".join(lines))
+    ids = [json.loads(line)["product_id"] for line in lines]
+    with program("serve", environment, tmp_path / "server") as server:
+        with program("work", environment, tmp_path / "first") as first:
+            publish(environment, feed, version=2)
+            publish(environment, feed, version=1)
+            wait_until(
+                lambda: any(each.HasField("tags") for each in lookups(environment, ids).values()), first, server
+            )
+            os.kill(first.pid, signal.SIGKILL)
+        killed_at = sum(each.HasField("tags") for each in lookups(environment, ids).values())
+        with program("work", environment, tmp_path / "second") as second:
+            wait_until(
+                lambda: all(each.tags.version == 2 for each in lookups(environment, ids).values()), second, server
+            )
+            second.stop()
+        found = lookups(environment, ids)
+
+    assert 0 < killed_at < len(ids)
+    assert {each.tags.version for each in found.values()} == {2}
+    assert dead_letters(topics) == {}
+
+
+def test_demo_counts_add_up(tmp_path):
+    """The newcomer's command, from start to end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hangtag.cli", "demo", "--once"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith("HANGTAG_")},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr

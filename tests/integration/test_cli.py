@@ -1,0 +1,220 @@
+"""The commands against real brokers, a real server process and the whole demo."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import orjson
+import pytest
+from kafka import KafkaProducer
+from typer.testing import CliRunner, Result
+
+from hangtag.cli.app import app
+from hangtag.cli.errors import CommandError
+from hangtag.cli.topic import TopicReader
+from hangtag.settings import KafkaSettings
+from hangtag.v1 import events_pb2, tags_pb2, tags_pb2_grpc
+from tests.bundles import write_tiny_bundle
+
+_ROOT = Path(__file__).parents[2]
+_ON_TANSU = pytest.mark.parametrize("broker", ["tansu"], indirect=True)
+
+
+class _Service(tags_pb2_grpc.TagServiceServicer):
+    def BatchGetProductTags(  # noqa: N802 (the name the contract gives)
+        self, request: tags_pb2.BatchGetProductTagsRequest, context: grpc.ServicerContext
+    ) -> tags_pb2.BatchGetProductTagsResponse:
+        if len(request.product_ids) > 1_000:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many ids")
+        tag = tags_pb2.Tag(facet="color", value="navy", confidence=0.93, source=tags_pb2.MODEL, band=tags_pb2.AUTO)
+        lookups = []
+        for product_id in request.product_ids:
+            found = tags_pb2.ProductTags(product_id=product_id, version=1, tags=[tag])
+            lookup = tags_pb2.ProductLookup(product_id=product_id, freshness=tags_pb2.STALE, tags=found)
+            unknown = tags_pb2.ProductLookup(product_id=product_id, freshness=tags_pb2.UNKNOWN)
+            lookups.append(unknown if product_id.startswith("no") else lookup)
+        return tags_pb2.BatchGetProductTagsResponse(lookups=lookups)
+
+    def SuggestTags(  # noqa: N802 (the name the contract gives)
+        self, request: tags_pb2.SuggestTagsRequest, context: grpc.ServicerContext
+    ) -> tags_pb2.SuggestTagsResponse:
+        if request.text == "slow":
+            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        tag = tags_pb2.Tag(facet="class", value=request.text, confidence=0.5, band=tags_pb2.REVIEW)
+        return tags_pb2.SuggestTagsResponse(review=[tag])
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = grpc.server(ThreadPoolExecutor(2))
+    tags_pb2_grpc.add_TagServiceServicer_to_server(_Service(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(0)
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_tags_as_table_and_json(address: str) -> None:
+    table = _run("tags", "a", "nope", "--server", address)
+    assert table.exit_code == 0
+    assert all(text in table.output for text in ("STALE", "navy", "0.93", "AUTO", "nope", "never seen"))
+    found = orjson.loads(_run("tags", "a", "nope", "--server", address, "--json").stdout)
+    assert [each["freshness"] for each in found] == ["STALE", "UNKNOWN"]
+    assert found[0]["tags"]["tags"][0]["value"] == "navy"
+    assert _run("tags", "nope", "--server", address).exit_code == 1
+
+
+def test_more_ids_than_one_call_takes(address: str) -> None:
+    ids = [f"p{number}" for number in range(2_300)]
+    found = orjson.loads(_run("tags", *ids, "--server", address, "--json").stdout)
+    assert [each["product_id"] for each in found] == ids
+
+
+def test_suggest(address: str) -> None:
+    result = _run("suggest", "boots", "--server", address, "--json")
+    assert orjson.loads(result.stdout)["review"][0] == {
+        "facet": "class",
+        "value": "boots",
+        "confidence": 0.5,
+        "band": "REVIEW",
+    }
+    assert "REVIEW" in _run("suggest", "boots", "--server", address).output
+    slow = _run("suggest", "slow", "--server", address, "--timeout", "0.5")
+    assert isinstance(slow.exception, CommandError)
+    assert "no answer within 0.5 s" in str(slow.exception)
+
+
+def _use(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("bootstrap", "events_topic", "tagged_topic", "dead_letter_topic"):
+        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", getattr(topics, name))
+
+
+def test_publish_and_bad_lines(topics: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _use(topics, monkeypatch)
+    feed = tmp_path / "feed.jsonl"
+    lines = [
+        b'{"product_id": "a", "title": "A"}',
+        b"{",
+        b"",
+        b'{"title": "no id"}',
+        b'{"product_id": "b", "version": 9}',
+    ]
+    feed.write_bytes(b"\n".join(lines) + b"\n")
+    result = _run("publish", str(feed), "--version", "7")
+    assert result.exit_code == 1
+    assert "2 published" in result.stdout
+    assert "2 bad lines" in result.stdout
+    assert "feed.jsonl:2: not JSON" in result.stderr
+    assert "feed.jsonl:4: product_id must be" in result.stderr
+    protobuf = _run("publish", str(feed), "--version", "8", "--limit", "1", "--protobuf")
+    assert protobuf.exit_code == 0
+    with TopicReader(topics, topics.events_topic) as reader:
+        records = reader.until_end()
+    by_type = {dict(record.headers)["content-type"]: record for record in records if record.key == b"a"}
+    assert orjson.loads(by_type[b"application/json"].value)["product"]["version"] == 7
+    event = events_pb2.ProductEvent.FromString(by_type[b"application/x-protobuf"].value)
+    assert (event.product.title, event.product.version, event.type) == ("A", 8, events_pb2.UPDATED)
+    assert len(records) == 3
+
+
+def test_dead_letters_newest_last(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    _use(topics, monkeypatch)
+    assert "no dead letters" in _run("deadletters").stdout
+    with KafkaProducer(bootstrap_servers=topics.bootstrap) as producer:
+        for number in range(5):
+            headers = [("hangtag.offset", str(number).encode()), ("hangtag.message", b"empty text"), ("other", b"x")]
+            key = f"p{number}".encode()
+            producer.send(topics.dead_letter_topic, key=key, headers=headers, timestamp_ms=1_000 + number).get(
+                timeout=10
+            )
+    found = orjson.loads(_run("deadletters", "--limit", "2", "--json").stdout)
+    assert found == [{"product_id": f"p{number}", "offset": str(number), "message": "empty text"} for number in (3, 4)]
+    table = _run("deadletters")
+    assert all(text in table.stdout for text in ("p0", "p4", "empty text"))
+
+
+@_ON_TANSU
+def test_a_topic_that_is_not_there(broker: str) -> None:
+    with pytest.raises(CommandError, match=r"no topic nothing at .*`hangtag up` creates"):
+        TopicReader(KafkaSettings(bootstrap=broker), "nothing")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    write_tiny_bundle(folder)
+    return folder
+
+
+def _demo(folder: Path, bundle: Path, *arguments: str) -> "subprocess.Popen[str]":
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HANGTAG_", "KAFKA_HOME"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "hangtag.cli", "demo", *arguments],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(_ROOT), "HANGTAG_MODEL__BUNDLE": str(bundle), "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_demo_adds_up(tmp_path: Path, bundle: Path) -> None:
+    lines = [
+        *(f'{{"product_id": "p{number}", "title": "red dress {number}"}}' for number in range(30)),
+        '{"product_id": "p3", "title": "red dress again"}',
+        '{"product_id": "empty", "title": "<br>"}',
+        '{"product": {"product_id": "dated", "title": "cat food"}, "time": "2020-01-01T00:00:00Z"}',
+        '{"type": "DELETED", "product": {"product_id": "gone"}}',
+        "no JSON",
+    ]
+    (tmp_path / "feed.jsonl").write_text("\n".join(lines))
+    with _demo(tmp_path, bundle, "--feed", "feed.jsonl", "--once") as demo:
+        output, errors = demo.communicate(timeout=110)
+    assert demo.returncode == 0, errors
+    assert "published 32 = tagged 31 + dead letters 1" in output
+    assert "2 lines were not published" in output
+    assert "dead letter empty: title, description and merchant_category" in output
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hangtag", "feed.jsonl"]
+    assert not list((tmp_path / ".hangtag").iterdir())
+
+
+def test_the_demo_stays_up_and_other_commands_find_it(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "feed.jsonl").write_text('{"product_id": "p1", "title": "red dress"}\n')
+    with _demo(tmp_path, bundle, "--feed", "feed.jsonl") as demo:
+        try:
+            assert demo.stdout is not None
+            output = ""
+            for line in demo.stdout:
+                output += line
+                if "Ctrl-C stops" in line:
+                    break
+            else:
+                pytest.fail(output + (demo.stderr.read() if demo.stderr else ""))
+            found = orjson.loads(_run("tags", "p1", "--json").stdout)
+            assert found[0]["freshness"] == "FRESH"
+            assert orjson.loads(_run("suggest", "cat food", "--json").stdout)["bundle_version"]
+            assert "published 1 = tagged 1" in output
+        finally:
+            demo.send_signal(signal.SIGTERM)
+            demo.communicate(timeout=30)
+    assert demo.returncode == 0
+
+
+def test_a_program_that_dies_is_quoted(tmp_path: Path) -> None:
+    with _demo(tmp_path, tmp_path / "nowhere", "--once") as demo:
+        _, errors = demo.communicate(timeout=110)
+    assert demo.returncode == 1
+    assert "ended with code 1; its last words:" in errors
+    assert "nowhere: no such folder" in errors

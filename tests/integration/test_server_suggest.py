@@ -1,0 +1,54 @@
+"""Suggestions of a real bundle on the real engine, asked for over gRPC."""
+
+import asyncio
+
+import pytest
+from grpc import aio
+
+from hangtag.product_text import ProductText
+from hangtag.settings import ModelSettings, RedisSettings, ServerSettings, Settings
+from hangtag.tagger import Tagger, open_tagger
+from hangtag.v1 import tags_pb2, tags_pb2_grpc
+from server import serve
+from tests.bundles import write_tiny_bundle
+
+TEXTS = ["red dress", "a game of space for the cat", "blue shoe", "cat food " * 20, "x"]
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory: pytest.TempPathFactory) -> Tagger:
+    folder = tmp_path_factory.mktemp("bundle") / "tiny"
+    write_tiny_bundle(folder)
+    return open_tagger(ModelSettings(bundle=str(folder), engine="cpu", threads=1))
+
+
+async def suggest_all(settings: Settings, tagger: Tagger, texts: list[str]) -> list[tags_pb2.SuggestTagsResponse]:
+    """All at once, so that they share batches."""
+    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    running = asyncio.create_task(serve(settings, tagger, ready.set_result, stop))
+    try:
+        async with aio.insecure_channel(f"127.0.0.1:{await asyncio.wait_for(ready, 10)}") as channel:
+            stub = tags_pb2_grpc.TagServiceStub(channel)
+            requests = [tags_pb2.SuggestTagsRequest(text=text) for text in texts]
+            return list(await asyncio.gather(*(stub.SuggestTags(request, timeout=10) for request in requests)))
+    finally:
+        stop.set()
+        await running
+
+
+def test_suggestions_are_those_of_the_tagger(redis_settings: RedisSettings, tagger: Tagger) -> None:
+    settings = Settings(redis=redis_settings, server=ServerSettings(port=0, suggest_token_budget=512))
+
+    replies = asyncio.run(suggest_all(settings, tagger, TEXTS * 20))
+
+    (alone,) = zip(
+        *(tagger.decode(tagger.forward(tagger.encode([ProductText.of(text)]))) for text in TEXTS), strict=True
+    )
+    for reply, expected in zip(replies, alone * 20, strict=True):
+        assert reply.bundle_version == tagger.bundle.version
+        for sent, known in ((reply.tags, expected.tags), (reply.review, expected.review)):
+            assert [f"{tag.facet}:{tag.value}" for tag in sent] == [scored.tag for scored in known]
+            assert [tag.confidence for tag in sent] == pytest.approx([s.confidence for s in known], abs=1e-3)
+            assert [tags_pb2.Band.Name(tag.band) for tag in sent] == [scored.band for scored in known]
+    assert any(reply.tags for reply in replies)

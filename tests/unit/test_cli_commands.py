@@ -1,0 +1,166 @@
+"""The command line without servers: help, wrong use, errors that a user can mend."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from hangtag.cli import main
+from hangtag.cli.app import app
+from hangtag.cli.dead_letters import dead_letter
+from hangtag.cli.errors import CommandError
+from hangtag.cli.running import STATE_FILE, announced, find_running, settings_here
+from hangtag.cli.stopping import Stopped, stopping
+
+COMMANDS = ["config", "deadletters", "demo", "evaluate", "publish", "serve", "suggest", "tags", "train", "up", "work"]
+_ROOT = str(Path(__file__).parents[2])
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("HANGTAG_")]:
+        monkeypatch.delenv(name)
+
+
+def _run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "hangtag.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": _ROOT, **environment},
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_with_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert f"hangtag {command}" in result.output.split("Example:", 1)[1]
+
+
+def test_help_lists_every_command() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    assert result.exit_code == 0
+    assert all(f" {command} " in result.output for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["tags"],
+        ["suggest", "boots", "--server", "nowhere"],
+        ["work", "--engine", "abacus"],
+        ["serve", "--port", "70000"],
+        ["publish", "f", "--limit", "-1"],
+    ],
+)
+def test_wrong_use_is_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "text"),
+    [
+        (["config"], {"HANGTAG_KAFKA__BOOTSTRAPS": "x"}, "HANGTAG_KAFKA__BOOTSTRAPS: no such setting; did you mean"),
+        (
+            ["tags", "a", "--server", "127.0.0.1:1"],
+            {},
+            "no server on 127.0.0.1:1: start everything with `hangtag demo`",
+        ),
+        (["publish", "nowhere.jsonl"], {}, "nowhere.jsonl: No such file"),
+        (["demo", "--feed", "nowhere.jsonl"], {}, "nowhere.jsonl: no such file"),
+    ],
+)
+def test_a_failure_is_one_line_and_1(arguments: list[str], environment: dict[str, str], text: str) -> None:
+    result = _run(*arguments, **environment)
+    assert result.returncode == 1
+    assert result.stderr.startswith("hangtag: ")
+    assert text in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_defect_stays_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("hangtag.cli.app.app", broken)
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+def test_starting_up_loads_nothing_heavy() -> None:
+    heavy = ("openvino", "grpc", "kafka", "redis", "numpy", "torch", "pydantic", "tokenizers")
+    code = f"import sys, hangtag.cli.app; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": _ROOT},
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_config_tells_where_a_setting_comes_from_and_no_secret() -> None:
+    environment = {"HANGTAG_REDIS__URL": "redis://user:hunter2@cache:6379/1", "HANGTAG_SERVER__PORT": "7000"}
+    result = CliRunner().invoke(app, ["config", "--json"], env=environment)
+    assert result.exit_code == 0
+    rows = {row["name"]: row for row in orjson.loads(result.stdout)}
+    assert rows["server.port"]["value"] == "7000"
+    assert rows["server.port"]["origin"] == "environment HANGTAG_SERVER__PORT"
+    assert rows["server.host"]["origin"] == "default"
+    table = CliRunner().invoke(app, ["config"], env=environment)
+    assert "hunter2" not in result.output + table.output
+    assert "HANGTAG_SERVER__PORT" in table.output
+
+
+def test_other_commands_find_the_demo_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_running() is None
+    with announced("127.0.0.1:1", "redis://127.0.0.1:2/0", "127.0.0.1", 3):
+        found = find_running()
+        assert found is not None
+        assert (found.pid, found.bootstrap, found.port) == (os.getpid(), "127.0.0.1:1", 3)
+        settings = settings_here()
+        assert (settings.kafka.bootstrap, settings.server.port) == ("127.0.0.1:1", 3)
+        assert settings.redis.url.get_secret_value() == "redis://127.0.0.1:2/0"
+        monkeypatch.setenv("HANGTAG_SERVER__PORT", "9")
+        monkeypatch.setenv("HANGTAG_KAFKA__BOOTSTRAP", "kafka:9092")
+        settings = settings_here()
+        assert (settings.kafka.bootstrap, settings.server.port) == ("kafka:9092", 9)
+        with pytest.raises(CommandError, match="another demo runs in this folder"), announced("", "", "", 0):
+            pass
+        assert find_running() is not None
+    assert find_running() is None
+    assert settings_here().kafka.bootstrap == "kafka:9092"
+
+
+def test_what_a_killed_demo_left_does_not_count() -> None:
+    STATE_FILE.parent.mkdir()
+    STATE_FILE.write_text('{"pid": 1, "bootstrap": "a:1", "redis": "redis://b", "host": "c", "port": 2}')
+    assert find_running() is None
+    with announced("127.0.0.1:1", "redis://127.0.0.1:2/0", "127.0.0.1", 3):
+        assert find_running() is not None
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_stop_and_handlers_come_back(how: signal.Signals) -> None:
+    before = signal.getsignal(how)
+    with pytest.raises(Stopped, match=how.name), stopping():
+        signal.raise_signal(how)
+    assert signal.getsignal(how) is before
+
+
+def test_a_dead_letter_shows_our_headers_only() -> None:
+    headers = [("content-type", b"application/json"), ("hangtag.offset", b"7"), ("hangtag.message", "é".encode())]
+    record = SimpleNamespace(key=b"p\xff", headers=headers)
+    assert dead_letter(record) == {"product_id": "p�", "offset": "7", "message": "é"}

@@ -1,0 +1,216 @@
+"""Engines: the same logits from both, and for a text the same logits whatever stands beside it."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hangtag.bundle import Bundle, load_bundle
+from hangtag.engine import CpuEngine, Engine, EngineError, open_engine
+from hangtag.engine.sub_batches import padded_length, sub_batches
+from hangtag.tokens import Tokens
+from tests.unit.test_bundle import ENCODER, SCHEMA, write
+
+KINDS = ["cpu", "torch"]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("engines") / "bundle"
+    write(folder)
+    return load_bundle(folder)
+
+
+def make_engine(kind: str, bundle: Bundle) -> Engine:
+    if kind == "torch":
+        pytest.importorskip("torch", reason="the torch engine needs torch: pip install 'hangtag[gpu]'")
+        pytest.importorskip("transformers", reason="the torch engine needs transformers: pip install 'hangtag[gpu]'")
+        from hangtag.engine.torch import TorchEngine  # noqa: PLC0415 (the CPU engine's tests run without torch)
+
+        return TorchEngine(bundle, "cpu")
+    return CpuEngine(bundle, threads=2)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def engine(request: pytest.FixtureRequest, bundle: Bundle) -> Any:
+    engine = make_engine(request.param, bundle)
+    yield engine
+    engine.close()
+
+
+def some_tokens(count: int, seed: int = 0) -> list[Tokens]:
+    rng = np.random.default_rng(seed)
+    batch = []
+    for length in rng.integers(1, ENCODER.max_tokens + 1, count).tolist():
+        segments = np.zeros(length, np.int32)
+        segments[length // 2 :] = 1
+        batch.append(Tokens(rng.integers(0, ENCODER.vocab, length).astype(np.int32), segments))
+    return batch
+
+
+def scores(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    x = logits.astype(np.float64)
+    color, genre = np.exp(x[:, :3] - x[:, :3].max(1, keepdims=True)), 1 / (1 + np.exp(-x[:, 3:]))
+    return np.concatenate([color / color.sum(1, keepdims=True), genre], 1)
+
+
+def test_a_batch_gives_one_row_of_logits_a_text(engine: Engine) -> None:
+    logits = engine.forward(some_tokens(7))
+    assert logits.shape == (7, len(SCHEMA.tags))
+    assert logits.dtype == np.float32
+    assert np.isfinite(logits).all()
+
+
+def test_an_empty_batch_gives_no_rows(engine: Engine) -> None:
+    assert engine.forward([]).shape == (0, len(SCHEMA.tags))
+
+
+def test_scores_do_not_hang_on_the_neighbours(engine: Engine) -> None:
+    batch = some_tokens(150)
+    together = scores(engine.forward(batch))
+    alone = scores(np.concatenate([engine.forward([tokens]) for tokens in batch]))
+    np.testing.assert_allclose(together, alone, atol=1e-3)
+    for size, seed in ((2, 1), (9, 2), (40, 3)):
+        chosen = np.random.default_rng(seed).permutation(len(batch))[:size]
+        np.testing.assert_allclose(scores(engine.forward([batch[i] for i in chosen])), alone[chosen], atol=1e-3)
+
+
+def test_rows_come_in_the_order_of_the_batch(engine: Engine) -> None:
+    batch = some_tokens(60)
+    backwards = engine.forward(batch[::-1])[::-1]
+    np.testing.assert_allclose(scores(engine.forward(batch)), scores(backwards), atol=1e-3)
+    assert np.ptp(scores(backwards), axis=0).min() > 0.05  # texts are told apart
+
+
+def test_both_engines_agree(bundle: Bundle) -> None:
+    batch = some_tokens(100)
+    cpu, torch = (scores(make_engine(kind, bundle).forward(batch)) for kind in KINDS)
+    assert np.abs(cpu - torch).max() < 0.1  # what int8 inputs cost
+    assert np.abs(cpu - torch).mean() < 0.01
+
+
+def test_segments_and_positions_matter(engine: Engine) -> None:
+    ids = np.array([2, 4, 5, 3, 6, 3], np.int32)
+    one = Tokens(ids, np.zeros(6, np.int32))
+    two = Tokens(ids, np.array([0, 0, 0, 0, 1, 1], np.int32))
+    swapped = Tokens(ids[[0, 2, 1, 3, 4, 5]], one.segments)
+    logits = engine.forward([one, two, swapped])
+    assert np.abs(logits[0] - logits[1]).max() > 0.01
+    assert np.abs(logits[0] - logits[2]).max() > 0.01
+
+
+def test_threads_may_share_an_engine(engine: Engine) -> None:
+    batches = [some_tokens(20, seed) for seed in range(8)]
+    alone = [engine.forward(batch) for batch in batches]
+    with ThreadPoolExecutor(8) as threads:
+        for expected, found in zip(alone, threads.map(engine.forward, batches), strict=True):
+            np.testing.assert_allclose(scores(found), scores(expected), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("ids", "segments", "says"),
+    [
+        ([], [], "0 tokens"),
+        ([1] * (ENCODER.positions + 1), [0] * (ENCODER.positions + 1), "65 tokens"),
+        ([ENCODER.vocab], [0], "token ids"),
+        ([-1], [0], "token ids"),
+        ([1], [2], "segment ids"),
+    ],
+)
+def test_what_the_encoder_does_not_know_is_refused(
+    engine: Engine, ids: list[int], segments: list[int], says: str
+) -> None:
+    wrong = Tokens(np.array(ids, np.int32), np.array(segments, np.int32))
+    with pytest.raises(EngineError, match=f"text 1.*{says}"):
+        engine.forward([*some_tokens(1), wrong])
+    assert engine.forward(some_tokens(1)).shape[0] == 1  # and the engine lives on
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_closed_engine_says_so(kind: str, bundle: Bundle) -> None:
+    engine = make_engine(kind, bundle)
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.forward(some_tokens(1))
+
+
+def test_torch_runs_out_of_memory_with_its_own_error(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch", reason="the torch engine needs torch")
+    from hangtag.engine import OutOfMemory  # noqa: PLC0415
+
+    engine: Any = make_engine("torch", bundle)
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(engine, "_run", full)
+    with pytest.raises(OutOfMemory, match="3 texts"):
+        engine.forward(some_tokens(3))
+
+
+@pytest.mark.gpu
+def test_cuda_agrees_with_the_processor(bundle: Bundle) -> None:
+    torch = pytest.importorskip("torch", reason="the torch engine needs torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    from hangtag.engine.torch import TorchEngine  # noqa: PLC0415
+
+    batch = some_tokens(100)
+    engine = TorchEngine(bundle, "cuda")
+    together = scores(engine.forward(batch))
+    assert np.abs(together - scores(make_engine("torch", bundle).forward(batch))).max() < 0.05
+    alone = scores(np.concatenate([engine.forward([tokens]) for tokens in batch]))
+    np.testing.assert_allclose(together, alone, atol=1e-3)
+
+
+def test_open_engine_warms_up_and_refuses_unknown_kinds(bundle: Bundle) -> None:
+    engine = open_engine(bundle, "cpu", threads=1)
+    assert engine.name.startswith("cpu")
+    engine.close()
+    with pytest.raises(EngineError, match="auto, cpu or torch"):
+        open_engine(bundle, "gpu")  # type: ignore[arg-type]
+
+
+def test_without_torch_the_cpu_engine_runs_and_the_torch_engine_names_its_extra(bundle: Bundle, tmp_path: Path) -> None:
+    write(tmp_path / "bundle")
+    program = f"""
+import sys
+sys.modules["torch"] = sys.modules["transformers"] = None  # importing them fails, as where they are not installed
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in ("torch", "transformers") else find(name, *rest)
+from hangtag.bundle import load_bundle
+from hangtag.engine import EngineError, open_engine
+bundle = load_bundle({str(tmp_path / "bundle")!r})
+print(open_engine(bundle, "auto", threads=1).name)
+try:
+    open_engine(bundle, "torch")
+except EngineError as error:
+    print(error)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.startswith("cpu")
+    assert "hangtag[gpu]" in found.stdout
+
+
+def test_groups_hold_every_text_once_of_one_length_within_the_budget() -> None:
+    lengths = [padded_length(length, 512) for length in np.random.default_rng(0).integers(1, 513, 300).tolist()]
+    groups = sub_batches(lengths, 1024, 2)
+    assert sorted(index for group in groups for index in group) == list(range(300))
+    for group in groups:
+        assert len({lengths[index] for index in group}) == 1
+        assert len(group) == 1 or len(group) * lengths[group[0]] <= 1024
+    assert sub_batches([], 1024, 2) == []
+
+
+def test_padding_is_bounded_and_never_goes_beyond_the_positions() -> None:
+    for length in range(1, 513):
+        padded = padded_length(length, 512)
+        assert length <= padded <= min(512, length + max(7, length // 8))
+    assert padded_length(61, 62) == 62

@@ -1,0 +1,108 @@
+"""Lines of a feed, and the demo's own products."""
+
+import gzip
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import orjson
+import pytest
+
+from hangtag.cli.demo.answers import SHOWN
+from hangtag.cli.errors import CommandError
+from hangtag.cli.feed_lines import LineError, demo_feed, event_of, open_feed, version_of
+from hangtag.cli.publisher import _as_json
+from hangtag.product_text import ProductText
+from hangtag.records.json_event import read_json
+from hangtag.v1 import events_pb2
+
+
+def _feed() -> list[events_pb2.ProductEvent]:
+    with open_feed(demo_feed()) as lines:
+        return [event_of(line, 7) for line in lines]
+
+
+def test_the_demo_has_some_200_products_of_its_own() -> None:
+    products = [event.product for event in _feed()]
+    ids = [product.product_id for product in products]
+    assert 190 <= len(products) <= 220
+    assert len(set(ids)) == len(ids)
+    assert set(SHOWN) <= set(ids)
+    assert {"en", "de", "es", "zh"} <= {product.language for product in products}
+
+
+def test_the_demo_has_a_few_products_without_text_among_the_others() -> None:
+    empty = [ProductText.of(p.title, p.description, p.merchant_category).is_empty for p in (e.product for e in _feed())]
+    assert sum(empty) == 3
+    assert not any(empty[:20])
+    assert not empty[-1]
+
+
+def test_a_bare_product() -> None:
+    line = b'{"product_id": 17, "title": "T", "description": null, "lang": "de", "price": 3.5}'
+    event = event_of(line, 99)
+    assert event.type == events_pb2.UPDATED
+    assert event.product == events_pb2.Product(product_id="17", version=99, title="T", language="de")
+
+
+@pytest.mark.parametrize("name", ["product_id", "productId"])
+def test_an_event(name: str) -> None:
+    value = {"type": "DELETED", "eventId": "e1", "product": {name: "a", "version": "12"}}
+    event = event_of(orjson.dumps(value), 99)
+    assert event.type == events_pb2.DELETED
+    assert event.event_id == "e1"
+    assert (event.product.product_id, event.product.version) == ("a", 12)
+
+
+def test_a_time_stands_for_the_version() -> None:
+    event = event_of(b'{"product": {"product_id": "a"}, "time": "1970-01-01T00:00:01.5Z"}', 99)
+    assert event.product.version == 0
+    assert version_of(event) == 1500
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "not JSON"),
+        (b'"text"', "a JSON str, not an object"),
+        (b'{"title": "no id"}', "product_id must be"),
+        (b'{"product_id": "", "title": "T"}', "product_id must be"),
+        (orjson.dumps({"product_id": "x" * 257}), "product_id must be"),
+        (b'{"product_id": "a", "title": 5}', "title"),
+        (b'{"product_id": true}', "product_id"),
+        (b'{"product": "a"}', "product must be an object"),
+        (b'{"product_id": "\xff"}', "not JSON"),
+    ],
+)
+def test_a_bad_line_says_why(line: bytes, reason: str) -> None:
+    with pytest.raises(LineError, match=reason):
+        event_of(line, 1)
+
+
+def test_what_is_published_reads_back_the_same() -> None:
+    lines = [
+        b'{"product_id": "a", "title": "T\\u00e9", "version": "9223372036854775807"}',
+        b'{"event_id": "e", "type": "CREATED", "time": "2024-02-29T12:00:00Z", "product": {"product_id": "b"}}',
+        b'{"type": "DELETED", "product": {"product_id": "c", "version": 3}}',
+    ]
+    for line in lines:
+        event = event_of(line, 5)
+        assert read_json(orjson.dumps(_as_json(event))) == event
+
+
+@pytest.mark.parametrize("kind", ["plain", "gz", "stdin"])
+def test_feeds_open(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / ("feed.jsonl.gz" if kind == "gz" else "feed.jsonl")
+    file.write_bytes(gzip.compress(b"1\n2\n") if kind == "gz" else b"1\n2\n")
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"1\n2\n")))
+    with open_feed("-" if kind == "stdin" else str(file)) as lines:
+        assert list(lines) == [b"1\n", b"2\n"]
+
+
+def test_a_missing_or_broken_feed_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"nowhere\.jsonl: No such file"), open_feed("nowhere.jsonl"):
+        pass
+    broken = tmp_path / "broken.gz"
+    broken.write_bytes(b"no gzip")
+    with pytest.raises(CommandError, match="Not a gzipped file"), open_feed(str(broken)) as lines:
+        next(lines)

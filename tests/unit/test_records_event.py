@@ -1,0 +1,164 @@
+"""Reading product events: every wrong one says what to send instead and never quotes the product."""
+
+import contextlib
+
+import orjson
+import pytest
+from google.protobuf import json_format
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangtag.records import Event, EventError, Kind, decode_event
+from hangtag.v1 import events_pb2
+
+SECRET = "zebra-striped"
+LIMIT = 100_000
+NOW = 1_700_000_000_000
+PROTOBUF = [("content-type", b"application/x-protobuf")]
+
+
+def read(value, key=None, headers=(), timestamp_ms=NOW) -> Event:
+    raw = value if isinstance(value, bytes) or value is None else orjson.dumps(value)
+    return decode_event(raw, key, headers, timestamp_ms, LIMIT)
+
+
+def product(**changes):
+    return {"type": "CREATED", "product": {"product_id": "p1", "version": 3, "title": SECRET, **changes}}
+
+
+def test_json_in_either_spelling():
+    snake = {
+        "event_id": "e",
+        "type": "UPDATED",
+        "product": {"product_id": "p", "version": "7", "title": "a <b>dress</b>"},
+    }
+    camel = {"eventId": "e", "type": 2, "product": {"productId": "p", "version": 7, "title": "a dress"}}
+
+    assert read(snake) == read(camel)
+    assert read(snake).kind is Kind.UPDATED
+    assert read(snake).text.first == "a dress"
+
+
+@pytest.mark.parametrize(
+    "content_type", [b"application/json", b"Application/JSON; charset=utf-8", b" application/json "]
+)
+def test_content_types_of_json(content_type):
+    assert read(product(), headers=[("Content-Type", content_type)]).version == 3
+
+
+def test_protobuf():
+    message = events_pb2.ProductEvent(product=events_pb2.Product(product_id="p", version=5, title="shoe"))
+
+    event = read(message.SerializeToString(), headers=PROTOBUF)
+
+    assert (event.kind, event.version, event.text.first) == (Kind.UPDATED, 5, "shoe")
+
+
+def test_unknown_fields_are_ignored():
+    assert read({**product(stock=3), "tenant": {"deep": [1]}}).product_id == "p1"
+
+
+@pytest.mark.parametrize("title", ["🐱🐶", "红色连衣裙", "&amp;"])
+def test_any_visible_text_is_a_text(title):
+    assert not read(product(title=title)).text.is_empty
+
+
+def test_a_deletion_needs_no_text():
+    event = read({"type": "DELETED", "product": {"product_id": "p", "version": 2}})
+
+    assert (event.kind, event.version, event.text.is_empty) == (Kind.DELETED, 2, True)
+
+
+def test_an_unset_version_is_the_time_else_the_timestamp():
+    timed = {**product(version=0), "time": "2024-01-01T00:00:00.250Z"}
+
+    assert read(timed).version == 1_704_067_200_250
+    assert read(product(version=0)).version == NOW
+
+
+BAD = {
+    "null value": (None, {}, "null"),
+    "malformed": (b'{"product":\n {zebra-striped', {}, "line 2, column 3"),
+    "empty": (b"", {}, "not valid JSON"),
+    "utf-8": (b'{"product": {"title": "zebra-striped\xff"}}', {}, "not UTF-8"),
+    "lone surrogate": (b'{"product": {"title": "zebra-striped\\ud800"}}', {}, "not valid JSON"),
+    "deep": (b"[" * 5_000, {}, "not valid JSON"),
+    "array": ([SECRET], {}, "no object"),
+    "product is text": ({"product": SECRET}, {}, "product must be an object"),
+    "no product": ({"type": "CREATED"}, {}, "product_id is missing"),
+    "no id": (product(product_id=None), {}, "product_id is missing"),
+    "empty id": (product(product_id=""), {}, "product_id is missing"),
+    "blank id": (product(product_id="  "), {}, "product_id is missing"),
+    "long id": (product(product_id="é" * 129), {}, "258 bytes; 256"),
+    "id is a number": (product(product_id=17), {}, "product_id must be a string"),
+    "title is an object": (product(title={"en": SECRET}), {}, "title must be a string"),
+    "version is text": (product(version=SECRET), {}, "version must be an integer"),
+    "version is true": (product(version=True), {}, "version must be an integer"),
+    "version too large": (product(version=str(2**63)), {}, "version must be an integer"),
+    "version far too large": (b'{"product": {"product_id": "p", "version": 92233720368547758080}}', {}, "integer"),
+    "version negative": (product(version=-1), {}, "must not be negative"),
+    "version unknown": (product(version=0), {"timestamp_ms": -1}, "must not be negative"),
+    "type unknown": ({**product(), "type": "zebra-striped"}, {}, "CREATED, UPDATED or DELETED"),
+    "type in small letters": ({**product(), "type": "deleted"}, {}, "CREATED, UPDATED or DELETED"),
+    "time wrong": ({**product(), "time": "yesterday"}, {}, "2026-01-31T12:00:00Z"),
+    "time is a number": ({**product(), "time": 5}, {}, "2026-01-31T12:00:00Z"),
+    "no text": (product(title="", description="<p>&nbsp;</p>"), {}, "empty"),
+    "unseen text": (product(title="\u200b\u200d"), {}, "empty"),
+    "too large": (product(description="x" * LIMIT), {}, "worker.max_value_bytes"),
+    "content type": (product(), {"headers": [("content-type", b"text/plain")]}, "application/x-protobuf"),
+    "other key": (product(), {"key": b"p2"}, "key"),
+    "broken protobuf": (b"\xff\xff\xff", {"headers": PROTOBUF}, "binary protobuf"),
+    "json as protobuf": (product(), {"headers": PROTOBUF}, "binary protobuf"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_wrong_events_say_what_to_do_and_quote_nothing(case):
+    value, how, expected = BAD[case]
+
+    with pytest.raises(EventError) as caught:
+        read(value, **how)
+
+    assert expected in caught.value.reason
+    assert SECRET not in str(caught.value)
+    assert SECRET not in repr(caught.value.__cause__)
+    assert caught.value.stage in {"decode", "validate"}
+
+
+def test_a_protobuf_type_of_the_future_is_refused():
+    value = events_pb2.ProductEvent(type=9, product=events_pb2.Product(product_id="p", version=1, title="x"))
+
+    with pytest.raises(EventError, match="CREATED, UPDATED or DELETED"):
+        read(value.SerializeToString(), headers=PROTOBUF)
+
+
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+messages = st.builds(
+    events_pb2.ProductEvent,
+    event_id=words,
+    type=st.sampled_from(events_pb2.EventType.values()),
+    product=st.builds(
+        events_pb2.Product,
+        product_id=words.filter(str.strip),
+        version=st.integers(0, 2**63 - 1),
+        title=words.map(lambda text: f"a{text}"),
+        description=words,
+        merchant_category=words,
+        language=words,
+    ),
+    time=st.none() | st.builds(Timestamp, seconds=st.integers(0, 4_000_000_000), nanos=st.integers(0, 999_999_999)),
+)
+
+
+@given(messages, st.booleans())
+def test_json_and_protobuf_say_the_same(message, snake):
+    text = json_format.MessageToJson(message, preserving_proto_field_name=snake)
+
+    assert read(text.encode()) == read(message.SerializeToString(), headers=PROTOBUF)
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_no_bytes_do_worse_than_an_event_error(value, binary):
+    with contextlib.suppress(EventError):
+        read(value, headers=PROTOBUF if binary else ())

@@ -1,0 +1,66 @@
+"""What the workers write: tags and dead letters."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangtag.records import Partition, Record, dead_letter_headers, encode_tags
+from hangtag.tagset import ScoredTag, Source, TagSet
+from hangtag.thresholds import Band
+from hangtag.v1 import tags_pb2
+
+TAGS = TagSet(
+    (ScoredTag("class:cat:food", 0.75, Source.MODEL, Band.AUTO),),
+    (ScoredTag("color:red", 0.5, Source.RULE, Band.REVIEW),),
+)
+RECORD = Record(Partition("events", 3), 17, 1_000, b"p", b"v", (("trace", b"\xff\x00"), ("trace", b"2")))
+
+
+def headers_of(record=RECORD, message="why"):
+    return dead_letter_headers(
+        record, group="g", stage="decode", error="EventError", message=message, attempts=2, bundle_version="ab"
+    )
+
+
+def test_tags_are_the_message_of_the_contract():
+    payload = encode_tags("p", 2**62, TAGS, "abc", 1_500)
+
+    found = tags_pb2.ProductTags.FromString(payload)
+    assert (found.product_id, found.version, found.bundle_version) == ("p", 2**62, "abc")
+    assert found.tagged_at.ToMilliseconds() == 1_500
+    assert (found.tags[0].facet, found.tags[0].value) == ("class", "cat:food")
+    assert (found.tags[0].source, found.tags[0].band) == (tags_pb2.MODEL, tags_pb2.AUTO)
+    assert (found.review[0].source, found.review[0].band) == (tags_pb2.RULE, tags_pb2.REVIEW)
+    assert payload == encode_tags("p", 2**62, TAGS, "abc", 1_500)
+
+
+def test_a_dead_letter_keeps_its_headers_and_says_where_it_is_from():
+    assert headers_of() == [
+        ("trace", b"\xff\x00"),
+        ("trace", b"2"),
+        ("hangtag.topic", b"events"),
+        ("hangtag.partition", b"3"),
+        ("hangtag.offset", b"17"),
+        ("hangtag.timestamp", b"1000"),
+        ("hangtag.group", b"g"),
+        ("hangtag.stage", b"decode"),
+        ("hangtag.error", b"EventError"),
+        ("hangtag.message", b"why"),
+        ("hangtag.attempts", b"2"),
+        ("hangtag.bundle_version", b"ab"),
+    ]
+
+
+def test_a_dead_letter_that_was_sent_again_tells_only_its_last_story():
+    again = RECORD._replace(headers=tuple(headers_of(message="old")), offset=99)
+
+    found = headers_of(again, "new")
+
+    assert found == headers_of(RECORD._replace(offset=99), "new")
+
+
+@given(st.text(max_size=3_000))
+def test_messages_are_cut_between_characters(message):
+    found = dict(headers_of(message=message))["hangtag.message"]
+
+    assert len(found) <= 1_024
+    assert message.encode("utf-8", "replace").decode().startswith(found.decode())

@@ -1,0 +1,207 @@
+"""Texts that wait together are tagged together, by an engine that the test holds."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from types import SimpleNamespace
+
+import grpc
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangtag.clock import SystemClock
+from hangtag.product_text import ProductText
+from hangtag.tagset import ScoredTag, Source, TagSet
+from hangtag.telemetry import Heartbeats
+from hangtag.thresholds import Band
+from hangtag.tokens import Tokens
+from server.errors import CallError
+from server.halving import each_or_error
+from server.suggester import BEAT, Suggester
+
+
+class FakeTagger:
+    """One token a word; the tag is the number of words. The word `bad` fails its batch. `gate` holds forwards."""
+
+    def __init__(self) -> None:
+        self.bundle = SimpleNamespace(version="ab" * 32)
+        self.batches: list[list[int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.under_way = 0
+        self.most_under_way = 0
+
+    def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
+        if any("unreadable" in text.first for text in texts):
+            raise ValueError
+        rows = [
+            [len(text.first.split()), *(-1 if word == "bad" else 1 for word in text.first.split())] for text in texts
+        ]
+        return [Tokens(np.array(row[1:], np.int32), np.zeros(len(row) - 1, np.int32)) for row in rows]
+
+    def forward(self, tokens: Sequence[Tokens]) -> np.ndarray:
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.batches.append([len(each) for each in tokens])
+        self.gate.wait(5)
+        self.under_way -= 1
+        if any((each.ids == -1).any() for each in tokens):
+            raise RuntimeError
+        return np.array([[len(each)] for each in tokens], np.float32)
+
+    def decode(self, logits: np.ndarray) -> list[TagSet]:
+        return [TagSet((ScoredTag(f"words:{int(n)}", 1.0, Source.MODEL, Band.AUTO),), ()) for (n,) in logits]
+
+
+def text(words: int) -> ProductText:
+    return ProductText(" ".join(["word"] * words))
+
+
+def tag_of(tags: TagSet) -> str:
+    return tags.tags[0].tag
+
+
+def run(
+    test: Callable[[Suggester, FakeTagger], Awaitable[None]], token_budget: int = 512, max_waiting: int = 256
+) -> None:
+    async def main() -> None:
+        tagger = FakeTagger()
+        beats = Heartbeats(SystemClock(), {BEAT: 1.0})
+        suggester = Suggester(tagger, token_budget, SystemClock(), beats, max_waiting)
+        running = asyncio.create_task(suggester.run())
+        try:
+            async with asyncio.timeout(10):
+                await test(suggester, tagger)
+            assert not running.done()
+        finally:
+            tagger.gate.set()
+            running.cancel()
+            suggester.close()
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110 (a condition of another thread)
+        await asyncio.sleep(0.001)
+
+
+def test_each_caller_gets_the_tags_of_its_text() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        found = await asyncio.gather(*(suggester.suggest(text(n)) for n in range(1, 30)))
+
+        assert [tag_of(tags) for tags in found] == [f"words:{n}" for n in range(1, 30)]
+        assert tagger.batches == [list(range(1, 30))]
+
+    run(test)
+
+
+def test_what_waits_goes_together_within_the_budget_one_batch_at_a_time() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        tagger.gate.clear()
+        first = asyncio.create_task(suggester.suggest(text(1)))
+        await until(lambda: tagger.batches)
+        others = [asyncio.create_task(suggester.suggest(text(4))) for _ in range(6)]
+        await asyncio.sleep(0.02)
+        assert tagger.batches == [[1]]
+        tagger.gate.set()
+        await asyncio.gather(first, *others)
+
+        assert tagger.batches == [[1], [4, 4], [4, 4], [4, 4]]
+        assert tagger.most_under_way == 1
+
+    run(test, token_budget=10)
+
+
+def test_what_did_not_fit_goes_before_what_came_later() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        tagger.gate.clear()
+        early = [asyncio.create_task(suggester.suggest(text(n))) for n in (8, 7, 6)]
+        await until(lambda: tagger.batches)
+        late = asyncio.create_task(suggester.suggest(text(9)))
+        await asyncio.sleep(0)
+        tagger.gate.set()
+        await asyncio.gather(*early, late)
+
+        assert tagger.batches == [[8], [7], [6], [9]]
+
+    run(test, token_budget=10)
+
+
+def test_a_text_longer_than_the_budget_goes_alone() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        await asyncio.gather(*(suggester.suggest(text(n)) for n in (50, 2, 3)))
+
+        assert tagger.batches == [[50], [2, 3]]
+
+    run(test, token_budget=10)
+
+
+@pytest.mark.parametrize("poison", ["bad", "unreadable"])
+def test_a_bad_text_fails_alone(poison: str) -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        texts = [text(n) for n in range(1, 9)]
+        texts[5] = ProductText(f"this is {poison}")
+        found = await asyncio.gather(*(suggester.suggest(each) for each in texts), return_exceptions=True)
+
+        (error,) = [each for each in found if isinstance(each, Exception)]
+        assert found.index(error) == 5
+        assert isinstance(error, CallError)
+        assert error.code is grpc.StatusCode.INTERNAL
+        assert poison not in error.message
+        assert tag_of(await suggester.suggest(text(3))) == "words:3"
+
+    run(test)
+
+
+def test_cancelled_callers_are_skipped() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        tagger.gate.clear()
+        first = asyncio.create_task(suggester.suggest(text(1)))
+        await until(lambda: tagger.batches)
+        waiting = [asyncio.create_task(suggester.suggest(text(n))) for n in (2, 3, 4)]
+        await asyncio.sleep(0)
+        waiting[1].cancel()
+        first.cancel()
+        await asyncio.sleep(0)
+        tagger.gate.set()
+
+        assert [tag_of(await waiting[0]), tag_of(await waiting[2])] == ["words:2", "words:4"]
+        assert tagger.batches == [[1], [2, 4]]
+
+    run(test)
+
+
+def test_too_many_waiting_is_refused_and_room_comes_back() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        tagger.gate.clear()
+        waiting = [asyncio.create_task(suggester.suggest(text(1))) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(CallError) as caught:
+            await suggester.suggest(text(1))
+        assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        tagger.gate.set()
+        await asyncio.gather(*waiting)
+
+        assert tag_of(await suggester.suggest(text(1))) == "words:1"
+
+    run(test, max_waiting=3)
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_halving_finds_every_culprit_and_keeps_the_order(is_bad: list[bool]) -> None:
+    def work(items: Sequence[tuple[int, bool]]) -> list[int]:
+        if any(bad for _, bad in items):
+            raise ValueError
+        return [number for number, _ in items]
+
+    results = each_or_error(list(enumerate(is_bad)), work)
+
+    assert [isinstance(result, ValueError) for result in results] == is_bad
+    assert all(bad or result == at for at, (bad, result) in enumerate(zip(is_bad, results, strict=True)))
+
+
+def test_work_that_loses_results_is_an_error_each() -> None:
+    assert [type(result) for result in each_or_error([1, 2], lambda _: [])] == [RuntimeError, RuntimeError]

@@ -1,0 +1,109 @@
+"""The settle tracker against a naive model: an offset is committable when every record below it is settled."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangtag.records import Partition
+from workers import Ticket, Tracker
+
+A, B = Partition("events", 0), Partition("events", 1)
+
+
+class Naive:
+    """Remembers everything: per partition its epoch and each record of it with whether it is settled."""
+
+    def __init__(self):
+        self.lives: dict[Partition, tuple[int, list[list]]] = {}
+
+    def committable(self, partition: Partition) -> int | None:
+        _, records = self.lives[partition]
+        if not records:
+            return None
+        unsettled = [offset for offset, done in records if not done]
+        return min(unsettled) if unsettled else max(offset for offset, _ in records) + 1
+
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("assign"), st.sampled_from([A, B])),
+        st.tuples(st.just("revoke"), st.sampled_from([A, B])),
+        st.tuples(st.just("add"), st.sampled_from([A, B]), st.integers(1, 4)),
+        st.tuples(st.just("settle"), st.integers(0, 200)),
+        st.tuples(st.just("commit")),
+    ),
+    max_size=120,
+)
+
+
+@given(operations)
+def test_what_is_committable_is_what_a_naive_model_says(steps):
+    tracker, naive, tickets, committed = Tracker(), Naive(), [], {}
+    for life, step in enumerate(steps):
+        match step:
+            case ("assign", partition):
+                tracker.assign(partition)
+                naive.lives[partition] = (life, [])
+                committed.pop(partition, None)
+            case ("revoke", partition):
+                tracker.revoke(partition)
+                naive.lives.pop(partition, None)
+            case ("add", partition, gap) if partition in naive.lives:
+                epoch, records = naive.lives[partition]
+                offset = (records[-1][0] if records else 10) + gap
+                record = [offset, False]
+                records.append(record)
+                committed.setdefault(partition, offset)
+                tickets.append((tracker.add(partition, offset), partition, epoch, record))
+            case ("settle", which) if tickets:
+                ticket, partition, epoch, record = tickets[which % len(tickets)]
+                is_current = partition in naive.lives and naive.lives[partition][0] == epoch
+                if not record[1]:
+                    assert tracker.settle(ticket) is is_current
+                    record[1] = True
+            case ("commit",):
+                found = tracker.committable()
+                committed.update(found)
+                tracker.committed(found)
+        expected = {p: naive.committable(p) for p in naive.lives}
+        moved = {p: offset for p, offset in expected.items() if offset is not None and offset > committed[p]}
+        assert tracker.committable() == moved
+
+
+def test_offsets_may_have_gaps():
+    tracker = Tracker()
+    tracker.assign(A)
+    first, second = tracker.add(A, 5), tracker.add(A, 9)
+    tracker.settle(second)
+    assert tracker.committable() == {}
+
+    tracker.settle(first)
+
+    assert tracker.committable() == {A: 10}
+
+
+def test_a_result_of_an_earlier_assignment_commits_nothing():
+    tracker = Tracker()
+    tracker.assign(A)
+    stale = tracker.add(A, 5)
+    tracker.revoke(A)
+    tracker.assign(A)
+    tracker.add(A, 5)
+
+    assert tracker.settle(stale) is False
+    assert tracker.committable() == {}
+
+
+def test_an_offset_that_falls_back_begins_a_new_life():
+    tracker = Tracker()
+    tracker.assign(A)
+    stale = tracker.add(A, 50)
+
+    again = tracker.add(A, 7)
+
+    assert tracker.settle(stale) is False
+    assert tracker.settle(again) is True
+    assert tracker.committable() == {A: 8}
+
+
+def test_settling_an_unknown_partition_does_nothing():
+    assert Tracker().settle(Ticket(A, 1, 1)) is False

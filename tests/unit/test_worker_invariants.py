@@ -1,0 +1,417 @@
+"""Invariants 1, 2, 3 and 6 of the worker, over parts in memory and a real planner, tracker and loop."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hangtag.records import Partition
+from hangtag.store import StoreMismatchError
+from hangtag.v1 import tags_pb2
+from tests.unit.worker_parts import EVENTS, FakeTagger, House, event, store_down
+from workers import SourceError, StageError
+
+PARTITION = Partition(EVENTS, 0)
+
+
+def test_events_become_tags_in_the_store_and_on_kafka():
+    house = House()
+    house.source.append(event("p1", 1, "shoe"), b"p1")
+    house.source.append(event("p2", 1, "dress"), b"p2")
+
+    house.steps()
+
+    assert house.versions() == {"p1": 1, "p2": 1}
+    assert house.store.seen == [("p1", 1), ("p2", 1)]
+    product, payload = house.sink.tags[0]
+    assert payload == house.store.entries[product].payload
+    assert tags_pb2.ProductTags.FromString(payload).tags[0].value == "shoe"
+    assert house.committed() == 2
+
+
+# Invariant 1: an offset is committed only when every record below it is settled.
+
+
+@pytest.mark.parametrize("down", ["store", "sink"])
+def test_nothing_is_committed_or_dropped_while_a_result_cannot_be_written(down):
+    house = House()
+    if down == "store":
+        house.store.error = store_down()
+    else:
+        house.sink.is_down = True
+    house.source.append(event("p1", 1), b"p1")
+    house.steps()
+    polls = house.source.polls
+    assert house.source.is_paused
+    house.steps()
+
+    assert house.source.polls == polls + 60, "polling goes on while paused"
+    assert (house.committed(), house.sink.tags, house.sink.dead) == (0, [], [])
+
+    house.store.error, house.sink.is_down = None, False
+    house.steps(300)
+
+    assert not house.source.is_paused
+    assert (house.committed(), [product for product, _ in house.sink.tags]) == (1, ["p1"])
+
+
+def test_a_dead_letter_that_cannot_be_written_holds_the_offset_back():
+    house = House()
+    house.sink.is_down = True
+    house.source.append(b"{", b"p1")
+    house.steps()
+    assert (house.committed(), house.source.is_paused) == (0, True)
+
+    house.sink.is_down = False
+    house.steps(300)
+
+    assert (house.committed(), len(house.sink.dead)) == (1, 1)
+
+
+def test_a_record_that_is_under_way_holds_back_what_is_settled_above_it():
+    house = House(held=True)
+    house.source.append(event("p1", 1), b"p1")
+    house.worker.step()
+    house.source.append(b"{", b"p2")
+    house.worker.step()
+    house.lanes.encode.run_next()
+    house.lanes.encode.run_next()
+    house.worker.step()
+    house.lanes.write.run_next()
+    house.steps()
+
+    assert len(house.sink.dead) == 1
+    assert house.committed() == 0, "p1 still waits for the engine"
+
+    for _ in range(20):
+        house.worker.step()
+        for lane in (house.lanes.forward, house.lanes.write):
+            while lane.calls:
+                lane.run_next()
+    house.steps(300)
+
+    assert house.committed() == 2
+
+
+def test_a_crash_between_store_and_kafka_is_healed_by_reading_again():
+    house = House()
+    house.sink.is_down = True
+    house.source.append(event("p1", 1), b"p1")
+    house.steps()
+    assert (house.versions(), house.sink.tags) == ({"p1": 1}, [])
+
+    house.sink.is_down = False
+    house.restart()
+    house.steps()
+
+    assert [product for product, _ in house.sink.tags] == ["p1"]
+    assert house.committed() == 1
+
+
+def test_results_of_an_earlier_assignment_are_not_committed():
+    house = House(held=True)
+    house.source.append(event("p1", 1), b"p1")
+    house.worker.step()
+    house.source.revoke()
+    house.source.assign()
+    house.source.is_paused = True
+    house.worker.step()
+    for _ in range(20):
+        house.worker.step()
+        for lane in (house.lanes.encode, house.lanes.forward, house.lanes.write):
+            while lane.calls:
+                lane.run_next()
+    house.worker.drain(5)
+
+    assert house.versions() == {"p1": 1}, "the result is written, for that is harmless"
+    assert house.committed() == 0, "and read again, for nobody knows what was between"
+
+
+def test_a_refused_commit_is_tried_again():
+    house = House()
+    house.source.refuses_commits = True
+    house.source.append(event("p1", 1), b"p1")
+    house.steps()
+    assert house.committed() == 0
+
+    house.source.refuses_commits = False
+    house.steps()
+
+    assert house.committed() == 1
+
+
+# Invariant 2: an older version never replaces a newer one.
+
+
+def test_the_newest_of_a_product_is_tagged_and_the_others_are_superseded():
+    house = House()
+    for version in (2, 5, 3):
+        house.source.append(event("p1", version, f"v{version}"), b"p1")
+
+    house.steps()
+
+    assert house.versions() == {"p1": 5}
+    assert house.tagger.batches == [1]
+    assert len(house.sink.tags) == 1
+    assert house.committed() == 3
+
+
+def test_what_the_store_refuses_as_older_is_not_produced():
+    house = House()
+    house.source.append(event("p1", 5), b"p1")
+    house.steps()
+    house.source.append(event("p1", 4), b"p1")
+    house.steps()
+
+    assert house.versions() == {"p1": 5}
+    assert len(house.sink.tags) == 1
+    assert house.committed() == 2
+
+
+def test_a_deletion_leaves_a_tombstone_and_fends_off_what_is_older():
+    house = House()
+    house.source.append(event("p1", 1), b"p1")
+    house.steps()
+    house.source.append(event("p1", 3, kind="DELETED"), b"p1")
+    house.source.append(event("p1", 2), b"p1")
+    house.steps()
+
+    assert house.store.entries["p1"].is_deletion
+    assert house.sink.tags[-1] == ("p1", None)
+    assert house.committed() == 3
+
+
+def test_a_deletion_takes_along_what_waits_for_company():
+    house = House(max_wait_ms=10_000)
+    house.source.append(event("p1", 1), b"p1")
+    house.steps(5)
+    house.source.append(event("p1", 2, kind="DELETED"), b"p1")
+    house.steps()
+
+    assert house.tagger.batches == []
+    assert house.store.entries["p1"].is_deletion
+    assert house.committed() == 2
+
+
+# Invariant 3: one bad record never fails its neighbours.
+
+
+def test_the_culprit_of_a_failing_batch_is_found_and_the_others_are_tagged():
+    house = House()
+    for number in range(20):
+        house.source.append(event(f"p{number}", 1, "poison" if number == 7 else "shoe"), f"p{number}".encode())
+
+    house.steps()
+
+    assert set(house.versions()) == {f"p{number}" for number in range(20)} - {"p7"}
+    [(record, reason)] = house.sink.dead
+    assert (record.offset, reason.stage, reason.error) == (7, "forward", "RuntimeError")
+    assert reason.attempts > 1
+    assert house.committed() == 20
+
+
+def test_a_text_that_cannot_be_tokenised_is_a_dead_letter_of_its_own():
+    house = House()
+    for number, title in enumerate(["shoe", "untokenisable", "dress"]):
+        house.source.append(event(f"p{number}", 1, title), f"p{number}".encode())
+
+    house.steps()
+
+    assert set(house.versions()) == {"p0", "p2"}
+    assert [(record.offset, reason.stage) for record, reason in house.sink.dead] == [(1, "encode")]
+    assert house.committed() == 3
+
+
+@pytest.mark.parametrize("title", ["poison", "untokenisable"])
+def test_what_a_bad_record_superseded_is_tagged_in_its_place(title):
+    house = House()
+    for version in (1, 2):
+        house.source.append(event("p1", version), b"p1")
+    house.source.append(event("p1", 3, title), b"p1")
+
+    house.steps()
+
+    assert house.versions() == {"p1": 2}
+    assert [record.offset for record, _ in house.sink.dead] == [2]
+    assert house.committed() == 3
+
+
+def test_a_batch_too_large_for_the_memory_is_halved_and_the_next_are_smaller():
+    house = House(FakeTagger(room=8), token_budget=2_048)
+    for number in range(64):
+        house.source.append(event(f"p{number}", 1), f"p{number}".encode())
+
+    house.steps()
+
+    assert len(house.versions()) == 64
+    assert house.sink.dead == []
+    assert house.worker._budget < 2_048
+
+
+def test_an_engine_that_fails_for_every_text_ends_the_worker_and_blames_no_record():
+    house = House()
+    house.tagger.is_down = True
+    for number in range(8):
+        house.source.append(event(f"p{number}", 1), f"p{number}".encode())
+
+    with pytest.raises(StageError, match="forward"):
+        house.steps()
+
+    assert (house.sink.dead, house.committed()) == ([], 0)
+    assert len(house.tagger.batches) == 2, "the batch and the probe"
+
+
+def test_too_little_memory_for_one_text_ends_the_worker():
+    house = House(FakeTagger(room=0))
+    house.source.append(event("p1", 1), b"p1")
+
+    with pytest.raises(StageError, match="OutOfMemory"):
+        house.steps()
+
+    assert (house.sink.dead, house.committed()) == ([], 0)
+
+
+# Invariant 6: a stage that dies ends the process; health is age.
+
+
+@pytest.mark.parametrize("stage", ["encode", "forward", "write"])
+def test_a_stage_that_dies_ends_the_worker(stage, monkeypatch):
+    house = House()
+    cause = SystemExit("gone")
+
+    def die(*_args):
+        raise cause
+
+    monkeypatch.setattr(f"workers.worker.{stage}", die)
+    house.source.append(event("p1", 1), b"p1")
+
+    with pytest.raises(StageError, match=stage) as caught:
+        house.steps()
+
+    assert caught.value.__cause__ is cause
+    assert house.committed() == 0
+
+
+def test_a_store_of_another_kind_ends_the_worker():
+    house = House()
+    house.store.error = StoreMismatchError("buckets")
+    house.source.append(event("p1", 1), b"p1")
+
+    with pytest.raises(StoreMismatchError):
+        house.steps()
+
+
+def test_a_source_that_gives_up_ends_the_worker(monkeypatch):
+    house = House()
+
+    def give_up(*_args):
+        msg = "not allowed"
+        raise SourceError(msg)
+
+    monkeypatch.setattr(house.source, "poll", give_up)
+
+    with pytest.raises(SourceError):
+        house.worker.step()
+
+
+def test_health_is_the_age_of_the_last_poll_and_the_last_batch():
+    house = House(held=True)
+    house.source.append(event("p1", 1), b"p1")
+    house.worker.step()
+    house.clock.now += 50
+    ages = {pulse.name: (pulse.age_s >= 50, pulse.is_healthy) for pulse in house.beats.pulses()}
+    assert ages == {"poll": (True, False), "batch": (True, True)}
+
+    house.clock.now += 80
+    house.worker.step()
+
+    assert {pulse.name: pulse.is_healthy for pulse in house.beats.pulses()} == {"poll": True, "batch": False}
+
+
+def test_a_worker_without_work_is_healthy():
+    house = House()
+    house.steps(2_000)
+
+    assert all(pulse.is_healthy for pulse in house.beats.pulses())
+
+
+# All at once.
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_whatever_happens_nothing_is_lost_and_nothing_older_wins(seed):  # noqa: C901, PLR0912, PLR0915
+    dice = random.Random(seed)
+    house = House(held=True, window=dice.choice([3, 10, 100]), token_budget=512, max_wait_ms=dice.choice([0, 50]))
+    house.source.assign(1)
+    newest: dict[str, int] = {}
+    bad = 0
+
+    def feed() -> None:
+        nonlocal bad
+        number = dice.randrange(2)
+        if dice.random() < 0.15:
+            bad += 1
+            house.source.append(b"{", None, number, gap=dice.randrange(3))
+            return
+        product, version = f"p{number}-{dice.randrange(6)}", dice.randrange(1, 50)
+        title = dice.choice(["shoe", "dress", "a long long name"])
+        newest[product] = max(version, newest.get(product, 0))
+        house.source.append(event(product, version, title), product.encode(), number, gap=dice.randrange(3))
+
+    def check() -> None:
+        dead = {(record.partition, record.offset) for record, _ in house.sink.dead}
+        for partition, offset in house.source.committed.items():
+            for record in house.source.log[partition]:
+                if record.offset >= offset:
+                    continue
+                if record.value == b"{":
+                    assert (partition, record.offset) in dead
+                else:
+                    held = house.versions()[record.key.decode()]
+                    assert held >= int(record.value.split(b'"version":')[1].split(b",")[0])
+
+    for _ in range(250):
+        action = dice.random()
+        if action < 0.3:
+            feed()
+        elif action < 0.75:
+            ready = [lane for lane in (house.lanes.encode, house.lanes.forward, house.lanes.write) if lane.calls]
+            if ready:
+                dice.choice(ready).run_next()
+        elif action < 0.79:
+            house.store.error = dice.choice([None, store_down()])
+        elif action < 0.83:
+            house.sink.is_down = dice.random() < 0.5
+        elif action < 0.85:
+            house.restart()
+        elif action < 0.87:
+            number = dice.randrange(2)
+            if Partition(EVENTS, number) in house.source.positions:
+                house.source.revoke(number)
+            house.source.assign(number)
+        before = house.versions()
+        house.worker.step()
+        assert len(house.worker._held) <= house.settings.window
+        assert all(house.versions()[product] >= version for product, version in before.items())
+        check()
+
+    house.store.error, house.sink.is_down = None, False
+    for number in range(2):
+        if Partition(EVENTS, number) not in house.source.positions:
+            house.source.assign(number)
+    for _ in range(2_000):
+        for lane in (house.lanes.encode, house.lanes.forward, house.lanes.write):
+            while lane.calls:
+                lane.run_next()
+        house.worker.step()
+
+    check()
+    assert house.versions() == newest
+    last = {}
+    for product, value in house.sink.tags:
+        last[product] = tags_pb2.ProductTags.FromString(value).version
+    assert last == newest, "the compacted topic tells the same as the store"
+    for partition, log in house.source.log.items():
+        assert house.source.committed[partition] == log[-1].offset + 1

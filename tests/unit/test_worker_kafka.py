@@ -1,0 +1,276 @@
+"""The Kafka source and sink over stand-ins for kafka-python: what a rebalance and a refusing broker do."""
+
+# ruff: noqa: ARG002
+
+from types import SimpleNamespace
+
+import pytest
+from kafka import TopicPartition
+from kafka.errors import (
+    CommitFailedError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumberError,
+    RebalanceInProgressError,
+    TopicAuthorizationFailedError,
+)
+
+from hangtag.records import Partition, Record
+from hangtag.settings import KafkaSettings
+from workers import Change, Reason, SinkError, SourceError, kafka_sink, kafka_source
+
+AT = TopicPartition("products.events", 0)
+PARTITION = Partition(*AT)
+RECORD = Record(Partition("products.events", 2), 5, 1_000, b"k", b"v", ())
+REASON = Reason("decode", "EventError", "why")
+
+
+class Consumer:
+    def __init__(self, **options):
+        self.options = options
+        self.pending: list = []
+        self.ours: set = set()
+        self.halted: set = set()
+        self.offsets: dict = {}
+        self.seeks: list = []
+        self.error: Exception | None = None
+
+    def subscribe(self, topics, listener):
+        self.listener = listener
+
+    def poll(self, timeout_ms, max_records):
+        if self.error:
+            raise self.error
+        for step in self.pending:
+            step()
+        self.pending = []
+        fetched, self.fetched = getattr(self, "fetched", {}), {}
+        return fetched
+
+    def assignment(self):
+        return set(self.ours)
+
+    def pause(self, partition):
+        if partition not in self.ours:
+            raise KeyError(partition)
+        self.halted.add(partition)
+
+    def resume(self, partition):
+        if partition not in self.ours:
+            raise KeyError(partition)
+        self.halted.discard(partition)
+
+    def committed(self, partition, timeout_ms):
+        return self.offsets.get(partition)
+
+    def seek(self, partition, offset):
+        self.seeks.append((partition, offset))
+
+    def seek_to_beginning(self, partition):
+        self.seeks.append((partition, 0))
+
+    def commit(self, offsets, timeout_ms):
+        if self.error:
+            raise self.error
+        self.offsets.update({partition: found.offset for partition, found in offsets.items()})
+
+    def assign(self):
+        self.ours.add(AT)
+        self.listener.on_partitions_assigned([AT])
+
+    def revoke(self):
+        self.ours.discard(AT)
+        self.listener.on_partitions_revoked([AT])
+
+    def bring(self, *offsets):
+        self.fetched = {
+            AT: [
+                SimpleNamespace(
+                    topic=AT.topic, partition=0, offset=offset, timestamp=1, key=None, value=b"v", headers=[("h", None)]
+                )
+                for offset in offsets
+            ]
+        }
+
+
+@pytest.fixture
+def source(monkeypatch):
+    monkeypatch.setattr(kafka_source, "KafkaConsumer", Consumer)
+    return kafka_source.KafkaSource(KafkaSettings())
+
+
+@pytest.fixture
+def consumer(source):
+    return source._consumer
+
+
+def test_records_of_a_partition_that_is_newly_ours_come_with_the_change(source, consumer):
+    consumer.pending = [consumer.assign]
+    consumer.bring(4, 5)
+
+    polled = source.poll(0.1, 10)
+
+    assert polled.changes == (Change(PARTITION, is_ours=True),)
+    assert [record.offset for record in polled.records] == [4, 5]
+    assert polled.records[0].headers == (("h", b""),)
+
+
+def test_records_read_before_a_partition_left_are_dropped(source, consumer):
+    consumer.assign()
+    source.poll(0, 1)
+    consumer.pending = [consumer.revoke]
+    consumer.bring(4)
+
+    polled = source.poll(0.1, 10)
+
+    assert polled.changes == (Change(PARTITION, is_ours=False),)
+    assert polled.records == ()
+    assert consumer.seeks == []
+
+
+@pytest.mark.parametrize(("committed", "expected"), [(7, 7), (None, 0)])
+def test_a_partition_that_left_and_came_back_in_one_poll_is_read_again_from_what_is_committed(
+    source, consumer, committed, expected
+):
+    consumer.assign()
+    source.poll(0, 1)
+    consumer.offsets = {} if committed is None else {AT: committed}
+    consumer.pending = [consumer.revoke, consumer.assign]
+    consumer.bring(40)
+
+    polled = source.poll(0.1, 10)
+    consumer.bring(expected)
+    again = source.poll(0.1, 10)
+
+    assert [change.is_ours for change in polled.changes] == [False, True]
+    assert polled.records == ()
+    assert consumer.seeks == [(AT, expected)]
+    assert [record.offset for record in again.records] == [expected]
+
+
+def test_what_is_newly_ours_while_paused_is_paused(source, consumer):
+    source.pause()
+    consumer.pending = [consumer.assign]
+    source.poll(0, 1)
+    assert consumer.halted == {AT}
+
+    source.resume()
+
+    assert consumer.halted == set()
+
+
+@pytest.mark.parametrize("error", [RebalanceInProgressError(), CommitFailedError(), KafkaTimeoutError()])
+def test_a_commit_that_a_rebalance_refuses_is_put_off(source, consumer, error):
+    consumer.error = error
+    assert source.commit({PARTITION: 3}) is False
+
+    consumer.error = None
+
+    assert source.commit({PARTITION: 3}) is True
+    assert consumer.offsets == {AT: 3}
+
+
+def test_what_cannot_get_better_ends_the_worker(source, consumer):
+    consumer.error = TopicAuthorizationFailedError("products.events")
+
+    with pytest.raises(SourceError, match="TopicAuthorizationFailed"):
+        source.commit({PARTITION: 3})
+    with pytest.raises(SourceError, match="TopicAuthorizationFailed"):
+        source.poll(0, 1)
+
+
+def test_the_consumer_commits_nothing_by_itself_and_rebalances_in_time(consumer):
+    assert consumer.options["enable_auto_commit"] is False
+    assert consumer.options["auto_offset_reset"] == "earliest"
+    assert 30_000 <= consumer.options["max_poll_interval_ms"] <= 60_000
+
+
+def test_an_unreachable_broker_is_an_error_that_says_where_to_look(monkeypatch):
+    def refuse(**_options):
+        raise KafkaTimeoutError
+
+    monkeypatch.setattr(kafka_source, "KafkaConsumer", refuse)
+
+    with pytest.raises(SourceError, match=r"kafka\.bootstrap"):
+        kafka_source.KafkaSource(KafkaSettings())
+
+
+class Future:
+    def __init__(self, error):
+        self.error = error
+
+    def failed(self):
+        return self.error is not None
+
+    def get(self, timeout):
+        if self.error is not None:
+            raise self.error
+
+
+class Producer:
+    opened = 0
+    errors: list = []  # noqa: RUF012
+    sent: list = []  # noqa: RUF012
+
+    def __init__(self, **_options):
+        Producer.opened += 1
+
+    def send(self, topic, key, value, headers):
+        error = Producer.errors.pop(0) if Producer.errors else None
+        if error is None:
+            Producer.sent.append((topic, key, value, dict(headers)))
+        return Future(error)
+
+    def close(self, timeout):
+        pass
+
+
+@pytest.fixture
+def sink(monkeypatch):
+    Producer.opened, Producer.errors, Producer.sent = 0, [], []
+    monkeypatch.setattr(kafka_sink, "KafkaProducer", Producer)
+    return kafka_sink.KafkaSink(KafkaSettings())
+
+
+def test_a_flush_that_failed_sends_only_what_is_not_acknowledged(sink):
+    Producer.errors = [None, KafkaTimeoutError()]
+    sink.tagged("p1", b"1")
+    sink.tagged("p2", None)
+
+    with pytest.raises(SinkError, match=r"products\.tagged"):
+        sink.flush()
+    sink.flush()
+    sink.flush()
+
+    assert [(key, value) for _, key, value, _ in Producer.sent] == [(b"p1", b"1"), (b"p2", None)]
+    assert Producer.opened == 1
+
+
+def test_a_producer_that_is_broken_is_replaced(sink):
+    Producer.errors = [OutOfOrderSequenceNumberError()]
+    sink.tagged("p1", b"1")
+    with pytest.raises(SinkError):
+        sink.flush()
+
+    sink.flush()
+
+    assert Producer.opened == 2
+    assert len(Producer.sent) == 1
+
+
+def test_a_dead_letter_too_large_for_its_topic_says_what_to_raise(sink):
+    Producer.errors = [MessageSizeTooLargeError()]
+    sink.dead_letter(RECORD, REASON, "ab")
+
+    with pytest.raises(SinkError, match=r"products\.deadletter.*max\.message\.bytes"):
+        sink.flush()
+
+
+def test_a_dead_letter_keeps_key_and_value(sink):
+    sink.dead_letter(RECORD, REASON, "ab")
+    sink.dead_letter(RECORD._replace(key=None, value=None), REASON, "ab")
+    sink.dead_letter(RECORD._replace(value=None), REASON, "ab")
+    sink.flush()
+
+    assert [(key, value) for _, key, value, _ in Producer.sent] == [(b"k", b"v"), (None, b""), (b"k", None)]
+    assert Producer.sent[0][3]["hangtag.offset"] == b"5"

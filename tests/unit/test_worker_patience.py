@@ -1,0 +1,90 @@
+"""One call to a system of ours is tried again until a deadline, then it is somebody else's turn."""
+
+import threading
+import time
+
+import pytest
+
+from hangtag.settings import KafkaSettings
+from hangtag.store import Entry, Outcome, StoreError, StoreMismatchError
+from tests.unit.worker_parts import MemorySink, MemoryStore
+from workers import SinkError
+from workers.kafka_options import kafka_options
+from workers.patience import PatientSink, PatientStore
+
+ENTRY = Entry("p", 1, "a" * 64, b"x")
+
+
+class Flaky(MemoryStore):
+    def __init__(self, failures, error=None):
+        super().__init__()
+        self.failures = failures
+        self.failure = error or StoreError("away")
+        self.calls = 0
+
+    def _check(self):
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise self.failure
+
+
+def test_a_write_is_tried_again():
+    store = Flaky(2)
+
+    assert PatientStore(store, 10, threading.Event()).write([ENTRY]) == [Outcome.WRITTEN]
+    assert store.calls == 3
+
+
+def test_a_write_gives_up_at_its_deadline():
+    started = time.monotonic()
+
+    with pytest.raises(StoreError):
+        PatientStore(Flaky(10_000), 0.3, threading.Event()).write([ENTRY])
+
+    assert time.monotonic() - started < 3
+
+
+def test_a_write_gives_up_when_it_is_told():
+    give_up = threading.Event()
+    give_up.set()
+    store = Flaky(10_000)
+
+    with pytest.raises(StoreError):
+        PatientStore(store, 60, give_up).write([ENTRY])
+
+    assert store.calls == 1
+
+
+def test_a_store_of_another_kind_is_not_asked_again():
+    store = Flaky(10_000, StoreMismatchError("buckets"))
+
+    with pytest.raises(StoreMismatchError):
+        PatientStore(store, 60, threading.Event()).write([ENTRY])
+
+    assert store.calls == 1
+
+
+def test_marks_are_tried_once():
+    store = Flaky(1)
+
+    with pytest.raises(StoreError):
+        PatientStore(store, 60, threading.Event()).mark_seen([("p", 1)])
+
+
+def test_a_flush_gives_up_at_its_deadline():
+    sink = MemorySink()
+    sink.is_down = True
+
+    with pytest.raises(SinkError):
+        PatientSink(sink, 0.2, threading.Event()).flush()
+
+
+def test_options_carry_the_password_and_nothing_that_is_unset():
+    settings = KafkaSettings(bootstrap="a:1, b:2", sasl_mechanism="PLAIN", sasl_username="u", sasl_password="s3cret")
+
+    options = kafka_options(settings)
+
+    assert options["bootstrap_servers"] == ["a:1", "b:2"]
+    assert options["sasl_plain_password"] == "s3cret"
+    assert "ssl_cafile" not in options
+    assert "s3cret" not in repr(settings)

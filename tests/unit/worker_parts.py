@@ -1,0 +1,286 @@
+"""A worker with its real planner, tracker and loop over parts in memory, driven step by step."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from types import SimpleNamespace
+
+import numpy as np
+import orjson
+
+from hangtag.engine.errors import OutOfMemory
+from hangtag.product_text import ProductText
+from hangtag.records import Partition, Record
+from hangtag.settings import WorkerSettings
+from hangtag.store import Entry, Outcome, StoreError
+from hangtag.tagset import ScoredTag, Source, TagSet
+from hangtag.telemetry import Heartbeats
+from hangtag.thresholds import Band
+from hangtag.tokens import Tokens
+from workers import Change, Lanes, Polled, Reason, SinkError, TaggerInUse, Worker
+
+EVENTS = "products.events"
+
+
+class Clock:
+    """Time that passes only when told."""
+
+    def __init__(self):
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall_ms(self) -> int:
+        return int(self.now * 1_000)
+
+
+class Inline(Executor):
+    """Runs a call when it is submitted, or when `run_next` says so."""
+
+    def __init__(self, *, held: bool = False):
+        self.held = held
+        self.calls: list[Callable[[], None]] = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        future: Future = Future()
+
+        def call() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001
+                future.set_exception(error)
+
+        if self.held:
+            self.calls.append(call)
+        else:
+            call()
+        return future
+
+    def run_next(self) -> None:
+        self.calls.pop(0)()
+
+
+class MemorySource:
+    """A topic in memory with the behaviour that `RecordSource` asks for."""
+
+    def __init__(self, clock: Clock):
+        self.clock = clock
+        self.log: dict[Partition, list[Record]] = defaultdict(list)
+        self.committed: dict[Partition, int] = {}
+        self.positions: dict[Partition, int] = {}
+        self.changes: list[Change] = []
+        self.is_paused = False
+        self.refuses_commits = False
+        self.polls = 0
+
+    def append(self, value, key: bytes | None = None, number: int = 0, headers=(), gap: int = 0) -> Record:
+        partition = Partition(EVENTS, number)
+        log = self.log[partition]
+        offset = (log[-1].offset + 1 if log else 0) + gap
+        raw = value if isinstance(value, bytes) or value is None else orjson.dumps(value)
+        log.append(Record(partition, offset, 1_700_000_000_000, key, raw, tuple(headers)))
+        return log[-1]
+
+    def assign(self, number: int = 0) -> None:
+        partition = Partition(EVENTS, number)
+        self.positions[partition] = self.committed.get(partition, 0)
+        self.changes.append(Change(partition, is_ours=True))
+
+    def revoke(self, number: int = 0) -> None:
+        partition = Partition(EVENTS, number)
+        del self.positions[partition]
+        self.changes.append(Change(partition, is_ours=False))
+
+    def poll(self, timeout_s: float, max_records: int) -> Polled:
+        self.polls += 1
+        self.clock.now += timeout_s
+        changes, self.changes = tuple(self.changes), []
+        records: list[Record] = []
+        if not self.is_paused:
+            for partition, position in self.positions.items():
+                found = [one for one in self.log[partition] if one.offset >= position][: max_records - len(records)]
+                records += found
+                if found:
+                    self.positions[partition] = found[-1].offset + 1
+        return Polled(changes, tuple(records))
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+
+    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+        if self.refuses_commits:
+            return False
+        self.committed.update(offsets)
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+class MemorySink:
+    """Topics in memory; what is noted counts once it is flushed."""
+
+    def __init__(self):
+        self.noted: list[tuple] = []
+        self.tags: list[tuple[str, bytes | None]] = []
+        self.dead: list[tuple[Record, Reason]] = []
+        self.is_down = False
+
+    def tagged(self, product_id: str, value: bytes | None) -> None:
+        self.noted.append((product_id, value))
+
+    def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:  # noqa: ARG002
+        self.noted.append((record, reason))
+
+    def flush(self) -> None:
+        if self.is_down:
+            msg = "no broker"
+            raise SinkError(msg)
+        for first, second in self.noted:
+            (self.tags if isinstance(first, str) else self.dead).append((first, second))
+        self.noted = []
+
+    def close(self) -> None:
+        pass
+
+
+class MemoryStore:
+    """The newest wins, as in the real store; remembers every entry it ever held."""
+
+    def __init__(self):
+        self.entries: dict[str, Entry] = {}
+        self.seen: list[tuple[str, int]] = []
+        self.writes = 0
+        self.error: Exception | None = None
+
+    def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
+        self._check()
+        self.seen += products
+
+    def write(self, entries: Sequence[Entry]) -> list[Outcome]:
+        self._check()
+        self.writes += 1
+        return [self._write(entry) for entry in entries]
+
+    def close(self) -> None:
+        pass
+
+    def _write(self, entry: Entry) -> Outcome:
+        old = self.entries.get(entry.product_id)
+        if old is not None and old.version > entry.version:
+            return Outcome.OLDER
+        if old is not None and old.version == entry.version:
+            if old.is_deletion:
+                return Outcome.SAME if entry.is_deletion else Outcome.OLDER
+            if not entry.is_deletion and old.bundle_version == entry.bundle_version:
+                return Outcome.SAME
+        self.entries[entry.product_id] = entry
+        return Outcome.WRITTEN
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+class FakeTagger:
+    """Tags a text by its first word. `poison` fails the forward, more than `room` texts do not fit the memory."""
+
+    def __init__(self, version: str = "a" * 64, room: int = 10_000):
+        self.bundle = SimpleNamespace(version=version, manifest=SimpleNamespace(name="fake"))
+        self.engine = SimpleNamespace(name="fake")
+        self.room = room
+        self.is_down = False
+        self.batches: list[int] = []
+        self.words: list[str] = []
+
+    def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
+        result = []
+        for text in texts:
+            words = text.first.split() or ["none"]
+            if words[0] == "untokenisable":
+                msg = "no tokens"
+                raise ValueError(msg)
+            if words[0] not in self.words:
+                self.words.append(words[0])
+            ids = np.asarray([self.words.index(words[0]), *([0] * len(words))], np.int32)
+            result.append(Tokens(ids, np.zeros_like(ids)))
+        return result
+
+    def forward(self, tokens: Sequence[Tokens]) -> np.ndarray:
+        self.batches.append(len(tokens))
+        if len(tokens) > self.room:
+            msg = "too large"
+            raise OutOfMemory(msg)
+        if self.is_down or any(self.words[one.ids[0]] == "poison" for one in tokens):
+            msg = "CUDA error"
+            raise RuntimeError(msg)
+        return np.asarray([[one.ids[0]] for one in tokens], np.float32)
+
+    def decode(self, logits: np.ndarray) -> list[TagSet]:
+        return [
+            TagSet((ScoredTag(f"word:{self.words[int(row[0])]}", 1.0, Source.MODEL, Band.AUTO),), ()) for row in logits
+        ]
+
+
+def event(product_id: str, version: int, title: str = "shoe", kind: str = "UPDATED") -> dict:
+    return {"type": kind, "product": {"product_id": product_id, "version": version, "title": title}}
+
+
+class House:
+    """Everything around one worker. `restart` gives a new worker over the same source, sink and store."""
+
+    def __init__(self, tagger: FakeTagger | None = None, *, held: bool = False, **settings):
+        self.clock = Clock()
+        self.source = MemorySource(self.clock)
+        self.sink = MemorySink()
+        self.store = MemoryStore()
+        self.in_use = TaggerInUse(tagger or FakeTagger())
+        self.settings = WorkerSettings(**settings)
+        self.held = held
+        self.start()
+        self.source.assign()
+
+    @property
+    def tagger(self) -> FakeTagger:
+        return self.in_use.current
+
+    def start(self) -> None:
+        self.lanes = Lanes(*(Inline(held=self.held) for _ in range(3)))
+        self.beats = Heartbeats(self.clock, {"poll": 30, "batch": 120})
+        self.worker = Worker(
+            source=self.source,
+            sink=self.sink,
+            store=self.store,
+            in_use=self.in_use,
+            lanes=self.lanes,
+            clock=self.clock,
+            beats=self.beats,
+            settings=self.settings,
+        )
+
+    def restart(self) -> None:
+        """As after a crash: what was not committed is read again."""
+        self.source.is_paused = False
+        self.source.changes = []
+        for partition in list(self.source.positions):
+            self.source.assign(partition.number)
+        self.sink.noted = []
+        self.start()
+
+    def steps(self, count: int = 60) -> None:
+        for _ in range(count):
+            self.worker.step()
+
+    def committed(self, number: int = 0) -> int:
+        return self.source.committed.get(Partition(EVENTS, number), 0)
+
+    def versions(self) -> dict[str, int]:
+        return {product: entry.version for product, entry in self.store.entries.items()}
+
+
+def store_down() -> StoreError:
+    return StoreError("the store does not answer")

@@ -1,0 +1,74 @@
+"""The fourth hop: tokens become tags."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hangtag.engine.errors import OutOfMemory
+from hangtag.product_text import ProductText
+from hangtag.tagger import Tagger
+from hangtag.tagset import TagSet
+from workers.isolate import Failure, isolate
+from workers.item import Item, Refused, revive
+from workers.sink import Reason
+
+_PROBE = ProductText("blue cotton shirt", "a probe")
+
+
+@dataclass(slots=True)
+class Forwarded:
+    """What became of a batch. `revived` take the place of refused items; `ran_out_of_memory`: plan smaller batches."""
+
+    bundle_version: str
+    tagged: list[tuple[Item, TagSet]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    revived: list[Item] = field(default_factory=list)
+    ran_out_of_memory: bool = False
+
+
+def forward(items: Sequence[Item], tagger: Tagger) -> Forwarded:
+    """Run the engine over items that `tagger` encoded. Runs on the forward lane.
+
+    A batch that fails is split until the culprit stands alone; one that is too large for the device's memory is halved.
+
+    Raises:
+        Exception: whatever the engine raises for a harmless text too, or for lack of memory for a single one. That is
+            our fault and no record's: nothing may be settled.
+    """
+    result = Forwarded(tagger.bundle.version)
+    is_alive = False
+
+    def tags_of(some: Sequence[Item]) -> list[TagSet]:
+        nonlocal is_alive
+        try:
+            return tagger.decode(tagger.forward([item.tokens for item in some if item.tokens is not None]))
+        except (OutOfMemory, MemoryError):
+            result.ran_out_of_memory = True
+            raise
+        except Exception:
+            if not is_alive:
+                _probe(tagger)
+                is_alive = True
+            raise
+
+    for item, tags in zip(items, isolate(tags_of, items, (EngineDownError,)), strict=True):
+        if not isinstance(tags, Failure):
+            result.tagged.append((item, tags))
+            continue
+        if isinstance(tags.error, (OutOfMemory, MemoryError)):
+            raise tags.error
+        reason = Reason("forward", type(tags.error).__name__, str(tags.error), tags.attempts)
+        result.refused.append(Refused(item.ticket, item.record, reason))
+        result.revived += revive(item)
+    return result
+
+
+class EngineDownError(RuntimeError):
+    """The engine fails for a harmless text too."""
+
+
+def _probe(tagger: Tagger) -> None:
+    try:
+        tagger.decode(tagger.forward(tagger.encode([_PROBE])))
+    except Exception as error:
+        msg = f"the engine fails for any text ({type(error).__name__}: {error}); restart the worker, look at the device"
+        raise EngineDownError(msg) from error

@@ -1,0 +1,69 @@
+"""A product event on its way through the worker."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from hangtag.records import Event, Kind, Record
+from hangtag.tagger import Tagger
+from hangtag.tokens import Tokens
+from workers.sink import Reason
+from workers.tracker import Ticket
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """One event. `older` are events of the same product that it supersedes: they settle when it is settled.
+
+    `tokens` and the `tagger` that made them are None until the text is encoded, and stay None for a deletion.
+    """
+
+    ticket: Ticket
+    record: Record
+    event: Event
+    arrived_s: float
+    older: tuple["Item", ...] = ()
+    tokens: Tokens | None = None
+    tagger: Tagger | None = None
+
+    @property
+    def is_deletion(self) -> bool:
+        """True if the product is gone."""
+        return self.event.kind is Kind.DELETED
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """Larger is newer; the deletion of a version is newer than its tags, as in the store."""
+        return self.event.version, self.is_deletion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refused:
+    """A record for the dead letters."""
+
+    ticket: Ticket
+    record: Record
+    reason: Reason
+
+
+def newest(first: Item, second: Item) -> Item:
+    """The newer of two events of one product (of equals the first), with the other behind it.
+
+    It waits since the earlier of the two arrived, so that a product that changes all the time gets its turn.
+    """
+    winner, loser = (second, first) if second.rank > first.rank else (first, second)
+    older = (*winner.older, replace(loser, older=()), *loser.older)
+    return replace(winner, older=older, arrived_s=min(first.arrived_s, second.arrived_s))
+
+
+def collapse(items: Iterable[Item]) -> list[Item]:
+    """One item a product: its newest version, the others behind it."""
+    by_product: dict[str, Item] = {}
+    for item in items:
+        known = by_product.get(item.event.product_id)
+        by_product[item.event.product_id] = item if known is None else newest(known, item)
+    return list(by_product.values())
+
+
+def revive(item: Item) -> list[Item]:
+    """What takes the place of an item that is refused: the newest of those behind it, if any."""
+    return collapse(item.older)

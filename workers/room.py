@@ -1,0 +1,39 @@
+"""Where encoded items wait for the engine."""
+
+from workers.item import Item, newest
+from workers.plan import Waiting, plan
+
+
+class Room:
+    """Items that wait, one a product. One thread owns it."""
+
+    def __init__(self, window: int, max_wait_s: float) -> None:
+        self._window = window
+        self._max_wait_s = max_wait_s
+        self._items: dict[str, Item] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: Item) -> Item | None:
+        """Let an item wait, together with what waits of its product. A deletion comes back: it needs no engine."""
+        known = self._items.pop(item.event.product_id, None)
+        if known is not None:
+            item = newest(known, item)
+        if item.is_deletion:
+            return item
+        self._items[item.event.product_id] = item
+        return None
+
+    def take(self, budget: int, now: float, *, hurry: bool = False) -> tuple[list[Item], float | None]:
+        """The batch to run now, or none and how long to wait for company. Its items were all encoded by one tagger."""
+        if not self._items:
+            return [], None
+        tagger = min(self._items.values(), key=lambda item: item.arrived_s).tagger
+        alike = [item for item in self._items.values() if item.tagger is tagger]
+        waiting = [Waiting(len(item.tokens or ()), item.arrived_s) for item in alike]
+        chosen = plan(waiting, budget, now, max_wait_s=0 if hurry else self._max_wait_s, window=self._window)
+        items = [alike[place] for place in chosen.batch]
+        for item in items:
+            del self._items[item.event.product_id]
+        return items, chosen.wait_s

@@ -1,0 +1,68 @@
+"""The fifth hop: tags go to the store and to Kafka, refused records to the dead letters."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from hangtag.records import encode_tags
+from hangtag.store import Entry, Outcome, TagStore
+from hangtag.tagset import TagSet
+from workers.item import Item, Refused
+from workers.sink import RecordSink
+from workers.tracker import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A record whose result is stored, refused as older, or whose dead letter is acknowledged; `how` names which."""
+
+    ticket: Ticket
+    how: str
+
+
+@dataclass(slots=True)
+class Job:
+    """What one write has to do, and how far it came: a write that failed is tried again where it stopped."""
+
+    bundle_version: str
+    tagged: list[tuple[Item, TagSet]] = field(default_factory=list)
+    deleted: list[Item] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    entries: list[Entry] | None = None
+    settled: list[Settled] | None = None
+
+
+def write(job: Job, store: TagStore, sink: RecordSink, now_ms: int) -> list[Settled]:
+    """Store, then produce, then wait for the brokers. Runs on the write lane; safe to repeat after an error.
+
+    What the store held already is produced again: an earlier try may have ended between the store and the brokers.
+
+    Raises:
+        StoreError: the store did not take everything.
+        SinkError: the brokers did not acknowledge everything.
+    """
+    if job.entries is None:
+        job.entries = list(_entries(job, now_ms))
+    if job.settled is None:
+        outcomes = store.write(job.entries)
+        settled = []
+        items = [item for item, _ in job.tagged] + job.deleted
+        for item, entry, outcome in zip(items, job.entries, outcomes, strict=True):
+            if outcome is not Outcome.OLDER:
+                sink.tagged(entry.product_id, entry.payload or None)
+            settled.append(Settled(item.ticket, "deleted" if item.is_deletion else outcome.value.lower()))
+            settled += [Settled(older.ticket, "superseded") for older in item.older]
+        for refused in job.refused:
+            sink.dead_letter(refused.record, refused.reason, job.bundle_version)
+            settled.append(Settled(refused.ticket, "dead_letter"))
+        job.settled = settled
+    sink.flush()
+    return job.settled
+
+
+def _entries(job: Job, now_ms: int) -> Iterator[Entry]:
+    for item, tags in job.tagged:
+        event = item.event
+        payload = encode_tags(event.product_id, event.version, tags, job.bundle_version, now_ms)
+        yield Entry(event.product_id, event.version, job.bundle_version, payload)
+    for item in job.deleted:
+        yield Entry(item.event.product_id, item.event.version, "", b"")
