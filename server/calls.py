@@ -61,7 +61,10 @@ class Calls:
         except CallError:
             raise
         except StoreError as error:
-            raise CallError(grpc.StatusCode.UNAVAILABLE, f"{error}; try again with back-off") from error
+            # The operator's business; the log of the store's watch says it once.
+            _log.debug("the store cannot be read", reason=str(error))
+            message = "the tag store cannot be read; try again with back-off (the server's log says why)"
+            raise CallError(grpc.StatusCode.UNAVAILABLE, message) from error
         except Exception as error:
             _log.error("a call failed", error=place_of(error))
             raise CallError(grpc.StatusCode.INTERNAL, "the server failed; its log says where") from error

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import grpc
 
-from hangtag.tagset import ScoredTag
+from hangtag.records import tag_message
 from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
 from server import wire
@@ -53,7 +53,9 @@ class Handlers:
         """The tags of a text."""
         tags = await self._suggester.suggest(check_suggest(request))
         reply = tags_pb2.SuggestTagsResponse(
-            tags=map(_tag, tags.tags), review=map(_tag, tags.review), bundle_version=self._suggester.bundle_version
+            tags=map(tag_message, tags.tags),
+            review=map(tag_message, tags.review),
+            bundle_version=self._suggester.bundle_version,
         )
         return reply.SerializeToString()
 
@@ -61,14 +63,3 @@ class Handlers:
 def _count(states: Iterable[Freshness]) -> None:
     for state, count in Counter(states).items():
         metrics.LOOKUPS.labels(_STATES[state]).inc(count)
-
-
-def _tag(scored: ScoredTag) -> tags_pb2.Tag:
-    facet, _, value = scored.tag.partition(":")
-    return tags_pb2.Tag(
-        facet=facet,
-        value=value,
-        confidence=scored.confidence,
-        source=tags_pb2.Source.Value(scored.source.value),
-        band=tags_pb2.Band.Value(scored.band.value),
-    )

@@ -99,10 +99,10 @@ async def _closing(store: RedisTagReader) -> AsyncIterator[RedisTagReader]:
 @contextmanager
 def _telemetry(settings: ServerSettings, beats: Heartbeats) -> Iterator[TelemetryServer]:
     try:
-        server = TelemetryServer(settings.host, settings.metrics_port, beats.pulses)
+        server = TelemetryServer(settings.metrics_host, settings.metrics_port, beats.pulses)
     except OSError as error:
         msg = (
-            f"cannot listen on {settings.host}:{settings.metrics_port} for metrics ({error}); "
+            f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "
             "set HANGTAG_SERVER__METRICS_PORT (0: any free port)"
         )
         raise ServerError(msg) from error

@@ -7,9 +7,9 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
+from hangtag.kafka_options import kafka_options
 from hangtag.records import Record, dead_letter_headers
 from hangtag.settings import KafkaSettings
-from workers.kafka_options import kafka_options
 from workers.sink import Reason, SinkError
 
 _TAGGED_HEADERS = [("content-type", b"application/x-protobuf")]
@@ -95,7 +95,7 @@ class KafkaSink:
         message.future = None
         if self._producer is None:
             self._producer = KafkaProducer(
-                **kafka_options(self._settings),
+                **kafka_options(self._settings, "hangtag-worker"),
                 acks="all",
                 max_request_size=_MAX_REQUEST_BYTES,
                 max_block_ms=_OPEN_TIMEOUT_MS,

@@ -1,5 +1,6 @@
 """Records from Kafka, by kafka-python."""
 
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
@@ -15,17 +16,23 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
+from hangtag.kafka_options import kafka_options
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.telemetry import get_log
-from workers.kafka_options import kafka_options
 from workers.source import Change, Polled, SourceError
 
 # The brokers wait this long for a member at a rebalance, so a hung worker holds its group up no longer.
 _MAX_POLL_INTERVAL_MS = 45_000
-# A killed worker's partitions move after this long.
+# A killed worker's partitions move after this long; less, and a starved machine loses them while it works. Tansu also
+# keeps a member that joins waiting for half of it.
 _SESSION_TIMEOUT_MS = 10_000
+_HEARTBEAT_INTERVAL_MS = 3_000
 _COMMIT_TIMEOUT_MS = 3_000
+# New partitions of the topic are noticed after this long.
+_METADATA_MAX_AGE_MS = 30_000
+_TOPIC_TIMEOUT_S = 10
+_TOPIC_LOOK_S = 0.3
 _CLOSE_TIMEOUT_MS = 5_000
 _FETCH_MAX_BYTES = 16 * 1_048_576
 _MEMBERSHIP = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
@@ -59,7 +66,7 @@ class KafkaSource:
     def __init__(self, settings: KafkaSettings) -> None:
         try:
             self._consumer = KafkaConsumer(
-                **kafka_options(settings),
+                **kafka_options(settings, "hangtag-worker"),
                 group_id=settings.group,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
@@ -67,6 +74,8 @@ class KafkaSource:
                 partition_assignment_strategy=[CooperativeStickyAssignor],
                 max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
                 session_timeout_ms=_SESSION_TIMEOUT_MS,
+                heartbeat_interval_ms=_HEARTBEAT_INTERVAL_MS,
+                metadata_max_age_ms=_METADATA_MAX_AGE_MS,
                 fetch_max_bytes=_FETCH_MAX_BYTES,
             )
         except KafkaError as error:
@@ -75,11 +84,22 @@ class KafkaSource:
                 "check kafka.bootstrap and that the brokers run"
             )
             raise SourceError(msg) from error
+        self._wait_for_topic(settings.events_topic)
         self._listener = _Listener()
         self._consumer.subscribe([settings.events_topic], listener=self._listener)
         self._is_paused = False
         self._unsure: set[Partition] = set()
         self._dropped: set[Partition] = set()
+
+    def _wait_for_topic(self, topic: str) -> None:
+        """Know the partitions before joining: a leader that joins without them assigns none, and leaves it at that."""
+        give_up = time.monotonic() + _TOPIC_TIMEOUT_S
+        while not self._consumer.partitions_for_topic(topic):
+            if time.monotonic() > give_up:
+                self._consumer.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
+                msg = f"the topic {topic} does not exist; create it, or name another with kafka.events_topic"
+                raise SourceError(msg)
+            time.sleep(_TOPIC_LOOK_S)
 
     def poll(self, timeout_s: float, max_records: int) -> Polled:
         """See `RecordSource`."""

@@ -95,7 +95,11 @@ class Worker:
         """Finish what is polled, poll nothing more, commit. False: the deadline came first; the rest is read again."""
         self._is_draining = True
         give_up = self._clock.monotonic() + deadline_s
-        while self._held and self._clock.monotonic() < give_up:
+        while self._clock.monotonic() < give_up:
+            if not self._held:
+                self._commit()
+                if not self._tracker.committable():
+                    return True
             self.step()
         self._commit()
         return not self._held

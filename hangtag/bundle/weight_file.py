@@ -52,10 +52,15 @@ def weights_from_bytes(content: bytes, encoder: EncoderConfig, tags: int) -> Wei
 
 def _layer(reader: "_Reader", name: str, encoder: EncoderConfig) -> Layer:
     hidden, wide = encoder.hidden, encoder.intermediate
+    query, key, value = (reader.linear(f"{name}.{part}", hidden, hidden) for part in ("query", "key", "value"))
+    for other in (key, value):
+        if (query.low, query.high) != (other.low, other.high) or not np.array_equal(query.smooth, other.smooth):
+            msg = f"{name!r}: query, key and value have one input, but not one range and smoothing"
+            raise BundleError(msg)
     return Layer(
-        query=reader.linear(f"{name}.query", hidden, hidden),
-        key=reader.linear(f"{name}.key", hidden, hidden),
-        value=reader.linear(f"{name}.value", hidden, hidden),
+        query=query,
+        key=key,
+        value=value,
         attention_output=reader.linear(f"{name}.attention_output", hidden, hidden),
         attention_norm=reader.norm(f"{name}.attention_norm", hidden),
         intermediate=reader.linear(f"{name}.intermediate", wide, hidden),

@@ -54,7 +54,7 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One encoder layer."""
+    """One encoder layer. Query, key and value have one input and so share `smooth`, `low` and `high`."""
 
     query: Linear
     key: Linear

@@ -6,8 +6,8 @@ from typing import Any, Self
 import orjson
 
 from hangtag.cli.errors import CommandError
-from hangtag.cli.kafka_options import kafka_options
 from hangtag.cli.topic import no_kafka, reason_of
+from hangtag.kafka_options import kafka_options
 from hangtag.settings import KafkaSettings
 from hangtag.v1 import events_pb2
 
@@ -35,7 +35,7 @@ class Publisher:
         self._refused: list[str] = []
         try:
             self._producer = KafkaProducer(
-                **kafka_options(settings),
+                **kafka_options(settings, "hangtag-cli"),
                 linger_ms=20,
                 batch_size=131_072,
                 max_block_ms=10_000,

@@ -4,7 +4,7 @@ import time
 from typing import Any, Self
 
 from hangtag.cli.errors import CommandError
-from hangtag.cli.kafka_options import kafka_options
+from hangtag.kafka_options import kafka_options
 from hangtag.settings import KafkaSettings
 
 _QUIET_MS = 700
@@ -25,7 +25,7 @@ class TopicReader:
 
         try:
             self._consumer = KafkaConsumer(
-                **kafka_options(settings),
+                **kafka_options(settings, "hangtag-cli"),
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,
                 bootstrap_timeout_ms=5_000,

@@ -3,7 +3,7 @@
 from hangtag.records.dead_letter import OWN_HEADERS, dead_letter_headers
 from hangtag.records.event import Event, EventError, Kind, decode_event
 from hangtag.records.record import Headers, Partition, Record
-from hangtag.records.tagged import encode_tags
+from hangtag.records.tagged import encode_tags, tag_message
 
 __all__ = [
     "OWN_HEADERS",
@@ -16,4 +16,5 @@ __all__ = [
     "dead_letter_headers",
     "decode_event",
     "encode_tags",
+    "tag_message",
 ]

@@ -11,15 +11,16 @@ def encode_tags(product_id: str, version: int, tags: TagSet, bundle_version: str
     message = tags_pb2.ProductTags(
         product_id=product_id,
         version=version,
-        tags=map(_tag, tags.tags),
-        review=map(_tag, tags.review),
+        tags=map(tag_message, tags.tags),
+        review=map(tag_message, tags.review),
         bundle_version=bundle_version,
         tagged_at=Timestamp(seconds=now_ms // 1_000, nanos=now_ms % 1_000 * 1_000_000),
     )
     return message.SerializeToString(deterministic=True)
 
 
-def _tag(scored: ScoredTag) -> tags_pb2.Tag:
+def tag_message(scored: ScoredTag) -> tags_pb2.Tag:
+    """A tag as it is stored and sent."""
     facet, _, value = scored.tag.partition(":")
     return tags_pb2.Tag(
         facet=facet,

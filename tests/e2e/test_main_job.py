@@ -105,14 +105,17 @@ def facets(lookup: tags_pb2.ProductLookup) -> dict[str, list[str]]:
 
 def test_every_product_ends_as_tags_or_as_a_dead_letter(environment, topics, tmp_path):
     ids = [product["product_id"] for product in products()]
-    with program("work", environment, tmp_path / "worker") as worker, program(
-        "serve", environment, tmp_path / "server"
-    ) as server:
+    with (
+        program("work", environment, tmp_path / "worker") as worker,
+        program("serve", environment, tmp_path / "server") as server,
+    ):
         publish(environment, FEED, version=7)
         empty = {product["product_id"] for product in products() if not product["title"].strip()}
         wait_until(
-            lambda: sum(each.freshness == tags_pb2.FRESH for each in lookups(environment, ids).values())
-            == len(ids) - len(empty),
+            lambda: (
+                sum(each.freshness == tags_pb2.FRESH for each in lookups(environment, ids).values())
+                == len(ids) - len(empty)
+            ),
             worker,
             server,
         )
@@ -161,9 +164,7 @@ def test_killed_worker_loses_nothing_and_nothing_gets_older(environment, topics,
         with program("work", environment, tmp_path / "first") as first:
             publish(environment, feed, version=2)
             publish(environment, feed, version=1)
-            wait_until(
-                lambda: any(each.HasField("tags") for each in lookups(environment, ids).values()), first, server
-            )
+            wait_until(lambda: any(each.HasField("tags") for each in lookups(environment, ids).values()), first, server)
             os.kill(first.pid, signal.SIGKILL)
         killed_at = sum(each.HasField("tags") for each in lookups(environment, ids).values())
         with program("work", environment, tmp_path / "second") as second:

@@ -319,12 +319,13 @@ def test_lost_store_is_told_and_comes_back(loop: asyncio.AbstractEventLoop, tagg
         valkey.terminate()
         until(lambda: served.health() == NOT_SERVING, 5)
         assert served.health("hangtag.v1.TagService") == NOT_SERVING
-        with refused(Code.UNAVAILABLE, f"127.0.0.1:{port}", "try again"):
+        with refused(Code.UNAVAILABLE, "the tag store cannot be read; try again"):
             served.get("p")
+        # Where the store is and how to get in is nothing for callers.
         with pytest.raises(grpc.RpcError) as caught:
             served.batch(["p"])
         assert caught.value.code() is Code.UNAVAILABLE
-        assert "hunter2" not in caught.value.details()
+        assert not any(secret in caught.value.details() for secret in ("hunter2", str(port)))
         # Suggestions need no store.
         assert served.suggest("one").tags[0].value == "1"
 

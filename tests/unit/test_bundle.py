@@ -69,15 +69,16 @@ def make_weights(encoder: EncoderConfig = ENCODER, tags: int = len(SCHEMA.tags),
         values = rng.integers(-127, 128, (out, into)).astype(np.int8)
         scale = rng.uniform(0.5, 1, out).astype(np.float32) / 127 / np.sqrt(into, dtype=np.float32) * 2
         smooth = rng.uniform(0.5, 2, into).astype(np.float32)
-        return Linear(values, scale, floats(out) / 10, smooth, -6.0, 6.0)
+        return Linear(values, scale, floats(out) / 10, smooth, -8.0, 8.0)
 
     def norm() -> Norm:
         return Norm(1 + floats(encoder.hidden) / 10, floats(encoder.hidden) / 10)
 
     def layer() -> Layer:
         wide, hidden = encoder.intermediate, encoder.hidden
-        four = [linear(hidden, hidden) for _ in range(4)]
-        return Layer(*four, norm(), linear(wide, hidden), linear(hidden, wide), norm())
+        query, key, value, output = (linear(hidden, hidden) for _ in range(4))
+        key, value = replace(key, smooth=query.smooth), replace(value, smooth=query.smooth)
+        return Layer(query, key, value, output, norm(), linear(wide, hidden), linear(hidden, wide), norm())
 
     words = Table(
         rng.integers(-127, 128, (encoder.vocab, encoder.hidden)).astype(np.int8),
@@ -128,7 +129,7 @@ def test_what_is_written_is_read_back(folder: Path) -> None:
     np.testing.assert_array_equal(weights.words.values, expected.words.values)
     np.testing.assert_array_equal(weights.layers[1].output.values, expected.layers[1].output.values)
     np.testing.assert_array_equal(weights.layers[0].key.smooth, expected.layers[0].key.smooth)
-    assert (weights.layers[0].query.low, weights.layers[0].query.high) == (-6.0, 6.0)
+    assert (weights.layers[0].query.low, weights.layers[0].query.high) == (-8.0, 8.0)
     texts = [ProductText("red shirt | game", "for dogs"), ProductText("red")]
     for found, wanted in zip(bundle.tokenizer(texts), make_tokenizer()(texts), strict=True):
         assert found.ids.tolist() == wanted.ids.tolist()
@@ -151,10 +152,9 @@ def test_the_same_content_has_the_same_version_and_any_change_another(tmp_path: 
 def test_a_changed_byte_is_refused_and_its_file_named(folder: Path, name: str) -> None:
     path = folder / name
     content = bytearray(path.read_bytes())
-    # A digit is changed, so that JSON stays JSON and the hash alone can tell.
-    place = (
-        max(i for i, byte in enumerate(content) if chr(byte).isdigit()) if name.endswith("json") else len(content) - 1
-    )
+    # A digit or letter is changed, so that the manifest stays JSON and its hash alone can tell.
+    places = [place for place, byte in enumerate(content) if chr(byte).isdigit()] or [len(content) // 2]
+    place = places[-1] if name.endswith("json") else len(content) - 1
     content[place] = ord("1") if content[place] != ord("1") else ord("2")
     path.write_bytes(content)
     with pytest.raises(BundleError, match=name.replace(".", r"\.")) as caught:
@@ -193,6 +193,12 @@ def _fewer_tags(bundle: Bundle) -> dict[str, Any]:
     return {"schema": TagSchema(facets=facets), "thresholds": Thresholds(tags=tags)}
 
 
+def _two_smoothings(bundle: Bundle) -> dict[str, Any]:
+    first, *rest = bundle.weights.layers
+    first = replace(first, key=replace(first.key, smooth=first.key.smooth * 2))
+    return {"weights": replace(bundle.weights, layers=(first, *rest))}
+
+
 @pytest.mark.parametrize(
     ("change", "names"),
     [
@@ -203,6 +209,7 @@ def _fewer_tags(bundle: Bundle) -> dict[str, Any]:
         (lambda _: {"encoder": ENCODER.model_copy(update={"layers": 3})}, r"layers\.2"),
         (lambda _: {"encoder": ENCODER.model_copy(update={"layers": 1})}, r"layers\.1"),
         (lambda _: {"encoder": ENCODER.model_copy(update={"vocab": 9})}, "words"),
+        (_two_smoothings, "query, key and value"),
         (lambda b: {"weights": replace(b.weights, positions=b.weights.positions * np.float32(np.nan))}, "positions"),
     ],
 )

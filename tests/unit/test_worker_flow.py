@@ -67,6 +67,21 @@ def test_draining_finishes_what_is_polled_polls_no_more_and_commits():
     assert house.committed() == 1
 
 
+def test_draining_commits_as_soon_as_the_group_lets_it():
+    house = House()
+    house.source.append(event("p1", 1), None)
+    house.steps(30)
+    house.source.append(event("p2", 1), None)
+    refusals = iter([True, True])
+    commit = house.source.commit
+    house.source.commit = lambda offsets: False if next(refusals, False) else commit(offsets)
+
+    house.steps(1)
+    assert house.worker.drain(20) is True
+
+    assert house.committed() == 2
+
+
 def test_draining_gives_up_at_its_deadline_and_commits_no_more_than_is_settled():
     house = House(held=True)
     house.source.append(event("p1", 1), None)

@@ -35,6 +35,12 @@ class Consumer:
         self.seeks: list = []
         self.error: Exception | None = None
 
+    def partitions_for_topic(self, topic):
+        return {0}
+
+    def close(self, autocommit, timeout_ms):
+        self.is_closed = True
+
     def subscribe(self, topics, listener):
         self.listener = listener
 
@@ -192,6 +198,15 @@ def test_an_unreachable_broker_is_an_error_that_says_where_to_look(monkeypatch):
     monkeypatch.setattr(kafka_source, "KafkaConsumer", refuse)
 
     with pytest.raises(SourceError, match=r"kafka\.bootstrap"):
+        kafka_source.KafkaSource(KafkaSettings())
+
+
+def test_a_topic_that_does_not_exist_is_an_error_that_names_it(monkeypatch):
+    monkeypatch.setattr(kafka_source, "KafkaConsumer", Consumer)
+    monkeypatch.setattr(kafka_source, "_TOPIC_TIMEOUT_S", 0)
+    monkeypatch.setattr(Consumer, "partitions_for_topic", lambda *_: None)
+
+    with pytest.raises(SourceError, match=r"products\.events does not exist"):
         kafka_source.KafkaSource(KafkaSettings())
 
 

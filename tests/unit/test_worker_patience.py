@@ -5,11 +5,11 @@ import time
 
 import pytest
 
+from hangtag.kafka_options import kafka_options
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry, Outcome, StoreError, StoreMismatchError
 from tests.unit.worker_parts import MemorySink, MemoryStore
 from workers import SinkError
-from workers.kafka_options import kafka_options
 from workers.patience import PatientSink, PatientStore
 
 ENTRY = Entry("p", 1, "a" * 64, b"x")
@@ -82,7 +82,7 @@ def test_a_flush_gives_up_at_its_deadline():
 def test_options_carry_the_password_and_nothing_that_is_unset():
     settings = KafkaSettings(bootstrap="a:1, b:2", sasl_mechanism="PLAIN", sasl_username="u", sasl_password="s3cret")
 
-    options = kafka_options(settings)
+    options = kafka_options(settings, "test")
 
     assert options["bootstrap_servers"] == ["a:1", "b:2"]
     assert options["sasl_plain_password"] == "s3cret"

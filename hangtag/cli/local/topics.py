@@ -8,6 +8,8 @@ from hangtag.settings import KafkaSettings
 
 PARTITIONS = 6
 _ALREADY_EXISTS = 36
+# Room for our headers on top of the largest event that a broker takes by default.
+_DEAD_LETTER_MAX_BYTES = 2 * 1_048_576
 _ATTEMPT_MS = 5_000
 _PAUSE_S = 0.2
 
@@ -40,15 +42,15 @@ def _create(settings: KafkaSettings, replication: int) -> list[str]:
     from kafka import KafkaAdminClient  # noqa: PLC0415
     from kafka.errors import for_code  # noqa: PLC0415
 
-    from hangtag.cli.kafka_options import kafka_options  # noqa: PLC0415
+    from hangtag.kafka_options import kafka_options  # noqa: PLC0415
 
     plain: dict[str, Any] = {"num_partitions": PARTITIONS, "replication_factor": replication}
     wanted = {
         settings.events_topic: plain,
         settings.tagged_topic: {**plain, "configs": {"cleanup.policy": "compact"}},
-        settings.dead_letter_topic: plain,
+        settings.dead_letter_topic: {**plain, "configs": {"max.message.bytes": str(_DEAD_LETTER_MAX_BYTES)}},
     }
-    with KafkaAdminClient(**kafka_options(settings), request_timeout_ms=_ATTEMPT_MS) as admin:
+    with KafkaAdminClient(**kafka_options(settings, "hangtag-cli"), request_timeout_ms=_ATTEMPT_MS) as admin:
         answer = admin.create_topics(wanted, raise_errors=False)
         created = []
         for topic in answer["topics"]:

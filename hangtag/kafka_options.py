@@ -1,16 +1,18 @@
-"""What every Kafka client of the commands is opened with."""
+"""What every Kafka client of ours is opened with."""
 
 from typing import Any
 
 from hangtag.settings import KafkaSettings
 
 
-def kafka_options(settings: KafkaSettings) -> dict[str, Any]:
+def kafka_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     """Options for kafka-python: where the brokers are and how to talk to them."""
     options: dict[str, Any] = {
         "bootstrap_servers": [address.strip() for address in settings.bootstrap.split(",")],
         "security_protocol": settings.security_protocol,
-        "client_id": "hangtag-cli",
+        "client_id": client_id,
+        "reconnect_backoff_max_ms": 2_000,
+        "metrics_enabled": False,
     }
     if settings.ca_file is not None:
         options["ssl_cafile"] = str(settings.ca_file)
