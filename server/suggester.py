@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import grpc
 
 from hangtag.clock import Clock
+from hangtag.isolate import Failure, isolate
 from hangtag.product_text import ProductText
 from hangtag.tagset import TagSet
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.tokens import Tokens
 from server.errors import CallError, place_of
-from server.halving import each_or_error
 
 if TYPE_CHECKING:
     # It brings the engine's runtime; the server gets its tagger from outside.
@@ -37,7 +37,7 @@ class _Job:
         self.tokens: Tokens | None = None
 
 
-_Finished = list[tuple[_Job, TagSet | Exception]]
+_Finished = list[tuple[_Job, TagSet | Failure]]
 
 
 class Suggester:
@@ -105,9 +105,9 @@ class Suggester:
         """Encode what is not encoded yet, tag as many as fit the budget: what is finished, what is left in order."""
         finished: _Finished = []
         fresh = [job for job in jobs if job.tokens is None]
-        encoded = each_or_error([job.text for job in fresh], self._encode)
+        encoded = isolate(self._encode, [job.text for job in fresh])
         for job, tokens in zip(fresh, encoded, strict=True):
-            if isinstance(tokens, Exception):
+            if isinstance(tokens, Failure):
                 finished.append((job, tokens))
             else:
                 job.tokens = tokens
@@ -127,7 +127,7 @@ class Suggester:
                 batch.append(job.tokens)
         if batch:
             metrics.BATCH_TOKENS.observe(sum(map(len, batch)))
-        finished.extend(zip(fit, each_or_error(batch, self._tag), strict=True))
+        finished.extend(zip(fit, isolate(self._tag, batch), strict=True))
         return finished, left
 
     def _encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
@@ -155,12 +155,12 @@ class _Stage:
         self._histogram.observe(self._clock.monotonic() - self._started)
 
 
-def _answer(job: _Job, result: TagSet | Exception) -> None:
-    if isinstance(result, Exception):
-        _log.error("a text cannot be tagged", error=place_of(result))
+def _answer(job: _Job, result: TagSet | Failure) -> None:
+    if isinstance(result, Failure):
+        _log.error("a text cannot be tagged", error=place_of(result.error))
     if job.tags.done():
         return
-    if isinstance(result, Exception):
+    if isinstance(result, Failure):
         job.tags.set_exception(
             CallError(grpc.StatusCode.INTERNAL, "this text cannot be tagged; the server's log says why")
         )

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hangtag.isolate import Failure, isolate
 from hangtag.tagger import Tagger
 from hangtag.tokens import Tokens
-from workers.isolate import Failure, isolate
 from workers.item import Item, Refused, revive
 from workers.sink import Reason
 

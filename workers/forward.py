@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hangtag.engine.errors import OutOfMemory
+from hangtag.isolate import Failure, isolate
 from hangtag.product_text import ProductText
 from hangtag.tagger import Tagger
 from hangtag.tagset import TagSet
-from workers.isolate import Failure, isolate
 from workers.item import Item, Refused, revive
 from workers.sink import Reason
 

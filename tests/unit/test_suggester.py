@@ -8,8 +8,6 @@ from types import SimpleNamespace
 import grpc
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hangtag.clock import SystemClock
 from hangtag.product_text import ProductText
@@ -18,7 +16,6 @@ from hangtag.telemetry import Heartbeats
 from hangtag.thresholds import Band
 from hangtag.tokens import Tokens
 from server.errors import CallError
-from server.halving import each_or_error
 from server.suggester import BEAT, Suggester
 
 
@@ -188,20 +185,3 @@ def test_too_many_waiting_is_refused_and_room_comes_back() -> None:
         assert tag_of(await suggester.suggest(text(1))) == "words:1"
 
     run(test, max_waiting=3)
-
-
-@given(st.lists(st.booleans(), max_size=40))
-def test_halving_finds_every_culprit_and_keeps_the_order(is_bad: list[bool]) -> None:
-    def work(items: Sequence[tuple[int, bool]]) -> list[int]:
-        if any(bad for _, bad in items):
-            raise ValueError
-        return [number for number, _ in items]
-
-    results = each_or_error(list(enumerate(is_bad)), work)
-
-    assert [isinstance(result, ValueError) for result in results] == is_bad
-    assert all(bad or result == at for at, (bad, result) in enumerate(zip(is_bad, results, strict=True)))
-
-
-def test_work_that_loses_results_is_an_error_each() -> None:
-    assert [type(result) for result in each_or_error([1, 2], lambda _: [])] == [RuntimeError, RuntimeError]
