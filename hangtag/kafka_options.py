@@ -12,7 +12,6 @@ def kafka_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
         "security_protocol": settings.security_protocol,
         "client_id": client_id,
         "reconnect_backoff_max_ms": 2_000,
-        "metrics_enabled": False,
     }
     if settings.ca_file is not None:
         options["ssl_cafile"] = str(settings.ca_file)

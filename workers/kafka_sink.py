@@ -96,6 +96,7 @@ class KafkaSink:
         if self._producer is None:
             self._producer = KafkaProducer(
                 **kafka_options(self._settings, "hangtag-worker"),
+                metrics_enabled=False,
                 acks="all",
                 max_request_size=_MAX_REQUEST_BYTES,
                 max_block_ms=_OPEN_TIMEOUT_MS,

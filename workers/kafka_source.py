@@ -28,6 +28,9 @@ _MAX_POLL_INTERVAL_MS = 45_000
 # keeps a member that joins waiting for half of it.
 _SESSION_TIMEOUT_MS = 10_000
 _HEARTBEAT_INTERVAL_MS = 3_000
+# A rebalance is over after a session's time-out or two. A member whose commits are refused for longer has been seen to
+# read on, outside the group, for ever.
+_STUCK_S = 25.0
 _COMMIT_TIMEOUT_MS = 3_000
 # New partitions of the topic are noticed after this long.
 _METADATA_MAX_AGE_MS = 30_000
@@ -64,9 +67,19 @@ class KafkaSource:
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._is_paused = False
+        self._unsure: set[Partition] = set()
+        self._dropped: set[Partition] = set()
+        self._join()
+
+    def _join(self) -> None:
+        settings = self._settings
+        self._refused_since: float | None = None
         try:
             self._consumer = KafkaConsumer(
                 **kafka_options(settings, "hangtag-worker"),
+                metrics_enabled=False,
                 group_id=settings.group,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
@@ -87,9 +100,14 @@ class KafkaSource:
         self._wait_for_topic(settings.events_topic)
         self._listener = _Listener()
         self._consumer.subscribe([settings.events_topic], listener=self._listener)
-        self._is_paused = False
-        self._unsure: set[Partition] = set()
-        self._dropped: set[Partition] = set()
+
+    def _join_anew(self) -> None:
+        """Leave the group as one that lost its partitions, and join it again."""
+        lost = [Change(Partition(*partition), is_ours=False) for partition in self._consumer.assignment()]
+        self._consumer.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
+        self._unsure.clear()
+        self._join()
+        self._listener.changes.extend(lost)
 
     def _wait_for_topic(self, topic: str) -> None:
         """Know the partitions before joining: a leader that joins without them assigns none, and leaves it at that."""
@@ -139,6 +157,13 @@ class KafkaSource:
         except _MEMBERSHIP as error:
             # Which partitions that costs us, the listener tells with the next polls.
             _log.info("commit_postponed", error=type(error).__name__)
+            now = time.monotonic()
+            self._refused_since = now if self._refused_since is None else self._refused_since
+            if now - self._refused_since > _STUCK_S:
+                _log.warning(
+                    "rejoining", refused_for_s=round(now - self._refused_since), reason="the rebalance is stuck"
+                )
+                self._join_anew()
             return False
         except KafkaError as error:
             if not error.retriable:
@@ -146,6 +171,7 @@ class KafkaSource:
                 raise SourceError(msg) from error
             _log.warning("commit_failed", error=type(error).__name__)
             return False
+        self._refused_since = None
         return True
 
     def close(self) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # these bring torch and scikit-learn with them
     from trainer.fit import Epoch
     from trainer.fit import Progress as Step
 
+# Where there is no terminal to draw a bar on.
+_STEPS_A_LINE = 100
 _NEEDS_EXTRA = "training needs more packages: pip install 'hangtag[train]'"
 
 
@@ -149,12 +151,10 @@ class _Screen:
         self._bar.update(self._task, description=name, total=None)
 
     def step(self, at: "Step") -> None:
-        self._bar.update(
-            self._task,
-            description=f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.3f}  {at.tokens_per_s:,.0f} tokens/s",
-            total=at.steps,
-            completed=at.step,
-        )
+        where = f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.3f}  {at.tokens_per_s:,.0f} tokens/s"
+        self._bar.update(self._task, description=where, total=at.steps, completed=at.step)
+        if not self._console.is_terminal and at.step % _STEPS_A_LINE == 0:
+            self._console.print(f"{where}  step {at.step}/{at.steps}")
 
     def epoch(self, epoch: "Epoch") -> None:
         figures = "  ".join(f"{name} {100 * score:.1f}" for name, score in epoch.facets.items())

@@ -121,6 +121,17 @@ def test_killed_run_resumes_to_the_same_curve(base, data, trained, tmp_path):
     assert curve(run) == curve(trained[0])
 
 
+def test_second_run_starts_from_the_first(base, data, trained, tmp_path):
+    first = trained[0]
+    changes = {"start_from": str(first), "epochs": 1, "learning_rate": 1e-6, "head_learning_rate": 1e-6}
+
+    _, evaluation = train(recipe(base, **changes), data, tmp_path / "run", tmp_path / "bundle")
+
+    assert evaluation.facets["color"].weighted_f1 > 0.95
+    with pytest.raises(RecipeError, match="train that run first"):
+        train(recipe(base, start_from=str(tmp_path / "none")), data, tmp_path / "other", tmp_path / "bundle")
+
+
 def test_run_folder_belongs_to_its_recipe(base, data, trained):
     with pytest.raises(RecipeError, match="another recipe"):
         train(recipe(base, epochs=9), data, trained[0], trained[0] / "bundle")

@@ -239,5 +239,6 @@ def test_a_second_worker_takes_over_partitions_and_gives_them_back(settings, pro
             assert second.wait(40) == 0
         send(600)
         until(lambda: len(stored(settings)) == 900)
+        until(lambda: sum(committed(settings).values()) == 900)
 
     assert sum(committed(settings).values()) == 900

@@ -17,6 +17,7 @@ from trainer.labelled import LabelledFileError, LabelledProduct, read_labelled
 from trainer.loss import tag_loss
 from trainer.recipe import Recipe, RecipeError, Source
 from trainer.schema_of import schema_of
+from trainer.weak_labels import weakly_labelled
 
 SCHEMA = tiny_schema()
 
@@ -88,6 +89,34 @@ def test_schema_from_data_tells_kind_and_parents():
     given = schema_of(Recipe.model_validate({"sources": [{"train": ["x"]}], "facets": facets}), products)
 
     assert given.parents == {"class:cat food": ("segment:pets",), "class:software": ("segment:games",)}
+
+
+def test_title_names_a_tag_and_labels_stay():
+    source = Source.model_validate(
+        {
+            "train": ["x"],
+            "assume": ["genre:rpg"],
+            "named_by": [
+                {"tags": ["segment:clothing"], "words": ["dress", "t-shirt"]},
+                {"tags": ["segment:pets"], "words": ["cat"]},
+            ],
+        }
+    )
+    products = [
+        product(title="Cat print T-shirt, blue"),
+        product(title="T-shirt for your cat"),
+        product("segment:games", title="Dress up"),
+        product(title="Category"),
+    ]
+
+    tags = [set(each.tags) for each in weakly_labelled(products, source)]
+
+    assert tags == [
+        {"segment:clothing", "genre:rpg"},
+        {"segment:pets", "genre:rpg"},
+        {"segment:games", "genre:rpg"},
+        {"genre:rpg"},
+    ]
 
 
 def test_recipe_and_data_must_name_the_same_facets():

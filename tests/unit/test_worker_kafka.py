@@ -176,6 +176,26 @@ def test_a_commit_that_a_rebalance_refuses_is_put_off(source, consumer, error):
     assert consumer.offsets == {AT: 3}
 
 
+def test_a_rebalance_that_never_ends_is_left_and_joined_anew(source, consumer, monkeypatch):
+    """The new consumer starts without partitions, and what the old one held is told as lost."""
+    consumer.pending = [consumer.assign]
+    source.poll(0.1, 10)
+    consumer.error = RebalanceInProgressError()
+    now = 1_000.0
+    monkeypatch.setattr(kafka_source, "time", SimpleNamespace(monotonic=lambda: now))
+    assert source.commit({PARTITION: 3}) is False
+    now += 20
+    assert source.commit({PARTITION: 3}) is False
+    assert source._consumer is consumer
+
+    now += 10
+    assert source.commit({PARTITION: 3}) is False
+
+    assert consumer.is_closed
+    assert source._consumer is not consumer
+    assert source.poll(0.1, 10).changes == (Change(PARTITION, is_ours=False),)
+
+
 def test_what_cannot_get_better_ends_the_worker(source, consumer):
     consumer.error = TopicAuthorizationFailedError("products.events")
 
