@@ -30,6 +30,8 @@ protos: $(VENV)/.all ## regenerate hangtag/v1 from protos/
 	@$(BIN)/python tests/stubs.py .
 
 starter: $(VENV)/.all ## train the starter bundle from DATA (default ../shared/data); resumes where it stopped
+	@echo "Two runs, about an hour and ten minutes on two idle cores."
+	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter-first.toml --data $(DATA) --run runs/starter-first --bundle runs/starter-first/bundle
 	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --bundle hangtag/starter
 
 clean: ## remove the virtual environment and everything that was built

@@ -22,7 +22,7 @@ from trainer.recipe import Recipe
 from trainer.scores import facet_scores
 
 _RESUME = "resume.pt"
-_BEST = "best.safetensors"
+BEST = "best.safetensors"
 _HISTORY = "history.jsonl"
 
 
@@ -92,10 +92,10 @@ def fit(
         history.append(epoch)
         if epoch.score > best:
             best = epoch.score
-            _replace(run / _BEST, lambda path: save_file(_state(model), path))
+            _replace(run / BEST, lambda path: save_file(_state(model), path))
         _checkpoint(model, optimizer, schedule, history, run)
         on_epoch(epoch)
-    model.load_state_dict(load_file(run / _BEST, device=str(device)))
+    model.load_state_dict(load_file(run / BEST, device=str(device)))
     (run / _RESUME).unlink(missing_ok=True)
     return history
 
@@ -220,6 +220,6 @@ def _resume(
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         return [Epoch(**epoch) for epoch in state["history"]]
-    if (run / _HISTORY).is_file() and (run / _BEST).is_file():
+    if (run / _HISTORY).is_file() and (run / BEST).is_file():
         return [Epoch(**json.loads(line)) for line in (run / _HISTORY).read_text().splitlines()]
     return []

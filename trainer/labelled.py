@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +24,22 @@ class LabelledProduct:
     tags: frozenset[str]
 
 
-def read_labelled(paths: Iterable[Path], assume: Iterable[str] = ()) -> list[LabelledProduct]:
+def read_labelled(paths: Iterable[Path]) -> list[LabelledProduct]:
     """Read JSONL files (gzipped if the name ends in `.gz`) in the order given.
-
-    `assume` adds tags that hold for every product of these files, and their facets.
 
     Raises:
         LabelledFileError: a file is missing or a line is not a labelled product.
     """
-    assumed = frozenset(assume)
-    return [product for path in paths for product in _read_file(path, assumed)]
+    return [product for path in paths for product in _read_file(path)]
 
 
-def _read_file(path: Path, assumed: frozenset[str]) -> Iterator[LabelledProduct]:
+def with_tags(product: LabelledProduct, tags: Iterable[str]) -> LabelledProduct:
+    """The product with more tags, whose facets count as labelled. A facet that is labelled already stays as it is."""
+    new = frozenset(tag for tag in tags if tag.split(":", 1)[0] not in product.facets)
+    return replace(product, facets=product.facets | {tag.split(":", 1)[0] for tag in new}, tags=product.tags | new)
+
+
+def _read_file(path: Path) -> Iterator[LabelledProduct]:
     if not path.is_file():
         msg = f"{path}: no such file"
         raise LabelledFileError(msg)
@@ -45,13 +48,13 @@ def _read_file(path: Path, assumed: frozenset[str]) -> Iterator[LabelledProduct]
         for number, line in enumerate(lines, 1):
             if line.strip():
                 try:
-                    yield _parse(json.loads(line), assumed)
+                    yield _parse(json.loads(line))
                 except (ValueError, TypeError, KeyError) as error:
                     msg = f"{path}, line {number}: {error}"
                     raise LabelledFileError(msg) from error
 
 
-def _parse(row: Any, assumed: frozenset[str]) -> LabelledProduct:
+def _parse(row: Any) -> LabelledProduct:
     if not isinstance(row, dict):
         msg = "not a JSON object"
         raise TypeError(msg)
@@ -66,6 +69,4 @@ def _parse(row: Any, assumed: frozenset[str]) -> LabelledProduct:
         msg = f"tag {stray[0]!r} belongs to none of the labelled facets {sorted(facets)}"
         raise ValueError(msg)
     text = ProductText.of(row.get("title") or "", row.get("description") or "", row.get("merchant_category") or "")
-    return LabelledProduct(
-        str(row["product_id"]), text, facets | {tag.split(":", 1)[0] for tag in assumed}, tags | assumed
-    )
+    return LabelledProduct(str(row["product_id"]), text, facets, tags)

@@ -7,6 +7,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
 from trainer.base_model import BaseModelError
 
@@ -36,6 +37,9 @@ def load_encoder(path: str) -> tuple[nn.Module, Tokenizer, dict[str, Any]]:
     Raises:
         BaseModelError: the checkpoint is no BERT or cannot be read.
     """
+    # It reports the pooler as left out, which is meant.
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(path)
         if config.model_type != "bert":

@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from hangtag.schema import TagSchema
 from hangtag.tokens import ProductTokenizer
 from trainer.base_model import resolve_base_model
 from trainer.examples import Example, examples_of
+from trainer.fit import BEST
 from trainer.labelled import LabelledProduct, read_labelled
 from trainer.model import TagModel, load_encoder
 from trainer.recipe import Recipe, RecipeError
 from trainer.schema_of import schema_of
+from trainer.weak_labels import weakly_labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,10 @@ class Prepared:
         """A fresh model on the device at hand; its head is drawn from the recipe's seed."""
         torch.manual_seed(recipe.seed)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return TagModel(self.encoder, len(self.schema.tags), recipe.dropout).to(device)
+        model = TagModel(self.encoder, len(self.schema.tags), recipe.dropout)
+        if recipe.start_from:
+            _load_best(model, Path(recipe.start_from))
+        return model.to(device)
 
 
 def prepare(recipe: Recipe, data: Path) -> Prepared:
@@ -46,7 +52,9 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         LabelledFileError: a file is missing or has a bad line.
         BaseModelError: the base model cannot be loaded.
     """
-    train = [read_labelled([data / name for name in source.train], source.assume) for source in recipe.sources]
+    train = [
+        weakly_labelled(read_labelled([data / name for name in source.train]), source) for source in recipe.sources
+    ]
     validation_files = [data / name for source in recipe.sources for name in source.validation]
     validation = read_labelled(validation_files)
     if not validation or not all(train):
@@ -67,6 +75,14 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         validation,
         _fingerprint(files),
     )
+
+
+def _load_best(model: TagModel, run: Path) -> None:
+    try:
+        model.load_state_dict(load_file(run / BEST))
+    except (OSError, RuntimeError) as error:
+        msg = f"start_from {run}: no weights of a run with the same base model and tags ({error}); train that run first"
+        raise RecipeError(msg) from error
 
 
 def _fingerprint(files: list[Path]) -> str:

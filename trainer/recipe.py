@@ -17,6 +17,13 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class NamedBy(_Settings):
+    """Tags of the products whose title names them: the last of all groups' words that a title holds decides."""
+
+    tags: tuple[str, ...] = Field(min_length=1)
+    words: tuple[str, ...] = Field(min_length=1, description="lower case, whole words")
+
+
 class Source(_Settings):
     """Labelled files that belong together."""
 
@@ -26,6 +33,7 @@ class Source(_Settings):
     )
     fraction: float = Field(default=1.0, gt=0, le=1, description="part of the products drawn anew for each epoch")
     assume: tuple[str, ...] = Field(default=(), description="tags that hold for every product of these training files")
+    named_by: tuple[NamedBy, ...] = Field(default=(), description="tags that a product's title tells, likewise")
 
 
 class FacetSettings(_Settings):
@@ -43,6 +51,9 @@ class Recipe(_Settings):
 
     name: str = Field(default="tagger", pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     base_model: str = Field(default="starter", description="`starter`, a checkpoint's folder or a hub name")
+    start_from: str = Field(
+        default="", description="run whose best weights training starts from; empty: the base model"
+    )
     sources: tuple[Source, ...] = Field(min_length=1)
     facets: dict[str, FacetSettings] = Field(
         default_factory=dict, description="in score order; empty: told from the data"

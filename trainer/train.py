@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hangtag.bundle import Bundle, EncoderConfig, Manifest, Weights, load_bundle, write_bundle
-from hangtag.decoding import Decoder
+from hangtag.decoding import Decoder, Logits
 from hangtag.engine import open_engine
 from hangtag.schema import TagSchema
 from hangtag.tagger import Tagger
@@ -69,7 +71,8 @@ class _Maker:
     weights: Weights
 
     def finish(self, score: float, epochs: int) -> tuple[Manifest, Evaluation]:
-        # Thresholds are fitted on the scores of the engine that serves, so a provisional bundle comes first.
+        # Decisions are fitted on what the serving engines say, so a provisional bundle comes first. On the mean of
+        # both, so that a threshold favours neither.
         schema = self.prepared.schema
         self._write(_undecided(schema), Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}), {})
         provisional = load_bundle(self.folder)
@@ -77,8 +80,9 @@ class _Maker:
         try:
             tagger = _tagger(provisional, engine)
             logits = scores_of(tagger, self.prepared.validation_products)
-            calibration = fit_calibration(logits, self.prepared.validation, schema)
-            thresholds = fit_thresholds(logits, self.prepared.validation, schema, calibration, self.recipe)
+            mean: Logits = (logits + self._torch_logits(provisional)) * np.float32(0.5)
+            calibration = fit_calibration(mean, self.prepared.validation, schema)
+            thresholds = fit_thresholds(mean, self.prepared.validation, schema, calibration, self.recipe)
             decided = Tagger(
                 Bundle(
                     provisional.manifest, schema, thresholds, calibration, provisional.tokenizer, provisional.weights
@@ -98,6 +102,13 @@ class _Maker:
             },
         }
         return self._write(thresholds, calibration, metrics), evaluation
+
+    def _torch_logits(self, bundle: Bundle) -> Logits:
+        engine = open_engine(bundle, "torch")
+        try:
+            return scores_of(_tagger(bundle, engine), self.prepared.validation_products)
+        finally:
+            engine.close()
 
     def _write(self, thresholds: Thresholds, calibration: Calibration, metrics: dict[str, Any]) -> Manifest:
         return write_bundle(
