@@ -1,6 +1,6 @@
 """The main job against its parts: products/s from Kafka to Redis beside the engine alone, and look-ups per second.
 
-    python benchmarks/main_job.py --products 2000 [--feed FILE.jsonl.gz]
+    python -m benchmarks.main_job --products 2000 [--feed FILE.jsonl.gz]
 
 Starts a broker, a cache, a worker and a server on this machine. Every rate is the median of the runs.
 """
@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 import orjson
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--lookups", type=int, default=5_000)
     options = parser.parse_args()
     events = read(options.feed, options.products)
-    with LocalStack() as settings, programs(settings, Path()) as running:
+    with TemporaryDirectory() as logs, LocalStack() as settings, programs(settings, Path(logs)) as running:
         running.wait_for_server(meanwhile=lambda: None)
         address = f"{running.host}:{running.port}"
         end_to_end = [tag_all(settings, address, events, version) for version in range(1, options.runs + 1)]
