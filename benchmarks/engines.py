@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
 
 from hangtag.bundle import load_bundle
+from hangtag.decoding import Decoder
 from hangtag.engine import Engine, open_engine
-from hangtag.schema import FacetKind, TagSchema
+from hangtag.tagger import Tagger
 from hangtag.tokens import Tokens
-from trainer.examples import Example, examples_of
-from trainer.labelled import read_labelled
+from trainer.evaluate import judge
+from trainer.labelled import LabelledProduct, read_labelled
 
 Array = NDArray[Any]
 
@@ -37,47 +37,31 @@ def speed(engines: dict[str, Engine], batch: Sequence[Tokens], rounds: int) -> d
     return best
 
 
-def scores(logits: Array, schema: TagSchema) -> Array:
-    result = logits.astype(np.float64)
-    for facet in schema.facets:
-        where = schema.slices[facet.name]
-        part = result[:, where]
-        if facet.kind is FacetKind.SINGLE:
-            powers = np.exp(part - part.max(1, keepdims=True))
-            result[:, where] = powers / powers.sum(1, keepdims=True)
-        else:
-            result[:, where] = 1 / (1 + np.exp(-part))
-    return result
-
-
-def f1(logits: Array, examples: Sequence[Example], schema: TagSchema) -> dict[str, float]:
-    result = {}
-    for facet in schema.facets:
-        where = schema.slices[facet.name]
-        rows = [row for row, example in enumerate(examples) if example.known[where].any()]
-        if not rows:
-            continue
-        target, found = np.stack([examples[row].targets[where] for row in rows]), logits[rows, where]
-        if facet.kind is FacetKind.SINGLE:
-            result[facet.name] = f1_score(target.argmax(1), found.argmax(1), average="weighted", zero_division=0)
-        else:
-            result[facet.name] = f1_score(target, found > 0, average="micro", zero_division=0)
-    return result
-
-
-def compare(cpu: Array, torch: Array, examples: Sequence[Example], schema: TagSchema) -> dict[str, Any]:
+def compare(
+    taggers: dict[str, Tagger], logits: dict[str, Array], products: Sequence[LabelledProduct]
+) -> dict[str, Any]:
+    """What is decided: the top tag of single facets, calibrated and along the paths, and F1 as `evaluate` has it."""
+    cpu, torch = logits["cpu"], logits["torch"]
     cosine = (cpu * torch).sum(1) / np.linalg.norm(cpu, axis=1) / np.linalg.norm(torch, axis=1)
-    cpu_f1, torch_f1 = f1(cpu, examples, schema), f1(torch, examples, schema)
-    agreement = {
-        facet.name: float((cpu[:, where].argmax(1) == torch[:, where].argmax(1)).mean())
-        for facet in schema.facets
-        if facet.kind is FacetKind.SINGLE and (where := schema.slices[facet.name])
-    }
+    decoder = taggers["cpu"].decoder
+    said = {name: decoder.chosen(decoder.log_confidences(each)) for name, each in logits.items()}
+    same = {facet: said["cpu"][facet] == said["torch"][facet] for facet in said["cpu"]}
+    labelled = {facet: np.array([facet in product.facets for product in products]) for facet in same}
+    judged = {name: judge(taggers[name], products, logits[name]).facets for name in logits}
     return {
         "cosine_mean": float(cosine.mean()),
         "cosine_worst": float(cosine.min()),
-        "same_top_tag": agreement,
-        "f1_points_cpu_minus_torch": {name: 100 * (cpu_f1[name] - torch_f1[name]) for name in cpu_f1},
+        "same_top_tag": {facet: float(each.mean()) for facet, each in same.items()},
+        "same_top_tag_labelled": {
+            facet: float(each[labelled[facet]].mean()) for facet, each in same.items() if labelled[facet].any()
+        },
+        **{
+            f"{average}_points_cpu_minus_torch": {
+                facet: 100 * (getattr(score, average) - getattr(judged["torch"][facet], average))
+                for facet, score in judged["cpu"].items()
+            }
+            for average in ("weighted_f1", "micro_f1", "macro_f1")
+        },
     }
 
 
@@ -94,8 +78,9 @@ def main() -> None:
     bundle = load_bundle(str(arguments.bundle))
     products = read_labelled(arguments.data)
     order = np.random.default_rng(7).permutation(len(products))[: arguments.texts]
-    examples = examples_of([products[place] for place in order], bundle.schema, bundle.tokenizer)
-    batch = [example.tokens for example in examples]
+    products = [products[place] for place in order]
+    batch = bundle.tokenizer([product.text for product in products])
+    decoder = Decoder(bundle.schema, bundle.calibration, bundle.thresholds)
     seconds, engines = {}, {}
     for kind in ("cpu", "torch"):
         started = time.perf_counter()
@@ -114,13 +99,13 @@ def main() -> None:
         "alone_vs_batch_score": {
             name: float(
                 np.abs(
-                    scores(np.concatenate([engine.forward([batch[place]]) for place in alone]), bundle.schema)
-                    - scores(logits[name][alone], bundle.schema)
+                    np.exp(decoder.log_confidences(np.concatenate([engine.forward([batch[place]]) for place in alone])))
+                    - np.exp(decoder.log_confidences(logits[name][alone]))
                 ).max()
             )
             for name, engine in engines.items()
         },
-        **compare(logits["cpu"], logits["torch"], examples, bundle.schema),
+        **compare({name: Tagger(bundle, engine, decoder) for name, engine in engines.items()}, logits, products),
     }
     for name, value in result.items():
         for part, figure in value.items() if isinstance(value, dict) else [("", value)]:

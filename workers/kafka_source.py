@@ -30,7 +30,7 @@ _SESSION_TIMEOUT_MS = 10_000
 _HEARTBEAT_INTERVAL_MS = 3_000
 # A rebalance is over after a session's time-out or two. A member whose commits are refused for longer has been seen to
 # read on, outside the group, for ever.
-_STUCK_S = 25.0
+_STUCK_S = 15.0
 _COMMIT_TIMEOUT_MS = 3_000
 # New partitions of the topic are noticed after this long.
 _METADATA_MAX_AGE_MS = 30_000

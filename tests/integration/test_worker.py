@@ -175,6 +175,7 @@ def test_bad_records_among_good_neighbours(settings, producer):
         producer.flush(30)
         until(lambda: set(stored(settings)) == {*good, "binary", "gone"})
         until(lambda: len(read_all(settings, settings.kafka.dead_letter_topic)) >= len(bad))
+        until(lambda: sum(committed(settings).values()) == len(good) + len(bad) + 3)
 
     dead = {record.key.decode(): record for record in read_all(settings, settings.kafka.dead_letter_topic)}
     assert set(dead) == set(bad)

@@ -184,7 +184,7 @@ def test_a_rebalance_that_never_ends_is_left_and_joined_anew(source, consumer, m
     now = 1_000.0
     monkeypatch.setattr(kafka_source, "time", SimpleNamespace(monotonic=lambda: now))
     assert source.commit({PARTITION: 3}) is False
-    now += 20
+    now += 10
     assert source.commit({PARTITION: 3}) is False
     assert source._consumer is consumer
 
