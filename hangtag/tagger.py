@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from hangtag.bundle import Bundle, load_bundle
 from hangtag.decoding import Decoder, Logits
@@ -20,6 +21,11 @@ class Tagger:
     bundle: Bundle
     engine: Engine
     decoder: Decoder
+
+    @classmethod
+    def of(cls, bundle: Bundle, engine: Engine) -> Self:
+        """The tagger of a bundle on an engine that was opened with it."""
+        return cls(bundle, engine, Decoder(bundle.schema, bundle.calibration, bundle.thresholds))
 
     def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         """Tokenise; the order is kept."""
@@ -44,4 +50,4 @@ def open_tagger(settings: ModelSettings) -> Tagger:
     bundle = load_bundle(settings.bundle)
     engine = open_engine(bundle, settings.engine, settings.threads)
     metrics.BUNDLE.labels(bundle.manifest.name, bundle.version, engine.name).set(1)
-    return Tagger(bundle, engine, Decoder(bundle.schema, bundle.calibration, bundle.thresholds))
+    return Tagger.of(bundle, engine)

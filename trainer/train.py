@@ -2,15 +2,16 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from hangtag.bundle import Bundle, EncoderConfig, Manifest, Weights, load_bundle, write_bundle
-from hangtag.decoding import Decoder, Logits
+from hangtag.decoding import Logits
 from hangtag.engine import open_engine
 from hangtag.schema import TagSchema
 from hangtag.tagger import Tagger
@@ -74,22 +75,19 @@ class _Maker:
         # Decisions are fitted on what the serving engines say, so a provisional bundle comes first. On the mean of
         # both, so that a threshold favours neither.
         schema = self.prepared.schema
-        self._write(_undecided(schema), Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}), {})
-        provisional = load_bundle(self.folder)
+        undecided = Calibration(temperatures={facet.name: 1.0 for facet in schema.facets})
+        # Not in its place: a bundle that serves nothing must not replace one that does.
+        with TemporaryDirectory() as folder:
+            self._write(Path(folder) / "bundle", _undecided(schema), undecided, {})
+            provisional = load_bundle(Path(folder) / "bundle")
         engine = open_engine(provisional, "cpu")
         try:
-            tagger = _tagger(provisional, engine)
+            tagger = Tagger.of(provisional, engine)
             logits = scores_of(tagger, self.prepared.validation_products)
             mean: Logits = (logits + self._torch_logits(provisional)) * np.float32(0.5)
             calibration = fit_calibration(mean, self.prepared.validation, schema)
             thresholds = fit_thresholds(mean, self.prepared.validation, schema, calibration, self.recipe)
-            decided = Tagger(
-                Bundle(
-                    provisional.manifest, schema, thresholds, calibration, provisional.tokenizer, provisional.weights
-                ),
-                engine,
-                Decoder(schema, calibration, thresholds),
-            )
+            decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
             evaluation = judge(decided, self.prepared.validation_products, logits)
         finally:
             engine.close()
@@ -101,18 +99,20 @@ class _Maker:
                 for name, scores in evaluation.to_json()["facets"].items()
             },
         }
-        return self._write(thresholds, calibration, metrics), evaluation
+        return self._write(self.folder, thresholds, calibration, metrics), evaluation
 
     def _torch_logits(self, bundle: Bundle) -> Logits:
         engine = open_engine(bundle, "torch")
         try:
-            return scores_of(_tagger(bundle, engine), self.prepared.validation_products)
+            return scores_of(Tagger.of(bundle, engine), self.prepared.validation_products)
         finally:
             engine.close()
 
-    def _write(self, thresholds: Thresholds, calibration: Calibration, metrics: dict[str, Any]) -> Manifest:
+    def _write(
+        self, folder: Path, thresholds: Thresholds, calibration: Calibration, metrics: dict[str, Any]
+    ) -> Manifest:
         return write_bundle(
-            self.folder,
+            folder,
             name=self.recipe.name,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             base_model=self.recipe.base_model,
@@ -126,10 +126,6 @@ class _Maker:
             tokenizer=self.prepared.tokenizer,
             weights=self.weights,
         )
-
-
-def _tagger(bundle: Bundle, engine: Any) -> Tagger:
-    return Tagger(bundle, engine, Decoder(bundle.schema, bundle.calibration, bundle.thresholds))
 
 
 def _undecided(schema: TagSchema) -> Thresholds:

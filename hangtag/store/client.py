@@ -1,17 +1,41 @@
 """How both clients connect."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from redis import BlockingConnectionPool
+from redis.asyncio import BlockingConnectionPool as AsyncBlockingConnectionPool
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from hangtag.settings import RedisSettings
+from hangtag.store.errors import unreadable_url
 
 # One more try, at once: a connection of the pool may have died with a restarted server. Real patience is the caller's.
-RETRIES = 1
+_RETRIES = 1
+
+Pool = TypeVar("Pool", BlockingConnectionPool, AsyncBlockingConnectionPool)
 
 
-def connection_options(settings: RedisSettings) -> dict[str, Any]:
+def open_pool(pool: type[Pool], retry: type[Any], settings: RedisSettings, connections: int) -> Pool:
+    """A pool of one of redis-py's two kinds, with its kind of retry; callers wait for a free connection.
+
+    Raises:
+        StoreMismatchError: the URL in the settings cannot be read.
+    """
+    try:
+        return pool.from_url(
+            settings.url.get_secret_value(),
+            max_connections=connections,
+            timeout=settings.timeout_ms / 1000,
+            retry=retry(NoBackoff(), _RETRIES, (RedisConnectionError,)),
+            **_connection_options(settings),
+        )
+    except (ValueError, TypeError):
+        raise unreadable_url() from None
+
+
+def _connection_options(settings: RedisSettings) -> dict[str, Any]:
     """Options of a connection; the library's own defaults wait far too long for a look-up."""
     timeout_s = settings.timeout_ms / 1000
     return {
@@ -23,8 +47,3 @@ def connection_options(settings: RedisSettings) -> dict[str, Any]:
         "client_name": "hangtag",
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
-
-
-def no_backoff() -> NoBackoff:
-    """Retries follow at once."""
-    return NoBackoff()

@@ -6,12 +6,11 @@ from typing import cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from hangtag.settings import RedisSettings
-from hangtag.store.client import RETRIES, connection_options, no_backoff
-from hangtag.store.errors import StoreError, address_of, store_error, unreadable_url
+from hangtag.store.client import open_pool
+from hangtag.store.errors import StoreError, address_of, store_error
 from hangtag.store.keys import META_KEY, product_key, seen_key
 from hangtag.store.meta import META_FIELDS, check_meta
 from hangtag.store.stored import Stored
@@ -30,21 +29,11 @@ class RedisTagReader:
     """
 
     def __init__(self, settings: RedisSettings) -> None:
-        url = settings.url.get_secret_value()
-        self.address = address_of(url)
+        self.address = address_of(settings.url.get_secret_value())
         self._buckets = settings.buckets
         self._limit_s = 2 * settings.timeout_ms / 1000
         self._is_claimed = False
-        try:
-            pool = BlockingConnectionPool.from_url(
-                url,
-                max_connections=_CONNECTIONS,
-                timeout=settings.timeout_ms / 1000,
-                retry=Retry(no_backoff(), RETRIES, (RedisConnectionError,)),
-                **connection_options(settings),
-            )
-        except (ValueError, TypeError):
-            raise unreadable_url() from None
+        pool = open_pool(BlockingConnectionPool, Retry, settings, _CONNECTIONS)
         self._redis = Redis(connection_pool=pool)
 
     async def check(self) -> None:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis import BlockingConnectionPool, Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
 from hangtag.settings import RedisSettings
-from hangtag.store.client import RETRIES, connection_options, no_backoff
+from hangtag.store.client import open_pool
 from hangtag.store.entry import Entry, Outcome, check_version
-from hangtag.store.errors import address_of, store_error, unreadable_url
+from hangtag.store.errors import address_of, store_error
 from hangtag.store.keys import META_KEY, product_key, seen_key
 from hangtag.store.meta import META_FIELDS, check_meta, meta_values
 from hangtag.store.scripts import OUTCOMES, SEE, WRITE, Script
@@ -31,20 +30,10 @@ class RedisTagStore:
     """
 
     def __init__(self, settings: RedisSettings) -> None:
-        url = settings.url.get_secret_value()
-        self.address = address_of(url)
+        self.address = address_of(settings.url.get_secret_value())
         self._settings = settings
         self._checked = False
-        try:
-            pool = BlockingConnectionPool.from_url(
-                url,
-                max_connections=_CONNECTIONS,
-                timeout=settings.timeout_ms / 1000,
-                retry=Retry(no_backoff(), RETRIES, (RedisConnectionError,)),
-                **connection_options(settings),
-            )
-        except (ValueError, TypeError):
-            raise unreadable_url() from None
+        pool = open_pool(BlockingConnectionPool, Retry, settings, _CONNECTIONS)
         self._redis = Redis(connection_pool=pool)
 
     def check(self) -> None:
