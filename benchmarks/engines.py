@@ -20,8 +20,8 @@ from hangtag.decoding import Decoder
 from hangtag.engine import Engine, open_engine
 from hangtag.tagger import Tagger
 from hangtag.tokens import Tokens
-from trainer.evaluate import judge
-from trainer.labelled import LabelledProduct, read_labelled
+from trainer.data.labelled import LabelledProduct, read_labelled
+from trainer.judging.evaluate import judge
 
 Array = NDArray[Any]
 

@@ -11,25 +11,26 @@ from torch import nn
 
 from hangtag.schema import TagSchema
 from hangtag.tokens import ProductTokenizer
-from trainer.base_model import resolve_base_model
-from trainer.examples import Example, examples_of
-from trainer.fit import BEST
-from trainer.labelled import LabelledProduct, read_labelled
-from trainer.model import TagModel, load_encoder
+from trainer.data.examples import Example, examples_of
+from trainer.data.labelled import LabelledProduct, read_labelled
+from trainer.data.schema_of import schema_of
+from trainer.data.training_set import TrainingSet
+from trainer.data.weak_labels import weakly_labelled
+from trainer.fitting.base_model import resolve_base_model
+from trainer.fitting.model import TagModel, load_encoder
 from trainer.recipe import Recipe, RecipeError
-from trainer.schema_of import schema_of
-from trainer.weak_labels import weakly_labelled
+from trainer.run_folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything a run needs; `train` holds one list of examples per source."""
+    """Everything a run needs."""
 
     schema: TagSchema
     tokenizer: ProductTokenizer
     encoder: nn.Module
     encoder_config: dict[str, Any]
-    train: list[list[Example]]
+    train: TrainingSet
     validation: list[Example]
     validation_products: list[LabelledProduct]
     data_fingerprint: str
@@ -40,7 +41,7 @@ class Prepared:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = TagModel(self.encoder, len(self.schema.tags), recipe.dropout)
         if recipe.start_from:
-            _load_best(model, Path(recipe.start_from))
+            _load_best(model, RunFolder(Path(recipe.start_from)))
         return model.to(device)
 
 
@@ -70,18 +71,21 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         tokenizer,
         encoder,
         config,
-        [examples_of(source, schema, tokenizer) for source in train],
+        TrainingSet(train, recipe, schema, tokenizer),
         examples_of(validation, schema, tokenizer),
         validation,
         _fingerprint(files),
     )
 
 
-def _load_best(model: TagModel, run: Path) -> None:
+def _load_best(model: TagModel, run: RunFolder) -> None:
     try:
-        model.load_state_dict(load_file(run / BEST))
+        model.load_state_dict(load_file(run.best))
     except (OSError, RuntimeError) as error:
-        msg = f"start_from {run}: no weights of a run with the same base model and tags ({error}); train that run first"
+        msg = (
+            f"start_from {run.path}: no weights of a run with the same base model and tags ({error}); train that run "
+            "first"
+        )
         raise RecipeError(msg) from error
 
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,6 +36,16 @@ class Source(_Settings):
     named_by: tuple[NamedBy, ...] = Field(default=(), description="tags that a product's title tells, likewise")
 
 
+class Augmentation(_Settings):
+    """How training products are changed, anew in each epoch. All are parts between 0 (never) and 1 (always)."""
+
+    drop_category: float = Field(default=0.0, ge=0, le=1, description="products that lose their merchant category")
+    drop_description: float = Field(default=0.0, ge=0, le=1, description="products with a title that lose the rest")
+    drop_words_in: float = Field(default=0.0, ge=0, le=1, description="products that lose words")
+    mistype_in: float = Field(default=0.0, ge=0, le=1, description="products that get typing errors")
+    word_rate: float = Field(default=0.08, ge=0, le=1, description="words of such a product that change")
+
+
 class FacetSettings(_Settings):
     """How a facet of the data enters the tag schema."""
 
@@ -58,6 +68,10 @@ class Recipe(_Settings):
     facets: dict[str, FacetSettings] = Field(
         default_factory=dict, description="in score order; empty: told from the data"
     )
+    augmentation: Augmentation = Augmentation()
+    no_products: int = Field(
+        default=0, ge=0, description="made-up texts per epoch (chat, random letters) of which no tag is true"
+    )
     rules: tuple[Rule, ...] = ()
     blocked: tuple[str, ...] = ()
     max_tokens: int = Field(default=128, ge=8, le=512)
@@ -70,6 +84,12 @@ class Recipe(_Settings):
     clip_norm: float = Field(default=1.0, gt=0)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1, description="single facets only")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="on the pooled vector")
+    ema_decay: float = Field(
+        default=0.0, ge=0, lt=1, description="exponential moving average of the weights, per step; 0: off"
+    )
+    keep: Literal["best", "last"] = Field(
+        default="best", description="the epoch whose weights are kept: the best on validation, or the last"
+    )
     patience: int = Field(default=2, ge=1, description="epochs without a better validation score before training stops")
     precision: str = Field(default="bf16", pattern=r"^(fp32|bf16)$", description="of the encoder's matrix products")
     auto_precision: float = Field(

@@ -1,6 +1,5 @@
 """A run from labelled products to a bundle."""
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,12 +15,13 @@ from hangtag.engine import open_engine
 from hangtag.schema import TagSchema
 from hangtag.tagger import Tagger
 from hangtag.thresholds import Calibration, Cut, Thresholds
-from trainer.decide import fit_calibration, fit_thresholds
-from trainer.evaluate import Evaluation, judge, scores_of
-from trainer.export import export
-from trainer.fit import Epoch, Progress, fit
+from trainer.exporting.export import export
+from trainer.fitting.fit import Progress, fit
+from trainer.judging.decide import fit_calibration, fit_thresholds
+from trainer.judging.evaluate import Evaluation, judge, scores_of
 from trainer.prepared import Prepared, prepare
-from trainer.recipe import Recipe, RecipeError
+from trainer.recipe import Recipe
+from trainer.run_folder import Epoch, RunFolder
 
 # Texts that show the int8 engine the range of every layer's input.
 _CALIBRATION_TEXTS = 400
@@ -49,18 +49,35 @@ def train(
         LabelledFileError, BaseModelError, BundleError: see there.
     """
     watcher = watcher or Watcher()
-    _claim(run, recipe)
+    folder = RunFolder(run)
+    folder.claim(recipe)
     watcher.stage("Reading and tokenising")
     prepared = prepare(recipe, data)
     model = prepared.model(recipe)
     watcher.stage("Training")
-    history = fit(model, prepared.train, prepared.validation, prepared.schema, recipe, run, watcher.step, watcher.epoch)
+    history = fit(
+        model, prepared.train, prepared.validation, prepared.schema, recipe, folder, watcher.step, watcher.epoch
+    )
     watcher.stage("Quantising")
-    encoder, weights = export(model, prepared.tokenizer, prepared.encoder_config, _calibration_texts(prepared, recipe))
+    encoder, weights = export(model, prepared.tokenizer, prepared.encoder_config, _calibration_texts(prepared))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    device = str(next(model.parameters()).device)
     del model
     watcher.stage("Setting thresholds and evaluating")
     maker = _Maker(bundle, recipe, prepared, encoder, weights)
-    return maker.finish(max(epoch.score for epoch in history), len(history))
+    manifest, evaluation = maker.finish(max(epoch.score for epoch in history), len(history))
+    folder.write_outcome(
+        {
+            "bundle": str(bundle),
+            "version": manifest.version,
+            "bytes": sum(file.stat().st_size for file in bundle.iterdir()),
+            "training_seconds": sum(epoch.seconds for epoch in history),
+            "device": device,
+            "parameters": parameters,
+            "evaluation": evaluation.to_json(),
+        }
+    )
+    return manifest, evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +149,5 @@ def _undecided(schema: TagSchema) -> Thresholds:
     return Thresholds(tags={tag: Cut(auto=1, review=1) for tag in schema.tags})
 
 
-def _claim(run: Path, recipe: Recipe) -> None:
-    run.mkdir(parents=True, exist_ok=True)
-    file = run / "recipe.json"
-    if not file.is_file():
-        file.write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    elif Recipe.model_validate_json(file.read_text(encoding="utf-8")) != recipe:
-        msg = f"{run} holds a run of another recipe (see {file}): name another --run, or remove the folder"
-        raise RecipeError(msg)
-
-
-def _calibration_texts(prepared: Prepared, recipe: Recipe) -> list[Any]:
-    examples = [example for source in prepared.train for example in source]
-    drawn = random.Random(recipe.seed).sample(examples, min(_CALIBRATION_TEXTS, len(examples)))
-    return [example.tokens for example in drawn]
+def _calibration_texts(prepared: Prepared) -> list[Any]:
+    return [example.tokens for example in prepared.train.texts(_CALIBRATION_TEXTS)]

@@ -13,9 +13,9 @@ from rich.table import Table
 from hangtag.cli.errors import CommandError
 
 if TYPE_CHECKING:  # these bring torch and scikit-learn with them
-    from trainer.evaluate import Evaluation
-    from trainer.fit import Epoch
-    from trainer.fit import Progress as Step
+    from trainer.fitting.fit import Progress as Step
+    from trainer.judging.evaluate import Evaluation
+    from trainer.run_folder import Epoch
 
 # Where there is no terminal to draw a bar on.
 _STEPS_A_LINE = 100
@@ -42,9 +42,9 @@ def train(
     """
     try:
         from trainer import train as trainer  # noqa: PLC0415 (torch loads only for those who train)
-        from trainer.base_model import BaseModelError  # noqa: PLC0415
-        from trainer.export import ExportError  # noqa: PLC0415
-        from trainer.labelled import LabelledFileError  # noqa: PLC0415
+        from trainer.data.labelled import LabelledFileError  # noqa: PLC0415
+        from trainer.exporting.export import ExportError  # noqa: PLC0415
+        from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
         from trainer.recipe import Recipe, RecipeError, Source  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"
@@ -84,8 +84,8 @@ def evaluate(
     Example: hangtag evaluate shop-validation.jsonl --bundle runs/shop/bundle --json
     """
     try:
-        from trainer.evaluate import evaluate as evaluate_tagger  # noqa: PLC0415 (scikit-learn loads only here)
-        from trainer.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from trainer.judging.evaluate import evaluate as evaluate_tagger  # noqa: PLC0415 (scikit-learn loads only here)
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"
         raise CommandError(msg) from error

@@ -8,23 +8,22 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
 
-from hangtag.product_text import ProductText
 from hangtag.schema import FacetKind
 from tests.bundles import tiny_schema, tiny_tokenizer
-from trainer.decide import fit_calibration, fit_thresholds
-from trainer.examples import batches, examples_of
-from trainer.labelled import LabelledFileError, LabelledProduct, read_labelled
-from trainer.loss import tag_loss
+from trainer.data.examples import batches, examples_of
+from trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
+from trainer.data.schema_of import schema_of
+from trainer.data.weak_labels import weakly_labelled
+from trainer.fitting.loss import tag_loss
+from trainer.judging.decide import fit_calibration, fit_thresholds
 from trainer.recipe import Recipe, RecipeError, Source
-from trainer.schema_of import schema_of
-from trainer.weak_labels import weakly_labelled
 
 SCHEMA = tiny_schema()
 
 
 def product(*tags: str, facets: tuple[str, ...] = (), title: str = "red dress") -> LabelledProduct:
     named = {tag.split(":")[0] for tag in tags} | set(facets)
-    return LabelledProduct("p", ProductText.of(title), frozenset(named), frozenset(tags))
+    return LabelledProduct("p", title, "", "", frozenset(named), frozenset(tags))
 
 
 def test_only_labelled_facets_count():
@@ -52,10 +51,15 @@ def test_loss_is_cross_entropy_and_bce():
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_single_facet_without_its_tag_is_not_known():
+def test_single_facet_without_its_tag_is_to_be_even():
+    """The loss of "none of them" is least where every tag of the facet is equally likely."""
     (example,) = examples_of([product(facets=("color",))], SCHEMA, tiny_tokenizer())
+    labels = torch.tensor(example.targets)[None], torch.tensor(example.known)[None]
+    even = torch.zeros(1, len(SCHEMA.tags))
+    sure = even.clone()
+    sure[0, SCHEMA.slices["color"].start] = 5
 
-    assert not example.known.any()
+    assert tag_loss(even, *labels, SCHEMA, 0.05) < tag_loss(sure, *labels, SCHEMA, 0.05)
 
 
 def test_batches_hold_every_index_once_at_like_length():

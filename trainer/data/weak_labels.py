@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from trainer.labelled import LabelledProduct, with_tags
+from trainer.data.labelled import LabelledProduct, with_tags
 from trainer.recipe import Source
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")

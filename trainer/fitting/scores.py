@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from hangtag.schema import FacetKind, TagSchema
-from trainer.examples import Example
+from trainer.data.examples import Example
 
 
 def facet_scores(logits: NDArray[np.float32], examples: Sequence[Example], schema: TagSchema) -> dict[str, float]:
@@ -18,6 +18,8 @@ def facet_scores(logits: NDArray[np.float32], examples: Sequence[Example], schem
     for facet in schema.facets:
         where = schema.slices[facet.name]
         rows = known[:, where].any(axis=1)
+        if facet.kind is FacetKind.SINGLE:
+            rows &= targets[:, where].any(axis=1)
         if not rows.any():
             continue
         scores, target = logits[rows, where], targets[rows, where]

@@ -1,40 +1,28 @@
 """The training loop: epochs, checkpoints, early stopping, resume."""
 
-import json
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hangtag.schema import TagSchema
-from trainer.examples import Example, batches, collate, in_order_of_length
-from trainer.loss import tag_loss
-from trainer.model import TagModel
+from trainer.data.examples import Example, batches, collate, in_order_of_length
+from trainer.data.training_set import TrainingSet
+from trainer.fitting.loss import tag_loss
+from trainer.fitting.model import TagModel
+from trainer.fitting.scores import facet_scores
 from trainer.recipe import Recipe
-from trainer.scores import facet_scores
-
-_RESUME = "resume.pt"
-BEST = "best.safetensors"
-_HISTORY = "history.jsonl"
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One line of a run's history; `score` is the mean over facets of weighted (single) or micro (multi) F1."""
-
-    epoch: int
-    loss: float
-    score: float
-    facets: dict[str, float]
-    seconds: float
+from trainer.run_folder import Epoch, RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,61 +37,72 @@ class Progress:
     tokens_per_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Everything that steps change. `average` is the moving average of the weights (without one, the weights)."""
+
+    model: TagModel
+    average: AveragedModel
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LambdaLR
+
+    def state_dict(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name).state_dict() for field in fields(self)}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        for field in fields(self):
+            getattr(self, field.name).load_state_dict(saved[field.name])
+
+
 def fit(
     model: TagModel,
-    train: Sequence[Sequence[Example]],
+    train: TrainingSet,
     validation: Sequence[Example],
     schema: TagSchema,
     recipe: Recipe,
-    run: Path,
+    run: RunFolder,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> list[Epoch]:
-    """Fine-tune `model` in place and leave it with its best epoch's weights; returns every epoch's figures.
+    """Fine-tune `model` in place and leave it with the weights that are kept; returns every epoch's figures.
 
-    `train` holds one list of examples per source of the recipe. After each epoch the run folder has all that is needed
-    to go on: called again with the same arguments it resumes after the last finished epoch.
+    After each epoch the run folder has all that is needed to go on: called again with the same arguments it resumes
+    after the last finished epoch.
     """
     device = next(model.parameters()).device
-    per_epoch = [
-        math.ceil(len(examples) * source.fraction) for examples, source in zip(train, recipe.sources, strict=True)
-    ]
-    steps = math.ceil(sum(per_epoch) / recipe.batch_size)
+    steps = math.ceil(train.size / recipe.batch_size)
     optimizer = _optimizer(model, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_then_linear(recipe, steps * recipe.epochs))
-    history = _resume(model, optimizer, schedule, run)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))  # type: ignore[no-untyped-call]
+    state = _State(model, average, optimizer, schedule)
+    history = _resume(state, run)
     best = max((epoch.score for epoch in history), default=-math.inf)
-    finished = bool(history) and not (run / _RESUME).is_file()
+    finished = bool(history) and not run.resume.is_file()
     for number in () if finished else range(len(history) + 1, recipe.epochs + 1):
         if _stale(history) >= recipe.patience:
             break
         # An epoch's randomness hangs on its number alone, so a resumed run draws what an unbroken one would.
         rng = random.Random(recipe.seed * 10_007 + number)
         torch.manual_seed(recipe.seed * 10_007 + number)
-        drawn = [
-            example
-            for examples, count in zip(train, per_epoch, strict=True)
-            for example in rng.sample(list(examples), count)
-        ]
         started = time.monotonic()
-        loss = _train_epoch(model, drawn, optimizer, schedule, schema, recipe, rng, number, on_step)
-        facets = facet_scores(predict(model, validation, recipe), validation, schema)
+        loss = _train_epoch(state, train.draw(rng), schema, recipe, rng, number, on_step)
+        facets = facet_scores(predict(average.module, validation, recipe), validation, schema)
         epoch = Epoch(number, loss, float(np.mean(list(facets.values()))), facets, time.monotonic() - started)
         history.append(epoch)
-        if epoch.score > best:
+        if recipe.keep == "last" or epoch.score > best:
             best = epoch.score
-            _replace(run / BEST, lambda path: save_file(_state(model), path))
-        _checkpoint(model, optimizer, schedule, history, run)
+            _replace(run.best, lambda path: save_file(_weights(average.module), path))
+        _checkpoint(state, history, run)
         on_epoch(epoch)
-    model.load_state_dict(load_file(run / BEST, device=str(device)))
-    (run / _RESUME).unlink(missing_ok=True)
+    model.load_state_dict(load_file(run.best, device=str(device)))
+    run.resume.unlink(missing_ok=True)
     return history
 
 
-def predict(model: TagModel, examples: Sequence[Example], recipe: Recipe) -> NDArray[np.float32]:
+def predict(model: nn.Module, examples: Sequence[Example], recipe: Recipe) -> NDArray[np.float32]:
     """Logits of shape (examples, tags), in the examples' order."""
     device = next(model.parameters()).device
-    logits = np.empty((len(examples), model.head.out_features), np.float32)
+    logits = np.empty((len(examples), len(examples[0].targets)), np.float32)
     model.eval()
     with torch.inference_mode():
         for batch in in_order_of_length(examples, recipe.batch_size * 2):
@@ -114,16 +113,15 @@ def predict(model: TagModel, examples: Sequence[Example], recipe: Recipe) -> NDA
 
 
 def _train_epoch(
-    model: TagModel,
+    state: _State,
     examples: Sequence[Example],
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
     schema: TagSchema,
     recipe: Recipe,
     rng: random.Random,
     number: int,
     on_step: Callable[[Progress], None],
 ) -> float:
+    model, optimizer = state.model, state.optimizer
     device = next(model.parameters()).device
     plan = batches([len(example.tokens) for example in examples], recipe.batch_size, rng)
     model.train()
@@ -136,7 +134,8 @@ def _train_epoch(
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
         optimizer.step()
-        schedule.step()
+        state.schedule.step()
+        state.average.update_parameters(model)
         optimizer.zero_grad(set_to_none=True)
         total += loss.item()
         tokens += int(mask.sum())
@@ -182,26 +181,18 @@ def _stale(history: Sequence[Epoch]) -> int:
     return len(scores) - 1 - scores.index(max(scores)) if scores else 0
 
 
-def _state(model: TagModel) -> dict[str, Tensor]:
+def _weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
 
 def _checkpoint(
-    model: TagModel,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
+    state: _State,
     history: Sequence[Epoch],
-    run: Path,
+    run: RunFolder,
 ) -> None:
-    state = {
-        "model": _state(model),
-        "optimizer": optimizer.state_dict(),
-        "schedule": schedule.state_dict(),
-        "history": [asdict(epoch) for epoch in history],
-    }
-    _replace(run / _RESUME, lambda path: torch.save(state, path))
-    lines = "".join(json.dumps(epoch) + "\n" for epoch in state["history"])
-    _replace(run / _HISTORY, lambda path: path.write_text(lines, encoding="utf-8"))
+    epochs = [asdict(epoch) for epoch in history]
+    _replace(run.resume, lambda path: torch.save(state.state_dict() | {"history": epochs}, path))
+    run.write_history(history)
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
@@ -211,15 +202,9 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
     part.replace(path)
 
 
-def _resume(
-    model: TagModel, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LambdaLR, run: Path
-) -> list[Epoch]:
-    if (run / _RESUME).is_file():
-        state = torch.load(run / _RESUME, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        return [Epoch(**epoch) for epoch in state["history"]]
-    if (run / _HISTORY).is_file() and (run / BEST).is_file():
-        return [Epoch(**json.loads(line)) for line in (run / _HISTORY).read_text().splitlines()]
-    return []
+def _resume(state: _State, run: RunFolder) -> list[Epoch]:
+    if run.resume.is_file():
+        saved = torch.load(run.resume, weights_only=True)
+        state.load_state_dict(saved)
+        return [Epoch(**epoch) for epoch in saved["history"]]
+    return run.history() if run.best.is_file() else []

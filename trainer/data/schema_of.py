@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from hangtag.schema import Facet, FacetKind, TagSchema
-from trainer.labelled import LabelledProduct
+from trainer.data.labelled import LabelledProduct
 from trainer.recipe import FacetSettings, Recipe, RecipeError
 
 

@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from hangtag.decoding import Decoder, Logits
 from hangtag.schema import Facet, FacetKind, TagSchema
 from hangtag.thresholds import Calibration, Cut, Thresholds
-from trainer.examples import Example
+from trainer.data.examples import Example
 from trainer.recipe import Recipe
 
 # A tag is AUTO only if it is more likely than not, however well validation went; the same for REVIEW at lower stakes.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hangtag.schema import FacetKind, TagSchema
 from hangtag.tokens import ProductTokenizer, Tokens, pad
-from trainer.labelled import LabelledProduct
+from trainer.data.labelled import LabelledProduct
 
 # Batches are cut from pools of this many batches that are sorted by length: little padding, much randomness left.
 _BATCHES_PER_POOL = 40
@@ -19,7 +19,10 @@ _BATCHES_PER_POOL = 40
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Tokens with `targets` (float32, 1 where a tag fits) and `known` (1 where it is known), both of shape (tags,)."""
+    """Tokens with `targets` (float32, 1 where a tag fits) and `known` (1 where it is known), both of shape (tags,).
+
+    A single facet that is known and has no target is one whose tags all do not fit.
+    """
 
     tokens: Tokens
     targets: NDArray[np.float32]
@@ -41,7 +44,7 @@ def _labels(product: LabelledProduct, schema: TagSchema) -> tuple[NDArray[np.flo
     targets[positions] = 1
     for facet in schema.facets:
         where = schema.slices[facet.name]
-        if facet.name in product.facets and (facet.kind is FacetKind.MULTI or targets[where].sum() == 1):
+        if facet.name in product.facets and (facet.kind is FacetKind.MULTI or targets[where].sum() <= 1):
             known[where] = 1
     return targets, known
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from trainer.base_model import BaseModelError
+from trainer.fitting.base_model import BaseModelError
 
 
 class TagModel(nn.Module):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hangtag.tokens import Tokens, pad
-from trainer.model import TagModel
+from trainer.fitting.model import TagModel
 
 _BATCH = 16
 # Rows kept of every layer: enough to tell the quantisation error, few enough for a deep model to fit the memory.

@@ -19,9 +19,16 @@ class LabelledProduct:
     """A product whose `facets` are labelled: one of these without a tag means "none of them", any other "not known"."""
 
     product_id: str
-    text: ProductText
+    title: str
+    description: str
+    merchant_category: str
     facets: frozenset[str]
     tags: frozenset[str]
+
+    @property
+    def text(self) -> ProductText:
+        """What the encoder sees of it."""
+        return ProductText.of(self.title, self.description, self.merchant_category)
 
 
 def read_labelled(paths: Iterable[Path]) -> list[LabelledProduct]:
@@ -68,5 +75,5 @@ def _parse(row: Any) -> LabelledProduct:
     if stray:
         msg = f"tag {stray[0]!r} belongs to none of the labelled facets {sorted(facets)}"
         raise ValueError(msg)
-    text = ProductText.of(row.get("title") or "", row.get("description") or "", row.get("merchant_category") or "")
-    return LabelledProduct(str(row["product_id"]), text, facets, tags)
+    title, description, category = (row.get(name) or "" for name in ("title", "description", "merchant_category"))
+    return LabelledProduct(str(row["product_id"]), title, description, category, facets, tags)

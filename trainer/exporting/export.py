@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from hangtag.bundle import EncoderConfig, Layer, Norm, Weights
 from hangtag.tokens import ProductTokenizer, Tokens
-from trainer.activations import Inputs, linear_inputs
-from trainer.model import TagModel
-from trainer.quantize import quantised_linears, quantised_table
+from trainer.exporting.activations import Inputs, linear_inputs
+from trainer.exporting.quantize import quantised_linears, quantised_table
+from trainer.fitting.model import TagModel
 
 
 class ExportError(ValueError):

@@ -12,7 +12,7 @@ from hangtag.decoding import Logits
 from hangtag.schema import Facet, FacetKind
 from hangtag.tagger import Tagger
 from hangtag.tagset import TagSet
-from trainer.labelled import LabelledProduct
+from trainer.data.labelled import LabelledProduct
 
 _BATCH = 512
 

@@ -1,0 +1,1 @@
+"""Labelled products: read, checked, split, changed, tokenised."""

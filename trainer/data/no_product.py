@@ -1,0 +1,92 @@
+"""Made-up texts that name no product: what a tagger is taught to say nothing about."""
+
+import random
+import string
+from collections.abc import Iterable
+
+from trainer.data.labelled import LabelledProduct
+
+_GREETINGS = ("hello", "hi", "hi there", "hey", "good morning", "good evening", "dear team", "hello again")
+_QUESTIONS = (
+    "where is my {thing}",
+    "when will my {thing} arrive",
+    "i have not received my {thing} yet",
+    "can i return my {thing}",
+    "how do i cancel my {thing}",
+    "what is the status of my {thing}",
+    "i want to talk to {person}",
+    "can {person} call me back",
+    "is there {person} i can speak to",
+    "how can i change my {detail}",
+    "my {detail} is wrong",
+    "i forgot my {detail}",
+    "do you ship to {place}",
+    "how long does delivery to {place} take",
+    "the website does not load",
+    "i was charged twice",
+    "do you have a discount code",
+    "which payment methods do you take",
+    "are you open on {day}",
+    "what are your opening hours on {day}",
+    "thank you for your help",
+    "ok thanks",
+    "yes please",
+    "no that is not what i meant",
+    "how are you today",
+    "what is the weather like in {place}",
+    "tell me a joke",
+    "please help me",
+    "i need some help",
+    "this is a test",
+    "never mind",
+    "who are you",
+    "see you on {day}",
+)
+_FILLS = {
+    "thing": ("order", "parcel", "package", "delivery", "refund", "invoice", "shipment", "payment", "voucher"),
+    "person": ("someone", "an agent", "a person", "your manager", "customer service", "the support team"),
+    "detail": ("address", "password", "email", "phone number", "name", "account", "bank details"),
+    "place": ("germany", "canada", "spain", "the island", "my office", "japan", "brazil"),
+    "day": ("monday", "friday", "sunday", "the weekend", "christmas", "tomorrow"),
+}
+_ENDS = ("", "", ".", "?", "!", "??", " please", " thanks")
+_EMPTYISH = ("n/a", "none", "null", "test", "-", "...", "tbd", "todo", "xxx", "description", "title", "no description")
+_KEY_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+
+
+def no_products(count: int, facets: Iterable[str], rng: random.Random) -> list[LabelledProduct]:
+    """Chat, questions about orders, random letters and next to nothing; labelled "none of them" for all `facets`."""
+    names = frozenset(facets)
+    makers = (_chat, _chat, _letters, _emptyish)
+    return [
+        LabelledProduct(f"none-{number}", makers[number % len(makers)](rng), "", "", names, frozenset())
+        for number in range(count)
+    ]
+
+
+def _happens(part: float, rng: random.Random) -> bool:
+    return rng.random() < part
+
+
+def _chat(rng: random.Random) -> str:
+    sentence = rng.choice(_QUESTIONS).format(**{name: rng.choice(words) for name, words in _FILLS.items()})
+    parts = [rng.choice(_GREETINGS)] if _happens(0.3, rng) else []
+    text = ", ".join([*parts, sentence]) if _happens(0.85, rng) else rng.choice(_GREETINGS)
+    return (text.capitalize() if _happens(0.5, rng) else text) + rng.choice(_ENDS)
+
+
+def _letters(rng: random.Random) -> str:
+    def word() -> str:
+        length = rng.randint(2, 12)
+        if _happens(0.3, rng):
+            row, start = rng.choice(_KEY_ROWS), rng.randint(0, 4)
+            return row[start : start + length]
+        return "".join(rng.choices(string.ascii_lowercase + string.digits * _happens(0.3, rng), k=length))
+
+    return " ".join(word() for _ in range(rng.randint(1, 8)))
+
+
+def _emptyish(rng: random.Random) -> str:
+    if _happens(0.5, rng):
+        return rng.choice(_EMPTYISH)
+    return "".join(rng.choices(string.digits + string.punctuation, k=rng.randint(1, 12)))

@@ -1,0 +1,52 @@
+"""What each epoch of a run trains on."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hangtag.schema import TagSchema
+from hangtag.tokens import ProductTokenizer
+from trainer.data.augment import augmented
+from trainer.data.examples import Example, examples_of
+from trainer.data.labelled import LabelledProduct
+from trainer.data.no_product import no_products
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Labelled products, one list per source of the recipe, from which every epoch draws anew."""
+
+    sources: Sequence[Sequence[LabelledProduct]]
+    recipe: Recipe
+    schema: TagSchema
+    tokenizer: ProductTokenizer
+
+    @property
+    def size(self) -> int:
+        """Examples in an epoch."""
+        return sum(self._counts) + self.recipe.no_products
+
+    def draw(self, rng: random.Random) -> list[Example]:
+        """The examples of one epoch: drawn by the sources' fractions, augmented, with made-up texts beside them."""
+        products = [
+            augmented(product, self.recipe.augmentation, rng)
+            for products, count in zip(self.sources, self._counts, strict=True)
+            for product in rng.sample(list(products), count)
+        ]
+        facets = [facet.name for facet in self.schema.facets]
+        return examples_of([*products, *no_products(self.recipe.no_products, facets, rng)], self.schema, self.tokenizer)
+
+    def texts(self, count: int) -> list[Example]:
+        """At most `count` examples as they are in the files, drawn by the recipe's seed."""
+        products = [product for source in self.sources for product in source]
+        drawn = random.Random(self.recipe.seed).sample(products, min(count, len(products)))
+        return examples_of(drawn, self.schema, self.tokenizer)
+
+    @property
+    def _counts(self) -> list[int]:
+        return [
+            math.ceil(len(products) * source.fraction)
+            for products, source in zip(self.sources, self.recipe.sources, strict=True)
+        ]

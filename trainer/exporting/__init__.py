@@ -1,0 +1,1 @@
+"""From the fine-tuned model to int8 weights."""

@@ -1,0 +1,110 @@
+"""A run's folder: what training leaves there and how it is read back."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.recipe import Recipe, RecipeError
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of a run's history; `score` is the mean over facets of weighted (single) or micro (multi) F1."""
+
+    epoch: int
+    loss: float
+    score: float
+    facets: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """`recipe.json`, `history.jsonl`, the weights that are kept, `resume.pt` while training goes on, and the outcome.
+
+    `outcome.json` stands there once the bundle is made: where it is, its version and bytes, training time
+    in seconds, device, number of parameters, and the evaluation on the validation files.
+    """
+
+    path: Path
+
+    @property
+    def best(self) -> Path:
+        """The weights that are kept."""
+        return self.path / "best.safetensors"
+
+    @property
+    def resume(self) -> Path:
+        """What training goes on from; gone when it is finished."""
+        return self.path / "resume.pt"
+
+    def claim(self, recipe: Recipe) -> None:
+        """Make the folder this recipe's.
+
+        Raises:
+            RecipeError: it belongs to another recipe.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self._recipe.is_file():
+            self._recipe.write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        elif self.recipe() != recipe:
+            msg = (
+                f"{self.path} holds a run of another recipe (see {self._recipe}): name another --run, or remove the "
+                "folder"
+            )
+            raise RecipeError(msg)
+
+    def recipe(self) -> Recipe:
+        """The recipe the run was started with.
+
+        Raises:
+            RecipeError: the folder holds no run.
+        """
+        try:
+            return Recipe.model_validate_json(self._recipe.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            msg = f"{self.path} holds no run: {error}"
+            raise RecipeError(msg) from error
+
+    def history(self) -> list[Epoch]:
+        """The finished epochs."""
+        if not self._history.is_file():
+            return []
+        return [Epoch(**json.loads(line)) for line in self._history.read_text(encoding="utf-8").splitlines()]
+
+    def write_history(self, history: Sequence[Epoch]) -> None:
+        """Write the finished epochs, whole or not at all."""
+        part = self._history.with_name("history.jsonl.part")
+        part.write_text("".join(json.dumps(asdict(epoch)) + "\n" for epoch in history), encoding="utf-8")
+        part.replace(self._history)
+
+    def outcome(self) -> dict[str, Any]:
+        """The outcome.
+
+        Raises:
+            RecipeError: the run is not finished.
+        """
+        try:
+            outcome: dict[str, Any] = json.loads(self._outcome.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            msg = f"{self.path} holds no finished run ({error}): let `hangtag train` finish it"
+            raise RecipeError(msg) from error
+        return outcome
+
+    def write_outcome(self, outcome: dict[str, Any]) -> None:
+        """Write the outcome."""
+        self._outcome.write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
+
+    @property
+    def _recipe(self) -> Path:
+        return self.path / "recipe.json"
+
+    @property
+    def _history(self) -> Path:
+        return self.path / "history.jsonl"
+
+    @property
+    def _outcome(self) -> Path:
+        return self.path / "outcome.json"
