@@ -10,16 +10,21 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from hangtag.product_text import ProductText
+from hangtag.wide import Features, Wide
 
 TokenIds = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One tokenised text: `ids` and `segments` (0 or 1: which of the two texts), int32 of shape (length,)."""
+    """One tokenised text: `ids` and `segments` (0 or 1: which of the two texts), int32 of shape (length,).
+
+    `features` are what a wide part sees of the whole text, cut or not; None where the model has none.
+    """
 
     ids: TokenIds
     segments: TokenIds
+    features: Features | None = None
 
     def __len__(self) -> int:
         """Length in tokens, special tokens included."""
@@ -29,10 +34,11 @@ class Tokens:
 class ProductTokenizer:
     """Tokenises product texts, cut to `max_tokens` (the longer segment is cut first). Safe to share between threads."""
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, wide: Wide | None = None) -> None:
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_tokens, strategy="longest_first")
         self._tokenizer = tokenizer
+        self._wide = wide
         self.max_tokens = max_tokens
 
     @classmethod
@@ -44,7 +50,11 @@ class ProductTokenizer:
         """Tokenise all texts in one call; the order is kept."""
         pairs = [(text.first, text.second) if text.second else text.first for text in texts]
         encodings = self._tokenizer.encode_batch_fast(pairs)
-        return [Tokens(np.asarray(e.ids, np.int32), np.asarray(e.type_ids, np.int32)) for e in encodings]
+        features = [None if self._wide is None else self._wide.features(text) for text in texts]
+        return [
+            Tokens(np.asarray(encoding.ids, np.int32), np.asarray(encoding.type_ids, np.int32), its_features)
+            for encoding, its_features in zip(encodings, features, strict=True)
+        ]
 
     def to_json(self) -> str:
         """The tokenizer as the text of a `tokenizer.json`."""

@@ -1,6 +1,7 @@
 """A small bundle with random weights, made here and now: everything real but the training."""
 
 import string
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from hangtag.bundle import (
 from hangtag.schema import Facet, FacetKind, Rule, TagSchema
 from hangtag.thresholds import Calibration, Cut, Thresholds
 from hangtag.tokens import ProductTokenizer
+from hangtag.wide import Wide
 
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 _WORDS = ["red", "blue", "dress", "shoe", "cat", "food", "game", "space", "the", "a", "of", "for", "with"]
@@ -128,7 +130,12 @@ def tiny_weights(encoder: EncoderConfig, tags: int, seed: int = 0) -> Weights:
 
 
 def write_tiny_bundle(
-    folder: Path, seed: int = 0, cut: Cut | None = None, schema: TagSchema | None = None, max_tokens: int = 64
+    folder: Path,
+    seed: int = 0,
+    cut: Cut | None = None,
+    schema: TagSchema | None = None,
+    max_tokens: int = 64,
+    wide: Wide | None = None,
 ) -> Manifest:
     """Write the bundle; its tags are arbitrary but always the same for a seed. `cut` holds for every tag."""
     schema = schema or tiny_schema()
@@ -146,5 +153,5 @@ def write_tiny_bundle(
         thresholds=Thresholds(tags={tag: cut or Cut(auto=0.3, review=0.1) for tag in schema.tags}),
         calibration=Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}),
         tokenizer=tiny_tokenizer(max_tokens),
-        weights=tiny_weights(encoder, len(schema.tags), seed),
+        weights=replace(tiny_weights(encoder, len(schema.tags), seed), wide=wide),
     )

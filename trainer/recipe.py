@@ -2,11 +2,14 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from hangtag.schema import FacetKind, Rule
+from trainer.wide.settings import WideSettings
+
+_AFTER_TRAINING = {"name", "rules", "blocked", "wide", "auto_precision", "auto_confidence", "review_precision"}
 
 
 class RecipeError(ValueError):
@@ -92,11 +95,17 @@ class Recipe(_Settings):
     )
     patience: int = Field(default=2, ge=1, description="epochs without a better validation score before training stops")
     precision: str = Field(default="bf16", pattern=r"^(fp32|bf16)$", description="of the encoder's matrix products")
-    auto_precision: float = Field(
-        default=0.9, gt=0, lt=1, description="of a single facet's AUTO tags on validation data"
+    wide: WideSettings | None = Field(default=None, description="the linear part beside the encoder; absent: none")
+    auto_precision: float = Field(default=0.95, gt=0, lt=1, description="that AUTO tags are promised to have")
+    auto_confidence: float = Field(default=0.95, gt=0, lt=1, description="with which the promise is kept")
+    review_precision: float = Field(
+        default=0.5, gt=0, lt=1, description="of a single facet's tags in REVIEW or above, on validation data"
     )
-    review_precision: float = Field(default=0.5, gt=0, lt=1, description="of the tags in REVIEW or above, likewise")
     seed: int = 7
+
+    def training(self) -> dict[str, Any]:
+        """The settings that decide how the network is trained; the others only decide what is made of it."""
+        return self.model_dump(exclude=_AFTER_TRAINING)
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:

@@ -2,11 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from hangtag.wide import Wide
 from trainer.recipe import Recipe, RecipeError
+from trainer.wide.settings import WideSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,9 @@ class Epoch:
 class RunFolder:
     """`recipe.json`, `history.jsonl`, the weights that are kept, `resume.pt` while training goes on, and the outcome.
 
-    `outcome.json` stands there once the bundle is made: where it is, its version and bytes, training time
-    in seconds, device, number of parameters, and the evaluation on the validation files.
+    `wide.safetensors` holds the wide part if the recipe has one. `outcome.json` stands there once the bundle is made:
+    where it is, its version and bytes, training time in seconds, device, number of parameters, and the evaluation on
+    the validation files.
     """
 
     path: Path
@@ -41,15 +47,15 @@ class RunFolder:
         return self.path / "resume.pt"
 
     def claim(self, recipe: Recipe) -> None:
-        """Make the folder this recipe's.
+        """Make the folder this recipe's. Settings of what comes after training may change from call to call.
 
         Raises:
-            RecipeError: it belongs to another recipe.
+            RecipeError: it belongs to a recipe that trains otherwise.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        if not self._recipe.is_file():
+        if not self._recipe.is_file() or self.recipe().training() == recipe.training():
             self._recipe.write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        elif self.recipe() != recipe:
+        else:
             msg = (
                 f"{self.path} holds a run of another recipe (see {self._recipe}): name another --run, or remove the "
                 "folder"
@@ -96,6 +102,26 @@ class RunFolder:
     def write_outcome(self, outcome: dict[str, Any]) -> None:
         """Write the outcome."""
         self._outcome.write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
+
+    def wide(self, settings: WideSettings) -> Wide | None:
+        """The wide part that was fitted with these settings, if one was."""
+        if not self._wide.is_file():
+            return None
+        with safe_open(self._wide, "numpy") as file:
+            if file.metadata() != {"settings": settings.model_dump_json()}:
+                return None
+            return Wide(**{field.name: file.get_tensor(field.name) for field in fields(Wide)})
+
+    def write_wide(self, settings: WideSettings, wide: Wide) -> None:
+        """Keep the wide part, whole or not at all."""
+        part = self._wide.with_suffix(".part")
+        arrays = {field.name: getattr(wide, field.name) for field in fields(Wide)}
+        save_file(arrays, part, {"settings": settings.model_dump_json()})
+        part.replace(self._wide)
+
+    @property
+    def _wide(self) -> Path:
+        return self.path / "wide.safetensors"
 
     @property
     def _recipe(self) -> Path:

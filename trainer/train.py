@@ -1,7 +1,7 @@
 """A run from labelled products to a bundle."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,13 +15,18 @@ from hangtag.engine import open_engine
 from hangtag.schema import TagSchema
 from hangtag.tagger import Tagger
 from hangtag.thresholds import Calibration, Cut, Thresholds
+from hangtag.wide import Wide
 from trainer.exporting.export import export
 from trainer.fitting.fit import Progress, fit
-from trainer.judging.decide import fit_calibration, fit_thresholds
+from trainer.judging.calibration import fit_calibration
+from trainer.judging.cross_fit import cross_fitted
+from trainer.judging.decide import decide
 from trainer.judging.evaluate import Evaluation, judge, scores_of
 from trainer.prepared import Prepared, prepare
 from trainer.recipe import Recipe
 from trainer.run_folder import Epoch, RunFolder
+from trainer.wide.fit import fit_wide
+from trainer.wide.settings import WideSettings
 
 # Texts that show the int8 engine the range of every layer's input.
 _CALIBRATION_TEXTS = 400
@@ -60,6 +65,9 @@ def train(
     )
     watcher.stage("Quantising")
     encoder, weights = export(model, prepared.tokenizer, prepared.encoder_config, _calibration_texts(prepared))
+    if recipe.wide is not None:
+        watcher.stage("Fitting the wide part")
+        weights = replace(weights, wide=_wide(prepared, recipe.wide, folder, watcher))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     device = str(next(model.parameters()).device)
     del model
@@ -102,8 +110,11 @@ class _Maker:
             tagger = Tagger.of(provisional, engine)
             logits = scores_of(tagger, self.prepared.validation_products)
             mean: Logits = (logits + self._torch_logits(provisional)) * np.float32(0.5)
-            calibration = fit_calibration(mean, self.prepared.validation, schema)
-            thresholds = fit_thresholds(mean, self.prepared.validation, schema, calibration, self.recipe)
+            examples = self.prepared.validation
+            calibration = fit_calibration(mean, examples, schema)
+            decisions = decide(mean, examples, schema, calibration, self.recipe)
+            thresholds = decisions.thresholds
+            honest = cross_fitted(logits, self.prepared.validation_products, examples, schema, self.recipe)
             decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
             evaluation = judge(decided, self.prepared.validation_products, logits)
         finally:
@@ -114,6 +125,15 @@ class _Maker:
             "validation": {
                 name: {key: value for key, value in scores.items() if key != "tags"}
                 for name, scores in evaluation.to_json()["facets"].items()
+            },
+            "promise": {
+                "precision": self.recipe.auto_precision,
+                "confidence": self.recipe.auto_confidence,
+                "tags": {tag: promise.model_dump() for tag, promise in decisions.promises.items()},
+            },
+            "cross_fitted": {
+                name: asdict(served) | {"coverage": served.coverage, "precision": served.precision}
+                for name, served in honest.items()
             },
         }
         return self._write(self.folder, thresholds, calibration, metrics), evaluation
@@ -143,6 +163,16 @@ class _Maker:
             tokenizer=self.prepared.tokenizer,
             weights=self.weights,
         )
+
+
+def _wide(prepared: Prepared, settings: WideSettings, folder: RunFolder, watcher: Watcher) -> Wide:
+    """The wide part, fitted once a run."""
+    kept = folder.wide(settings)
+    if kept is None:
+        texts, labels = prepared.train.whole()
+        kept = fit_wide(texts, labels, prepared.schema, settings, lambda facet: watcher.stage(f"  {facet}"))
+        folder.write_wide(settings, kept)
+    return kept
 
 
 def _undecided(schema: TagSchema) -> Thresholds:

@@ -15,6 +15,7 @@ from hangtag.bundle.weight_file import weights_from_bytes
 from hangtag.schema import TagSchema
 from hangtag.thresholds import Calibration, Thresholds
 from hangtag.tokens import ProductTokenizer
+from hangtag.wide import Wide
 
 _AGAIN = "copy the bundle again or make it anew"
 
@@ -56,7 +57,7 @@ def _load(folder: Path) -> Bundle:
     except BundleError as error:
         msg = f"{MODEL}: {error}; {_AGAIN}"
         raise BundleError(msg) from error
-    tokenizer = _tokenizer(content[TOKENIZER], manifest)
+    tokenizer = _tokenizer(content[TOKENIZER], manifest, weights.wide)
     return Bundle(manifest, schema, thresholds, calibration, tokenizer, weights)
 
 
@@ -108,7 +109,7 @@ def _parse(model: type[Model], name: str, content: bytes) -> Model:
         raise BundleError(msg) from error
 
 
-def _tokenizer(content: bytes, manifest: Manifest) -> ProductTokenizer:
+def _tokenizer(content: bytes, manifest: Manifest, wide: Wide | None) -> ProductTokenizer:
     try:
         tokenizer = Tokenizer.from_str(content.decode())
     except Exception as error:  # the tokenizers library raises bare Exception
@@ -117,4 +118,4 @@ def _tokenizer(content: bytes, manifest: Manifest) -> ProductTokenizer:
     if max(tokenizer.get_vocab().values(), default=0) >= manifest.encoder.vocab:
         msg = f"{TOKENIZER} knows tokens beyond the {manifest.encoder.vocab} rows of the word embedding; {_AGAIN}"
         raise BundleError(msg)
-    return ProductTokenizer(tokenizer, manifest.encoder.max_tokens)
+    return ProductTokenizer(tokenizer, manifest.encoder.max_tokens, wide)

@@ -12,6 +12,7 @@ from safetensors.numpy import load, save
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError
 from hangtag.bundle.weights import Layer, Linear, Norm, Table, Weights
+from hangtag.wide import Wide
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -43,6 +44,7 @@ def weights_from_bytes(content: bytes, encoder: EncoderConfig, tags: int) -> Wei
         layers=tuple(_layer(reader, f"layers.{number}", encoder) for number in range(encoder.layers)),
         head_weight=reader.float("head_weight", tags, hidden),
         head_bias=reader.float("head_bias", tags),
+        wide=reader.wide(tags) if reader.has("wide.hashes") else None,
     )
     if tensors:
         msg = f"holds {len(tensors)} tensors that no part of the model uses, first {min(tensors)!r}"
@@ -97,6 +99,25 @@ class _Reader:
         values, scale = self.int8(f"{name}.values", out, into), self.float(f"{name}.scale", out)
         return Linear(values, scale, self.float(f"{name}.bias", out), smooth, low, high)
 
+    def has(self, name: str) -> bool:
+        return name in self._tensors
+
+    def wide(self, tags: int) -> Wide:
+        ngrams = self._tensors["wide.hashes"].size
+        hashes = self._take("wide.hashes", np.dtype(np.uint32), (ngrams,))
+        counts = self._take("wide.counts", np.dtype(np.uint16), (ngrams,))
+        entries = int(counts.sum(dtype=np.int64))
+        gaps = self._take("wide.gaps", np.dtype(np.uint8), (entries,))
+        idf, scale = (self._take(f"wide.{name}", np.dtype(np.float16), (ngrams,)) for name in ("idf", "scale"))
+        if not (np.isfinite(idf).all() and np.isfinite(scale).all()):
+            msg = "the wide part holds a number that is not finite"
+            raise BundleError(msg)
+        wide = Wide(hashes, idf, counts, scale, gaps, self._take("wide.values", np.dtype(np.int8), (entries,)))
+        if (hashes[1:] <= hashes[:-1]).any() or (wide.tags >= tags).any():
+            msg = f"the wide part's n-grams are out of order or name tags beyond the {tags} of the schema"
+            raise BundleError(msg)
+        return wide
+
     def _take(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
         tensor = self._tensors.pop(name, None)
         if tensor is None:
@@ -111,6 +132,8 @@ class _Reader:
 def _tensors(part: Any, name: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
     if isinstance(part, np.ndarray):
         yield name, part
+    elif part is None:
+        return
     elif isinstance(part, tuple):
         for number, item in enumerate(part):
             yield from _tensors(item, f"{name}.{number}")

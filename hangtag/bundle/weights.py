@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hangtag.wide import Wide
+
 Int8s = NDArray[np.int8]
 Floats = NDArray[np.float32]
 
@@ -72,6 +74,7 @@ class Weights:
 
     `positions` float32 (positions, hidden), `segments` float32 (segments, hidden), `head_weight` float32
     (tags, hidden), `head_bias` float32 (tags,). The head stays in float: it is small, its input one vector a text.
+    Engines add what `wide` says of a text's n-grams to the head's logits.
     """
 
     words: Table
@@ -81,3 +84,4 @@ class Weights:
     layers: tuple[Layer, ...]
     head_weight: Floats
     head_bias: Floats
+    wide: Wide | None = None

@@ -11,6 +11,7 @@ from hangtag.engine.cpu import CpuEngine
 from hangtag.engine.engine import Engine
 from hangtag.engine.errors import EngineError
 from hangtag.tokens import Tokens
+from hangtag.wide import NO_FEATURES
 
 EngineKind = Literal["auto", "cpu", "torch"]
 
@@ -33,7 +34,7 @@ def open_engine(bundle: Bundle, kind: EngineKind = "auto", threads: int | None =
         raise EngineError(msg)
     for length in (1, bundle.manifest.encoder.max_tokens):
         nothing = np.zeros(length, np.int32)
-        engine.forward([Tokens(nothing, nothing)])
+        engine.forward([Tokens(nothing, nothing, NO_FEATURES)])
     return engine
 
 

@@ -15,6 +15,7 @@ from hangtag.engine.cpu_graph import cpu_graph
 from hangtag.engine.engine import Logits
 from hangtag.engine.errors import EngineError
 from hangtag.engine.sub_batches import check_tokens, padded_length, sub_batches
+from hangtag.engine.wide_scores import add_wide_scores
 from hangtag.tokens import Tokens, pad
 
 # Padded tokens of one inference: small enough for the second-level cache, large enough to fill the matrix units.
@@ -37,6 +38,7 @@ class CpuEngine:
     def __init__(self, bundle: Bundle, threads: int | None = None, streams: int | None = None) -> None:
         self._encoder = bundle.manifest.encoder
         self._tags = len(bundle.schema.tags)
+        self._wide = bundle.weights.wide
         core = ov.Core()
         streams = streams or threads or int(core.get_property("CPU", "RANGE_FOR_STREAMS")[1])
         settings: dict[str, Any] = {
@@ -83,7 +85,7 @@ class CpuEngine:
             for request, _ in running:  # only after an error
                 request.cancel()
                 self._free.put(request)
-        return logits
+        return add_wide_scores(logits, batch, self._wide)
 
     def close(self) -> None:
         """Wait for the inferences that run, then give the memory back; later calls of `forward` raise EngineError."""

@@ -12,6 +12,7 @@ from hangtag.bundle import Bundle, EncoderConfig, Linear, Norm, Weights
 from hangtag.engine.engine import Logits
 from hangtag.engine.errors import EngineError, OutOfMemory
 from hangtag.engine.sub_batches import check_tokens, padded_length, sub_batches
+from hangtag.engine.wide_scores import add_wide_scores
 from hangtag.tokens import Tokens, pad
 
 # Padded tokens of one forward pass.
@@ -29,6 +30,7 @@ class TorchEngine:
     def __init__(self, bundle: Bundle, device: str | None = None, dtype: torch.dtype = torch.bfloat16) -> None:
         self._encoder = bundle.manifest.encoder
         self._tags = len(bundle.schema.tags)
+        self._wide = bundle.weights.wide
         try:
             self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
             self._model: nn.Module | None = _Tagger(bundle.weights, self._encoder).eval().to(self._device)
@@ -60,7 +62,7 @@ class TorchEngine:
         except torch.OutOfMemoryError as error:
             msg = f"{len(batch)} texts of up to {max(lengths)} tokens do not fit into the memory of {self._device}"
             raise OutOfMemory(msg) from error
-        return logits
+        return add_wide_scores(logits, batch, self._wide)
 
     def close(self) -> None:
         """Give the device's memory back; later calls of `forward` raise EngineError."""

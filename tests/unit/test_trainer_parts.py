@@ -15,7 +15,8 @@ from trainer.data.labelled import LabelledFileError, LabelledProduct, read_label
 from trainer.data.schema_of import schema_of
 from trainer.data.weak_labels import weakly_labelled
 from trainer.fitting.loss import tag_loss
-from trainer.judging.decide import fit_calibration, fit_thresholds
+from trainer.judging.calibration import fit_calibration
+from trainer.judging.decide import decide
 from trainer.recipe import Recipe, RecipeError, Source
 
 SCHEMA = tiny_schema()
@@ -179,7 +180,7 @@ def test_auto_threshold_reaches_the_precision_asked_for():
     recipe = Recipe(sources=(Source(train=("x",)),), auto_precision=0.95)
     calibration = fit_calibration(logits, examples, SCHEMA)
 
-    cuts = fit_thresholds(logits, examples, SCHEMA, calibration, recipe).tags
+    cuts = decide(logits, examples, SCHEMA, calibration, recipe).thresholds.tags
     confidence = 1 / (1 + 2 * np.exp(-np.array([9, 8]) / calibration.temperatures["segment"]))
 
     assert all(confidence[1] < cuts[tag].auto <= confidence[0] + 1e-4 for tag in SCHEMA.facets[0].tags)

@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hangtag.product_text import ProductText
 from hangtag.schema import TagSchema
 from hangtag.tokens import ProductTokenizer
 from trainer.data.augment import augmented
@@ -43,6 +44,13 @@ class TrainingSet:
         products = [product for source in self.sources for product in source]
         drawn = random.Random(self.recipe.seed).sample(products, min(count, len(products)))
         return examples_of(drawn, self.schema, self.tokenizer)
+
+    def whole(self) -> tuple[list[ProductText], list[Example]]:
+        """All products as they are in the files, one epoch's made-up texts behind them: their texts, their labels."""
+        facets = [facet.name for facet in self.schema.facets]
+        made_up = no_products(self.recipe.no_products, facets, random.Random(self.recipe.seed))
+        products = [*(product for source in self.sources for product in source), *made_up]
+        return [product.text for product in products], examples_of(products, self.schema, self.tokenizer)
 
     @property
     def _counts(self) -> list[int]:

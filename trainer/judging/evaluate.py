@@ -31,10 +31,10 @@ class TagScore:
 class FacetScore:
     """One facet's figures over the products that are labelled for it.
 
-    Averages are scikit-learn's. A single facet is judged by its top tag and a multi facet by the tags at or above their
-    AUTO threshold, both as if the facet applied to every labelled product. `auto_coverage` is the share of these
-    products that are served an AUTO tag of the facet (whether it applies is then decided, too), `auto_precision` the
-    share of those tags that are right.
+    Averages are scikit-learn's. A single facet is judged by its top tag and a multi facet by the tags that are told at
+    all, in REVIEW or AUTO, both as if the facet applied to every labelled product. `auto_coverage` is the share of
+    these products that are served an AUTO tag of the facet (whether it applies is then decided, too), `auto_precision`
+    the share of those tags that are right.
     """
 
     weighted_f1: float
@@ -98,7 +98,7 @@ def judge(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -
         if facet.kind is FacetKind.SINGLE:
             found = [{schema.tags[chosen[facet.name][row]]} for row in rows]
         else:
-            cuts = np.array([tagger.bundle.thresholds.tags[tag].auto for tag in facet.tags])
+            cuts = np.array([tagger.bundle.thresholds.tags[tag].review for tag in facet.tags])
             fits = np.exp(log_confidences[rows, schema.slices[facet.name]]) >= cuts
             found = [{tag for tag, fit in zip(facet.tags, row_fits, strict=True) if fit} for row_fits in fits]
         facets[facet.name] = _facet_score(facet, truth, found, [served[row] for row in rows])

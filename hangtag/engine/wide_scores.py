@@ -1,0 +1,24 @@
+"""What every engine adds to the encoder's logits."""
+
+from collections.abc import Sequence
+
+from hangtag.engine.engine import Logits
+from hangtag.engine.errors import EngineError
+from hangtag.tokens import Tokens
+from hangtag.wide import Wide
+
+
+def add_wide_scores(logits: Logits, batch: Sequence[Tokens], wide: Wide | None) -> Logits:
+    """The logits of shape (count, tags) with the scores of the model's wide part, if it has one.
+
+    Raises:
+        EngineError: a text was tokenised without the bundle's own tokenizer and has no n-grams.
+    """
+    if wide is None:
+        return logits
+    features = [tokens.features for tokens in batch]
+    known = [each for each in features if each is not None]
+    if len(known) < len(features):
+        msg = f"text {features.index(None)} of the batch has no n-grams; use the bundle's own tokenizer"
+        raise EngineError(msg)
+    return logits + wide.scores(known, logits.shape[1])

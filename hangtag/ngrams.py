@@ -1,0 +1,92 @@
+"""Hashed word and character n-grams of a product text: what the wide part of a model looks at."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hangtag.product_text import ProductText
+from hangtag.text import MAX_CATEGORY_CHARS, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS
+
+Hashes = NDArray[np.uint32]
+_Longs = NDArray[np.uint64]
+
+# The four blocks that `ngram_hashes` yields, in order.
+BLOCKS = ("characters", "words", "characters of the first segment", "words of the first segment")
+
+_LONGEST = 5
+_WORD = re.compile(r"\w{2,}")
+_SPACE = ord(" ")
+# Room for what cleaning lets through, which lower case may lengthen.
+_MAX_CHARS = 2 * (MAX_TITLE_CHARS + MAX_CATEGORY_CHARS + MAX_DESCRIPTION_CHARS)
+
+# A substring's hash is the sum of its characters times rising powers of an odd number, moved to start at power 0: all
+# substrings of a text follow from one running sum (Karp and Rabin 1987), modulo 2^64.
+_BASE = 0x9E3779B97F4A7C15
+
+
+def _powers(base: int) -> _Longs:
+    factors = np.full(_MAX_CHARS + 1, base, np.uint64)
+    factors[0] = 1
+    return np.cumprod(factors, dtype=np.uint64)
+
+
+_POWERS = _powers(_BASE)
+_INVERSES = _powers(pow(_BASE, -1, 2**64))
+_MIX = np.uint64(0xD6E8FEB86659FD93)
+_HALF = np.uint64(32)
+
+
+def ngram_hashes(text: ProductText) -> Iterator[Hashes]:
+    """The hashes of a text's n-grams, repeated as often as they occur, one array for each of `BLOCKS`.
+
+    Characters: 2 to 5 in a row inside a word, its surrounding spaces included. Words: one and two in a row. Of the text
+    in lower case.
+    """
+    first = text.first.lower()
+    whole = f" {first} {text.second.lower()} "[:_MAX_CHARS]
+    codes = np.frombuffer(whole.encode("utf-32-le"), np.uint32)
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum((codes + np.uint64(1)) * _POWERS[: len(codes)])])
+    ends, hashes = _characters(codes, sums)
+    word_ends, words = _words(whole, sums)
+    first_end = len(first) + 2
+    in_first = ends <= first_end
+    first_words = words[word_ends <= first_end]
+    yield _mixed(hashes, 0)
+    yield _mixed(_with_pairs(words), 1)
+    yield _mixed(hashes[in_first], 2)
+    yield _mixed(_with_pairs(first_words), 3)
+
+
+def _characters(codes: NDArray[np.uint32], sums: _Longs) -> tuple[NDArray[np.int64], _Longs]:
+    # No window reaches beyond a space that is not its first or last character.
+    spaces = np.concatenate([[0], np.cumsum(codes == _SPACE)])
+    starts, ends = [], []
+    for length in range(2, _LONGEST + 1):
+        start = np.arange(max(0, len(codes) - length + 1))
+        start = start[spaces[start + length - 1] == spaces[start + 1]]
+        starts.append(start)
+        ends.append(start + length)
+    all_starts, all_ends = np.concatenate(starts), np.concatenate(ends)
+    return all_ends, _substrings(sums, all_starts, all_ends)
+
+
+def _words(whole: str, sums: _Longs) -> tuple[NDArray[np.int64], _Longs]:
+    spans = np.array([match.span() for match in _WORD.finditer(whole)], np.int64).reshape(-1, 2)
+    return spans[:, 1], _substrings(sums, spans[:, 0], spans[:, 1])
+
+
+def _substrings(sums: _Longs, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> _Longs:
+    hashes: _Longs = (sums[ends] - sums[starts]) * _INVERSES[starts]
+    return hashes
+
+
+def _with_pairs(words: _Longs) -> _Longs:
+    return np.concatenate([words, words[:-1] * _MIX + words[1:]])
+
+
+def _mixed(hashes: _Longs, block: int) -> Hashes:
+    mixed = (hashes ^ (hashes >> _HALF)) * _MIX + np.uint64(block)
+    mixed = (mixed ^ (mixed >> _HALF)) * _MIX
+    return (mixed >> _HALF).astype(np.uint32)

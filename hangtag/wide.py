@@ -1,0 +1,113 @@
+"""The wide part of a model: a sparse linear layer over hashed n-grams, beside the encoder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hangtag.ngrams import ngram_hashes
+from hangtag.product_text import ProductText
+
+Floats = NDArray[np.float32]
+
+# What each block of n-grams weighs, as a factor of its unit vector.
+BLOCK_WEIGHTS = tuple(float(np.sqrt(weight)) for weight in (1.0, 0.5, 1.0, 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The n-grams of one text that a wide part knows: `rows` int32 (count,), `values` float32 (count,)."""
+
+    rows: NDArray[np.int32]
+    values: Floats
+
+
+_LARGEST_GAP = 255
+
+NO_FEATURES = Features(np.zeros(0, np.int32), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
+class Wide:
+    """Weights from n-grams to tags, in int8 and only the largest.
+
+    `hashes` uint32 (n-grams,), rising. `idf` float16 (n-grams,). N-gram r adds `value * scale[r]` to the score of
+    `counts[r]` tags, uint16, one n-gram's entries after the other's: `values` int8 (entries,), and `gaps` uint8
+    (entries,), how far each tag's position in the schema lies behind the entry before (the first of an n-gram: behind
+    0). A gap that a byte cannot hold is bridged by entries of value 0. `scale` float16 (n-grams,).
+    """
+
+    hashes: NDArray[np.uint32]
+    idf: NDArray[np.float16]
+    counts: NDArray[np.uint16]
+    scale: NDArray[np.float16]
+    gaps: NDArray[np.uint8]
+    values: NDArray[np.int8]
+
+    def features(self, text: ProductText) -> Features:
+        """A text's n-grams with their weights: (1 + ln count) idf, brought to the block's length (TF-IDF)."""
+        rows, values = [], []
+        for hashes, weight in zip(ngram_hashes(text), BLOCK_WEIGHTS, strict=True):
+            at = np.searchsorted(self.hashes, hashes)
+            at[at == len(self.hashes)] = 0
+            known, counts = np.unique(at[self.hashes[at] == hashes], return_counts=True)
+            value = (1 + np.log(counts)) * self._idf[known]
+            length = np.sqrt((value * value).sum())
+            rows.append(known)
+            values.append(value * (weight / length if length else 0.0))
+        return Features(np.concatenate(rows).astype(np.int32), np.concatenate(values).astype(np.float32))
+
+    def scores(self, batch: Sequence[Features], tags: int) -> Floats:
+        """What the n-grams of each text add to the logits: float32 (count, tags). A text's row hangs on it alone."""
+        result = np.empty((len(batch), tags), np.float32)
+        for place, features in enumerate(batch):
+            starts, counts = self._starts[features.rows], self._lengths[features.rows]
+            ends = np.cumsum(counts)
+            entries = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
+            factors = np.repeat(features.values * self._scale[features.rows], counts)
+            result[place] = np.bincount(self.tags[entries], self.values[entries] * factors, tags)
+        return result
+
+    @cached_property
+    def tags(self) -> NDArray[np.int64]:
+        """The position in the schema of every entry's tag."""
+        reached = np.cumsum(self.gaps, dtype=np.int64)
+        before = np.concatenate([np.zeros(1, np.int64), reached])[self._starts]
+        positions: NDArray[np.int64] = reached - np.repeat(before, self._lengths)
+        return positions
+
+    @cached_property
+    def _idf(self) -> Floats:
+        return self.idf.astype(np.float32)
+
+    @cached_property
+    def _scale(self) -> Floats:
+        return self.scale.astype(np.float32)
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.int64]:
+        return self.counts.astype(np.int64)
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        return np.cumsum(self._lengths) - self._lengths
+
+
+def gaps_of(
+    tags: NDArray[np.int64], values: NDArray[np.int8], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int8], NDArray[np.uint16]]:
+    """Entries as a wide part stores them: gaps, values and counts, of tags that rise within each n-gram."""
+    starts = np.cumsum(counts) - counts
+    before = np.concatenate([np.zeros(1, np.int64), tags[:-1]])
+    before[starts[counts > 0]] = 0
+    gaps = tags - before
+    bridges = np.maximum(0, gaps - 1) // _LARGEST_GAP
+    last = np.cumsum(bridges + 1) - 1
+    all_gaps = np.full(len(tags) + bridges.sum(), _LARGEST_GAP, np.uint8)
+    all_gaps[last] = gaps - bridges * _LARGEST_GAP
+    all_values = np.zeros(len(all_gaps), np.int8)
+    all_values[last] = values
+    more = np.bincount(np.repeat(np.arange(len(counts)), counts), bridges, len(counts)).astype(np.int64)
+    return all_gaps, all_values, (counts + more).astype(np.uint16)

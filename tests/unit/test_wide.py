@@ -1,0 +1,199 @@
+"""The wide part: n-grams, the file, both engines, the fit."""
+
+import itertools
+import re
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangtag.bundle import BundleError, load_bundle
+from hangtag.bundle.weight_file import weights_from_bytes, weights_to_bytes
+from hangtag.engine import EngineError, open_engine
+from hangtag.ngrams import ngram_hashes
+from hangtag.product_text import ProductText
+from hangtag.tokens import Tokens
+from hangtag.wide import Wide, gaps_of
+from tests.bundles import tiny_encoder, tiny_schema, tiny_tokenizer, tiny_weights, write_tiny_bundle
+
+TEXTS = [
+    ProductText("red dress | clothing", "a long red dress for cold evenings"),
+    ProductText("blue jeans"),
+    ProductText("space game", "a game in space"),
+    ProductText("Œuvre Ünïcode 連衣裙 🙂", "💃 dress"),
+    ProductText("a"),
+    ProductText("", ""),
+]
+
+
+def expected_ngrams(text: ProductText) -> list[Counter[str]]:
+    """The four blocks spelled out, as the docstring of `ngram_hashes` defines them."""
+
+    def characters(part: str) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for size in range(2, 6):
+            for start in range(len(part) - size + 1):
+                window = part[start : start + size]
+                if " " not in window[1:-1]:
+                    found[window] += 1
+        return found
+
+    def words(part: str) -> Counter[str]:
+        each = re.findall(r"\w{2,}", part)
+        return Counter(each) + Counter(itertools.pairwise(each))
+
+    first, whole = f" {text.first.lower()} ", f" {text.first.lower()} {text.second.lower()} "
+    return [characters(whole), words(whole), characters(first), words(first)]
+
+
+@given(st.text(alphabet="ab é連🙂-1", max_size=25), st.text(alphabet="ab é連🙂-1", max_size=25))
+def test_hashes_are_the_ngrams(first, second):
+    """Equal n-grams share a hash and others do not: the multiset of counts is that of the spelled-out n-grams."""
+    text = ProductText.of(first, second)
+
+    found = [sorted(Counter(hashes.tolist()).values()) for hashes in ngram_hashes(text)]
+
+    assert found == [sorted(block.values()) for block in expected_ngrams(text)]
+
+
+def test_hashes_stay_what_they_were():
+    """They are part of the bundle's format: another function would make every stored weight meaningless."""
+    blocks = [hashes.tolist() for hashes in ngram_hashes(ProductText("red cup"))]
+
+    assert [blocks[0][0], blocks[1][0], blocks[2][0], blocks[3][-1]] == [3399380939, 2696432741, 483160666, 2288606388]
+
+
+def wide_for(texts, tags: int, seed: int = 0) -> Wide:
+    rng = np.random.default_rng(seed)
+    hashes = np.unique(np.concatenate([hashes for text in texts for hashes in ngram_hashes(text)]))[::2].copy()
+    counts = rng.integers(0, min(4, tags), len(hashes))
+    positions = np.concatenate([np.sort(rng.choice(tags, count, replace=False)) for count in counts])
+    values = rng.integers(-127, 128, len(positions)).astype(np.int8)
+    gaps, values, stored = gaps_of(positions, values, counts)
+    return Wide(
+        hashes,
+        rng.uniform(1, 5, len(hashes)).astype(np.float16),
+        stored,
+        rng.uniform(0.01, 0.1, len(hashes)).astype(np.float16),
+        gaps,
+        values,
+    )
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wide") / "bundle"
+    wide = wide_for(TEXTS, len(tiny_schema().tags))
+    write_tiny_bundle(folder, wide=wide)
+    return load_bundle(folder)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "torch"])
+def test_engines_add_what_the_ngrams_say(bundle, kind):
+    if kind == "torch":
+        pytest.importorskip("torch", reason="torch is not installed")
+    narrow = replace(bundle, weights=replace(bundle.weights, wide=None))
+    tokens = bundle.tokenizer([text for text in TEXTS if not text.is_empty])
+    with_wide, without = (open_engine(each, kind) for each in (bundle, narrow))
+    try:
+        added = with_wide.forward(tokens) - without.forward(tokens)
+        alone = np.concatenate([with_wide.forward([each]) for each in tokens])
+        together = with_wide.forward(tokens)
+    finally:
+        with_wide.close()
+        without.close()
+    schema, weights = bundle.schema, bundle.weights.wide
+    dense = np.zeros((len(weights.hashes), len(schema.tags)), np.float64)
+    rows = np.repeat(np.arange(len(weights.hashes)), weights.counts)
+    dense[rows, weights.tags] = weights.values * weights.scale.astype(np.float64)[rows]
+    expected = np.stack([each.features.values @ dense[each.features.rows] for each in tokens])
+
+    assert np.abs(expected).max() > 0.05
+    np.testing.assert_allclose(added, expected, atol=1e-4)
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+def test_tokens_of_another_tokenizer_are_refused(bundle):
+    engine = open_engine(bundle, "cpu")
+    tokens = [Tokens(each.ids, each.segments) for each in bundle.tokenizer(TEXTS[:2])]
+    try:
+        with pytest.raises(EngineError, match="text 0 of the batch has no n-grams"):
+            engine.forward(tokens)
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"gaps": np.full(10_000, 255, np.uint8)}, "beyond"),
+        ({"hashes": lambda array: array[::-1].copy()}, "out of order"),
+        ({"values": lambda array: array[:-1]}, "wide.values"),
+        ({"idf": lambda array: np.full_like(array, np.nan)}, "not finite"),
+    ],
+)
+def test_damaged_wide_part_is_refused(change, reason):
+    schema = tiny_schema()
+    wide = wide_for(TEXTS, len(schema.tags))
+    ((name, value),) = change.items()
+    old = getattr(wide, name)
+    new = value(old) if callable(value) else value[: len(old)]
+    weights = replace(tiny_weights(tiny_encoder(), len(schema.tags)), wide=replace(wide, **{name: new}))
+
+    with pytest.raises(BundleError, match=reason):
+        weights_from_bytes(weights_to_bytes(weights), tiny_encoder(), len(schema.tags))
+
+
+@given(st.lists(st.sets(st.integers(0, 2_000), max_size=6), min_size=1, max_size=5))
+def test_gaps_lead_to_the_tags(rows):
+    """Whatever the distance between tags, the entries that are not bridges name them, with their values."""
+    tags = np.array([tag for row in rows for tag in sorted(row)], np.int64)
+    values = (np.arange(len(tags)) % 127 + 1).astype(np.int8)
+
+    gaps, stored, counts = gaps_of(tags, values, np.array([len(row) for row in rows]))
+    none = np.zeros(len(rows), np.float16)
+    wide = Wide(np.arange(len(rows), dtype=np.uint32), none, counts, none, gaps, stored)
+
+    assert wide.tags[stored != 0].tolist() == tags.tolist()
+    assert stored[stored != 0].tolist() == values.tolist()
+    assert counts.sum() == len(gaps)
+
+
+def test_fit_learns_what_words_decide():
+    """Rare words that name a tag outweigh what all products share, and a text without a known n-gram is left alone."""
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+    from trainer.data.examples import examples_of
+    from trainer.data.labelled import LabelledProduct
+    from trainer.wide.fit import fit_wide
+    from trainer.wide.settings import WideSettings
+
+    schema, rng = tiny_schema(), np.random.default_rng(0)
+    words = {"segment:pets": ("kibble", "leash"), "segment:games": ("console", "arcade")}
+    products = []
+    for number in range(80):
+        tag = sorted(words)[number % 2]
+        title = f"best offer {rng.choice(words[tag])} new"
+        products.append(LabelledProduct(str(number), title, "", "", frozenset({"segment"}), frozenset({tag})))
+    settings = WideSettings(max_share=0.9)
+    labels = examples_of(products, schema, tiny_tokenizer())
+    texts = [product.text for product in products]
+
+    wide = fit_wide(texts, labels, schema, settings)
+    asked = [ProductText("an arcade box"), ProductText("dog leash"), ProductText("ΩΨ")]
+    scores = wide.scores([wide.features(text) for text in asked], len(schema.tags))
+    pets, games = schema.index["segment:pets"], schema.index["segment:games"]
+
+    assert scores[0, games] > scores[0, pets] + 1
+    assert scores[1, pets] > scores[1, games] + 1
+    assert not scores[2].any()
+    assert not scores[:, schema.slices["color"]].any()
+
+    pruned = fit_wide(
+        [product.text for product in products], labels, schema, settings.model_copy(update={"entries": 40})
+    )
+
+    assert len(pruned.values) <= 44
+    assert pruned.scores([pruned.features(asked[0])], len(schema.tags))[0, games] > 0
