@@ -7,10 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
-from hangtag.bundle import Bundle, EncoderConfig, Manifest, Weights, load_bundle, write_bundle
-from hangtag.decoding import Logits
+from hangtag.bundle import EncoderConfig, Manifest, Weights, load_bundle, write_bundle
 from hangtag.engine import open_engine
 from hangtag.schema import TagSchema
 from hangtag.tagger import Tagger
@@ -97,8 +94,7 @@ class _Maker:
     weights: Weights
 
     def finish(self, score: float, epochs: int) -> tuple[Manifest, Evaluation]:
-        # Decisions are fitted on what the serving engines say, so a provisional bundle comes first. On the mean of
-        # both, so that a threshold favours neither.
+        # Decisions are fitted on what the int8 engine says, so a provisional bundle comes first.
         schema = self.prepared.schema
         undecided = Calibration(temperatures={facet.name: 1.0 for facet in schema.facets})
         # Not in its place: a bundle that serves nothing must not replace one that does.
@@ -109,10 +105,9 @@ class _Maker:
         try:
             tagger = Tagger.of(provisional, engine)
             logits = scores_of(tagger, self.prepared.validation_products)
-            mean: Logits = (logits + self._torch_logits(provisional)) * np.float32(0.5)
             examples = self.prepared.validation
-            calibration = fit_calibration(mean, examples, schema)
-            decisions = decide(mean, examples, schema, calibration, self.recipe)
+            calibration = fit_calibration(logits, examples, schema)
+            decisions = decide(logits, examples, schema, calibration, self.recipe)
             thresholds = decisions.thresholds
             honest = cross_fitted(logits, self.prepared.validation_products, examples, schema, self.recipe)
             decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
@@ -137,13 +132,6 @@ class _Maker:
             },
         }
         return self._write(self.folder, thresholds, calibration, metrics), evaluation
-
-    def _torch_logits(self, bundle: Bundle) -> Logits:
-        engine = open_engine(bundle, "torch")
-        try:
-            return scores_of(Tagger.of(bundle, engine), self.prepared.validation_products)
-        finally:
-            engine.close()
 
     def _write(
         self, folder: Path, thresholds: Thresholds, calibration: Calibration, metrics: dict[str, Any]

@@ -12,8 +12,8 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 # The most confident part that is tested first, and how much each further test adds.
-_FIRST_SHARE = 1 / 3
-_GROWTH = 1.15
+_FIRST_SHARE = 0.4
+_GROWTH = 1.1
 
 
 class Promise(BaseModel):

@@ -46,9 +46,11 @@ def fit_wide(
         if not len(rows):
             continue
         on_facet(facet.name)
-        strength = settings.single_strength if facet.kind is FacetKind.SINGLE else settings.multi_strength
+        is_single = facet.kind is FacetKind.SINGLE
+        strength = settings.single_strength if is_single else settings.multi_strength
+        ridge = settings.single_ridge if is_single else settings.multi_ridge
         target = _centred(targets[rows, where], facet.kind)
-        duals[rows, where] = strength * _solved(kernel[np.ix_(rows, rows)], target, settings.ridge)
+        duals[rows, where] = strength * _solved(kernel[np.ix_(rows, rows)], target, ridge)
     return _pruned(vocabulary, matrix, duals, settings.entries)
 
 

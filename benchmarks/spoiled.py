@@ -1,0 +1,71 @@
+"""What spoiled texts cost a bundle, and what it says of texts that name no product.
+
+Example: python -m benchmarks.spoiled --bundle hangtag/starter --data ../shared/data/marketplace-validation.jsonl.gz
+"""
+
+import argparse
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from hangtag.product_text import ProductText
+from hangtag.schema import FacetKind
+from hangtag.settings import ModelSettings
+from hangtag.tagger import open_tagger
+from tests import spoiling
+from trainer.data.labelled import read_labelled
+from trainer.judging.evaluate import evaluate
+
+SEED = 5
+WAYS = {
+    "as they are": lambda product, _: product,
+    "typing errors in 5 % of the words": spoiling.with_typing_errors,
+    "lookalike letters, a tenth": spoiling.with_homoglyphs,
+    "keywords stuffed": spoiling.with_stuffed_keywords,
+    "hidden text": spoiling.with_hidden_text,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", default="starter")
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    tagger = open_tagger(ModelSettings(bundle=arguments.bundle, engine="cpu"))
+    products = read_labelled(arguments.data)
+    table = Table("texts", "mean weighted F1", "lost", "AUTO coverage", "AUTO precision", title="single facets, %")
+    rows: dict[str, dict[str, float]] = {}
+    for name, spoil in WAYS.items():
+        rng = random.Random(SEED)
+        facets = evaluate(tagger, [spoil(product, rng) for product in products]).facets
+        single = [
+            facets[facet.name]
+            for facet in tagger.bundle.schema.facets
+            if facet.name in facets and facet.kind is FacetKind.SINGLE
+        ]
+        means = [
+            100 * float(np.mean([getattr(score, figure) for score in single]))
+            for figure in ("weighted_f1", "auto_coverage", "auto_precision")
+        ]
+        rows[name] = dict(zip(("weighted_f1", "auto_coverage", "auto_precision"), means, strict=True))
+        lost = rows["as they are"]["weighted_f1"] - means[0]
+        table.add_row(name, f"{means[0]:.2f}", f"{lost:.2f}", f"{means[1]:.1f}", f"{means[2]:.1f}")
+    texts = [ProductText.of(text) for text in spoiling.NO_PRODUCTS]
+    told = tagger.decode(tagger.forward(tagger.encode(texts)))
+    wrong = {
+        text.first: [scored.tag for scored in tags.tags] for text, tags in zip(texts, told, strict=True) if tags.tags
+    }
+    console = Console()
+    console.print(table)
+    console.print(f"{len(texts)} texts that name no product: {len(wrong)} with AUTO tags {wrong or ''}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"spoiled": rows, "no_products": wrong}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What training makes of labelled products: changed copies, made-up texts, epochs."""
+
+import random
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed (extra train)")
+
+from tests.bundles import tiny_schema, tiny_tokenizer
+from trainer.data.augment import augmented, mistyped
+from trainer.data.labelled import LabelledProduct
+from trainer.data.no_product import no_products
+from trainer.data.training_set import TrainingSet
+from trainer.recipe import Augmentation, Recipe
+
+PRODUCT = LabelledProduct(
+    "p", "red dress", "a long red dress for cold evenings", "Clothing", frozenset({"color"}), frozenset({"color:red"})
+)
+
+
+def test_without_settings_nothing_changes():
+    assert augmented(PRODUCT, Augmentation(), random.Random(0)) == PRODUCT
+
+
+@pytest.mark.parametrize(
+    ("settings", "changed"),
+    [
+        ({"drop_category": 1.0}, {"merchant_category"}),
+        ({"drop_description": 1.0}, {"description"}),
+        ({"mistype_in": 1.0, "word_rate": 1.0}, {"title", "description"}),
+        ({"drop_words_in": 1.0, "word_rate": 0.5}, {"title", "description"}),
+    ],
+)
+def test_each_setting_changes_its_texts_and_no_label(settings, changed):
+    copies = [augmented(PRODUCT, Augmentation(**settings), random.Random(seed)) for seed in range(20)]
+
+    found = {
+        name
+        for copy in copies
+        for name in ("title", "description", "merchant_category")
+        if getattr(copy, name) != getattr(PRODUCT, name)
+    }
+
+    assert found == changed
+    assert all((copy.facets, copy.tags) == (PRODUCT.facets, PRODUCT.tags) for copy in copies)
+
+
+def test_something_is_always_left_to_read():
+    everything = Augmentation(drop_category=1.0, drop_description=1.0, drop_words_in=1.0, mistype_in=1.0, word_rate=1.0)
+    bare = [
+        LabelledProduct("p", *texts, frozenset(), frozenset())
+        for texts in (("a", "", ""), ("", "b", ""), ("", "", "c"), ("a", "b", "c"))
+    ]
+
+    assert all(not augmented(product, everything, random.Random(1)).text.is_empty for product in bare)
+
+
+def test_about_the_asked_share_of_words_is_mistyped():
+    words = " ".join(["evening"] * 4_000)
+
+    wrong = sum(word != "evening" for word in mistyped(words, 0.1, random.Random(0)).split(" "))
+
+    assert 300 < wrong < 420  # doubling or swapping equal letters leaves some as they are
+
+
+def test_made_up_texts_are_labelled_as_none_of_anything():
+    found = no_products(200, ["segment", "genre"], random.Random(0))
+
+    assert all(product.facets == {"segment", "genre"} and not product.tags for product in found)
+    assert all(not product.text.is_empty for product in found)
+    assert len({product.title for product in found}) > 120
+
+
+def recipe(**changes) -> Recipe:
+    sources = [{"train": ["a"], "fraction": 0.5}, {"train": ["b"]}]
+    return Recipe.model_validate({"sources": sources, "no_products": 5, **changes})
+
+
+def test_epoch_draws_by_the_fractions_and_hangs_on_its_seed_alone():
+    sources = [[PRODUCT] * 10, [PRODUCT] * 3]
+    drawn = TrainingSet(sources, recipe(augmentation={"mistype_in": 1.0}), tiny_schema(), tiny_tokenizer())
+
+    first, again, other = (drawn.draw(random.Random(seed)) for seed in (1, 1, 2))
+    ids = [[example.tokens.ids.tolist() for example in epoch] for epoch in (first, again, other)]
+
+    assert len(first) == drawn.size == 5 + 3 + 5
+    assert ids[0] == ids[1] != ids[2]
+    assert sum(bool(example.targets.any()) for example in first) == 8
