@@ -12,8 +12,8 @@ from hangtag.text import MAX_CATEGORY_CHARS, MAX_DESCRIPTION_CHARS, MAX_TITLE_CH
 Hashes = NDArray[np.uint32]
 _Longs = NDArray[np.uint64]
 
-# The four blocks that `ngram_hashes` yields, in order.
-BLOCKS = ("characters", "words", "characters of the first segment", "words of the first segment")
+# Which of the four blocks that `ngram_hashes` yields are words: of the whole text, then of the first segment.
+WORD_BLOCKS = (False, True, False, True)
 
 _LONGEST = 5
 _WORD = re.compile(r"\w{2,}")
@@ -39,10 +39,10 @@ _HALF = np.uint64(32)
 
 
 def ngram_hashes(text: ProductText) -> Iterator[Hashes]:
-    """The hashes of a text's n-grams, repeated as often as they occur, one array for each of `BLOCKS`.
+    """The hashes of a text's n-grams, repeated as often as they occur, in four arrays.
 
-    Characters: 2 to 5 in a row inside a word, its surrounding spaces included. Words: one and two in a row. Of the text
-    in lower case.
+    Characters and words of the whole text, then of its first segment, all in lower case. Characters: 2 to 5 in a row
+    inside a word, its surrounding spaces included. Words: one and two in a row.
     """
     first = text.first.lower()
     whole = f" {first} {text.second.lower()} "[:_MAX_CHARS]

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.ngrams import ngram_hashes
+from hangtag.ngrams import Hashes, ngram_hashes
 from hangtag.product_text import ProductText
 
 Floats = NDArray[np.float32]
@@ -25,6 +25,8 @@ class Features:
 
 
 _LARGEST_GAP = 255
+# What an n-gram counts for that occurs so many times.
+_DAMPED = (1 + np.log(np.maximum(1, np.arange(10_000)))).astype(np.float32)
 
 NO_FEATURES = Features(np.zeros(0, np.int32), np.zeros(0, np.float32))
 
@@ -47,17 +49,27 @@ class Wide:
     values: NDArray[np.int8]
 
     def features(self, text: ProductText) -> Features:
-        """A text's n-grams with their weights: (1 + ln count) idf, brought to the block's length (TF-IDF)."""
+        """A text's n-grams with their weights: (1 + ln count) idf, each block brought to its length (TF-IDF)."""
         rows, values = [], []
         for hashes, weight in zip(ngram_hashes(text), BLOCK_WEIGHTS, strict=True):
-            at = np.searchsorted(self.hashes, hashes)
-            at[at == len(self.hashes)] = 0
-            known, counts = np.unique(at[self.hashes[at] == hashes], return_counts=True)
-            value = (1 + np.log(counts)) * self._idf[known]
-            length = np.sqrt((value * value).sum())
+            known, counts = self._known(hashes)
+            value = _DAMPED[np.minimum(counts, len(_DAMPED) - 1)] * self._idf[known]
+            length = np.sqrt(value @ value)
             rows.append(known)
-            values.append(value * (weight / length if length else 0.0))
-        return Features(np.concatenate(rows).astype(np.int32), np.concatenate(values).astype(np.float32))
+            values.append(value * np.float32(weight / length) if length else value)
+        return Features(np.concatenate(rows).astype(np.int32), np.concatenate(values))
+
+    def _known(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows of the n-grams that are known among the hashes, and how often each occurs."""
+        # Sorted first: the search then walks through memory in one direction, four times as fast.
+        hashes = np.sort(hashes)
+        starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)])
+        counts = np.diff(np.append(starts, len(hashes)))
+        unique = hashes[starts]
+        rows = np.searchsorted(self.hashes, unique)
+        rows[rows == len(self.hashes)] = 0
+        found = self.hashes[rows] == unique
+        return rows[found], counts[found]
 
     def scores(self, batch: Sequence[Features], tags: int) -> Floats:
         """What the n-grams of each text add to the logits: float32 (count, tags). A text's row hangs on it alone."""

@@ -177,7 +177,7 @@ def test_fit_learns_what_words_decide():
         tag = sorted(words)[number % 2]
         title = f"best offer {rng.choice(words[tag])} new"
         products.append(LabelledProduct(str(number), title, "", "", frozenset({"segment"}), frozenset({tag})))
-    settings = WideSettings(max_share=0.9)
+    settings = WideSettings(max_share=0.9, max_word_share=0.9)
     labels = examples_of(products, schema, tiny_tokenizer())
     texts = [product.text for product in products]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
-from hangtag.ngrams import ngram_hashes
+from hangtag.ngrams import WORD_BLOCKS, Hashes, ngram_hashes
 from hangtag.product_text import ProductText
 from hangtag.schema import FacetKind, TagSchema
 from hangtag.wide import Wide, gaps_of
@@ -56,13 +56,17 @@ def fit_wide(
 
 def _vocabulary(texts: Sequence[ProductText], settings: WideSettings) -> Wide:
     """A wide part that knows the n-grams and their inverse document frequencies, and has no weights yet."""
-    each = [np.unique(np.concatenate(list(ngram_hashes(text)))) for text in texts]
-    hashes, products = np.unique(np.concatenate(each), return_counts=True)
-    kept = (products >= settings.min_products) & (products <= settings.max_share * len(texts))
-    if kept.sum() > settings.max_ngrams:
-        least = np.partition(products[kept], -settings.max_ngrams)[-settings.max_ngrams]
-        kept &= products > least
-    hashes, products = hashes[kept], products[kept]
+    blocks = list(zip(*(ngram_hashes(text) for text in texts), strict=True))
+    found = [
+        _frequent(block, len(texts), settings, settings.max_word_share if is_words else settings.max_share)
+        for block, is_words in zip(blocks, WORD_BLOCKS, strict=True)
+    ]
+    hashes, products = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    hashes, first = np.unique(hashes, return_index=True)
+    products = products[first]
+    if len(hashes) > settings.max_ngrams:
+        kept = products > np.partition(products, -settings.max_ngrams)[-settings.max_ngrams]
+        hashes, products = hashes[kept], products[kept]
     idf = np.log((1 + len(texts)) / (1 + products)) + 1
     none = np.zeros(len(hashes))
     return Wide(
@@ -73,6 +77,15 @@ def _vocabulary(texts: Sequence[ProductText], settings: WideSettings) -> Wide:
         np.zeros(0, np.uint8),
         np.zeros(0, np.int8),
     )
+
+
+def _frequent(
+    block: Sequence[Hashes], texts: int, settings: WideSettings, max_share: float
+) -> tuple[Hashes, NDArray[np.int64]]:
+    """The n-grams of one block that are neither too rare nor too common, with the number of products they occur in."""
+    hashes, products = np.unique(np.concatenate([np.unique(each) for each in block]), return_counts=True)
+    kept = (products >= settings.min_products) & (products <= max_share * texts)
+    return hashes[kept], products[kept]
 
 
 def _matrix(vocabulary: Wide, texts: Sequence[ProductText]) -> sparse.csr_matrix:
