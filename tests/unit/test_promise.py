@@ -35,9 +35,12 @@ def draw(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return confidences, rng.random(count) < is_right(confidences)
 
 
+MANY = np.sort(np.random.default_rng(99).beta(4, 1.2, 400_000))
+PRECISION_FROM = np.cumsum(is_right(MANY)[::-1])[::-1] / np.arange(len(MANY), 0, -1)
+
+
 def true_precision(threshold: float) -> float:
-    confidences = np.random.default_rng(99).beta(4, 1.2, 400_000)
-    return float(is_right(confidences[confidences >= threshold]).mean())
+    return float(PRECISION_FROM[np.searchsorted(MANY, threshold)])
 
 
 def naive_threshold(confidences: np.ndarray, right: np.ndarray) -> float | None:
