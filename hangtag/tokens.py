@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,19 +30,22 @@ class Tokens:
 
 
 class ProductTokenizer:
-    """Tokenises product texts, cut to `max_tokens` (the longer segment is cut first). Safe to share between threads."""
+    """Tokenises product texts, cut to `max_tokens`. Safe to share between threads.
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int, wide: Wide | None = None) -> None:
+    The longer segment is cut first, at its end. With `tail_tokens` it is the middle of a text that is left out: that
+    many of its last tokens stay.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, wide: Wide | None = None, tail_tokens: int = 0) -> None:
         tokenizer.no_padding()
-        tokenizer.enable_truncation(max_tokens, strategy="longest_first")
+        if tail_tokens:
+            tokenizer.no_truncation()
+        else:
+            tokenizer.enable_truncation(max_tokens, strategy="longest_first")
         self._tokenizer = tokenizer
         self._wide = wide
         self.max_tokens = max_tokens
-
-    @classmethod
-    def from_file(cls, path: Path, max_tokens: int) -> Self:
-        """Load a `tokenizer.json`."""
-        return cls(Tokenizer.from_file(str(path)), max_tokens)
+        self.tail_tokens = tail_tokens
 
     def __call__(self, texts: Sequence[ProductText]) -> list[Tokens]:
         """Tokenise all texts in one call; the order is kept."""
@@ -52,9 +53,14 @@ class ProductTokenizer:
         encodings = self._tokenizer.encode_batch_fast(pairs)
         features = [None if self._wide is None else self._wide.features(text) for text in texts]
         return [
-            Tokens(np.asarray(encoding.ids, np.int32), np.asarray(encoding.type_ids, np.int32), its_features)
+            Tokens(self._cut(encoding.ids), self._cut(encoding.type_ids), its_features)
             for encoding, its_features in zip(encodings, features, strict=True)
         ]
+
+    def _cut(self, values: Sequence[int]) -> TokenIds:
+        if len(values) > self.max_tokens:
+            values = [*values[: self.max_tokens - self.tail_tokens], *values[-self.tail_tokens :]]
+        return np.asarray(values, np.int32)
 
     def to_json(self) -> str:
         """The tokenizer as the text of a `tokenizer.json`."""

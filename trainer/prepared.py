@@ -35,10 +35,10 @@ class Prepared:
     validation_products: list[LabelledProduct]
     data_fingerprint: str
 
-    def model(self, recipe: Recipe) -> TagModel:
-        """A fresh model on the device at hand; its head is drawn from the recipe's seed."""
+    def model(self, recipe: Recipe, device: torch.device | None = None) -> TagModel:
+        """A fresh model, on the device at hand or the one named; its head is drawn from the recipe's seed."""
         torch.manual_seed(recipe.seed)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = TagModel(self.encoder, len(self.schema.tags), recipe.dropout)
         if recipe.start_from:
             _load_best(model, RunFolder(Path(recipe.start_from)))
@@ -64,7 +64,7 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
     products = [product for source in train for product in source]
     schema = schema_of(recipe, products)
     encoder, raw_tokenizer, config = load_encoder(resolve_base_model(recipe.base_model))
-    tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens)
+    tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
     files = [data / name for source in recipe.sources for name in (*source.train, *source.validation)]
     return Prepared(
         schema,

@@ -4,9 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hangtag.schema import FacetKind, Rule
+from trainer.fitting.settings import Method, Objective
 from trainer.wide.settings import WideSettings
 
 _AFTER_TRAINING = {"name", "rules", "blocked", "wide", "auto_precision", "auto_confidence", "review_precision"}
@@ -78,10 +79,21 @@ class Recipe(_Settings):
     rules: tuple[Rule, ...] = ()
     blocked: tuple[str, ...] = ()
     max_tokens: int = Field(default=128, ge=8, le=512)
+    tail_tokens: int = Field(
+        default=0, ge=0, description="of max_tokens: taken from the end of texts that are longer; below half of it"
+    )
+    method: Method = Method()
+    objective: Objective = Objective()
     epochs: int = Field(default=6, ge=1)
-    batch_size: int = Field(default=32, ge=1, description="products")
+    batch_size: int = Field(default=32, ge=1, description="products that decide a step, over all processes")
+    forward_size: int = Field(
+        default=0, ge=0, description="products that run through the model at a time; gradients add up. 0: the batch"
+    )
     learning_rate: float = Field(default=1.5e-4, gt=0)
     head_learning_rate: float = Field(default=1.5e-3, gt=0)
+    layer_decay: float = Field(
+        default=1.0, gt=0, le=1, description="factor on the learning rate from each encoder layer to the one below"
+    )
     weight_decay: float = Field(default=0.01, ge=0, description="not on biases and norms")
     warmup: float = Field(default=0.06, ge=0, lt=1, description="part of all steps; then linear decay to zero")
     clip_norm: float = Field(default=1.0, gt=0)
@@ -102,6 +114,13 @@ class Recipe(_Settings):
         default=0.5, gt=0, lt=1, description="of a single facet's tags in REVIEW or above, on validation data"
     )
     seed: int = 7
+
+    @model_validator(mode="after")
+    def _tail_fits(self) -> Self:
+        if self.tail_tokens * 2 > self.max_tokens:
+            msg = f"tail_tokens {self.tail_tokens} is more than half of max_tokens {self.max_tokens}"
+            raise ValueError(msg)
+        return self
 
     def training(self) -> dict[str, Any]:
         """The settings that decide how the network is trained; the others only decide what is made of it."""

@@ -15,12 +15,13 @@ from hangtag.thresholds import Calibration, Cut, Thresholds
 from hangtag.wide import Wide
 from trainer.exporting.export import export
 from trainer.fitting.fit import Progress, fit
+from trainer.fitting.processes import Processes
 from trainer.judging.calibration import fit_calibration
 from trainer.judging.cross_fit import cross_fitted
 from trainer.judging.decide import decide
 from trainer.judging.evaluate import Evaluation, judge, scores_of
 from trainer.prepared import Prepared, prepare
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
 from trainer.wide.fit import fit_wide
 from trainer.wide.settings import WideSettings
@@ -39,27 +40,37 @@ class Watcher:
 
 
 def train(
-    recipe: Recipe, data: Path, run: Path, bundle: Path, watcher: Watcher | None = None
-) -> tuple[Manifest, Evaluation]:
+    recipe: Recipe, data: Path, run: Path, bundle: Path | None, watcher: Watcher | None = None
+) -> tuple[Manifest, Evaluation] | None:
     """Fine-tune by the recipe on files below `data`, write the bundle, evaluate it in int8 on the validation files.
 
     `run` keeps the recipe, the history and what is needed to resume: the same call goes on where it stopped, and on a
-    finished run it only makes the bundle again.
+    finished run it only makes the bundle again. Without `bundle` training is all. Of several processes only the first
+    makes the bundle; the others return None after training.
 
     Raises:
-        RecipeError: recipe and data do not fit, or `run` belongs to another recipe.
+        RecipeError: recipe and data do not fit, `run` belongs to another recipe, or its method makes no bundle.
         LabelledFileError, BaseModelError, BundleError: see there.
     """
-    watcher = watcher or Watcher()
+    if bundle is not None and not recipe.method.merges:
+        msg = (
+            f"method {recipe.method.kind} cannot be merged into the encoder, so no engine could run its bundle: take "
+            "lora, or train without a bundle (--no-bundle) to compare"
+        )
+        raise RecipeError(msg)
+    processes = Processes()
+    watcher = watcher if watcher and processes.is_first else Watcher()
     folder = RunFolder(run)
-    folder.claim(recipe)
+    if processes.is_first:
+        folder.claim(recipe)
     watcher.stage("Reading and tokenising")
     prepared = prepare(recipe, data)
-    model = prepared.model(recipe)
+    model = prepared.model(recipe, processes.device)
     watcher.stage("Training")
-    history = fit(
-        model, prepared.train, prepared.validation, prepared.schema, recipe, folder, watcher.step, watcher.epoch
-    )
+    history = fit(model, prepared.train, prepared.validation, recipe, folder, watcher.step, watcher.epoch, processes)
+    processes.leave()
+    if bundle is None or not processes.is_first:
+        return None
     watcher.stage("Quantising")
     encoder, weights = export(model, prepared.tokenizer, prepared.encoder_config, _calibration_texts(prepared))
     if recipe.wide is not None:

@@ -19,6 +19,10 @@ class EncoderConfig(BaseModel):
     segments: int = Field(ge=1, le=1_024, description="rows of the segment embedding")
     norm_epsilon: float = Field(gt=0, lt=1)
     max_tokens: int = Field(ge=1, description="texts are cut to this many tokens, special tokens included")
+    # Left out where it is 0, so that bundles made before it was known keep their version.
+    tail_tokens: int = Field(
+        default=0, ge=0, exclude_if=lambda value: value == 0, description="of these, taken from the end of longer texts"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -27,5 +31,8 @@ class EncoderConfig(BaseModel):
             raise ValueError(msg)
         if self.max_tokens > self.positions:
             msg = f"max_tokens {self.max_tokens} is more than the {self.positions} positions"
+            raise ValueError(msg)
+        if self.tail_tokens >= self.max_tokens:
+            msg = f"tail_tokens {self.tail_tokens} leaves nothing of {self.max_tokens} tokens for the beginning"
             raise ValueError(msg)
         return self

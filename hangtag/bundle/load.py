@@ -118,4 +118,4 @@ def _tokenizer(content: bytes, manifest: Manifest, wide: Wide | None) -> Product
     if max(tokenizer.get_vocab().values(), default=0) >= manifest.encoder.vocab:
         msg = f"{TOKENIZER} knows tokens beyond the {manifest.encoder.vocab} rows of the word embedding; {_AGAIN}"
         raise BundleError(msg)
-    return ProductTokenizer(tokenizer, manifest.encoder.max_tokens, wide)
+    return ProductTokenizer(tokenizer, manifest.encoder.max_tokens, wide, manifest.encoder.tail_tokens)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.stopping import Stopped, stopping
 
 if TYPE_CHECKING:  # these bring torch and scikit-learn with them
     from trainer.fitting.fit import Progress as Step
@@ -31,12 +32,14 @@ def train(
     data: Annotated[Path, typer.Option(help="folder that the recipe's files are in")] = Path(),
     run: Annotated[Path, typer.Option(help="folder of the run: history, checkpoints; resumes")] = Path("runs/tagger"),
     bundle: Annotated[Path, typer.Option(help="where the bundle goes")] = Path("runs/tagger/bundle"),
+    no_bundle: Annotated[bool, typer.Option("--no-bundle", help="train only; make no bundle")] = False,
     base_model: Annotated[str | None, typer.Option(help="`starter`, a checkpoint's folder or a hub name")] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
 ) -> None:
     """Fine-tune a BERT on labelled products and write a bundle.
 
-    Ctrl-C stops it; the same command goes on after the last finished epoch.
+    Ctrl-C stops it; the same command goes on after the last finished epoch. On several GPUs or processes: torchrun
+    --nproc-per-node 2 -m -- hangtag.cli train ...
 
     Example: hangtag train shop.jsonl --validation shop-validation.jsonl --run runs/shop --bundle runs/shop/bundle
     """
@@ -61,14 +64,17 @@ def train(
             settings = Recipe(sources=(source,))
         changes = {"base_model": base_model, "epochs": epochs}
         settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
-        with _Screen(console) as screen:
+        with stopping(), _Screen(console) as screen:
             watcher = trainer.Watcher(stage=screen.stage, step=screen.step, epoch=screen.epoch)
-            manifest, evaluation = trainer.train(settings, data, run, bundle, watcher)
+            made = trainer.train(settings, data, run, None if no_bundle else bundle, watcher)
     except (RecipeError, LabelledFileError, BaseModelError, ExportError) as error:
         raise CommandError(str(error)) from error
-    except KeyboardInterrupt:
+    except Stopped:
         console.print(f"stopped; the same command goes on after the last finished epoch in {run}")
         raise typer.Exit(130) from None
+    if made is None:
+        return
+    manifest, evaluation = made
     console.print(_summary(evaluation))
     console.print(f"bundle [bold]{bundle}[/] version {manifest.version[:12]}")
 

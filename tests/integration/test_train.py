@@ -1,7 +1,6 @@
 """A whole run on a small BERT and made-up products: training, resume, bundle, evaluation."""
 
 import json
-import random
 from pathlib import Path
 
 import numpy as np
@@ -11,76 +10,26 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra train
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
 
 from sklearn.metrics import f1_score
-from transformers import BertConfig, BertModel
 from typer.testing import CliRunner
 
 from hangtag.bundle import load_bundle
 from hangtag.cli.app import app
 from hangtag.engine import open_engine
-from tests.bundles import tiny_encoder, tiny_tokenizer
+from tests.integration.tiny_shop import COLORS, recipe, write_base, write_data
 from trainer.data.labelled import read_labelled
 from trainer.fitting.fit import Progress
-from trainer.recipe import Recipe, RecipeError
+from trainer.recipe import RecipeError
 from trainer.train import Watcher, train
-
-COLORS = ("red", "blue", "green")
-FEATURES = ("space", "cat", "food")
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("base")
-    shape = tiny_encoder()
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=shape.vocab,
-        hidden_size=shape.hidden,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=shape.intermediate,
-        max_position_embeddings=shape.positions,
-    )
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    (folder / "tokenizer.json").write_text(tiny_tokenizer().to_json())
-    return folder
+    return write_base(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    rng = random.Random(0)
-    for name, count in (("train", 240), ("validation", 60)):
-        lines = []
-        for number in range(count):
-            color, features = rng.choice(COLORS), rng.sample(FEATURES, rng.randint(0, 3))
-            product = {
-                "product_id": f"{name}-{number}",
-                "title": f"{color} {' '.join(features)} game",
-                "description": "the best of all" if rng.random() < 0.5 else "",
-                "facets": ["color", "theme"] if rng.random() < 0.8 else ["color"],
-                "tags": [f"color:{color}"],
-            }
-            if "theme" in product["facets"]:
-                product["tags"] += [f"theme:{feature}" for feature in features]
-            lines.append(json.dumps(product))
-        (folder / f"{name}.jsonl").write_text("\n".join(lines))
-    return folder
-
-
-def recipe(base: Path, **changes) -> Recipe:
-    settings = {
-        "base_model": str(base),
-        "sources": [{"train": ["train.jsonl"], "validation": ["validation.jsonl"]}],
-        "max_tokens": 32,
-        "epochs": 10,
-        "patience": 10,
-        "batch_size": 16,
-        "learning_rate": 2e-3,
-        "head_learning_rate": 1e-2,
-        "precision": "fp32",
-        **changes,
-    }
-    return Recipe.model_validate(settings)
+    return write_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,12 @@
 
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hangtag.product_text import ProductText
 from hangtag.schema import TagSchema
@@ -38,6 +42,11 @@ class TrainingSet:
         ]
         facets = [facet.name for facet in self.schema.facets]
         return examples_of([*products, *no_products(self.recipe.no_products, facets, rng)], self.schema, self.tokenizer)
+
+    def counts(self) -> NDArray[np.float32]:
+        """How many products carry each tag; of shape (tags,)."""
+        found = Counter(tag for source in self.sources for product in source for tag in product.tags)
+        return np.array([found[tag] for tag in self.schema.tags], np.float32)
 
     def texts(self, count: int) -> list[Example]:
         """At most `count` examples as they are in the files, drawn by the recipe's seed."""

@@ -18,7 +18,7 @@ class ExportError(ValueError):
     """The model cannot be exported; the message says why."""
 
 
-def encoder_config_of(config: Mapping[str, Any], max_tokens: int) -> EncoderConfig:
+def encoder_config_of(config: Mapping[str, Any], tokenizer: ProductTokenizer) -> EncoderConfig:
     """Read a BERT `config.json`.
 
     Raises:
@@ -38,7 +38,8 @@ def encoder_config_of(config: Mapping[str, Any], max_tokens: int) -> EncoderConf
         positions=config["max_position_embeddings"],
         segments=config["type_vocab_size"],
         norm_epsilon=config["layer_norm_eps"],
-        max_tokens=max_tokens,
+        max_tokens=tokenizer.max_tokens,
+        tail_tokens=tokenizer.tail_tokens,
     )
 
 
@@ -55,7 +56,7 @@ def export(
     if not calibration:
         msg = "export needs calibration texts: give it some hundred tokenised training texts"
         raise ExportError(msg)
-    config = encoder_config_of(encoder_config, tokenizer.max_tokens)
+    config = encoder_config_of(encoder_config, tokenizer)
     inputs = linear_inputs(model, calibration)
     embeddings: Any = model.encoder.embeddings
     layers: Any = model.encoder.encoder.layer

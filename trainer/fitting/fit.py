@@ -6,21 +6,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from hangtag.schema import TagSchema
 from trainer.data.examples import Example, batches, collate, in_order_of_length
 from trainer.data.training_set import TrainingSet
-from trainer.fitting.loss import tag_loss
+from trainer.fitting.loss import tag_loss, tag_weights
 from trainer.fitting.model import TagModel
+from trainer.fitting.optimizer import make_optimizer, warmup_then_linear
+from trainer.fitting.processes import Processes
 from trainer.fitting.scores import facet_scores
+from trainer.fitting.tuning import Tuning
 from trainer.recipe import Recipe
 from trainer.run_folder import Epoch, RunFolder
 
@@ -45,6 +47,7 @@ class _State:
     average: AveragedModel
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LambdaLR
+    tuning: Tuning
 
     def state_dict(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name).state_dict() for field in fields(self)}
@@ -58,44 +61,53 @@ def fit(
     model: TagModel,
     train: TrainingSet,
     validation: Sequence[Example],
-    schema: TagSchema,
     recipe: Recipe,
     run: RunFolder,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
+    processes: Processes | None = None,
 ) -> list[Epoch]:
     """Fine-tune `model` in place and leave it with the weights that are kept; returns every epoch's figures.
 
     After each epoch the run folder has all that is needed to go on: called again with the same arguments it resumes
-    after the last finished epoch.
+    after the last finished epoch. Only the first of several processes writes.
     """
-    device = next(model.parameters()).device
+    processes = processes or Processes()
     steps = math.ceil(train.size / recipe.batch_size)
-    optimizer = _optimizer(model, recipe)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_then_linear(recipe, steps * recipe.epochs))
+    tuning = Tuning(model, recipe.method, steps * recipe.epochs)
+    optimizer = make_optimizer(model, recipe)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_then_linear(recipe, steps * recipe.epochs))
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))  # type: ignore[no-untyped-call]
-    state = _State(model, average, optimizer, schedule)
+    state = _State(model, average, optimizer, schedule, tuning)
     history = _resume(state, run)
     best = max((epoch.score for epoch in history), default=-math.inf)
     finished = bool(history) and not run.resume.is_file()
+    processes.wait()
+    epochs = _Epochs(state, train, recipe, processes, on_step)
     for number in () if finished else range(len(history) + 1, recipe.epochs + 1):
         if _stale(history) >= recipe.patience:
             break
-        # An epoch's randomness hangs on its number alone, so a resumed run draws what an unbroken one would.
-        rng = random.Random(recipe.seed * 10_007 + number)
-        torch.manual_seed(recipe.seed * 10_007 + number)
         started = time.monotonic()
-        loss = _train_epoch(state, train.draw(rng), schema, recipe, rng, number, on_step)
-        facets = facet_scores(predict(average.module, validation, recipe), validation, schema)
+        loss = epochs.train(number)
+        facets = (
+            facet_scores(predict(average.module, validation, recipe), validation, train.schema)
+            if processes.is_first
+            else {}
+        )
+        facets = processes.from_first(facets)
         epoch = Epoch(number, loss, float(np.mean(list(facets.values()))), facets, time.monotonic() - started)
         history.append(epoch)
-        if recipe.keep == "last" or epoch.score > best:
-            best = epoch.score
-            _replace(run.best, lambda path: save_file(_weights(average.module), path))
-        _checkpoint(state, history, run)
-        on_epoch(epoch)
-    model.load_state_dict(load_file(run.best, device=str(device)))
-    run.resume.unlink(missing_ok=True)
+        if processes.is_first:
+            if recipe.keep == "last" or epoch.score > best:
+                _replace(run.best, lambda path: save_file(tuning.plain_weights(cast(TagModel, average.module)), path))
+            _checkpoint(state, history, run)
+            on_epoch(epoch)
+        best = max(best, epoch.score)
+    processes.wait()
+    tuning.finish(load_file(run.best, device=str(next(model.parameters()).device)))
+    processes.wait()
+    if processes.is_first:
+        run.resume.unlink(missing_ok=True)
     return history
 
 
@@ -112,77 +124,67 @@ def predict(model: nn.Module, examples: Sequence[Example], recipe: Recipe) -> ND
     return logits
 
 
-def _train_epoch(
-    state: _State,
-    examples: Sequence[Example],
-    schema: TagSchema,
-    recipe: Recipe,
-    rng: random.Random,
-    number: int,
-    on_step: Callable[[Progress], None],
-) -> float:
-    model, optimizer = state.model, state.optimizer
-    device = next(model.parameters()).device
-    plan = batches([len(example.tokens) for example in examples], recipe.batch_size, rng)
-    model.train()
-    total, tokens, started = 0.0, 0, time.monotonic()
-    for step, batch in enumerate(plan, 1):
-        ids, mask, segments, targets, known = (tensor.to(device) for tensor in collate([examples[i] for i in batch]))
-        with _autocast(device, recipe):
-            logits = model(ids, mask, segments)
-        loss = tag_loss(logits.float(), targets, known, schema, recipe.label_smoothing)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
-        optimizer.step()
+@dataclass(frozen=True, slots=True)
+class _Epochs:
+    """What turns one epoch after the other into steps."""
+
+    state: _State
+    examples: TrainingSet
+    recipe: Recipe
+    processes: Processes
+    on_step: Callable[[Progress], None]
+
+    def train(self, number: int) -> float:
+        """Train an epoch; returns the mean loss."""
+        recipe, schema, model = self.recipe, self.examples.schema, self.state.model
+        # An epoch's randomness hangs on its number alone, so a resumed run draws what an unbroken one would.
+        rng = random.Random(recipe.seed * 10_007 + number)
+        torch.manual_seed(recipe.seed * 10_007 + number + self.processes.number * 1_000_003)
+        examples = self.examples.draw(rng)
+        weights = tag_weights(torch.from_numpy(self.examples.counts()), schema, recipe.objective.balance)
+        device = next(model.parameters()).device
+        weights = None if weights is None else weights.to(device)
+        plan = batches([len(example.tokens) for example in examples], recipe.batch_size, rng)
+        model.train()
+        total, tokens, started = 0.0, 0, time.monotonic()
+        for step, batch in enumerate(plan, 1):
+            mine = self.processes.share(batch)
+            size = recipe.forward_size or len(batch)
+            for start in range(0, len(mine), size):
+                part = [examples[index] for index in mine[start : start + size]]
+                ids, mask, segments, targets, known = (tensor.to(device) for tensor in collate(part))
+                with _autocast(device, recipe):
+                    logits = model(ids, mask, segments)
+                loss = tag_loss(
+                    logits.float(), targets, known, schema, recipe.label_smoothing, recipe.objective, weights
+                )
+                loss = (loss + self.state.tuning.penalty()) * (len(part) / len(batch))
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.item()
+                tokens += int(mask.sum())
+            self._step()
+            speed = tokens / (time.monotonic() - started)
+            self.on_step(Progress(number, recipe.epochs, step, len(plan), total / step, speed))
+        return self.processes.sum(total) / len(plan)
+
+    def _step(self) -> None:
+        state = self.state
+        self.processes.add_up_gradients(state.model.parameters())
+        nn.utils.clip_grad_norm_(state.model.parameters(), self.recipe.clip_norm)
+        state.optimizer.step()
+        state.tuning.after_step()
         state.schedule.step()
-        state.average.update_parameters(model)
-        optimizer.zero_grad(set_to_none=True)
-        total += loss.item()
-        tokens += int(mask.sum())
-        on_step(
-            Progress(number, recipe.epochs, step, len(plan), total / step, tokens / (time.monotonic() - started)),
-        )
-    return total / len(plan)
+        state.average.update_parameters(state.model)
+        state.optimizer.zero_grad(set_to_none=True)
 
 
 def _autocast(device: torch.device, recipe: Recipe) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
 
 
-def _optimizer(model: TagModel, recipe: Recipe) -> torch.optim.AdamW:
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        decays = parameter.ndim > 1
-        groups.setdefault((name.startswith("head."), decays), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {
-                "params": parameters,
-                "lr": recipe.head_learning_rate if is_head else recipe.learning_rate,
-                "weight_decay": recipe.weight_decay if decays else 0.0,
-            }
-            for (is_head, decays), parameters in groups.items()
-        ],
-        fused=True,
-    )
-
-
-def _warmup_then_linear(recipe: Recipe, steps: int) -> Callable[[int], float]:
-    warmup = max(1, int(steps * recipe.warmup))
-
-    def factor(step: int) -> float:
-        return min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
-
-    return factor
-
-
 def _stale(history: Sequence[Epoch]) -> int:
     scores = [epoch.score for epoch in history]
     return len(scores) - 1 - scores.index(max(scores)) if scores else 0
-
-
-def _weights(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
 
 def _checkpoint(

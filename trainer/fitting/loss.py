@@ -1,28 +1,87 @@
-"""The training loss: softmax and cross-entropy inside single facets, a sigmoid and BCE per tag of multi facets."""
+"""The training loss: a softmax inside single facets, a sigmoid per tag of multi facets."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 (the field's own abbreviation)
 
 from hangtag.schema import FacetKind, TagSchema
+from trainer.fitting.settings import Objective
+
+PLAIN = Objective()
+# Beyond some thousand products of a tag more of them tell nothing new (Cui et al. 2019, section 5).
+_EFFECTIVE_BETA = 0.999
 
 
-def tag_loss(logits: Tensor, targets: Tensor, known: Tensor, schema: TagSchema, label_smoothing: float) -> Tensor:
+def tag_loss(
+    logits: Tensor,
+    targets: Tensor,
+    known: Tensor,
+    schema: TagSchema,
+    label_smoothing: float,
+    objective: Objective = PLAIN,
+    weights: Tensor | None = None,
+) -> Tensor:
     """Mean over the batch of each product's loss, summed over the facets that are labelled for it.
 
-    All of shape (batch, tags); `known` is 1 where a tag's target is known. Smoothing e replaces a one-hot target y by
-    (1 - e) y + e / K for the K tags of a single facet (Szegedy et al. 2016, section 7). Where none of a single facet's
-    tags fits, every one of them is to be equally unlikely (outlier exposure: Hendrycks et al. 2019, section 4.3).
+    All of shape (batch, tags); `known` is 1 where a tag's target is known. `weights` of shape (tags,): what a product
+    that carries the tag weighs in the tag's facet. Smoothing e replaces a one-hot target y by (1 - e) y + e / K for
+    the K tags of a single facet (Szegedy et al. 2016, section 7). Where none of a single facet's tags fits, every one
+    of them is to be equally unlikely (outlier exposure: Hendrycks et al. 2019, section 4.3).
     """
     losses = []
     for facet in schema.facets:
         where = schema.slices[facet.name]
         scores, target, labelled = logits[:, where], targets[:, where], known[:, where]
         if facet.kind is FacetKind.SINGLE:
-            even = torch.full_like(target, 1 / len(facet.values))
-            is_none = target.sum(1, keepdim=True) == 0
-            smooth = torch.where(is_none, even, torch.lerp(target, even, label_smoothing))
-            losses.append(-(smooth * F.log_softmax(scores, dim=1) * labelled).sum())
+            loss = _single(scores, target, label_smoothing, objective)
+            if weights is not None:
+                weight = (target * weights[where]).sum(1, keepdim=True)
+                loss = loss * torch.where(target.sum(1, keepdim=True) == 0, torch.ones_like(weight), weight)
         else:
-            losses.append((F.binary_cross_entropy_with_logits(scores, target, reduction="none") * labelled).sum())
+            loss = _multi(scores, target, objective)
+            if weights is not None:
+                loss = loss * torch.where(target > 0, weights[where], 1.0)
+        losses.append((loss * labelled).sum())
     return torch.stack(losses).sum() / len(logits)
+
+
+def tag_weights(
+    counts: Tensor, schema: TagSchema, balance: Literal["none", "inverse_root", "effective"]
+) -> Tensor | None:
+    """What products of each tag weigh, from the number of training products that carry it; both of shape (tags,).
+
+    `inverse_root`: 1 / sqrt(n). `effective`: (1 - b) / (1 - b^n), the inverse of the effective number of samples (Cui
+    et al. 2019, equation 2). Scaled so that the mean over a facet's labels is 1. None: all weigh the same.
+    """
+    if balance == "none":
+        return None
+    n = counts.clamp(min=1).double()
+    raw = n.rsqrt() if balance == "inverse_root" else (1 - _EFFECTIVE_BETA) / (1 - _EFFECTIVE_BETA**n)
+    for facet in schema.facets:
+        where = schema.slices[facet.name]
+        raw[where] *= n[where].sum() / (n[where] * raw[where]).sum()
+    return raw.float()
+
+
+def _single(scores: Tensor, target: Tensor, label_smoothing: float, objective: Objective) -> Tensor:
+    even = torch.full_like(target, 1 / target.shape[1])
+    is_none = target.sum(1, keepdim=True) == 0
+    smooth = torch.where(is_none, even, torch.lerp(target, even, label_smoothing))
+    log_p = F.log_softmax(scores, dim=1)
+    if objective.single == "focal":  # Lin et al. 2017, equation 4
+        return -(smooth * (1 - log_p.exp()) ** objective.focus * log_p)
+    return -(smooth * log_p)
+
+
+def _multi(scores: Tensor, target: Tensor, objective: Objective) -> Tensor:
+    loss = F.binary_cross_entropy_with_logits(scores, target, reduction="none")
+    if objective.multi == "focal":
+        # exp(-loss) is the probability that is given to the truth.
+        loss = loss * (1 - torch.exp(-loss)) ** objective.focus
+    elif objective.multi == "asymmetric":  # Ben-Baruch et al. 2021, equation 7, with gamma+ = 0
+        shifted = (torch.sigmoid(scores) - objective.margin).clamp(min=0)
+        negative = -(shifted**objective.focus) * torch.log1p(-shifted)
+        loss = target * loss + (1 - target) * negative
+    return loss

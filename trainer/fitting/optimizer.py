@@ -1,0 +1,50 @@
+"""The optimizer and its schedule."""
+
+import re
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from trainer.fitting.model import TagModel
+from trainer.recipe import Recipe
+
+_LAYER = re.compile(r"\bencoder\.layer\.(\d+)\.")
+
+
+def make_optimizer(model: TagModel, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW over what is trained; biases and norms do not decay, lower layers may learn more slowly.
+
+    With layer-wise decay d, layer l of L learns at d^(L - 1 - l) times the rate, the embeddings at d^L (Howard and
+    Ruder 2018, section 3.2).
+    """
+    layers = model.encoder.config.num_hidden_layers
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((_rate(name, layers, recipe), parameter.ndim > 1), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "lr": rate, "weight_decay": recipe.weight_decay if decays else 0.0}
+            for (rate, decays), parameters in groups.items()
+        ],
+        fused=True,
+    )
+
+
+def warmup_then_linear(recipe: Recipe, steps: int) -> Callable[[int], float]:
+    """The factor on the learning rate at each step."""
+    warmup = max(1, int(steps * recipe.warmup))
+
+    def factor(step: int) -> float:
+        return min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
+
+    return factor
+
+
+def _rate(name: str, layers: int, recipe: Recipe) -> float:
+    if name.startswith("head."):
+        return recipe.head_learning_rate
+    found = _LAYER.search(name)
+    depth = layers - 1 - int(found[1]) if found else layers if "embeddings." in name else 0
+    return float(recipe.learning_rate * recipe.layer_decay**depth)
