@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 FacetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-_TAG = re.compile(r"^[a-z][a-z0-9_]{0,39}:\S.{0,199}$")
+TAG_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,39}:\S.{0,199}$")
 _MAX_PATHS = 100_000
 
 
@@ -71,7 +71,7 @@ class TagSchema(_Frozen):
             msg = f"two facets share a name: {sorted(names)}"
             raise SchemaError(msg)
         for tag in self.tags:
-            if not _TAG.match(tag):
+            if not TAG_PATTERN.match(tag):
                 msg = f"tag {tag!r} is not facet:value"
                 raise SchemaError(msg)
         if len(set(self.tags)) != len(self.tags):

@@ -54,10 +54,14 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         BaseModelError: the base model cannot be loaded.
     """
     train = [
-        weakly_labelled(read_labelled([data / name for name in source.train]), source) for source in recipe.sources
+        weakly_labelled(read_labelled([data / name for name in source.train], source.columns), source)
+        for source in recipe.sources
     ]
-    validation_files = [data / name for source in recipe.sources for name in source.validation]
-    validation = read_labelled(validation_files)
+    validation = [
+        product
+        for source in recipe.sources
+        for product in read_labelled([data / name for name in source.validation], source.columns)
+    ]
     if not validation or not all(train):
         msg = "a run needs training products in every source and validation products: name validation files"
         raise RecipeError(msg)

@@ -7,9 +7,11 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hangtag.schema import FacetKind, Rule
+from trainer.data.columns import Columns
 from trainer.fitting.settings import Method, Objective
 from trainer.wide.settings import WideSettings
 
+_GROUP = 2
 _AFTER_TRAINING = {"name", "rules", "blocked", "wide", "auto_precision", "auto_confidence", "review_precision"}
 
 
@@ -31,23 +33,53 @@ class NamedBy(_Settings):
 class Source(_Settings):
     """Labelled files that belong together."""
 
-    train: tuple[str, ...] = Field(min_length=1, description="JSONL files, relative to --data")
+    train: tuple[str, ...] = Field(min_length=1, description="JSONL, CSV or Parquet files, relative to --data")
     validation: tuple[str, ...] = Field(
-        default=(), description="JSONL files that choose epoch, calibration and thresholds"
+        default=(), description="likewise: files that choose epoch, calibration and thresholds"
     )
     fraction: float = Field(default=1.0, gt=0, le=1, description="part of the products drawn anew for each epoch")
     assume: tuple[str, ...] = Field(default=(), description="tags that hold for every product of these training files")
     named_by: tuple[NamedBy, ...] = Field(default=(), description="tags that a product's title tells, likewise")
+    columns: Columns = Field(default=Columns(), description="where these files keep texts and labels")
 
 
 class Augmentation(_Settings):
-    """How training products are changed, anew in each epoch. All are parts between 0 (never) and 1 (always)."""
+    """How training products are changed, anew in each epoch. All numbers are parts between 0 (never) and 1 (always)."""
 
     drop_category: float = Field(default=0.0, ge=0, le=1, description="products that lose their merchant category")
     drop_description: float = Field(default=0.0, ge=0, le=1, description="products with a title that lose the rest")
     drop_words_in: float = Field(default=0.0, ge=0, le=1, description="products that lose words")
     mistype_in: float = Field(default=0.0, ge=0, le=1, description="products that get typing errors")
     word_rate: float = Field(default=0.08, ge=0, le=1, description="words of such a product that change")
+    swap_synonyms_in: float = Field(default=0.0, ge=0, le=1, description="products whose listed words change places")
+    synonyms: tuple[tuple[str, ...], ...] = Field(
+        default=(), description="groups of words or phrases of which one may stand for another"
+    )
+    swap_values_in: float = Field(
+        default=0.0, ge=0, le=1, description="products that become another value's, in title, description and label"
+    )
+    values_of: tuple[str, ...] = Field(
+        default=(), description="single facets, in no chain of parents, whose value a title may name"
+    )
+    add_boilerplate_in: float = Field(default=0.0, ge=0, le=1, description="products that get a sentence")
+    boilerplate: tuple[str, ...] = Field(default=(), description="sentences that say nothing of a product")
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        pairs = (
+            ("swap_synonyms_in", "synonyms"),
+            ("swap_values_in", "values_of"),
+            ("add_boilerplate_in", "boilerplate"),
+        )
+        for part, needed in pairs:
+            if getattr(self, part) and not getattr(self, needed):
+                msg = f"{part} needs {needed}"
+                raise ValueError(msg)
+        words = [word.casefold() for group in self.synonyms for word in group]
+        if len(set(words)) < len(words) or any(len(group) < _GROUP for group in self.synonyms) or "" in words:
+            msg = "synonyms: each group has two words or more, and no word stands twice"
+            raise ValueError(msg)
+        return self
 
 
 class FacetSettings(_Settings):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from hangtag.cli.config import config
+from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
 from hangtag.cli.publish import publish
@@ -30,3 +31,4 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(data, name="data", rich_help_panel="Train")

@@ -24,9 +24,14 @@ _NEEDS_EXTRA = "training needs more packages: pip install 'hangtag[train]'"
 
 
 def train(
-    files: Annotated[list[Path] | None, typer.Argument(help="labelled JSONL files, instead of --recipe")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="labelled JSONL, CSV or Parquet files, instead of --recipe")
+    ] = None,
     validation: Annotated[
-        list[Path] | None, typer.Option(help="labelled JSONL that chooses epoch and thresholds")
+        list[Path] | None, typer.Option(help="labelled file that chooses epoch and thresholds")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="where these files keep what: title=Name, facet.color=Farbe; repeat it")
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="TOML with sources, facets and settings")] = None,
     data: Annotated[Path, typer.Option(help="folder that the recipe's files are in")] = Path(),
@@ -45,6 +50,7 @@ def train(
     """
     try:
         from trainer import train as trainer  # noqa: PLC0415 (torch loads only for those who train)
+        from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
         from trainer.data.labelled import LabelledFileError  # noqa: PLC0415
         from trainer.exporting.export import ExportError  # noqa: PLC0415
         from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
@@ -60,14 +66,18 @@ def train(
         if recipe is not None:
             settings = Recipe.from_toml(recipe)
         else:
-            source = Source(train=tuple(map(str, files or ())), validation=tuple(map(str, validation or ())))
+            source = Source(
+                train=tuple(map(str, files or ())),
+                validation=tuple(map(str, validation or ())),
+                columns=Columns.read(None, column or ()),
+            )
             settings = Recipe(sources=(source,))
         changes = {"base_model": base_model, "epochs": epochs}
         settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
         with stopping(), _Screen(console) as screen:
             watcher = trainer.Watcher(stage=screen.stage, step=screen.step, epoch=screen.epoch)
             made = trainer.train(settings, data, run, None if no_bundle else bundle, watcher)
-    except (RecipeError, LabelledFileError, BaseModelError, ExportError) as error:
+    except (RecipeError, ColumnsError, LabelledFileError, BaseModelError, ExportError) as error:
         raise CommandError(str(error)) from error
     except Stopped:
         console.print(f"stopped; the same command goes on after the last finished epoch in {run}")
@@ -80,7 +90,8 @@ def train(
 
 
 def evaluate(
-    files: Annotated[list[Path], typer.Argument(help="labelled JSONL files, .gz too")],
+    files: Annotated[list[Path], typer.Argument(help="labelled JSONL, CSV or Parquet files")],
+    column: Annotated[list[str] | None, typer.Option(help="where these files keep what, as for `train`")] = None,
     bundle: Annotated[str | None, typer.Option(help="`starter` or a bundle's folder")] = None,
     engine: Annotated[str | None, typer.Option(help="auto, cpu or torch")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="every figure as JSON on standard output")] = False,
@@ -90,6 +101,7 @@ def evaluate(
     Example: hangtag evaluate shop-validation.jsonl --bundle runs/shop/bundle --json
     """
     try:
+        from trainer.data.columns import Columns  # noqa: PLC0415
         from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
         from trainer.judging.evaluate import evaluate as evaluate_tagger  # noqa: PLC0415 (scikit-learn loads only here)
     except ImportError as error:
@@ -101,7 +113,7 @@ def evaluate(
     try:
         changes = {name: value for name, value in (("bundle", bundle), ("engine", engine)) if value is not None}
         settings = ModelSettings.model_validate(load_settings().model.model_dump() | changes)
-        products = read_labelled(files)
+        products = read_labelled(files, Columns.read(None, column or ()))
         tagger = open_tagger(settings)
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("evaluating", total=len(products))

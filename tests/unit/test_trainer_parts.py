@@ -142,7 +142,7 @@ def test_unknown_setting_of_a_recipe_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{", "line 2"),
+        ("{", "not JSON"),
         ("[]", "not a JSON object"),
         ('{"product_id": "1"}', "misses facets, tags"),
         ('{"product_id": "1", "facets": ["color"], "tags": ["size:big"]}', "size:big"),

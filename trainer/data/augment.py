@@ -1,20 +1,40 @@
-"""Changed copies of training products: what shops leave out and how people mistype."""
+"""Changed copies of training products: what shops leave out, say otherwise or add, and how people mistype."""
 
 import random
 import string
 from collections.abc import Callable
 from dataclasses import replace
+from types import MappingProxyType
 
 from trainer.data.labelled import LabelledProduct
+from trainer.data.word_swaps import Values, with_other_value, with_synonyms
 from trainer.recipe import Augmentation
 
 # Words shorter than this are not mistyped.
 _LETTERS = 3
+# How often a sentence is added behind the description, not before it.
+_BEHIND = 0.5
 
 
-def augmented(product: LabelledProduct, settings: Augmentation, rng: random.Random) -> LabelledProduct:
-    """The product as one epoch sees it; its labels stay. Something of its text is always left."""
+_NO_VALUES: Values = MappingProxyType({})
+
+
+def augmented(
+    product: LabelledProduct, settings: Augmentation, rng: random.Random, values: Values = _NO_VALUES
+) -> LabelledProduct:
+    """The product as one epoch sees it. Something of its text is always left.
+
+    Its labels stay, except where a facet of `values` (facet to its values) gets another one, in text and label alike.
+    """
+    # An option that is off draws nothing, so that the runs of a recipe without it stay the same.
+    if settings.swap_values_in and rng.random() < settings.swap_values_in:
+        product = with_other_value(product, values, rng)
     title, description, category = product.title, product.description, product.merchant_category
+    if settings.swap_synonyms_in and rng.random() < settings.swap_synonyms_in:
+        title, description = (with_synonyms(text, settings.synonyms, rng) for text in (title, description))
+    if settings.add_boilerplate_in and rng.random() < settings.add_boilerplate_in:
+        parts = [description, rng.choice(settings.boilerplate)]
+        description = " ".join(filter(None, parts if rng.random() < _BEHIND else reversed(parts)))
     if category and (title or description) and rng.random() < settings.drop_category:
         category = ""
     if description and title and rng.random() < settings.drop_description:

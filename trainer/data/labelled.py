@@ -1,17 +1,18 @@
-"""Labelled products: the JSONL that the trainer and `hangtag evaluate` read."""
+"""Labelled products: what the trainer, `hangtag evaluate` and `hangtag data` read."""
 
-import gzip
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hangtag.product_text import ProductText
+from trainer.data.columns import Columns
+from trainer.data.row_labels import labels_of, text_of
+from trainer.data.rows import BadRow, LabelledFileError, Row, rows_of
 
+__all__ = ["LabelledFileError", "LabelledProduct", "LabelledRow", "read_labelled", "read_rows", "with_tags"]
 
-class LabelledFileError(ValueError):
-    """A line of a labelled file cannot be used; the message names file, line and reason."""
+OWN_COLUMNS = Columns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,53 @@ class LabelledProduct:
         """What the encoder sees of it."""
         return ProductText.of(self.title, self.description, self.merchant_category)
 
+    def tags_of(self, facet: str) -> frozenset[str]:
+        """Its tags of one facet."""
+        return frozenset(tag for tag in self.tags if tag.split(":", 1)[0] == facet)
 
-def read_labelled(paths: Iterable[Path]) -> list[LabelledProduct]:
-    """Read JSONL files (gzipped if the name ends in `.gz`) in the order given.
+
+@dataclass(frozen=True, slots=True)
+class LabelledRow:
+    """A product, where it stands, and the fields of its row that are no part of it (a shop's name, a language)."""
+
+    file: Path
+    line: int
+    product: LabelledProduct
+    others: Mapping[str, Any]
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where it stands, as JSON: file, line and product id."""
+        return {"file": str(self.file), "line": self.line, "product_id": self.product.product_id}
+
+
+def read_labelled(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> list[LabelledProduct]:
+    """Read JSONL, CSV or Parquet files (JSONL and CSV also gzipped, `.gz`) in the order given.
 
     Raises:
-        LabelledFileError: a file is missing or a line is not a labelled product.
+        LabelledFileError: a file is missing or a row is not a labelled product.
     """
-    return [product for path in paths for product in _read_file(path)]
+    products = []
+    for row in _labelled(paths, columns):
+        if isinstance(row, BadRow):
+            raise LabelledFileError(str(row))
+        products.append(row.product)
+    return products
+
+
+def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> tuple[list[LabelledRow], list[BadRow]]:
+    """Read such files and go on past rows that cannot be used: the good rows and the bad ones.
+
+    Raises:
+        LabelledFileError: a file is missing, is no such file, or a table lacks a column.
+    """
+    good, bad = [], []
+    for row in _labelled(paths, columns):
+        if isinstance(row, BadRow):
+            bad.append(row)
+        else:
+            good.append(row)
+    return good, bad
 
 
 def with_tags(product: LabelledProduct, tags: Iterable[str]) -> LabelledProduct:
@@ -46,34 +86,36 @@ def with_tags(product: LabelledProduct, tags: Iterable[str]) -> LabelledProduct:
     return replace(product, facets=product.facets | {tag.split(":", 1)[0] for tag in new}, tags=product.tags | new)
 
 
-def _read_file(path: Path) -> Iterator[LabelledProduct]:
-    if not path.is_file():
-        msg = f"{path}: no such file"
-        raise LabelledFileError(msg)
-    open_text = gzip.open if path.suffix == ".gz" else Path.open
-    with open_text(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    yield _parse(json.loads(line))
-                except (ValueError, TypeError, KeyError) as error:
-                    msg = f"{path}, line {number}: {error}"
-                    raise LabelledFileError(msg) from error
+def _labelled(paths: Iterable[Path], columns: Columns) -> Iterator[LabelledRow | BadRow]:
+    for path in paths:
+        for row in rows_of(path, columns):
+            if isinstance(row, BadRow):
+                yield row
+                continue
+            try:
+                yield _parse(row, columns)
+            except (ValueError, TypeError) as error:
+                yield BadRow(row.file, row.line, str(error))
 
 
-def _parse(row: Any) -> LabelledProduct:
-    if not isinstance(row, dict):
-        msg = "not a JSON object"
-        raise TypeError(msg)
-    missing = [name for name in ("product_id", "facets", "tags") if name not in row]
+def _parse(row: Row, columns: Columns) -> LabelledRow:
+    needed = (columns.product_id,) if columns.facet else (columns.product_id, columns.facets, columns.tags)
+    missing = [name for name in needed if name not in row.fields]
     if missing:
         msg = f"misses {', '.join(missing)}"
         raise ValueError(msg)
-    facets = frozenset(row["facets"])
-    tags = frozenset(row["tags"])
-    stray = [tag for tag in tags if tag.split(":", 1)[0] not in facets]
-    if stray:
-        msg = f"tag {stray[0]!r} belongs to none of the labelled facets {sorted(facets)}"
+    product_id = row.fields[columns.product_id]
+    if isinstance(product_id, int) and not isinstance(product_id, bool):
+        product_id = str(product_id)
+    if not text_of(product_id, columns.product_id):
+        msg = f"{columns.product_id} is empty"
         raise ValueError(msg)
-    title, description, category = (row.get(name) or "" for name in ("title", "description", "merchant_category"))
-    return LabelledProduct(str(row["product_id"]), title, description, category, facets, tags)
+    title, description, category = (
+        text_of(row.fields.get(name), name) for name in (columns.title, columns.description, columns.merchant_category)
+    )
+    facets, tags = labels_of(row.fields, columns)
+    product = LabelledProduct(product_id, title, description, category, facets, tags)
+    used = columns.used
+    return LabelledRow(
+        row.file, row.line, product, {name: value for name, value in row.fields.items() if name not in used}
+    )

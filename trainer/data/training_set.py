@@ -16,6 +16,7 @@ from trainer.data.augment import augmented
 from trainer.data.examples import Example, examples_of
 from trainer.data.labelled import LabelledProduct
 from trainer.data.no_product import no_products
+from trainer.data.word_swaps import swappable_values
 from trainer.recipe import Recipe
 
 
@@ -34,9 +35,14 @@ class TrainingSet:
         return sum(self._counts) + self.recipe.no_products
 
     def draw(self, rng: random.Random) -> list[Example]:
-        """The examples of one epoch: drawn by the sources' fractions, augmented, with made-up texts beside them."""
+        """The examples of one epoch: drawn by the sources' fractions, augmented, with made-up texts beside them.
+
+        Raises:
+            RecipeError: augmentation swaps values of a facet that cannot be swapped alone.
+        """
+        values = swappable_values(self.schema, self.recipe.augmentation.values_of)
         products = [
-            augmented(product, self.recipe.augmentation, rng)
+            augmented(product, self.recipe.augmentation, rng, values)
             for products, count in zip(self.sources, self._counts, strict=True)
             for product in rng.sample(list(products), count)
         ]

@@ -46,12 +46,23 @@ def load_encoder(path: str) -> tuple[nn.Module, Tokenizer, dict[str, Any]]:
             msg = f"{path} is a {config.model_type} checkpoint; the engines run BERT encoders"
             raise BaseModelError(msg)
         encoder = AutoModel.from_pretrained(path, config=config, add_pooling_layer=False, dtype=torch.float32)
-        tokenizer_file = Path(path) / "tokenizer.json"
-        if tokenizer_file.is_file():
-            tokenizer = Tokenizer.from_file(str(tokenizer_file))
-        else:
-            tokenizer = Tokenizer.from_str(AutoTokenizer.from_pretrained(path).backend_tokenizer.to_str())
     except OSError as error:
         msg = f"{path}: {error}"
         raise BaseModelError(msg) from error
-    return encoder, tokenizer, config.to_dict()
+    return encoder, load_tokenizer(path), config.to_dict()
+
+
+def load_tokenizer(path: str) -> Tokenizer:
+    """Load a checkpoint's fast tokenizer alone.
+
+    Raises:
+        BaseModelError: it cannot be read.
+    """
+    try:
+        tokenizer_file = Path(path) / "tokenizer.json"
+        if tokenizer_file.is_file():
+            return Tokenizer.from_file(str(tokenizer_file))
+        return Tokenizer.from_str(AutoTokenizer.from_pretrained(path).backend_tokenizer.to_str())
+    except OSError as error:
+        msg = f"{path}: {error}"
+        raise BaseModelError(msg) from error

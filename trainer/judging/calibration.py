@@ -29,7 +29,7 @@ def fit_calibration(logits: Logits, examples: Sequence[Example], schema: TagSche
         if facet.kind is FacetKind.SINGLE:  # where none of the tags fits there is no right confidence to aim at
             rows &= targets[:, where].any(axis=1)
         temperatures[facet.name] = (
-            round(_best_temperature(logits[rows, where], targets[rows, where], facet.kind), 4) if rows.any() else 1.0
+            round(best_temperature(logits[rows, where], targets[rows, where], facet.kind), 4) if rows.any() else 1.0
         )
     return Calibration(temperatures=temperatures)
 
@@ -45,7 +45,9 @@ def calibration_error(confidences: Floats, right: Flags) -> float:
     return float(sum(gaps) / max(1, len(confidences)))
 
 
-def _best_temperature(logits: Logits, targets: NDArray[np.float32], kind: FacetKind) -> float:
+def best_temperature(logits: Logits, targets: NDArray[np.float32], kind: FacetKind) -> float:
+    """The temperature, between 0.05 and 20, that minimises the log loss; both arrays of shape (count, tags)."""
+
     def log_loss(log_temperature: float) -> float:
         scaled = logits.astype(np.float64) / np.exp(log_temperature)
         if kind is FacetKind.SINGLE:

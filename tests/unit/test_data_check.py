@@ -1,0 +1,147 @@
+"""What `hangtag data check` finds, label noise, and the ways of changing a training product."""
+
+import json
+import random
+
+import pytest
+
+pytest.importorskip("cleanlab", reason="cleanlab is not installed (extra train)")
+
+from hangtag.schema import Facet, FacetKind, TagSchema
+from tests.bundles import tiny_tokenizer
+from trainer.data.augment import augmented
+from trainer.data.check import CheckSettings, check
+from trainer.data.label_noise import find_label_noise
+from trainer.data.labelled import LabelledProduct, read_rows
+from trainer.data.word_swaps import swappable_values
+from trainer.recipe import Augmentation, RecipeError
+
+
+def product(title: str, *tags: str, number: int = 0, description: str = "") -> LabelledProduct:
+    facets = frozenset(tag.split(":")[0] for tag in tags)
+    return LabelledProduct(str(number), title, description, "", facets, frozenset(tags))
+
+
+def test_findings_name_their_places(tmp_path):
+    lines = [
+        ("1", "a long red dress for a cat and a game", ["color:red"]),
+        ("2", "A long red dress for a cat, and a game", ["color:blue"]),
+        ("2", "a long blue dress for a cat and a game of the space", ["color:Red"]),
+        ("4", "", ["color:red"]),
+    ]
+    products = [{"product_id": at, "title": title, "facets": ["color"], "tags": tags} for at, title, tags in lines]
+    path = tmp_path / "shop.jsonl"
+    path.write_text("\n".join(map(json.dumps, products)) + "\n{\n")
+    rows, bad = read_rows([path])
+
+    found = check(rows, bad, tiny_tokenizer()._tokenizer, CheckSettings(max_tokens=8, fewest=2)).to_json()
+
+    assert [each["line"] for each in found["bad_rows"]] == [5]
+    assert [[each["line"] for each in group] for group in found["same_product_id"]] == [[2, 3]]
+    assert [[each["line"] for each in group] for group in found["exact_duplicates"]] == [[1, 2]]
+    assert [each["line"] for each in found["empty_texts"]] == [4]
+    assert [(each["first"]["line"], each["second"]["line"]) for each in found["conflicts"]] == [(1, 2)]
+    assert found["rare_tags"] == {"color:Red": 1, "color:blue": 1}
+    assert found["look_alike_tags"] == [["color:Red", "color:red"]]
+    assert found["facets"]["color"]["tags"] == {"color:red": 2, "color:blue": 1, "color:Red": 1}
+    assert found["tokens"]["cut"] == 3
+    assert "dress" not in json.dumps(found)
+
+
+def test_flipped_labels_are_found():
+    """Of a tenth of labels flipped at least half are found, and seven of ten that are named are flipped."""
+    rng = random.Random(5)
+    kinds = {tag: [f"{tag}{at}x" for at in range(30)] for tag in ("red", "blue", "green", "black")}
+    products, flipped = [], set()
+    for number in range(600):
+        kind = rng.choice(sorted(kinds))
+        words = rng.choices(kinds[kind], k=3) + rng.choices([word for its in kinds.values() for word in its], k=2)
+        if rng.random() < 0.1:
+            flipped.add(number)
+            kind = rng.choice(sorted(set(kinds) - {kind}))
+        products.append(product(" ".join(words), f"color:{kind}", number=number))
+
+    named = {each.place for each in find_label_noise(products, folds=3).suspicions}
+
+    assert len(named & flipped) >= 0.5 * len(flipped)
+    assert len(named & flipped) >= 0.7 * len(named)
+
+
+def test_flipped_labels_of_a_multi_facet_are_found():
+    rng = random.Random(2)
+    products, wrong = [], set()
+    for number in range(400):
+        themes = set(rng.sample(["space", "cat", "food"], rng.randint(0, 3)))
+        title = " ".join(f"{theme}{rng.randrange(5)}x" for theme in sorted(themes)) or "plain"
+        if rng.random() < 0.1:
+            themes ^= {"cat"}
+            wrong.add(number)
+        labels = LabelledProduct(
+            str(number), title, "", "", frozenset({"theme"}), frozenset(f"theme:{theme}" for theme in themes)
+        )
+        products.append(labels)
+
+    found = [each for each in find_label_noise(products, folds=3).suspicions if "cat" in each.given + each.suggested]
+
+    assert len({each.place for each in found} & wrong) >= 0.5 * len(wrong)
+    assert sum(each.place in wrong for each in found) >= 0.7 * len(found)
+
+
+COLORS = TagSchema(facets=(Facet(name="color", kind=FacetKind.SINGLE, values=("blue", "navy blue", "red")),))
+
+
+def changed(before: LabelledProduct, **settings) -> LabelledProduct:
+    augmentation = Augmentation(**settings)
+    return augmented(before, augmentation, random.Random(1), swappable_values(COLORS, augmentation.values_of))
+
+
+def test_value_swap_changes_text_and_label_together():
+    before = product("Red dress", "color:red", description="A RED one")
+    after = changed(before, swap_values_in=1, values_of=("color",))
+    (value,) = (tag.split(":")[1] for tag in after.tags)
+
+    assert value in {"blue", "navy blue"}
+    assert after.title.lower() == f"{value} dress"
+    assert after.description == f"A {value.upper()} one"
+
+
+@pytest.mark.parametrize("title", ["Blue and red dress", "A dress", "Reddish dress", "Navy blue dress"])
+def test_value_swap_leaves_titles_that_do_not_name_the_value_alone(title):
+    before = product(title, "color:red")
+
+    assert changed(before, swap_values_in=1, values_of=("color",)) == before
+
+
+def test_synonyms_and_boilerplate_leave_labels_alone():
+    before = product("Red sneakers", "color:red", description="for you")
+    after = changed(
+        before,
+        swap_synonyms_in=1,
+        synonyms=(("sneakers", "trainers", "kicks"),),
+        add_boilerplate_in=1,
+        boilerplate=("free delivery",),
+    )
+
+    assert after.title in {"Red sneakers", "Red trainers", "Red kicks"}
+    assert sorted(after.description.split(" ")) == ["delivery", "for", "free", "you"]
+    assert after.tags == before.tags
+    titles = {
+        augmented(before, Augmentation(swap_synonyms_in=1, synonyms=(("sneakers", "kicks"),)), random.Random(at)).title
+        for at in range(20)
+    }
+    assert titles == {"Red sneakers", "Red kicks"}
+
+
+def test_swaps_that_would_make_labels_wrong_are_refused():
+    chain = TagSchema(
+        facets=(
+            Facet(name="family", kind=FacetKind.SINGLE, values=("shoes",)),
+            Facet(name="class", kind=FacetKind.SINGLE, values=("boots",), parent="family"),
+        ),
+        parents={"class:boots": ("family:shoes",)},
+    )
+
+    with pytest.raises(RecipeError, match="class"):
+        swappable_values(chain, ("class",))
+    with pytest.raises(ValueError, match="needs synonyms"):
+        Augmentation(swap_synonyms_in=0.5)

@@ -1,0 +1,104 @@
+"""Labelled files of three kinds, with their own or foreign columns; bad rows are named and lose no neighbour."""
+
+import gzip
+import json
+
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra train)")
+from pyarrow import parquet
+
+from trainer.data.columns import Columns, ColumnsError
+from trainer.data.labelled import LabelledFileError, read_labelled, read_rows
+from trainer.data.rows import MAX_ROW_BYTES
+
+FOREIGN = Columns.read(None, ["product_id=Nr", "title=Name", "facet.color=Farbe", "facet.theme=Thema", "none=keine"])
+TABLE = [
+    {"Nr": "1", "Name": "Roter Schal", "Farbe": "rot", "Thema": "", "Laden": "a"},
+    {"Nr": "2", "Name": 'Spiel, "neu"', "Farbe": "keine", "Thema": "Katze|Weltraum", "Laden": "b"},
+]
+
+
+def rows_as(kind: str, folder):
+    path = folder / f"shop.{kind}"
+    if kind == "parquet":
+        parquet.write_table(pa.Table.from_pylist(TABLE), path)
+    elif kind == "jsonl.gz":
+        path.write_bytes(gzip.compress("\n".join(map(json.dumps, TABLE)).encode()))
+    else:
+        mark = {"csv": ";", "tsv": "\t"}[kind]
+        quoted = [['"' + value.replace('"', '""') + '"' for value in row.values()] for row in TABLE]
+        path.write_text("\n".join(mark.join(cells) for cells in [list(TABLE[0]), *quoted]), encoding="utf-8-sig")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "jsonl.gz"])
+def test_foreign_columns_of_every_kind_of_file(tmp_path, kind):
+    first, second = read_labelled([rows_as(kind, tmp_path)], FOREIGN)
+
+    assert (first.product_id, first.title, first.facets, first.tags) == ("1", "Roter Schal", {"color"}, {"color:rot"})
+    assert second.title == 'Spiel, "neu"'
+    assert second.facets == {"color", "theme"}
+    assert second.tags == {"theme:Katze", "theme:Weltraum"}
+
+
+def test_own_columns_of_a_csv(tmp_path):
+    path = tmp_path / "shop.csv"
+    path.write_text("product_id,title,facets,tags\n7,Scarf,color|class,color:red|class:scarves\n")
+
+    (product,) = read_labelled([path])
+
+    assert product.tags == {"color:red", "class:scarves"}
+    assert product.facets == {"color", "class"}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "not JSON"),
+        ("[1]", "not a JSON object"),
+        ('{"product_id": "", "facets": [], "tags": []}', "product_id is empty"),
+        ('{"product_id": "x", "facets": ["Color"], "tags": []}', "no name"),
+        ('{"product_id": "x", "facets": ["color"], "tags": ["color:"]}', "not facet:value"),
+        ('{"product_id": "x", "facets": [], "tags": [], "title": 3}', "title is no text"),
+        ('{"product_id": "' + "x" * MAX_ROW_BYTES + '"}', "longer than"),
+        ("\udcff", "not UTF-8"),
+    ],
+)
+def test_bad_row_is_named_and_its_neighbours_are_read(tmp_path, line, reason):
+    good = json.dumps({"product_id": "1", "facets": [], "tags": []})
+    path = tmp_path / "shop.jsonl"
+    path.write_bytes(f"{good}\n{line}\n{good}".encode("utf-8", "surrogateescape"))
+
+    rows, bad = read_rows([path])
+
+    assert [row.line for row in rows] == [1, 3]
+    assert [(each.line, reason in each.reason) for each in bad] == [(2, True)]
+    with pytest.raises(LabelledFileError, match=r"shop.jsonl, line 2"):
+        read_labelled([path])
+
+
+def test_bad_rows_of_a_csv(tmp_path):
+    path = tmp_path / "shop.csv"
+    path.write_text('product_id,facets,tags\n1,,\n2,color\n3,,\n"4"x,,\n')
+
+    rows, bad = read_rows([path])
+
+    assert [row.product.product_id for row in rows] == ["1", "3"]
+    assert [each.line for each in bad] == [3, 5]
+
+
+def test_what_no_file_and_no_mapping_can_be(tmp_path):
+    (tmp_path / "shop.csv").write_text("id,title\n1,x\n")
+    (tmp_path / "shop.parquet").write_text("no")
+
+    with pytest.raises(LabelledFileError, match="misses facets, product_id, tags; its columns are id, title"):
+        read_rows([tmp_path / "shop.csv"])
+    with pytest.raises(LabelledFileError, match="Parquet"):
+        read_rows([tmp_path / "shop.parquet"])
+    with pytest.raises(LabelledFileError, match="no such file"):
+        read_rows([tmp_path / "none.csv"])
+    with pytest.raises(ColumnsError, match="color"):
+        Columns.read(None, ["color=Farbe"])
+    with pytest.raises(ColumnsError, match="name=column"):
+        Columns.read(None, ["color"])

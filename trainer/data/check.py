@@ -1,0 +1,91 @@
+"""What is wrong, or odd, in labelled files."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from trainer.data.duplicates import Duplicates, find_duplicates
+from trainer.data.label_balance import FacetBalance, balance_of, look_alikes, rare_tags
+from trainer.data.label_conflicts import Conflict, conflicts_of
+from trainer.data.labelled import LabelledRow
+from trainer.data.rows import BadRow
+from trainer.data.text_lengths import TextLengths, lengths_of
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """`duplicates`: similarity from which texts are near duplicates; `fewest`: examples that a tag should have."""
+
+    max_tokens: int = 128
+    duplicates: float = 0.8
+    fewest: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DataCheck:
+    """Everything that was found; places are those of `rows`."""
+
+    rows: Sequence[LabelledRow]
+    bad: Sequence[BadRow]
+    same_id: Sequence[tuple[int, ...]]
+    empty: Sequence[int]
+    duplicates: Duplicates
+    conflicts: Sequence[Conflict]
+    balance: Mapping[str, FacetBalance]
+    rare: Mapping[str, int]
+    look_alikes: Sequence[Sequence[str]]
+    lengths: TextLengths | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Every finding with files, lines and product ids; no text of a product."""
+        place = [row.place for row in self.rows]
+        return {
+            "rows": len(self.rows),
+            "bad_rows": [{"file": str(bad.file), "line": bad.line, "reason": bad.reason} for bad in self.bad],
+            "same_product_id": [[place[at] for at in group] for group in self.same_id],
+            "empty_texts": [place[at] for at in self.empty],
+            "exact_duplicates": [[place[at] for at in group] for group in self.duplicates.exact],
+            "near_duplicates": [
+                {"first": place[pair.first], "second": place[pair.second], "similarity": round(pair.similarity, 4)}
+                for pair in self.duplicates.near
+            ],
+            "conflicts": [
+                {**asdict(each), "first": place[each.first], "second": place[each.second]} for each in self.conflicts
+            ],
+            "facets": {name: facet.to_json() for name, facet in self.balance.items()},
+            "rare_tags": dict(self.rare),
+            "look_alike_tags": self.look_alikes,
+            "tokens": asdict(self.lengths) if self.lengths else None,
+        }
+
+
+def check(
+    rows: Sequence[LabelledRow],
+    bad: Sequence[BadRow],
+    tokenizer: Tokenizer,
+    settings: CheckSettings,
+    on_text: Callable[[], None] = lambda: None,
+) -> DataCheck:
+    """Look through the rows; `on_text` is called once for every row."""
+    products = [row.product for row in rows]
+    texts = [product.text for product in products]
+    by_id: dict[str, list[int]] = defaultdict(list)
+    for place, product in enumerate(products):
+        by_id[product.product_id].append(place)
+    duplicates = find_duplicates(texts, settings.duplicates, on_text)
+    balance = balance_of(products)
+    return DataCheck(
+        rows=rows,
+        bad=bad,
+        same_id=[tuple(places) for places in by_id.values() if len(places) > 1],
+        empty=[place for place, text in enumerate(texts) if text.is_empty],
+        duplicates=duplicates,
+        conflicts=conflicts_of(products, duplicates),
+        balance=balance,
+        rare=rare_tags(balance, settings.fewest),
+        look_alikes=look_alikes(balance),
+        lengths=lengths_of(texts, tokenizer, settings.max_tokens) if texts else None,
+    )

@@ -1,0 +1,88 @@
+"""What a row's cells say: the labelled facets, the tags, a text."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hangtag.schema import TAG_PATTERN
+from trainer.data.columns import Columns
+
+Labels = tuple[frozenset[str], frozenset[str]]
+
+
+def labels_of(fields: Mapping[str, Any], columns: Columns) -> Labels:
+    """The labelled facets and their tags, from a column per facet or from the two lists.
+
+    Raises:
+        ValueError, TypeError: a column is missing or holds no labels.
+    """
+    return _columns(fields, columns) if columns.facet else _own(fields, columns)
+
+
+def text_of(value: Any, name: str) -> str:
+    """The text of a cell; empty if there is none.
+
+    Raises:
+        ValueError, TypeError: it holds something else, or half a character.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        msg = f"{name} is no text"
+        raise TypeError(msg)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        msg = f"{name} holds half a surrogate pair"
+        raise ValueError(msg) from None
+    return value
+
+
+def _own(fields: Mapping[str, Any], columns: Columns) -> Labels:
+    facets, tags = (
+        frozenset(_values(fields[name], name, columns.separator)) for name in (columns.facets, columns.tags)
+    )
+    unfit = [facet for facet in sorted(facets) if not TAG_PATTERN.fullmatch(f"{facet}:x")]
+    if unfit:
+        msg = f"facet {unfit[0]!r} is no name: lower-case letters, digits and _, at most 40"
+        raise ValueError(msg)
+    stray = [tag for tag in sorted(tags) if tag.split(":", 1)[0] not in facets]
+    if stray:
+        msg = f"tag {stray[0]!r} belongs to none of the labelled facets {sorted(facets)}"
+        raise ValueError(msg)
+    return facets, _checked(tags)
+
+
+def _columns(fields: Mapping[str, Any], columns: Columns) -> Labels:
+    facets, tags = set(), set()
+    for facet, column in columns.facet.items():
+        cell = fields.get(column)
+        is_empty = cell is None or (isinstance(cell, str) and not cell.strip())
+        if is_empty or (isinstance(cell, float) and math.isnan(cell)):
+            continue
+        facets.add(facet)
+        if not (columns.none and cell == columns.none):
+            tags |= {f"{facet}:{value}" for value in _values(cell, column, columns.separator)}
+    return frozenset(facets), _checked(tags)
+
+
+def _checked(tags: Iterable[str]) -> frozenset[str]:
+    unfit = [tag for tag in sorted(tags) if not TAG_PATTERN.fullmatch(tag)]
+    if unfit:
+        msg = f"tag {unfit[0][:80]!r} is not facet:value with a value of 1 to 200 characters on one line"
+        raise ValueError(msg)
+    return frozenset(tags)
+
+
+def _values(cell: Any, name: str, separator: str) -> list[str]:
+    if isinstance(cell, str):
+        parts = cell.split(separator) if separator else [cell]
+        return [part.strip() for part in parts if part.strip()]
+    if cell is None:
+        return []
+    if isinstance(cell, bool | int | float):
+        return [str(cell).lower()]
+    if isinstance(cell, list) and all(isinstance(each, str) for each in cell):
+        return [text_of(each, name) for each in cell]
+    msg = f"{name} is no list of texts"
+    raise TypeError(msg)

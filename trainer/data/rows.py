@@ -1,0 +1,175 @@
+"""The rows of a labelled file: JSONL, CSV or Parquet, each with the place it stands at; bad ones are passed over."""
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from trainer.data.columns import Columns
+
+MAX_ROW_BYTES = 1 << 20
+_DELIMITERS = ",;\t"
+_BOM = b"\xef\xbb\xbf"
+_PARQUET_ROWS = 1_000
+
+
+class LabelledFileError(ValueError):
+    """A labelled file cannot be used; the message names file, line and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row's fields as they stand in the file; `line` is where it begins (Parquet: its number), from 1."""
+
+    file: Path
+    line: int
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be used, and why."""
+
+    file: Path
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}: {self.reason}"
+
+
+def rows_of(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
+    """The rows of a file, by the end of its name: `.csv`, `.tsv`, `.parquet`, anything else is JSONL; `.gz` too.
+
+    Raises:
+        LabelledFileError: the file is missing, is no such file, or a table lacks a column.
+    """
+    if not path.is_file():
+        msg = f"{path}: no such file"
+        raise LabelledFileError(msg)
+    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if kind.lower() == ".parquet":
+        return _parquet(path, columns)
+    return _text(path, columns, is_table=kind.lower() in {".csv", ".tsv"})
+
+
+def _text(path: Path, columns: Columns, *, is_table: bool) -> Iterator[Row | BadRow]:
+    lines = _Lines(path)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            lines.file = cast("BinaryIO", file)
+            yield from _csv(lines, columns) if is_table else _jsonl(lines)
+    except (OSError, EOFError, zlib.error) as error:
+        yield BadRow(path, lines.number + 1, f"the file cannot be read on from here: {error}")
+
+
+class _Lines:
+    """Lines as text, of bounded length: a longer one, or one that is no UTF-8, becomes a reason in `bad`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file: BinaryIO
+        self.number = 0
+        self.bad: str | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self.file.readline(MAX_ROW_BYTES + 1):
+            self.number += 1
+            if self.number == 1:
+                line = line.removeprefix(_BOM)
+            if len(line) > MAX_ROW_BYTES:
+                self.bad = f"longer than {MAX_ROW_BYTES} bytes"
+                while line and not line.endswith(b"\n"):
+                    line = self.file.readline(MAX_ROW_BYTES)
+                yield "\n"
+                continue
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                self.bad = f"not UTF-8 at byte {error.start + 1}: save the file as UTF-8"
+                yield line.decode(errors="replace")
+
+    def taken(self) -> str | None:
+        """What was wrong with the lines since the last call."""
+        bad, self.bad = self.bad, None
+        return bad
+
+
+def _jsonl(lines: _Lines) -> Iterator[Row | BadRow]:
+    for line in lines:
+        if reason := lines.taken():
+            yield BadRow(lines.path, lines.number, reason)
+        elif line.strip():
+            try:
+                fields = json.loads(line)
+            except json.JSONDecodeError as error:
+                yield BadRow(lines.path, lines.number, f"not JSON: {error.msg} at column {error.pos + 1}")
+                continue
+            except (ValueError, RecursionError) as error:
+                yield BadRow(lines.path, lines.number, f"not JSON: {error}")
+                continue
+            if isinstance(fields, dict):
+                yield Row(lines.path, lines.number, fields)
+            else:
+                yield BadRow(lines.path, lines.number, "not a JSON object")
+
+
+def _csv(lines: _Lines, columns: Columns) -> Iterator[Row | BadRow]:
+    text = iter(lines)
+    first = next(text, "")
+    delimiter = max(_DELIMITERS, key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
+    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    _check_header(lines.path, header, columns)
+    # Strict: a quote that is never closed would otherwise swallow the rows behind it without a word.
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    while True:
+        begins = lines.number + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            lines.taken()
+            yield BadRow(lines.path, begins, f"not CSV: {error}; is a quote not closed?")
+            continue
+        if cells is None:
+            return
+        if reason := lines.taken():
+            yield BadRow(lines.path, begins, reason)
+        elif cells and len(cells) != len(header):
+            yield BadRow(lines.path, begins, f"has {len(cells)} cells, the header has {len(header)}")
+        elif any(cells):
+            yield Row(lines.path, begins, dict(zip(header, cells, strict=True)))
+
+
+def _parquet(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
+    import pyarrow as pa  # noqa: PLC0415 (only those who read Parquet load it)
+    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+
+    number = 0
+    try:
+        with ParquetFile(path) as file:
+            _check_header(path, file.schema_arrow.names, columns)
+            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, use_threads=False):
+                for fields in batch.to_pylist():
+                    number += 1
+                    if sum(len(value) for value in fields.values() if isinstance(value, str | bytes)) > MAX_ROW_BYTES:
+                        yield BadRow(path, number, f"longer than {MAX_ROW_BYTES} bytes")
+                    else:
+                        yield Row(path, number, fields)
+    except (pa.ArrowException, OSError) as error:
+        msg = f"{path}: cannot be read as Parquet: {error}"
+        raise LabelledFileError(msg) from error
+
+
+def _check_header(path: Path, header: Sequence[str], columns: Columns) -> None:
+    repeated = sorted({name for name in header if header.count(name) > 1} & columns.used)
+    if repeated:
+        msg = f"{path}: two columns are named {repeated[0]!r}: rename one"
+        raise LabelledFileError(msg)
+    missing = columns.missing_in(header)
+    if missing:
+        msg = f"{path}: misses {', '.join(missing)}; its columns are {', '.join(header)}: map them with --column"
+        raise LabelledFileError(msg)

@@ -1,0 +1,69 @@
+"""Words of a product exchanged for others: synonyms, which leave the labels, and a facet's values, which do not."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from hangtag.schema import TagSchema
+from trainer.data.labelled import LabelledProduct
+from trainer.data.words import whole_words
+from trainer.recipe import RecipeError
+
+Values = Mapping[str, tuple[str, ...]]
+
+
+def swappable_values(schema: TagSchema, facets: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The values of these facets that are not blocked.
+
+    Raises:
+        RecipeError: one of them is no single facet, or stands above or below another: that one's labels would be wrong.
+    """
+    alone = {chain[0].name: chain[0] for chain in schema.chains if len(chain) == 1}
+    for name in facets:
+        if name not in alone:
+            msg = f"augmentation.values_of: {name!r} is no single facet without parent and children: leave it out"
+            raise RecipeError(msg)
+    blocked = set(schema.blocked)
+    return {name: tuple(value for value in alone[name].values if f"{name}:{value}" not in blocked) for name in facets}
+
+
+def with_other_value(product: LabelledProduct, values: Values, rng: random.Random) -> LabelledProduct:
+    """The product with another value of each of the facets: `red dress` becomes `blue dress`, `color:red` `color:blue`.
+
+    A facet changes only where the title names the value of its one tag and no other value of it.
+    """
+    for facet, its_values in values.items():
+        tags = product.tags_of(facet)
+        others = [value for value in its_values if f"{facet}:{value}" not in tags]
+        if len(tags) != 1 or not others:
+            continue
+        (tag,) = tags
+        value = tag.split(":", 1)[1]
+        named = {found.group().casefold() for found in whole_words(its_values).finditer(product.title)}
+        if named != {value.casefold()}:
+            continue
+        other = rng.choice(others)
+        title, description = (_exchanged(value, other, text) for text in (product.title, product.description))
+        tags_now = product.tags - tags | {f"{facet}:{other}"}
+        product = replace(product, title=title, description=description, tags=tags_now)
+    return product
+
+
+def with_synonyms(text: str, groups: tuple[tuple[str, ...], ...], rng: random.Random) -> str:
+    """The text with every word of a group exchanged for one of the group, drawn at random (it may stay)."""
+    group_of = {word.casefold(): group for group in groups for word in group}
+    words = whole_words(tuple(group_of))
+    return words.sub(lambda found: _cased(rng.choice(group_of[found.group().casefold()]), found.group()), text)
+
+
+def _exchanged(value: str, other: str, text: str) -> str:
+    return whole_words((value,)).sub(lambda found: _cased(other, found.group()), text)
+
+
+def _cased(word: str, like: str) -> str:
+    """The word in capitals, with a capital, or as it is, as the one it stands for."""
+    if like.isupper() and len(like) > 1:
+        return word.upper()
+    if like.istitle() and " " in like:
+        return word.title()
+    return word[:1].upper() + word[1:] if like[:1].isupper() else word
