@@ -78,7 +78,7 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         TrainingSet(train, recipe, schema, tokenizer),
         examples_of(validation, schema, tokenizer),
         validation,
-        _fingerprint(files),
+        fingerprint_of(files),
     )
 
 
@@ -93,7 +93,8 @@ def _load_best(model: TagModel, run: RunFolder) -> None:
         raise RecipeError(msg) from error
 
 
-def _fingerprint(files: list[Path]) -> str:
+def fingerprint_of(files: list[Path]) -> str:
+    """sha256, hex, over the sha256 of each file."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())

@@ -101,16 +101,17 @@ def judge(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -
             cuts = np.array([tagger.bundle.thresholds.tags[tag].review for tag in facet.tags])
             fits = np.exp(log_confidences[rows, schema.slices[facet.name]]) >= cuts
             found = [{tag for tag, fit in zip(facet.tags, row_fits, strict=True) if fit} for row_fits in fits]
-        facets[facet.name] = _facet_score(facet, truth, found, [served[row] for row in rows])
+        facets[facet.name] = facet_score(facet, truth, found, [served[row] for row in rows])
     if not facets:
         msg = f"no product is labelled for a facet of the bundle: {[facet.name for facet in schema.facets]}"
         raise ValueError(msg)
     return Evaluation(facets)
 
 
-def _facet_score(
+def facet_score(
     facet: Facet, truth: Sequence[set[str]], found: Sequence[set[str]], served: Sequence[TagSet]
 ) -> FacetScore:
+    """A facet's figures from each labelled product's true tags, those it was told and what was served of it."""
     binarizer = MultiLabelBinarizer().fit([*truth, *found])
     labels, y_true, y_pred = list(binarizer.classes_), binarizer.transform(truth), binarizer.transform(found)
 

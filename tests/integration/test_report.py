@@ -1,0 +1,98 @@
+"""The report of a real small run: whole, self-contained, and safe against what products say."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed (extra train)")
+pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra train)")
+
+from typer.testing import CliRunner
+
+from hangtag.cli.app import app
+from tests.integration.tiny_shop import recipe, write_base, write_data
+from trainer.recipe import RecipeError
+from trainer.reporting.report import write_report
+from trainer.train import train
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    base = write_base(tmp_path_factory.mktemp("base"))
+    data = write_data(tmp_path_factory.mktemp("data"))
+    # What names no color is a mistake for certain, and would run if it were not escaped.
+    hostile = {"product_id": "evil", "title": "<script>alert(1)</script>", "facets": ["color"], "tags": ["color:blue"]}
+    hostile = [
+        hostile | {"product_id": f"evil-{color}", "tags": [f"color:{color}"]} for color in ("red", "blue", "green")
+    ]
+    with (data / "validation.jsonl").open("a") as file:
+        file.write("".join("\n" + json.dumps(line) for line in hostile))
+    run = tmp_path_factory.mktemp("run")
+    train(recipe(base, epochs=3), data, run, run / "bundle")
+    report = write_report(run, data)
+    return run, data, report, report.path.read_text()
+
+
+class Page(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.scripts = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.scripts += tag == "script"
+        self.links += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href"}]
+
+
+def test_page_needs_nothing_else(made):
+    *_, html = made
+
+    assert all(link.startswith("#") for link in Page(html).links)
+    assert not re.search(r"url\(\s*['\"]?(?!#)|@import", html)
+    assert len(html.encode()) < 3_000_000
+
+
+def test_texts_of_products_are_shown_and_never_run(made):
+    *_, html = made
+
+    assert "&lt;script&gt;alert(1)" in html
+    assert Page(html).scripts == 1
+
+
+def test_figures_are_those_of_the_evaluation(made):
+    run, _data, report, html = made
+    score = json.loads((run / "outcome.json").read_text())["evaluation"]["facets"]["color"]
+    told = report.to_json()["facets"]["color"]
+
+    assert told["f1"] == pytest.approx(score["weighted_f1"])
+    assert f"{100 * score['weighted_f1']:.1f}" in html
+    assert told["products"] == score["support"] == 63
+    # A model that says the most frequent tag is beaten by whatever has learned anything.
+    assert len(told["baselines"]) == 3
+    assert min(told["baselines"].values()) < told["f1"]
+
+
+def test_every_promised_part_is_there(made):
+    *_, html = made
+
+    assert html.count("<svg") >= 5
+    for word in ("Learning", "aseline", "alibration", "AUTO", "mistake", "cost", "color:red", "theme:cat"):
+        assert word.lower() in html.lower(), word
+
+
+def test_command_writes_the_page_and_names_what_is_missing(made, tmp_path):
+    run, data, *_ = made
+    done = CliRunner().invoke(
+        app, ["report", str(run), "--data", str(data), "--out", str(tmp_path / "r.html"), "--no-baselines", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "r.html").is_file()
+    assert json.loads(done.stdout)["facets"]["theme"]["baselines"] == {}
+
+    failed = CliRunner().invoke(app, ["report", str(tmp_path / "none")])
+    assert "holds no run" in str(failed.exception)
+    with pytest.raises(RecipeError, match="no run"):
+        write_report(tmp_path, data)

@@ -1,0 +1,164 @@
+"""What a report is made from: the run, its files and what its bundle says of the validation products."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from hangtag.bundle import Bundle, BundleError, load_bundle
+from hangtag.bundle.files import TOKENIZER
+from hangtag.engine import open_engine
+from hangtag.tagger import Tagger
+from hangtag.tagset import TagSet
+from hangtag.tokens import ProductTokenizer
+from trainer.data.labelled import LabelledProduct, read_labelled
+from trainer.data.weak_labels import weakly_labelled
+from trainer.judging.evaluate import Evaluation, judge, scores_of
+from trainer.prepared import fingerprint_of
+from trainer.recipe import Recipe, Source
+from trainer.run_folder import Epoch, RunFolder
+
+# Products that are tagged before the clock starts.
+_WARM_UP = 64
+
+
+class ReportError(ValueError):
+    """There is no report to be made; the message says what is missing and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProducts:
+    """A source of the recipe with its products, and how many of those it trains on reach the token limit."""
+
+    source: Source
+    train: list[LabelledProduct]
+    validation: list[LabelledProduct]
+    truncated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How long the bundle took for `products` on this machine: tokens, engine and decoding."""
+
+    products: int
+    seconds: float
+    core_seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Products a second, all cores at work."""
+        return self.products / self.seconds
+
+    def cost_of_a_million(self, core_hour_price: float) -> float:
+        """The price of a million products, in the currency of the price of one core for an hour."""
+        return self.core_seconds / self.products * 1e6 / 3600 * core_hour_price
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The run and, row by row, what its bundle says of the validation products.
+
+    `confidences` float32 (products, tags); `chosen` the schema position of each single facet's one tag, (products,).
+    """
+
+    recipe: Recipe
+    history: list[Epoch]
+    outcome: dict[str, Any]
+    bundle: Bundle
+    sources: list[SourceProducts]
+    confidences: NDArray[np.float32]
+    chosen: dict[str, NDArray[np.int64]]
+    served: list[TagSet]
+    evaluation: Evaluation
+    speed: Speed
+
+    @property
+    def train(self) -> list[LabelledProduct]:
+        """The products of all sources' training files."""
+        return [product for source in self.sources for product in source.train]
+
+    @property
+    def validation(self) -> list[LabelledProduct]:
+        """Those of their validation files: the rows of all that stands here."""
+        return [product for source in self.sources for product in source.validation]
+
+    @property
+    def copies(self) -> int:
+        """Validation products whose text is that of a training product, letter by letter."""
+        known = {product.text for product in self.train}
+        return sum(product.text in known for product in self.validation)
+
+
+def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: None) -> Gathered:
+    """Read a finished run and its files below `data`, and tag the validation products with its bundle.
+
+    Raises:
+        RecipeError: `run` holds no finished run.
+        LabelledFileError: a file is missing or has a bad line.
+        ReportError: the files or the bundle are not those of the run.
+    """
+    folder = RunFolder(run)
+    recipe, outcome = folder.recipe(), folder.outcome()
+    on_stage("Reading the run and its files")
+    place, bundle = _bundle_of(run, outcome)
+    files = [data / name for source in recipe.sources for name in (*source.train, *source.validation)]
+    tokenizer = ProductTokenizer(Tokenizer.from_file(str(place / TOKENIZER)), recipe.max_tokens)
+    sources = [_read(source, data, tokenizer) for source in recipe.sources]
+    if fingerprint_of(files) != bundle.manifest.data_fingerprint:
+        msg = f"the files below {data} are not those that {run} was made from: name the folder of that time with --data"
+        raise ReportError(msg)
+    on_stage("Tagging the validation products")
+    products = [product for source in sources for product in source.validation]
+    engine = open_engine(bundle, "cpu")
+    try:
+        tagger = Tagger.of(bundle, engine)
+        scores_of(tagger, products[:_WARM_UP])
+        started, cores_started = time.perf_counter(), time.process_time()
+        logits = scores_of(tagger, products)
+        served = tagger.decode(logits)
+        speed = Speed(len(products), time.perf_counter() - started, time.process_time() - cores_started)
+    finally:
+        engine.close()
+    log_confidences = tagger.decoder.log_confidences(logits)
+    return Gathered(
+        recipe,
+        folder.history(),
+        outcome,
+        bundle,
+        sources,
+        np.exp(log_confidences),
+        tagger.decoder.chosen(log_confidences),
+        served,
+        judge(tagger, products, logits),
+        speed,
+    )
+
+
+def _bundle_of(run: Path, outcome: dict[str, Any]) -> tuple[Path, Bundle]:
+    # The second: the run's folder was copied from elsewhere.
+    for place in (Path(outcome["bundle"]), run / "bundle"):
+        try:
+            bundle = load_bundle(place)
+        except BundleError:
+            continue
+        if bundle.version == outcome["version"]:
+            return place, bundle
+    msg = (
+        f"the bundle that {run} made (version {outcome['version'][:12]}) is not in {outcome['bundle']}: run the same "
+        "`hangtag train` again, it only makes the bundle anew"
+    )
+    raise ReportError(msg)
+
+
+def _read(source: Source, data: Path, tokenizer: ProductTokenizer) -> SourceProducts:
+    train = weakly_labelled(read_labelled([data / name for name in source.train], source.columns), source)
+    tokens = tokenizer([product.text for product in train])
+    truncated = sum(len(each) >= tokenizer.max_tokens for each in tokens)
+    return SourceProducts(
+        source, train, read_labelled([data / name for name in source.validation], source.columns), truncated
+    )

@@ -1,0 +1,87 @@
+"""The page: everything a report says as one HTML file that needs nothing else."""
+
+import json
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from hangtag.thresholds import Cut
+from trainer.reporting import plots
+from trainer.reporting.baselines import Baseline
+from trainer.reporting.findings import Findings
+from trainer.reporting.gather import Gathered
+from trainer.reporting.summary import figure_of
+
+_PACKAGES = ("hangtag", "torch", "transformers", "scikit-learn", "numpy", "tokenizers", "openvino")
+
+
+def page_of(
+    gathered: Gathered, findings: Sequence[Findings], baselines: Sequence[Baseline], summary: str, price: float
+) -> str:
+    """The HTML. Texts of products and tags are escaped; pictures, style and script stand in it."""
+    environment = Environment(
+        loader=PackageLoader("trainer", "reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "points": _points, "count": _count, "cut": _cut, "short": _short}
+    metrics = gathered.bundle.manifest.metrics
+    promise = metrics.get("promise")
+    return environment.get_template("report.html.j2").render(
+        run=gathered,
+        findings=findings,
+        baselines=baselines,
+        figure_of=figure_of,
+        summary=summary,
+        price=price,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        promise=promise,
+        cross_fitted=metrics.get("cross_fitted", {}),
+        cuts=gathered.bundle.thresholds.tags,
+        curves=Markup(plots.learning_curves(gathered.history)),  # noqa: S704 (drawn by us)
+        pictures={
+            each.facet.name: (
+                Markup(plots.precision_coverage(each, promise and promise["precision"])),  # noqa: S704
+                Markup(plots.reliability(each)),  # noqa: S704
+            )
+            for each in findings
+        },
+        recipe=json.dumps(gathered.recipe.model_dump(mode="json"), indent=1, ensure_ascii=False),
+        made_with=_made_with(),
+    )
+
+
+def _made_with() -> dict[str, Any]:
+    return {name: version(name) for name in _PACKAGES} | {
+        "Python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _cut(cut: Cut, band: str) -> str:
+    threshold: float = getattr(cut, band)
+    return "never" if threshold > 1 else f"{threshold:.2f}"
+
+
+def _short(text: str, length: int) -> str:
+    """The first `length` characters."""
+    return text if len(text) <= length else f"{text[:length].rstrip()} ..."
