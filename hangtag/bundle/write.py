@@ -11,7 +11,7 @@ from typing import Any
 from hangtag.bundle.bundle import check_fit
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError
-from hangtag.bundle.files import CALIBRATION, MANIFEST, MODEL, SCHEMA, THRESHOLDS, TOKENIZER
+from hangtag.bundle.files import CALIBRATION, MANIFEST, MAX_BYTES, MODEL, SCHEMA, THRESHOLDS, TOKENIZER
 from hangtag.bundle.load import load_bundle
 from hangtag.bundle.manifest import Manifest
 from hangtag.bundle.weight_file import weights_to_bytes
@@ -77,6 +77,32 @@ def write_bundle(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return manifest
+
+
+def copy_bundle(source: Path, folder: Path, keep: Path | None = None) -> None:
+    """Put a copy of the bundle in `source` into `folder`, whole or not at all, and what was there into `keep`.
+
+    Raises:
+        BundleError: `source` is no bundle, or `folder` or `keep` hold something that is none.
+        OSError: the disk.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 (likewise)
+    for place in (folder, keep):
+        if place is not None:
+            _check_place(place)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        part.chmod(0o755)
+        for file in MAX_BYTES:
+            _write(part / file, (source / file).read_bytes())
+        load_bundle(part)
+        if keep is not None and folder.is_dir():
+            shutil.rmtree(keep, ignore_errors=True)
+            shutil.copytree(folder, keep)
+        _put_in_place(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _check_place(folder: Path) -> None:

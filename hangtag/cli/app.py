@@ -9,6 +9,7 @@ from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
 from hangtag.cli.publish import publish
+from hangtag.cli.release import release
 from hangtag.cli.report import report
 from hangtag.cli.serve import serve
 from hangtag.cli.tags import suggest, tags
@@ -27,7 +28,7 @@ app = typer.Typer(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, publish, deadletters),
     "Run": (up, work, serve, config),
-    "Train": (train, evaluate, report),
+    "Train": (train, evaluate, report, release),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.preprocessing import MultiLabelBinarizer
 
@@ -83,24 +84,37 @@ def scores_of(
     return result
 
 
-def judge(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -> Evaluation:
-    """Compare what the logits, shape (products, tags), say with the labels."""
+def told(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
+    """Which tags are told of each product, both of shape (products, tags), as if every facet applied.
+
+    Of single facets the top tag, of multi facets those in REVIEW or AUTO.
+    """
     schema, decoder = tagger.bundle.schema, tagger.decoder
     log_confidences = decoder.log_confidences(logits)
-    chosen = decoder.chosen(log_confidences)
-    served = decoder.decode(logits)
+    result = np.zeros(logits.shape, bool)
+    for positions in decoder.chosen(log_confidences).values():
+        result[np.arange(len(logits)), positions] = True
+    for facet in schema.facets:
+        if facet.kind is FacetKind.MULTI:
+            where = schema.slices[facet.name]
+            cuts = np.array([tagger.bundle.thresholds.tags[tag].review for tag in facet.tags])
+            result[:, where] = np.exp(log_confidences[:, where]) >= cuts
+    return result
+
+
+def judge(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -> Evaluation:
+    """Compare what the logits, shape (products, tags), say with the labels."""
+    schema = tagger.bundle.schema
+    tells = told(tagger, logits)
+    served = tagger.decode(logits)
     facets = {}
     for facet in schema.facets:
         rows = [row for row, product in enumerate(products) if facet.name in product.facets]
         if not rows:
             continue
         truth = [{tag for tag in products[row].tags if tag.startswith(f"{facet.name}:")} for row in rows]
-        if facet.kind is FacetKind.SINGLE:
-            found = [{schema.tags[chosen[facet.name][row]]} for row in rows]
-        else:
-            cuts = np.array([tagger.bundle.thresholds.tags[tag].review for tag in facet.tags])
-            fits = np.exp(log_confidences[rows, schema.slices[facet.name]]) >= cuts
-            found = [{tag for tag, fit in zip(facet.tags, row_fits, strict=True) if fit} for row_fits in fits]
+        fits = tells[rows, schema.slices[facet.name]]
+        found = [{tag for tag, fit in zip(facet.tags, row_fits, strict=True) if fit} for row_fits in fits]
         facets[facet.name] = facet_score(facet, truth, found, [served[row] for row in rows])
     if not facets:
         msg = f"no product is labelled for a facet of the bundle: {[facet.name for facet in schema.facets]}"

@@ -78,8 +78,8 @@ def _served(findings: Sequence[Findings]) -> str:
         return f"Nothing is sure enough to be served on its own yet: {100 * review / asked:.0f} % goes to a person."
     return (
         f"Asked for a facet of a product, it answers on its own (AUTO) in {100 * auto / asked:.0f} of 100 cases, "
-        f"and {100 * right / told:.1f} % of these tags are right; in {100 * review / asked:.0f} it has only suggestions for "
-        f"a person (REVIEW) and in {100 * (asked - auto - review) / asked:.0f} it says nothing."
+        f"and {100 * right / told:.1f} % of these tags are right; in {100 * review / asked:.0f} it has only "
+        f"suggestions for a person (REVIEW) and in {100 * (asked - auto - review) / asked:.0f} it says nothing."
     )
 
 

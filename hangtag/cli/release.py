@@ -1,0 +1,119 @@
+"""`hangtag release`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hangtag.cli.errors import CommandError
+from hangtag.cli.stopping import Stopped, stopping
+
+if TYPE_CHECKING:  # these bring scikit-learn with them
+    from trainer.releasing.compare import Difference, TagDifference
+    from trainer.releasing.gate import Verdict
+
+# Tags that are shown of those that gain and of those that lose.
+_SHOWN = 10
+
+
+def release(
+    candidate: Annotated[Path, typer.Argument(help="the new bundle's folder")],
+    against: Annotated[str, typer.Option(help="the current bundle: its folder or `starter`")],
+    data: Annotated[list[Path], typer.Option(help="labelled file; repeat it. Neither should be trained on these")],
+    to: Annotated[Path | None, typer.Option(help="where the candidate is put if it passes")] = None,
+    max_loss: Annotated[float, typer.Option(min=0, help="points of F1 that a facet may lose")] = 0.5,
+    max_tag_loss: Annotated[float, typer.Option(min=0, help="points of F1 that a tag may lose")] = 5.0,
+    max_slowdown: Annotated[float, typer.Option(min=0, help="part of the speed that may be lost")] = 0.1,
+    max_size: Annotated[float, typer.Option(min=0.001, help="MB")] = 40.0,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="tags of the current one may be gone")] = False,
+    json: Annotated[Path | None, typer.Option("--json", help="write every figure here")] = None,
+) -> None:
+    """Say whether a bundle may take another one's place, and put it there. The exit code is 1 if it is refused.
+
+    Both tag the same products on the processor's engine; a loss counts when it is beyond its limit and a bootstrap
+    interval says that it is no chance. What was at --to before is kept beside it as NAME.previous.
+
+    Example: hangtag release runs/new/bundle --against runs/shop/bundle --data validation.jsonl --to bundles/shop
+    """
+    console = Console(stderr=True)
+    try:
+        from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from trainer.releasing.gate import Limits, judge_release  # noqa: PLC0415 (scikit-learn loads only here)
+    except ImportError as error:
+        msg = f"{error}; releasing needs more packages: pip install 'hangtag[train]'"
+        raise CommandError(msg) from error
+    from hangtag.bundle import STARTER, copy_bundle  # noqa: PLC0415
+    from hangtag.settings import ModelSettings  # noqa: PLC0415
+    from hangtag.tagger import open_tagger  # noqa: PLC0415
+
+    limits = Limits(
+        loss=max_loss,
+        tag_loss=max_tag_loss,
+        slowdown=max_slowdown,
+        megabytes=max_size,
+        allow_missing=allow_missing,
+    )
+    try:
+        with stopping(), console.status("reading") as status:
+            products = read_labelled(data)
+            folders = (STARTER if against == "starter" else Path(against), candidate)
+            current, offered = (open_tagger(ModelSettings(bundle=str(folder), engine="cpu")) for folder in folders)
+            sizes = [sum(file.stat().st_size for file in folder.iterdir()) / 1e6 for folder in folders]
+            verdict = judge_release(current, offered, products, (sizes[0], sizes[1]), limits, status.update)
+            if to is not None and not verdict.refused:
+                copy_bundle(candidate, to, to.with_name(to.name + ".previous"))
+    except (LabelledFileError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    except Stopped:
+        console.print("stopped; nothing was released")
+        raise typer.Exit(130) from None
+    if json is not None:
+        json.write_bytes(orjson.dumps(verdict.to_json(), option=orjson.OPT_INDENT_2))
+    _print(verdict)
+    if verdict.refused:
+        raise typer.Exit(1)
+    if to is not None:
+        Console(soft_wrap=True).print(f"{candidate} is now in {to}; what was there before: {to}.previous")
+
+
+def _print(verdict: "Verdict") -> None:
+    console = Console()
+    table = Table("facet", "products", "F1 now", "candidate", "difference", "macro F1", "AUTO tags", "right")
+    for facet in verdict.facets:
+        served = verdict.served[facet.facet]
+        table.add_row(
+            facet.facet,
+            f"{facet.products:,}",
+            f"{facet.f1.current:.2f}",
+            f"{facet.f1.candidate:.2f}",
+            _told(facet.f1),
+            _told(facet.macro_f1),
+            f"{served.tags:,}",
+            f"{served.right / served.tags:.1%}" if served.tags else "",
+        )
+    console.print(table)
+    tags = sorted((tag for facet in verdict.facets for tag in facet.tags), key=lambda each: each.f1.points)
+    console.print(_tags("lose", [tag for tag in tags if tag.f1.points < 0][:_SHOWN]))
+    console.print(_tags("gain", [tag for tag in reversed(tags) if tag.f1.points > 0][:_SHOWN]))
+    now, new = verdict.megabytes
+    console.print(f"speed {verdict.speed:.2f} of the current one's; {new:.1f} MB, now {now:.1f}")
+    console.print(f"tags: {len(verdict.new)} new, {len(verdict.missing)} gone")
+    for warning in verdict.warnings:
+        console.print(f"[yellow]warning[/] {warning}")
+    for reason in verdict.refused:
+        console.print(f"[red]refused[/] {reason}")
+    console.print("[red bold]REFUSED[/]" if verdict.refused else "[green bold]PASSED[/]")
+
+
+def _tags(title: str, tags: "list[TagDifference]") -> Table:
+    table = Table("tag", "support", "F1 now", "candidate", "difference", title=f"tags that {title}")
+    for tag in tags:
+        table.add_row(tag.tag, str(tag.support), f"{tag.f1.current:.1f}", f"{tag.f1.candidate:.1f}", _told(tag.f1))
+    return table
+
+
+def _told(difference: "Difference") -> str:
+    return f"{difference.points:+.2f} ({difference.low:+.2f} to {difference.high:+.2f})"

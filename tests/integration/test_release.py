@@ -1,0 +1,217 @@
+"""The release gate on real bundles: what passes, what is refused and why, and what is put in place."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+
+from typer.testing import CliRunner
+
+from hangtag.bundle import BundleError, copy_bundle, load_bundle
+from hangtag.cli.app import app
+from hangtag.engine import open_engine
+from hangtag.tagger import Tagger
+from hangtag.thresholds import Cut
+from tests.bundles import write_tiny_bundle
+from trainer.data.labelled import LabelledProduct
+from trainer.judging.evaluate import judge, scores_of
+from trainer.releasing.compare import RESAMPLES, compare
+from trainer.releasing.gate import Limits, judge_release
+
+WORDS = ["red", "blue", "dress", "shoe", "cat", "food", "game", "space"]
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundle") / "now"
+    write_tiny_bundle(folder, cut=Cut(auto=0.5, review=0.3))
+    bundle = load_bundle(folder)
+    engine = open_engine(bundle, "cpu")
+    yield Tagger.of(bundle, engine)
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def products(tagger):
+    """Texts whose labels are what the bundle says of them, a tenth of them another segment."""
+    rng = np.random.default_rng(0)
+    titles = [" ".join(rng.choice(WORDS, size=rng.integers(2, 7))) for _ in range(400)]
+    bare = [LabelledProduct(str(at), title, "", "", frozenset(), frozenset()) for at, title in enumerate(titles)]
+    logits = scores_of(tagger, bare)
+    schema, chosen = tagger.bundle.schema, tagger.decoder.chosen(tagger.decoder.log_confidences(logits))
+    genres = logits[:, schema.slices["genre"]] > 0
+    result = []
+    for row, product in enumerate(bare):
+        segment = schema.tags[chosen["segment"][row]]
+        if rng.random() < 0.1:
+            segment = rng.choice([tag for tag in schema.facets[0].tags if tag != segment])
+        tags = {str(segment)} | {tag for tag, fits in zip(schema.facets[3].tags, genres[row], strict=True) if fits}
+        result.append(replace(product, facets=frozenset({"segment", "genre"}), tags=frozenset(tags)))
+    return result
+
+
+class Damaged:
+    """The bundle's own engine, with logits changed behind it."""
+
+    def __init__(self, engine, change) -> None:
+        self._engine, self._change = engine, change
+
+    def forward(self, batch):
+        return self._change(self._engine.forward(batch).copy())
+
+
+def damaged(tagger: Tagger, change) -> Tagger:
+    return replace(tagger, engine=Damaged(tagger.engine, change))
+
+
+def gate(now: Tagger, new: Tagger, products, **limits):
+    return judge_release(now, new, products, (1.0, 1.0), Limits(**({"slowdown": 10} | limits)))
+
+
+def test_figures_are_those_of_the_evaluation(tagger, products):
+    facets, served = compare(tagger, tagger, products)
+    judged = judge(tagger, products, scores_of(tagger, products)).facets
+
+    for facet in facets:
+        expected = judged[facet.facet]
+        average = expected.weighted_f1 if facet.facet == "segment" else expected.micro_f1
+        assert facet.f1.candidate == pytest.approx(100 * average, abs=1e-3)
+        assert facet.macro_f1.candidate == pytest.approx(100 * expected.macro_f1, abs=1e-3)
+        for tag in facet.tags:
+            assert tag.f1.candidate == pytest.approx(100 * expected.tags[tag.tag].f1, abs=1e-3)
+    told = served["segment"]
+    assert told.right / told.tags == pytest.approx(judged["segment"].auto_precision)
+
+
+def test_the_same_bundle_passes(tagger, products):
+    verdict = gate(tagger, tagger, products)
+
+    assert not verdict.refused
+    assert verdict.facets[0].f1.low == verdict.facets[0].f1.high == 0
+
+
+def test_a_tag_that_is_lost_is_refused_and_named(tagger, products):
+    tag = "genre:rpg"
+    at = tagger.bundle.schema.index[tag]
+
+    def forget(logits):
+        logits[:, at] = -20
+        return logits
+
+    verdict = gate(tagger, damaged(tagger, forget), products, loss=100)
+
+    assert [reason.split(": ")[0] for reason in verdict.refused] == [tag]
+    assert gate(tagger, damaged(tagger, forget), products, loss=100, tag_loss=100).refused == []
+
+
+def test_a_loss_that_may_be_chance_is_a_warning(tagger, products):
+    schema = tagger.bundle.schema
+    chosen = tagger.decoder.chosen(tagger.decoder.log_confidences(scores_of(tagger, products)))["segment"]
+    few = [product for product, at in zip(products, chosen, strict=True) if schema.tags[at] in product.tags][:40]
+    hit = iter([True])
+
+    def slip(logits):
+        # One product of forty is told another segment.
+        if next(hit, False):
+            where = schema.slices["segment"]
+            logits[0, where] = -logits[0, where]
+        return logits
+
+    verdict = gate(tagger, damaged(tagger, slip), few)
+    facet = next(each for each in verdict.facets if each.facet == "segment")
+
+    assert facet.f1.points < -0.5
+    assert facet.f1.high >= 0
+    assert verdict.refused == []
+    assert any("segment" in warning for warning in verdict.warnings)
+
+
+def test_a_broken_promise_is_refused(tagger, products):
+    def promising(precision: float) -> Tagger:
+        manifest = tagger.bundle.manifest.model_copy(update={"metrics": {"promise": {"precision": precision}}})
+        return replace(tagger, bundle=replace(tagger.bundle, manifest=manifest))
+
+    assert any("are promised" in reason for reason in gate(tagger, promising(0.97), products).refused)
+    assert not gate(tagger, promising(0.5), products).refused
+
+
+def test_slow_large_and_missing_are_refused(tagger, products):
+    verdict = judge_release(tagger, tagger, products, (1.0, 50.0), Limits(megabytes=40, slowdown=10))
+    assert verdict.refused == ["it has 50.0 MB, more than 40"]
+
+    def slow(logits):
+        import time
+
+        time.sleep(0.2)
+        return logits
+
+    assert "speed" in gate(tagger, damaged(tagger, slow), products, slowdown=0.1).refused[0]
+
+
+def test_interval_covers_the_true_difference(tagger):
+    """Of candidates whose true difference is known the 95 % interval holds it about 95 % of the time."""
+    from hangtag.schema import FacetKind
+    from trainer.releasing.compare import _facet
+
+    rng = np.random.default_rng(1)
+
+    def drawn(count):
+        truth = np.eye(3, dtype=bool)[rng.integers(0, 3, count)]
+        said = [np.where((rng.random(count) < share)[:, None], truth, np.roll(truth, 1, 1)) for share in (0.85, 0.80)]
+        return truth, said
+
+    covered, runs = 0, 100
+    for _ in range(runs):
+        truth, said = drawn(300)
+        draws = rng.multinomial(300, np.full(300, 1 / 300), size=RESAMPLES // 4)
+        found = _facet("segment", FacetKind.SINGLE, ("a", "b", "c"), truth, said, draws).f1
+        covered += found.low <= -5 <= found.high
+
+    assert 87 <= covered <= 100
+
+
+def test_command_releases_keeps_the_previous_and_refuses(tagger, products, tmp_path):
+    now, new, place = (tmp_path / name for name in ("now", "new", "place"))
+    write_tiny_bundle(now, cut=Cut(auto=0.5, review=0.3))
+    write_tiny_bundle(new, seed=3, cut=Cut(auto=0.5, review=0.3))
+    copy_bundle(now, place)
+    (tmp_path / "data.jsonl").write_text(
+        "\n".join(
+            json.dumps(
+                {"product_id": p.product_id, "title": p.title, "facets": sorted(p.facets), "tags": sorted(p.tags)}
+            )
+            for p in products
+        )
+    )
+
+    def release(candidate, *more):
+        options = ["--against", str(now), "--data", str(tmp_path / "data.jsonl"), "--to", str(place)]
+        return CliRunner().invoke(app, ["release", str(candidate), *options, "--max-slowdown", "9", *more])
+
+    refused = release(new)
+    assert refused.exit_code == 1, refused.output
+    assert "REFUSED" in refused.output
+    assert load_bundle(place).version == load_bundle(now).version
+
+    passed = release(new, "--max-loss", "100", "--max-tag-loss", "100", "--json", str(tmp_path / "v.json"))
+    assert passed.exit_code == 0, passed.output
+    assert load_bundle(place).version == load_bundle(new).version
+    assert load_bundle(tmp_path / "place.previous").version == load_bundle(now).version
+    assert json.loads((tmp_path / "v.json").read_text())["refused"] == []
+
+
+def test_a_copy_that_fails_leaves_what_is_there(tmp_path):
+    write_tiny_bundle(tmp_path / "now")
+    write_tiny_bundle(tmp_path / "new", seed=3)
+    with (tmp_path / "new" / "model.safetensors").open("ab") as file:
+        file.write(b"x")
+    before = load_bundle(tmp_path / "now").version
+
+    with pytest.raises(BundleError, match="model.safetensors"):
+        copy_bundle(tmp_path / "new", tmp_path / "now", tmp_path / "now.previous")
+
+    assert load_bundle(tmp_path / "now").version == before
+    assert {path.name for path in tmp_path.iterdir()} == {"now", "new"}

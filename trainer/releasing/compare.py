@@ -1,0 +1,188 @@
+"""Two bundles on the same labelled products: differences of F1 with bootstrap intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
+
+from hangtag.schema import FacetKind
+from hangtag.tagger import Tagger
+from trainer.data.labelled import LabelledProduct
+from trainer.judging.evaluate import scores_of, told
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+RESAMPLES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Candidate less current, in points: `low` to `high` is the 95 % bootstrap interval (percentiles)."""
+
+    current: float
+    candidate: float
+    low: float
+    high: float
+
+    @property
+    def points(self) -> float:
+        """The difference."""
+        return self.candidate - self.current
+
+
+@dataclass(frozen=True, slots=True)
+class TagDifference:
+    """A tag's F1; `support` products carry it, `q` is the chance that so clear a loss is none, among all tags.
+
+    That is the one-sided bootstrap probability after Benjamini and Hochberg 1995.
+    """
+
+    tag: str
+    f1: Difference
+    support: int
+    q: float
+
+
+@dataclass(frozen=True, slots=True)
+class FacetDifference:
+    """A facet that both bundles have: `products` are labelled for it; `f1` is weighted for single, micro for multi."""
+
+    facet: str
+    products: int
+    f1: Difference
+    macro_f1: Difference
+    tags: Sequence[TagDifference]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """AUTO tags that a bundle serves of labelled products: `tags` of them, `right`."""
+
+    tags: int
+    right: int
+
+
+def compare(
+    current: Tagger, candidate: Tagger, products: Sequence[LabelledProduct], seed: int = 7
+) -> tuple[list[FacetDifference], dict[str, Served]]:
+    """The differences of every facet that both have, and what the candidate serves of each of its facets.
+
+    Both are judged on the same resamples of the products, so that what is hard for both cancels out (Efron and
+    Tibshirani 1993, chapter 16).
+
+    Raises:
+        ValueError: no product is labelled for a facet that both have.
+    """
+    logits = scores_of(candidate, products)
+    tells = [told(current, scores_of(current, products)), told(candidate, logits)]
+    draws = np.random.default_rng(seed).multinomial(
+        len(products), np.full(len(products), 1 / len(products)), size=RESAMPLES
+    )
+    facets = []
+    for facet in candidate.bundle.schema.facets:
+        rows = np.array([facet.name in product.facets for product in products])
+        if facet.name not in current.bundle.schema.slices or not rows.any():
+            continue
+        prefix = f"{facet.name}:"
+        labels = {tag for product in products for tag in product.tags if tag.startswith(prefix)}
+        tags = sorted(labels.union(facet.tags, current.bundle.schema.tags[current.bundle.schema.slices[facet.name]]))
+        truth = _matrix([product.tags for product in products], tags)[rows]
+        said = [_columns(tagger, each, tags)[rows] for tagger, each in zip((current, candidate), tells, strict=True)]
+        facets.append(_facet(facet.name, facet.kind, tags, truth, said, draws[:, rows]))
+    if not facets:
+        msg = "no product is labelled for a facet that both bundles have: name files with such labels"
+        raise ValueError(msg)
+    return _with_q(facets), _served(candidate, logits, products)
+
+
+def _facet(
+    name: str, kind: FacetKind, tags: Sequence[str], truth: Flags, said: Sequence[Flags], draws: NDArray[np.int64]
+) -> FacetDifference:
+    once = np.ones((1, len(truth)), np.int64)
+    figures = []
+    for weights in (once, draws):
+        support = weights.astype(np.float64) @ truth
+        figures.append([_f1s(weights, truth, each, support, kind) for each in said])
+    (now, new), (now_drawn, new_drawn) = figures
+    supports = truth.sum(axis=0)
+    differences = []
+    for at, tag in enumerate(tags):
+        if supports[at]:
+            drawn = new_drawn[2][:, at] - now_drawn[2][:, at]
+            f1 = _difference(now[2][:, at], new[2][:, at], drawn)
+            differences.append(
+                TagDifference(tag, f1, int(supports[at]), float((1 + (drawn >= 0).sum()) / (1 + len(drawn))))
+            )
+    return FacetDifference(
+        name,
+        len(truth),
+        _difference(now[0], new[0], new_drawn[0] - now_drawn[0]),
+        _difference(now[1], new[1], new_drawn[1] - now_drawn[1]),
+        differences,
+    )
+
+
+def _f1s(
+    weights: NDArray[np.int64], truth: Flags, said: Flags, support: Floats, kind: FacetKind
+) -> tuple[Floats, Floats, Floats]:
+    """Average, macro and each tag's F1 in points for each row of weights, how often products count."""
+    counts = weights.astype(np.float64)
+    hits, tells = counts @ (truth & said), counts @ said
+    each = np.divide(200 * hits, support + tells, out=np.zeros_like(hits), where=support + tells > 0)
+    appears = (truth | said).any(axis=0)
+    macro = each[:, appears].mean(axis=1)
+    if kind is FacetKind.SINGLE:
+        average = (each * support).sum(axis=1) / np.maximum(1, support.sum(axis=1))
+    else:
+        average = 200 * hits.sum(axis=1) / np.maximum(1, (support + tells).sum(axis=1))
+    return average, macro, each
+
+
+def _difference(current: Floats, candidate: Floats, drawn: Floats) -> Difference:
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Difference(float(current[0]), float(candidate[0]), float(low), float(high))
+
+
+def _with_q(facets: Sequence[FacetDifference]) -> list[FacetDifference]:
+    every = [each for facet in facets for each in facet.tags]
+    corrected = dict(
+        zip((each.tag for each in every), false_discovery_control([each.q for each in every]), strict=True)
+    )
+    return [
+        FacetDifference(
+            facet.facet,
+            facet.products,
+            facet.f1,
+            facet.macro_f1,
+            [TagDifference(each.tag, each.f1, each.support, float(corrected[each.tag])) for each in facet.tags],
+        )
+        for facet in facets
+    ]
+
+
+def _served(tagger: Tagger, logits: NDArray[np.float32], products: Sequence[LabelledProduct]) -> dict[str, Served]:
+    sums = {facet.name: [0, 0] for facet in tagger.bundle.schema.facets}
+    for product, tags in zip(products, tagger.decode(logits), strict=True):
+        for scored in tags.tags:
+            facet = scored.tag.split(":", 1)[0]
+            if facet in product.facets:
+                sums[facet][0] += 1
+                sums[facet][1] += scored.tag in product.tags
+    return {facet: Served(tags, right) for facet, (tags, right) in sums.items()}
+
+
+def _matrix(sets: Sequence[frozenset[str]], tags: Sequence[str]) -> Flags:
+    return np.array([[tag in each for tag in tags] for each in sets])
+
+
+def _columns(tagger: Tagger, tells: Flags, tags: Sequence[str]) -> Flags:
+    """What a bundle tells, in the order of `tags`; a tag that it does not know is never told."""
+    index = tagger.bundle.schema.index
+    result = np.zeros((len(tells), len(tags)), bool)
+    for at, tag in enumerate(tags):
+        if tag in index:
+            result[:, at] = tells[:, index[tag]]
+    return result
