@@ -79,7 +79,8 @@ def test_figures_are_those_of_the_evaluation(tagger, products):
         expected = judged[facet.facet]
         average = expected.weighted_f1 if facet.facet == "segment" else expected.micro_f1
         assert facet.f1.candidate == pytest.approx(100 * average, abs=1e-3)
-        assert facet.macro_f1.candidate == pytest.approx(100 * expected.macro_f1, abs=1e-3)
+        carried = [tag.f1 for tag in expected.tags.values() if tag.support]
+        assert facet.macro_f1.candidate == pytest.approx(100 * np.mean(carried), abs=1e-3)
         for tag in facet.tags:
             assert tag.f1.candidate == pytest.approx(100 * expected.tags[tag.tag].f1, abs=1e-3)
     told = served["segment"]

@@ -48,7 +48,10 @@ class TagDifference:
 
 @dataclass(frozen=True, slots=True)
 class FacetDifference:
-    """A facet that both bundles have: `products` are labelled for it; `f1` is weighted for single, micro for multi."""
+    """A facet that both bundles have: `products` are labelled for it; `f1` is weighted for single, micro for multi.
+
+    `macro_f1` is the mean over the tags that products carry.
+    """
 
     facet: str
     products: int
@@ -132,8 +135,8 @@ def _f1s(
     counts = weights.astype(np.float64)
     hits, tells = counts @ (truth & said), counts @ said
     each = np.divide(200 * hits, support + tells, out=np.zeros_like(hits), where=support + tells > 0)
-    appears = (truth | said).any(axis=0)
-    macro = each[:, appears].mean(axis=1)
+    # Tags that no product carries would make two bundles' averages run over different tags.
+    macro = each[:, truth.any(axis=0)].mean(axis=1)
     if kind is FacetKind.SINGLE:
         average = (each * support).sum(axis=1) / np.maximum(1, support.sum(axis=1))
     else:
