@@ -82,6 +82,15 @@ class Wide:
             result[place] = np.bincount(self.tags[entries], self.values[entries] * factors, tags)
         return result
 
+    def with_tag_at(self, position: int) -> "Wide":
+        """The same weights for a schema that has one tag more, without any for it, at `position`."""
+        rows = np.repeat(np.arange(len(self._lengths)), self._lengths)
+        real = self.values != 0  # the others bridge gaps, which may move
+        tags = self.tags[real] + (self.tags[real] >= position)
+        counts = np.bincount(rows[real], minlength=len(self._lengths))
+        gaps, values, new_counts = gaps_of(tags, self.values[real], counts)
+        return Wide(self.hashes, self.idf, new_counts, self.scale, gaps, values)
+
     @cached_property
     def tags(self) -> NDArray[np.int64]:
         """The position in the schema of every entry's tag."""

@@ -8,6 +8,7 @@ from hangtag.cli.config import config
 from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
+from hangtag.cli.learn import learn_tag
 from hangtag.cli.publish import publish
 from hangtag.cli.release import release
 from hangtag.cli.report import report
@@ -28,7 +29,7 @@ app = typer.Typer(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, publish, deadletters),
     "Run": (up, work, serve, config),
-    "Train": (train, evaluate, report, release),
+    "Train": (train, evaluate, report, release, learn_tag),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

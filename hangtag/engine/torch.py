@@ -19,6 +19,8 @@ from hangtag.tokens import Tokens, pad
 _CUDA_TOKENS = 65_536
 _CPU_TOKENS = 2_048
 
+_HEAD_ROWS = 64
+
 
 class TorchEngine:
     """Runs on `device` (`cuda`, `cuda:1`, `cpu`, ...; CUDA if there is one, by default). Any thread may call.
@@ -96,8 +98,13 @@ class _Tagger(nn.Module):
         )
         self.encoder = BertModel(config, add_pooling_layer=False)
         self.encoder.load_state_dict(_state(weights), strict=True)
-        self.head = nn.Linear(encoder.hidden, len(weights.head_bias))
-        self.head.load_state_dict(_tensors("", weights.head_weight, weights.head_bias))
+        # Whole blocks of rows: a sum at a matrix's ragged end is added up in another order, so that a tag's score would
+        # move in its last bit when tags are added.
+        self._tags = len(weights.head_bias)
+        rows = -self._tags % _HEAD_ROWS
+        self.head = nn.Linear(encoder.hidden, self._tags + rows)
+        padded = np.pad(weights.head_weight, ((0, rows), (0, 0))), np.pad(weights.head_bias, (0, rows))
+        self.head.load_state_dict(_tensors("", *padded))
 
     def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
         """Logits, float32 (count, tags), of ids, mask and segments (count, length)."""
@@ -105,7 +112,7 @@ class _Tagger(nn.Module):
         real = mask.unsqueeze(-1).float()
         pooled = (hidden.float() * real).sum(1) / real.sum(1)
         with torch.autocast(pooled.device.type, enabled=False):
-            logits: Tensor = self.head(pooled)
+            logits: Tensor = self.head(pooled)[:, : self._tags]
         return logits
 
 

@@ -1,0 +1,60 @@
+"""`hangtag learn-tag`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hangtag.cli.errors import CommandError
+from hangtag.cli.stopping import Stopped, stopping
+
+
+def learn_tag(
+    tag: Annotated[str, typer.Argument(help="facet:value")],
+    against: Annotated[list[Path], typer.Option(help="labelled file with products that are none; repeat it")],
+    out: Annotated[Path, typer.Option(help="where the new bundle goes")],
+    examples: Annotated[
+        Path | None, typer.Option(help="labelled file with 8 examples or more; tags are not read")
+    ] = None,
+    description: Annotated[str, typer.Option(help="a sentence that says what it is, instead of examples")] = "",
+    bundle: Annotated[str, typer.Option(help="`starter` or a bundle's folder")] = "starter",
+    parent: Annotated[str, typer.Option(help="the tag above it, where its facet has a parent")] = "",
+) -> None:
+    """Add a tag from 8 examples, the encoder frozen; scores of the other tags do not change.
+
+    From --description alone it is a guess by the tag's name and that sentence. Either way the tag is only ever in
+    REVIEW: train with it to have it served.
+
+    Example: hangtag learn-tag color:lilac --examples lilac.jsonl --against shop.jsonl --out bundles/lilac
+    """
+    if (examples is None) == (not description):
+        msg = "name either --examples or a --description"
+        raise typer.BadParameter(msg)
+    console = Console(stderr=True)
+    try:
+        from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from trainer.learning.learn_tag import LearnTagError, NewTag  # noqa: PLC0415 (scipy loads only here)
+        from trainer.learning.learn_tag import learn_tag as learn  # noqa: PLC0415
+    except ImportError as error:
+        msg = f"{error}; learning needs more packages: pip install 'hangtag[train]'"
+        raise CommandError(msg) from error
+    from hangtag.bundle import load_bundle  # noqa: PLC0415
+    from hangtag.product_text import ProductText  # noqa: PLC0415
+
+    try:
+        with stopping(), console.status("learning"):
+            new = NewTag(tag, parent, is_guess=examples is None)
+            if examples is None:
+                value = tag.partition(":")[2]
+                texts = [ProductText.of(value, description, ""), ProductText.of(value, "", "")]
+            else:
+                texts = [product.text for product in read_labelled([examples])]
+            others = [product.text for product in read_labelled(against) if tag not in product.tags]
+            manifest = learn(load_bundle(bundle), new, texts, others, out)
+    except (LabelledFileError, LearnTagError) as error:
+        raise CommandError(str(error)) from error
+    except Stopped:
+        console.print("stopped; nothing was written")
+        raise typer.Exit(130) from None
+    console.print(f"bundle [bold]{out}[/] version {manifest.version[:12]} knows {tag}, in REVIEW only")

@@ -1,0 +1,156 @@
+"""A tag from 8 examples: it is learnt, and nothing else changes by a bit."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy", reason="scipy is not installed (extra train)")
+
+from typer.testing import CliRunner
+
+from hangtag.bundle import load_bundle
+from hangtag.cli.app import app
+from hangtag.engine import open_engine
+from hangtag.product_text import ProductText
+from hangtag.tagger import Tagger
+from hangtag.thresholds import Band
+from hangtag.wide import Wide
+from trainer.learning.learn_tag import LearnTagError, NewTag, learn_tag
+
+STARTER = load_bundle("starter")
+LAMPS = [
+    f"{word} candle {more}" for word in ("scented", "soy", "tea light", "pillar") for more in ("set of 4", "vanilla")
+]
+UNSEEN = ["beeswax candle in a jar", "lavender scented candle", "christmas candle, red"]
+OTHERS = [
+    f"{kind} {more}"
+    for kind in (
+        "women's shoes",
+        "dog food",
+        "usb cable",
+        "red dress",
+        "novel",
+        "garden hose",
+        "t-shirt",
+        "printer ink",
+    )
+    for more in ("", "black", "size 42", "best price", "2 pieces", "new")
+]
+
+
+def texts(titles) -> list[ProductText]:
+    return [ProductText.of(title, "", "") for title in titles]
+
+
+def logits_of(bundle, titles, kind="cpu"):
+    engine = open_engine(bundle, kind)
+    try:
+        return engine.forward(bundle.tokenizer(texts(titles)))
+    finally:
+        engine.close()
+
+
+def bands(bundle, titles, tag):
+    engine = open_engine(bundle, "cpu")
+    try:
+        tagger = Tagger.of(bundle, engine)
+        served = tagger.decode(tagger.forward(tagger.encode(texts(titles))))
+    finally:
+        engine.close()
+    return [next((each.band for each in (*tags.tags, *tags.review) if each.tag == tag), None) for tags in served]
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """A new facet (multi), and one more tag in a single facet in the middle of the schema."""
+    folder = tmp_path_factory.mktemp("learnt")
+    learn_tag(STARTER, NewTag("scent:candle"), texts(LAMPS), texts(OTHERS), folder / "a")
+    first = load_bundle(folder / "a")
+    family = next(tag for tag in first.schema.tags if tag.startswith("segment:household"))
+    learn_tag(first, NewTag("family:candles", family), texts(LAMPS), texts(OTHERS), folder / "b")
+    return load_bundle(folder / "b")
+
+
+@pytest.mark.parametrize("kind", ["cpu", "torch"])
+def test_scores_of_old_tags_stay_bit_for_bit(learnt, kind):
+    if kind == "torch":
+        pytest.importorskip("torch", reason="torch is not installed (extra gpu)")
+    titles = [*LAMPS, *UNSEEN, *OTHERS, "x", "a very long title " * 12]
+    places = [learnt.schema.index[tag] for tag in STARTER.schema.tags]
+
+    before, after = logits_of(STARTER, titles, kind), logits_of(learnt, titles, kind)
+
+    assert np.array_equal(before, after[:, places])
+    assert len(learnt.schema.tags) == len(STARTER.schema.tags) + 2
+    assert all(learnt.thresholds.tags[tag] == STARTER.thresholds.tags[tag] for tag in STARTER.schema.tags)
+
+
+def test_tag_is_told_of_unseen_products_in_review_only(learnt):
+    assert bands(learnt, UNSEEN, "scent:candle") == [Band.REVIEW] * 3
+    others = ["blue jeans for men", "cat food with tuna", "bluetooth speaker"]
+    assert bands(learnt, others, "scent:candle") == [None] * 3
+    at, where = learnt.schema.index["family:candles"], learnt.schema.slices["family"]
+    told = logits_of(learnt, UNSEEN)[:, where].argmax(axis=1) + where.start
+    assert (told == at).sum() >= 2
+    assert (logits_of(learnt, others)[:, where].argmax(axis=1) + where.start != at).all()
+
+
+def test_manifest_says_what_was_added_and_whether_it_is_a_guess(learnt, tmp_path):
+    learnt_tags = learnt.manifest.metrics["learnt_tags"]
+    assert learnt_tags["scent:candle"] == {"from": STARTER.version, "examples": 8, "how": "examples"}
+
+    guess = texts(["candle", "a candle gives light and may smell of something"])
+    learn_tag(STARTER, NewTag("scent:candle", is_guess=True), guess, texts(OTHERS), tmp_path / "c")
+    bundle = load_bundle(tmp_path / "c")
+
+    assert "guess" in bundle.manifest.metrics["learnt_tags"]["scent:candle"]["how"]
+    assert bundle.thresholds.tags["scent:candle"].auto > 1
+    scores = logits_of(bundle, [*UNSEEN, "cat food with tuna", "blue jeans"])[:, bundle.schema.index["scent:candle"]]
+    assert scores[:3].min() > scores[3:].max()
+
+
+@pytest.mark.parametrize(
+    ("new", "count", "reason"),
+    [
+        (NewTag("color:red"), 8, "knows color:red already"),
+        (NewTag("Color"), 8, "not facet:value"),
+        (NewTag("family:candles"), 8, "--parent segment"),
+        (NewTag("color:candle", "segment:clothing"), 8, "no parent"),
+        (NewTag("scent:candle"), 7, "needs 8"),
+    ],
+)
+def test_what_cannot_be_learnt_is_said(tmp_path, new, count, reason):
+    with pytest.raises(LearnTagError, match=reason):
+        learn_tag(STARTER, new, texts(LAMPS[:count]), texts(OTHERS), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_moved_wide_part_keeps_every_weight_across_wide_gaps():
+    from hangtag.wide import gaps_of
+
+    tags = np.array([0, 254, 255, 700, 5, 300])
+    gaps, values, counts = gaps_of(tags, np.array([1, 2, 3, 4, 5, 6], np.int8), np.array([4, 2]))
+    half = np.ones(2, np.float16)
+    wide = Wide(np.array([3, 9], np.uint32), half, counts, half, gaps, values)
+
+    for position in (0, 1, 255, 256, 299, 701):
+        moved = wide.with_tag_at(position)
+        found = moved.tags[moved.values != 0]
+        assert found.tolist() == [tag + (tag >= position) for tag in tags]
+        assert moved.values[moved.values != 0].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_command_learns_from_files(tmp_path):
+    def write(name, titles):
+        lines = [{"product_id": str(at), "title": title, "facets": [], "tags": []} for at, title in enumerate(titles)]
+        (tmp_path / name).write_text("\n".join(map(json.dumps, lines)))
+        return str(tmp_path / name)
+
+    files = ["--against", write("others.jsonl", OTHERS), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, ["learn-tag", "scent:candle", "--examples", write("new.jsonl", LAMPS), *files])
+    assert done.exit_code == 0, done.output
+    assert "scent:candle" in load_bundle(tmp_path / "out").schema.tags
+
+    both = CliRunner().invoke(app, ["learn-tag", "scent:candle", *files])
+    assert both.exit_code == 2

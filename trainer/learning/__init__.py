@@ -1,0 +1,1 @@
+"""New tags for a bundle without training its encoder."""
