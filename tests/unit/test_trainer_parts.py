@@ -185,3 +185,20 @@ def test_auto_threshold_reaches_the_precision_asked_for():
 
     assert all(confidence[1] < cuts[tag].auto <= confidence[0] + 1e-4 for tag in SCHEMA.facets[0].tags)
     assert all(cut.review <= cut.auto for cut in cuts.values())
+
+
+def test_facet_of_one_tag_or_none_is_judged():
+    from hangtag.schema import Facet
+    from hangtag.tagset import TagSet
+    from trainer.judging.evaluate import facet_score
+
+    facet = Facet(name="item", kind=FacetKind.MULTI, values=("watch",))
+    nothing = TagSet((), ())
+    score = facet_score(
+        facet, [{"item:watch"}, set(), {"item:watch"}], [{"item:watch"}, {"item:watch"}, set()], [nothing] * 3
+    )
+    none = facet_score(facet, [set()], [set()], [nothing])
+
+    assert score.weighted_f1 == score.macro_f1 == score.micro_f1 == score.tags["item:watch"].f1 == 0.5
+    assert score.tags["item:watch"].support == 2
+    assert (none.macro_f1, none.tags["item:watch"].support) == (0, 0)

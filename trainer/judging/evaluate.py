@@ -127,12 +127,17 @@ def facet_score(
 ) -> FacetScore:
     """A facet's figures from each labelled product's true tags, those it was told and what was served of it."""
     binarizer = MultiLabelBinarizer().fit([*truth, *found])
-    labels, y_true, y_pred = list(binarizer.classes_), binarizer.transform(truth), binarizer.transform(found)
+    # A facet of which nothing is labelled or told still has its figures: all 0.
+    labels = list(binarizer.classes_) or [facet.tags[0]]
+    binarizer = MultiLabelBinarizer(classes=labels)
+    y_true, y_pred = binarizer.fit_transform(truth), binarizer.fit_transform(found)
+    # One column alone is taken for a yes or no, of which "no" is a class of its own.
+    classes = [1] if len(labels) == 1 else None
 
     def average(kind: str) -> float:
-        return float(precision_recall_fscore_support(y_true, y_pred, average=kind, zero_division=0)[2])
+        return float(precision_recall_fscore_support(y_true, y_pred, labels=classes, average=kind, zero_division=0)[2])
 
-    each = precision_recall_fscore_support(y_true, y_pred, average=None, zero_division=0)
+    each = precision_recall_fscore_support(y_true, y_pred, labels=classes, average=None, zero_division=0)
     prefix = f"{facet.name}:"
     auto = [[scored.tag for scored in tags.tags if scored.tag.startswith(prefix)] for tags in served]
     right = [tag in tags for its_auto, tags in zip(auto, truth, strict=True) for tag in its_auto]
