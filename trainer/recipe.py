@@ -12,7 +12,16 @@ from trainer.fitting.settings import Method, Objective
 from trainer.wide.settings import WideSettings
 
 _GROUP = 2
-_AFTER_TRAINING = {"name", "rules", "blocked", "wide", "auto_precision", "auto_confidence", "review_precision"}
+_AFTER_TRAINING = {
+    "name",
+    "rules",
+    "blocked",
+    "wide",
+    "auto_precision",
+    "auto_confidence",
+    "review_precision",
+    "max_int8_loss",
+}
 
 
 class RecipeError(ValueError):
@@ -142,6 +151,9 @@ class Recipe(_Settings):
     wide: WideSettings | None = Field(default=None, description="the linear part beside the encoder; absent: none")
     auto_precision: float = Field(default=0.95, gt=0, lt=1, description="that AUTO tags are promised to have")
     auto_confidence: float = Field(default=0.95, gt=0, lt=1, description="with which the promise is kept")
+    max_int8_loss: float = Field(
+        default=1.0, gt=0, description="points of mean F1 that int8 may cost; beyond it there is no bundle"
+    )
     review_precision: float = Field(
         default=0.5, gt=0, lt=1, description="of a single facet's tags in REVIEW or above, on validation data"
     )
@@ -159,13 +171,15 @@ class Recipe(_Settings):
         return self.model_dump(exclude=_AFTER_TRAINING)
 
     @classmethod
-    def from_toml(cls, path: Path) -> Self:
-        """Read a recipe.
+    def from_file(cls, path: Path) -> Self:
+        """Read a recipe: TOML, or JSON (`.json`) as a run's folder and a study have it.
 
         Raises:
-            RecipeError: the file is missing, no TOML, or a setting is unknown or wrong.
+            RecipeError: the file is missing, is neither, or a setting is unknown or wrong.
         """
         try:
+            if path.suffix == ".json":
+                return cls.model_validate_json(path.read_text(encoding="utf-8"))
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             msg = f"{path}: {error.strerror}"

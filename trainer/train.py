@@ -8,14 +8,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hangtag.bundle import EncoderConfig, Manifest, Weights, load_bundle, write_bundle
+from hangtag.decoding import Logits
 from hangtag.engine import open_engine
 from hangtag.schema import TagSchema
 from hangtag.tagger import Tagger
 from hangtag.thresholds import Calibration, Cut, Thresholds
 from hangtag.wide import Wide
-from trainer.exporting.export import export
-from trainer.fitting.fit import Progress, fit
+from trainer.exporting.export import ExportError, export
+from trainer.fitting.fit import Progress, fit, predict
 from trainer.fitting.processes import Processes
+from trainer.fitting.scores import facet_scores
 from trainer.judging.calibration import fit_calibration
 from trainer.judging.cross_fit import cross_fitted
 from trainer.judging.decide import decide
@@ -77,10 +79,11 @@ def train(
         watcher.stage("Fitting the wide part")
         weights = replace(weights, wide=_wide(prepared, recipe.wide, folder, watcher))
     parameters = sum(parameter.numel() for parameter in model.parameters())
+    exact = _with_wide(predict(model, prepared.validation, recipe), prepared, weights.wide)
     device = str(next(model.parameters()).device)
     del model
     watcher.stage("Setting thresholds and evaluating")
-    maker = _Maker(bundle, recipe, prepared, encoder, weights)
+    maker = _Maker(bundle, recipe, prepared, encoder, weights, exact)
     manifest, evaluation = maker.finish(max(epoch.score for epoch in history), len(history))
     folder.write_outcome(
         {
@@ -103,6 +106,7 @@ class _Maker:
     prepared: Prepared
     encoder: EncoderConfig
     weights: Weights
+    exact: Logits
 
     def finish(self, score: float, epochs: int) -> tuple[Manifest, Evaluation]:
         # Decisions are fitted on what the int8 engine says, so a provisional bundle comes first.
@@ -117,6 +121,7 @@ class _Maker:
             tagger = Tagger.of(provisional, engine)
             logits = scores_of(tagger, self.prepared.validation_products)
             examples = self.prepared.validation
+            int8_loss = self._int8_loss(logits)
             calibration = fit_calibration(logits, examples, schema)
             decisions = decide(logits, examples, schema, calibration, self.recipe)
             thresholds = decisions.thresholds
@@ -128,6 +133,7 @@ class _Maker:
         metrics = {
             "epochs": epochs,
             "validation_score": score,
+            "int8_loss": int8_loss,
             "validation": {
                 name: {key: value for key, value in scores.items() if key != "tags"}
                 for name, scores in evaluation.to_json()["facets"].items()
@@ -143,6 +149,19 @@ class _Maker:
             },
         }
         return self._write(self.folder, thresholds, calibration, metrics), evaluation
+
+    def _int8_loss(self, logits: Logits) -> float:
+        """What int8 costs, in points of F1 (mean over facets): plain scores, before calibration and thresholds."""
+        schema, examples = self.prepared.schema, self.prepared.validation
+        exact, found = (facet_scores(each, examples, schema) for each in (self.exact, logits))
+        loss = 100 * sum(exact[name] - found[name] for name in exact) / len(exact)
+        if loss > self.recipe.max_int8_loss:
+            msg = (
+                f"int8 costs {loss:.2f} points of F1, more than max_int8_loss {self.recipe.max_int8_loss:g}, so no "
+                "bundle was made: train longer, at a lower learning rate, or raise the limit"
+            )
+            raise ExportError(msg)
+        return loss
 
     def _write(
         self, folder: Path, thresholds: Thresholds, calibration: Calibration, metrics: dict[str, Any]
@@ -162,6 +181,14 @@ class _Maker:
             tokenizer=self.prepared.tokenizer,
             weights=self.weights,
         )
+
+
+def _with_wide(logits: Logits, prepared: Prepared, wide: Wide | None) -> Logits:
+    """Logits of the validation products with what the wide part adds, as engines do it."""
+    if wide is None:
+        return logits
+    features = [wide.features(product.text) for product in prepared.validation_products]
+    return logits + wide.scores(features, logits.shape[1])
 
 
 def _wide(prepared: Prepared, settings: WideSettings, folder: RunFolder, watcher: Watcher) -> Wide:

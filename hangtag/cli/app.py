@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import typer
 
+from hangtag.cli.choose import compare, tune
 from hangtag.cli.config import config
 from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
@@ -29,7 +30,7 @@ app = typer.Typer(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, publish, deadletters),
     "Run": (up, work, serve, config),
-    "Train": (train, evaluate, report, release, learn_tag),
+    "Train": (train, evaluate, report, tune, compare, release, learn_tag),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

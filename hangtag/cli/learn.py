@@ -21,7 +21,9 @@ def learn_tag(
     bundle: Annotated[str, typer.Option(help="`starter` or a bundle's folder")] = "starter",
     parent: Annotated[str, typer.Option(help="the tag above it, where its facet has a parent")] = "",
 ) -> None:
-    """Add a tag from 8 examples, the encoder frozen; scores of the other tags do not change.
+    """Add a tag from 8 examples, the encoder frozen; what the model scores for the other tags does not change.
+
+    In a single facet a product that is the new tag has less confidence left for the old ones.
 
     From --description alone it is a guess by the tag's name and that sentence. Either way the tag is only ever in
     REVIEW: train with it to have it served.

@@ -64,7 +64,7 @@ def train(
     console = Console(stderr=True)
     try:
         if recipe is not None:
-            settings = Recipe.from_toml(recipe)
+            settings = Recipe.from_file(recipe)
         else:
             source = Source(
                 train=tuple(map(str, files or ())),

@@ -3,6 +3,7 @@
 import platform
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -39,30 +40,21 @@ class CpuEngine:
         self._encoder = bundle.manifest.encoder
         self._tags = len(bundle.schema.tags)
         self._wide = bundle.weights.wide
-        core = ov.Core()
-        streams = streams or threads or int(core.get_property("CPU", "RANGE_FOR_STREAMS")[1])
-        settings: dict[str, Any] = {
-            # Left to itself the plugin takes bfloat16 where the processor has it: without AMX slower, and less exact.
-            "INFERENCE_PRECISION_HINT": "f32",
-            # Weights of a layer that stays in float must not bring back scales taken from the inputs.
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
-            # Pinned, the engines of two processes would share one core and leave another idle.
-            "ENABLE_CPU_PINNING": False,
-            "NUM_STREAMS": streams,
-        }
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
         int8 = _sums_int8_exactly()
-        try:
-            compiled = core.compile_model(cpu_graph(bundle.weights, self._encoder, int8), "CPU", settings)
-        except RuntimeError as error:
-            msg = f"OpenVINO cannot run the model here: {error}"
-            raise EngineError(msg) from error
-        self._streams = int(compiled.get_property("NUM_STREAMS"))
+        # OpenVINO gives the thread that sets it up a signal stack, and takes the older one back when a model goes. Two
+        # engines that close in the order they opened would leave a thread with one that is freed: the next signal would
+        # end the process. So a thread sets it up that ends at once.
+        with ThreadPoolExecutor(1, "open-engine") as thread:
+            try:
+                requests = thread.submit(_requests, bundle, int8, threads, streams).result()
+            except RuntimeError as error:
+                msg = f"OpenVINO cannot run the model here: {error}"
+                raise EngineError(msg) from error
+        self._streams = len(requests)
         # None among the free requests says that the engine is closed.
         self._free: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(self._streams):
-            self._free.put(compiled.create_infer_request())
+        for request in requests:
+            self._free.put(request)
         self.name = f"cpu ({'int8' if int8 else 'int8 weights'}, {self._streams} streams)"
 
     def forward(self, batch: Sequence[Tokens]) -> Logits:
@@ -105,6 +97,24 @@ class CpuEngine:
             msg = "the engine is closed: open another"
             raise EngineError(msg)
         return request
+
+
+def _requests(bundle: Bundle, int8: bool, threads: int | None, streams: int | None) -> list[Any]:
+    """Compile the model; one request for each stream."""
+    core = ov.Core()
+    settings: dict[str, Any] = {
+        # Left to itself the plugin takes bfloat16 where the processor has it: without AMX slower, and less exact.
+        "INFERENCE_PRECISION_HINT": "f32",
+        # Weights of a layer that stays in float must not bring back scales taken from the inputs.
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+        # Pinned, the engines of two processes would share one core and leave another idle.
+        "ENABLE_CPU_PINNING": False,
+        "NUM_STREAMS": streams or threads or int(core.get_property("CPU", "RANGE_FOR_STREAMS")[1]),
+    }
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    compiled = core.compile_model(cpu_graph(bundle.weights, bundle.manifest.encoder, int8), "CPU", settings)
+    return [compiled.create_infer_request() for _ in range(int(compiled.get_property("NUM_STREAMS")))]
 
 
 def _finish(running: _Running, logits: Logits) -> Any:

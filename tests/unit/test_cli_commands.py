@@ -18,7 +18,19 @@ from hangtag.cli.errors import CommandError
 from hangtag.cli.running import STATE_FILE, announced, find_running, settings_here
 from hangtag.cli.stopping import Stopped, stopping
 
-COMMANDS = ["config", "deadletters", "demo", "evaluate", "publish", "serve", "suggest", "tags", "train", "up", "work"]
+COMMANDS = [
+    "compare",
+    "config",
+    "deadletters",
+    "demo",
+    "evaluate",
+    "learn-tag",
+    "publish",
+    "release",
+    "report",
+    "serve",
+]
+COMMANDS += ["suggest", "tags", "train", "tune", "up", "work"]
 _ROOT = str(Path(__file__).parents[2])
 
 
@@ -40,9 +52,9 @@ def _run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "data check", "data split", "data noise"])
 def test_each_command_has_help_with_an_example(command: str) -> None:
-    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     assert f"hangtag {command}" in result.output.split("Example:", 1)[1]
 

@@ -1,5 +1,6 @@
 """Engines: the same logits from both, and for a text the same logits whatever stands beside it."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -231,3 +232,32 @@ def test_padding_is_bounded_and_never_goes_beyond_the_positions() -> None:
         padded = padded_length(length, 512)
         assert length <= padded <= min(512, length + max(7, length // 8))
     assert padded_length(61, 62) == 62
+
+
+def test_engines_that_close_in_any_order_leave_signals_alone(tmp_path):
+    """In a process of its own: where the rule is broken, the signal ends it."""
+    from tests.bundles import write_tiny_bundle
+
+    write_tiny_bundle(tmp_path / "bundle")
+    code = """
+import gc, signal, sys
+from hangtag.bundle import load_bundle
+from hangtag.engine import open_engine
+bundle = load_bundle(sys.argv[1])
+engines = [open_engine(bundle, "cpu") for _ in range(3)]
+while engines:
+    engines.pop(0).close()
+    gc.collect()
+signal.signal(signal.SIGINT, lambda *_: print("alive"))
+signal.raise_signal(signal.SIGINT)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "bundle")],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr

@@ -136,7 +136,7 @@ def test_unknown_setting_of_a_recipe_is_named(tmp_path):
     file.write_text('epoch = 3\n[[sources]]\ntrain = ["a"]\n')
 
     with pytest.raises(RecipeError, match="epoch"):
-        Recipe.from_toml(file)
+        Recipe.from_file(file)
 
 
 @pytest.mark.parametrize(

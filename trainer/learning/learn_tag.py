@@ -54,7 +54,7 @@ class NewTag:
 def learn_tag(
     bundle: Bundle, new: NewTag, examples: Sequence[ProductText], against: Sequence[ProductText], folder: Path
 ) -> Manifest:
-    """Write a bundle that knows one tag more; the scores of all others stay what they are, bit for bit.
+    """Write a bundle that knows one tag more; the logits of all others stay what they are, bit for bit.
 
     The head gets a row, fitted by logistic regression on the frozen encoder's vectors of `examples` and of products
     that are none, `against`, both kinds with the same weight. In a single facet the row is fitted against what the

@@ -1,0 +1,99 @@
+"""Runs side by side: quality, size, speed and cost."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hangtag.bundle import load_bundle
+from hangtag.engine import open_engine
+from hangtag.product_text import ProductText
+from hangtag.tagger import Tagger
+from trainer.run_folder import RunFolder
+
+_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A run: F1 (weighted of single, micro of multi facets) and AUTO coverage per facet, 0 to 1; what it costs.
+
+    `texts_per_second` and `tokens_per_second` are medians on this machine, `ratio` is to the first run; `core_hours`
+    and `cost` are those of a million products. `settings` are those in which the runs differ.
+    """
+
+    run: str
+    f1: dict[str, float]
+    auto_coverage: dict[str, float]
+    megabytes: float
+    parameters: int
+    training_seconds: float
+    texts_per_second: float
+    tokens_per_second: float
+    ratio: float
+    core_hours: float
+    cost: float
+    data_fingerprint: str
+    settings: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def compare_runs(runs: Sequence[Path], texts: Sequence[ProductText], core_hour_price: float) -> list[Compared]:
+    """Compare finished runs; their bundles tag the same texts in turns.
+
+    Raises:
+        RecipeError: a folder holds no finished run.
+        BundleError: a run's bundle is gone.
+    """
+    outcomes = [RunFolder(run).outcome() for run in runs]
+    recipes = [RunFolder(run).recipe().model_dump(mode="json") for run in runs]
+    differing = [name for name in recipes[0] if any(recipe[name] != recipes[0][name] for recipe in recipes)]
+    bundles = [load_bundle(Path(outcome["bundle"])) for outcome in outcomes]
+    taggers = [Tagger.of(bundle, open_engine(bundle, "cpu")) for bundle in bundles]
+    try:
+        clocks = [_clock(taggers, texts) for _ in range(_ROUNDS + 1)][1:]
+        tokens = [sum(map(len, tagger.encode(texts))) for tagger in taggers]
+    finally:
+        for tagger in taggers:
+            tagger.engine.close()
+    result = []
+    for at, (outcome, bundle) in enumerate(zip(outcomes, bundles, strict=True)):
+        seconds = statistics.median(clock[at][0] for clock in clocks)
+        core_seconds = statistics.median(clock[at][1] for clock in clocks)
+        core_hours = core_seconds / len(texts) * 1e6 / 3600
+        facets = outcome["evaluation"]["facets"]
+        kinds = {facet.name: facet.kind.value for facet in bundle.schema.facets}
+        averages = {"single": "weighted_f1", "multi": "micro_f1"}
+        result.append(
+            Compared(
+                run=str(runs[at]),
+                f1={name: facet[averages[kinds[name]]] for name, facet in facets.items()},
+                auto_coverage={name: facet["auto_coverage"] for name, facet in facets.items()},
+                megabytes=outcome["bytes"] / 1e6,
+                parameters=outcome["parameters"],
+                training_seconds=outcome["training_seconds"],
+                texts_per_second=len(texts) / seconds,
+                tokens_per_second=tokens[at] / seconds,
+                ratio=statistics.median(clock[0][0] / clock[at][0] for clock in clocks),
+                core_hours=core_hours,
+                cost=core_hours * core_hour_price,
+                data_fingerprint=bundle.manifest.data_fingerprint,
+                settings={name: recipes[at][name] for name in differing},
+            )
+        )
+    return result
+
+
+def _clock(taggers: Sequence[Tagger], texts: Sequence[ProductText]) -> list[tuple[float, float]]:
+    """Seconds and core-seconds of each, one after the other, so that what else the machine does hits all alike."""
+    result = []
+    for tagger in taggers:
+        started, cores = time.perf_counter(), time.process_time()
+        tagger.decode(tagger.forward(tagger.encode(texts)))
+        result.append((time.perf_counter() - started, time.process_time() - cores))
+    return result
