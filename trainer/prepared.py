@@ -17,7 +17,7 @@ from trainer.data.schema_of import schema_of
 from trainer.data.training_set import TrainingSet
 from trainer.data.weak_labels import weakly_labelled
 from trainer.fitting.base_model import resolve_base_model
-from trainer.fitting.model import TagModel, load_encoder
+from trainer.fitting.model import TagModel, keep_layers, load_encoder
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import RunFolder
 
@@ -68,6 +68,7 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
     products = [product for source in train for product in source]
     schema = schema_of(recipe, products)
     encoder, raw_tokenizer, config = load_encoder(resolve_base_model(recipe.base_model))
+    keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
     files = [data / name for source in recipe.sources for name in (*source.train, *source.validation)]
     return Prepared(

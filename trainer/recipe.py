@@ -1,6 +1,7 @@
 """Training settings: data that is saved with every run and with the bundle it makes."""
 
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -106,6 +107,9 @@ class Recipe(_Settings):
 
     name: str = Field(default="tagger", pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     base_model: str = Field(default="starter", description="`starter`, a checkpoint's folder or a hub name")
+    keep_layers: tuple[int, ...] = Field(
+        default=(), description="layers of the base model's encoder that are kept, from 0, rising; empty: all"
+    )
     start_from: str = Field(
         default="", description="run whose best weights training starts from; empty: the base model"
     )
@@ -160,7 +164,10 @@ class Recipe(_Settings):
     seed: int = 7
 
     @model_validator(mode="after")
-    def _tail_fits(self) -> Self:
+    def _fits(self) -> Self:
+        if any(one >= next_one for one, next_one in pairwise((-1, *self.keep_layers))):
+            msg = f"keep_layers {list(self.keep_layers)} are not rising numbers from 0 on"
+            raise ValueError(msg)
         if self.tail_tokens * 2 > self.max_tokens:
             msg = f"tail_tokens {self.tail_tokens} is more than half of max_tokens {self.max_tokens}"
             raise ValueError(msg)

@@ -214,6 +214,27 @@ def test_tail_of_a_long_text_is_seen_in_training_and_serving_alike(base, data, t
     assert served.manifest.encoder.tail_tokens == 8
 
 
+def test_encoder_with_fewer_layers_is_trained_and_served(base, data, tmp_path):
+    from hangtag.bundle import load_bundle
+    from trainer.fitting.base_model import BaseModelError
+
+    whole = prepare(settings(base), data).model(settings(base)).state_dict()
+    chosen = settings(base, keep_layers=[1], learning_rate=1e-12, head_learning_rate=1e-12)
+    train(chosen, data, tmp_path / "run", tmp_path / "bundle")
+    kept = load_file(tmp_path / "run" / "best.safetensors")
+
+    name = "encoder.encoder.layer.{}.output.dense.weight"
+    assert load_bundle(tmp_path / "bundle").manifest.encoder.layers == 1
+    assert torch.allclose(kept[name.format(0)], whole[name.format(1)])
+    assert name.format(1) not in kept
+    prefix = settings(base, "prefix", keep_layers=[1])
+    assert len(run_of(prefix, data, tmp_path / "prefix")[2]) == 2
+    with pytest.raises(BaseModelError, match="names layer 2"):
+        prepare(settings(base, keep_layers=[0, 2]), data)
+    with pytest.raises(ValueError, match="rising"):
+        settings(base, keep_layers=[1, 0])
+
+
 def curve(folder: Path) -> list[tuple[float, float]]:
     epochs = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     return [(epoch["loss"], epoch["score"]) for epoch in epochs]

@@ -1,5 +1,6 @@
 """The network that is fine-tuned: a BERT encoder, mean pooling and one linear head over all tags."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,24 @@ def load_encoder(path: str) -> tuple[nn.Module, Tokenizer, dict[str, Any]]:
         msg = f"{path}: {error}"
         raise BaseModelError(msg) from error
     return encoder, load_tokenizer(path), config.to_dict()
+
+
+def keep_layers(encoder: Any, config: dict[str, Any], layers: Sequence[int]) -> None:
+    """Leave only these layers in an encoder and its config, in place; none named: all stay.
+
+    Raises:
+        BaseModelError: the encoder has no such layer.
+    """
+    if not layers:
+        return
+    every = encoder.encoder.layer
+    if max(layers) >= len(every):
+        msg = f"keep_layers names layer {max(layers)}; the base model has {len(every)}, the last is {len(every) - 1}"
+        raise BaseModelError(msg)
+    encoder.encoder.layer = nn.ModuleList(every[at] for at in layers)
+    for place, layer in enumerate(encoder.encoder.layer):
+        layer.attention.self.layer_idx = place  # where a prefix looks for its keys and values
+    encoder.config.num_hidden_layers = config["num_hidden_layers"] = len(layers)
 
 
 def load_tokenizer(path: str) -> Tokenizer:
