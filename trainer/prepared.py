@@ -1,6 +1,7 @@
 """A recipe and a data folder, read and tokenised: what training and bundle making start from."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from trainer.fitting.base_model import resolve_base_model
 from trainer.fitting.model import TagModel, keep_layers, load_encoder
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import RunFolder
+from trainer.teaching.pseudo_labels import pseudo_labelled
+from trainer.teaching.teachers import opened_teachers
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Prepared:
         device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = TagModel(self.encoder, len(self.schema.tags), recipe.dropout)
         if recipe.start_from:
-            _load_best(model, RunFolder(Path(recipe.start_from)))
+            _load_best(model, RunFolder(Path(recipe.start_from)), self.schema)
         return model.to(device)
 
 
@@ -49,7 +52,7 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
     """Read the recipe's files below `data`, derive the tag schema, load the base model, tokenise.
 
     Raises:
-        RecipeError: facets and data do not fit, or there is nothing to validate on.
+        RecipeError: facets and data do not fit, a teacher is missing, or there is nothing to validate on.
         LabelledFileError: a file is missing or has a bad line.
         BaseModelError: the base model cannot be loaded.
     """
@@ -57,6 +60,7 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         weakly_labelled(read_labelled([data / name for name in source.train], source.columns), source)
         for source in recipe.sources
     ]
+    train = _with_pseudo_labels(train, recipe)
     validation = [
         product
         for source in recipe.sources
@@ -83,14 +87,36 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
     )
 
 
-def _load_best(model: TagModel, run: RunFolder) -> None:
+def _with_pseudo_labels(sources: list[list[LabelledProduct]], recipe: Recipe) -> list[list[LabelledProduct]]:
+    settings = recipe.pseudo_labels
+    if settings is None:
+        return sources
+    labelled = Counter(tag for products in sources for product in products for tag in product.tags)
+    with opened_teachers(settings.teachers) as teachers:
+        return [
+            pseudo_labelled(products, teachers, settings, labelled, recipe.seed) if source.pseudo_labels else products
+            for products, source in zip(sources, recipe.sources, strict=True)
+        ]
+
+
+def _load_best(model: TagModel, run: RunFolder, schema: TagSchema) -> None:
+    """The run's weights; a tag's row of the head by its name, so that tags may be new or gone since."""
     try:
-        model.load_state_dict(load_file(run.best))
+        weights = load_file(run.best)
+        before = run.schema()
+        if before is not None and before.tags != schema.tags:
+            shared = [tag for tag in schema.tags if tag in before.index]
+            if not shared:
+                msg = f"start_from {run.path}: it shares no tag with this recipe's data"
+                raise RecipeError(msg)
+            to, came_from = ([each.index[tag] for tag in shared] for each in (schema, before))
+            for name, fresh in model.head.named_parameters(prefix="head"):
+                rows = fresh.detach().clone()
+                rows[to] = weights[name][came_from]
+                weights[name] = rows
+        model.load_state_dict(weights)
     except (OSError, RuntimeError) as error:
-        msg = (
-            f"start_from {run.path}: no weights of a run with the same base model and tags ({error}); train that run "
-            "first"
-        )
+        msg = f"start_from {run.path}: no weights of a run with the same base model ({error}); train that run first"
         raise RecipeError(msg) from error
 
 

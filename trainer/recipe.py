@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hangtag.schema import FacetKind, Rule
 from trainer.data.columns import Columns
 from trainer.fitting.settings import Method, Objective
+from trainer.teaching.settings import Distillation, PseudoLabels
 from trainer.wide.settings import WideSettings
 
 _GROUP = 2
@@ -51,6 +52,9 @@ class Source(_Settings):
     assume: tuple[str, ...] = Field(default=(), description="tags that hold for every product of these training files")
     named_by: tuple[NamedBy, ...] = Field(default=(), description="tags that a product's title tells, likewise")
     columns: Columns = Field(default=Columns(), description="where these files keep texts and labels")
+    pseudo_labels: bool = Field(
+        default=False, description="whether the teachers of `pseudo_labels` tell what these files do not"
+    )
 
 
 class Augmentation(_Settings):
@@ -111,7 +115,8 @@ class Recipe(_Settings):
         default=(), description="layers of the base model's encoder that are kept, from 0, rising; empty: all"
     )
     start_from: str = Field(
-        default="", description="run whose best weights training starts from; empty: the base model"
+        default="",
+        description="run whose best weights training starts from, its head by tag names; empty: the base model",
     )
     sources: tuple[Source, ...] = Field(min_length=1)
     facets: dict[str, FacetSettings] = Field(
@@ -121,6 +126,8 @@ class Recipe(_Settings):
     no_products: int = Field(
         default=0, ge=0, description="made-up texts per epoch (chat, random letters) of which no tag is true"
     )
+    distillation: Distillation | None = Field(default=None, description="learn from bundles, too; absent: labels alone")
+    pseudo_labels: PseudoLabels | None = Field(default=None, description="labels from bundles, for sources that say so")
     rules: tuple[Rule, ...] = ()
     blocked: tuple[str, ...] = ()
     max_tokens: int = Field(default=128, ge=8, le=512)
@@ -167,6 +174,9 @@ class Recipe(_Settings):
     def _fits(self) -> Self:
         if any(one >= next_one for one, next_one in pairwise((-1, *self.keep_layers))):
             msg = f"keep_layers {list(self.keep_layers)} are not rising numbers from 0 on"
+            raise ValueError(msg)
+        if any(source.pseudo_labels for source in self.sources) != (self.pseudo_labels is not None):
+            msg = "a source with pseudo_labels = true and a table [pseudo_labels] that names teachers need each other"
             raise ValueError(msg)
         if self.tail_tokens * 2 > self.max_tokens:
             msg = f"tail_tokens {self.tail_tokens} is more than half of max_tokens {self.max_tokens}"

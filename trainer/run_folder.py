@@ -6,9 +6,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from hangtag.schema import TagSchema
 from hangtag.wide import Wide
 from trainer.recipe import Recipe, RecipeError
 from trainer.wide.settings import WideSettings
@@ -29,9 +32,10 @@ class Epoch:
 class RunFolder:
     """`recipe.json`, `history.jsonl`, the weights that are kept, `resume.pt` while training goes on, and the outcome.
 
-    `wide.safetensors` holds the wide part if the recipe has one. `outcome.json` stands there once the bundle is made:
-    where it is, its version and bytes, training time in seconds, device, number of parameters, and the evaluation on
-    the validation files.
+    `schema.json` has the tags in the order of the head's rows. `soft_targets.safetensors` holds what teachers said of
+    the training products, `wide.safetensors` the wide part, if the recipe has them. `outcome.json` stands there once
+    the bundle is made: where it is, its version and bytes, training time in seconds, device, number of parameters, and
+    the evaluation on the validation files.
     """
 
     path: Path
@@ -118,6 +122,40 @@ class RunFolder:
         arrays = {field.name: getattr(wide, field.name) for field in fields(Wide)}
         save_file(arrays, part, {"settings": settings.model_dump_json()})
         part.replace(self._wide)
+
+    def schema(self) -> TagSchema | None:
+        """The tag schema whose tags the head's rows score; None if the run has not written one."""
+        if not self._schema.is_file():
+            return None
+        return TagSchema.model_validate_json(self._schema.read_text(encoding="utf-8"))
+
+    def write_schema(self, schema: TagSchema) -> None:
+        """Write the tag schema."""
+        self._schema.write_text(schema.model_dump_json() + "\n", encoding="utf-8")
+
+    def soft_targets(self, key: str) -> NDArray[np.float16] | None:
+        """What teachers said of the training products, if it was written under this key."""
+        if not self._soft_targets.is_file():
+            return None
+        with safe_open(self._soft_targets, "numpy") as file:
+            if file.metadata() != {"key": key}:
+                return None
+            kept: NDArray[np.float16] = file.get_tensor("soft")
+            return kept
+
+    def write_soft_targets(self, key: str, soft: NDArray[np.float16]) -> None:
+        """Keep what teachers said, whole or not at all."""
+        part = self._soft_targets.with_suffix(".part")
+        save_file({"soft": soft}, part, {"key": key})
+        part.replace(self._soft_targets)
+
+    @property
+    def _schema(self) -> Path:
+        return self.path / "schema.json"
+
+    @property
+    def _soft_targets(self) -> Path:
+        return self.path / "soft_targets.safetensors"
 
     @property
     def _wide(self) -> Path:

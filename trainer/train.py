@@ -14,6 +14,7 @@ from hangtag.schema import TagSchema
 from hangtag.tagger import Tagger
 from hangtag.thresholds import Calibration, Cut, Thresholds
 from hangtag.wide import Wide
+from trainer.data.training_set import TrainingSet
 from trainer.exporting.export import ExportError, export
 from trainer.fitting.fit import Progress, fit, predict
 from trainer.fitting.processes import Processes
@@ -25,6 +26,8 @@ from trainer.judging.evaluate import Evaluation, judge, scores_of
 from trainer.prepared import Prepared, prepare
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
+from trainer.teaching.settings import Distillation
+from trainer.teaching.soft_targets import soft_targets
 from trainer.wide.fit import fit_wide
 from trainer.wide.settings import WideSettings
 
@@ -67,7 +70,12 @@ def train(
         folder.claim(recipe)
     watcher.stage("Reading and tokenising")
     prepared = prepare(recipe, data)
+    if processes.is_first:
+        folder.write_schema(prepared.schema)
     model = prepared.model(recipe, processes.device)
+    if recipe.distillation:
+        watcher.stage("Asking the teachers")
+        prepared = replace(prepared, train=_taught(prepared, recipe.distillation, folder, processes))
     watcher.stage("Training")
     history = fit(model, prepared.train, prepared.validation, recipe, folder, watcher.step, watcher.epoch, processes)
     processes.leave()
@@ -181,6 +189,16 @@ class _Maker:
             tokenizer=self.prepared.tokenizer,
             weights=self.weights,
         )
+
+
+def _taught(prepared: Prepared, settings: Distillation, folder: RunFolder, processes: Processes) -> TrainingSet:
+    """The training set with what the teachers say of it: the first process asks them, the others read its answer."""
+    if not processes.is_first:
+        processes.wait()
+    soft = soft_targets(prepared.train.products, prepared.schema, settings, folder)
+    if processes.is_first:
+        processes.wait()
+    return replace(prepared.train, soft=soft)
 
 
 def _with_wide(logits: Logits, prepared: Prepared, wide: Wide | None) -> Logits:

@@ -25,6 +25,7 @@ def release(
     data: Annotated[list[Path], typer.Option(help="labelled file; repeat it. Neither should be trained on these")],
     to: Annotated[Path | None, typer.Option(help="where the candidate is put if it passes")] = None,
     max_loss: Annotated[float, typer.Option(min=0, help="points of F1 that a facet may lose")] = 0.5,
+    max_mean_loss: Annotated[float, typer.Option(min=0, help="points of mean F1 over the tags that both know")] = 1.0,
     max_tag_loss: Annotated[float, typer.Option(min=0, help="points of F1 that a tag may lose")] = 5.0,
     max_slowdown: Annotated[float, typer.Option(min=0, help="part of the speed that may be lost")] = 0.1,
     max_size: Annotated[float, typer.Option(min=0.001, help="MB")] = 40.0,
@@ -51,6 +52,7 @@ def release(
 
     limits = Limits(
         loss=max_loss,
+        mean_loss=max_mean_loss,
         tag_loss=max_tag_loss,
         slowdown=max_slowdown,
         megabytes=max_size,
@@ -98,6 +100,8 @@ def _print(verdict: "Verdict") -> None:
     tags = sorted((tag for facet in verdict.facets for tag in facet.tags), key=lambda each: each.f1.points)
     console.print(_tags("lose", [tag for tag in tags if tag.f1.points < 0][:_SHOWN]))
     console.print(_tags("gain", [tag for tag in reversed(tags) if tag.f1.points > 0][:_SHOWN]))
+    if verdict.shared is not None:
+        console.print(f"tags that both know: mean F1 {_told(verdict.shared)}")
     now, new = verdict.megabytes
     console.print(f"speed {verdict.speed:.2f} of the current one's; {new:.1f} MB, now {now:.1f}")
     console.print(f"tags: {len(verdict.new)} new, {len(verdict.missing)} gone")

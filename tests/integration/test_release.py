@@ -68,11 +68,11 @@ def damaged(tagger: Tagger, change) -> Tagger:
 
 
 def gate(now: Tagger, new: Tagger, products, **limits):
-    return judge_release(now, new, products, (1.0, 1.0), Limits(**({"slowdown": 10} | limits)))
+    return judge_release(now, new, products, (1.0, 1.0), Limits(**({"slowdown": 10, "mean_loss": 100} | limits)))
 
 
 def test_figures_are_those_of_the_evaluation(tagger, products):
-    facets, served = compare(tagger, tagger, products)
+    facets, _, served = compare(tagger, tagger, products)
     judged = judge(tagger, products, scores_of(tagger, products)).facets
 
     for facet in facets:
@@ -197,7 +197,9 @@ def test_command_releases_keeps_the_previous_and_refuses(tagger, products, tmp_p
     assert "REFUSED" in refused.output
     assert load_bundle(place).version == load_bundle(now).version
 
-    passed = release(new, "--max-loss", "100", "--max-tag-loss", "100", "--json", str(tmp_path / "v.json"))
+    passed = release(
+        new, "--max-loss", "100", "--max-mean-loss", "100", "--max-tag-loss", "100", "--json", str(tmp_path / "v.json")
+    )
     assert passed.exit_code == 0, passed.output
     assert load_bundle(place).version == load_bundle(new).version
     assert load_bundle(tmp_path / "place.previous").version == load_bundle(now).version
@@ -216,3 +218,27 @@ def test_a_copy_that_fails_leaves_what_is_there(tmp_path):
 
     assert load_bundle(tmp_path / "now").version == before
     assert {path.name for path in tmp_path.iterdir()} == {"now", "new"}
+
+
+def test_what_both_know_is_judged_on_products_of_tags_that_both_know(tagger, products):
+    """New tags and the products that carry them change nothing about what counts as forgotten."""
+    new = [replace(product, tags=frozenset({"segment:new"}), facets=frozenset({"segment"})) for product in products]
+    _, shared, _ = compare(tagger, tagger, products)
+
+    _, with_new, _ = compare(tagger, tagger, [*products, *new])
+
+    assert shared is not None
+    assert with_new is not None
+    assert with_new.current == pytest.approx(shared.current)
+    carried = [tag.f1.current for facet in compare(tagger, tagger, products)[0] for tag in facet.tags]
+    assert shared.current == pytest.approx(np.mean(carried))
+    assert compare(tagger, tagger, new)[1] is None
+
+
+def test_forgotten_tags_are_refused(tagger, products):
+    def forget(logits):
+        return -logits
+
+    verdict = gate(tagger, damaged(tagger, forget), products, loss=100, tag_loss=100, mean_loss=1)
+
+    assert [reason.split(":")[0] for reason in verdict.refused] == ["the tags that both know"]

@@ -30,6 +30,7 @@ class Columns(BaseModel):
     facet: dict[FacetName, str] = Field(
         default_factory=dict, description="facet to the column with its values; an empty cell: not known"
     )
+    labelled: bool = Field(default=True, description="false: labels are not read, and files need have none")
     separator: str = Field(default="|", description="between the values in a cell; empty: a cell is one value")
     none: str = Field(default="", description="cell of a facet's column that says: none of its values fits")
 
@@ -58,8 +59,10 @@ class Columns(BaseModel):
     @property
     def used(self) -> frozenset[str]:
         """Every column that is read."""
-        labels = self.facet.values() if self.facet else (self.facets, self.tags)
-        return frozenset({self.product_id, self.title, self.description, self.merchant_category, *labels})
+        labels = tuple(self.facet.values()) if self.facet else (self.facets, self.tags)
+        return frozenset(
+            {self.product_id, self.title, self.description, self.merchant_category, *(labels if self.labelled else ())}
+        )
 
     def missing_in(self, header: Sequence[str]) -> list[str]:
         """The columns that a table with this header lacks; texts under their own names may be absent."""

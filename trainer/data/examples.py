@@ -21,12 +21,14 @@ _BATCHES_PER_POOL = 40
 class Example:
     """Tokens with `targets` (float32, 1 where a tag fits) and `known` (1 where it is known), both of shape (tags,).
 
-    A single facet that is known and has no target is one whose tags all do not fit.
+    A single facet that is known and has no target is one whose tags all do not fit. `soft` (float16, same shape) is
+    what teachers say, not-a-number where they say nothing.
     """
 
     tokens: Tokens
     targets: NDArray[np.float32]
     known: NDArray[np.float32]
+    soft: NDArray[np.float16] | None = None
 
 
 def examples_of(products: Sequence[LabelledProduct], schema: TagSchema, tokenizer: ProductTokenizer) -> list[Example]:
@@ -75,3 +77,11 @@ def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor
     targets = torch.from_numpy(np.stack([example.targets for example in examples]))
     known = torch.from_numpy(np.stack([example.known for example in examples]))
     return ids, mask, segments, targets, known
+
+
+def collate_soft(examples: Sequence[Example]) -> Tensor | None:
+    """What teachers say of a batch, shape (batch, tags), not-a-number where nothing; None if it is nothing at all."""
+    if all(example.soft is None for example in examples):
+        return None
+    nothing = np.full(len(examples[0].targets), np.nan, np.float32)
+    return torch.from_numpy(np.stack([nothing if each.soft is None else each.soft for each in examples]).astype("f4"))

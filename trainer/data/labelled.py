@@ -99,7 +99,8 @@ def _labelled(paths: Iterable[Path], columns: Columns) -> Iterator[LabelledRow |
 
 
 def _parse(row: Row, columns: Columns) -> LabelledRow:
-    needed = (columns.product_id,) if columns.facet else (columns.product_id, columns.facets, columns.tags)
+    labels = (columns.facets, columns.tags) if columns.labelled and not columns.facet else ()
+    needed = (columns.product_id, *labels)
     missing = [name for name in needed if name not in row.fields]
     if missing:
         msg = f"misses {', '.join(missing)}"

@@ -16,6 +16,8 @@ def labels_of(fields: Mapping[str, Any], columns: Columns) -> Labels:
     Raises:
         ValueError, TypeError: a column is missing or holds no labels.
     """
+    if not columns.labelled:
+        return frozenset(), frozenset()
     return _columns(fields, columns) if columns.facet else _own(fields, columns)
 
 

@@ -4,7 +4,8 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,16 @@ from trainer.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Labelled products, one list per source of the recipe, from which every epoch draws anew."""
+    """Labelled products, one list per source of the recipe, from which every epoch draws anew.
+
+    `soft`, of shape (products of all sources, tags), is what teachers say of each.
+    """
 
     sources: Sequence[Sequence[LabelledProduct]]
     recipe: Recipe
     schema: TagSchema
     tokenizer: ProductTokenizer
+    soft: NDArray[np.float16] | None = None
 
     @property
     def size(self) -> int:
@@ -41,13 +46,28 @@ class TrainingSet:
             RecipeError: augmentation swaps values of a facet that cannot be swapped alone.
         """
         values = swappable_values(self.schema, self.recipe.augmentation.values_of)
-        products = [
-            augmented(product, self.recipe.augmentation, rng, values)
-            for products, count in zip(self.sources, self._counts, strict=True)
-            for product in rng.sample(list(products), count)
+        originals = self.products
+        starts = accumulate((len(source) for source in self.sources), initial=0)
+        drawn = [
+            (start + at, augmented(source[at], self.recipe.augmentation, rng, values))
+            for start, source, count in zip(starts, self.sources, self._counts, strict=False)
+            for at in rng.sample(range(len(source)), count)
         ]
         facets = [facet.name for facet in self.schema.facets]
-        return examples_of([*products, *no_products(self.recipe.no_products, facets, rng)], self.schema, self.tokenizer)
+        made_up = no_products(self.recipe.no_products, facets, rng)
+        products = [product for _, product in drawn]
+        examples = examples_of([*products, *made_up], self.schema, self.tokenizer)
+        if self.soft is not None:
+            for place, (at, product) in enumerate(drawn):
+                # Of a product that became another value's the teachers have said nothing.
+                if product.tags == originals[at].tags:
+                    examples[place] = replace(examples[place], soft=self.soft[at])
+        return examples
+
+    @property
+    def products(self) -> list[LabelledProduct]:
+        """The products of all sources."""
+        return [product for source in self.sources for product in source]
 
     def counts(self) -> NDArray[np.float32]:
         """How many products carry each tag; of shape (tags,)."""
@@ -56,7 +76,7 @@ class TrainingSet:
 
     def texts(self, count: int) -> list[Example]:
         """At most `count` examples as they are in the files, drawn by the recipe's seed."""
-        products = [product for source in self.sources for product in source]
+        products = self.products
         drawn = random.Random(self.recipe.seed).sample(products, min(count, len(products)))
         return examples_of(drawn, self.schema, self.tokenizer)
 
@@ -64,7 +84,7 @@ class TrainingSet:
         """All products as they are in the files, one epoch's made-up texts behind them: their texts, their labels."""
         facets = [facet.name for facet in self.schema.facets]
         made_up = no_products(self.recipe.no_products, facets, random.Random(self.recipe.seed))
-        products = [*(product for source in self.sources for product in source), *made_up]
+        products = [*self.products, *made_up]
         return [product.text for product in products], examples_of(products, self.schema, self.tokenizer)
 
     @property

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from trainer.data.examples import Example, batches, collate, in_order_of_length
+from trainer.data.examples import Example, batches, collate, collate_soft, in_order_of_length
 from trainer.data.training_set import TrainingSet
-from trainer.fitting.loss import tag_loss, tag_weights
+from trainer.fitting.loss import tag_loss, tag_weights, taught_loss
 from trainer.fitting.model import TagModel
 from trainer.fitting.optimizer import make_optimizer, warmup_then_linear
 from trainer.fitting.processes import Processes
@@ -155,9 +155,15 @@ class _Epochs:
                 ids, mask, segments, targets, known = (tensor.to(device) for tensor in collate(part))
                 with _autocast(device, recipe):
                     logits = model(ids, mask, segments)
+                soft, taught = collate_soft(part), None
+                if recipe.distillation and soft is not None:
+                    lesson, soft = recipe.distillation, soft.to(device)
+                    taught = lesson.weight * taught_loss(logits.float(), soft, schema, lesson.temperature)
+                    known = known * (1 - lesson.weight * ~soft.isnan())
                 loss = tag_loss(
                     logits.float(), targets, known, schema, recipe.label_smoothing, recipe.objective, weights
                 )
+                loss = loss if taught is None else loss + taught
                 loss = (loss + self.state.tuning.penalty()) * (len(part) / len(batch))
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.item()

@@ -47,6 +47,29 @@ def tag_loss(
     return torch.stack(losses).sum() / len(logits)
 
 
+def taught_loss(logits: Tensor, soft: Tensor, schema: TagSchema, temperature: float) -> Tensor:
+    """Mean over the batch of the cross-entropy to what teachers say, summed over facets and times T^2.
+
+    Both of shape (batch, tags); `soft` are probabilities at temperature T, not-a-number where nothing is taught. T^2
+    keeps the gradients' size whatever T is (Hinton et al. 2015, section 2). In a single facet the student's softmax
+    runs over the taught tags alone, so tags that the teachers do not know are left to the labels (Li and Hoiem 2016).
+    """
+    is_taught = ~soft.isnan()
+    told, scores = soft.nan_to_num(), logits / temperature
+    losses = [logits.new_zeros(())]
+    for facet in schema.facets:
+        where = schema.slices[facet.name]
+        here = is_taught[:, where]
+        rows = here.any(1)
+        if facet.kind is FacetKind.SINGLE:
+            log_p = F.log_softmax(scores[rows, where].masked_fill(~here[rows], -torch.inf), dim=1)
+            losses.append(-(told[rows, where] * log_p.masked_fill(~here[rows], 0.0)).sum())
+        else:
+            each = F.binary_cross_entropy_with_logits(scores[:, where], told[:, where], reduction="none")
+            losses.append((each * here).sum())
+    return torch.stack(losses).sum() * temperature**2 / len(logits)
+
+
 def tag_weights(
     counts: Tensor, schema: TagSchema, balance: Literal["none", "inverse_root", "effective"]
 ) -> Tensor | None:

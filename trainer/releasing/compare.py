@@ -14,6 +14,7 @@ from trainer.judging.evaluate import scores_of, told
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Fs = tuple[Floats, Floats, Floats]
 
 RESAMPLES = 1_000
 
@@ -61,6 +62,14 @@ class FacetDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class _Figures:
+    """Average, macro and each tag's F1 of current and candidate: once, and on every resample."""
+
+    once: tuple[Fs, Fs]
+    drawn: tuple[Fs, Fs]
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """AUTO tags that a bundle serves of labelled products: `tags` of them, `right`."""
 
@@ -70,8 +79,11 @@ class Served:
 
 def compare(
     current: Tagger, candidate: Tagger, products: Sequence[LabelledProduct], seed: int = 7
-) -> tuple[list[FacetDifference], dict[str, Served]]:
-    """The differences of every facet that both have, and what the candidate serves of each of its facets.
+) -> tuple[list[FacetDifference], Difference | None, dict[str, Served]]:
+    """The differences of every facet that both have and of what both know, and what the candidate serves of its facets.
+
+    The second is about the mean F1 over the tags that both know, on products that carry no other: what a bundle that
+    learnt more tags forgot. None where no product carries such a tag.
 
     Both are judged on the same resamples of the products, so that what is hard for both cancels out (Efron and
     Tibshirani 1993, chapter 16).
@@ -84,7 +96,7 @@ def compare(
     draws = np.random.default_rng(seed).multinomial(
         len(products), np.full(len(products), 1 / len(products)), size=RESAMPLES
     )
-    facets = []
+    facets, shared = [], []
     for facet in candidate.bundle.schema.facets:
         rows = np.array([facet.name in product.facets for product in products])
         if facet.name not in current.bundle.schema.slices or not rows.any():
@@ -95,21 +107,42 @@ def compare(
         truth = _matrix([product.tags for product in products], tags)[rows]
         said = [_columns(tagger, each, tags)[rows] for tagger, each in zip((current, candidate), tells, strict=True)]
         facets.append(_facet(facet.name, facet.kind, tags, truth, said, draws[:, rows]))
+        both = np.array([all(tag in each.bundle.schema.index for each in (current, candidate)) for tag in tags])
+        old = ~truth[:, ~both].any(axis=1)
+        carried = both & truth[old].any(axis=0)
+        if carried.any():
+            figures = _figures(facet.kind, truth[old], [each[old] for each in said], draws[:, rows][:, old])
+            shared.append([[each[2][:, carried] for each in pair] for pair in (figures.once, figures.drawn)])
     if not facets:
         msg = "no product is labelled for a facet that both bundles have: name files with such labels"
         raise ValueError(msg)
-    return _with_q(facets), _served(candidate, logits, products)
+    return _with_q(facets), _shared(shared), _served(candidate, logits, products)
+
+
+def _shared(facets: Sequence[Sequence[Sequence[Floats]]]) -> Difference | None:
+    if not facets:
+        return None
+    (now, new), (now_drawn, new_drawn) = (
+        [np.concatenate([facet[kind][which] for facet in facets], axis=1).mean(axis=1) for which in (0, 1)]
+        for kind in (0, 1)
+    )
+    return _difference(now, new, new_drawn - now_drawn)
+
+
+def _figures(kind: FacetKind, truth: Flags, said: Sequence[Flags], draws: NDArray[np.int64]) -> _Figures:
+    pairs = []
+    for weights in (np.ones((1, len(truth)), np.int64), draws):
+        support = weights.astype(np.float64) @ truth
+        now, new = (_f1s(weights, truth, each, support, kind) for each in said)
+        pairs.append((now, new))
+    return _Figures(*pairs)
 
 
 def _facet(
     name: str, kind: FacetKind, tags: Sequence[str], truth: Flags, said: Sequence[Flags], draws: NDArray[np.int64]
 ) -> FacetDifference:
-    once = np.ones((1, len(truth)), np.int64)
-    figures = []
-    for weights in (once, draws):
-        support = weights.astype(np.float64) @ truth
-        figures.append([_f1s(weights, truth, each, support, kind) for each in said])
-    (now, new), (now_drawn, new_drawn) = figures
+    figures = _figures(kind, truth, said, draws)
+    (now, new), (now_drawn, new_drawn) = figures.once, figures.drawn
     supports = truth.sum(axis=0)
     differences = []
     for at, tag in enumerate(tags):

@@ -12,7 +12,7 @@ from scipy.stats import beta
 from hangtag.bundle import Bundle
 from hangtag.tagger import Tagger
 from trainer.data.labelled import LabelledProduct
-from trainer.releasing.compare import FacetDifference, Served, compare
+from trainer.releasing.compare import Difference, FacetDifference, Served, compare
 
 _ROUNDS = 5
 _TIMED = 256
@@ -28,6 +28,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     loss: float = Field(default=0.5, ge=0, description="points of a facet's F1")
+    mean_loss: float = Field(default=1.0, ge=0, description="points of mean F1 over the tags that both know")
     tag_loss: float = Field(default=5.0, ge=0, description="points of a tag's F1")
     slowdown: float = Field(default=0.1, ge=0, description="part of the texts per second")
     megabytes: float = Field(default=40.0, gt=0)
@@ -36,9 +37,13 @@ class Limits(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was measured; `refused` holds the reasons against, `warnings` what the data cannot tell."""
+    """What was measured; `refused` holds the reasons against, `warnings` what the data cannot tell.
+
+    `shared` is about the mean F1 over the tags that both know.
+    """
 
     facets: Sequence[FacetDifference]
+    shared: Difference | None
     served: dict[str, Served]
     speed: float
     megabytes: tuple[float, float]
@@ -68,11 +73,12 @@ def judge_release(
         ValueError: the products tell nothing of what both bundles know.
     """
     on_stage("Tagging the products with both")
-    facets, served = compare(current, candidate, products)
+    facets, shared, served = compare(current, candidate, products)
     on_stage("Timing both in turns")
     known, offered = set(current.bundle.schema.tags), set(candidate.bundle.schema.tags)
     verdict = Verdict(
         facets,
+        shared,
         served,
         _speed(current, candidate, products),
         megabytes,
@@ -94,6 +100,12 @@ def judge_release(
 
 
 def _judge_quality(verdict: Verdict, limits: Limits) -> None:
+    shared = verdict.shared
+    if shared is not None and -shared.points > limits.mean_loss and shared.high < 0:
+        verdict.refused.append(
+            f"the tags that both know: mean F1 {shared.points:+.2f} points ({shared.low:+.2f} to {shared.high:+.2f}), "
+            f"more than {limits.mean_loss:g} lost: train with more of the old products, or distil the old bundle"
+        )
     for facet in verdict.facets:
         for name, f1 in (("F1", facet.f1), ("macro F1", facet.macro_f1)):
             if -f1.points > limits.loss:

@@ -1,0 +1,324 @@
+"""What bundles teach: soft targets, pseudo-labels, and what a model keeps when it learns more tags."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+
+from safetensors.torch import load_file
+from scipy.special import softmax
+from typer.testing import CliRunner
+
+from hangtag.bundle import load_bundle
+from hangtag.cli.app import app
+from hangtag.tagset import ScoredTag, Source, TagSet
+from hangtag.thresholds import Band
+from tests.integration.tiny_shop import recipe, write_base, write_data
+from trainer.data.columns import Columns
+from trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
+from trainer.fitting.fit import Progress
+from trainer.fitting.loss import taught_loss
+from trainer.judging.evaluate import scores_of
+from trainer.prepared import prepare
+from trainer.recipe import RecipeError
+from trainer.run_folder import RunFolder
+from trainer.teaching.pseudo_labels import pseudo_labelled
+from trainer.teaching.settings import Distillation, PseudoLabels
+from trainer.teaching.soft_targets import soft_targets
+from trainer.teaching.teachers import opened_teachers
+from trainer.train import Watcher, train
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    return write_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def teacher(base, data, tmp_path_factory) -> Path:
+    """A run whose bundle promises little, so that it serves AUTO tags of sixty validation products."""
+    folder = tmp_path_factory.mktemp("teacher")
+    train(recipe(base, auto_precision=0.8), data, folder, folder / "bundle")
+    return folder
+
+
+def rows_of(data: Path, name: str = "train") -> list[dict]:
+    return [json.loads(line) for line in (data / f"{name}.jsonl").read_text().splitlines()]
+
+
+def write(folder: Path, name: str, rows: list[dict]) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+def test_taught_loss_is_cross_entropy_to_the_teachers(base, data):
+    schema = prepare(recipe(base), data).schema
+    colors, themes = schema.slices["color"], schema.slices["theme"]
+    rng = np.random.default_rng(0)
+    logits = torch.tensor(rng.normal(size=(4, 6)), requires_grad=True)
+    soft = np.full((4, 6), np.nan)
+    soft[:3, colors] = softmax(rng.normal(size=(3, 3)), axis=1)
+    soft[1, colors] = [0.25, 0.75, np.nan]
+    soft[2:, themes] = 0.3
+
+    loss = taught_loss(logits, torch.tensor(soft), schema, 2.0)
+    loss.backward()
+
+    scores = logits.detach().numpy() / 2
+    expected = 0.0
+    for row, taught in ((0, [0, 1, 2]), (1, [0, 1]), (2, [0, 1, 2])):
+        expected -= (soft[row, taught] * np.log(softmax(scores[row, taught]))).sum()
+    p = 1 / (1 + np.exp(-scores[2:, themes]))
+    expected -= (0.3 * np.log(p) + 0.7 * np.log(1 - p)).sum()
+    assert loss.item() == pytest.approx(4 * expected / 4)
+    assert (logits.grad.numpy() != 0).tolist() == (~np.isnan(soft)).tolist()
+
+
+def test_soft_targets_are_matched_by_name_and_kept(base, data, teacher, tmp_path):
+    prepared = prepare(recipe(base), data)
+    products = [replace(product, facets=frozenset({"color"})) for product in prepared.train.products[:40]]
+    known = prepared.schema
+    other = known.model_copy(
+        update={"facets": tuple(f.model_copy(update={"values": ("pink", *reversed(f.values))}) for f in known.facets)}
+    )
+    settings = Distillation(teachers=(str(teacher / "bundle"), str(teacher / "bundle")), temperature=3)
+    run = RunFolder(tmp_path)
+
+    soft = soft_targets(products, type(known).model_validate(other.model_dump()), settings, run)
+
+    with opened_teachers([str(teacher / "bundle")]) as (tagger,):
+        temperature = tagger.bundle.calibration.temperatures["color"]
+        logits = scores_of(tagger, products)[:, known.slices["color"]]
+    assert np.isnan(soft[:, 0]).all()
+    np.testing.assert_allclose(soft[:, 3:0:-1], softmax(logits / temperature / 3, axis=1), atol=1e-3)
+    assert np.isnan(soft[:, 4:]).all(), "a facet that is not labelled is taught only by wish"
+    unlabelled = soft_targets(products, known, settings.model_copy(update={"unlabelled": True}), run)
+    assert not np.isnan(unlabelled).any()
+    written = (tmp_path / "soft_targets.safetensors").stat().st_mtime_ns
+    soft_targets(products, known, settings, run)
+    assert (tmp_path / "soft_targets.safetensors").stat().st_mtime_ns == written
+    soft_targets(products[1:], known, settings, run)
+    assert (tmp_path / "soft_targets.safetensors").stat().st_mtime_ns > written
+    with pytest.raises(RecipeError, match="teacher"):
+        soft_targets(products, known, Distillation(teachers=(str(tmp_path),)), run)
+
+
+def test_student_believes_its_teacher_where_labels_are_wrong(base, data, teacher, tmp_path):
+    wrong = {"color:red": "color:blue", "color:blue": "color:green", "color:green": "color:red"}
+    write(tmp_path / "data", "train", [r | {"tags": [wrong.get(t, t) for t in r["tags"]]} for r in rows_of(data)])
+    write(tmp_path / "data", "validation", rows_of(data, "validation"))
+    taught = {"distillation": {"teachers": [str(teacher / "bundle")], "weight": 1.0}, "keep": "last"}
+
+    _, alone = train(recipe(base, keep="last"), tmp_path / "data", tmp_path / "a", tmp_path / "a" / "bundle")
+    _, student = train(recipe(base, **taught), tmp_path / "data", tmp_path / "b", tmp_path / "b" / "bundle")
+
+    assert alone.facets["color"].weighted_f1 < 0.1
+    assert student.facets["color"].weighted_f1 > 0.95
+
+
+class KilledError(Exception):
+    """Stands for a kill in the middle of an epoch."""
+
+
+def test_killed_student_resumes_to_equal_weights(base, data, teacher, tmp_path):
+    chosen = recipe(base, epochs=2, distillation={"teachers": [str(teacher / "bundle")]}, sources=thirds())
+
+    def kill(at: Progress) -> None:
+        if (at.epoch, at.step) == (2, 3):
+            raise KilledError
+
+    train(chosen, data, tmp_path / "whole", None)
+    with pytest.raises(KilledError):
+        train(chosen, data, tmp_path / "cut", None, Watcher(step=kill))
+    train(chosen, data, tmp_path / "cut", None)
+
+    whole, cut = (load_file(tmp_path / name / "best.safetensors") for name in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def thirds() -> list[dict]:
+    return [{"train": ["train.jsonl"], "validation": ["validation.jsonl"], "fraction": 0.3}, {"train": ["train.jsonl"]}]
+
+
+def test_every_example_is_taught_what_is_said_of_its_own_product(base, data, teacher, tmp_path):
+    import random
+
+    augmentation = {"swap_values_in": 0.5, "values_of": ["color"]}
+    prepared = prepare(recipe(base, sources=thirds(), augmentation=augmentation, no_products=5), data)
+    products = prepared.train.products
+    soft = np.tile(np.arange(len(products), dtype=np.float16)[:, None], (1, len(prepared.schema.tags)))
+
+    plain = prepared.train.draw(random.Random(3))
+    examples = replace(prepared.train, soft=soft).draw(random.Random(3))
+
+    taught = [each for each in examples if each.soft is not None]
+    assert [len(each.tokens) for each in examples] == [len(each.tokens) for each in plain]
+    assert all(each.soft is None for each in examples[-5:])
+    assert 0.3 * len(examples) < len(taught) < len(examples) - 5
+    for each in taught:
+        product = products[int(each.soft[0])]
+        assert {tag for tag, fits in zip(prepared.schema.tags, each.targets, strict=True) if fits} == product.tags
+
+
+class Teller:
+    """Stands where a tagger stands and says what it is told to."""
+
+    def __init__(self, said: list[TagSet]) -> None:
+        self.said = said
+        self.bundle = load_bundle("starter")
+
+    def encode(self, texts):
+        return [()] * len(texts)
+
+    def forward(self, tokens):
+        return np.zeros((len(tokens), len(self.bundle.schema.tags)), np.float32)
+
+    def decode(self, logits):
+        return self.said[: len(logits)]
+
+
+def said(auto: tuple[str, ...], review: tuple[str, ...] = ()) -> TagSet:
+    scored = (
+        [ScoredTag(tag, 0.9, Source.MODEL, band) for tag in tags]
+        for tags, band in ((auto, Band.AUTO), (review, Band.REVIEW))
+    )
+    return TagSet(*map(tuple, scored))
+
+
+def bare(number: int, facets=(), tags=()) -> LabelledProduct:
+    return LabelledProduct(str(number), f"title {number}", "", "", frozenset(facets), frozenset(tags))
+
+
+def test_pseudo_labels_are_sure_agreed_and_never_replace_a_label():
+    red, cat, dog = "color:red", "theme:cat", "theme:dog"
+    products = [bare(0), bare(1), bare(2), bare(3, ["color"], ["color:blue"]), bare(4, ["color"])]
+    first = Teller([said((red,)), said((red,)), said((red, cat), (dog,)), said((red,)), said((red, cat))])
+    second = Teller([said((red, cat)), said(("color:blue",)), said((red, cat)), said((red,)), said((red, cat))])
+    labelled = {red: 9, cat: 9, dog: 9}
+
+    found = {
+        p.product_id: p for p in pseudo_labelled(products, [first, second], PseudoLabels(teachers=("x",)), labelled, 7)
+    }
+
+    assert found["0"].tags == {red}, "a facet that only one of them tells is not taken"
+    assert "1" not in found, "they say different tags"
+    assert found["2"].tags == {red}, "of themes one is in doubt"
+    assert found["3"].tags == {"color:blue"}
+    assert found["4"].tags == {cat}, "it is labelled as none of the colors"
+    colors = PseudoLabels(teachers=("x",), facets=("color",))
+    assert {p.product_id for p in pseudo_labelled(products, [first, second], colors, labelled, 7)} == {
+        "0",
+        "2",
+        "3",
+        "4",
+    }
+
+
+def test_pseudo_labels_of_a_tag_are_bounded_by_its_labels():
+    teller = Teller([said(("color:red",)) if at % 2 else said(("color:pink",)) for at in range(100)])
+    settings = PseudoLabels(teachers=("x",), per_label=1.5)
+
+    found = pseudo_labelled([bare(at) for at in range(100)], [teller], settings, {"color:red": 11}, 7)
+
+    assert len(found) == 17
+    assert {tag for product in found for tag in product.tags} == {"color:red"}
+    again = pseudo_labelled([bare(at) for at in range(100)], [teller], settings, {"color:red": 11}, 7)
+    assert found == again
+
+
+def test_products_without_labels_train_a_model(base, data, teacher, tmp_path):
+    """One labelled product of each color, and all others told by the teacher: files need have no label fields."""
+    rows = rows_of(data)
+    few = {tag: row for row in rows for tag in row["tags"] if len(row["facets"]) > 1}
+    write(tmp_path / "data", "few", list(few.values()))
+    write(tmp_path / "data", "bare", [{k: v for k, v in row.items() if k not in ("facets", "tags")} for row in rows])
+    write(tmp_path / "data", "validation", rows_of(data, "validation"))
+    labelled = {"train": ["few.jsonl"], "validation": ["validation.jsonl"]}
+    unlabelled = {"train": ["bare.jsonl"], "columns": {"labelled": False}, "pseudo_labels": True}
+    wish = {"teachers": [str(teacher / "bundle")], "per_label": 100}
+
+    prepared = prepare(recipe(base, sources=[labelled, unlabelled], pseudo_labels=wish), tmp_path / "data")
+    told = {product.product_id: product for product in prepared.train.sources[1]}
+    right = [told[row["product_id"]].tags_of("color") <= set(row["tags"]) for row in rows if row["product_id"] in told]
+    history = []
+    chosen = recipe(base, sources=[labelled, unlabelled], pseudo_labels=wish)
+    train(chosen, tmp_path / "data", tmp_path / "run", None, Watcher(epoch=history.append))
+    alone = []
+    train(recipe(base, sources=[labelled]), tmp_path / "data", tmp_path / "alone", None, Watcher(epoch=alone.append))
+
+    assert len(right) > 150
+    assert np.mean(right) > 0.95
+    assert max(each.facets["color"] for each in history) > max(each.facets["color"] for each in alone)
+    with pytest.raises(LabelledFileError, match="misses facets"):
+        read_labelled([tmp_path / "data" / "bare.jsonl"])
+    with pytest.raises(ValueError, match="need each other"):
+        recipe(base, sources=[labelled, unlabelled])
+
+
+def test_a_table_without_labels_is_read(tmp_path):
+    (tmp_path / "bare.csv").write_text("product_id,title\n1,red scarf\n")
+
+    (product,) = read_labelled([tmp_path / "bare.csv"], Columns(labelled=False))
+
+    assert (product.title, product.facets) == ("red scarf", frozenset())
+
+
+def test_head_rows_are_taken_over_by_name(base, data, teacher, tmp_path):
+    rows = rows_of(data) + [r | {"tags": ["color:amber"], "facets": ["color"]} for r in rows_of(data)[:20]]
+    write(tmp_path, "train", [row for row in rows if "color:red" not in row["tags"]])
+    write(tmp_path, "validation", rows_of(data, "validation"))
+    chosen = recipe(base, start_from=str(teacher))
+
+    prepared = prepare(chosen, tmp_path)
+    head = prepared.model(chosen).head
+    before = load_file(teacher / "best.safetensors")
+    fresh = prepare(recipe(base), tmp_path).model(recipe(base)).head
+
+    old = RunFolder(teacher).schema()
+    assert prepared.schema.tags != old.tags
+    for tag, at in prepared.schema.index.items():
+        expected = before["head.weight"][old.index[tag]] if tag in old.index else fresh.weight[at]
+        assert torch.equal(head.weight[at], expected), tag
+    write(tmp_path, "train", [r | {"tags": ["size:large"], "facets": ["size"]} for r in rows_of(data)])
+    with pytest.raises(RecipeError, match="shares no tag"):
+        prepare(chosen, tmp_path).model(chosen)
+
+
+def test_new_tags_are_learnt_and_the_gate_sees_what_was_forgotten(base, data, tmp_path):
+    """Two colors, then the third: with old products drawn again nothing is lost, without them the gate refuses."""
+    folder = tmp_path / "data"
+    rows = rows_of(data)
+    is_new = ["color:green" in row["tags"] for row in rows]
+    write(folder, "old", [row for row, new in zip(rows, is_new, strict=True) if not new])
+    write(folder, "new", [row for row, new in zip(rows, is_new, strict=True) if new])
+    write(folder, "validation", rows_of(data, "validation"))
+    first = [{"train": ["old.jsonl"], "validation": ["validation.jsonl"]}]
+    train(recipe(base, sources=first), folder, tmp_path / "now", tmp_path / "now" / "bundle")
+
+    def released(fraction: float, name: str):
+        new = {"train": ["new.jsonl"], "validation": ["validation.jsonl"]}
+        sources = [new, {"train": ["old.jsonl"], "fraction": fraction}]
+        chosen = recipe(base, sources=sources, start_from=str(tmp_path / "now"), keep="last")
+        train(chosen, folder, tmp_path / name, tmp_path / name / "bundle")
+        command = ["release", str(tmp_path / name / "bundle"), "--against", str(tmp_path / "now" / "bundle")]
+        command += ["--data", str(folder / "validation.jsonl"), "--max-slowdown", "9"]
+        return CliRunner().invoke(app, [*command, "--json", str(tmp_path / f"{name}.json")])
+
+    forgetful, careful = released(0.001, "forgetful"), released(0.5, "careful")
+
+    assert forgetful.exit_code == 1
+    assert "tags that both know: mean F1 -" in " ".join(forgetful.output.split())
+    assert careful.exit_code == 0, careful.output
+    told = json.loads((tmp_path / "careful.json").read_text())
+    assert told["new"] == ["color:green"]
+    assert told["shared"]["candidate"] - told["shared"]["current"] > -1

@@ -1,0 +1,1 @@
+"""What finished bundles teach a new model: soft targets, and labels for products that have none."""

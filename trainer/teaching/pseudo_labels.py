@@ -1,0 +1,60 @@
+"""Labels from teachers for products that have none, taken only where they are sure and agree."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from hangtag.tagger import Tagger
+from hangtag.tagset import TagSet
+from trainer.data.labelled import LabelledProduct, with_tags
+from trainer.judging.evaluate import scores_of
+from trainer.teaching.settings import PseudoLabels
+
+
+def pseudo_labelled(
+    products: Sequence[LabelledProduct],
+    teachers: Sequence[Tagger],
+    settings: PseudoLabels,
+    labelled: Mapping[str, int],
+    seed: int,
+) -> list[LabelledProduct]:
+    """The products with what the teachers are sure of; those that end without any label are left out.
+
+    `labelled` is how many products carry each tag by a person's label: a tag that none carries is never given.
+    Which products get a tag that too many could get is drawn by the seed.
+    """
+    told = [tagger.decode(scores_of(tagger, products)) for tagger in teachers]
+    rng = random.Random(seed)
+    given: Counter[str] = Counter()
+    result = list(products)
+    for row in rng.sample(range(len(products)), len(products)):
+        product = products[row]
+        sure = _sure([each[row] for each in told])
+        for facet, tags in sure.items():
+            if facet in product.facets or (settings.facets and facet not in settings.facets):
+                continue
+            if all(given[tag] < math.ceil(settings.per_label * labelled.get(tag, 0)) for tag in tags):
+                given.update(tags)
+                result[row] = with_tags(result[row], tags)
+    return [product for product in result if product.facets]
+
+
+def _sure(told: Sequence[TagSet]) -> dict[str, frozenset[str]]:
+    """The AUTO tags of each facet on which all agree and of which none is in doubt."""
+    first, *others = [_by_facet(tags) for tags in told]
+    doubted = {_facet(scored.tag) for tags in told for scored in tags.review}
+    return {
+        facet: tags
+        for facet, tags in first.items()
+        if facet not in doubted and all(other.get(facet) == tags for other in others)
+    }
+
+
+def _by_facet(tags: TagSet) -> dict[str, frozenset[str]]:
+    auto = [scored.tag for scored in tags.tags]
+    return {facet: frozenset(tag for tag in auto if _facet(tag) == facet) for facet in map(_facet, auto)}
+
+
+def _facet(tag: str) -> str:
+    return tag.split(":", 1)[0]

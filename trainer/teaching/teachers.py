@@ -1,0 +1,30 @@
+"""Teachers: bundles, opened on the engine at hand."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from hangtag.bundle import BundleError, load_bundle
+from hangtag.engine import EngineError, open_engine
+from hangtag.tagger import Tagger
+from trainer.recipe import RecipeError
+
+
+@contextmanager
+def opened_teachers(folders: Sequence[str]) -> Iterator[list[Tagger]]:
+    """The taggers of these bundles, closed in the end.
+
+    Raises:
+        RecipeError: a bundle cannot be loaded.
+    """
+    with ExitStack() as stack:
+        taggers = []
+        for folder in folders:
+            try:
+                bundle = load_bundle(folder)
+                engine = open_engine(bundle, "auto")
+            except (BundleError, EngineError) as error:
+                msg = f"teacher {folder}: {error}"
+                raise RecipeError(msg) from error
+            stack.callback(engine.close)
+            taggers.append(Tagger.of(bundle, engine))
+        yield taggers
