@@ -32,10 +32,10 @@ class Epoch:
 class RunFolder:
     """`recipe.json`, `history.jsonl`, the weights that are kept, `resume.pt` while training goes on, and the outcome.
 
-    `schema.json` has the tags in the order of the head's rows. `soft_targets.safetensors` holds what teachers said of
-    the training products, `wide.safetensors` the wide part, if the recipe has them. `outcome.json` stands there once
-    the bundle is made: where it is, its version and bytes, training time in seconds, device, number of parameters, and
-    the evaluation on the validation files.
+    `steps.jsonl` has figures of every tenth step, `schema.json` the tags in the order of the head's rows. If the recipe
+    has them, `soft_targets.safetensors` holds what teachers said of the training products and `wide.safetensors` the
+    wide part. `outcome.json` stands there once the bundle is made: where it is, its version and bytes, training time in
+    seconds, device, number of parameters, and the evaluation on the validation files.
     """
 
     path: Path
@@ -49,6 +49,11 @@ class RunFolder:
     def resume(self) -> Path:
         """What training goes on from; gone when it is finished."""
         return self.path / "resume.pt"
+
+    @property
+    def steps(self) -> Path:
+        """Every tenth step's figures, a JSON line each."""
+        return self.path / "steps.jsonl"
 
     def claim(self, recipe: Recipe) -> None:
         """Make the folder this recipe's. Settings of what comes after training may change from call to call.

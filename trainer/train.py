@@ -1,6 +1,7 @@
 """A run from labelled products to a bundle."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
 from trainer.teaching.settings import Distillation
 from trainer.teaching.soft_targets import soft_targets
+from trainer.tracking import Tracking
 from trainer.wide.fit import fit_wide
 from trainer.wide.settings import WideSettings
 
@@ -40,18 +42,24 @@ class Watcher:
     """Who is told how a run goes on: the stage's name, every step, every epoch."""
 
     stage: Callable[[str], None] = lambda _: None
-    step: Callable[[Progress], None] = lambda _: None
-    epoch: Callable[[Epoch], None] = lambda _: None
+    step: Callable[[Progress], object] = lambda _: None
+    epoch: Callable[[Epoch], object] = lambda _: None
 
 
 def train(
-    recipe: Recipe, data: Path, run: Path, bundle: Path | None, watcher: Watcher | None = None
+    recipe: Recipe,
+    data: Path,
+    run: Path,
+    bundle: Path | None,
+    watcher: Watcher | None = None,
+    *,
+    wandb: bool = False,
 ) -> tuple[Manifest, Evaluation] | None:
     """Fine-tune by the recipe on files below `data`, write the bundle, evaluate it in int8 on the validation files.
 
     `run` keeps the recipe, the history and what is needed to resume: the same call goes on where it stopped, and on a
     finished run it only makes the bundle again. Without `bundle` training is all. Of several processes only the first
-    makes the bundle; the others return None after training.
+    makes the bundle; the others return None after training. Figures go to the run's folder, with `wandb` also to W&B.
 
     Raises:
         RecipeError: recipe and data do not fit, `run` belongs to another recipe, or its method makes no bundle.
@@ -77,7 +85,17 @@ def train(
         watcher.stage("Asking the teachers")
         prepared = replace(prepared, train=_taught(prepared, recipe.distillation, folder, processes))
     watcher.stage("Training")
-    history = fit(model, prepared.train, prepared.validation, recipe, folder, watcher.step, watcher.epoch, processes)
+    with Tracking(folder, recipe, wandb=wandb) if processes.is_first else nullcontext(Watcher()) as tracking:
+        history = fit(
+            model,
+            prepared.train,
+            prepared.validation,
+            recipe,
+            folder,
+            lambda at: (watcher.step(at), tracking.step(at)),
+            lambda epoch: (watcher.epoch(epoch), tracking.epoch(epoch)),
+            processes,
+        )
     processes.leave()
     if bundle is None or not processes.is_first:
         return None

@@ -10,6 +10,7 @@ from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
 from hangtag.cli.learn import learn_tag
+from hangtag.cli.pretrain import pretrain
 from hangtag.cli.publish import publish
 from hangtag.cli.release import release
 from hangtag.cli.report import report
@@ -30,7 +31,7 @@ app = typer.Typer(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, publish, deadletters),
     "Run": (up, work, serve, config),
-    "Train": (train, evaluate, report, tune, compare, release, learn_tag),
+    "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

@@ -38,6 +38,7 @@ def train(
     run: Annotated[Path, typer.Option(help="folder of the run: history, checkpoints; resumes")] = Path("runs/tagger"),
     bundle: Annotated[Path, typer.Option(help="where the bundle goes")] = Path("runs/tagger/bundle"),
     no_bundle: Annotated[bool, typer.Option("--no-bundle", help="train only; make no bundle")] = False,
+    wandb: Annotated[bool, typer.Option("--wandb", help="figures to Weights & Biases, too")] = False,
     base_model: Annotated[str | None, typer.Option(help="`starter`, a checkpoint's folder or a hub name")] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
 ) -> None:
@@ -76,7 +77,7 @@ def train(
         settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
         with stopping(), _Screen(console) as screen:
             watcher = trainer.Watcher(stage=screen.stage, step=screen.step, epoch=screen.epoch)
-            made = trainer.train(settings, data, run, None if no_bundle else bundle, watcher)
+            made = trainer.train(settings, data, run, None if no_bundle else bundle, watcher, wandb=wandb)
     except (RecipeError, ColumnsError, LabelledFileError, BaseModelError, ExportError) as error:
         raise CommandError(str(error)) from error
     except Stopped:

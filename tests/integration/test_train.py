@@ -70,6 +70,47 @@ def test_killed_run_resumes_to_the_same_curve(base, data, trained, tmp_path):
     assert curve(run) == curve(trained[0])
 
 
+def test_figures_are_written_while_training_goes_on(base, data, tmp_path):
+    def kill(at: Progress) -> None:
+        if (at.epoch, at.step) == (2, 12):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(recipe(base, epochs=2), data, tmp_path, None, Watcher(step=kill))
+    cut = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
+    train(recipe(base, epochs=2), data, tmp_path, None)
+    steps = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
+
+    assert [(step["epoch"], step["step"]) for step in cut] == [(1, 10), (1, 15), (2, 10)]
+    assert [(step["epoch"], step["step"]) for step in steps] == [(1, 10), (1, 15), (2, 10), (2, 15)]
+    assert steps[:2] == cut[:2]
+    assert all(step["loss"] > 0 and step["learning_rate"] >= 0 for step in steps)
+
+
+def test_tensorboard_has_every_figure_once(base, data, tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed (extra dev)")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(recipe(base, epochs=2), data, tmp_path, None)
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+
+    history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert [event.step for event in board.Scalars("train/loss")] == [10, 15, 25, 30]
+    scores = [(event.step, event.value) for event in board.Scalars("validation/score")]
+    assert scores == [(15, pytest.approx(history[0]["score"])), (30, pytest.approx(history[1]["score"]))]
+    assert board.Scalars("validation/f1/color")
+
+
+def test_wandb_is_asked_for_by_name_and_missed_by_name(base, data, tmp_path, monkeypatch):
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "wandb" else found(name))
+
+    with pytest.raises(RecipeError, match="pip install wandb"):
+        train(recipe(base, epochs=1), data, tmp_path, None, wandb=True)
+
+
 def test_second_run_starts_from_the_first(base, data, trained, tmp_path):
     first = trained[0]
     changes = {"start_from": str(first), "epochs": 1, "learning_rate": 1e-6, "head_learning_rate": 1e-6}

@@ -29,7 +29,7 @@ from trainer.run_folder import Epoch, RunFolder
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where training stands, told after every step."""
+    """Where training stands, told after every step: the epoch's mean loss so far, the highest learning rate."""
 
     epoch: int
     epochs: int
@@ -37,6 +37,7 @@ class Progress:
     steps: int
     loss: float
     tokens_per_s: float
+    learning_rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ def fit(
     validation: Sequence[Example],
     recipe: Recipe,
     run: RunFolder,
-    on_step: Callable[[Progress], None] = lambda _: None,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    on_step: Callable[[Progress], object] = lambda _: None,
+    on_epoch: Callable[[Epoch], object] = lambda _: None,
     processes: Processes | None = None,
 ) -> list[Epoch]:
     """Fine-tune `model` in place and leave it with the weights that are kept; returns every epoch's figures.
@@ -132,7 +133,7 @@ class _Epochs:
     examples: TrainingSet
     recipe: Recipe
     processes: Processes
-    on_step: Callable[[Progress], None]
+    on_step: Callable[[Progress], object]
 
     def train(self, number: int) -> float:
         """Train an epoch; returns the mean loss."""
@@ -170,7 +171,8 @@ class _Epochs:
                 tokens += int(mask.sum())
             self._step()
             speed = tokens / (time.monotonic() - started)
-            self.on_step(Progress(number, recipe.epochs, step, len(plan), total / step, speed))
+            rate = max(map(float, self.state.schedule.get_last_lr()))
+            self.on_step(Progress(number, recipe.epochs, step, len(plan), total / step, speed, rate))
         return self.processes.sum(total) / len(plan)
 
     def _step(self) -> None:

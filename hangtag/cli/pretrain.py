@@ -1,0 +1,75 @@
+"""`hangtag pretrain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hangtag.cli.errors import CommandError
+from hangtag.cli.stopping import Stopped, stopping
+
+# Where there is no terminal to draw a bar on.
+_STEPS_A_LINE = 100
+
+
+def pretrain(
+    files: Annotated[list[Path], typer.Argument(help="JSONL, CSV or Parquet files; labels are not read")],
+    out: Annotated[Path, typer.Option(help="folder of the new base model; resumes")],
+    column: Annotated[list[str] | None, typer.Option(help="where these files keep what: title=Name; repeat it")] = None,
+    base_model: Annotated[str, typer.Option(help="`starter`, a checkpoint's folder or a hub name")] = "starter",
+    epochs: Annotated[int, typer.Option(min=1)] = 1,
+    learning_rate: Annotated[float, typer.Option(min=1e-9)] = 5e-5,
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    max_tokens: Annotated[int, typer.Option(min=8, max=512)] = 128,
+) -> None:
+    """Let a base model read a shop's texts before it is fine-tuned: masked language modelling, no labels needed.
+
+    Ctrl-C stops it; the same command goes on from the last checkpoint. What comes out is a base model for `train`.
+
+    Example: hangtag pretrain shop.jsonl --out models/shop, then hangtag train ... --base-model models/shop
+    """
+    try:
+        from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415 (torch loads only for those who train)
+        from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
+        from trainer.pretraining import PretrainingError, PretrainingSettings, Step  # noqa: PLC0415
+        from trainer.pretraining import pretrain as go_on  # noqa: PLC0415
+    except ImportError as error:
+        msg = f"{error}; training needs more packages: pip install 'hangtag[train]'"
+        raise CommandError(msg) from error
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, transient=True
+    )
+    task = bar.add_task("reading", total=None)
+
+    def tell(at: Step) -> None:
+        loss = "" if at.loss is None else f"  loss {at.loss:.3f}"
+        bar.update(task, description=f"step {at.step}/{at.steps}{loss}", total=at.steps, completed=at.step)
+        if not console.is_terminal and at.step % _STEPS_A_LINE == 0:
+            console.print(f"step {at.step}/{at.steps}{loss}")
+
+    try:
+        columns = Columns.read(None, column or ()).model_copy(update={"labelled": False})
+        settings = PretrainingSettings(
+            base_model=base_model,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            max_tokens=max_tokens,
+        )
+        with stopping(), bar:
+            texts = [product.text for product in read_labelled(files, columns)]
+            found = go_on(settings, texts, out, tell)
+    except (ColumnsError, LabelledFileError, BaseModelError, PretrainingError) as error:
+        raise CommandError(str(error)) from error
+    except Stopped:
+        console.print(f"stopped; the same command goes on from the last checkpoint in {out}")
+        raise typer.Exit(130) from None
+    console.print(
+        f"{found.texts:,} texts, {found.steps:,} steps: loss per masked token on texts it has not read "
+        f"{found.loss_before:.3f} before, {found.loss_after:.3f} after"
+    )
+    Console(soft_wrap=True).print(f"base model: hangtag train ... --base-model {out}")

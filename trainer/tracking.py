@@ -1,0 +1,92 @@
+"""A run's figures while it goes on: JSON lines always, TensorBoard where it is installed, W&B where it is asked for."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
+
+from trainer.fitting.fit import Progress
+from trainer.recipe import Recipe, RecipeError
+from trainer.run_folder import Epoch, RunFolder
+
+_EVERY = 10
+
+
+class Tracking:
+    """Writes every tenth step's and every epoch's figures of a run; no text of any product.
+
+    A run that goes on writes over what it told of the epoch that was cut.
+
+    Raises:
+        RecipeError: W&B is asked for and not installed.
+    """
+
+    def __init__(self, run: RunFolder, recipe: Recipe, *, wandb: bool = False) -> None:
+        if wandb and importlib.util.find_spec("wandb") is None:
+            msg = "--wandb needs a package more: pip install wandb"
+            raise RecipeError(msg)
+        self._run = run
+        self._recipe = recipe
+        self._wandb = wandb
+        self._steps = 0
+        self._trackers: list[GeneralTracker] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for tracker in self._trackers or ():
+            tracker.finish()
+
+    def step(self, at: Progress) -> None:
+        """Tell of a step."""
+        self._steps = at.steps
+        if at.step % _EVERY and at.step < at.steps:
+            return
+        if self._trackers is None:  # only here is it known where the run goes on
+            self._trackers = self._started((at.epoch - 1) * at.steps)
+            self._keep_before(at.epoch)
+        figures = {"loss": at.loss, "learning_rate": at.learning_rate, "tokens_per_s": at.tokens_per_s}
+        place = {"epoch": at.epoch, "step": at.step, "steps": at.steps}
+        with self._run.steps.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(place | figures) + "\n")
+        self._log({f"train/{name}": figure for name, figure in figures.items()}, (at.epoch - 1) * at.steps + at.step)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Tell of an epoch."""
+        figures = {"score": epoch.score} | {f"f1/{facet}": score for facet, score in epoch.facets.items()}
+        self._log({f"validation/{name}": figure for name, figure in figures.items()}, epoch.epoch * self._steps)
+
+    def _started(self, step: int) -> list[GeneralTracker]:
+        trackers: list[GeneralTracker] = []
+        if importlib.util.find_spec("tensorboard") is not None:
+            trackers.append(TensorBoardTracker("tensorboard", self._run.path, purge_step=step))
+        if self._wandb:
+            name = self._run.path.resolve().name
+            config: dict[str, Any] = self._recipe.model_dump(mode="json")
+            trackers.append(
+                WandBTracker("hangtag", name=name, id=name, resume="allow", dir=str(self._run.path), config=config)
+            )
+        for tracker in trackers:
+            tracker.start()
+        return trackers
+
+    def _log(self, figures: dict[str, float], step: int) -> None:
+        for tracker in self._trackers or ():
+            tracker.log(figures, step=step)
+
+    def _keep_before(self, epoch: int) -> None:
+        file = self._run.steps
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        _write(file, [line for line in lines if json.loads(line)["epoch"] < epoch])
+
+
+def _write(file: Path, lines: list[str]) -> None:
+    part = file.with_name(file.name + ".part")
+    part.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    part.replace(file)
