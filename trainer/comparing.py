@@ -20,13 +20,15 @@ _ROUNDS = 5
 class Compared:
     """A run: F1 (weighted of single, micro of multi facets) and AUTO coverage per facet, 0 to 1; what it costs.
 
-    `texts_per_second` and `tokens_per_second` are medians on this machine, `ratio` is to the first run; `core_hours`
-    and `cost` are those of a million products. `settings` are those in which the runs differ.
+    `int8_loss` is what int8 cost, in points of F1 (None: not measured). `texts_per_second` and `tokens_per_second` are
+    medians on this machine, `ratio` is to the first run; `core_hours` and `cost` are those of a million products.
+    `settings` are those in which the runs differ.
     """
 
     run: str
     f1: dict[str, float]
     auto_coverage: dict[str, float]
+    int8_loss: float | None
     megabytes: float
     parameters: int
     training_seconds: float
@@ -74,6 +76,7 @@ def compare_runs(runs: Sequence[Path], texts: Sequence[ProductText], core_hour_p
                 run=str(runs[at]),
                 f1={name: facet[averages[kinds[name]]] for name, facet in facets.items()},
                 auto_coverage={name: facet["auto_coverage"] for name, facet in facets.items()},
+                int8_loss=bundle.manifest.metrics.get("int8_loss"),
                 megabytes=outcome["bytes"] / 1e6,
                 parameters=outcome["parameters"],
                 training_seconds=outcome["training_seconds"],

@@ -27,7 +27,7 @@ from trainer.teaching.teachers import opened_teachers
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything a run needs."""
+    """Everything a run needs. `pseudo_labels` is how many products got a label from teachers, by facet."""
 
     schema: TagSchema
     tokenizer: ProductTokenizer
@@ -37,6 +37,7 @@ class Prepared:
     validation: list[Example]
     validation_products: list[LabelledProduct]
     data_fingerprint: str
+    pseudo_labels: dict[str, int]
 
     def model(self, recipe: Recipe, device: torch.device | None = None) -> TagModel:
         """A fresh model, on the device at hand or the one named; its head is drawn from the recipe's seed."""
@@ -60,6 +61,7 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         weakly_labelled(read_labelled([data / name for name in source.train], source.columns), source)
         for source in recipe.sources
     ]
+    labelled = _labels(train)
     train = _with_pseudo_labels(train, recipe)
     validation = [
         product
@@ -84,6 +86,17 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         examples_of(validation, schema, tokenizer),
         validation,
         fingerprint_of(files),
+        dict(_labels(train) - labelled),
+    )
+
+
+def _labels(sources: list[list[LabelledProduct]]) -> Counter[str]:
+    """Products with a tag of each facet."""
+    return Counter(
+        facet
+        for products in sources
+        for product in products
+        for facet in {tag.split(":", 1)[0] for tag in product.tags}
     )
 
 

@@ -80,6 +80,9 @@ def train(
     prepared = prepare(recipe, data)
     if processes.is_first:
         folder.write_schema(prepared.schema)
+    if prepared.pseudo_labels:
+        told = ", ".join(f"{facet} {count:,}" for facet, count in prepared.pseudo_labels.items())
+        watcher.stage(f"Products with pseudo-labels: {told}")
     model = prepared.model(recipe, processes.device)
     if recipe.distillation:
         watcher.stage("Asking the teachers")
@@ -160,6 +163,7 @@ class _Maker:
             "epochs": epochs,
             "validation_score": score,
             "int8_loss": int8_loss,
+            "pseudo_labels": self.prepared.pseudo_labels,
             "validation": {
                 name: {key: value for key, value in scores.items() if key != "tags"}
                 for name, scores in evaluation.to_json()["facets"].items()

@@ -122,6 +122,8 @@ def compare(
     for facet in dict.fromkeys(facet for each in found for facet in each.f1):
         table.add_row(f"{facet}: F1", *(_percent(each.f1.get(facet)) for each in found))
         table.add_row(f"{facet}: AUTO coverage", *(_percent(each.auto_coverage.get(facet)) for each in found))
+    losses = ("" if each.int8_loss is None else f"{each.int8_loss:+.2f}" for each in found)
+    table.add_row("lost by int8, points of F1", *losses)
     table.add_row("MB", *(f"{each.megabytes:.1f}" for each in found))
     table.add_row("parameters", *(f"{each.parameters:,}" for each in found))
     table.add_row("training, minutes", *(f"{each.training_seconds / 60:.0f}" for each in found))

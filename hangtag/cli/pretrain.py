@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from hangtag.cli.errors import CommandError
 from hangtag.cli.stopping import Stopped, stopping
@@ -68,8 +69,7 @@ def pretrain(
     except Stopped:
         console.print(f"stopped; the same command goes on from the last checkpoint in {out}")
         raise typer.Exit(130) from None
-    console.print(
-        f"{found.texts:,} texts, {found.steps:,} steps: loss per masked token on texts it has not read "
-        f"{found.loss_before:.3f} before, {found.loss_after:.3f} after"
-    )
+    table = Table("texts", "steps", "before", "after", title="loss per masked token, on texts that it has not read")
+    table.add_row(f"{found.texts:,}", f"{found.steps:,}", f"{found.loss_before:.3f}", f"{found.loss_after:.3f}")
+    Console().print(table)
     Console(soft_wrap=True).print(f"base model: hangtag train ... --base-model {out}")

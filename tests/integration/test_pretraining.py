@@ -10,7 +10,7 @@ pytest.importorskip("transformers", reason="transformers is not installed (extra
 
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
 from hangtag.cli.app import app
@@ -18,7 +18,7 @@ from tests.integration.tiny_shop import recipe, write_base, write_data
 from trainer.data.columns import Columns
 from trainer.data.labelled import read_labelled
 from trainer.fitting.base_model import BaseModelError
-from trainer.pretraining import PretrainingError, PretrainingSettings, Step, pretrain
+from trainer.pretraining import PretrainingError, PretrainingSettings, Step, _Masker, pretrain
 from trainer.train import train
 
 
@@ -82,6 +82,19 @@ def test_killed_one_goes_on_and_a_finished_one_is_left_alone(base, texts, tmp_pa
     assert pretrain(settings(base), texts, tmp_path / "cut", lambda _: pytest.fail("it trains again")) == whole
     with pytest.raises(PretrainingError, match="other settings"):
         pretrain(settings(base, epochs=1), texts, tmp_path / "cut")
+
+
+def test_masks_are_others_in_each_epoch_and_the_same_for_one_that_goes_on(base):
+    special = PreTrainedTokenizerFast(
+        tokenizer_file=str(base / "tokenizer.json"), mask_token="[MASK]", pad_token="[PAD]"
+    )
+    masker = _Masker(special, mlm_probability=0.3)
+    batch = [{"input_ids": list(range(10, 40)), "token_type_ids": [0] * 30} for _ in range(4)]
+
+    first, again, later = (masker([each | {"epoch": epoch} for each in batch])["labels"] for epoch in (0, 0, 1))
+
+    assert torch.equal(first, again)
+    assert not torch.equal(first, later)
 
 
 def test_what_cannot_be_done_is_said(base, texts, tmp_path):

@@ -256,6 +256,8 @@ def test_products_without_labels_train_a_model(base, data, teacher, tmp_path):
     alone = []
     train(recipe(base, sources=[labelled]), tmp_path / "data", tmp_path / "alone", None, Watcher(epoch=alone.append))
 
+    given = {facet: sum(1 for p in told.values() if p.tags_of(facet)) for facet in ("color", "theme")}
+    assert prepared.pseudo_labels == {facet: count for facet, count in given.items() if count}
     assert len(right) > 150
     assert np.mean(right) > 0.95
     assert max(each.facets["color"] for each in history) > max(each.facets["color"] for each in alone)
