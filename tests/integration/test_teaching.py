@@ -61,7 +61,7 @@ def write(folder: Path, name: str, rows: list[dict]) -> None:
     (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
 
-def test_taught_loss_is_cross_entropy_to_the_teachers(base, data):
+def test_taught_loss_is_the_divergence_from_the_teachers(base, data):
     schema = prepare(recipe(base), data).schema
     colors, themes = schema.slices["color"], schema.slices["theme"]
     rng = np.random.default_rng(0)
@@ -77,9 +77,10 @@ def test_taught_loss_is_cross_entropy_to_the_teachers(base, data):
     scores = logits.detach().numpy() / 2
     expected = 0.0
     for row, taught in ((0, [0, 1, 2]), (1, [0, 1]), (2, [0, 1, 2])):
-        expected -= (soft[row, taught] * np.log(softmax(scores[row, taught]))).sum()
-    p = 1 / (1 + np.exp(-scores[2:, themes]))
-    expected -= (0.3 * np.log(p) + 0.7 * np.log(1 - p)).sum()
+        p = soft[row, taught]
+        expected += (p * np.log(p / softmax(scores[row, taught]))).sum()
+    q = 1 / (1 + np.exp(-scores[2:, themes]))
+    expected += (0.3 * np.log(0.3 / q) + 0.7 * np.log(0.7 / (1 - q))).sum()
     assert loss.item() == pytest.approx(4 * expected / 4)
     assert (logits.grad.numpy() != 0).tolist() == (~np.isnan(soft)).tolist()
 
@@ -124,6 +125,20 @@ def test_student_believes_its_teacher_where_labels_are_wrong(base, data, teacher
 
     assert alone.facets["color"].weighted_f1 < 0.1
     assert student.facets["color"].weighted_f1 > 0.95
+
+
+def test_a_teacher_with_all_the_weight_leaves_nothing_to_labels(base, data, teacher, tmp_path):
+    wrong = {"color:red": "color:blue", "color:blue": "color:green", "color:green": "color:red"}
+    write(tmp_path / "wrong", "train", [r | {"tags": [wrong.get(t, t) for t in r["tags"]]} for r in rows_of(data)])
+    write(tmp_path / "wrong", "validation", rows_of(data, "validation"))
+    taught = {"teachers": [str(teacher / "bundle")], "weight": 1.0}
+    chosen = recipe(base, distillation=taught, keep="last", epochs=1)
+
+    train(chosen, data, tmp_path / "a", None)
+    train(chosen, tmp_path / "wrong", tmp_path / "b", None)
+
+    one, other = (load_file(tmp_path / name / "best.safetensors") for name in ("a", "b"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 class KilledError(Exception):
@@ -225,15 +240,20 @@ def test_pseudo_labels_are_sure_agreed_and_never_replace_a_label():
 
 
 def test_pseudo_labels_of_a_tag_are_bounded_by_its_labels():
-    teller = Teller([said(("color:red",)) if at % 2 else said(("color:pink",)) for at in range(100)])
+    told = [said(("color:red",)) if at % 2 else said(("color:pink",)) for at in range(100)]
+    teller = Teller([*told, *([said(("color:red",))] * 300)])
+    known = [bare(at, ["color"], ["color:blue"]) for at in range(100, 400)]
     settings = PseudoLabels(teachers=("x",), per_label=1.5)
 
-    found = pseudo_labelled([bare(at) for at in range(100)], [teller], settings, {"color:red": 11}, 7)
+    products = [*(bare(at) for at in range(100)), *known]
 
-    assert len(found) == 17
-    assert {tag for product in found for tag in product.tags} == {"color:red"}
-    again = pseudo_labelled([bare(at) for at in range(100)], [teller], settings, {"color:red": 11}, 7)
-    assert found == again
+    found = pseudo_labelled(products, [teller], settings, {"color:red": 11}, 7)
+
+    new = [product for product in found if int(product.product_id) < 100]
+    assert len(new) == 17, "products that have a label use nothing up"
+    assert {tag for product in new for tag in product.tags} == {"color:red"}
+    assert found[-300:] == known
+    assert found == pseudo_labelled(products, [teller], settings, {"color:red": 11}, 7)
 
 
 def test_products_without_labels_train_a_model(base, data, teacher, tmp_path):

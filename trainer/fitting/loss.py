@@ -48,7 +48,7 @@ def tag_loss(
 
 
 def taught_loss(logits: Tensor, soft: Tensor, schema: TagSchema, temperature: float) -> Tensor:
-    """Mean over the batch of the cross-entropy to what teachers say, summed over facets and times T^2.
+    """Mean over the batch of KL(teachers || student), summed over facets, times T^2.
 
     Both of shape (batch, tags); `soft` are probabilities at temperature T, not-a-number where nothing is taught. T^2
     keeps the gradients' size whatever T is (Hinton et al. 2015, section 2). In a single facet the student's softmax
@@ -63,10 +63,12 @@ def taught_loss(logits: Tensor, soft: Tensor, schema: TagSchema, temperature: fl
         rows = here.any(1)
         if facet.kind is FacetKind.SINGLE:
             log_p = F.log_softmax(scores[rows, where].masked_fill(~here[rows], -torch.inf), dim=1)
-            losses.append(-(told[rows, where] * log_p.masked_fill(~here[rows], 0.0)).sum())
+            p = told[rows, where]
+            losses.append((torch.xlogy(p, p) - p * log_p.masked_fill(~here[rows], 0.0)).sum())
         else:
-            each = F.binary_cross_entropy_with_logits(scores[:, where], told[:, where], reduction="none")
-            losses.append((each * here).sum())
+            p = told[:, where]
+            each = F.binary_cross_entropy_with_logits(scores[:, where], p, reduction="none")
+            losses.append(((each + torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)) * here).sum())
     return torch.stack(losses).sum() * temperature**2 / len(logits)
 
 
