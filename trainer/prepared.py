@@ -2,9 +2,9 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from safetensors.torch import load_file
@@ -22,6 +22,7 @@ from trainer.fitting.model import TagModel, keep_layers, load_encoder
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import RunFolder
 from trainer.teaching.pseudo_labels import pseudo_labelled
+from trainer.teaching.soft_targets import soft_targets
 from trainer.teaching.teachers import opened_teachers
 
 
@@ -47,6 +48,17 @@ class Prepared:
         if recipe.start_from:
             _load_best(model, RunFolder(Path(recipe.start_from)), self.schema)
         return model.to(device)
+
+    def with_teachers(self, recipe: Recipe, run: RunFolder) -> Self:
+        """The same with what the recipe's teachers, if it has any, say of the training products; `run` keeps it.
+
+        Raises:
+            RecipeError: a teacher cannot be loaded.
+        """
+        if recipe.distillation is None:
+            return self
+        soft = soft_targets(self.train.products, self.schema, recipe.distillation, run)
+        return replace(self, train=replace(self.train, soft=soft))
 
 
 def prepare(recipe: Recipe, data: Path) -> Prepared:

@@ -51,6 +51,11 @@ class RunFolder:
         return self.path / "resume.pt"
 
     @property
+    def is_trained(self) -> bool:
+        """Whether training is finished and only what comes after it may be left."""
+        return self.best.is_file() and self._history.is_file() and not self.resume.is_file()
+
+    @property
     def steps(self) -> Path:
         """Every tenth step's figures, a JSON line each."""
         return self.path / "steps.jsonl"

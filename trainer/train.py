@@ -15,7 +15,6 @@ from hangtag.schema import TagSchema
 from hangtag.tagger import Tagger
 from hangtag.thresholds import Calibration, Cut, Thresholds
 from hangtag.wide import Wide
-from trainer.data.training_set import TrainingSet
 from trainer.exporting.export import ExportError, export
 from trainer.fitting.fit import Progress, fit, predict
 from trainer.fitting.processes import Processes
@@ -27,8 +26,6 @@ from trainer.judging.evaluate import Evaluation, judge, scores_of
 from trainer.prepared import Prepared, prepare
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
-from trainer.teaching.settings import Distillation
-from trainer.teaching.soft_targets import soft_targets
 from trainer.tracking import Tracking
 from trainer.wide.fit import fit_wide
 from trainer.wide.settings import WideSettings
@@ -84,9 +81,13 @@ def train(
         told = ", ".join(f"{facet} {count:,}" for facet, count in prepared.pseudo_labels.items())
         watcher.stage(f"Products with pseudo-labels: {told}")
     model = prepared.model(recipe, processes.device)
-    if recipe.distillation:
+    if recipe.distillation and not folder.is_trained:
         watcher.stage("Asking the teachers")
-        prepared = replace(prepared, train=_taught(prepared, recipe.distillation, folder, processes))
+        if not processes.is_first:
+            processes.wait()  # the first asks them and the others read its answer
+        prepared = prepared.with_teachers(recipe, folder)
+        if processes.is_first:
+            processes.wait()
     watcher.stage("Training")
     with Tracking(folder, recipe, wandb=wandb) if processes.is_first else nullcontext(Watcher()) as tracking:
         history = fit(
@@ -211,16 +212,6 @@ class _Maker:
             tokenizer=self.prepared.tokenizer,
             weights=self.weights,
         )
-
-
-def _taught(prepared: Prepared, settings: Distillation, folder: RunFolder, processes: Processes) -> TrainingSet:
-    """The training set with what the teachers say of it: the first process asks them, the others read its answer."""
-    if not processes.is_first:
-        processes.wait()
-    soft = soft_targets(prepared.train.products, prepared.schema, settings, folder)
-    if processes.is_first:
-        processes.wait()
-    return replace(prepared.train, soft=soft)
 
 
 def _with_wide(logits: Logits, prepared: Prepared, wide: Wide | None) -> Logits:

@@ -165,6 +165,7 @@ def tune(
                 raise optuna.TrialPruned
 
         prepared = _held_out(prepare(chosen, data), chosen, hold_out)
+        prepared = prepared.with_teachers(chosen, RunFolder(study_folder))
         history = fit(prepared.model(chosen), prepared.train, prepared.validation, chosen, run, on_epoch=told)
         return max(epoch.score for epoch in history)
 
@@ -201,9 +202,10 @@ def _held_out(prepared: Prepared, recipe: Recipe, share: float) -> Prepared:
     """Another division: a part of the training products takes the place of the validation products."""
     rng = random.Random(recipe.seed)
     kept, out = [], []
-    for source in prepared.train.sources:
-        products = rng.sample(list(source), len(source))
-        cut = max(1, round(share * len(products)))
+    for labelled, source in zip(prepared.train.sources, recipe.sources, strict=True):
+        products = rng.sample(list(labelled), len(labelled))
+        # What a teacher labelled cannot tell how good anything is.
+        cut = 0 if source.pseudo_labels else max(1, round(share * len(products)))
         out += products[:cut]
         kept.append(products[cut:])
     return replace(

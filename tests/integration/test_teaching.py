@@ -1,6 +1,7 @@
 """What bundles teach: soft targets, pseudo-labels, and what a model keeps when it learns more tags."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
+pytest.importorskip("optuna", reason="optuna is not installed (extra train)")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
 
 from safetensors.torch import load_file
 from scipy.special import softmax
 from typer.testing import CliRunner
 
-from hangtag.bundle import load_bundle
+from hangtag.bundle import copy_bundle, load_bundle
 from hangtag.cli.app import app
 from hangtag.tagset import ScoredTag, Source, TagSet
 from hangtag.thresholds import Band
@@ -32,6 +34,7 @@ from trainer.teaching.settings import Distillation, PseudoLabels
 from trainer.teaching.soft_targets import soft_targets
 from trainer.teaching.teachers import opened_teachers
 from trainer.train import Watcher, train
+from trainer.tuning import Range, _held_out, tune
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +142,40 @@ def test_a_teacher_with_all_the_weight_leaves_nothing_to_labels(base, data, teac
 
     one, other = (load_file(tmp_path / name / "best.safetensors") for name in ("a", "b"))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_search_of_settings_asks_the_teachers_too(base, data, teacher, tmp_path):
+    """Held-out labels are as wrong as the others here, so what learns from the teacher alone misses them."""
+    wrong = {"color:red": "color:blue", "color:blue": "color:green", "color:green": "color:red"}
+    rows = [r | {"tags": [wrong[t] for t in r["tags"] if t in wrong], "facets": ["color"]} for r in rows_of(data)]
+    write(tmp_path / "data", "train", rows)
+    write(tmp_path / "data", "validation", rows)
+    taught = {"teachers": [str(teacher / "bundle")], "weight": 1.0}
+    unsure = {"train": ["train.jsonl"], "pseudo_labels": True}
+    sources = [{"train": ["train.jsonl"], "validation": ["validation.jsonl"]}, unsure]
+    pseudo = {"teachers": [str(teacher / "bundle")]}
+    chosen = recipe(base, distillation=taught, sources=sources, pseudo_labels=pseudo, epochs=5)
+    space = {"distillation.temperature": Range(choices=(1.0, 2.0))}
+
+    found = tune(chosen, tmp_path / "data", tmp_path / "study", trials=1, space=space)
+
+    assert found.best.distillation is not None
+    assert found.trials[0].score is not None
+    assert found.trials[0].score < 0.5
+    held_out = _held_out(prepare(chosen, tmp_path / "data"), chosen, 0.1)
+    assert len(held_out.validation_products) == 24
+    assert [len(source) for source in held_out.train.sources] == [216, 240]
+
+
+def test_a_finished_student_needs_its_teacher_no_more(base, data, teacher, tmp_path):
+    copy_bundle(teacher / "bundle", tmp_path / "teacher")
+    chosen = recipe(base, epochs=1, distillation={"teachers": [str(tmp_path / "teacher")]})
+    train(chosen, data, tmp_path / "run", None)
+    shutil.rmtree(tmp_path / "teacher")
+
+    assert train(chosen, data, tmp_path / "run", tmp_path / "bundle") is not None
+    with pytest.raises(RecipeError, match="teacher"):
+        train(chosen, data, tmp_path / "other", None)
 
 
 class KilledError(Exception):

@@ -82,7 +82,7 @@ def fit(
     state = _State(model, average, optimizer, schedule, tuning)
     history = _resume(state, run)
     best = max((epoch.score for epoch in history), default=-math.inf)
-    finished = bool(history) and not run.resume.is_file()
+    finished = run.is_trained
     processes.wait()
     epochs = _Epochs(state, train, recipe, processes, on_step)
     for number in () if finished else range(len(history) + 1, recipe.epochs + 1):
