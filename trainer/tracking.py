@@ -65,7 +65,7 @@ class Tracking:
     def _started(self, step: int) -> list[GeneralTracker]:
         trackers: list[GeneralTracker] = []
         if importlib.util.find_spec("tensorboard") is not None:
-            trackers.append(TensorBoardTracker("tensorboard", self._run.path, purge_step=step))
+            trackers.append(TensorBoardTracker("tensorboard", self._run.path, purge_step=step + 1))
         if self._wandb:
             name = self._run.path.resolve().name
             config: dict[str, Any] = self._recipe.model_dump(mode="json")

@@ -91,6 +91,12 @@ def test_tensorboard_has_every_figure_once(base, data, tmp_path):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed (extra dev)")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    def kill(at: Progress) -> None:
+        if (at.epoch, at.step) == (2, 12):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(recipe(base, epochs=2), data, tmp_path, None, Watcher(step=kill))
     train(recipe(base, epochs=2), data, tmp_path, None)
     board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
 
