@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hangtag.cli.errors import CommandError
@@ -23,13 +24,20 @@ def release(
     candidate: Annotated[Path, typer.Argument(help="the new bundle's folder")],
     against: Annotated[str, typer.Option(help="the current bundle: its folder or `starter`")],
     data: Annotated[list[Path], typer.Option(help="labelled file; repeat it. Neither should be trained on these")],
+    column: Annotated[list[str] | None, typer.Option(help="where these files keep what, as for `train`")] = None,
     to: Annotated[Path | None, typer.Option(help="where the candidate is put if it passes")] = None,
     max_loss: Annotated[float, typer.Option(min=0, help="points of F1 that a facet may lose")] = 0.5,
     max_mean_loss: Annotated[float, typer.Option(min=0, help="points of mean F1 over the tags that both know")] = 1.0,
     max_tag_loss: Annotated[float, typer.Option(min=0, help="points of F1 that a tag may lose")] = 5.0,
+    max_coverage_loss: Annotated[
+        float, typer.Option(min=0, help="points of a facet's AUTO coverage, of all the products")
+    ] = 5.0,
     max_slowdown: Annotated[float, typer.Option(min=0, help="part of the speed that may be lost")] = 0.1,
     max_size: Annotated[float, typer.Option(min=0.001, help="MB")] = 40.0,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="tags of the current one may be gone")] = False,
+    allow_weaker_promise: Annotated[
+        bool, typer.Option("--allow-weaker-promise", help="AUTO may promise less precision than now")
+    ] = False,
     json: Annotated[Path | None, typer.Option("--json", help="write every figure here")] = None,
 ) -> None:
     """Say whether a bundle may take another one's place, and put it there. The exit code is 1 if it is refused.
@@ -41,6 +49,7 @@ def release(
     """
     console = Console(stderr=True)
     try:
+        from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
         from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
         from trainer.releasing.gate import Limits, judge_release  # noqa: PLC0415 (scikit-learn loads only here)
     except ImportError as error:
@@ -54,38 +63,41 @@ def release(
         loss=max_loss,
         mean_loss=max_mean_loss,
         tag_loss=max_tag_loss,
+        coverage_loss=max_coverage_loss,
         slowdown=max_slowdown,
         megabytes=max_size,
         allow_missing=allow_missing,
+        allow_weaker_promise=allow_weaker_promise,
     )
     try:
         with stopping(), console.status("reading") as status:
-            products = read_labelled(data)
+            products = read_labelled(data, Columns.read(None, column or ()))
             folders = (STARTER if against == "starter" else Path(against), candidate)
             current, offered = (open_tagger(ModelSettings(bundle=str(folder), engine="cpu")) for folder in folders)
             sizes = [sum(file.stat().st_size for file in folder.iterdir()) / 1e6 for folder in folders]
             verdict = judge_release(current, offered, products, (sizes[0], sizes[1]), limits, status.update)
+            if json is not None:
+                json.write_bytes(orjson.dumps(verdict.to_json(), option=orjson.OPT_INDENT_2))
             if to is not None and not verdict.refused:
                 copy_bundle(candidate, to, to.with_name(to.name + ".previous"))
-    except (LabelledFileError, ValueError) as error:
+    except (ColumnsError, LabelledFileError, OSError, ValueError) as error:
         raise CommandError(str(error)) from error
     except Stopped:
         console.print("stopped; nothing was released")
         raise typer.Exit(130) from None
-    if json is not None:
-        json.write_bytes(orjson.dumps(verdict.to_json(), option=orjson.OPT_INDENT_2))
     _print(verdict)
     if verdict.refused:
         raise typer.Exit(1)
     if to is not None:
-        Console(soft_wrap=True).print(f"{candidate} is now in {to}; what was there before: {to}.previous")
+        Console(soft_wrap=True, markup=False).print(f"{candidate} is now in {to}; what was there before: {to}.previous")
 
 
 def _print(verdict: "Verdict") -> None:
     console = Console()
+    compared = verdict.compared
     table = Table("facet", "products", "F1 now", "candidate", "difference", "macro F1", "AUTO tags", "right")
-    for facet in verdict.facets:
-        served = verdict.served[facet.facet]
+    for facet in compared.facets:
+        served = compared.served[facet.facet]
         table.add_row(
             facet.facet,
             f"{facet.products:,}",
@@ -97,25 +109,31 @@ def _print(verdict: "Verdict") -> None:
             f"{served.right / served.tags:.1%}" if served.tags else "",
         )
     console.print(table)
-    tags = sorted((tag for facet in verdict.facets for tag in facet.tags), key=lambda each: each.f1.points)
+    covered = Table("facet", "AUTO now", "candidate", title="of all the products")
+    for name, shares in compared.coverage.items():
+        covered.add_row(name, *(f"{share:.1%}" for share in shares))
+    console.print(covered)
+    tags = sorted((tag for facet in compared.facets for tag in facet.tags), key=lambda each: each.f1.points)
     console.print(_tags("lose", [tag for tag in tags if tag.f1.points < 0][:_SHOWN]))
     console.print(_tags("gain", [tag for tag in reversed(tags) if tag.f1.points > 0][:_SHOWN]))
-    if verdict.shared is not None:
-        console.print(f"tags that both know: mean F1 {_told(verdict.shared)}")
+    if compared.shared is not None:
+        console.print(f"tags that both know: mean F1 {_told(compared.shared)}")
     now, new = verdict.megabytes
     console.print(f"speed {verdict.speed:.2f} of the current one's; {new:.1f} MB, now {now:.1f}")
     console.print(f"tags: {len(verdict.new)} new, {len(verdict.missing)} gone")
     for warning in verdict.warnings:
-        console.print(f"[yellow]warning[/] {warning}")
+        console.print(f"[yellow]warning[/] {escape(warning)}")
     for reason in verdict.refused:
-        console.print(f"[red]refused[/] {reason}")
+        console.print(f"[red]refused[/] {escape(reason)}")
     console.print("[red bold]REFUSED[/]" if verdict.refused else "[green bold]PASSED[/]")
 
 
 def _tags(title: str, tags: "list[TagDifference]") -> Table:
     table = Table("tag", "support", "F1 now", "candidate", "difference", title=f"tags that {title}")
     for tag in tags:
-        table.add_row(tag.tag, str(tag.support), f"{tag.f1.current:.1f}", f"{tag.f1.candidate:.1f}", _told(tag.f1))
+        table.add_row(
+            escape(tag.tag), str(tag.support), f"{tag.f1.current:.1f}", f"{tag.f1.candidate:.1f}", _told(tag.f1)
+        )
     return table
 
 

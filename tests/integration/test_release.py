@@ -14,7 +14,7 @@ from hangtag.bundle import BundleError, copy_bundle, load_bundle
 from hangtag.cli.app import app
 from hangtag.engine import open_engine
 from hangtag.tagger import Tagger
-from hangtag.thresholds import Cut
+from hangtag.thresholds import Cut, Thresholds
 from tests.bundles import write_tiny_bundle
 from trainer.data.labelled import LabelledProduct
 from trainer.judging.evaluate import judge, scores_of
@@ -68,14 +68,16 @@ def damaged(tagger: Tagger, change) -> Tagger:
 
 
 def gate(now: Tagger, new: Tagger, products, **limits):
-    return judge_release(now, new, products, (1.0, 1.0), Limits(**({"slowdown": 10, "mean_loss": 100} | limits)))
+    return judge_release(
+        now, new, products, (1.0, 1.0), Limits(**({"slowdown": 10, "mean_loss": 100, "coverage_loss": 100} | limits))
+    )
 
 
 def test_figures_are_those_of_the_evaluation(tagger, products):
-    facets, _, served = compare(tagger, tagger, products)
+    compared = compare(tagger, tagger, products)
     judged = judge(tagger, products, scores_of(tagger, products)).facets
 
-    for facet in facets:
+    for facet in compared.facets:
         expected = judged[facet.facet]
         average = expected.weighted_f1 if facet.facet == "segment" else expected.micro_f1
         assert facet.f1.candidate == pytest.approx(100 * average, abs=1e-3)
@@ -83,7 +85,7 @@ def test_figures_are_those_of_the_evaluation(tagger, products):
         assert facet.macro_f1.candidate == pytest.approx(100 * np.mean(carried), abs=1e-3)
         for tag in facet.tags:
             assert tag.f1.candidate == pytest.approx(100 * expected.tags[tag.tag].f1, abs=1e-3)
-    told = served["segment"]
+    told = compared.served["segment"]
     assert told.right / told.tags == pytest.approx(judged["segment"].auto_precision)
 
 
@@ -91,7 +93,7 @@ def test_the_same_bundle_passes(tagger, products):
     verdict = gate(tagger, tagger, products)
 
     assert not verdict.refused
-    assert verdict.facets[0].f1.low == verdict.facets[0].f1.high == 0
+    assert verdict.compared.facets[0].f1.low == verdict.compared.facets[0].f1.high == 0
 
 
 def test_a_tag_that_is_lost_is_refused_and_named(tagger, products):
@@ -122,7 +124,7 @@ def test_a_loss_that_may_be_chance_is_a_warning(tagger, products):
         return logits
 
     verdict = gate(tagger, damaged(tagger, slip), few)
-    facet = next(each for each in verdict.facets if each.facet == "segment")
+    facet = next(each for each in verdict.compared.facets if each.facet == "segment")
 
     assert facet.f1.points < -0.5
     assert facet.f1.high >= 0
@@ -137,6 +139,51 @@ def test_a_broken_promise_is_refused(tagger, products):
 
     assert any("are promised" in reason for reason in gate(tagger, promising(0.97), products).refused)
     assert not gate(tagger, promising(0.5), products).refused
+
+
+def test_a_weaker_promise_is_refused_unless_it_is_allowed(tagger, products):
+    def promising(metrics: dict) -> Tagger:
+        manifest = tagger.bundle.manifest.model_copy(update={"metrics": metrics})
+        return replace(tagger, bundle=replace(tagger.bundle, manifest=manifest))
+
+    now, same, less = (promising({"promise": {"precision": each}}) for each in (0.6, 0.6, 0.5))
+
+    assert gate(now, same, products).refused == []
+    assert gate(promising({}), less, products).refused == []
+    assert "now 60% are promised" in gate(now, less, products).refused[0]
+    assert "promises nothing" in gate(now, promising({}), products).refused[0]
+    assert gate(now, less, products, allow_weaker_promise=True).refused == []
+
+
+def test_a_candidate_that_serves_less_is_refused_also_where_nothing_is_labelled(tagger, products):
+    never = {tag: Cut(auto=1.01, review=0.3) for tag in tagger.bundle.schema.tags}
+    silent = Tagger.of(replace(tagger.bundle, thresholds=Thresholds(tags=never)), tagger.engine)
+    segments = [replace(product, facets=frozenset({"segment"})) for product in products]
+
+    verdict = gate(tagger, silent, segments, coverage_loss=5)
+
+    refused = {reason.split(":")[0] for reason in verdict.refused}
+    assert {"segment", "genre"} <= refused
+    assert any(warning.startswith("genre: no product is labelled") for warning in verdict.warnings)
+    assert all(share == 0 for _, share in verdict.compared.coverage.values())
+
+
+def test_a_lost_tag_is_seen_among_hundreds():
+    from hangtag.schema import FacetKind
+    from trainer.releasing.compare import _facet, _with_q
+
+    rng = np.random.default_rng(0)
+    truth = np.eye(300, dtype=bool)[np.repeat(np.arange(300), 25)]
+    now = truth.copy()
+    now[rng.random(len(now)) < 0.1] = False
+    lost = now.copy()
+    lost[truth[:, 7], 7] = False
+    draws = rng.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=200)
+
+    found = _facet("class", FacetKind.MULTI, [f"class:{at}" for at in range(300)], truth, [now, lost], draws)
+    (judged,) = _with_q([found])
+
+    assert [tag.tag for tag in judged.tags if tag.q < 0.05] == ["class:7"]
 
 
 def test_slow_large_and_missing_are_refused(tagger, products):
@@ -197,9 +244,13 @@ def test_command_releases_keeps_the_previous_and_refuses(tagger, products, tmp_p
     assert "REFUSED" in refused.output
     assert load_bundle(place).version == load_bundle(now).version
 
-    passed = release(
-        new, "--max-loss", "100", "--max-mean-loss", "100", "--max-tag-loss", "100", "--json", str(tmp_path / "v.json")
-    )
+    limits = [f"--max-{each}-loss" for each in ("mean", "tag", "coverage")]
+    limits = ["--max-loss", "100", *(part for each in limits for part in (each, "100"))]
+    nowhere = release(new, *limits, "--json", str(tmp_path / "none" / "v.json"))
+    assert "No such file" in str(nowhere.exception)
+    assert load_bundle(place).version == load_bundle(now).version
+
+    passed = release(new, *limits, "--json", str(tmp_path / "v.json"))
     assert passed.exit_code == 0, passed.output
     assert load_bundle(place).version == load_bundle(new).version
     assert load_bundle(tmp_path / "place.previous").version == load_bundle(now).version
@@ -220,19 +271,31 @@ def test_a_copy_that_fails_leaves_what_is_there(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"now", "new"}
 
 
+def test_no_product_is_said_in_a_sentence(tagger, tmp_path):
+    write_tiny_bundle(tmp_path / "now")
+    (tmp_path / "data.jsonl").touch()
+
+    done = CliRunner().invoke(
+        app,
+        ["release", str(tmp_path / "now"), "--against", str(tmp_path / "now"), "--data", str(tmp_path / "data.jsonl")],
+    )
+
+    assert "there is no product" in str(done.exception)
+
+
 def test_what_both_know_is_judged_on_products_of_tags_that_both_know(tagger, products):
     """New tags and the products that carry them change nothing about what counts as forgotten."""
     new = [replace(product, tags=frozenset({"segment:new"}), facets=frozenset({"segment"})) for product in products]
-    _, shared, _ = compare(tagger, tagger, products)
+    shared = compare(tagger, tagger, products).shared
 
-    _, with_new, _ = compare(tagger, tagger, [*products, *new])
+    with_new = compare(tagger, tagger, [*products, *new]).shared
 
     assert shared is not None
     assert with_new is not None
     assert with_new.current == pytest.approx(shared.current)
-    carried = [tag.f1.current for facet in compare(tagger, tagger, products)[0] for tag in facet.tags]
+    carried = [tag.f1.current for facet in compare(tagger, tagger, products).facets for tag in facet.tags]
     assert shared.current == pytest.approx(np.mean(carried))
-    assert compare(tagger, tagger, new)[1] is None
+    assert compare(tagger, tagger, new).shared is None
 
 
 def test_forgotten_tags_are_refused(tagger, products):

@@ -1,14 +1,16 @@
 """Two bundles on the same labelled products: differences of F1 with bootstrap intervals."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, norm
 
 from hangtag.schema import FacetKind
 from hangtag.tagger import Tagger
+from hangtag.tagset import TagSet
 from trainer.data.labelled import LabelledProduct
 from trainer.judging.evaluate import scores_of, told
 
@@ -17,6 +19,8 @@ Flags = NDArray[np.bool_]
 Fs = tuple[Floats, Floats, Floats]
 
 RESAMPLES = 1_000
+# Of a tag that fewer products carry no loss can be told from chance.
+SUPPORT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class TagDifference:
-    """A tag's F1; `support` products carry it, `q` is the chance that so clear a loss is none, among all tags.
+    """A tag's F1; `support` products carry it, `q` is the chance that so clear a loss is none, among all judged tags.
 
-    That is the one-sided bootstrap probability after Benjamini and Hochberg 1995.
+    That is the one-sided normal probability of the loss over its bootstrap standard error (Efron and Tibshirani 1993,
+    section 13.2: a share of the resamples could not be small enough where there are hundreds of tags), after Benjamini
+    and Hochberg 1995. Tags with less than SUPPORT products are not judged: 1.
     """
 
     tag: str
@@ -77,22 +83,36 @@ class Served:
     right: int
 
 
-def compare(
-    current: Tagger, candidate: Tagger, products: Sequence[LabelledProduct], seed: int = 7
-) -> tuple[list[FacetDifference], Difference | None, dict[str, Served]]:
-    """The differences of every facet that both have and of what both know, and what the candidate serves of its facets.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two bundles on the same products.
 
-    The second is about the mean F1 over the tags that both know, on products that carry no other: what a bundle that
-    learnt more tags forgot. None where no product carries such a tag.
+    `facets` are those that both have and products are labelled for. `shared` is about the mean F1 over the tags that
+    both know, on products that carry no other: what a bundle that learnt more tags forgot; None where no product
+    carries such a tag. `served` is what the candidate serves of labelled products, `coverage` the shares of all
+    products that current and candidate serve an AUTO tag of a facet that both have.
+    """
 
-    Both are judged on the same resamples of the products, so that what is hard for both cancels out (Efron and
-    Tibshirani 1993, chapter 16).
+    facets: Sequence[FacetDifference]
+    shared: Difference | None
+    served: dict[str, Served]
+    coverage: dict[str, tuple[float, float]]
+
+
+def compare(current: Tagger, candidate: Tagger, products: Sequence[LabelledProduct], seed: int = 7) -> Comparison:
+    """Compare both on the same resamples of the products, so that what is hard for both cancels out.
+
+    Source: Efron and Tibshirani 1993, chapter 16.
 
     Raises:
-        ValueError: no product is labelled for a facet that both have.
+        ValueError: there is no product, or none is labelled for a facet that both have.
     """
+    if not products:
+        msg = "there is no product to compare them on"
+        raise ValueError(msg)
     logits = scores_of(candidate, products)
-    tells = [told(current, scores_of(current, products)), told(candidate, logits)]
+    current_logits = scores_of(current, products)
+    tells = [told(current, current_logits), told(candidate, logits)]
     draws = np.random.default_rng(seed).multinomial(
         len(products), np.full(len(products), 1 / len(products)), size=RESAMPLES
     )
@@ -116,7 +136,15 @@ def compare(
     if not facets:
         msg = "no product is labelled for a facet that both bundles have: name files with such labels"
         raise ValueError(msg)
-    return _with_q(facets), _shared(shared), _served(candidate, logits, products)
+    decoded = [current.decode(current_logits), candidate.decode(logits)]
+    common = [facet.name for facet in candidate.bundle.schema.facets if facet.name in current.bundle.schema.slices]
+    now, new = (_coverage(each, common) for each in decoded)
+    return Comparison(
+        _with_q(facets),
+        _shared(shared),
+        _served(candidate, decoded[1], products),
+        {facet: (now[facet], new[facet]) for facet in common},
+    )
 
 
 def _shared(facets: Sequence[Sequence[Sequence[Floats]]]) -> Difference | None:
@@ -149,9 +177,9 @@ def _facet(
         if supports[at]:
             drawn = new_drawn[2][:, at] - now_drawn[2][:, at]
             f1 = _difference(now[2][:, at], new[2][:, at], drawn)
-            differences.append(
-                TagDifference(tag, f1, int(supports[at]), float((1 + (drawn >= 0).sum()) / (1 + len(drawn))))
-            )
+            error = drawn.std()
+            chance = float(norm.cdf(f1.points / error)) if error else float(f1.points >= 0)
+            differences.append(TagDifference(tag, f1, int(supports[at]), chance))
     return FacetDifference(
         name,
         len(truth),
@@ -183,25 +211,20 @@ def _difference(current: Floats, candidate: Floats, drawn: Floats) -> Difference
 
 
 def _with_q(facets: Sequence[FacetDifference]) -> list[FacetDifference]:
-    every = [each for facet in facets for each in facet.tags]
-    corrected = dict(
-        zip((each.tag for each in every), false_discovery_control([each.q for each in every]), strict=True)
-    )
-    return [
-        FacetDifference(
-            facet.facet,
-            facet.products,
-            facet.f1,
-            facet.macro_f1,
-            [TagDifference(each.tag, each.f1, each.support, float(corrected[each.tag])) for each in facet.tags],
-        )
-        for facet in facets
-    ]
+    judged = [each for facet in facets for each in facet.tags if each.support >= SUPPORT]
+    corrected = false_discovery_control([each.q for each in judged]) if judged else ()
+    q_of = dict(zip((each.tag for each in judged), map(float, corrected), strict=True))
+    return [replace(facet, tags=[replace(each, q=q_of.get(each.tag, 1.0)) for each in facet.tags]) for facet in facets]
 
 
-def _served(tagger: Tagger, logits: NDArray[np.float32], products: Sequence[LabelledProduct]) -> dict[str, Served]:
+def _coverage(served: Sequence[TagSet], facets: Sequence[str]) -> dict[str, float]:
+    counts = Counter(facet for tags in served for facet in {scored.tag.split(":", 1)[0] for scored in tags.tags})
+    return {facet: counts[facet] / len(served) for facet in facets}
+
+
+def _served(tagger: Tagger, served: Sequence[TagSet], products: Sequence[LabelledProduct]) -> dict[str, Served]:
     sums = {facet.name: [0, 0] for facet in tagger.bundle.schema.facets}
-    for product, tags in zip(products, tagger.decode(logits), strict=True):
+    for product, tags in zip(products, served, strict=True):
         for scored in tags.tags:
             facet = scored.tag.split(":", 1)[0]
             if facet in product.facets:

@@ -12,12 +12,11 @@ from scipy.stats import beta
 from hangtag.bundle import Bundle
 from hangtag.tagger import Tagger
 from trainer.data.labelled import LabelledProduct
-from trainer.releasing.compare import Difference, FacetDifference, Served, compare
+from trainer.releasing.compare import Comparison, compare
 
 _ROUNDS = 5
 _TIMED = 256
-# A tag's loss counts from so many products on, and when it is so unlikely to be chance.
-_SUPPORT = 20
+# A tag's loss counts when it is so unlikely to be chance.
 _CHANCE = 0.05
 _CONFIDENCE = 0.95
 
@@ -30,21 +29,18 @@ class Limits(BaseModel):
     loss: float = Field(default=0.5, ge=0, description="points of a facet's F1")
     mean_loss: float = Field(default=1.0, ge=0, description="points of mean F1 over the tags that both know")
     tag_loss: float = Field(default=5.0, ge=0, description="points of a tag's F1")
+    coverage_loss: float = Field(default=5.0, ge=0, description="points of a facet's AUTO coverage, of all products")
     slowdown: float = Field(default=0.1, ge=0, description="part of the texts per second")
     megabytes: float = Field(default=40.0, gt=0)
     allow_missing: bool = Field(default=False, description="whether tags of the current bundle may be gone")
+    allow_weaker_promise: bool = Field(default=False, description="whether AUTO may promise less precision")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was measured; `refused` holds the reasons against, `warnings` what the data cannot tell.
+    """What was measured; `refused` holds the reasons against, `warnings` what the data cannot tell."""
 
-    `shared` is about the mean F1 over the tags that both know.
-    """
-
-    facets: Sequence[FacetDifference]
-    shared: Difference | None
-    served: dict[str, Served]
+    compared: Comparison
     speed: float
     megabytes: tuple[float, float]
     missing: Sequence[str]
@@ -54,7 +50,8 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return asdict(self)
+        others = {name: value for name, value in asdict(self).items() if name != "compared"}
+        return asdict(self.compared) | others
 
 
 def judge_release(
@@ -73,20 +70,19 @@ def judge_release(
         ValueError: the products tell nothing of what both bundles know.
     """
     on_stage("Tagging the products with both")
-    facets, shared, served = compare(current, candidate, products)
+    compared = compare(current, candidate, products)
     on_stage("Timing both in turns")
     known, offered = set(current.bundle.schema.tags), set(candidate.bundle.schema.tags)
     verdict = Verdict(
-        facets,
-        shared,
-        served,
+        compared,
         _speed(current, candidate, products),
         megabytes,
         sorted(known - offered),
         sorted(offered - known),
     )
     _judge_quality(verdict, limits)
-    _judge_promise(verdict, candidate.bundle)
+    _judge_coverage(verdict, limits)
+    _judge_promise(verdict, current.bundle, candidate.bundle, limits)
     if verdict.missing and not limits.allow_missing:
         names = ", ".join(verdict.missing[:3])
         verdict.refused.append(f"{len(verdict.missing)} tags are gone ({names}): train with them, or --allow-missing")
@@ -100,14 +96,14 @@ def judge_release(
 
 
 def _judge_quality(verdict: Verdict, limits: Limits) -> None:
-    shared = verdict.shared
+    shared = verdict.compared.shared
     # Chance is no excuse here: a bundle that may have forgotten is trained again, with more of the old products.
     if shared is not None and -shared.points > limits.mean_loss:
         verdict.refused.append(
             f"the tags that both know: mean F1 {shared.points:+.2f} points ({shared.low:+.2f} to {shared.high:+.2f}), "
             f"more than {limits.mean_loss:g} lost: train with more of the old products, or distil the old bundle"
         )
-    for facet in verdict.facets:
+    for facet in verdict.compared.facets:
         for name, f1 in (("F1", facet.f1), ("macro F1", facet.macro_f1)):
             if -f1.points > limits.loss:
                 told = f"{facet.facet}: {name} {f1.points:+.2f} points ({f1.low:+.2f} to {f1.high:+.2f})"
@@ -116,17 +112,35 @@ def _judge_quality(verdict: Verdict, limits: Limits) -> None:
                 else:
                     verdict.warnings.append(f"{told}: {facet.products:,} products cannot tell whether that is chance")
         for tag in facet.tags:
-            is_clear = tag.support >= _SUPPORT and tag.q < _CHANCE
-            if is_clear and -tag.f1.points > limits.tag_loss:
+            if tag.q < _CHANCE and -tag.f1.points > limits.tag_loss:
                 verdict.refused.append(f"{tag.tag}: F1 {tag.f1.points:+.1f} points, more than {limits.tag_loss:g} lost")
 
 
-def _judge_promise(verdict: Verdict, bundle: Bundle) -> None:
-    promised = bundle.manifest.metrics.get("promise", {}).get("precision")
+def _judge_coverage(verdict: Verdict, limits: Limits) -> None:
+    labelled = {facet.facet for facet in verdict.compared.facets}
+    for facet, (now, new) in verdict.compared.coverage.items():
+        lost = 100 * (now - new)
+        if lost > limits.coverage_loss:
+            verdict.refused.append(
+                f"{facet}: AUTO on {new:.1%} of the products, now {now:.1%}: more than {limits.coverage_loss:g} points "
+                "lost"
+            )
+        if facet not in labelled:
+            verdict.warnings.append(f"{facet}: no product is labelled for it, so whether it got worse is not known")
+
+
+def _judge_promise(verdict: Verdict, current: Bundle, candidate: Bundle, limits: Limits) -> None:
+    now, promised = (each.manifest.metrics.get("promise", {}).get("precision") for each in (current, candidate))
+    if now is not None and (promised is None or promised < now) and not limits.allow_weaker_promise:
+        less = "nothing" if promised is None else f"{promised:.0%}"
+        verdict.refused.append(
+            f"it promises {less} of its AUTO tags to be right, now {now:.0%} are promised: train with that "
+            "auto_precision, or --allow-weaker-promise"
+        )
     if promised is None:
         verdict.warnings.append("its manifest promises no precision of AUTO tags")
         return
-    for facet, served in verdict.served.items():
+    for facet, served in verdict.compared.served.items():
         # Clopper and Pearson 1934: the precision that these mistakes would still leave likely.
         if served.tags and beta.ppf(_CONFIDENCE, served.right + 1, max(served.tags - served.right, 1e-9)) < promised:
             share = served.right / served.tags
