@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hangtag.decoding import Decoder, Logits
-from hangtag.schema import TagSchema
+from hangtag.schema import FacetKind, TagSchema
+from hangtag.thresholds import Calibration
 from trainer.data.examples import Example
 from trainer.data.labelled import LabelledProduct
 from trainer.judging.calibration import calibration_error, fit_calibration
@@ -20,7 +22,8 @@ _FOLDS = 5
 class Served:
     """One facet: labelled `products`, AUTO tags told of them, how many of these are wrong, and calibration errors.
 
-    `calibration_error` is that of the confidences of tags, `uncalibrated_error` that at temperature 1.
+    `calibration_error` is that of the told tag's confidence in a single facet, of all tags' in a multi facet;
+    `uncalibrated_error` that at temperature 1.
     """
 
     products: int
@@ -36,9 +39,9 @@ class Served:
         return self.covered / self.products
 
     @property
-    def precision(self) -> float:
-        """The share of AUTO tags that are right."""
-        return 1 - self.wrong / self.tags if self.tags else 1.0
+    def precision(self) -> float | None:
+        """The share of AUTO tags that are right; None where there are none."""
+        return 1 - self.wrong / self.tags if self.tags else None
 
 
 def cross_fitted(
@@ -47,27 +50,50 @@ def cross_fitted(
     """Each fifth of the products is served by what the other four fifths decide; logits of shape (products, tags)."""
     folds = np.random.default_rng(recipe.seed).permutation(len(products)) % min(_FOLDS, len(products))
     sums: dict[str, list[int]] = {facet.name: [0, 0, 0, 0] for facet in schema.facets}
-    confidences, plain = np.empty_like(logits), np.empty_like(logits)
+    calibrated, plain = (_Told(np.empty(logits.shape), np.zeros(logits.shape, bool)) for _ in range(2))
     for fold in range(folds.max() + 1):
         seen, rows = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
         fitted_on = [examples[row] for row in seen]
         calibration = fit_calibration(logits[seen], fitted_on, schema)
         decisions = decide(logits[seen], fitted_on, schema, calibration, recipe)
         decoder = Decoder(schema, calibration, decisions.thresholds)
-        unscaled = Decoder(
-            schema,
-            calibration.model_copy(update={"temperatures": dict.fromkeys(calibration.temperatures, 1.0)}),
-            decisions.thresholds,
-        )
-        confidences[rows] = np.exp(decoder.log_confidences(logits[rows]))
-        plain[rows] = np.exp(unscaled.log_confidences(logits[rows]))
+        uncalibrated = Calibration(temperatures=dict.fromkeys(calibration.temperatures, 1.0))
+        calibrated.put(rows, logits[rows], schema, decoder)
+        plain.put(rows, logits[rows], schema, Decoder(schema, uncalibrated, decisions.thresholds))
         for row, served in zip(rows, decoder.decode(logits[rows]), strict=True):
             _count(sums, products[row], [scored.tag for scored in served.tags])
+    targets = np.stack([example.targets for example in examples]) > 0
+    known = np.stack([example.known for example in examples]) > 0
+    errors = {
+        facet: [each.error(targets, known, where) for each in (calibrated, plain)]
+        for facet, where in schema.slices.items()
+    }
     return {
-        name: Served(products, covered, tags, wrong, *_errors(confidences, plain, examples, schema, name))
+        name: Served(products, covered, tags, wrong, *errors[name])
         for name, (products, covered, tags, wrong) in sums.items()
         if products
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Confidences, and whose count: the told tag's of a single facet, all of a multi facet's; (products, tags)."""
+
+    confidences: NDArray[np.float64]
+    counted: NDArray[np.bool_]
+
+    def put(self, rows: Sequence[int], logits: Logits, schema: TagSchema, decoder: Decoder) -> None:
+        log_confidences = decoder.log_confidences(logits)
+        self.confidences[rows] = np.exp(log_confidences)
+        for positions in decoder.chosen(log_confidences).values():
+            self.counted[rows, positions] = True
+        for facet in schema.facets:
+            if facet.kind is FacetKind.MULTI:
+                self.counted[rows, schema.slices[facet.name]] = True
+
+    def error(self, targets: NDArray[np.bool_], known: NDArray[np.bool_], where: slice) -> float:
+        here = (self.counted & known)[:, where]
+        return calibration_error(self.confidences[:, where][here], targets[:, where][here])
 
 
 def _count(sums: dict[str, list[int]], product: LabelledProduct, told: Sequence[str]) -> None:
@@ -76,14 +102,3 @@ def _count(sums: dict[str, list[int]], product: LabelledProduct, told: Sequence[
         wrong = sum(tag not in product.tags for tag in tags)
         for place, more in enumerate((1, bool(tags), len(tags), wrong)):
             sums[facet][place] += more
-
-
-def _errors(
-    confidences: Logits, plain: Logits, examples: Sequence[Example], schema: TagSchema, facet: str
-) -> tuple[float, float]:
-    where = schema.slices[facet]
-    targets = np.stack([example.targets[where] for example in examples]) > 0
-    known = np.stack([example.known[where] for example in examples]) > 0
-    each = confidences[:, where].astype(np.float64), plain[:, where].astype(np.float64)
-    calibrated, uncalibrated = (calibration_error(values[known], targets[known]) for values in each)
-    return calibrated, uncalibrated

@@ -58,10 +58,11 @@ def decide(
     """The cuts of every tag, from logits of shape (examples, tags).
 
     AUTO: the lowest confidence, at least 0.5, from which on a tag that is served is right with the probability
-    `auto_precision`, for sure by `auto_confidence`; for the tag alone where the examples tell enough of it, else for
-    the facet's other tags together. REVIEW: of single facets, the confidence from which on the told tag is right in
-    `review_precision` of the examples; of multi facets, the ones that
-    maximise the facet's micro F1 and, at half the weight, macro F1.
+    `auto_precision`, for sure by `auto_confidence`; for the tag alone where the examples tell enough of it, else, in a
+    single facet, for its other tags together. (In a multi facet mistakes of one product come together, and a bound that
+    counts tags would take them for independent ones.) REVIEW: of single facets, the confidence from which on the told
+    tag is right in `review_precision` of the examples; of multi facets, the ones that maximise the facet's micro F1
+    and, at half the weight, macro F1. Where the examples tell nothing of a facet, the lowest that any may have.
     """
     decoder = Decoder(schema, calibration, Thresholds(tags={tag: Cut(auto=1, review=1) for tag in schema.tags}))
     log_confidences = decoder.log_confidences(logits)
@@ -73,14 +74,11 @@ def decide(
     promises: dict[str, Promise] = {}
     auto = np.zeros(confidences.shape, bool)
     for facet in schema.facets:
-        where = schema.slices[facet.name]
-        if facet.kind is FacetKind.SINGLE:
-            at = chosen[facet.name]
-            told = np.zeros(confidences.shape, bool)
-            told[np.arange(len(at)), at] = True
-        else:
-            told = np.zeros(confidences.shape, bool)
-            told[:, where] = True
+        told = np.zeros(confidences.shape, bool)
+        if facet.kind is FacetKind.MULTI:
+            told[:, [schema.index[tag] for tag in facet.tags if tag not in schema.blocked]] = True
+        elif facet.name in chosen:
+            told[np.arange(len(told)), chosen[facet.name]] = True
         servable = told & _supported(facet, schema, auto)
         rows, positions = np.nonzero(told & known)
         here = _Told(positions, confidences[rows, positions], targets[rows, positions], servable[rows, positions])
@@ -108,15 +106,16 @@ def _promised(
     candidates = told.servable & (told.confidences >= _AUTO_FLOOR)
     counts = np.bincount(told.positions[candidates], minlength=len(schema.tags))
     fewest = _ALONE * fewest_products(recipe.auto_precision, recipe.auto_confidence)
+    is_single = facet.kind is FacetKind.SINGLE
     thresholds: dict[str, float] = {}
-    for group in _groups(facet, schema, counts, fewest):
+    for group in _groups(facet, schema, counts, fewest) if is_single else [[tag] for tag in facet.tags]:
         rows = candidates & np.isin(told.positions, [schema.index[tag] for tag in group])
         found = promised_threshold(
             told.confidences[rows], told.right[rows], recipe.auto_precision, recipe.auto_confidence
         )
         if found is not None:
             threshold, products, wrong = found
-            thresholds |= dict.fromkeys(group, _up(threshold))
+            thresholds |= dict.fromkeys(group, threshold)
             promises |= dict.fromkeys(group, Promise(products=products, wrong=wrong, pooled=len(group) > 1))
     return thresholds
 
@@ -138,11 +137,6 @@ def _groups(facet: Facet, schema: TagSchema, counts: NDArray[np.int64], fewest: 
     return [*groups, left]
 
 
-def _up(threshold: float) -> float:
-    """Four digits, never below the threshold by more than the rounding of a confidence to float32."""
-    return round(threshold, 4) if round(threshold, 4) >= threshold else round(threshold + 5e-5, 4)
-
-
 def _cuts(
     facet: Facet, schema: TagSchema, told: _Told, thresholds: Mapping[str, float], recipe: Recipe
 ) -> dict[str, Cut]:
@@ -156,8 +150,11 @@ def _cuts(
 
 def _single_review(facet: Facet, schema: TagSchema, told: _Told, recipe: Recipe) -> dict[str, float]:
     def lowest(rows: Flags) -> float:
-        found = _lowest_with_precision(told.confidences[rows], told.right[rows], recipe.review_precision)
-        return max(_REVIEW_FLOOR, found)
+        if not rows.any():
+            return _REVIEW_FLOOR
+        return max(
+            _REVIEW_FLOOR, _lowest_with_precision(told.confidences[rows], told.right[rows], recipe.review_precision)
+        )
 
     whole = lowest(np.ones(len(told.positions), bool))
     of_tag = {tag: told.positions == schema.index[tag] for tag in facet.tags}
@@ -193,8 +190,6 @@ def _ranked(told: _Told, position: int) -> tuple[Floats, Flags]:
 
 
 def _lowest_with_precision(confidences: Floats, right: Flags, precision: float) -> float:
-    if not len(confidences):
-        return NEVER
     falling = np.argsort(-confidences, kind="stable")
     precisions = np.cumsum(right[falling]) / np.arange(1, len(falling) + 1)
     enough = np.flatnonzero((precisions >= precision) & _ends_of_ties(confidences[falling]))
