@@ -24,7 +24,7 @@ from hangtag.engine import open_engine
 from hangtag.tagger import Tagger
 from trainer.data.examples import examples_of
 from trainer.data.labelled import LabelledProduct, read_labelled
-from trainer.fitting.fit import predict
+from trainer.fitting.predict import predict
 from trainer.judging.evaluate import scores_of
 from trainer.prepared import prepare
 from trainer.run_folder import RunFolder

@@ -14,7 +14,7 @@ from trainer.teaching.settings import Distillation, PseudoLabels
 from trainer.wide.settings import WideSettings
 
 _GROUP = 2
-_AFTER_TRAINING = {
+_NOT_OF_TRAINING = {
     "name",
     "rules",
     "blocked",
@@ -23,6 +23,7 @@ _AFTER_TRAINING = {
     "auto_confidence",
     "review_precision",
     "max_int8_loss",
+    "checkpoint_minutes",
 }
 
 
@@ -49,6 +50,11 @@ class Source(_Settings):
         default=(), description="likewise: files that choose epoch, calibration and thresholds"
     )
     fraction: float = Field(default=1.0, gt=0, le=1, description="part of the products drawn anew for each epoch")
+    rare_up_to: int = Field(
+        default=0,
+        ge=0,
+        description="products of tags that so many or fewer carry are in every epoch, beside `fraction`",
+    )
     assume: tuple[str, ...] = Field(default=(), description="tags that hold for every product of these training files")
     named_by: tuple[NamedBy, ...] = Field(default=(), description="tags that a product's title tells, likewise")
     columns: Columns = Field(default=Columns(), description="where these files keep texts and labels")
@@ -169,6 +175,9 @@ class Recipe(_Settings):
         default=0.5, gt=0, lt=1, description="of a single facet's tags in REVIEW or above, on validation data"
     )
     seed: int = 7
+    checkpoint_minutes: float = Field(
+        default=5.0, ge=0, description="that a kill in the middle of an epoch may cost; 0: the fewest steps"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -185,7 +194,7 @@ class Recipe(_Settings):
 
     def training(self) -> dict[str, Any]:
         """The settings that decide how the network is trained; the others only decide what is made of it."""
-        return self.model_dump(exclude=_AFTER_TRAINING)
+        return self.model_dump(exclude=_NOT_OF_TRAINING)
 
     @classmethod
     def from_file(cls, path: Path) -> Self:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
-from trainer.fitting.fit import Progress
+from trainer.fitting.epochs import Progress
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
 
@@ -18,7 +18,7 @@ _EVERY = 10
 class Tracking:
     """Writes every tenth step's and every epoch's figures of a run; no text of any product.
 
-    A run that goes on writes over what it told of the epoch that was cut.
+    A run that goes on writes over what it told of steps that it takes again.
 
     Raises:
         RecipeError: W&B is asked for and not installed.
@@ -49,8 +49,8 @@ class Tracking:
         if at.step % _EVERY and at.step < at.steps:
             return
         if self._trackers is None:  # only here is it known where the run goes on
-            self._trackers = self._started((at.epoch - 1) * at.steps)
-            self._keep_before(at.epoch)
+            self._trackers = self._started((at.epoch - 1) * at.steps + at.step)
+            self._keep_before(at)
         figures = {"loss": at.loss, "learning_rate": at.learning_rate, "tokens_per_s": at.tokens_per_s}
         place = {"epoch": at.epoch, "step": at.step, "steps": at.steps}
         with self._run.steps.open("a", encoding="utf-8") as file:
@@ -65,7 +65,7 @@ class Tracking:
     def _started(self, step: int) -> list[GeneralTracker]:
         trackers: list[GeneralTracker] = []
         if importlib.util.find_spec("tensorboard") is not None:
-            trackers.append(TensorBoardTracker("tensorboard", self._run.path, purge_step=step + 1))
+            trackers.append(TensorBoardTracker("tensorboard", self._run.path, purge_step=step))
         if self._wandb:
             name = self._run.path.resolve().name
             config: dict[str, Any] = self._recipe.model_dump(mode="json")
@@ -80,10 +80,11 @@ class Tracking:
         for tracker in self._trackers or ():
             tracker.log(figures, step=step)
 
-    def _keep_before(self, epoch: int) -> None:
+    def _keep_before(self, at: Progress) -> None:
         file = self._run.steps
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        _write(file, [line for line in lines if json.loads(line)["epoch"] < epoch])
+        told = ((json.loads(line), line) for line in lines)
+        _write(file, [line for step, line in told if (step["epoch"], step["step"]) < (at.epoch, at.step)])
 
 
 def _write(file: Path, lines: list[str]) -> None:

@@ -16,7 +16,9 @@ from hangtag.tagger import Tagger
 from hangtag.thresholds import Calibration, Cut, Thresholds
 from hangtag.wide import Wide
 from trainer.exporting.export import ExportError, export
-from trainer.fitting.fit import Progress, fit, predict
+from trainer.fitting.epochs import Progress
+from trainer.fitting.fit import fit
+from trainer.fitting.predict import predict
 from trainer.fitting.processes import Processes
 from trainer.fitting.scores import facet_scores
 from trainer.judging.calibration import fit_calibration

@@ -14,7 +14,7 @@ from hangtag.cli.errors import CommandError
 from hangtag.cli.stopping import Stopped, stopping
 
 if TYPE_CHECKING:  # these bring torch and scikit-learn with them
-    from trainer.fitting.fit import Progress as Step
+    from trainer.fitting.epochs import Progress as Step
     from trainer.judging.evaluate import Evaluation
     from trainer.run_folder import Epoch
 
@@ -44,7 +44,7 @@ def train(
 ) -> None:
     """Fine-tune a BERT on labelled products and write a bundle.
 
-    Ctrl-C stops it; the same command goes on after the last finished epoch. On several GPUs or processes: torchrun
+    Ctrl-C stops it; the same command goes on from the last checkpoint. On several GPUs or processes: torchrun
     --nproc-per-node 2 -m -- hangtag.cli train ...
 
     Example: hangtag train shop.jsonl --validation shop-validation.jsonl --run runs/shop --bundle runs/shop/bundle
@@ -81,7 +81,7 @@ def train(
     except (RecipeError, ColumnsError, LabelledFileError, BaseModelError, ExportError) as error:
         raise CommandError(str(error)) from error
     except Stopped:
-        console.print(f"stopped; the same command goes on after the last finished epoch in {run}")
+        console.print(f"stopped; the same command goes on from the last checkpoint in {run}")
         raise typer.Exit(130) from None
     if made is None:
         return

@@ -15,7 +15,9 @@ pytest.importorskip("peft", reason="peft is not installed (extra train)")
 from safetensors.torch import load_file
 
 from tests.integration.tiny_shop import recipe, write_base, write_data
-from trainer.fitting.fit import Progress, fit, predict
+from trainer.fitting.epochs import Progress
+from trainer.fitting.fit import fit
+from trainer.fitting.predict import predict
 from trainer.fitting.tuning import Tuning
 from trainer.prepared import prepare
 from trainer.recipe import RecipeError

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
 
+from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
@@ -17,7 +18,7 @@ from hangtag.cli.app import app
 from hangtag.engine import open_engine
 from tests.integration.tiny_shop import COLORS, recipe, write_base, write_data
 from trainer.data.labelled import read_labelled
-from trainer.fitting.fit import Progress
+from trainer.fitting.epochs import Progress
 from trainer.recipe import RecipeError
 from trainer.train import Watcher, train
 
@@ -68,6 +69,32 @@ def test_killed_run_resumes_to_the_same_curve(base, data, trained, tmp_path):
         return [(epoch["loss"], epoch["score"]) for epoch in epochs]
 
     assert curve(run) == curve(trained[0])
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_kill_within_an_epoch_costs_only_what_no_checkpoint_has(base, data, tmp_path, ema_decay):
+    chosen = recipe(base, epochs=2, batch_size=6, ema_decay=ema_decay, checkpoint_minutes=0)
+    steps = []
+
+    def kill(at: Progress) -> None:
+        if (at.epoch, at.step) == (2, 27):
+            raise KilledError
+
+    train(chosen, data, tmp_path / "whole", None)
+    with pytest.raises(KilledError):
+        train(chosen, data, tmp_path / "cut", None, Watcher(step=kill))
+    train(chosen, data, tmp_path / "cut", None, Watcher(step=lambda at: steps.append((at.epoch, at.step, at.loss))))
+
+    assert steps[0][:2] == (2, 21)
+    whole, cut = (load_file(tmp_path / name / "best.safetensors") for name in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    told, before = (
+        [json.loads(line) for line in (tmp_path / name / "steps.jsonl").read_text().splitlines()]
+        for name in ("cut", "whole")
+    )
+    for one, other in zip(told, before, strict=True):
+        assert (one["epoch"], one["step"]) == (other["epoch"], other["step"])
+        assert one["loss"] == pytest.approx(other["loss"])
 
 
 def test_figures_are_written_while_training_goes_on(base, data, tmp_path):
@@ -128,6 +155,18 @@ def test_second_run_starts_from_the_first(base, data, trained, tmp_path):
         train(recipe(base, start_from=str(tmp_path / "none")), data, tmp_path / "other", tmp_path / "bundle")
 
 
+@pytest.mark.gpu
+def test_a_run_on_cuda_learns_what_one_on_the_processor_learns(base, data, trained, tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+
+    _, evaluation = train(recipe(base, precision="bf16"), data, tmp_path, tmp_path / "bundle")
+
+    assert json.loads((tmp_path / "outcome.json").read_text())["device"].startswith("cuda")
+    for facet, score in trained[2].facets.items():
+        assert evaluation.facets[facet].micro_f1 == pytest.approx(score.micro_f1, abs=0.1)
+
+
 def test_run_folder_belongs_to_its_recipe(base, data, trained):
     with pytest.raises(RecipeError, match="another recipe"):
         train(recipe(base, epochs=9), data, trained[0], trained[0] / "bundle")
@@ -142,8 +181,6 @@ def test_bundle_says_what_the_trained_model_said(base, data, trained, engine):
     folder, *_ = trained
     prepared = prepare(recipe(base), data)
     model = prepared.model(recipe(base))
-    from safetensors.torch import load_file
-
     model.load_state_dict(load_file(folder / "best.safetensors"))
     model.eval()
     with torch.inference_mode():

@@ -1,7 +1,9 @@
 """What training makes of labelled products: changed copies, made-up texts, epochs."""
 
 import random
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra train)")
@@ -13,6 +15,7 @@ from trainer.data.no_product import no_products
 from trainer.data.training_set import TrainingSet
 from trainer.recipe import Augmentation, Recipe
 
+COLORS = ("red", "navy")
 PRODUCT = LabelledProduct(
     "p", "red dress", "a long red dress for cold evenings", "Clothing", frozenset({"color"}), frozenset({"color:red"})
 )
@@ -86,3 +89,19 @@ def test_epoch_draws_by_the_fractions_and_hangs_on_its_seed_alone():
     assert len(first) == drawn.size == 5 + 3 + 5
     assert ids[0] == ids[1] != ids[2]
     assert sum(bool(example.targets.any()) for example in first) == 8
+
+
+def test_products_of_rare_tags_are_in_every_epoch():
+    common, rare = (replace(PRODUCT, title=f"{name} dress", tags=frozenset({f"color:{name}"})) for name in COLORS)
+    sources = [[common] * 20 + [rare] * 3, [rare] * 10]
+    chosen = recipe(
+        sources=[{"train": ["a"], "fraction": 0.1, "rare_up_to": 3}, {"train": ["b"], "fraction": 0.1}], no_products=0
+    )
+    drawn = TrainingSet(sources, chosen, tiny_schema(), tiny_tokenizer())
+
+    for seed in range(5):
+        epoch = drawn.draw(random.Random(seed))
+        rows = np.stack([example.targets for example in epoch])
+        counts = rows.sum(axis=0)[[drawn.schema.index[f"color:{name}"] for name in COLORS]]
+        assert len(epoch) == drawn.size == 2 + 3 + 1
+        assert counts.tolist() == [2, 3 + 1]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from trainer.data.examples import Example, examples_of
 from trainer.data.labelled import LabelledProduct
 from trainer.data.no_product import no_products
 from trainer.data.word_swaps import swappable_values
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class TrainingSet:
     @property
     def size(self) -> int:
         """Examples in an epoch."""
-        return sum(self._counts) + self.recipe.no_products
+        return sum(len(places.always) + places.drawn for places in self._places) + self.recipe.no_products
 
     def draw(self, rng: random.Random) -> list[Example]:
         """The examples of one epoch: drawn by the sources' fractions, augmented, with made-up texts beside them.
@@ -50,8 +51,8 @@ class TrainingSet:
         starts = accumulate((len(source) for source in self.sources), initial=0)
         drawn = [
             (start + at, augmented(source[at], self.recipe.augmentation, rng, values))
-            for start, source, count in zip(starts, self.sources, self._counts, strict=False)
-            for at in rng.sample(range(len(source)), count)
+            for start, source, places in zip(starts, self.sources, self._places, strict=False)
+            for at in (*places.always, *rng.sample(places.others, places.drawn))
         ]
         facets = [facet.name for facet in self.schema.facets]
         made_up = no_products(self.recipe.no_products, facets, rng)
@@ -88,8 +89,25 @@ class TrainingSet:
         return [product.text for product in products], examples_of(products, self.schema, self.tokenizer)
 
     @property
-    def _counts(self) -> list[int]:
+    def _places(self) -> list["_Places"]:
         return [
-            math.ceil(len(products) * source.fraction)
-            for products, source in zip(self.sources, self.recipe.sources, strict=True)
+            _Places.of(products, source) for products, source in zip(self.sources, self.recipe.sources, strict=True)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where a source's products stand that are in every epoch, and the others, of which so many are drawn for each."""
+
+    always: Sequence[int]
+    others: Sequence[int]
+    drawn: int
+
+    @classmethod
+    def of(cls, products: Sequence[LabelledProduct], source: Source) -> Self:
+        counts = Counter(tag for product in products for tag in product.tags)
+        rare = {tag for tag, count in counts.items() if count <= source.rare_up_to}
+        always = [at for at, product in enumerate(products) if product.tags & rare]
+        kept = set(always)
+        others = [at for at in range(len(products)) if at not in kept]
+        return cls(always, others, math.ceil(len(others) * source.fraction))

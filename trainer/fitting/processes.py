@@ -32,17 +32,22 @@ class Processes:
         return int(self._state.process_index)
 
     @property
+    def count(self) -> int:
+        """How many there are."""
+        return int(self._state.num_processes)
+
+    @property
     def is_first(self) -> bool:
         """Whether this is the one that writes and tells."""
         return self.number == 0
 
     def share(self, batch: Sequence[int]) -> Sequence[int]:
         """This process's part of a batch; may be empty."""
-        return batch[self.number :: self._state.num_processes]
+        return batch[self.number :: self.count]
 
     def add_up_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Every process's gradients become the sum over all of them, in one exchange."""
-        if self._state.num_processes == 1:
+        if self.count == 1:
             return
         trained = [parameter for parameter in parameters if parameter.requires_grad]
         flat = torch.cat(
@@ -57,7 +62,7 @@ class Processes:
 
     def sum(self, value: float) -> float:
         """The sum over all processes."""
-        if self._state.num_processes == 1:
+        if self.count == 1:
             return value
         return float(reduce(torch.tensor(value, dtype=torch.float64, device=self.device), "sum"))
 

@@ -1,0 +1,29 @@
+"""Scores of a model that is at hand in torch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from trainer.data.examples import Example, collate, in_order_of_length
+from trainer.recipe import Recipe
+
+
+def predict(model: nn.Module, examples: Sequence[Example], recipe: Recipe) -> NDArray[np.float32]:
+    """Logits of shape (examples, tags), in the examples' order."""
+    device = next(model.parameters()).device
+    logits = np.empty((len(examples), len(examples[0].targets)), np.float32)
+    model.eval()
+    with torch.inference_mode():
+        for batch in in_order_of_length(examples, recipe.batch_size * 2):
+            ids, mask, segments, *_ = collate([examples[index] for index in batch])
+            with autocast(device, recipe):
+                logits[batch] = model(ids.to(device), mask.to(device), segments.to(device)).float().cpu().numpy()
+    return logits
+
+
+def autocast(device: torch.device, recipe: Recipe) -> torch.autocast:
+    """Matrix products in the recipe's precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
