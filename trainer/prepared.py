@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -17,6 +18,7 @@ from trainer.data.labelled import LabelledProduct, read_labelled
 from trainer.data.schema_of import schema_of
 from trainer.data.training_set import TrainingSet
 from trainer.data.weak_labels import weakly_labelled
+from trainer.exporting.export import ExportError, encoder_config_of
 from trainer.fitting.base_model import resolve_base_model
 from trainer.fitting.model import TagModel, keep_layers, load_encoder
 from trainer.recipe import Recipe, RecipeError
@@ -24,6 +26,9 @@ from trainer.run_folder import RunFolder
 from trainer.teaching.pseudo_labels import pseudo_labelled
 from trainer.teaching.soft_targets import soft_targets
 from trainer.teaching.teachers import opened_teachers
+
+# Thresholds and their cross-fitted check need two parts of them.
+_FEWEST_JUDGED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,12 @@ class Prepared:
     validation_products: list[LabelledProduct]
     data_fingerprint: str
     pseudo_labels: dict[str, int]
+
+    @property
+    def unjudged(self) -> list[str]:
+        """Facets that no validation product is labelled for."""
+        labelled = {facet for product in self.validation_products for facet in product.facets}
+        return [facet.name for facet in self.schema.facets if facet.name not in labelled]
 
     def model(self, recipe: Recipe, device: torch.device | None = None) -> TagModel:
         """A fresh model, on the device at hand or the one named; its head is drawn from the recipe's seed."""
@@ -85,9 +96,18 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         raise RecipeError(msg)
     products = [product for source in train for product in source]
     schema = schema_of(recipe, products)
+    judged = [product for product in validation if product.facets & schema.slices.keys()]
+    if len(judged) < _FEWEST_JUDGED:
+        told = sorted({facet for product in validation for facet in product.facets})
+        msg = (
+            f"{len(judged)} validation products are labelled for a facet of the training products "
+            f"({', '.join(schema.slices)}), whose facets are {told}: there must be {_FEWEST_JUDGED} at least"
+        )
+        raise RecipeError(msg)
     encoder, raw_tokenizer, config = load_encoder(resolve_base_model(recipe.base_model))
     keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
+    _check_exportable(config, tokenizer, recipe)
     files = [data / name for source in recipe.sources for name in (*source.train, *source.validation)]
     return Prepared(
         schema,
@@ -100,6 +120,18 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         fingerprint_of(files),
         dict(_labels(train) - labelled),
     )
+
+
+def _check_exportable(config: dict[str, Any], tokenizer: ProductTokenizer, recipe: Recipe) -> None:
+    """Before hours of training, not after them."""
+    try:
+        encoder_config_of(config, tokenizer)
+    except ExportError as error:
+        raise RecipeError(str(error)) from error
+    except ValidationError as error:
+        reasons = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors(include_url=False))
+        msg = f"base model {recipe.base_model}: {reasons}"
+        raise RecipeError(msg) from error
 
 
 def _labels(sources: list[list[LabelledProduct]]) -> Counter[str]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from hangtag.schema import TagSchema
 from hangtag.wide import Wide
 from trainer.recipe import Recipe, RecipeError
+from trainer.whole_file import write_text, write_whole
 from trainer.wide.settings import WideSettings
 
 
@@ -32,10 +33,11 @@ class Epoch:
 class RunFolder:
     """`recipe.json`, `history.jsonl`, the weights that are kept, `resume.pt` while training goes on, and the outcome.
 
-    `steps.jsonl` has figures of every tenth step, `schema.json` the tags in the order of the head's rows. If the recipe
-    has them, `soft_targets.safetensors` holds what teachers said of the training products and `wide.safetensors` the
-    wide part. `outcome.json` stands there once the bundle is made: where it is, its version and bytes, training time in
-    seconds, device, number of parameters, and the evaluation on the validation files.
+    `steps.jsonl` has figures of every tenth step, `schema.json` the tags in the order of the head's rows, `data.json`
+    the fingerprint of the files. If the recipe has them, `soft_targets.safetensors` holds what teachers said of the
+    training products and `wide.safetensors` the wide part. `outcome.json` stands there once the bundle is made: where
+    it is, its version and bytes, training time in seconds, device, number of parameters, and the evaluation on the
+    validation files.
     """
 
     path: Path
@@ -60,21 +62,26 @@ class RunFolder:
         """Every tenth step's figures, a JSON line each."""
         return self.path / "steps.jsonl"
 
-    def claim(self, recipe: Recipe) -> None:
-        """Make the folder this recipe's. Settings of what comes after training may change from call to call.
+    def claim(self, recipe: Recipe, data_fingerprint: str, schema: TagSchema) -> None:
+        """Make the folder that of a recipe on these files. Settings of what comes after training may change.
 
         Raises:
-            RecipeError: it belongs to a recipe that trains otherwise.
+            RecipeError: it belongs to a recipe that trains otherwise, or to other files.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        if not self._recipe.is_file() or self.recipe().training() == recipe.training():
-            self._recipe.write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        if self._recipe.is_file():
+            if self.recipe().training() != recipe.training():
+                self._refuse(f"another recipe (see {self._recipe})")
+            if self._data.is_file() and json.loads(self._data.read_text(encoding="utf-8")) != data_fingerprint:
+                self._refuse("other files: those of the recipe have changed since")
         else:
-            msg = (
-                f"{self.path} holds a run of another recipe (see {self._recipe}): name another --run, or remove the "
-                "folder"
-            )
-            raise RecipeError(msg)
+            write_text(self._schema, schema.model_dump_json() + "\n")
+            write_text(self._data, json.dumps(data_fingerprint) + "\n")
+        write_text(self._recipe, recipe.model_dump_json(indent=1) + "\n")
+
+    def _refuse(self, what: str) -> NoReturn:
+        msg = f"{self.path} holds a run of {what}: name another --run, or remove the folder"
+        raise RecipeError(msg)
 
     def recipe(self) -> Recipe:
         """The recipe the run was started with.
@@ -96,9 +103,7 @@ class RunFolder:
 
     def write_history(self, history: Sequence[Epoch]) -> None:
         """Write the finished epochs, whole or not at all."""
-        part = self._history.with_name("history.jsonl.part")
-        part.write_text("".join(json.dumps(asdict(epoch)) + "\n" for epoch in history), encoding="utf-8")
-        part.replace(self._history)
+        write_text(self._history, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history))
 
     def outcome(self) -> dict[str, Any]:
         """The outcome.
@@ -115,7 +120,7 @@ class RunFolder:
 
     def write_outcome(self, outcome: dict[str, Any]) -> None:
         """Write the outcome."""
-        self._outcome.write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
+        write_text(self._outcome, json.dumps(outcome, indent=1) + "\n")
 
     def wide(self, settings: WideSettings) -> Wide | None:
         """The wide part that was fitted with these settings, if one was."""
@@ -128,20 +133,14 @@ class RunFolder:
 
     def write_wide(self, settings: WideSettings, wide: Wide) -> None:
         """Keep the wide part, whole or not at all."""
-        part = self._wide.with_suffix(".part")
         arrays = {field.name: getattr(wide, field.name) for field in fields(Wide)}
-        save_file(arrays, part, {"settings": settings.model_dump_json()})
-        part.replace(self._wide)
+        write_whole(self._wide, lambda part: save_file(arrays, part, {"settings": settings.model_dump_json()}))
 
     def schema(self) -> TagSchema | None:
         """The tag schema whose tags the head's rows score; None if the run has not written one."""
         if not self._schema.is_file():
             return None
         return TagSchema.model_validate_json(self._schema.read_text(encoding="utf-8"))
-
-    def write_schema(self, schema: TagSchema) -> None:
-        """Write the tag schema."""
-        self._schema.write_text(schema.model_dump_json() + "\n", encoding="utf-8")
 
     def soft_targets(self, key: str) -> NDArray[np.float16] | None:
         """What teachers said of the training products, if it was written under this key."""
@@ -155,13 +154,15 @@ class RunFolder:
 
     def write_soft_targets(self, key: str, soft: NDArray[np.float16]) -> None:
         """Keep what teachers said, whole or not at all."""
-        part = self._soft_targets.with_suffix(".part")
-        save_file({"soft": soft}, part, {"key": key})
-        part.replace(self._soft_targets)
+        write_whole(self._soft_targets, lambda part: save_file({"soft": soft}, part, {"key": key}))
 
     @property
     def _schema(self) -> Path:
         return self.path / "schema.json"
+
+    @property
+    def _data(self) -> Path:
+        return self.path / "data.json"
 
     @property
     def _soft_targets(self) -> Path:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +10,7 @@ from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 from trainer.fitting.epochs import Progress
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
+from trainer.whole_file import write_text
 
 _EVERY = 10
 
@@ -83,11 +83,12 @@ class Tracking:
     def _keep_before(self, at: Progress) -> None:
         file = self._run.steps
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        told = ((json.loads(line), line) for line in lines)
-        _write(file, [line for step, line in told if (step["epoch"], step["step"]) < (at.epoch, at.step)])
+        write_text(file, "".join(f"{line}\n" for line in lines if _is_before(line, at)))
 
 
-def _write(file: Path, lines: list[str]) -> None:
-    part = file.with_name(file.name + ".part")
-    part.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    part.replace(file)
+def _is_before(line: str, at: Progress) -> bool:
+    try:
+        told = json.loads(line)
+        return bool((told["epoch"], told["step"]) < (at.epoch, at.step))
+    except (ValueError, KeyError, TypeError):  # a full disk or a kill cut it short
+        return False

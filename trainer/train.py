@@ -21,6 +21,7 @@ from trainer.fitting.fit import fit
 from trainer.fitting.predict import predict
 from trainer.fitting.processes import Processes
 from trainer.fitting.scores import facet_scores
+from trainer.folder_lock import locked
 from trainer.judging.calibration import fit_calibration
 from trainer.judging.cross_fit import cross_fitted
 from trainer.judging.decide import decide
@@ -61,7 +62,10 @@ def train(
     makes the bundle; the others return None after training. Figures go to the run's folder, with `wandb` also to W&B.
 
     Raises:
-        RecipeError: recipe and data do not fit, `run` belongs to another recipe, or its method makes no bundle.
+        RecipeError: recipe and data do not fit, `run` belongs to another recipe or other files, or its method makes no
+            bundle.
+        FolderInUseError: another process trains in `run`.
+        DivergedError: the loss is no number any more.
         LabelledFileError, BaseModelError, BundleError: see there.
     """
     if bundle is not None and not recipe.method.merges:
@@ -72,13 +76,26 @@ def train(
         raise RecipeError(msg)
     processes = Processes()
     watcher = watcher if watcher and processes.is_first else Watcher()
-    folder = RunFolder(run)
-    if processes.is_first:
-        folder.claim(recipe)
+    with locked(run) if processes.is_first else nullcontext():
+        return _train(recipe, data, RunFolder(run), bundle, watcher, processes, wandb=wandb)
+
+
+def _train(
+    recipe: Recipe,
+    data: Path,
+    folder: RunFolder,
+    bundle: Path | None,
+    watcher: Watcher,
+    processes: Processes,
+    *,
+    wandb: bool,
+) -> tuple[Manifest, Evaluation] | None:
     watcher.stage("Reading and tokenising")
     prepared = prepare(recipe, data)
     if processes.is_first:
-        folder.write_schema(prepared.schema)
+        folder.claim(recipe, prepared.data_fingerprint, prepared.schema)
+    if prepared.unjudged:
+        watcher.stage(f"No validation product is labelled for {', '.join(prepared.unjudged)}: no tag of it is AUTO")
     if prepared.pseudo_labels:
         told = ", ".join(f"{facet} {count:,}" for facet, count in prepared.pseudo_labels.items())
         watcher.stage(f"Products with pseudo-labels: {told}")

@@ -124,15 +124,15 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _put_in_place(part: Path, folder: Path) -> None:
-    old = None
-    if folder.is_dir():
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-        folder.rename(old)
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+    was_there = folder.is_dir()
     try:
+        if was_there:
+            folder.rename(old)
         part.rename(folder)
-    except OSError:
-        if old is not None:
+    except BaseException:  # a signal in between must not leave the place empty
+        if was_there and not folder.exists():
             old.rename(folder)
         raise
-    if old is not None:
+    finally:
         shutil.rmtree(old, ignore_errors=True)

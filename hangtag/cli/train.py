@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import orjson
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -36,7 +37,7 @@ def train(
     recipe: Annotated[Path | None, typer.Option(help="TOML with sources, facets and settings")] = None,
     data: Annotated[Path, typer.Option(help="folder that the recipe's files are in")] = Path(),
     run: Annotated[Path, typer.Option(help="folder of the run: history, checkpoints; resumes")] = Path("runs/tagger"),
-    bundle: Annotated[Path, typer.Option(help="where the bundle goes")] = Path("runs/tagger/bundle"),
+    bundle: Annotated[Path | None, typer.Option(help="where the bundle goes; default: bundle in --run")] = None,
     no_bundle: Annotated[bool, typer.Option("--no-bundle", help="train only; make no bundle")] = False,
     wandb: Annotated[bool, typer.Option("--wandb", help="figures to Weights & Biases, too")] = False,
     base_model: Annotated[str | None, typer.Option(help="`starter`, a checkpoint's folder or a hub name")] = None,
@@ -55,6 +56,8 @@ def train(
         from trainer.data.labelled import LabelledFileError  # noqa: PLC0415
         from trainer.exporting.export import ExportError  # noqa: PLC0415
         from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
+        from trainer.fitting.epochs import DivergedError  # noqa: PLC0415
+        from trainer.folder_lock import FolderInUseError  # noqa: PLC0415
         from trainer.recipe import Recipe, RecipeError, Source  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"
@@ -77,8 +80,12 @@ def train(
         settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
         with stopping(), _Screen(console) as screen:
             watcher = trainer.Watcher(stage=screen.stage, step=screen.step, epoch=screen.epoch)
-            made = trainer.train(settings, data, run, None if no_bundle else bundle, watcher, wandb=wandb)
-    except (RecipeError, ColumnsError, LabelledFileError, BaseModelError, ExportError) as error:
+            place = None if no_bundle else bundle or run / "bundle"
+            made = trainer.train(settings, data, run, place, watcher, wandb=wandb)
+    except (
+        *(RecipeError, ColumnsError, LabelledFileError, BaseModelError, ExportError),
+        *(DivergedError, FolderInUseError, OSError),
+    ) as error:
         raise CommandError(str(error)) from error
     except Stopped:
         console.print(f"stopped; the same command goes on from the last checkpoint in {run}")
@@ -87,7 +94,7 @@ def train(
         return
     manifest, evaluation = made
     console.print(_summary(evaluation))
-    console.print(f"bundle [bold]{bundle}[/] version {manifest.version[:12]}")
+    console.print(f"bundle [bold]{escape(str(place))}[/] version {manifest.version[:12]}", soft_wrap=True)
 
 
 def evaluate(
@@ -128,7 +135,9 @@ def evaluate(
     for name, facet in result.facets.items():
         table = Table("tag", "precision", "recall", "F1", "support", title=name)
         for tag, score in sorted(facet.tags.items(), key=lambda item: -item[1].support):
-            table.add_row(tag, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", str(score.support))
+            table.add_row(
+                escape(tag), f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", str(score.support)
+            )
         console.print(table)
     console.print(_summary(result))
 

@@ -46,7 +46,7 @@ def run_of(recipe, data, folder) -> tuple:
     prepared = prepare(recipe, data)
     model = prepared.model(recipe)
     folder = RunFolder(folder)
-    folder.claim(recipe)
+    folder.claim(recipe, prepared.data_fingerprint, prepared.schema)
     history = fit(model, prepared.train, prepared.validation, recipe, folder)
     return prepared, model, history
 

@@ -271,6 +271,29 @@ def test_a_copy_that_fails_leaves_what_is_there(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"now", "new"}
 
 
+def test_a_signal_between_the_renames_leaves_the_place_as_it_was(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    from hangtag.cli.stopping import Stopped
+
+    write_tiny_bundle(tmp_path / "now")
+    write_tiny_bundle(tmp_path / "new", seed=3)
+    before, rename = load_bundle(tmp_path / "now").version, Path.rename
+
+    def stopped(path, target):
+        moved = rename(path, target)
+        if path == tmp_path / "now":
+            raise Stopped
+        return moved
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    with pytest.raises(Stopped):
+        copy_bundle(tmp_path / "new", tmp_path / "now")
+
+    assert load_bundle(tmp_path / "now").version == before
+    assert {path.name for path in tmp_path.iterdir()} == {"now", "new"}
+
+
 def test_no_product_is_said_in_a_sentence(tagger, tmp_path):
     write_tiny_bundle(tmp_path / "now")
     (tmp_path / "data.jsonl").touch()

@@ -1,6 +1,7 @@
 """A whole run on a small BERT and made-up products: training, resume, bundle, evaluation."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from hangtag.cli.app import app
 from hangtag.engine import open_engine
 from tests.integration.tiny_shop import COLORS, recipe, write_base, write_data
 from trainer.data.labelled import read_labelled
-from trainer.fitting.epochs import Progress
+from trainer.fitting.epochs import DivergedError, Progress
+from trainer.folder_lock import FolderInUseError, locked
 from trainer.recipe import RecipeError
 from trainer.train import Watcher, train
 
@@ -170,6 +172,69 @@ def test_a_run_on_cuda_learns_what_one_on_the_processor_learns(base, data, train
 def test_run_folder_belongs_to_its_recipe(base, data, trained):
     with pytest.raises(RecipeError, match="another recipe"):
         train(recipe(base, epochs=9), data, trained[0], trained[0] / "bundle")
+
+
+def test_run_folder_belongs_to_its_files(base, data, tmp_path):
+    """Weights whose rows stand for other tags, or a fingerprint of files that were never read, would be lies."""
+    files = shutil.copytree(data, tmp_path / "data")
+    train(recipe(base, epochs=1), files, tmp_path / "run", None)
+    kept = (tmp_path / "run" / "schema.json").read_text()
+    text = (files / "train.jsonl").read_text()
+    (files / "train.jsonl").write_text(text.replace("color:red", "color:amber"))
+
+    with pytest.raises(RecipeError, match="other files"):
+        train(recipe(base, epochs=1), files, tmp_path / "run", tmp_path / "bundle")
+
+    assert (tmp_path / "run" / "schema.json").read_text() == kept
+    (files / "train.jsonl").write_text(text)
+    assert train(recipe(base, epochs=1, auto_precision=0.9), files, tmp_path / "run", tmp_path / "bundle") is not None
+
+
+def test_what_cannot_be_prepared_claims_no_folder(base, data, tmp_path):
+    faults = {
+        "validation": recipe(base, sources=[{"train": ["train.jsonl"]}]),
+        "positions": recipe(base, max_tokens=500),
+    }
+
+    for reason, wrong in faults.items():
+        with pytest.raises(RecipeError, match=reason):
+            train(wrong, data, tmp_path / "run", None)
+
+    assert train(recipe(base, epochs=1), data, tmp_path / "run", None) is None
+
+
+def test_validation_must_judge_something_and_what_it_does_not_is_told(base, data, tmp_path):
+    files = shutil.copytree(data, tmp_path / "data")
+    rows = [json.loads(line) for line in (files / "validation.jsonl").read_text().splitlines()]
+
+    def write(facet: str) -> None:
+        labels = [
+            row
+            | {"facets": [facet], "tags": [tag.replace("color:", f"{facet}:") for tag in row["tags"] if "color" in tag]}
+            for row in rows
+        ]
+        (files / "validation.jsonl").write_text("\n".join(map(json.dumps, labels)))
+
+    write("colour")
+    with pytest.raises(RecipeError, match="colour"):
+        train(recipe(base, epochs=1), files, tmp_path / "run", None)
+
+    write("color")
+    told: list[str] = []
+    train(recipe(base, epochs=1), files, tmp_path / "run", tmp_path / "bundle", Watcher(stage=told.append))
+    assert "No validation product is labelled for theme: no tag of it is AUTO" in told
+    cuts = load_bundle(tmp_path / "bundle").thresholds.tags
+    assert all(cut.review < 1 < cut.auto for tag, cut in cuts.items() if tag.startswith("theme:"))
+
+
+def test_training_that_diverges_stops_and_says_so(base, data, tmp_path):
+    with pytest.raises(DivergedError, match="lower learning_rate"):
+        train(recipe(base, learning_rate=1e30, head_learning_rate=1e30), data, tmp_path, None)
+
+
+def test_one_process_at_a_time_trains_in_a_folder(base, data, tmp_path):
+    with locked(tmp_path), pytest.raises(FolderInUseError, match="another process"):
+        train(recipe(base, epochs=1), data, tmp_path, None)
 
 
 @pytest.mark.parametrize("engine", ["cpu", "torch"])

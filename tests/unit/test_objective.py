@@ -53,6 +53,29 @@ def test_no_focus_is_the_plain_loss():
     assert loss_of(ONE, LOGITS, target, single="focal", focus=0) == pytest.approx(loss_of(ONE, LOGITS, target))
 
 
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"multi": "asymmetric", "margin": 0.0},
+        {"multi": "asymmetric", "focus": 0.5},
+        {"multi": "focal", "focus": 0.5},
+        {"single": "focal", "focus": 0.5},
+    ],
+)
+def test_loss_and_slope_of_the_surest_scores_are_numbers(objective):
+    schema = ONE if "single" in objective else MANY
+    for score in (60.0, -60.0):
+        logits = torch.tensor([[score, -score, 0.0][: len(schema.tags)]], requires_grad=True)
+        target = torch.zeros_like(logits)
+        target[0, 0] = 1
+
+        loss = tag_loss(logits, target, torch.ones_like(target), schema, 0.0, Objective(**objective))
+        loss.backward()
+
+        assert torch.isfinite(loss)
+        assert torch.isfinite(logits.grad).all()
+
+
 @pytest.mark.parametrize("balance", ["inverse_root", "effective"])
 def test_rare_tags_weigh_more_and_labels_weigh_one_on_average(balance):
     counts = torch.tensor([900.0, 90.0, 9.0])

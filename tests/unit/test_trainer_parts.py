@@ -96,6 +96,38 @@ def test_schema_from_data_tells_kind_and_parents():
     assert given.parents == {"class:cat food": ("segment:pets",), "class:software": ("segment:games",)}
 
 
+def test_a_facet_of_one_tag_is_a_yes_or_no():
+    """A softmax over one tag would say it of everything."""
+    products = [product("sale:yes", "color:red"), product("color:blue", facets=("sale",))]
+
+    kinds = {facet.name: facet.kind for facet in schema_of(Recipe(sources=(Source(train=("x",)),)), products).facets}
+
+    assert kinds == {"color": FacetKind.SINGLE, "sale": FacetKind.MULTI}
+    facets = {"sale": {"kind": "single"}, "color": {"kind": "single"}}
+    with pytest.raises(RecipeError, match="'sale' has one tag"):
+        schema_of(Recipe.model_validate({"sources": [{"train": ["x"]}], "facets": facets}), products)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"blocked": ["color:pink"]}, "color:pink"),
+        ({"facets": {"color": {"kind": "single", "applies_when": ["size:big"]}}}, "applies_when names 'size:big'"),
+        ({"facets": {"color": {"kind": "single", "parent": "family"}}}, "parent 'family'"),
+    ],
+)
+def test_a_schema_that_contradicts_itself_is_a_fault_of_the_recipe(settings, reason):
+    recipe = Recipe.model_validate({"sources": [{"train": ["x"]}], **settings})
+
+    with pytest.raises(RecipeError, match=reason):
+        schema_of(recipe, [product("color:red"), product("color:blue")])
+
+
+def test_products_without_any_tag_make_no_schema():
+    with pytest.raises(RecipeError, match="no training product carries a tag"):
+        schema_of(Recipe(sources=(Source(train=("x",)),)), [product(facets=("color",))])
+
+
 def test_title_names_a_tag_and_labels_stay():
     source = Source.model_validate(
         {

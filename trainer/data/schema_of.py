@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 from hangtag.schema import Facet, FacetKind, TagSchema
 from trainer.data.labelled import LabelledProduct
 from trainer.recipe import FacetSettings, Recipe, RecipeError
@@ -11,10 +13,12 @@ from trainer.recipe import FacetSettings, Recipe, RecipeError
 def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
     """Build the schema: a facet's values are the tags that its training products carry, sorted.
 
-    Without facets in the recipe each facet of the data is one; it is `multi` where any product has two of its tags.
+    Without facets in the recipe each facet of the data is one; it is `multi` where any product has two of its tags, and
+    where it has one tag alone (a yes or no).
 
     Raises:
-        RecipeError: a facet of the recipe has no labelled product, or the other way round.
+        RecipeError: a facet of the recipe has no labelled product, or the other way round; a single facet has one tag
+            and products that are none of it; or the schema contradicts itself.
     """
     products = list(products)
     values: dict[str, set[str]] = defaultdict(set)
@@ -23,14 +27,28 @@ def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
             facet, value = tag.split(":", 1)
             values[facet].add(value)
     settings = recipe.facets or _told_from(products, values)
+    if not values:
+        msg = "no training product carries a tag: label some, or say with --column which column holds which facet"
+        raise RecipeError(msg)
     stray = sorted(set(settings) ^ set(values))
     if stray:
         msg = f"facet {stray[0]!r} stands only in the recipe or only in the data; the data has {sorted(values)}"
         raise RecipeError(msg)
-    facets = tuple(
-        Facet(name=name, values=tuple(sorted(values[name])), **facet.model_dump()) for name, facet in settings.items()
-    )
-    return TagSchema(facets=facets, parents=_parents(facets, products), rules=recipe.rules, blocked=recipe.blocked)
+    nones = {facet for product in products for facet in product.facets if not product.tags_of(facet)}
+    for name, each in settings.items():
+        if each.kind is FacetKind.SINGLE and len(values[name]) == 1 and name in nones:
+            msg = f"facet {name!r} has one tag and products that are none of it: its kind is multi, not single"
+            raise RecipeError(msg)
+    try:
+        facets = tuple(
+            Facet(name=name, values=tuple(sorted(values[name])), **facet.model_dump())
+            for name, facet in settings.items()
+        )
+        return TagSchema(facets=facets, parents=_parents(facets, products), rules=recipe.rules, blocked=recipe.blocked)
+    except ValidationError as error:
+        reasons = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors(include_url=False))
+        msg = f"recipe and data make no tag schema: {reasons}"
+        raise RecipeError(msg) from error
 
 
 def _told_from(products: list[LabelledProduct], values: dict[str, set[str]]) -> dict[str, FacetSettings]:
@@ -39,7 +57,8 @@ def _told_from(products: list[LabelledProduct], values: dict[str, set[str]]) -> 
         for facet, count in Counter(tag.split(":", 1)[0] for tag in product.tags).items():
             most[facet] = max(most[facet], count)
     return {
-        facet: FacetSettings(kind=FacetKind.MULTI if most[facet] > 1 else FacetKind.SINGLE) for facet in sorted(values)
+        facet: FacetSettings(kind=FacetKind.MULTI if most[facet] > 1 or len(tags) == 1 else FacetKind.SINGLE)
+        for facet, tags in sorted(values.items())
     }
 
 

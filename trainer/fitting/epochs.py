@@ -1,5 +1,6 @@
 """The steps of an epoch."""
 
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,10 @@ from trainer.recipe import Recipe
 
 # Whether a checkpoint is due is a question to all processes, so it is not asked after every step.
 _STEPS_A_LOOK = 10
+
+
+class DivergedError(RuntimeError):
+    """The loss is no number any more; the message says where and what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,11 @@ class Epochs:
     checkpoint: Callable[[Cut], object]
 
     def train(self, number: int, cut: Cut) -> float:
-        """Train an epoch from where it was cut; returns its mean loss."""
+        """Train an epoch from where it was cut; returns its mean loss.
+
+        Raises:
+            DivergedError: the loss is no finite number.
+        """
         recipe, processes = self.recipe, self.processes
         # An epoch's randomness hangs on its number alone, so a resumed run draws what an unbroken one would.
         seed = recipe.seed * 10_007 + number
@@ -65,7 +74,7 @@ class Epochs:
                 part = mine[start : start + size]
                 loss = (self._loss(part, weights) + self.state.tuning.penalty()) * (len(part) / len(batch))
                 loss.backward()  # type: ignore[no-untyped-call]
-                own += loss.item()
+                own += self._checked(loss.item(), number, step)
                 tokens += sum(len(example.tokens) for example in part)
             self.state.step(processes, recipe.clip_norm)
             # Each process knows the loss of its own part of a batch.
@@ -93,6 +102,15 @@ class Epochs:
             known = known * (1 - lesson.weight * ~soft.isnan())
         loss = tag_loss(logits.float(), targets, known, schema, recipe.label_smoothing, recipe.objective, weights)
         return loss if taught is None else loss + taught
+
+    def _checked(self, loss: float, epoch: int, step: int) -> float:
+        if math.isfinite(loss):
+            return loss
+        msg = (
+            f"the loss is no number in epoch {epoch}, step {step}: lower learning_rate ({self.recipe.learning_rate:g}) "
+            f"or head_learning_rate ({self.recipe.head_learning_rate:g}), and start with another --run"
+        )
+        raise DivergedError(msg)
 
     def _weights(self) -> Tensor | None:
         counts = torch.from_numpy(self.examples.counts())

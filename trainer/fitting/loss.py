@@ -12,6 +12,7 @@ from trainer.fitting.settings import Objective
 PLAIN = Objective()
 # Beyond some thousand products of a tag more of them tell nothing new (Cui et al. 2019, section 5).
 _EFFECTIVE_BETA = 0.999
+_TINY = 1e-8
 
 
 def tag_loss(
@@ -96,7 +97,7 @@ def _single(scores: Tensor, target: Tensor, label_smoothing: float, objective: O
     smooth = torch.where(is_none, even, torch.lerp(target, even, label_smoothing))
     log_p = F.log_softmax(scores, dim=1)
     if objective.single == "focal":  # Lin et al. 2017, equation 4
-        return -(smooth * (1 - log_p.exp()) ** objective.focus * log_p)
+        return -(smooth * _faded(1 - log_p.exp(), objective.focus) * log_p)
     return -(smooth * log_p)
 
 
@@ -104,9 +105,14 @@ def _multi(scores: Tensor, target: Tensor, objective: Objective) -> Tensor:
     loss = F.binary_cross_entropy_with_logits(scores, target, reduction="none")
     if objective.multi == "focal":
         # exp(-loss) is the probability that is given to the truth.
-        loss = loss * (1 - torch.exp(-loss)) ** objective.focus
+        loss = loss * _faded(1 - torch.exp(-loss), objective.focus)
     elif objective.multi == "asymmetric":  # Ben-Baruch et al. 2021, equation 7, with gamma+ = 0
         shifted = (torch.sigmoid(scores) - objective.margin).clamp(min=0)
-        negative = -(shifted**objective.focus) * torch.log1p(-shifted)
+        negative = -_faded(shifted, objective.focus) * torch.log((1 - shifted).clamp(min=_TINY))
         loss = target * loss + (1 - target) * negative
     return loss
+
+
+def _faded(part: Tensor, focus: float) -> Tensor:
+    # At exactly 0 the slope of a power below 1 is no number.
+    return part.clamp(min=_TINY) ** focus

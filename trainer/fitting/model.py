@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -47,7 +48,7 @@ def load_encoder(path: str) -> tuple[nn.Module, Tokenizer, dict[str, Any]]:
             msg = f"{path} is a {config.model_type} checkpoint; the engines run BERT encoders"
             raise BaseModelError(msg)
         encoder = AutoModel.from_pretrained(path, config=config, add_pooling_layer=False, dtype=torch.float32)
-    except OSError as error:
+    except (OSError, ValueError, SafetensorError) as error:
         msg = f"{path}: {error}"
         raise BaseModelError(msg) from error
     return encoder, load_tokenizer(path), config.to_dict()
@@ -82,6 +83,6 @@ def load_tokenizer(path: str) -> Tokenizer:
         if tokenizer_file.is_file():
             return Tokenizer.from_file(str(tokenizer_file))
         return Tokenizer.from_str(AutoTokenizer.from_pretrained(path).backend_tokenizer.to_str())
-    except OSError as error:
+    except Exception as error:  # tokenizers raises nothing narrower
         msg = f"{path}: {error}"
         raise BaseModelError(msg) from error

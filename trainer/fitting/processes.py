@@ -1,6 +1,7 @@
 """Several processes that train one model together, each on its part of every batch."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -9,6 +10,8 @@ from accelerate.utils import broadcast_object_list, reduce
 from torch import nn
 
 Value = TypeVar("Value")
+# Others wait while the first asks teachers and scores validation products; torchrun ends those whose peer has died.
+_PATIENCE = timedelta(hours=12)
 
 
 class Processes:
@@ -18,7 +21,7 @@ class Processes:
     """
 
     def __init__(self) -> None:
-        self._state = PartialState(cpu=not torch.cuda.is_available())
+        self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
 
     @property
     def device(self) -> torch.device:

@@ -1,8 +1,7 @@
 """What training changes and goes on from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any, Self, cast
 
 import torch
@@ -16,6 +15,7 @@ from trainer.fitting.processes import Processes
 from trainer.fitting.tuning import Tuning
 from trainer.recipe import Recipe
 from trainer.run_folder import Epoch, RunFolder
+from trainer.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,13 @@ class State:
     def keep_best(self, run: RunFolder) -> None:
         """Write the averaged weights as those that the run keeps."""
         weights = self.tuning.plain_weights(cast(TagModel, self.average.module))
-        _replace(run.best, lambda path: save_file(weights, path))
+        write_whole(run.best, lambda path: save_file(weights, path))
 
     def checkpoint(self, run: RunFolder, history: Sequence[Epoch], cut: Cut = NOT_CUT) -> None:
         """Write all that the run needs to go on after the epochs of its history, `cut` into the next."""
         place = {"history": [asdict(epoch) for epoch in history], "cut": asdict(cut)}
         states = {field.name: getattr(self, field.name).state_dict() for field in fields(self)}
-        _replace(run.resume, lambda path: torch.save(states | place, path))
+        write_whole(run.resume, lambda path: torch.save(states | place, path))
 
     def resume(self, run: RunFolder) -> tuple[list[Epoch], Cut]:
         """Go on from the run's checkpoint, if it has one: its finished epochs, and how far into the next it is."""
@@ -78,10 +78,3 @@ class State:
         for field in fields(self):
             getattr(self, field.name).load_state_dict(saved[field.name])
         return [Epoch(**epoch) for epoch in saved["history"]], Cut(**saved["cut"])
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    # Whole or not at all: a run that is killed while it writes keeps its last checkpoint.
-    part = path.with_name(path.name + ".part")
-    write(part)
-    part.replace(path)

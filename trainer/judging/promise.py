@@ -20,8 +20,8 @@ class Promise(BaseModel):
     """What a tag's AUTO threshold was set on.
 
     `products` were told the tag at or above the threshold, `wrong` of them wrongly. A single facet's tag with too few
-    products of its own shares threshold and promise with the others of its facet like it: then `pooled` is true, both figures are those
-    of the pool, and the promise speaks of the pool's AUTO tags as a whole.
+    products of its own shares threshold and promise with the others of its facet like it: then `pooled` is true, both
+    figures are those of the pool, and the promise speaks of the pool's AUTO tags as a whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
