@@ -14,7 +14,7 @@ from torch import nn
 from hangtag.schema import TagSchema
 from hangtag.tokens import ProductTokenizer
 from trainer.data.examples import Example, examples_of
-from trainer.data.labelled import LabelledProduct, read_labelled
+from trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
 from trainer.data.schema_of import schema_of
 from trainer.data.training_set import TrainingSet
 from trainer.data.weak_labels import weakly_labelled
@@ -33,7 +33,11 @@ _FEWEST_JUDGED = 2
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything a run needs. `pseudo_labels` is how many products got a label from teachers, by facet."""
+    """Everything a run needs.
+
+    `calibration` are the products that calibration and thresholds are set on, those of `validation` if there are no
+    files for it. `pseudo_labels` is how many products got a label from teachers, by facet.
+    """
 
     schema: TagSchema
     tokenizer: ProductTokenizer
@@ -42,13 +46,15 @@ class Prepared:
     train: TrainingSet
     validation: list[Example]
     validation_products: list[LabelledProduct]
+    calibration: list[Example]
+    calibration_products: list[LabelledProduct]
     data_fingerprint: str
     pseudo_labels: dict[str, int]
 
     @property
     def unjudged(self) -> list[str]:
-        """Facets that no validation product is labelled for."""
-        labelled = {facet for product in self.validation_products for facet in product.facets}
+        """Facets that no product is labelled for which calibration and thresholds are set on."""
+        labelled = {facet for product in self.calibration_products for facet in product.facets}
         return [facet.name for facet in self.schema.facets if facet.name not in labelled]
 
     def model(self, recipe: Recipe, device: torch.device | None = None) -> TagModel:
@@ -86,40 +92,50 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
     ]
     labelled = _labels(train)
     train = _with_pseudo_labels(train, recipe)
-    validation = [
-        product
-        for source in recipe.sources
-        for product in read_labelled([data / name for name in source.validation], source.columns)
-    ]
+    validation, calibration = (
+        [
+            product
+            for source in recipe.sources
+            for product in read_labelled([data / name for name in getattr(source, part)], source.columns)
+        ]
+        for part in ("validation", "calibration")
+    )
     if not validation or not all(train):
         msg = "a run needs training products in every source and validation products: name validation files"
         raise RecipeError(msg)
     products = [product for source in train for product in source]
     schema = schema_of(recipe, products)
-    judged = [product for product in validation if product.facets & schema.slices.keys()]
-    if len(judged) < _FEWEST_JUDGED:
-        told = sorted({facet for product in validation for facet in product.facets})
-        msg = (
-            f"{len(judged)} validation products are labelled for a facet of the training products "
-            f"({', '.join(schema.slices)}), whose facets are {told}: there must be {_FEWEST_JUDGED} at least"
-        )
-        raise RecipeError(msg)
+    for part, asked in (("validation", validation), ("calibration", calibration or validation)):
+        _check_judges(part, asked, schema)
     encoder, raw_tokenizer, config = load_encoder(resolve_base_model(recipe.base_model))
     keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
     _check_exportable(config, tokenizer, recipe)
-    files = [data / name for source in recipe.sources for name in (*source.train, *source.validation)]
+    validation_examples = examples_of(validation, schema, tokenizer)
     return Prepared(
         schema,
         tokenizer,
         encoder,
         config,
         TrainingSet(train, recipe, schema, tokenizer),
-        examples_of(validation, schema, tokenizer),
+        validation_examples,
         validation,
-        fingerprint_of(files),
+        examples_of(calibration, schema, tokenizer) if calibration else validation_examples,
+        calibration or validation,
+        fingerprint_of(recipe, data),
         dict(_labels(train) - labelled),
     )
+
+
+def _check_judges(part: str, products: list[LabelledProduct], schema: TagSchema) -> None:
+    judged = sum(bool(product.facets & schema.slices.keys()) for product in products)
+    if judged < _FEWEST_JUDGED:
+        told = sorted({facet for product in products for facet in product.facets})
+        msg = (
+            f"{judged} {part} products are labelled for a facet of the training products "
+            f"({', '.join(schema.slices)}), whose facets are {told}: there must be {_FEWEST_JUDGED} at least"
+        )
+        raise RecipeError(msg)
 
 
 def _check_exportable(config: dict[str, Any], tokenizer: ProductTokenizer, recipe: Recipe) -> None:
@@ -177,9 +193,18 @@ def _load_best(model: TagModel, run: RunFolder, schema: TagSchema) -> None:
         raise RecipeError(msg) from error
 
 
-def fingerprint_of(files: list[Path]) -> str:
-    """sha256, hex, over the sha256 of each file."""
+def fingerprint_of(recipe: Recipe, data: Path) -> str:
+    """sha256, hex, over the sha256 of each file below `data` that the recipe names.
+
+    Raises:
+        LabelledFileError: a file cannot be read.
+    """
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    for source in recipe.sources:
+        for name in source.files:
+            try:
+                digest.update(hashlib.sha256((data / name).read_bytes()).digest())
+            except OSError as error:
+                msg = f"{data / name}: {error.strerror}"
+                raise LabelledFileError(msg) from error
     return digest.hexdigest()

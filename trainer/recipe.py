@@ -47,7 +47,10 @@ class Source(_Settings):
 
     train: tuple[str, ...] = Field(min_length=1, description="JSONL, CSV or Parquet files, relative to --data")
     validation: tuple[str, ...] = Field(
-        default=(), description="likewise: files that choose epoch, calibration and thresholds"
+        default=(), description="likewise: files that choose the epoch and say how good the bundle is"
+    )
+    calibration: tuple[str, ...] = Field(
+        default=(), description="likewise: files that calibration and thresholds are set on; none at all: validation"
     )
     fraction: float = Field(default=1.0, gt=0, le=1, description="part of the products drawn anew for each epoch")
     rare_up_to: int = Field(
@@ -61,6 +64,12 @@ class Source(_Settings):
     pseudo_labels: bool = Field(
         default=False, description="whether the teachers of `pseudo_labels` tell what these files do not"
     )
+
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All of its files."""
+        return (*self.train, *self.validation, *self.calibration)
 
 
 class Augmentation(_Settings):

@@ -168,15 +168,17 @@ class _Maker:
         engine = open_engine(provisional, "cpu")
         try:
             tagger = Tagger.of(provisional, engine)
-            logits = scores_of(tagger, self.prepared.validation_products)
-            examples = self.prepared.validation
+            validation, products = self.prepared.validation_products, self.prepared.calibration_products
+            logits = scores_of(tagger, validation)
             int8_loss = self._int8_loss(logits)
-            calibration = fit_calibration(logits, examples, schema)
-            decisions = decide(logits, examples, schema, calibration, self.recipe)
+            examples = self.prepared.calibration
+            asked = logits if products is validation else scores_of(tagger, products)
+            calibration = fit_calibration(asked, examples, schema)
+            decisions = decide(asked, examples, schema, calibration, self.recipe)
             thresholds = decisions.thresholds
-            honest = cross_fitted(logits, self.prepared.validation_products, examples, schema, self.recipe)
+            honest = cross_fitted(asked, products, examples, schema, self.recipe)
             decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
-            evaluation = judge(decided, self.prepared.validation_products, logits)
+            evaluation = judge(decided, validation, logits)
         finally:
             engine.close()
         metrics = {
@@ -191,6 +193,8 @@ class _Maker:
             "promise": {
                 "precision": self.recipe.auto_precision,
                 "confidence": self.recipe.auto_confidence,
+                "set_on": len(products),
+                "which_chose_the_epoch": self.recipe.keep == "best" and products is validation,
                 "tags": {tag: promise.model_dump() for tag, promise in decisions.promises.items()},
             },
             "cross_fitted": {

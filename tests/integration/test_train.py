@@ -227,6 +227,32 @@ def test_validation_must_judge_something_and_what_it_does_not_is_told(base, data
     assert all(cut.review < 1 < cut.auto for tag, cut in cuts.items() if tag.startswith("theme:"))
 
 
+def test_thresholds_are_set_on_files_of_their_own(base, data, tmp_path):
+    """Validation that is none of thresholds' business tells what they are worth: here it is all labelled wrongly."""
+    files = shutil.copytree(data, tmp_path / "data")
+    text = (files / "validation.jsonl").read_text()
+    (files / "calibration.jsonl").write_text(text)
+    wrong = text.replace("color:red", "color:x").replace("color:blue", "color:red").replace("color:x", "color:blue")
+    (files / "validation.jsonl").write_text(wrong)
+    source = {"train": ["train.jsonl"], "validation": ["validation.jsonl"]}
+    shared = {"keep": "last", "auto_precision": 0.8}
+
+    manifest, judged = train(
+        recipe(base, sources=[source | {"calibration": ["calibration.jsonl"]}], **shared),
+        files,
+        tmp_path / "run",
+        tmp_path / "bundle",
+    )
+    alone, _ = train(recipe(base, sources=[source], **shared), files, tmp_path / "other", tmp_path / "alone")
+
+    assert judged.facets["color"].auto_coverage > 0.5
+    assert judged.facets["color"].auto_precision < 0.6
+    assert manifest.metrics["cross_fitted"]["color"]["precision"] > 0.9
+    assert (manifest.metrics["promise"]["set_on"], manifest.metrics["promise"]["which_chose_the_epoch"]) == (60, False)
+    assert not [tag for tag in alone.metrics["promise"]["tags"] if tag.startswith("color:")]
+    assert manifest.data_fingerprint != alone.data_fingerprint
+
+
 def test_training_that_diverges_stops_and_says_so(base, data, tmp_path):
     with pytest.raises(DivergedError, match="lower learning_rate"):
         train(recipe(base, learning_rate=1e30, head_learning_rate=1e30), data, tmp_path, None)
