@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import zlib
 from types import TracebackType
 from typing import Any, Self
 
@@ -67,10 +68,12 @@ class Tracking:
         if importlib.util.find_spec("tensorboard") is not None:
             trackers.append(TensorBoardTracker("tensorboard", self._run.path, purge_step=step))
         if self._wandb:
-            name = self._run.path.resolve().name
+            place = self._run.path.resolve()
+            # Runs of one name in different folders are different runs; the same folder goes on with its own.
+            key = f"{place.name}-{zlib.crc32(str(place).encode()):08x}"
             config: dict[str, Any] = self._recipe.model_dump(mode="json")
             trackers.append(
-                WandBTracker("hangtag", name=name, id=name, resume="allow", dir=str(self._run.path), config=config)
+                WandBTracker("hangtag", name=place.name, id=key, resume="allow", dir=str(place), config=config)
             )
         for tracker in trackers:
             tracker.start()

@@ -27,7 +27,9 @@ def release(
     column: Annotated[list[str] | None, typer.Option(help="where these files keep what, as for `train`")] = None,
     to: Annotated[Path | None, typer.Option(help="where the candidate is put if it passes")] = None,
     max_loss: Annotated[float, typer.Option(min=0, help="points of F1 that a facet may lose")] = 0.5,
-    max_mean_loss: Annotated[float, typer.Option(min=0, help="points of mean F1 over the tags that both know")] = 1.0,
+    max_mean_loss: Annotated[
+        float, typer.Option(min=0, help="points of mean F1 over the tags that both know and 5 products carry")
+    ] = 1.0,
     max_tag_loss: Annotated[float, typer.Option(min=0, help="points of F1 that a tag may lose")] = 5.0,
     max_coverage_loss: Annotated[
         float, typer.Option(min=0, help="points of a facet's AUTO coverage, of all the products")

@@ -123,11 +123,13 @@ def evaluate(
         settings = ModelSettings.model_validate(load_settings().model.model_dump() | changes)
         products = read_labelled(files, Columns.read(None, column or ()))
         tagger = open_tagger(settings)
-        with Progress(console=Console(stderr=True), transient=True) as bar:
+        with stopping(), Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("evaluating", total=len(products))
             result = evaluate_tagger(tagger, products, lambda count: bar.advance(task, count))
     except (LabelledFileError, ValueError) as error:
         raise CommandError(str(error)) from error
+    except Stopped:
+        raise typer.Exit(130) from None
     if as_json:
         sys.stdout.write(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return

@@ -18,7 +18,7 @@ from hangtag.thresholds import Cut, Thresholds
 from tests.bundles import write_tiny_bundle
 from trainer.data.labelled import LabelledProduct
 from trainer.judging.evaluate import judge, scores_of
-from trainer.releasing.compare import RESAMPLES, compare
+from trainer.releasing.compare import RESAMPLES, SHARED_SUPPORT, compare
 from trainer.releasing.gate import Limits, judge_release
 
 WORDS = ["red", "blue", "dress", "shoe", "cat", "food", "game", "space"]
@@ -316,9 +316,31 @@ def test_what_both_know_is_judged_on_products_of_tags_that_both_know(tagger, pro
     assert shared is not None
     assert with_new is not None
     assert with_new.current == pytest.approx(shared.current)
-    carried = [tag.f1.current for facet in compare(tagger, tagger, products).facets for tag in facet.tags]
+    carried = [
+        tag.f1.current
+        for facet in compare(tagger, tagger, products).facets
+        for tag in facet.tags
+        if tag.support >= SHARED_SUPPORT
+    ]
     assert shared.current == pytest.approx(np.mean(carried))
     assert compare(tagger, tagger, new).shared is None
+
+
+def test_a_tag_of_few_products_does_not_move_what_counts_as_forgotten(tagger, products):
+    """One product that is told otherwise would move the mean by many points."""
+    tag = "segment:pets"
+    rare = [product for product in products if tag not in product.tags]
+    rare += [product for product in products if tag in product.tags][: SHARED_SUPPORT - 1]
+    at = tagger.bundle.schema.index[tag]
+
+    def forget(logits):
+        logits[:, at] = -20
+        return logits
+
+    few, enough = (compare(tagger, damaged(tagger, forget), each).shared for each in (rare, products))
+
+    assert few.candidate > few.current - 1
+    assert enough.candidate < enough.current - 5
 
 
 def test_forgotten_tags_are_refused(tagger, products):

@@ -21,6 +21,8 @@ Fs = tuple[Floats, Floats, Floats]
 RESAMPLES = 1_000
 # Of a tag that fewer products carry no loss can be told from chance.
 SUPPORT = 20
+# Nor does the mean over what both know run over tags that fewer products carry: one product would move it by points.
+SHARED_SUPPORT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,9 @@ class Comparison:
     """Two bundles on the same products.
 
     `facets` are those that both have and products are labelled for. `shared` is about the mean F1 over the tags that
-    both know, on products that carry no other: what a bundle that learnt more tags forgot; None where no product
-    carries such a tag. `served` is what the candidate serves of labelled products, `coverage` the shares of all
-    products that current and candidate serve an AUTO tag of a facet that both have.
+    both know and SHARED_SUPPORT products or more carry, on products that carry no other: what a bundle that learnt
+    more tags forgot; None where there is no such tag. `served` is what the candidate serves of labelled products,
+    `coverage` the shares of all products that current and candidate serve an AUTO tag of a facet that both have.
     """
 
     facets: Sequence[FacetDifference]
@@ -129,7 +131,7 @@ def compare(current: Tagger, candidate: Tagger, products: Sequence[LabelledProdu
         facets.append(_facet(facet.name, facet.kind, tags, truth, said, draws[:, rows]))
         both = np.array([all(tag in each.bundle.schema.index for each in (current, candidate)) for tag in tags])
         old = ~truth[:, ~both].any(axis=1)
-        carried = both & truth[old].any(axis=0)
+        carried = both & (truth[old].sum(axis=0) >= SHARED_SUPPORT)
         if carried.any():
             figures = _figures(facet.kind, truth[old], [each[old] for each in said], draws[:, rows][:, old])
             shared.append([[each[2][:, carried] for each in pair] for pair in (figures.once, figures.drawn)])

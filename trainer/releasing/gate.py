@@ -27,7 +27,9 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     loss: float = Field(default=0.5, ge=0, description="points of a facet's F1")
-    mean_loss: float = Field(default=1.0, ge=0, description="points of mean F1 over the tags that both know")
+    mean_loss: float = Field(
+        default=1.0, ge=0, description="points of mean F1 over the tags that both know and 5 products or more carry"
+    )
     tag_loss: float = Field(default=5.0, ge=0, description="points of a tag's F1")
     coverage_loss: float = Field(default=5.0, ge=0, description="points of a facet's AUTO coverage, of all products")
     slowdown: float = Field(default=0.1, ge=0, description="part of the texts per second")
