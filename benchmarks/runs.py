@@ -1,0 +1,65 @@
+"""What benchmarks of training share: products written to files, runs that go on where they stopped, tables."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from hangtag.cli.stopping import stopping
+from trainer.data.labelled import LabelledProduct, read_rows
+from trainer.data.split import SplitSettings, split
+from trainer.recipe import Recipe
+from trainer.run_folder import Epoch
+from trainer.train import Watcher, train
+
+
+def three_parts(files: Iterable[Path], facet: str = "") -> dict[str, list[LabelledProduct]]:
+    """Products to train on (60 %), to set thresholds with (15 %) and to test with, near duplicates on one side.
+
+    With a facet only those that have a tag of it, and that alone.
+    """
+    rows, _ = read_rows(files)
+    if facet:
+        rows = [row for row in rows if row.product.tags_of(facet)]
+    parts = split(rows, SplitSettings(validation=0.15, test=0.25)).parts
+    products = {name: [rows[at].product for at in places] for name, places in parts.items()}
+    if facet:
+        products = {name: [_only(product, facet) for product in part] for name, part in products.items()}
+    return products
+
+
+def _only(product: LabelledProduct, facet: str) -> LabelledProduct:
+    return replace(product, facets=frozenset({facet}), tags=product.tags_of(facet))
+
+
+def write_products(path: Path, products: Iterable[LabelledProduct]) -> Path:
+    """Write products as labelled JSONL, in their order."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (
+        json.dumps(asdict(product) | {"facets": sorted(product.facets), "tags": sorted(product.tags)}) + "\n"
+        for product in products
+    )
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def trained(recipe: Recipe, data: Path, run: Path) -> Path:
+    """The bundle of the recipe's run in the folder `run`. Called again it goes on; a finished run is not repeated."""
+    bundle = run / "bundle"
+    if not (run / "outcome.json").is_file():
+
+        def epoch(done: Epoch) -> None:
+            print(f"{run.name}: epoch {done.epoch} score {done.score:.4f} {done.seconds:.0f} s", file=sys.stderr)
+
+        with stopping():
+            train(recipe, data, run, bundle, Watcher(epoch=epoch))
+    return bundle
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of the same columns as a Markdown table."""
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *([str(cell) for cell in row.values()] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

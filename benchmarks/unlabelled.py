@@ -1,0 +1,100 @@
+"""What products without labels add to a few that have some: pseudo-labels, soft targets, continued pre-training.
+
+    python -m benchmarks.unlabelled ../shared/data/fashion-*.jsonl.gz --labelled 500 --runs runs/unlabelled
+
+A quarter of the products is kept to test with and 15 % to set thresholds with (near duplicates on one side); of the
+others so many keep their labels. Every run sees as many products in all, so that none has trained for longer. Mean and
+spread (the largest less the smallest) over the seeds, each of which draws its own labelled products. Runs are kept in
+--runs: the same command goes on where it stopped. Prints a table, then JSON.
+"""
+
+import argparse
+import json
+import random
+import statistics
+from pathlib import Path
+from typing import Any
+
+from benchmarks.runs import table, three_parts, trained, write_products
+from hangtag.settings import ModelSettings
+from hangtag.tagger import open_tagger
+from trainer.data.labelled import LabelledProduct
+from trainer.judging.evaluate import evaluate
+from trainer.prepared import prepare
+from trainer.pretraining import PretrainingSettings, pretrain
+from trainer.recipe import Recipe
+
+COMMON = {"max_tokens": 64, "keep": "last", "patience": 1_000}
+ALONE = "labels alone"
+BARE = {"train": ["bare.jsonl"], "columns": {"labelled": False}}
+PSEUDO = "pseudo-labels"
+UNGUARDED = "pseudo-labels, of any facet"
+SOFT = "soft targets"
+PRETRAINED = "pre-trained on all texts"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+", help="labelled files")
+    parser.add_argument("--labelled", type=int, default=500, help="products that keep their labels")
+    parser.add_argument("--seen", type=int, default=15_000, help="products that a run sees, over all its epochs")
+    parser.add_argument("--runs", type=Path, required=True, help="folder that runs are kept in")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+
+    parts = three_parts(arguments.files)
+    found: dict[str, list[dict[str, float]]] = {}
+    for seed in arguments.seeds:
+        for way, bundle in bundles(parts, arguments, seed).items():
+            tagger = open_tagger(ModelSettings(bundle=str(bundle), engine="cpu"))
+            facets = evaluate(tagger, parts["test"]).facets
+            figures = {
+                f"{name}: {kind}": 100 * getattr(facet, f"{kind}_f1")
+                for name, facet in facets.items()
+                for kind in ("weighted", "macro")
+            }
+            found.setdefault(way, []).append(figures)
+            print(json.dumps({"seed": seed, "way": way, **figures}), flush=True)
+    print(table([{"": way} | summary(seeds) for way, seeds in found.items()]))
+    print(json.dumps(found))
+
+
+def summary(seeds: list[dict[str, float]]) -> dict[str, str]:
+    """Mean and spread of every figure."""
+    columns = {name: [each[name] for each in seeds] for name in seeds[0]}
+    return {
+        name: f"{statistics.mean(values):.2f} ({max(values) - min(values):.1f})" for name, values in columns.items()
+    }
+
+
+def bundles(parts: dict[str, list[LabelledProduct]], arguments: argparse.Namespace, seed: int) -> dict[str, Path]:
+    """The bundle of every way with this seed's labelled products."""
+    data = arguments.runs / f"seed-{seed}"
+    drawn = random.Random(seed).sample(parts["train"], len(parts["train"]))
+    write_products(data / "few.jsonl", drawn[: arguments.labelled])
+    write_products(data / "bare.jsonl", drawn[arguments.labelled :])
+    write_products(data / "validation.jsonl", parts["validation"])
+    few = {"train": ["few.jsonl"], "validation": ["validation.jsonl"]}
+
+    def run(name: str, **settings: Any) -> Path:
+        recipe = Recipe.model_validate({"sources": [few], "seed": seed} | COMMON | settings)
+        epochs = max(1, round(arguments.seen / prepare(recipe, data).train.size))
+        return trained(recipe.model_copy(update={"epochs": epochs}), data, data / name)
+
+    alone = run("alone")
+    base = data / "pretrained"
+    pretrain(PretrainingSettings(max_tokens=64, seed=seed), [product.text for product in drawn], base)
+    every = {"sources": [few, BARE]}
+    pseudo = {"sources": [few, BARE | {"pseudo_labels": True}]}
+    teachers = {"teachers": [str(alone)]}
+    return {
+        ALONE: alone,
+        PSEUDO: run("pseudo", pseudo_labels=teachers, **pseudo),
+        UNGUARDED: run("unguarded", pseudo_labels=teachers | {"least_sure": 0}, **pseudo),
+        SOFT: run("soft", distillation=teachers | {"unlabelled": True}, **every),
+        PRETRAINED: run("after-pretraining", base_model=str(base)),
+    }
+
+
+if __name__ == "__main__":
+    main()
