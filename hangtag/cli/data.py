@@ -1,17 +1,18 @@
 """`hangtag data`: what an ML engineer asks of labelled files before training."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.plain_console import plain_console
+from hangtag.cli.step_bar import StepBar
 from hangtag.cli.stopping import Stopped, stopping
 
 if TYPE_CHECKING:  # these bring scikit-learn and more with them
@@ -33,6 +34,7 @@ Column = Annotated[
 ]
 Columns = Annotated[Path | None, typer.Option(help="the same as a TOML file")]
 Json = Annotated[Path | None, typer.Option("--json", help="write every finding here")]
+Tell = Callable[[str, int, int], None]
 Alike = Annotated[float, typer.Option(min=0.3, max=1, help="similarity from which texts are near duplicates")]
 
 
@@ -53,19 +55,18 @@ def check(
 
     Example: hangtag data check shop.csv --column title=Name --column facet.color=Colour --json check.json
     """
-    with _working("checked nothing; the same command starts again") as bar:
+    with _working("nothing is written; the same command starts again"):
         from trainer.data.check import CheckSettings  # noqa: PLC0415 (datasketch loads only here)
         from trainer.data.check import check as look_through  # noqa: PLC0415
         from trainer.fitting.base_model import resolve_base_model  # noqa: PLC0415
         from trainer.fitting.model import load_tokenizer  # noqa: PLC0415
 
-        rows, bad = _read(files, column, columns)
-        tokenizer = load_tokenizer(resolve_base_model(base_model))
-        task = bar.add_task("comparing texts", total=len(rows))
         settings = CheckSettings(max_tokens, duplicates, fewest)
-        found = look_through(rows, bad, tokenizer, settings, lambda: bar.advance(task))
-    _write(json, found.to_json())
-    _print_check(found, settings.fewest)
+        with _progress() as tell:
+            rows, bad = _read(files, column, columns)
+            found = look_through(rows, bad, load_tokenizer(resolve_base_model(base_model)), settings, tell)
+        _print_check(found, fewest)
+        _write(json, found.to_json)
     if bad:
         raise typer.Exit(1)
 
@@ -88,31 +89,36 @@ def split(
 ) -> None:
     """Split labelled files: every tag in every part by its share, near duplicates never on two sides.
 
+    An earlier split in the folder is replaced once this one is written; a file that is read never is.
+
     Example: hangtag data split shop.csv --column facet.color=Colour --out data --validation 0.15 --disjoint shop
     """
     if validation + test >= 1:
         msg = "--validation and --test leave nothing to train on"
         raise typer.BadParameter(msg)
-    with _working("nothing is split; the same command starts again") as bar:
-        from trainer.data.split import SplitSettings, write_split  # noqa: PLC0415
+    with _working("the same command starts again"):
+        from trainer.data.split import SplitSettings  # noqa: PLC0415
         from trainer.data.split import split as split_rows  # noqa: PLC0415
+        from trainer.data.split_files import check_folder, write_split  # noqa: PLC0415
 
-        rows, bad = _read(files, column, columns)
-        if bad:
-            msg = f"{bad[0]} ({len(bad)} bad rows): mend or remove them; `hangtag data check` lists all"
-            raise CommandError(msg)
+        check_folder(out, files)
         prefix = disjoint.removeprefix("id:") if disjoint.startswith("id:") else ""
         settings = SplitSettings(validation, test, seed, duplicates, "" if prefix else disjoint, prefix)
-        task = bar.add_task("comparing texts", total=len(rows))
-        report = write_split(out, rows, split_rows(rows, settings, lambda: bar.advance(task)), zipped=gz)
+        with _progress() as tell:
+            rows, bad = _read(files, column, columns)
+            if bad:
+                msg = f"{bad[0]} ({len(bad)} bad rows): mend or remove them; `hangtag data check` lists all"
+                raise CommandError(msg)
+            report = write_split(out, rows, split_rows(rows, settings, tell), zipped=gz, inputs=files)
     table = Table("part", "products", "tags it lacks")
     for name, count in report["products"].items():
         table.add_row(name, f"{count:,}", str(len(report["missing"][name])))
-    console = Console()
+    console = plain_console()
     console.print(table)
     console.print(
         f"{report['groups']:,} groups that stay together, the largest of {report['largest_group']:,} products; "
-        f"counts per tag in {out / 'split.json'}"
+        f"counts per tag in {out / 'split.json'}",
+        soft_wrap=True,
     )
 
 
@@ -127,36 +133,29 @@ def noise(
 ) -> None:
     """Rank labels that are probably wrong, by a fast linear model that has not seen them. Texts are not shown.
 
+    Bad rows are left out, and counted.
+
     Example: hangtag data noise shop.jsonl --top 50 --json doubts.json
     """
-    with _working("nothing is ranked; the same command starts again") as bar:
+    with _working("nothing is written; the same command starts again"):
         from trainer.data.label_noise import find_label_noise  # noqa: PLC0415 (cleanlab loads only here)
 
-        rows, _bad = _read(files, column, columns)
-        task = bar.add_task("fitting")
-        found = find_label_noise(
-            [row.product for row in rows],
-            folds,
-            lambda facet, done, total: bar.update(task, description=facet, completed=done, total=total),
-        )
-    _write(json, _noise_json(rows, found))
-    table = Table("file", "line", "product", "facet", "given", "more likely", "probability of given")
-    for each in found.suspicions[:top]:
-        row = rows[each.place]
-        names = [name.split(":", 1)[-1] or "none" for name in (each.given, each.suggested)]
-        table.add_row(row.file.name, str(row.line), row.product.product_id, each.facet, *names, f"{each.score:.3f}")
-    console = Console()
-    console.print(table)
-    judged = sum(found.judged.values())
-    console.print(f"{len(found.suspicions):,} of {judged:,} labels are doubted")
-    if found.left_out:
-        console.print(f"{len(found.left_out)} tags have fewer than {folds} examples and were not judged")
+        with _progress() as tell:
+            rows, bad = _read(files, column, columns)
+            if not rows:
+                msg = f"{bad[0]} ({len(bad)} bad rows): no row is left; `hangtag data check` lists all"
+                raise CommandError(msg)
+            found = find_label_noise([row.product for row in rows], folds, tell)
+        _print_noise(rows, bad, found, top)
+        if found.left_out:
+            plain_console().print(f"{len(found.left_out)} tags have fewer than {folds} examples and were not judged")
+        _write(json, lambda: _noise_json(rows, bad, found))
 
 
 @contextmanager
-def _working(when_stopped: str) -> Iterator[Progress]:
-    """A progress bar; what the user can mend becomes one line, Ctrl-C says what was done."""
-    console = Console(stderr=True)
+def _working(when_stopped: str) -> Iterator[None]:
+    """What the user can mend becomes one line; Ctrl-C says how to go on."""
+    console = plain_console(stderr=True)
     try:
         from trainer.data.columns import ColumnsError  # noqa: PLC0415
         from trainer.data.rows import LabelledFileError  # noqa: PLC0415
@@ -164,8 +163,8 @@ def _working(when_stopped: str) -> Iterator[Progress]:
 
         mendable = (ColumnsError, LabelledFileError, BaseModelError)
         try:
-            with stopping(), Progress(console=console, transient=True) as bar:
-                yield bar
+            with stopping():
+                yield
         except mendable as error:
             raise CommandError(str(error)) from error
     except ImportError as error:
@@ -176,44 +175,79 @@ def _working(when_stopped: str) -> Iterator[Progress]:
         raise typer.Exit(130) from None
 
 
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """A bar that is told the stage, how much of it is done, and how much there is."""
+    with StepBar(plain_console(stderr=True)) as bar:
+        bar.stage("reading files")
+        yield lambda stage, done, total: bar.step(f"{stage}  {done:,}/{total:,}", done, total)
+
+
 def _read(
     files: Sequence[Path], pairs: Sequence[str] | None, toml: Path | None
 ) -> tuple[list["LabelledRow"], list["BadRow"]]:
     from trainer.data.columns import Columns as Mapping  # noqa: PLC0415
     from trainer.data.labelled import read_rows  # noqa: PLC0415
 
-    return read_rows(files, Mapping.read(toml, pairs or ()))
+    rows, bad = read_rows(files, Mapping.read(toml, pairs or ()))
+    if not rows and not bad:
+        msg = f"there is no product in {', '.join(map(str, files))}"
+        raise CommandError(msg)
+    return rows, bad
 
 
-def _write(path: Path | None, findings: dict[str, Any]) -> None:
-    if path is not None:
+def _write(path: Path | None, findings: Callable[[], dict[str, Any]]) -> None:
+    if path is None:
+        return
+    part = path.with_name(f"{path.name}.part")
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(orjson.dumps(findings, option=orjson.OPT_INDENT_2))
+        part.write_bytes(orjson.dumps(findings(), option=orjson.OPT_INDENT_2))
+        part.replace(path)
+    except OSError as error:
+        msg = f"{path}: the findings cannot be written: {error.strerror}"
+        raise CommandError(msg) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _plain(value: str) -> Text:
+    """What comes from data, as it stands there: no markup, and nothing that a terminal obeys."""
+    return Text("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value))
+
+
+def _bad_rows(bad: Sequence["BadRow"], title: str) -> Table:
+    table = Table("file", "line", "what is wrong", title=title)
+    for each in bad[:_SHOWN]:
+        table.add_row(_plain(each.file.name), str(each.line), _plain(each.reason))
+    return table
 
 
 def _print_check(found: "DataCheck", fewest: int) -> None:
-    console = Console()
+    console = plain_console()
     if found.bad:
-        table = Table("file", "line", "what is wrong", title="bad rows")
-        for bad in found.bad[:_SHOWN]:
-            table.add_row(bad.file.name, str(bad.line), bad.reason)
-        console.print(table)
+        console.print(_bad_rows(found.bad, "bad rows"))
     facets = Table("facet", "labelled", "none", "several", "tags", f"below {fewest}", "largest", "evenness")
     for name, facet in found.balance.items():
         rare = sum(count < fewest for count in facet.tags.values())
         counts = (facet.labelled, facet.none, facet.several, len(facet.tags), rare)
-        facets.add_row(name, *(f"{each:,}" for each in counts), f"{facet.largest_share:.0%}", f"{facet.evenness:.2f}")
+        facets.add_row(
+            _plain(name), *(f"{each:,}" for each in counts), f"{facet.largest_share:.0%}", f"{facet.evenness:.2f}"
+        )
     console.print(facets)
     summary = Table("finding", "count", "what it means", show_header=False)
     near, exact = len(found.duplicates.near), sum(len(group) - 1 for group in found.duplicates.exact)
     named = sum(conflict.is_named for conflict in found.conflicts)
+    full, most = found.duplicates.full, found.duplicates.most
+    listed = f"; of {full:,} texts only the first {most} alike are listed" if full else ""
     lines = [
         ("rows", len(found.rows), "that can be used"),
         ("bad rows", len(found.bad), "training refuses the file until they are mended"),
         ("repeated ids", len(found.same_id), "product ids on more than one row"),
         ("empty texts", len(found.empty), "nothing is left after cleaning"),
         ("exact duplicates", exact, "rows whose text stands there already"),
-        ("near duplicates", near, "pairs; `hangtag data split` keeps them on one side"),
+        ("near duplicates", near, f"pairs; `hangtag data split` keeps them on one side{listed}"),
         ("label conflicts", len(found.conflicts), f"duplicates with other labels; {named} name them (variants)"),
         ("look-alike tags", len(found.look_alikes), "the same but for case and spaces: merge them?"),
     ]
@@ -226,8 +260,24 @@ def _print_check(found: "DataCheck", fewest: int) -> None:
     console.print(summary)
 
 
-def _noise_json(rows: Sequence["LabelledRow"], found: "LabelNoise") -> dict[str, Any]:
+def _print_noise(rows: Sequence["LabelledRow"], bad: Sequence["BadRow"], found: "LabelNoise", top: int) -> None:
+    console = plain_console()
+    if bad:
+        console.print(_bad_rows(bad, f"{len(bad):,} bad rows are left out"))
+    table = Table("file", "line", "product", "facet", "given", "more likely", "probability of given")
+    for each in found.suspicions[:top]:
+        row = rows[each.place]
+        names = [name.split(":", 1)[-1] or "none" for name in (each.given, each.suggested)]
+        cells = (row.file.name, str(row.line), row.product.product_id, each.facet, *names, f"{each.score:.3f}")
+        table.add_row(*map(_plain, cells))
+    console.print(table)
+    console.print(f"{len(found.suspicions):,} of {sum(found.judged.values()):,} labels are doubted")
+
+
+def _noise_json(rows: Sequence["LabelledRow"], bad: Sequence["BadRow"], found: "LabelNoise") -> dict[str, Any]:
     return {
+        "rows": len(rows),
+        "rows_left_out": len(bad),
         "judged": found.judged,
         "left_out": list(found.left_out),
         "suspicions": [

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.plain_console import plain_console
 from hangtag.cli.stopping import Stopped, stopping
 
 
@@ -15,9 +15,12 @@ def learn_tag(
     against: Annotated[list[Path], typer.Option(help="labelled file with products that are none; repeat it")],
     out: Annotated[Path, typer.Option(help="where the new bundle goes")],
     examples: Annotated[
-        Path | None, typer.Option(help="labelled file with 8 examples or more; tags are not read")
+        Path | None, typer.Option(help="file with 8 examples or more; it needs no labels, and none are read")
     ] = None,
     description: Annotated[str, typer.Option(help="a sentence that says what it is, instead of examples")] = "",
+    column: Annotated[
+        list[str] | None, typer.Option(help="where these files keep what: title=Name, facet.color=Farbe; repeat it")
+    ] = None,
     bundle: Annotated[str, typer.Option(help="`starter` or a bundle's folder")] = "starter",
     parent: Annotated[str, typer.Option(help="the tag above it, where its facet has a parent")] = "",
 ) -> None:
@@ -33,8 +36,9 @@ def learn_tag(
     if (examples is None) == (not description):
         msg = "name either --examples or a --description"
         raise typer.BadParameter(msg)
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     try:
+        from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
         from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
         from trainer.learning.learn_tag import LearnTagError, NewTag  # noqa: PLC0415 (scipy loads only here)
         from trainer.learning.learn_tag import learn_tag as learn  # noqa: PLC0415
@@ -45,18 +49,24 @@ def learn_tag(
     from hangtag.product_text import ProductText  # noqa: PLC0415
 
     try:
-        with stopping(), console.status("learning"):
+        columns = Columns.read(None, column or ())
+        with stopping(), console.status("reading files") as status:
             new = NewTag(tag, parent, is_guess=examples is None)
             if examples is None:
                 value = tag.partition(":")[2]
                 texts = [ProductText.of(value, description, ""), ProductText.of(value, "", "")]
             else:
-                texts = [product.text for product in read_labelled([examples])]
-            others = [product.text for product in read_labelled(against) if tag not in product.tags]
+                unlabelled = columns.model_copy(update={"labelled": False})
+                texts = [product.text for product in read_labelled([examples], unlabelled)]
+            others = [product.text for product in read_labelled(against, columns) if tag not in product.tags]
+            status.update("learning")
             manifest = learn(load_bundle(bundle), new, texts, others, out)
-    except (LabelledFileError, LearnTagError) as error:
+    except (ColumnsError, LabelledFileError, LearnTagError) as error:
         raise CommandError(str(error)) from error
+    except OSError as error:
+        msg = f"{error.filename or out}: {error.strerror or error}"
+        raise CommandError(msg) from error
     except Stopped:
         console.print("stopped; nothing was written")
         raise typer.Exit(130) from None
-    console.print(f"bundle [bold]{out}[/] version {manifest.version[:12]} knows {tag}, in REVIEW only")
+    console.print(f"bundle {out} version {manifest.version[:12]} knows {tag}, in REVIEW only", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 
 import pytest
 
@@ -10,7 +11,9 @@ pytest.importorskip("cleanlab", reason="cleanlab is not installed (extra train)"
 from typer.testing import CliRunner
 
 from hangtag.cli.app import app
+from hangtag.cli.errors import CommandError
 from tests.integration.tiny_shop import write_base
+from trainer.data.label_noise import LabelNoise, Suspicion
 from trainer.data.labelled import read_labelled
 
 
@@ -85,3 +88,102 @@ def test_wrong_use_is_one_line(shop, tmp_path):
     assert "no such file" in str(error)
     code, *_ = call("split", shop, *COLUMNS, "--out", tmp_path, "--validation", "0.6", "--test", "0.5")
     assert code == 2
+    foreign = tmp_path / "foreign.csv"
+    foreign.write_text("")
+    _, _, error = call("noise", foreign)
+    assert "first line is empty" in str(error)
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("\n")
+    for command in (["check", empty], ["noise", empty], ["split", empty, "--out", tmp_path / "out"]):
+        _, _, error = call(*command)
+        assert str(error) == f"there is no product in {empty}"
+    empty.write_text("{}")
+    _, _, error = call("noise", empty)
+    assert "no row is left" in str(error)
+
+
+@pytest.mark.parametrize("command", ["check", "noise", "split"])
+def test_place_that_cannot_be_written_is_one_line(shop, tmp_path, command):
+    place = shop / "out"
+    options = ["--base-model", write_base(tmp_path)] if command == "check" else []
+    _, output, error = call(command, shop, *COLUMNS, *options, "--out" if command == "split" else "--json", place)
+
+    assert isinstance(error, CommandError), output
+    assert str(place) in str(error)
+    assert "cannot be written" in str(error)
+
+
+@pytest.mark.parametrize("command", ["check", "noise", "split"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_stop_it_says_so_and_writes_nothing(shop, tmp_path, monkeypatch, command, number):
+    work = {
+        "check": "trainer.data.check.find_duplicates",
+        "noise": "trainer.data.label_noise.out_of_fold",
+        "split": "trainer.data.split.find_duplicates",
+    }[command]
+    monkeypatch.setattr(work, lambda *_, **__: signal.raise_signal(number))
+    place = tmp_path / "out"
+    options = ["--base-model", write_base(tmp_path)] if command == "check" else []
+
+    code, output, _ = call(command, shop, *COLUMNS, *options, "--out" if command == "split" else "--json", place)
+
+    assert code == 130
+    assert "stopped; " in output
+    assert "Traceback" not in output
+    assert not place.exists()
+
+
+def test_help_has_an_example():
+    for command in ("check", "split", "noise"):
+        code, output, _ = call(command, "--help")
+        assert code == 0
+        assert f"Example: hangtag data {command}" in output
+
+
+def test_split_into_the_folder_of_its_input_is_refused(shop, tmp_path):
+    folder = tmp_path / "data"
+    assert call("split", shop, *COLUMNS, "--out", folder, "--validation", "0.2", "--test", "0.2")[0] == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    _, _, error = call("split", folder / "train.jsonl", "--out", folder, "--validation", "0.1")
+
+    assert str(error) == f"{folder / 'train.jsonl'} is read and would be replaced by the split: name another --out"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_noise_counts_the_rows_that_it_leaves_out(shop, tmp_path):
+    with shop.open("a") as file:
+        file.write("\n201;too few\n202")
+
+    code, output, _ = call("noise", shop, *COLUMNS, "--folds", "3", "--json", tmp_path / "noise.json")
+    found = json.loads((tmp_path / "noise.json").read_text())
+
+    assert code == 0
+    assert "2 bad rows are left out" in output
+    assert "has 2 cells, the header has 4" in output
+    assert (found["rows"], found["rows_left_out"]) == (200, 2)
+
+
+def test_what_looks_like_markup_stands_as_it_is(tmp_path, monkeypatch):
+    lines = [
+        {"product_id": f"A[/{at}]\u001b[2J", "title": f"word{at}", "facets": ["size"], "tags": ["size:[/]"]}
+        for at in range(20)
+    ]
+    path = tmp_path / "[b]shop.jsonl"
+    path.write_text("\n".join(map(json.dumps, [*lines, {"product_id": "1", "facets": ["[/b]x"], "tags": []}])))
+    doubts = LabelNoise([Suspicion(9, "size", "size:[/]", "size:[b]", 0.1)], {"size": 20}, ())
+    monkeypatch.setattr("trainer.data.label_noise.find_label_noise", lambda *_: doubts)
+
+    code, output, error = call("check", path, "--base-model", write_base(tmp_path))
+    assert code == 1, error
+    assert "'[/b]x'" in output
+
+    code, output, error = call("noise", path)
+    assert code == 0, error
+    assert all(each in output for each in ("[b]shop.jsonl", "A[/9]", "[/] ", "[b] ", "'[/b]x'"))
+    assert "\u001b" not in output
+
+    path.write_text("\n".join(map(json.dumps, lines)))
+    code, output, error = call("split", path, "--out", tmp_path / "[/out]")
+    assert code == 0, error
+    assert str(tmp_path / "[/out]" / "split.json") in output

@@ -1,6 +1,7 @@
 """A tag from 8 examples: it is learnt, and nothing else changes by a bit."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from hangtag.bundle import load_bundle
 from hangtag.cli.app import app
+from hangtag.cli.errors import CommandError
 from hangtag.engine import open_engine
 from hangtag.product_text import ProductText
 from hangtag.tagger import Tagger
@@ -141,16 +143,59 @@ def test_moved_wide_part_keeps_every_weight_across_wide_gaps():
         assert moved.values[moved.values != 0].tolist() == [1, 2, 3, 4, 5, 6]
 
 
+def call(*arguments):
+    return CliRunner().invoke(app, ["learn-tag", *map(str, arguments)])
+
+
+def write(path, rows):
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def others_file(folder):
+    rows = [{"product_id": str(at), "title": title, "facets": [], "tags": []} for at, title in enumerate(OTHERS)]
+    return write(folder / "others.jsonl", rows)
+
+
 def test_command_learns_from_files(tmp_path):
-    def write(name, titles):
-        lines = [{"product_id": str(at), "title": title, "facets": [], "tags": []} for at, title in enumerate(titles)]
-        (tmp_path / name).write_text("\n".join(map(json.dumps, lines)))
-        return str(tmp_path / name)
-
-    files = ["--against", write("others.jsonl", OTHERS), "--out", str(tmp_path / "out")]
-    done = CliRunner().invoke(app, ["learn-tag", "scent:candle", "--examples", write("new.jsonl", LAMPS), *files])
+    examples = write(
+        tmp_path / "new.jsonl", [{"product_id": str(at), "title": title} for at, title in enumerate(LAMPS)]
+    )
+    files = ["--against", others_file(tmp_path), "--out", tmp_path / "[/out]"]
+    done = call("scent:candle", "--examples", examples, *files)
     assert done.exit_code == 0, done.output
-    assert "scent:candle" in load_bundle(tmp_path / "out").schema.tags
+    assert f"{tmp_path / '[/out]'} version" in done.output
+    assert "scent:candle" in load_bundle(tmp_path / "[/out]").schema.tags
 
-    both = CliRunner().invoke(app, ["learn-tag", "scent:candle", *files])
-    assert both.exit_code == 2
+    assert call("scent:candle", *files).exit_code == 2
+
+
+def test_command_reads_foreign_columns_of_both_files(tmp_path):
+    write(tmp_path / "new.jsonl", [{"Nr": at, "Name": title} for at, title in enumerate(LAMPS)])
+    lines = ["Nr;Name;Duft", *(f"{at};{title};" for at, title in enumerate(OTHERS)), "x;vanilla candle;candle"]
+    (tmp_path / "shop.csv").write_text("\n".join(lines))
+    columns = [part for pair in ("product_id=Nr", "title=Name", "facet.scent=Duft") for part in ("--column", pair)]
+    files = ["--examples", tmp_path / "new.jsonl", "--against", tmp_path / "shop.csv"]
+
+    done = call("scent:candle", *files, *columns, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert load_bundle(tmp_path / "out").manifest.metrics["learnt_tags"]["scent:candle"]["examples"] == 8
+
+    wrong = call("scent:candle", *files, "--column", "Name", "--out", tmp_path / "out")
+    assert "not name=column" in str(wrong.exception)
+
+
+def test_what_the_command_cannot_do_is_one_line(tmp_path, monkeypatch):
+    files = ["--description", "it smells", "--against", others_file(tmp_path)]
+
+    assert "no such file" in str(call("a:b", "--examples", "none.jsonl", *files[2:], "--out", tmp_path / "x").exception)
+    unwritable = call("scent:candle", *files, "--out", tmp_path / "others.jsonl" / "x")
+    assert isinstance(unwritable.exception, CommandError)
+    assert "others.jsonl" in str(unwritable.exception)
+    assert "Example: hangtag learn-tag" in call("--help").output
+
+    monkeypatch.setattr("trainer.learning.learn_tag._row", lambda *_: signal.raise_signal(signal.SIGTERM))
+    stopped = call("scent:candle", *files, "--out", tmp_path / "y")
+    assert stopped.exit_code == 130
+    assert "stopped; nothing was written" in stopped.output
+    assert not (tmp_path / "y").exists()

@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.bundles import tiny_tokenizer
 from trainer.data.augment import augmented
 from trainer.data.check import CheckSettings, check
 from trainer.data.label_noise import find_label_noise
-from trainer.data.labelled import LabelledProduct, read_rows
+from trainer.data.labelled import LabelledProduct, LabelledRow, read_rows
 from trainer.data.word_swaps import swappable_values
 from trainer.recipe import Augmentation, RecipeError
 
@@ -46,6 +47,17 @@ def test_findings_name_their_places(tmp_path):
     assert found["facets"]["color"]["tags"] == {"color:red": 2, "color:blue": 1, "color:Red": 1}
     assert found["tokens"]["cut"] == 3
     assert "dress" not in json.dumps(found)
+
+
+def test_of_many_that_are_alike_some_pairs_are_listed_and_the_rest_is_told():
+    path = Path("shop.jsonl")
+    titles = [f"a cotton shirt with a round neck and short sleeves, washable, model {at}" for at in range(80)]
+    rows = [LabelledRow(path, at, product(title, number=at), {}) for at, title in enumerate(titles, 1)]
+
+    found = check(rows, [], tiny_tokenizer()._tokenizer, CheckSettings()).to_json()
+
+    assert len(found["near_duplicates"]) == 50 * 49 // 2 + 30 * 50
+    assert found["near_duplicates_of_a_text"] == {"at_most": 50, "texts_with_so_many": 30}
 
 
 def test_flipped_labels_are_found():

@@ -88,12 +88,54 @@ def test_bad_rows_of_a_csv(tmp_path):
     assert [each.line for each in bad] == [3, 5]
 
 
+@pytest.mark.parametrize(
+    ("columns", "labels"),
+    [
+        (Columns(), {"facets": ["TEXT"], "tags": []}),
+        (Columns(), {"facets": ["color"], "tags": ["TEXT"]}),
+        (Columns(), {"facets": ["shop"], "tags": "TEXT"}),
+        (Columns(), {"facets": [f"facet{at}" for at in range(30)], "tags": ["TEXT"]}),
+        (Columns.read(None, ["facet.color=tags"]), {"tags": "TEXT\nTEXT"}),
+        (Columns.read(None, ["facet.color=tags", "separator="]), {"tags": "TEXT" * 9}),
+    ],
+)
+def test_a_reason_quotes_little_of_what_may_be_a_products_text(tmp_path, columns, labels):
+    text = "A warm red scarf, knitted by hand from the wool of our own sheep. " * 4
+    path = tmp_path / "shop.jsonl"
+    path.write_text(json.dumps({"product_id": "1", **labels}).replace("TEXT", text))
+
+    (bad,) = read_rows([path], columns)[1]
+
+    assert "sheep" not in bad.reason
+    assert len(bad.reason) < 200
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_a_whole_number_is_its_integer_text(tmp_path, kind):
+    rows = [{"Nr": "1", "Name": "x", "size": 38.0}, {"Nr": "2", "Name": "x", "size": 38.5}]
+    rows.append({"Nr": "3", "Name": "x", "size": None})
+    path = tmp_path / f"shop.{kind}"
+    if kind == "parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text("\n".join(map(json.dumps, rows)))
+    texts = tmp_path / "shop.csv"
+    texts.write_text("Nr,Name,size\n1,x,38.0\n")
+    columns = Columns.read(None, ["product_id=Nr", "title=Name", "facet.size=size"])
+
+    assert [each.tags for each in read_labelled([path], columns)] == [{"size:38"}, {"size:38.5"}, set()]
+    assert [each.tags for each in read_labelled([texts], columns)] == [{"size:38.0"}]
+
+
 def test_what_no_file_and_no_mapping_can_be(tmp_path):
     (tmp_path / "shop.csv").write_text("id,title\n1,x\n")
     (tmp_path / "shop.parquet").write_text("no")
 
     with pytest.raises(LabelledFileError, match="misses facets, product_id, tags; its columns are id, title"):
         read_rows([tmp_path / "shop.csv"])
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(LabelledFileError, match="first line is empty"):
+        read_rows([tmp_path / "empty.csv"])
     with pytest.raises(LabelledFileError, match="Parquet"):
         read_rows([tmp_path / "shop.parquet"])
     with pytest.raises(LabelledFileError, match="no such file"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from trainer.data.labelled import LabelledProduct
+from trainer.data.scripts import is_unspaced, letters_like, pieces_of
 from trainer.data.word_swaps import Values, with_other_value, with_synonyms
 from trainer.recipe import Augmentation
 
@@ -41,8 +42,7 @@ def augmented(
         description = ""
     if rng.random() < settings.drop_words_in:
         title, description = (
-            " ".join(word for word in text.split(" ") if rng.random() >= settings.word_rate) or text
-            for text in (title, description)
+            _with_words_left_out(text, settings.word_rate, rng) or text for text in (title, description)
         )
     if rng.random() < settings.mistype_in:
         title, description = (mistyped(text, settings.word_rate, rng) for text in (title, description))
@@ -50,31 +50,46 @@ def augmented(
 
 
 def mistyped(text: str, rate: float, rng: random.Random) -> str:
-    """The text with one typing error in about `rate` of its words; the shortest words stay."""
-    return " ".join(
-        rng.choice(_ERRORS)(word, rng) if len(word) >= _LETTERS and rng.random() < rate else word
-        for word in text.split(" ")
-    )
+    """The text with one typing error in about `rate` of its words; the shortest words stay.
+
+    In scripts that put no space between words, at about `rate` of the characters.
+    """
+    return " ".join(_mistyped_word(word, text, rate, rng) for word in text.split(" "))
 
 
-def _swap(word: str, rng: random.Random) -> str:
-    at = rng.randrange(len(word) - 1)
-    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+def _with_words_left_out(text: str, rate: float, rng: random.Random) -> str:
+    kept = ([piece for piece in pieces_of(word) if rng.random() >= rate] for word in text.split(" "))
+    return " ".join("".join(pieces) for pieces in kept if pieces)
 
 
-def _leave_out(word: str, rng: random.Random) -> str:
-    at = rng.randrange(len(word))
-    return word[:at] + word[at + 1 :]
+def _mistyped_word(word: str, text: str, rate: float, rng: random.Random) -> str:
+    pieces = pieces_of(word)
+    # From the end, so that what is left out or doubled moves nothing that is still to come.
+    for at, piece in reversed(list(enumerate(pieces))):
+        if is_unspaced(piece[:1]):
+            if rng.random() < rate:
+                rng.choice(_ERRORS)(pieces, at, text, rng)
+        elif len(piece) >= _LETTERS and rng.random() < rate:
+            error, letters = rng.choice(_ERRORS), list(piece)
+            error(letters, rng.randrange(len(letters) - (error is _swap)), text, rng)
+            pieces[at] = "".join(letters)
+    return "".join(pieces) or word
 
 
-def _double(word: str, rng: random.Random) -> str:
-    at = rng.randrange(len(word))
-    return word[:at] + word[at] + word[at:]
+def _swap(letters: list[str], at: int, _text: str, _rng: random.Random) -> None:
+    letters[at : at + 2] = reversed(letters[at : at + 2])
 
 
-def _mishit(word: str, rng: random.Random) -> str:
-    at = rng.randrange(len(word))
-    return word[:at] + rng.choice(string.ascii_lowercase) + word[at + 1 :]
+def _leave_out(letters: list[str], at: int, _text: str, _rng: random.Random) -> None:
+    del letters[at]
 
 
-_ERRORS: tuple[Callable[[str, random.Random], str], ...] = (_swap, _leave_out, _double, _mishit)
+def _double(letters: list[str], at: int, _text: str, _rng: random.Random) -> None:
+    letters.insert(at, letters[at])
+
+
+def _mishit(letters: list[str], at: int, text: str, rng: random.Random) -> None:
+    letters[at] = rng.choice(letters_like("".join(letters), text) or string.ascii_lowercase)
+
+
+_ERRORS: tuple[Callable[[list[str], int, str, random.Random], None], ...] = (_swap, _leave_out, _double, _mishit)

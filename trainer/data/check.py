@@ -52,6 +52,7 @@ class DataCheck:
                 {"first": place[pair.first], "second": place[pair.second], "similarity": round(pair.similarity, 4)}
                 for pair in self.duplicates.near
             ],
+            "near_duplicates_of_a_text": {"at_most": self.duplicates.most, "texts_with_so_many": self.duplicates.full},
             "conflicts": [
                 {**asdict(each), "first": place[each.first], "second": place[each.second]} for each in self.conflicts
             ],
@@ -67,16 +68,17 @@ def check(
     bad: Sequence[BadRow],
     tokenizer: Tokenizer,
     settings: CheckSettings,
-    on_text: Callable[[], None] = lambda: None,
+    on_step: Callable[[str, int, int], None] = lambda *_: None,
 ) -> DataCheck:
-    """Look through the rows; `on_text` is called once for every row."""
+    """Look through the rows; `on_step` is told what is done, how much of it, and how much there is."""
     products = [row.product for row in rows]
     texts = [product.text for product in products]
     by_id: dict[str, list[int]] = defaultdict(list)
     for place, product in enumerate(products):
         by_id[product.product_id].append(place)
-    duplicates = find_duplicates(texts, settings.duplicates, on_text)
+    duplicates = find_duplicates(texts, settings.duplicates, on_step)
     balance = balance_of(products)
+    on_step("measuring texts", 0, 1)
     return DataCheck(
         rows=rows,
         bad=bad,

@@ -9,6 +9,9 @@ from trainer.data.columns import Columns
 
 Labels = tuple[frozenset[str], frozenset[str]]
 
+# Of what a cell holds a reason quotes no more: it may be a product's text, of which findings show nothing.
+_QUOTED = 40
+
 
 def labels_of(fields: Mapping[str, Any], columns: Columns) -> Labels:
     """The labelled facets and their tags, from a column per facet or from the two lists.
@@ -46,11 +49,12 @@ def _own(fields: Mapping[str, Any], columns: Columns) -> Labels:
     )
     unfit = [facet for facet in sorted(facets) if not TAG_PATTERN.fullmatch(f"{facet}:x")]
     if unfit:
-        msg = f"facet {unfit[0]!r} is no name: lower-case letters, digits and _, at most 40"
+        msg = f"facet {_quoted(unfit[0])} is no name: lower-case letters, digits and _, at most 40"
         raise ValueError(msg)
     stray = [tag for tag in sorted(tags) if tag.split(":", 1)[0] not in facets]
     if stray:
-        msg = f"tag {stray[0]!r} belongs to none of the labelled facets {sorted(facets)}"
+        known = _quoted(", ".join(sorted(facets)))
+        msg = f"tag {_quoted(stray[0])} belongs to none of the labelled facets {known}"
         raise ValueError(msg)
     return facets, _checked(tags)
 
@@ -71,9 +75,13 @@ def _columns(fields: Mapping[str, Any], columns: Columns) -> Labels:
 def _checked(tags: Iterable[str]) -> frozenset[str]:
     unfit = [tag for tag in sorted(tags) if not TAG_PATTERN.fullmatch(tag)]
     if unfit:
-        msg = f"tag {unfit[0][:80]!r} is not facet:value with a value of 1 to 200 characters on one line"
+        msg = f"tag {_quoted(unfit[0])} is not facet:value with a value of 1 to 200 characters on one line"
         raise ValueError(msg)
     return frozenset(tags)
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= _QUOTED else f"{text[: _QUOTED - 3]}...")
 
 
 def _values(cell: Any, name: str, separator: str) -> list[str]:
@@ -82,6 +90,9 @@ def _values(cell: Any, name: str, separator: str) -> list[str]:
         return [part.strip() for part in parts if part.strip()]
     if cell is None:
         return []
+    if isinstance(cell, float) and cell.is_integer():
+        # Tables keep a column of whole numbers with gaps as floats: 38 is meant, not 38.0.
+        return [str(int(cell))]
     if isinstance(cell, bool | int | float):
         return [str(cell).lower()]
     if isinstance(cell, list) and all(isinstance(each, str) for each in cell):

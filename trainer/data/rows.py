@@ -123,6 +123,9 @@ def _csv(lines: _Lines, columns: Columns) -> Iterator[Row | BadRow]:
     first = next(text, "")
     delimiter = max(_DELIMITERS, key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
     header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    if not any(header):
+        msg = f"{lines.path}: its first line is empty and should name the columns"
+        raise LabelledFileError(msg)
     _check_header(lines.path, header, columns)
     # Strict: a quote that is never closed would otherwise swallow the rows behind it without a word.
     reader = csv.reader(text, delimiter=delimiter, strict=True)

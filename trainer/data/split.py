@@ -1,20 +1,14 @@
-"""Labelled files split into parts to train on, to choose by and to test with."""
+"""Labelled products split into parts to train on, to choose by and to test with."""
 
-import gzip
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from trainer.data.duplicates import find_duplicates
 from trainer.data.groups import groups_of
 from trainer.data.labelled import LabelledFileError, LabelledRow
 from trainer.data.stratify import stratified
-
-PARTS = ("train", "validation", "test")
-REPORT = "split.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +48,12 @@ class Split:
         }
 
 
-def split(rows: Sequence[LabelledRow], settings: SplitSettings, on_text: Callable[[], None] = lambda: None) -> Split:
-    """Split by the settings; the same rows and seed give the same parts. `on_text` is called once for every row.
+def split(
+    rows: Sequence[LabelledRow], settings: SplitSettings, on_step: Callable[[str, int, int], None] = lambda *_: None
+) -> Split:
+    """Split by the settings; the same rows and seed give the same parts.
+
+    `on_step` is told what is done, how much of it, and how much there is.
 
     Raises:
         LabelledFileError: there is nothing to split, or no row has what the settings keep apart.
@@ -63,7 +61,8 @@ def split(rows: Sequence[LabelledRow], settings: SplitSettings, on_text: Callabl
     if not rows:
         msg = "there is no labelled product to split"
         raise LabelledFileError(msg)
-    duplicates = find_duplicates([row.product.text for row in rows], settings.duplicates, on_text)
+    # Pairs matter here only for what they join.
+    duplicates = find_duplicates([row.product.text for row in rows], settings.duplicates, on_step, most=0)
     groups = groups_of(rows, duplicates, settings.field, settings.prefix)
     shares = {
         "train": 1 - settings.validation - settings.test,
@@ -76,43 +75,3 @@ def split(rows: Sequence[LabelledRow], settings: SplitSettings, on_text: Callabl
         for part, name in enumerate(shares)
     }
     return Split(settings, parts, len(groups), max(map(len, groups)))
-
-
-def write_split(folder: Path, rows: Sequence[LabelledRow], done: Split, *, zipped: bool) -> dict[str, Any]:
-    """Write `train`, `validation` and `test` as `.jsonl` or `.jsonl.gz`, and `split.json`, the report it returns.
-
-    An earlier split in the folder is replaced, all of it, so that no part of it stays beside this one.
-
-    Raises:
-        LabelledFileError: the folder holds files of these names and no report of a split.
-    """
-    earlier = [
-        path for name in PARTS for path in (folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz") if path.exists()
-    ]
-    if earlier and not (folder / REPORT).exists():
-        msg = f"{earlier[0]} is there and was not written by a split: name another folder"
-        raise LabelledFileError(msg)
-    folder.mkdir(parents=True, exist_ok=True)
-    # The report last and the earlier one kept until then: what stops on the way can be started again.
-    (folder / REPORT).touch()
-    for path in earlier:
-        path.unlink()
-    for name, places in done.parts.items():
-        lines = b"".join(_line(rows[at]) for at in places)
-        path = folder / (f"{name}.jsonl.gz" if zipped else f"{name}.jsonl")
-        path.write_bytes(gzip.compress(lines, mtime=0) if zipped else lines)
-    report = done.report(rows)
-    (folder / REPORT).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return report
-
-
-def _line(row: LabelledRow) -> bytes:
-    product = row.product
-    own = {
-        **{name: getattr(product, name) for name in ("product_id", "title", "description", "merchant_category")},
-        "facets": sorted(product.facets),
-        "tags": sorted(product.tags),
-    }
-    # What a column of a table held (a date, a number of a kind that JSON lacks) becomes text.
-    text = json.dumps({**row.others, **own}, ensure_ascii=False, default=str)
-    return text.encode("utf-8", "replace") + b"\n"

@@ -1,9 +1,11 @@
 """Tags that a recipe knows of products without a label: those of every product of a file, those that a title names."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from trainer.data.labelled import LabelledProduct, with_tags
+from trainer.data.scripts import is_unspaced
+from trainer.data.words import whole_words
 from trainer.recipe import Source
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -12,12 +14,21 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 def weakly_labelled(products: Iterable[LabelledProduct], source: Source) -> list[LabelledProduct]:
     """The products with the tags that the source's settings add; labels of the data are never changed."""
     tags_of_word = {word: group.tags for group in source.named_by for word in group.words}
-    return [with_tags(product, (*source.assume, *_named(product, tags_of_word))) for product in products]
+    patterns = _patterns(tags_of_word)
+    return [with_tags(product, (*source.assume, *_named(product, tags_of_word, patterns))) for product in products]
 
 
-def _named(product: LabelledProduct, tags_of_word: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _patterns(words: Iterable[str]) -> list[re.Pattern[str]]:
+    """Where no space stands between words, only the listed ones can be told from their neighbours."""
+    unspaced = tuple(word for word in words if any(map(is_unspaced, word)))
+    return [_WORD, *([whole_words(unspaced)] if unspaced else [])]
+
+
+def _named(
+    product: LabelledProduct, tags_of_word: Mapping[str, tuple[str, ...]], patterns: Iterable[re.Pattern[str]]
+) -> tuple[str, ...]:
+    title = product.text.first.lower()
+    found = [(match.start(), match.group()) for pattern in patterns for match in pattern.finditer(title)]
     # Shops put what a thing is last: "Women Blue Denim Jacket" is a jacket.
-    for word in reversed(_WORD.findall(product.text.first.lower())):
-        if word in tags_of_word:
-            return tags_of_word[word]
-    return ()
+    _, last = max((each for each in found if each[1] in tags_of_word), default=(0, ""))
+    return tags_of_word.get(last, ())

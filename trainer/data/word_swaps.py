@@ -1,6 +1,7 @@
 """Words of a product exchanged for others: synonyms, which leave the labels, and a facet's values, which do not."""
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -52,8 +53,13 @@ def with_other_value(product: LabelledProduct, values: Values, rng: random.Rando
 def with_synonyms(text: str, groups: tuple[tuple[str, ...], ...], rng: random.Random) -> str:
     """The text with every word of a group exchanged for one of the group, drawn at random (it may stay)."""
     group_of = {word.casefold(): group for group in groups for word in group}
-    words = whole_words(tuple(group_of))
-    return words.sub(lambda found: _cased(rng.choice(group_of[found.group().casefold()]), found.group()), text)
+
+    def other(found: re.Match[str]) -> str:
+        # Some letters match without regard to case and yet fold otherwise: the dotted capital of Turkish.
+        group = group_of.get(found.group().casefold())
+        return _cased(rng.choice(group), found.group()) if group else found.group()
+
+    return whole_words(tuple(group_of)).sub(other, text)
 
 
 def _exchanged(value: str, other: str, text: str) -> str:
