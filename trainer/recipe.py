@@ -39,7 +39,9 @@ class NamedBy(_Settings):
     """Tags of the products whose title names them: the last of all groups' words that a title holds decides."""
 
     tags: tuple[str, ...] = Field(min_length=1)
-    words: tuple[str, ...] = Field(min_length=1, description="lower case, whole words")
+    words: tuple[str, ...] = Field(
+        min_length=1, description="lower case; whole words, or parts of a text in scripts without spaces"
+    )
 
 
 class Source(_Settings):
@@ -64,7 +66,6 @@ class Source(_Settings):
     pseudo_labels: bool = Field(
         default=False, description="whether the teachers of `pseudo_labels` tell what these files do not"
     )
-
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -209,3 +209,17 @@ def test_near_duplicates_are_found_with_their_similarity():
     assert found.exact == ((0, 1),)
     assert [(pair.first, pair.second) for pair in found.near] == [(0, 2)]
     assert found.near[0].similarity == pytest.approx(20 / 21)
+
+
+def test_a_part_that_nothing_is_left_for_is_told(tmp_path):
+    import json
+
+    path = tmp_path / "all.jsonl"
+    text = "a sentence that stands in every listing of this shop, whatever it sells, number"
+    product = {"facets": ["color"], "tags": ["color:red"]}
+    path.write_text(
+        "\n".join(json.dumps(product | {"product_id": str(at), "title": f"{text} {at}"}) for at in range(30))
+    )
+
+    with pytest.raises(LabelledFileError, match=r"nothing is left for validation: 30 products are 1 groups"):
+        split(read_rows([path])[0], SplitSettings(validation=0.2))

@@ -56,7 +56,8 @@ def split(
     `on_step` is told what is done, how much of it, and how much there is.
 
     Raises:
-        LabelledFileError: there is nothing to split, or no row has what the settings keep apart.
+        LabelledFileError: there is nothing to split, no row has what the settings keep apart, or too much of it has to
+            stay together to leave something for every part.
     """
     if not rows:
         msg = "there is no labelled product to split"
@@ -74,4 +75,13 @@ def split(
         name: sorted(at for group, its_part in zip(groups, part_of, strict=True) if its_part == part for at in group)
         for part, name in enumerate(shares)
     }
-    return Split(settings, parts, len(groups), max(map(len, groups)))
+    done = Split(settings, parts, len(groups), max(map(len, groups)))
+    empty = [name for name, places in parts.items() if shares[name] and not places]
+    if empty:
+        msg = (
+            f"nothing is left for {empty[0]}: {len(rows):,} products are {done.groups:,} groups that must stay "
+            f"together, the largest of {done.largest_group:,}; raise --duplicates ({settings.duplicates:g}) or bring "
+            "more products"
+        )
+        raise LabelledFileError(msg)
+    return done
