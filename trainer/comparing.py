@@ -2,15 +2,15 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hangtag.bundle import load_bundle
 from hangtag.engine import open_engine
 from hangtag.product_text import ProductText
 from hangtag.tagger import Tagger
+from trainer.made_bundle import made_bundle
 from trainer.run_folder import RunFolder
 
 _ROUNDS = 5
@@ -20,12 +20,13 @@ _ROUNDS = 5
 class Compared:
     """A run: F1 (weighted of single, micro of multi facets) and AUTO coverage per facet, 0 to 1; what it costs.
 
-    `int8_loss` is what int8 cost, in points of F1 (None: not measured). `texts_per_second` and `tokens_per_second` are
-    medians on this machine, `ratio` is to the first run; `core_hours` and `cost` are those of a million products.
-    `settings` are those in which the runs differ.
+    `version` is that of its bundle, `int8_loss` what int8 cost, in points of F1 (None: not measured).
+    `texts_per_second` and `tokens_per_second` are medians on this machine, `ratio` is to the first run; `core_hours`
+    and `cost` are those of a million products. `settings` are those in which the runs differ.
     """
 
     run: str
+    version: str
     f1: dict[str, float]
     auto_coverage: dict[str, float]
     int8_loss: float | None
@@ -45,20 +46,30 @@ class Compared:
         return asdict(self)
 
 
-def compare_runs(runs: Sequence[Path], texts: Sequence[ProductText], core_hour_price: float) -> list[Compared]:
+def compare_runs(
+    runs: Sequence[Path],
+    texts: Sequence[ProductText],
+    core_hour_price: float,
+    on_stage: Callable[[str], object] = lambda _: None,
+) -> list[Compared]:
     """Compare finished runs; their bundles tag the same texts in turns.
 
     Raises:
-        RecipeError: a folder holds no finished run.
-        BundleError: a run's bundle is gone.
+        RecipeError: a folder holds no finished run, or its bundle is gone.
     """
+    on_stage("Loading the bundles")
     outcomes = [RunFolder(run).outcome() for run in runs]
     recipes = [RunFolder(run).recipe().model_dump(mode="json") for run in runs]
     differing = [name for name in recipes[0] if any(recipe[name] != recipes[0][name] for recipe in recipes)]
-    bundles = [load_bundle(Path(outcome["bundle"])) for outcome in outcomes]
+    bundles = [made_bundle(run, outcome)[1] for run, outcome in zip(runs, outcomes, strict=True)]
     taggers = [Tagger.of(bundle, open_engine(bundle, "cpu")) for bundle in bundles]
     try:
-        clocks = [_clock(taggers, texts) for _ in range(_ROUNDS + 1)][1:]
+        on_stage("Warming up")
+        _clock(taggers, texts)
+        clocks = []
+        for number in range(1, _ROUNDS + 1):
+            on_stage(f"Timing in turns, round {number} of {_ROUNDS}")
+            clocks.append(_clock(taggers, texts))
         tokens = [sum(map(len, tagger.encode(texts))) for tagger in taggers]
     finally:
         for tagger in taggers:
@@ -74,6 +85,7 @@ def compare_runs(runs: Sequence[Path], texts: Sequence[ProductText], core_hour_p
         result.append(
             Compared(
                 run=str(runs[at]),
+                version=bundle.version,
                 f1={name: facet[averages[kinds[name]]] for name, facet in facets.items()},
                 auto_coverage={name: facet["auto_coverage"] for name, facet in facets.items()},
                 int8_loss=bundle.manifest.metrics.get("int8_loss"),

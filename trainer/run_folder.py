@@ -91,8 +91,11 @@ class RunFolder:
         """
         try:
             return Recipe.model_validate_json(self._recipe.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            msg = f"{self.path} holds no run: {error}"
+        except OSError as error:
+            msg = f"{self.path} holds no run ({self._recipe.name}: {error.strerror})"
+            raise RecipeError(msg) from error
+        except ValueError as error:
+            msg = f"{self._recipe} cannot be read: {error}"
             raise RecipeError(msg) from error
 
     def history(self) -> list[Epoch]:
@@ -113,8 +116,11 @@ class RunFolder:
         """
         try:
             outcome: dict[str, Any] = json.loads(self._outcome.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            msg = f"{self.path} holds no finished run ({error}): let `hangtag train` finish it"
+        except OSError as error:
+            msg = f"{self.path} holds no finished run: let `hangtag train` finish it"
+            raise RecipeError(msg) from error
+        except ValueError as error:
+            msg = f"{self._outcome} cannot be read ({error}): let `hangtag train` make the bundle again"
             raise RecipeError(msg) from error
         return outcome
 

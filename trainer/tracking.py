@@ -1,7 +1,6 @@
 """A run's figures while it goes on: JSON lines always, TensorBoard where it is installed, W&B where it is asked for."""
 
 import importlib.util
-import json
 import zlib
 from types import TracebackType
 from typing import Any, Self
@@ -9,9 +8,9 @@ from typing import Any, Self
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
 from trainer.fitting.epochs import Progress
+from trainer.json_lines import append_line, keep_lines
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
-from trainer.whole_file import write_text
 
 _EVERY = 10
 
@@ -51,11 +50,11 @@ class Tracking:
             return
         if self._trackers is None:  # only here is it known where the run goes on
             self._trackers = self._started((at.epoch - 1) * at.steps + at.step)
-            self._keep_before(at)
+            here = (at.epoch, at.step)
+            keep_lines(self._run.steps, lambda told: (told["epoch"], told["step"]) < here)
         figures = {"loss": at.loss, "learning_rate": at.learning_rate, "tokens_per_s": at.tokens_per_s}
         place = {"epoch": at.epoch, "step": at.step, "steps": at.steps}
-        with self._run.steps.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(place | figures) + "\n")
+        append_line(self._run.steps, place | figures)
         self._log({f"train/{name}": figure for name, figure in figures.items()}, (at.epoch - 1) * at.steps + at.step)
 
     def epoch(self, epoch: Epoch) -> None:
@@ -82,16 +81,3 @@ class Tracking:
     def _log(self, figures: dict[str, float], step: int) -> None:
         for tracker in self._trackers or ():
             tracker.log(figures, step=step)
-
-    def _keep_before(self, at: Progress) -> None:
-        file = self._run.steps
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        write_text(file, "".join(f"{line}\n" for line in lines if _is_before(line, at)))
-
-
-def _is_before(line: str, at: Progress) -> bool:
-    try:
-        told = json.loads(line)
-        return bool((told["epoch"], told["step"]) < (at.epoch, at.step))
-    except (ValueError, KeyError, TypeError):  # a full disk or a kill cut it short
-        return False

@@ -1,101 +1,26 @@
 """Searching settings: many short runs of a recipe, the hopeless ones cut short, in a study that resumes."""
 
 import random
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from trainer.data.examples import examples_of
+from trainer.fitting.epochs import Progress
 from trainer.fitting.fit import fit
-from trainer.prepared import Prepared, prepare
+from trainer.folder_lock import locked
+from trainer.prepared import Prepared, fingerprint_of, prepare
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
+from trainer.search_space import DEFAULT_SPACE, Range, Space, check_space, drawn, read_space, with_settings
+from trainer.study_folder import BEFORE_PRUNING, StudyFolder
+from trainer.tracking import Tracking
 
-# Trials that run to their end before others are measured against them.
-_BEFORE_PRUNING = 4
-
-
-class Range(BaseModel):
-    """The values of a setting: from `low` to `high` (`log`: by their order of magnitude), or one of `choices`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: tuple[str | int | float, ...] = ()
-
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        if bool(self.choices) == (self.low is not None and self.high is not None):
-            msg = "give low and high, or choices"
-            raise ValueError(msg)
-        return self
-
-    def drawn(self, trial: optuna.Trial, name: str) -> Any:
-        """A value for this trial."""
-        if self.choices:
-            return trial.suggest_categorical(name, self.choices)
-        assert self.low is not None
-        assert self.high is not None
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
-
-
-Space = Mapping[str, Range]
-DEFAULT_SPACE: Space = {
-    "learning_rate": Range(low=3e-5, high=5e-4, log=True),
-    "head_learning_rate": Range(low=3e-4, high=5e-3, log=True),
-    "layer_decay": Range(low=0.7, high=1.0),
-    "label_smoothing": Range(low=0.0, high=0.15),
-    "augmentation.mistype_in": Range(low=0.0, high=0.4),
-}
-
-
-def read_space(path: Path) -> Space:
-    """Read a search space: a table per setting, dotted names in quotes (`["method.rank"]`).
-
-    Raises:
-        RecipeError: the file cannot be read or says what is no range.
-    """
-    try:
-        return TypeAdapter(dict[str, Range]).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        msg = f"{path}: {error.strerror}"
-        raise RecipeError(msg) from error
-    except ValueError as error:
-        msg = f"{path}: {error}"
-        raise RecipeError(msg) from error
-
-
-def with_settings(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe with settings changed, by dotted names.
-
-    Raises:
-        RecipeError: a name is no setting or a value does not fit.
-    """
-    settings = recipe.model_dump()
-    for name, value in changes.items():
-        *above, last = name.split(".")
-        place = settings
-        for part in above:
-            place = place.get(part) or {}
-        if last not in place:
-            msg = f"search space: {name!r} is no setting of this recipe"
-            raise RecipeError(msg)
-        place[last] = value
-    try:
-        return Recipe.model_validate(settings)
-    except ValidationError as error:
-        msg = f"search space: {error}"
-        raise RecipeError(msg) from error
+__all__ = ["DEFAULT_SPACE", "Range", "Space", "Trial", "Tuned", "read_space", "tune", "with_settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +53,7 @@ def tune(
     minutes: float | None = None,
     on_trial: Callable[[Trial], None] = lambda _: None,
     on_epoch: Callable[[int, Epoch], None] = lambda *_: None,
+    on_step: Callable[[int, Progress], None] = lambda *_: None,
 ) -> Tuned:
     """Run trials until there are `trials`, those of earlier calls counted, and write `best.json`, a recipe.
 
@@ -135,61 +61,73 @@ def tune(
     is worse after an epoch than the median of those before it ends there.
 
     Raises:
-        RecipeError: the space does not fit the recipe, or no trial was finished.
+        RecipeError: the space does not fit the recipe, the study is of something else, or no trial was finished.
+        FolderInUseError: another process searches in this study.
         LabelledFileError, BaseModelError: see `prepare`.
+        OSError: the folder cannot be written.
     """
-    with_settings(recipe, {name: (each.choices or (each.low,))[0] for name, each in space.items()})
-    study_folder.mkdir(parents=True, exist_ok=True)
+    check_space(recipe, space)
+    about = {
+        "recipe": {name: recipe.model_dump(mode="json")[name] for name in recipe.training()},
+        "space": {name: each.model_dump(mode="json") for name, each in space.items()},
+        "files": fingerprint_of(recipe, data),
+        "hold_out": hold_out,
+    }
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(
-        study_name="tune",
-        storage=JournalStorage(JournalFileBackend(str(study_folder / "study.jsonl"))),
-        load_if_exists=True,
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=recipe.seed),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=_BEFORE_PRUNING),
-    )
-    for stale in study.get_trials(states=[TrialState.RUNNING]):
-        # A call that was killed left it behind.
-        study.tell(stale.number, state=TrialState.FAIL)
+    folder = StudyFolder(study_folder)
+    with locked(study_folder):
+        folder.claim(about)
+        study = folder.open()
+        # A call that was killed left them behind.
+        for stale in study.get_trials(states=[TrialState.RUNNING]):
+            study.tell(stale.number, state=TrialState.FAIL)
+        folder.drop_weights()
+        # A sampler of the same seed would draw again what the first trials had.
+        study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + len(study.trials))
 
-    def objective(trial: optuna.Trial) -> float:
-        chosen = with_settings(recipe, {name: each.drawn(trial, name) for name, each in space.items()})
-        run = RunFolder(study_folder / f"trial-{trial.number}")
-        run.claim(chosen)
+        def objective(trial: optuna.Trial) -> float:
+            chosen = drawn(recipe, space, trial)
+            run = folder.run(trial.number)
 
-        def told(epoch: Epoch) -> None:
-            on_epoch(trial.number, epoch)
-            trial.report(epoch.score, epoch.epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
+            def told(epoch: Epoch) -> None:
+                on_epoch(trial.number, epoch)
+                tracking.epoch(epoch)
+                trial.report(epoch.score, epoch.epoch)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
 
-        prepared = _held_out(prepare(chosen, data), chosen, hold_out)
-        prepared = prepared.with_teachers(chosen, RunFolder(study_folder))
-        history = fit(prepared.model(chosen), prepared.train, prepared.validation, chosen, run, on_epoch=told)
-        return max(epoch.score for epoch in history)
+            def stepped(at: Progress) -> None:
+                on_step(trial.number, at)
+                tracking.step(at)
 
-    def ended(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-        on_trial(_told(trial))
-        for weights in (study_folder / f"trial-{trial.number}").glob("*.safetensors"):
-            weights.unlink()  # many trials would fill the disk
+            prepared = _held_out(prepare(chosen, data), chosen, hold_out)
+            run.claim(chosen, prepared.data_fingerprint, prepared.schema)
+            prepared = prepared.with_teachers(chosen, RunFolder(study_folder))
+            with Tracking(run, chosen) as tracking:
+                model = prepared.model(chosen)
+                history = fit(model, prepared.train, prepared.validation, chosen, run, stepped, told)
+            return max(epoch.score for epoch in history)
 
-    done = sum(trial.state is not TrialState.FAIL for trial in study.trials)
-    study.optimize(
-        objective,
-        n_trials=max(0, trials - done),
-        timeout=minutes and 60 * minutes,
-        callbacks=[ended],
-        gc_after_trial=True,
-    )
-    finished = study.get_trials(states=[TrialState.COMPLETE])
-    if not finished:
-        msg = f"no trial in {study_folder} was finished: allow more --minutes or fewer epochs"
-        raise RecipeError(msg)
-    best = with_settings(recipe, study.best_params)
-    (study_folder / "best.json").write_text(best.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        def ended(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            on_trial(_told(trial))
+            folder.drop_weights()
+
+        done = sum(trial.state is not TrialState.FAIL for trial in study.trials)
+        study.optimize(
+            objective,
+            n_trials=max(0, trials - done),
+            timeout=minutes and 60 * minutes,
+            callbacks=[ended],
+            gc_after_trial=True,
+        )
+        finished = study.get_trials(states=[TrialState.COMPLETE])
+        if not finished:
+            msg = f"no trial in {study_folder} was finished: allow more --minutes or fewer epochs"
+            raise RecipeError(msg)
+        best = with_settings(recipe, study.best_params)
+        folder.write_best(best)
     scores = {trial.value for trial in finished}
-    importance = optuna.importance.get_param_importances(study) if len(scores) > _BEFORE_PRUNING else {}
+    importance = optuna.importance.get_param_importances(study) if len(scores) > BEFORE_PRUNING else {}
     return Tuned([_told(trial) for trial in study.trials], best, importance)
 
 

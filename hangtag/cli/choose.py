@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.plain_console import plain_console
+from hangtag.cli.step_bar import StepBar
 from hangtag.cli.stopping import Stopped, stopping
 
 if TYPE_CHECKING:  # these bring torch with them
+    from trainer.fitting.epochs import Progress
     from trainer.run_folder import Epoch
     from trainer.tuning import Trial
 
@@ -38,27 +40,34 @@ def tune(
 
     Example: hangtag tune --recipe shop.toml --study runs/search --trials 20
     """
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     try:
         from trainer import tuning  # noqa: PLC0415 (optuna and torch load only here)
         from trainer.data.rows import LabelledFileError  # noqa: PLC0415
         from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
+        from trainer.folder_lock import FolderInUseError  # noqa: PLC0415
         from trainer.recipe import Recipe, RecipeError  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"
         raise CommandError(msg) from error
-
-    def on_epoch(number: int, epoch: "Epoch") -> None:
-        console.print(f"trial {number}, epoch {epoch.epoch}: score {100 * epoch.score:.2f}  ({epoch.seconds:.0f} s)")
-
-    def on_trial(trial: "Trial") -> None:
-        score = "" if trial.score is None else f" at {100 * trial.score:.2f}"
-        console.print(f"trial {trial.number}: {trial.state}{score}  {_settings(trial)}")
-
     try:
         start = Recipe.from_file(recipe)
         start = start.model_copy(update={"base_model": base_model}) if base_model else start
-        with stopping():
+        with stopping(), StepBar(console) as bar:
+
+            def on_step(number: int, at: "Progress") -> None:
+                where = f"trial {number}, epoch {at.epoch}/{at.epochs}  step {at.step}/{at.steps}  loss {at.loss:.3f}"
+                bar.step(where, at.step, at.steps)
+
+            def on_epoch(number: int, epoch: "Epoch") -> None:
+                figures = f"score {100 * epoch.score:.2f}  ({epoch.seconds:.0f} s)"
+                console.print(f"trial {number}, epoch {epoch.epoch}: {figures}")
+
+            def on_trial(trial: "Trial") -> None:
+                score = "" if trial.score is None else f" at {100 * trial.score:.2f}"
+                console.print(f"trial {trial.number}: {trial.state}{score}  {_settings(trial)}", soft_wrap=True)
+
+            bar.stage("Reading")
             found = tuning.tune(
                 start,
                 data,
@@ -69,25 +78,32 @@ def tune(
                 minutes=minutes,
                 on_trial=on_trial,
                 on_epoch=on_epoch,
+                on_step=on_step,
             )
-    except (RecipeError, LabelledFileError, BaseModelError) as error:
+    except (RecipeError, LabelledFileError, BaseModelError, FolderInUseError) as error:
         raise CommandError(str(error)) from error
+    except OSError as error:
+        msg = f"{error.filename or study}: {error.strerror or error}"
+        raise CommandError(msg) from error
     except Stopped:
-        console.print(f"stopped; the same command goes on with the study in {study}")
+        console.print(f"stopped; the same command goes on with the study in {study}", soft_wrap=True)
         raise typer.Exit(130) from None
     table = Table("trial", "state", "score", "settings")
     for trial in sorted(found.trials, key=lambda each: -(each.score or 0)):
-        table.add_row(str(trial.number), trial.state, f"{100 * (trial.score or 0):.2f}", _settings(trial))
-    out = Console()
-    out.print(table)
+        score = "" if trial.score is None else f"{100 * trial.score:.2f}"
+        table.add_row(str(trial.number), trial.state, score, _settings(trial))
+    stdout = plain_console()
+    stdout.print(table)
     if found.importance:
-        out.print("what mattered: " + ", ".join(f"{name} {share:.0%}" for name, share in found.importance.items()))
-    Console(soft_wrap=True).print(f"best: hangtag train --recipe {study / 'best.json'} --data {data}")
+        told = ", ".join(f"{name} {share:.0%}" for name, share in found.importance.items())
+        stdout.print(f"what mattered: {told}", soft_wrap=True)
+    stdout.print(f"best: hangtag train --recipe {study / 'best.json'} --data {data}", soft_wrap=True)
 
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="folders of finished runs")],
-    texts: Annotated[Path, typer.Option(help="labelled file whose texts are timed")],
+    texts: Annotated[Path, typer.Option(help="JSONL, CSV or Parquet file whose texts are timed; labels are not read")],
+    column: Annotated[list[str] | None, typer.Option(help="where that file keeps what: title=Name; repeat it")] = None,
     count: Annotated[int, typer.Option(min=1, help="of its texts")] = 500,
     core_hour: Annotated[float, typer.Option(min=0, help="price of a core for an hour")] = 0.05,
     as_json: Annotated[bool, typer.Option("--json", help="every figure as JSON on standard output")] = False,
@@ -98,22 +114,30 @@ def compare(
     """
     try:
         from trainer.comparing import compare_runs  # noqa: PLC0415 (pydantic models and engines load only here)
+        from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
         from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
         from trainer.recipe import RecipeError  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"
         raise CommandError(msg) from error
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     try:
-        with stopping(), console.status("timing in turns"):
-            products = read_labelled([texts])[:count]
+        columns = Columns.read(None, column or ()).model_copy(update={"labelled": False})
+        with stopping(), console.status("Reading") as status:
+
+            def on_stage(stage: str) -> None:
+                console.print(f"{stage} ...")
+                status.update(stage)
+
+            products = read_labelled([texts], columns)[:count]
             if not products:
-                msg = f"{texts} has no products"
+                msg = f"{texts} has no products: name a file with texts to time"
                 raise CommandError(msg)
-            found = compare_runs(runs, [product.text for product in products], core_hour)
-    except (RecipeError, LabelledFileError) as error:
+            found = compare_runs(runs, [product.text for product in products], core_hour, on_stage)
+    except (RecipeError, ColumnsError, LabelledFileError) as error:
         raise CommandError(str(error)) from error
     except Stopped:
+        console.print("stopped; nothing was written")
         raise typer.Exit(130) from None
     if as_json:
         sys.stdout.write(orjson.dumps([each.to_json() for each in found], option=orjson.OPT_INDENT_2).decode() + "\n")
@@ -134,9 +158,9 @@ def compare(
     table.add_row("a million products, cost", *(f"{each.cost:.2f}" for each in found))
     for name in found[0].settings:
         table.add_row(name, *(str(each.settings[name])[:60] for each in found))
-    Console().print(table)
+    plain_console().print(table)
     if len({each.data_fingerprint for each in found}) > 1:
-        console.print("[yellow]warning[/] the runs were made from different files: their F1 are not comparable")
+        console.print("warning: the runs were made from different files: their F1 are not comparable", style="yellow")
 
 
 def _settings(trial: "Trial") -> str:

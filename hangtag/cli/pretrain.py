@@ -4,15 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.plain_console import plain_console
+from hangtag.cli.step_bar import StepBar
 from hangtag.cli.stopping import Stopped, stopping
-
-# Where there is no terminal to draw a bar on.
-_STEPS_A_LINE = 100
 
 
 def pretrain(
@@ -35,23 +32,13 @@ def pretrain(
         from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415 (torch loads only for those who train)
         from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
         from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
+        from trainer.folder_lock import FolderInUseError  # noqa: PLC0415
         from trainer.pretraining import PretrainingError, PretrainingSettings, Step  # noqa: PLC0415
         from trainer.pretraining import pretrain as go_on  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; training needs more packages: pip install 'hangtag[train]'"
         raise CommandError(msg) from error
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, transient=True
-    )
-    task = bar.add_task("reading", total=None)
-
-    def tell(at: Step) -> None:
-        loss = "" if at.loss is None else f"  loss {at.loss:.3f}"
-        bar.update(task, description=f"step {at.step}/{at.steps}{loss}", total=at.steps, completed=at.step)
-        if not console.is_terminal and at.step % _STEPS_A_LINE == 0:
-            console.print(f"step {at.step}/{at.steps}{loss}")
-
+    console = plain_console(stderr=True)
     try:
         columns = Columns.read(None, column or ()).model_copy(update={"labelled": False})
         settings = PretrainingSettings(
@@ -61,15 +48,25 @@ def pretrain(
             batch_size=batch_size,
             max_tokens=max_tokens,
         )
-        with stopping(), bar:
+        with stopping(), StepBar(console) as bar:
+
+            def tell(at: Step) -> None:
+                loss = "" if at.loss is None else f"  loss {at.loss:.3f}"
+                bar.step(f"step {at.step}/{at.steps}{loss}", at.step, at.steps)
+
+            bar.stage("Opening the files")
             texts = [product.text for product in read_labelled(files, columns)]
-            found = go_on(settings, texts, out, tell)
-    except (ColumnsError, LabelledFileError, BaseModelError, PretrainingError) as error:
+            found = go_on(settings, texts, out, tell, bar.stage)
+    except (ColumnsError, LabelledFileError, BaseModelError, PretrainingError, FolderInUseError) as error:
         raise CommandError(str(error)) from error
+    except OSError as error:
+        msg = f"{error.filename or out}: {error.strerror or error}"
+        raise CommandError(msg) from error
     except Stopped:
-        console.print(f"stopped; the same command goes on from the last checkpoint in {out}")
+        console.print(f"stopped; the same command goes on from the last checkpoint in {out}", soft_wrap=True)
         raise typer.Exit(130) from None
     table = Table("texts", "steps", "before", "after", title="loss per masked token, on texts that it has not read")
     table.add_row(f"{found.texts:,}", f"{found.steps:,}", f"{found.loss_before:.3f}", f"{found.loss_after:.3f}")
-    Console().print(table)
-    Console(soft_wrap=True).print(f"base model: hangtag train ... --base-model {out}")
+    stdout = plain_console()
+    stdout.print(table)
+    stdout.print(f"base model: hangtag train ... --base-model {out}", soft_wrap=True)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Self
 import orjson
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.plain_console import plain_console
+from hangtag.cli.step_bar import StepBar
 from hangtag.cli.stopping import Stopped, stopping
 
 if TYPE_CHECKING:  # these bring torch and scikit-learn with them
@@ -19,8 +20,6 @@ if TYPE_CHECKING:  # these bring torch and scikit-learn with them
     from trainer.judging.evaluate import Evaluation
     from trainer.run_folder import Epoch
 
-# Where there is no terminal to draw a bar on.
-_STEPS_A_LINE = 100
 _NEEDS_EXTRA = "training needs more packages: pip install 'hangtag[train]'"
 
 
@@ -65,7 +64,7 @@ def train(
     if (recipe is None) == (not files):
         msg = "name either labelled files (with --validation) or a --recipe"
         raise typer.BadParameter(msg)
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     try:
         if recipe is not None:
             settings = Recipe.from_file(recipe)
@@ -94,7 +93,7 @@ def train(
         return
     manifest, evaluation = made
     console.print(_summary(evaluation))
-    console.print(f"bundle [bold]{escape(str(place))}[/] version {manifest.version[:12]}", soft_wrap=True)
+    console.print(f"bundle {place} version {manifest.version[:12]}", soft_wrap=True)
 
 
 def evaluate(
@@ -123,7 +122,7 @@ def evaluate(
         settings = ModelSettings.model_validate(load_settings().model.model_dump() | changes)
         products = read_labelled(files, Columns.read(None, column or ()))
         tagger = open_tagger(settings)
-        with stopping(), Progress(console=Console(stderr=True), transient=True) as bar:
+        with stopping(), Progress(console=plain_console(stderr=True), transient=True) as bar:
             task = bar.add_task("evaluating", total=len(products))
             result = evaluate_tagger(tagger, products, lambda count: bar.advance(task, count))
     except (LabelledFileError, ValueError) as error:
@@ -133,13 +132,11 @@ def evaluate(
     if as_json:
         sys.stdout.write(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    console = Console()
+    console = plain_console()
     for name, facet in result.facets.items():
         table = Table("tag", "precision", "recall", "F1", "support", title=name)
         for tag, score in sorted(facet.tags.items(), key=lambda item: -item[1].support):
-            table.add_row(
-                escape(tag), f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", str(score.support)
-            )
+            table.add_row(tag, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", str(score.support))
         console.print(table)
     console.print(_summary(result))
 
@@ -160,35 +157,30 @@ def _summary(evaluation: "Evaluation") -> Table:
 
 
 class _Screen:
-    """Live progress of a run."""
+    """What a run tells, on the screen; a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, transient=True
-        )
-        self._task = self._bar.add_task("", total=None)
+        self._bar = StepBar(console)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        self._bar.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+    def __exit__(self, *raised: object) -> None:
+        self._bar.__exit__(*raised)
 
     def stage(self, name: str) -> None:
-        self._console.print(f"{name} ...")
-        self._bar.update(self._task, description=name, total=None)
+        self._bar.stage(name)
 
     def step(self, at: "Step") -> None:
-        where = f"epoch {at.epoch}/{at.epochs}  loss {at.loss:.3f}  {at.tokens_per_s:,.0f} tokens/s"
-        self._bar.update(self._task, description=where, total=at.steps, completed=at.step)
-        if not self._console.is_terminal and at.step % _STEPS_A_LINE == 0:
-            self._console.print(f"{where}  step {at.step}/{at.steps}")
+        where = f"epoch {at.epoch}/{at.epochs}  step {at.step}/{at.steps}  loss {at.loss:.3f}"
+        self._bar.step(f"{where}  {at.tokens_per_s:,.0f} tokens/s", at.step, at.steps)
 
     def epoch(self, epoch: "Epoch") -> None:
         figures = "  ".join(f"{name} {100 * score:.1f}" for name, score in epoch.facets.items())
         self._console.print(
             f"epoch {epoch.epoch}: score {100 * epoch.score:.2f}  loss {epoch.loss:.3f}  "
-            f"({epoch.seconds:.0f} s)  {figures}"
+            f"({epoch.seconds:.0f} s)  {figures}",
+            soft_wrap=True,
         )

@@ -1,6 +1,9 @@
 """Searching settings and comparing runs, on real small runs."""
 
 import json
+import shutil
+import signal
+from pathlib import Path
 
 import pytest
 
@@ -8,10 +11,15 @@ pytest.importorskip("optuna", reason="optuna is not installed (extra train)")
 
 from typer.testing import CliRunner
 
+from hangtag.bundle import read_manifest
 from hangtag.cli.app import app
+from hangtag.cli.errors import CommandError
+from tests.integration.stopped_command import stopped_after
 from tests.integration.tiny_shop import recipe, write_base, write_data
 from trainer.exporting.export import ExportError
 from trainer.exporting.quantize import quantised_table
+from trainer.fitting.base_model import BaseModelError
+from trainer.folder_lock import FolderInUseError
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import RunFolder
 from trainer.train import train
@@ -38,10 +46,11 @@ def test_study_finds_what_learns_prunes_and_resumes(base, data, tmp_path):
 
     assert told == list(range(14))
     assert {trial.state for trial in found.trials} == {"complete", "pruned"}
+    assert len({tuple(trial.settings.values()) for trial in found.trials}) == 14
     best = max(found.trials, key=lambda trial: trial.score)
-    assert best.settings["head_learning_rate"] == 1e-2
+    assert best.settings["learning_rate"] > 1e-4
     assert Recipe.from_file(tmp_path / "best.json") == with_settings(start, best.settings) == found.best
-    assert not list(tmp_path.glob("*/best.safetensors"))
+    assert not [file for suffix in ("safetensors", "pt", "part") for file in tmp_path.glob(f"*/*.{suffix}")]
 
 
 def test_scores_come_from_the_training_files(base, data, tmp_path):
@@ -69,9 +78,87 @@ def test_trial_that_a_kill_left_behind_is_counted_as_failed(base, data, tmp_path
     start = recipe(base, epochs=1)
     with pytest.raises(KilledError):
         tune(start, data, tmp_path, trials=2, space=SPACE, on_epoch=kill)
-    found = tune(start, data, tmp_path, trials=2, space=SPACE)
+    assert (tmp_path / "trial-0" / "resume.pt").is_file()
+    left = []
+    found = tune(
+        start,
+        data,
+        tmp_path,
+        trials=2,
+        space=SPACE,
+        on_epoch=lambda *_: left.extend((tmp_path / "trial-0").glob("*.pt")),
+    )
 
     assert [trial.state for trial in found.trials] == ["fail", "complete", "complete"]
+    assert left == []
+
+
+def test_every_trial_leaves_its_figures(base, data, tmp_path):
+    steps = []
+    start = recipe(base, epochs=2)
+    tune(start, data, tmp_path, trials=1, space=SPACE, on_step=lambda number, at: steps.append((number, at.step)))
+
+    lines = [json.loads(line) for line in (tmp_path / "trial-0" / "steps.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 1, 2, 2]
+    assert {(0, line["step"]) for line in lines} <= set(steps)
+    assert len((tmp_path / "trial-0" / "history.jsonl").read_text().splitlines()) == 2
+
+
+def test_study_is_of_one_recipe_one_space_and_one_set_of_files(base, data, tmp_path):
+    study, other = tmp_path / "study", tmp_path / "other"
+    start = recipe(base, epochs=1)
+    tune(start, data, study, trials=1, space=SPACE)
+    best = (study / "best.json").read_bytes()
+    shutil.copytree(data, other)
+    with (other / "train.jsonl").open("a") as file:
+        file.write("\n" + (other / "train.jsonl").read_text().splitlines()[0])
+    narrow = SPACE | {"learning_rate": Range(low=1e-4, high=1e-2)}
+
+    with pytest.raises(RecipeError, match=r"differs in recipe \(dropout\): name another --study"):
+        tune(recipe(base, epochs=1, dropout=0.2), data, study, trials=2, space=SPACE)
+    with pytest.raises(RecipeError, match=r"differs in space \(learning_rate\): name another --study"):
+        tune(start, data, study, trials=2, space=narrow)
+    with pytest.raises(RecipeError, match=r"differs in files: name another --study"):
+        tune(start, other, study, trials=2, space=SPACE)
+    with pytest.raises(RecipeError, match=r"differs in hold_out: name another --study"):
+        tune(start, data, study, trials=2, space=SPACE, hold_out=0.3)
+    assert (study / "best.json").read_bytes() == best
+    # What is decided after training may change.
+    found = tune(recipe(base, epochs=1, auto_precision=0.9), data, study, trials=2, space=SPACE)
+    assert [trial.state for trial in found.trials] == ["complete", "complete"]
+
+
+def test_recipe_that_was_mended_before_a_trial_ended_takes_the_study(base, data, tmp_path):
+    (tmp_path / "no-model").mkdir()
+    other_choices = SPACE | {"head_learning_rate": Range(choices=(1e-3, 1e-4))}
+    with pytest.raises(BaseModelError, match="no config"):
+        tune(recipe(tmp_path / "no-model", epochs=1), data, tmp_path / "study", trials=1, space=other_choices)
+
+    found = tune(recipe(base, epochs=1), data, tmp_path / "study", trials=1, space=SPACE)
+
+    assert [trial.state for trial in found.trials] == ["complete"]
+
+
+def test_one_process_at_a_time_searches_in_a_study(base, data, tmp_path):
+    start = recipe(base, epochs=1)
+
+    def second(*_):
+        with pytest.raises(FolderInUseError, match="another process"):
+            tune(start, data, tmp_path, trials=2, space=SPACE)
+
+    found = tune(start, data, tmp_path, trials=1, space=SPACE, on_epoch=second)
+
+    assert [trial.state for trial in found.trials] == ["complete"]
+
+
+def test_whole_numbers_are_drawn_where_the_setting_is_one(base, data, tmp_path):
+    space = {"batch_size": Range(low=8, high=64, log=True), "dropout": Range(low=0, high=0)}
+
+    found = tune(recipe(base, epochs=1), data, tmp_path, trials=3, space=space)
+
+    assert {trial.state for trial in found.trials} == {"complete"}
+    assert all(isinstance(trial.settings["batch_size"], int) for trial in found.trials)
+    assert isinstance(found.best.dropout, float)
 
 
 def test_space_is_checked(base, tmp_path):
@@ -79,31 +166,177 @@ def test_space_is_checked(base, tmp_path):
         with_settings(recipe(base), {"method.rang": 4})
     with pytest.raises(RecipeError, match="search space"):
         with_settings(recipe(base), {"dropout": 2.0})
+    with pytest.raises(RecipeError, match="no setting"):
+        with_settings(recipe(base), {"name.t": 4})
     assert with_settings(recipe(base), {"method.rank": 4}).method.rank == 4
-    (tmp_path / "space.toml").write_text('["method.rank"]\nlow = 3\n')
-    with pytest.raises(RecipeError, match="low and high, or choices"):
+
+
+@pytest.mark.parametrize(
+    ("space", "reason"),
+    [
+        ('["method.rank"]\nlow = 3\n', "method.rank: .*low and high, or choices"),
+        ("[dropout]\nlow = 0.3\nhigh = 0.1\n", "low 0.3 is above high 0.1"),
+        ("[dropout]\nlow = 0\nhigh = 0.1\nlog = true\n", "log needs a low above 0"),
+        ("[dropout]\nlow = nan\nhigh = 0.1\n", "dropout.low: .*finite"),
+        ("[method.rank]\nchoices = [1]\n", "dotted names in quotes"),
+        ("", "names no setting"),
+        ("low = ", "Invalid value"),
+    ],
+)
+def test_space_file_is_checked(space, reason, tmp_path):
+    (tmp_path / "space.toml").write_text(space)
+    with pytest.raises(RecipeError, match=reason) as raised:
         read_space(tmp_path / "space.toml")
+    assert "\n" not in str(raised.value)
 
 
-def test_runs_side_by_side(base, data, tmp_path):
-    for name, epochs in (("short", 1), ("long", 3)):
-        train(recipe(base, epochs=epochs), data, tmp_path / name, tmp_path / name / "bundle")
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"batch_size": Range(low=4.5, high=8)},
+        {"batch_size": Range(low=4, high=8.5)},
+        {"dropout": Range(low=0, high=2)},
+        {"batch_size": Range(choices=(4, 8, "many"))},
+    ],
+)
+def test_all_of_a_space_fits_the_recipe_before_anything_is_written(space, base, data, tmp_path):
+    with pytest.raises(RecipeError, match="search space: "):
+        tune(recipe(base), data, tmp_path / "study", trials=1, space=space)
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.fixture
+def shop(base, tmp_path) -> Path:
+    """A recipe's file."""
+    file = tmp_path / "shop.json"
+    file.write_text(recipe(base, epochs=1).model_dump_json())
+    return file
+
+
+def test_tune_says_what_is_wrong_in_one_sentence(data, shop, tmp_path):
+    taken, space = tmp_path / "taken", tmp_path / "space.toml"
+    taken.touch()
+    space.write_text('["[/b]"]\nchoices = ["[/b]"]\n')
+
+    def told(*arguments: object) -> str:
+        command = ["tune", "--recipe", shop, "--data", data, "--study", tmp_path / "study", "--trials", 1, *arguments]
+        done = CliRunner().invoke(app, [*map(str, command)])
+        assert isinstance(done.exception, CommandError)
+        return str(done.exception)
+
+    assert told("--recipe", tmp_path / "none.toml") == f"{tmp_path / 'none.toml'}: No such file or directory"
+    assert told("--data", tmp_path) == f"{tmp_path / 'train.jsonl'}: No such file or directory"
+    assert told("--study", taken) == f"{taken}: File exists"
+    assert told("--study", taken / "study") == f"{taken / 'study'}: Not a directory"
+    assert told("--space", tmp_path / "none.toml") == f"{tmp_path / 'none.toml'}: No such file or directory"
+    assert "'[/b]' is no setting of this recipe" in told("--space", space)
+
+
+def test_tune_prints_names_as_they_stand(data, shop, tmp_path):
+    study, base, space = tmp_path / "[" / "b] :cat:", tmp_path / "[" / "base]", tmp_path / "space.toml"
+    write_base(base)
+    space.write_text(f'[base_model]\nchoices = ["{base}"]\n')
+    options = ["--data", str(data), "--study", str(study), "--space", str(space), "--trials", "1"]
+
+    done = CliRunner().invoke(app, ["tune", "--recipe", str(shop), *options])
+
+    assert done.exit_code == 0, done.output
+    assert f"--recipe {study / 'best.json'} " in done.stdout
+    assert f"base_model {base}\n" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_tune_says_how_to_go_on(number, base, data, shop, tmp_path):
+    shop.write_text(recipe(base, epochs=5000, patience=5000).model_dump_json())
+    options = ["--recipe", str(shop), "--data", str(data), "--study", str(tmp_path / "study")]
+
+    code, told = stopped_after("epoch 1:", number, "tune", *options)
+
+    assert code == 130
+    assert told[-1] == f"stopped; the same command goes on with the study in {tmp_path / 'study'}"
+    assert not any("Traceback" in line for line in told)
+
+
+@pytest.fixture(scope="module")
+def runs(base, data, tmp_path_factory) -> Path:
+    """Two finished runs, `[/b]` and `long`, whose bundles are below them."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, epochs in (("[/b]", 1), ("long", 3)):
+        train(recipe(base, epochs=epochs), data, folder / name, folder / name / "bundle")
+    return folder
+
+
+def test_runs_side_by_side(runs, data):
     options = ["--texts", str(data / "validation.jsonl"), "--json"]
 
-    done = CliRunner().invoke(app, ["compare", str(tmp_path / "short"), str(tmp_path / "long"), *options])
+    done = CliRunner().invoke(app, ["compare", str(runs / "[/b]"), str(runs / "long"), *options])
     assert done.exit_code == 0, done.output
     short, long = json.loads(done.stdout)
 
-    outcome = RunFolder(tmp_path / "long").outcome()
+    outcome = RunFolder(runs / "long").outcome()
     assert long["f1"]["color"] == outcome["evaluation"]["facets"]["color"]["weighted_f1"]
     assert long["f1"]["theme"] == outcome["evaluation"]["facets"]["theme"]["micro_f1"]
     assert (short["settings"], long["settings"]) == ({"epochs": 1}, {"epochs": 3})
     assert short["ratio"] == 1
     assert long["cost"] == pytest.approx(long["core_hours"] * 0.05)
     assert long["tokens_per_second"] > long["texts_per_second"]
+    assert "round 5 of 5" in done.stderr
 
-    missing = CliRunner().invoke(app, ["compare", str(tmp_path / "none"), *options])
-    assert "no finished run" in str(missing.exception)
+
+def test_table_of_runs_has_names_as_they_stand(runs, tmp_path, monkeypatch):
+    (tmp_path / "texts.csv").write_text("Nr,Name\n" + "".join(f"{at},red cat game\n" for at in range(20)))
+    monkeypatch.chdir(runs)
+    options = ["--texts", str(tmp_path / "texts.csv"), "--column", "product_id=Nr", "--column", "title=Name"]
+
+    done = CliRunner().invoke(app, ["compare", "[/b]", "long", *options])
+
+    assert done.exit_code == 0, done.output
+    assert "[/b]" in done.stdout.splitlines()[1]
+
+
+def test_compare_says_what_is_wrong_in_one_sentence(runs, data, tmp_path):
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+
+    def told(run: Path, texts: Path, *options: str) -> str:
+        done = CliRunner().invoke(app, ["compare", str(run), "--texts", str(texts), *options])
+        assert isinstance(done.exception, CommandError)
+        return str(done.exception)
+
+    texts = data / "validation.jsonl"
+    assert "no finished run" in told(tmp_path / "none", texts)
+    assert "no such file" in told(runs / "long", tmp_path / "none.jsonl")
+    assert "has no products" in told(runs / "long", empty)
+    assert "name=column" in told(runs / "long", texts, "--column", "Name")
+
+
+def test_stopped_compare_says_so(runs, data):
+    options = ["--texts", str(data / "validation.jsonl")]
+
+    code, told = stopped_after("Timing in turns", signal.SIGTERM, "compare", str(runs / "long"), *options)
+
+    assert (code, told[-1]) == (130, "stopped; nothing was written")
+
+
+def test_run_is_compared_by_the_bundle_it_made(runs, data, tmp_path):
+    """Two runs wrote their bundles to one place, so that the second's took the place of the first's."""
+    shutil.copytree(runs, tmp_path / "runs")
+    first, second, shared = tmp_path / "runs" / "[/b]", tmp_path / "runs" / "long", tmp_path / "bundle"
+    for run in (first, second):
+        RunFolder(run).write_outcome(RunFolder(run).outcome() | {"bundle": str(shared)})
+    shutil.move(second / "bundle", shared)
+    versions = [RunFolder(run).outcome()["version"] for run in (first, second)]
+    assert [read_manifest(place).version for place in (first / "bundle", shared)] == versions
+    command = ["compare", str(first), str(second), "--texts", str(data / "validation.jsonl"), "--json"]
+
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert [each["version"] for each in json.loads(done.stdout)] == versions
+
+    shutil.rmtree(first / "bundle")
+    refused = CliRunner().invoke(app, command)
+    assert isinstance(refused.exception, CommandError)
+    assert f"the bundle that {first} made (version {versions[0][:12]}) is neither in" in str(refused.exception)
 
 
 def test_bundle_is_refused_where_int8_costs_too_much(base, data, tmp_path, monkeypatch):

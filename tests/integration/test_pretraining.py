@@ -1,6 +1,7 @@
 """Continued pre-training: it learns, goes on where it stopped, and leaves a base model."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,15 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
 from hangtag.cli.app import app
+from hangtag.cli.errors import CommandError
+from tests.integration.stopped_command import stopped_after
 from tests.integration.tiny_shop import recipe, write_base, write_data
 from trainer.data.columns import Columns
 from trainer.data.labelled import read_labelled
 from trainer.fitting.base_model import BaseModelError
-from trainer.pretraining import PretrainingError, PretrainingSettings, Step, _Masker, pretrain
+from trainer.folder_lock import FolderInUseError
+from trainer.pretraining import PretrainingError, PretrainingSettings, Step, pretrain
+from trainer.pretraining.masking import Masker
 from trainer.train import train
 
 
@@ -64,11 +69,12 @@ class KilledError(Exception):
     """Stands for a kill between two checkpoints."""
 
 
-def test_killed_one_goes_on_and_a_finished_one_is_left_alone(base, texts, tmp_path):
-    def kill(at: Step) -> None:
-        if at.step == 24:
-            raise KilledError
+def kill(at: Step) -> None:
+    if at.step == 24:
+        raise KilledError
 
+
+def test_killed_one_goes_on_and_a_finished_one_is_left_alone(base, texts, tmp_path):
     whole = pretrain(settings(base), texts, tmp_path / "whole")
     with pytest.raises(KilledError):
         pretrain(settings(base), texts, tmp_path / "cut", kill)
@@ -79,16 +85,75 @@ def test_killed_one_goes_on_and_a_finished_one_is_left_alone(base, texts, tmp_pa
     assert cut == whole
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(one[name], other[name]) for name in one)
+    assert (tmp_path / "cut" / "steps.jsonl").read_text() == (tmp_path / "whole" / "steps.jsonl").read_text()
     assert pretrain(settings(base), texts, tmp_path / "cut", lambda _: pytest.fail("it trains again")) == whole
     with pytest.raises(PretrainingError, match="other settings"):
         pretrain(settings(base, epochs=1), texts, tmp_path / "cut")
+
+
+@pytest.mark.parametrize("state", [None, '{"global_step": 3'])
+def test_kill_while_a_checkpoint_is_written_costs_that_checkpoint(state, base, texts, tmp_path):
+    with pytest.raises(KilledError):
+        pretrain(settings(base), texts, tmp_path, kill)
+    broken = tmp_path / "checkpoints" / "checkpoint-30"
+    broken.mkdir()
+    (broken / "model.safetensors").write_bytes(b"half of it")
+    if state is not None:
+        (broken / "trainer_state.json").write_text(state)
+    steps = []
+
+    pretrain(settings(base), texts, tmp_path, lambda at: steps.append(at.step))
+
+    assert steps[0] == 21
+
+
+def test_kill_before_the_first_checkpoint_begins_anew(base, texts, tmp_path):
+    with pytest.raises(KilledError):
+        pretrain(settings(base, save_steps=100), texts, tmp_path, kill)
+    steps = []
+
+    pretrain(settings(base, save_steps=100), texts, tmp_path, lambda at: steps.append(at.step))
+
+    assert steps[0] == 1
+    told = [json.loads(line)["step"] for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
+    assert told == sorted(set(told))
+
+
+def test_every_tenth_step_and_the_last_one_are_written_as_json_lines(base, texts, tmp_path):
+    found = pretrain(settings(base), texts, tmp_path)
+
+    lines = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [*range(10, found.steps, 10), found.steps]
+    assert {line["steps"] for line in lines} == {found.steps}
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert lines[-1]["learning_rate"] < lines[1]["learning_rate"]
+
+
+def test_what_others_left_is_not_written_over(base, texts, tmp_path):
+    before = {file.name: file.read_bytes() for file in base.iterdir()}
+    with pytest.raises(PretrainingError, match="is the base model itself"):
+        pretrain(settings(base), texts, base)
+    with pytest.raises(PretrainingError, match="no pre-training left"):
+        pretrain(settings(base), texts, base.parent)
+    assert {file.name: file.read_bytes() for file in base.iterdir()} == before
+
+    (tmp_path / "pretraining.json.part").write_text("{")
+    pretrain(settings(base, epochs=1), texts, tmp_path)
+
+
+def test_one_process_at_a_time(base, texts, tmp_path):
+    def second(_: Step) -> None:
+        with pytest.raises(FolderInUseError, match="another process"):
+            pretrain(settings(base, epochs=1), texts, tmp_path)
+
+    pretrain(settings(base, epochs=1), texts, tmp_path, second)
 
 
 def test_masks_are_others_in_each_epoch_and_the_same_for_one_that_goes_on(base):
     special = PreTrainedTokenizerFast(
         tokenizer_file=str(base / "tokenizer.json"), mask_token="[MASK]", pad_token="[PAD]"
     )
-    masker = _Masker(special, mlm_probability=0.3)
+    masker = Masker(special, mlm_probability=0.3)
     batch = [{"input_ids": list(range(10, 40)), "token_type_ids": [0] * 30} for _ in range(4)]
 
     first, again, later = (masker([each | {"epoch": epoch} for each in batch])["labels"] for epoch in (0, 0, 1))
@@ -104,16 +169,52 @@ def test_what_cannot_be_done_is_said(base, texts, tmp_path):
         pretrain(settings(write_base(tmp_path / "other")), texts, tmp_path / "b")
 
 
-def test_command_reads_files_without_labels(base, tmp_path):
-    rows = [f'{{"Nr": "{at}", "Name": "red cat {at} game"}}' for at in range(40)]
-    (tmp_path / "shop.jsonl").write_text("\n".join(rows))
-    columns = ["--column", "product_id=Nr", "--column", "title=Name"]
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("shop") / "shop.jsonl"
+    file.write_text("\n".join(f'{{"Nr": "{at}", "Name": "red cat {at} game"}}' for at in range(40)))
+    return file
 
-    done = CliRunner().invoke(
-        app,
-        ["pretrain", str(tmp_path / "shop.jsonl"), "--out", str(tmp_path / "m"), "--base-model", str(base), *columns],
-    )
+
+COLUMNS = ["--column", "product_id=Nr", "--column", "title=Name"]
+
+
+def test_command_reads_files_without_labels(base, shop, tmp_path):
+    out = tmp_path / "[" / "b]"
+
+    done = CliRunner().invoke(app, ["pretrain", str(shop), "--out", str(out), "--base-model", str(base), *COLUMNS])
 
     assert done.exit_code == 0, done.output
     assert "loss per masked token" in " ".join(done.output.split())
-    assert json.loads((tmp_path / "m" / "pretraining.json").read_text())["result"]["texts"] == 40
+    assert f"--base-model {out}" in done.stdout
+    assert json.loads((out / "pretraining.json").read_text())["result"]["texts"] == 40
+
+
+def test_wrong_input_is_one_sentence(base, shop, tmp_path):
+    empty, taken = tmp_path / "empty.jsonl", tmp_path / "taken"
+    empty.touch()
+    taken.touch()
+
+    def told(*arguments: object) -> str:
+        done = CliRunner().invoke(app, ["pretrain", "--base-model", str(base), *map(str, arguments), *COLUMNS])
+        assert isinstance(done.exception, CommandError)
+        return str(done.exception)
+
+    assert "no such file" in told(tmp_path / "none.jsonl", "--out", tmp_path / "m")
+    assert "0 different texts" in told(empty, "--out", tmp_path / "m")
+    assert str(taken) in told(shop, "--out", taken)
+    assert str(taken) in told(shop, "--out", taken / "m")
+    assert "name=column" in told(shop, "--out", tmp_path / "m", "--column", "Name")
+    assert "is the base model itself" in told(shop, "--out", base)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_command_says_how_to_go_on(number, base, shop, tmp_path):
+    out = tmp_path / "m"
+    options = ["--out", str(out), "--base-model", str(base), "--epochs", "5000", *COLUMNS]
+
+    code, told = stopped_after("Reading the others", number, "pretrain", str(shop), *options)
+
+    assert code == 130
+    assert told[-1] == f"stopped; the same command goes on from the last checkpoint in {out}"
+    assert not any("Traceback" in line for line in told)

@@ -362,7 +362,8 @@ def test_head_rows_are_taken_over_by_name(base, data, teacher, tmp_path):
     for tag, at in prepared.schema.index.items():
         expected = before["head.weight"][old.index[tag]] if tag in old.index else fresh.weight[at]
         assert torch.equal(head.weight[at], expected), tag
-    write(tmp_path, "train", [r | {"tags": ["size:large"], "facets": ["size"]} for r in rows_of(data)])
+    for name in ("train", "validation"):
+        write(tmp_path, name, [r | {"tags": ["size:large"], "facets": ["size"]} for r in rows_of(data, name)])
     with pytest.raises(RecipeError, match="shares no tag"):
         prepare(chosen, tmp_path).model(chosen)
 

@@ -25,6 +25,7 @@ COMMANDS = [
     "demo",
     "evaluate",
     "learn-tag",
+    "pretrain",
     "publish",
     "release",
     "report",

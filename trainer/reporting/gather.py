@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from hangtag.bundle import Bundle, BundleError, load_bundle
+from hangtag.bundle import Bundle
 from hangtag.bundle.files import TOKENIZER
 from hangtag.engine import open_engine
 from hangtag.tagger import Tagger
@@ -19,6 +19,7 @@ from hangtag.tokens import ProductTokenizer
 from trainer.data.labelled import LabelledProduct, read_labelled
 from trainer.data.weak_labels import weakly_labelled
 from trainer.judging.evaluate import Evaluation, judge, scores_of
+from trainer.made_bundle import made_bundle
 from trainer.prepared import fingerprint_of
 from trainer.recipe import Recipe, Source
 from trainer.run_folder import Epoch, RunFolder
@@ -98,18 +99,17 @@ def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: No
     """Read a finished run and its files below `data`, and tag the validation products with its bundle.
 
     Raises:
-        RecipeError: `run` holds no finished run.
+        RecipeError: `run` holds no finished run, or its bundle is gone.
         LabelledFileError: a file is missing or has a bad line.
-        ReportError: the files or the bundle are not those of the run.
+        ReportError: the files are not those of the run.
     """
     folder = RunFolder(run)
     recipe, outcome = folder.recipe(), folder.outcome()
     on_stage("Reading the run and its files")
-    place, bundle = _bundle_of(run, outcome)
-    files = [data / name for source in recipe.sources for name in (*source.train, *source.validation)]
+    place, bundle = made_bundle(run, outcome)
     tokenizer = ProductTokenizer(Tokenizer.from_file(str(place / TOKENIZER)), recipe.max_tokens)
     sources = [_read(source, data, tokenizer) for source in recipe.sources]
-    if fingerprint_of(files) != bundle.manifest.data_fingerprint:
+    if fingerprint_of(recipe, data) != bundle.manifest.data_fingerprint:
         msg = f"the files below {data} are not those that {run} was made from: name the folder of that time with --data"
         raise ReportError(msg)
     on_stage("Tagging the validation products")
@@ -137,22 +137,6 @@ def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: No
         judge(tagger, products, logits),
         speed,
     )
-
-
-def _bundle_of(run: Path, outcome: dict[str, Any]) -> tuple[Path, Bundle]:
-    # The second: the run's folder was copied from elsewhere.
-    for place in (Path(outcome["bundle"]), run / "bundle"):
-        try:
-            bundle = load_bundle(place)
-        except BundleError:
-            continue
-        if bundle.version == outcome["version"]:
-            return place, bundle
-    msg = (
-        f"the bundle that {run} made (version {outcome['version'][:12]}) is not in {outcome['bundle']}: run the same "
-        "`hangtag train` again, it only makes the bundle anew"
-    )
-    raise ReportError(msg)
 
 
 def _read(source: Source, data: Path, tokenizer: ProductTokenizer) -> SourceProducts:

@@ -1,0 +1,90 @@
+"""Which epoch a run keeps, and when it ends: by the scores on the validation products."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
+
+from safetensors.torch import load_file
+
+from tests.integration.tiny_shop import recipe, write_base, write_data
+from trainer.fitting.fit import fit
+from trainer.prepared import prepare
+from trainer.recipe import Recipe
+from trainer.run_folder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return write_base(tmp_path_factory.mktemp("base"))
+
+
+def fitted(start: Recipe, data, folder, monkeypatch, *scores: float):
+    """Fit where the epochs have these scores: the model, each epoch's weights, and how many epochs there were."""
+    folder.mkdir()
+    prepared = prepare(start, data)
+    model = prepared.model(start)
+    told = iter(scores)
+    after = []
+
+    def score(*_):
+        after.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return {"color": next(told)}
+
+    monkeypatch.setattr("trainer.fitting.fit.facet_scores", score)
+    history = fit(model, prepared.train, prepared.validation, start, RunFolder(folder))
+    return model, after, len(history)
+
+
+def same(weights, others) -> bool:
+    return weights.keys() == others.keys() and all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+@pytest.mark.parametrize(
+    ("patience", "scores", "epochs", "best"),
+    [
+        (1, (0.5, 0.4, 0.9, 0.9), 2, 1),
+        (2, (0.5, 0.4, 0.6, 0.5, 0.5, 0.9), 5, 3),
+        (2, (0.5, 0.5, 0.5, 0.9), 3, 1),
+        (4, (0.1, 0.4, 0.3, 0.2), 4, 2),
+    ],
+    ids=["patience of 1", "a better one begins the count anew", "no worse is no better", "the last epoch ends it"],
+)
+def test_best_epoch_is_kept_and_patience_ends_the_run(
+    patience, scores, epochs, best, base, data, tmp_path, monkeypatch
+):
+    start = recipe(base, epochs=len(scores), patience=patience)
+
+    model, after, count = fitted(start, data, tmp_path / "run", monkeypatch, *scores)
+
+    assert count == epochs
+    assert same(after[best - 1], model.state_dict())
+    assert same(after[best - 1], load_file(tmp_path / "run" / "best.safetensors"))
+    assert not same(after[best - 1], after[best % epochs])
+    assert not (tmp_path / "run" / "resume.pt").exists()
+
+
+def test_last_epoch_is_kept_where_the_recipe_says_so(base, data, tmp_path, monkeypatch):
+    start = recipe(base, epochs=3, patience=3, keep="last")
+
+    model, after, count = fitted(start, data, tmp_path / "run", monkeypatch, 0.5, 0.9, 0.4)
+
+    assert count == 3
+    assert same(after[-1], model.state_dict())
+
+
+def test_training_too_fast_ends_with_the_epoch_before_it_went_wrong(base, data, tmp_path):
+    """The same with real scores: at this learning rate a later epoch is worse."""
+    start = recipe(base, epochs=20, patience=1, learning_rate=0.5, head_learning_rate=0.5, warmup=0.0)
+    prepared = prepare(start, data)
+    model = prepared.model(start)
+
+    history = fit(model, prepared.train, prepared.validation, start, RunFolder(tmp_path))
+
+    scores = [epoch.score for epoch in history]
+    assert 1 < len(scores) < 20
+    assert scores.index(max(scores)) == len(scores) - 2

@@ -1,0 +1,7 @@
+"""Continued pre-training: a base model reads a shop's texts, without labels, before it is fine-tuned."""
+
+from trainer.pretraining.pretrain import pretrain
+from trainer.pretraining.settings import PretrainingError, PretrainingSettings
+from trainer.pretraining.telling import Step
+
+__all__ = ["PretrainingError", "PretrainingSettings", "Step", "pretrain"]

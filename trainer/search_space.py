@@ -1,0 +1,137 @@
+"""What a search draws settings from."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import optuna
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from trainer.recipe import Recipe, RecipeError
+
+
+class Range(BaseModel):
+    """The values of a setting: from `low` to `high` (`log`: by their order of magnitude), or one of `choices`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
+    log: bool = False
+    choices: tuple[str | int | float, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if bool(self.choices) == (self.low is not None and self.high is not None):
+            msg = "give low and high, or choices"
+            raise ValueError(msg)
+        if self.low is not None and self.high is not None and self.low > self.high:
+            msg = f"low {self.low:g} is above high {self.high:g}"
+            raise ValueError(msg)
+        if self.log and self.low is not None and self.low <= 0:
+            msg = f"log needs a low above 0, not {self.low:g}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def ends(self) -> tuple[str | int | float, ...]:
+        """Values that are right if all are: the choices, or both ends."""
+        if self.low is None or self.high is None:
+            return self.choices
+        return self.low, self.high
+
+    def drawn(self, trial: optuna.Trial, name: str, *, whole: bool) -> Any:
+        """A value for this trial; a whole number where the setting is one."""
+        if self.low is None or self.high is None:
+            return trial.suggest_categorical(name, self.choices)
+        if whole:
+            return trial.suggest_int(name, int(self.low), int(self.high), log=self.log)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+Space = Mapping[str, Range]
+DEFAULT_SPACE: Space = {
+    "learning_rate": Range(low=3e-5, high=5e-4, log=True),
+    "head_learning_rate": Range(low=3e-4, high=5e-3, log=True),
+    "layer_decay": Range(low=0.7, high=1.0),
+    "label_smoothing": Range(low=0.0, high=0.15),
+    "augmentation.mistype_in": Range(low=0.0, high=0.4),
+}
+
+
+def read_space(path: Path) -> Space:
+    """Read a search space: a table per setting, dotted names in quotes (`["method.rank"]`).
+
+    Raises:
+        RecipeError: the file cannot be read or says what is no range.
+    """
+    try:
+        space = TypeAdapter(dict[str, Range]).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        msg = f"{path}: {error.strerror}"
+        raise RecipeError(msg) from error
+    except ValidationError as error:
+        msg = f'{path}: {_first(error)}; each setting has a table, dotted names in quotes: ["method.rank"]'
+        raise RecipeError(msg) from error
+    except ValueError as error:
+        msg = f"{path}: {error}"
+        raise RecipeError(msg) from error
+    if not space:
+        msg = f"{path} names no setting: give each a table with low and high, or choices"
+        raise RecipeError(msg)
+    return space
+
+
+def check_space(recipe: Recipe, space: Space) -> None:
+    """See that all that may be drawn fits the recipe.
+
+    Raises:
+        RecipeError: a name is no setting of it, or a value does not fit.
+    """
+    for at in range(max(len(each.ends) for each in space.values())):
+        with_settings(recipe, {name: each.ends[min(at, len(each.ends) - 1)] for name, each in space.items()})
+
+
+def drawn(recipe: Recipe, space: Space, trial: optuna.Trial) -> Recipe:
+    """The recipe with this trial's settings."""
+    settings = recipe.model_dump()
+    whole = {name for name in space if isinstance(_table(settings, name).get(_last(name)), int)}
+    return with_settings(recipe, {name: each.drawn(trial, name, whole=name in whole) for name, each in space.items()})
+
+
+def with_settings(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with settings changed, by dotted names.
+
+    Raises:
+        RecipeError: a name is no setting or a value does not fit.
+    """
+    settings = recipe.model_dump()
+    for name, value in changes.items():
+        place = _table(settings, name)
+        if _last(name) not in place:
+            msg = f"search space: {name!r} is no setting of this recipe"
+            raise RecipeError(msg)
+        place[_last(name)] = value
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        msg = f"search space: {_first(error)}"
+        raise RecipeError(msg) from error
+
+
+def _table(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    """The table that a dotted name's last part stands in; empty if there is none."""
+    place: Any = settings
+    for part in name.split(".")[:-1]:
+        place = place.get(part) if isinstance(place, dict) else None
+    return place if isinstance(place, dict) else {}
+
+
+def _last(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
