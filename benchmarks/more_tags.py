@@ -30,9 +30,9 @@ LATER = {"epochs": 2, "learning_rate": 5e-5, "head_learning_rate": 5e-4}
 WAYS: dict[str, tuple[dict[str, Any], bool]] = {
     "next to none": ({"fraction": 0.001}, False),
     "10 %": ({"fraction": 0.1}, False),
+    "10 %, the old bundle teaches": ({"fraction": 0.1}, True),
     "30 %": ({"fraction": 0.3}, False),
     "30 %, rare tags' all": ({"fraction": 0.3, "rare_up_to": 50}, False),
-    "30 %, rare tags' all, old bundle teaches": ({"fraction": 0.3, "rare_up_to": 50}, True),
 }
 
 
