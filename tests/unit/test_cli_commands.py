@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import orjson
@@ -171,6 +172,20 @@ def test_signals_stop_and_handlers_come_back(how: signal.Signals) -> None:
     with pytest.raises(Stopped, match=how.name), stopping():
         signal.raise_signal(how)
     assert signal.getsignal(how) is before
+
+
+def test_a_signal_that_a_finaliser_swallows_is_not_lost() -> None:
+    class Finalised:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def work() -> None:
+        with stopping():
+            Finalised()
+            Event().wait(10)
+
+    with pytest.raises(Stopped, match="SIGTERM"):
+        work()
 
 
 def test_a_dead_letter_shows_our_headers_only() -> None:
