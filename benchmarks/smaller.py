@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.runs import table, trained
-from trainer.comparing import Compared, compare_runs
+from trainer.choosing.comparing import Compared, compare_runs
 from trainer.data.labelled import read_labelled
 from trainer.recipe import Recipe
 

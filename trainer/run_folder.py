@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 
 from hangtag.schema import TagSchema
 from hangtag.wide import Wide
+from trainer.files.whole_file import write_text, write_whole
 from trainer.recipe import Recipe, RecipeError
-from trainer.whole_file import write_text, write_whole
 from trainer.wide.settings import WideSettings
 
 

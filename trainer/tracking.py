@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
+from trainer.files.json_lines import append_line, keep_lines
 from trainer.fitting.epochs import Progress
-from trainer.json_lines import append_line, keep_lines
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
 

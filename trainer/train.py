@@ -16,12 +16,12 @@ from hangtag.tagger import Tagger
 from hangtag.thresholds import Calibration, Cut, Thresholds
 from hangtag.wide import Wide
 from trainer.exporting.export import ExportError, export
+from trainer.files.folder_lock import locked
 from trainer.fitting.epochs import Progress
 from trainer.fitting.fit import fit
 from trainer.fitting.predict import predict
 from trainer.fitting.processes import Processes
 from trainer.fitting.scores import facet_scores
-from trainer.folder_lock import locked
 from trainer.judging.calibration import fit_calibration
 from trainer.judging.cross_fit import cross_fitted
 from trainer.judging.decide import decide

@@ -31,8 +31,8 @@ def pretrain(
     try:
         from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415 (torch loads only for those who train)
         from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
         from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
-        from trainer.folder_lock import FolderInUseError  # noqa: PLC0415
         from trainer.pretraining import PretrainingError, PretrainingSettings, Step  # noqa: PLC0415
         from trainer.pretraining import pretrain as go_on  # noqa: PLC0415
     except ImportError as error:

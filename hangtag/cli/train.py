@@ -54,9 +54,9 @@ def train(
         from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
         from trainer.data.labelled import LabelledFileError  # noqa: PLC0415
         from trainer.exporting.export import ExportError  # noqa: PLC0415
+        from trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
         from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
         from trainer.fitting.epochs import DivergedError  # noqa: PLC0415
-        from trainer.folder_lock import FolderInUseError  # noqa: PLC0415
         from trainer.recipe import Recipe, RecipeError, Source  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"

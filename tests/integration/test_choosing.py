@@ -16,14 +16,14 @@ from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
 from tests.integration.stopped_command import stopped_after
 from tests.integration.tiny_shop import recipe, write_base, write_data
+from trainer.choosing.tuning import Range, read_space, tune, with_settings
 from trainer.exporting.export import ExportError
 from trainer.exporting.quantize import quantised_table
+from trainer.files.folder_lock import FolderInUseError
 from trainer.fitting.base_model import BaseModelError
-from trainer.folder_lock import FolderInUseError
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import RunFolder
 from trainer.train import train
-from trainer.tuning import Range, read_space, tune, with_settings
 
 SPACE = {"learning_rate": Range(low=1e-7, high=1e-2, log=True), "head_learning_rate": Range(choices=(1e-7, 1e-2))}
 

@@ -20,8 +20,8 @@ from tests.integration.stopped_command import stopped_after
 from tests.integration.tiny_shop import recipe, write_base, write_data
 from trainer.data.columns import Columns
 from trainer.data.labelled import read_labelled
+from trainer.files.folder_lock import FolderInUseError
 from trainer.fitting.base_model import BaseModelError
-from trainer.folder_lock import FolderInUseError
 from trainer.pretraining import PretrainingError, PretrainingSettings, Step, pretrain
 from trainer.pretraining.masking import Masker
 from trainer.train import train

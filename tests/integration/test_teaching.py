@@ -21,6 +21,7 @@ from hangtag.cli.app import app
 from hangtag.tagset import ScoredTag, Source, TagSet
 from hangtag.thresholds import Band
 from tests.integration.tiny_shop import recipe, write_base, write_data
+from trainer.choosing.tuning import Range, _held_out, tune
 from trainer.data.columns import Columns
 from trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
 from trainer.fitting.epochs import Progress
@@ -34,7 +35,6 @@ from trainer.teaching.settings import Distillation, PseudoLabels
 from trainer.teaching.soft_targets import soft_targets
 from trainer.teaching.teachers import opened_teachers
 from trainer.train import Watcher, train
-from trainer.tuning import Range, _held_out, tune
 
 
 @pytest.fixture(scope="module")

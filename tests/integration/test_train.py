@@ -19,8 +19,8 @@ from hangtag.cli.app import app
 from hangtag.engine import open_engine
 from tests.integration.tiny_shop import COLORS, recipe, write_base, write_data
 from trainer.data.labelled import read_labelled
+from trainer.files.folder_lock import FolderInUseError, locked
 from trainer.fitting.epochs import DivergedError, Progress
-from trainer.folder_lock import FolderInUseError, locked
 from trainer.recipe import RecipeError
 from trainer.train import Watcher, train
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hangtag.product_text import ProductText
+from trainer.files.whole_file import write_text
 from trainer.fitting.base_model import STARTER
 from trainer.pretraining.settings import PretrainingError, PretrainingSettings
-from trainer.whole_file import write_text
 
 _ABOUT = "pretraining.json"
 

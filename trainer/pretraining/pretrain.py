@@ -11,9 +11,9 @@ from transformers import BertForMaskedLM, PreTrainedTokenizerFast, PrinterCallba
 
 from hangtag.product_text import ProductText
 from hangtag.tokens import ProductTokenizer
+from trainer.files.folder_lock import locked
 from trainer.fitting.base_model import BaseModelError, resolve_base_model
 from trainer.fitting.model import load_encoder
-from trainer.folder_lock import locked
 from trainer.pretraining.folder import Pretrained, checkpoints_of, claim, finish, last_whole
 from trainer.pretraining.masking import Masker, epochs_of
 from trainer.pretraining.settings import PretrainingError, PretrainingSettings

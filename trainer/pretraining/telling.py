@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from trainer.json_lines import append_line, keep_lines
+from trainer.files.json_lines import append_line, keep_lines
 
 
 @dataclass(frozen=True, slots=True)

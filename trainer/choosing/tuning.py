@@ -9,15 +9,15 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from trainer.choosing.search_space import DEFAULT_SPACE, Range, Space, check_space, drawn, read_space, with_settings
+from trainer.choosing.study_folder import BEFORE_PRUNING, StudyFolder
 from trainer.data.examples import examples_of
+from trainer.files.folder_lock import locked
 from trainer.fitting.epochs import Progress
 from trainer.fitting.fit import fit
-from trainer.folder_lock import locked
 from trainer.prepared import Prepared, fingerprint_of, prepare
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
-from trainer.search_space import DEFAULT_SPACE, Range, Space, check_space, drawn, read_space, with_settings
-from trainer.study_folder import BEFORE_PRUNING, StudyFolder
 from trainer.tracking import Tracking
 
 __all__ = ["DEFAULT_SPACE", "Range", "Space", "Trial", "Tuned", "read_space", "tune", "with_settings"]

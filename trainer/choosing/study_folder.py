@@ -11,9 +11,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from trainer.files.whole_file import write_text
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import RunFolder
-from trainer.whole_file import write_text
 
 # Trials that run to their end before others are measured against them.
 BEFORE_PRUNING = 4

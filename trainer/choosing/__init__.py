@@ -1,0 +1,1 @@
+"""Which settings, and which of several runs."""

@@ -1,0 +1,1 @@
+"""Files and folders that a kill leaves whole."""
