@@ -79,6 +79,7 @@ def test_every_promised_part_is_there(made):
     *_, html = made
 
     assert html.count("<svg") >= 5
+    assert re.search(r"on unseen products [\d.]+ % \([\d.]+ % before calibration\)", html)
     for word in ("Learning", "aseline", "alibration", "AUTO", "mistake", "cost", ">red<", ">cat<"):
         assert word.lower() in html.lower(), word
 

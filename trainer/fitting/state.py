@@ -74,7 +74,9 @@ class State:
         """Go on from the run's checkpoint, if it has one: its finished epochs, and how far into the next it is."""
         if not run.resume.is_file():
             return (run.history() if run.best.is_file() else []), NOT_CUT
-        saved: dict[str, Any] = torch.load(run.resume, weights_only=True)
+        # Onto this process's own device: each of several on one machine has another.
+        device = next(self.model.parameters()).device
+        saved: dict[str, Any] = torch.load(run.resume, map_location=device, weights_only=True)
         for field in fields(self):
             getattr(self, field.name).load_state_dict(saved[field.name])
         return [Epoch(**epoch) for epoch in saved["history"]], Cut(**saved["cut"])

@@ -43,6 +43,7 @@ def page_of(
         price=price,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         promise=promise,
+        calibrated_apart=any(source.calibration for source in gathered.recipe.sources),
         cross_fitted=metrics.get("cross_fitted", {}),
         cuts=gathered.bundle.thresholds.tags,
         curves=Markup(plots.learning_curves(gathered.history)),  # noqa: S704 (drawn by us)

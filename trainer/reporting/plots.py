@@ -60,7 +60,7 @@ def reliability(findings: Findings) -> str:
         figure, axes = _square()
         axes.plot([0, 100], [0, 100], color=_GREY, linestyle="--", linewidth=1)
         axes.plot(100 * confidence, 100 * right, color=_BLUE, marker="o", markersize=4)
-        axes.set(xlabel="confidence, %", ylabel="right, %", xlim=(0, 101), ylim=(0, 102))
+        axes.set(xlabel="confidence, %", ylabel="right, %", xlim=(0, 100.5), ylim=(0, 100.5))
         return _svg(figure, f"{findings.facet.name}: confidence against the share of right tags")
 
 
@@ -90,8 +90,8 @@ def precision_coverage(findings: Findings, promised: float | None) -> str:
         axes.set(
             xlabel="products told, %" if findings.is_single else "true tags found, %",
             ylabel="right, %",
-            xlim=(0, 101),
-            ylim=(max(0.0, min(lowest) - 3), 101),
+            xlim=(0, 100.5),
+            ylim=(max(0.0, min(lowest) - 3), 100.5),
         )
         axes.legend(loc="lower left", fontsize=9)
         return _svg(figure, f"{findings.facet.name}: precision against coverage")
