@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.plain_console import plain_console
 from hangtag.cli.stopping import Stopped, stopping
 
 if TYPE_CHECKING:  # these bring scikit-learn with them
@@ -49,7 +48,7 @@ def release(
 
     Example: hangtag release runs/new/bundle --against runs/shop/bundle --data validation.jsonl --to bundles/shop
     """
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     try:
         from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
         from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
@@ -91,11 +90,12 @@ def release(
     if verdict.refused:
         raise typer.Exit(1)
     if to is not None:
-        Console(soft_wrap=True, markup=False).print(f"{candidate} is now in {to}; what was there before: {to}.previous")
+        there = f"{candidate} is now in {to}; what was there before: {to}.previous"
+        plain_console().print(there, soft_wrap=True)
 
 
 def _print(verdict: "Verdict") -> None:
-    console = Console()
+    console = plain_console()
     compared = verdict.compared
     table = Table("facet", "products", "F1 now", "candidate", "difference", "macro F1", "AUTO tags", "right")
     for facet in compared.facets:
@@ -117,25 +117,27 @@ def _print(verdict: "Verdict") -> None:
     console.print(covered)
     tags = sorted((tag for facet in compared.facets for tag in facet.tags), key=lambda each: each.f1.points)
     console.print(_tags("lose", [tag for tag in tags if tag.f1.points < 0][:_SHOWN]))
-    console.print(_tags("gain", [tag for tag in reversed(tags) if tag.f1.points > 0][:_SHOWN]))
+    known = [tag for tag in reversed(tags) if tag.tag not in verdict.new]
+    console.print(_tags("gain", [tag for tag in known if tag.f1.points > 0][:_SHOWN]))
+    if verdict.new:
+        learnt = sorted((tag for tag in tags if tag.tag in verdict.new), key=lambda tag: tag.f1.candidate)
+        console.print(_tags("are new, the worst first", learnt[:_SHOWN]))
     if compared.shared is not None:
         console.print(f"tags that both know: mean F1 {_told(compared.shared)}")
     now, new = verdict.megabytes
     console.print(f"speed {verdict.speed:.2f} of the current one's; {new:.1f} MB, now {now:.1f}")
     console.print(f"tags: {len(verdict.new)} new, {len(verdict.missing)} gone")
     for warning in verdict.warnings:
-        console.print(f"[yellow]warning[/] {escape(warning)}")
+        console.print(f"warning: {warning}", soft_wrap=True)
     for reason in verdict.refused:
-        console.print(f"[red]refused[/] {escape(reason)}")
-    console.print("[red bold]REFUSED[/]" if verdict.refused else "[green bold]PASSED[/]")
+        console.print(f"refused: {reason}", soft_wrap=True)
+    console.print("REFUSED" if verdict.refused else "PASSED", style="red bold" if verdict.refused else "green bold")
 
 
 def _tags(title: str, tags: "list[TagDifference]") -> Table:
     table = Table("tag", "support", "F1 now", "candidate", "difference", title=f"tags that {title}")
     for tag in tags:
-        table.add_row(
-            escape(tag.tag), str(tag.support), f"{tag.f1.current:.1f}", f"{tag.f1.candidate:.1f}", _told(tag.f1)
-        )
+        table.add_row(tag.tag, str(tag.support), f"{tag.f1.current:.1f}", f"{tag.f1.candidate:.1f}", _told(tag.f1))
     return table
 
 
