@@ -3,9 +3,9 @@
     python -m benchmarks.unlabelled ../shared/data/fashion-*.jsonl.gz --labelled 500 --runs runs/unlabelled
 
 A quarter of the products is kept to test with and 15 % to set thresholds with (near duplicates on one side); of the
-others so many keep their labels. Every run sees as many products in all, so that none has trained for longer. Mean and
-spread (the largest less the smallest) over the seeds, each of which draws its own labelled products. Runs are kept in
---runs: the same command goes on where it stopped. Prints a table, then JSON.
+others so many keep their labels. Every run passes as often over these; of the products without labels as many come on
+top in each epoch. Mean and spread (the largest less the smallest) over the seeds, each of which draws its own labelled
+products. Runs are kept in --runs: the same command goes on where it stopped. Prints a table, then JSON.
 """
 
 import argparse
@@ -20,7 +20,6 @@ from hangtag.settings import ModelSettings
 from hangtag.tagger import open_tagger
 from trainer.data.labelled import LabelledProduct
 from trainer.judging.evaluate import evaluate
-from trainer.prepared import prepare
 from trainer.pretraining import PretrainingSettings, pretrain
 from trainer.recipe import Recipe
 
@@ -37,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", help="labelled files")
     parser.add_argument("--labelled", type=int, default=500, help="products that keep their labels")
-    parser.add_argument("--seen", type=int, default=15_000, help="products that a run sees, over all its epochs")
+    parser.add_argument("--epochs", type=int, default=18, help="passes over the labelled products")
     parser.add_argument("--runs", type=Path, required=True, help="folder that runs are kept in")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
@@ -77,15 +76,15 @@ def bundles(parts: dict[str, list[LabelledProduct]], arguments: argparse.Namespa
     few = {"train": ["few.jsonl"], "validation": ["validation.jsonl"]}
 
     def run(name: str, **settings: Any) -> Path:
-        recipe = Recipe.model_validate({"sources": [few], "seed": seed} | COMMON | settings)
-        epochs = max(1, round(arguments.seen / prepare(recipe, data).train.size))
-        return trained(recipe.model_copy(update={"epochs": epochs}), data, data / name)
+        shared = {"sources": [few], "seed": seed, "epochs": arguments.epochs}
+        return trained(Recipe.model_validate(shared | COMMON | settings), data, data / name)
 
     alone = run("alone")
     base = data / "pretrained"
     pretrain(PretrainingSettings(max_tokens=64, seed=seed), [product.text for product in drawn], base)
-    every = {"sources": [few, BARE]}
-    pseudo = {"sources": [few, BARE | {"pseudo_labels": True}]}
+    bare = BARE | {"fraction": min(1.0, arguments.labelled / (len(drawn) - arguments.labelled))}
+    every = {"sources": [few, bare]}
+    pseudo = {"sources": [few, bare | {"pseudo_labels": True}]}
     teachers = {"teachers": [str(alone)]}
     return {
         ALONE: alone,

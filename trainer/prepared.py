@@ -21,7 +21,7 @@ from trainer.data.weak_labels import weakly_labelled
 from trainer.exporting.export import ExportError, encoder_config_of
 from trainer.fitting.base_model import resolve_base_model
 from trainer.fitting.model import TagModel, keep_layers, load_encoder
-from trainer.recipe import Recipe, RecipeError
+from trainer.recipe import Recipe, RecipeError, reasons_of
 from trainer.run_folder import RunFolder
 from trainer.teaching.pseudo_labels import pseudo_labelled
 from trainer.teaching.soft_targets import soft_targets
@@ -86,10 +86,9 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         LabelledFileError: a file is missing or has a bad line.
         BaseModelError: the base model cannot be loaded.
     """
-    train = [
-        weakly_labelled(read_labelled([data / name for name in source.train], source.columns), source)
-        for source in recipe.sources
-    ]
+    read = [read_labelled([data / name for name in source.train], source.columns) for source in recipe.sources]
+    _check_taught(recipe, read)
+    train = [weakly_labelled(products, source) for products, source in zip(read, recipe.sources, strict=True)]
     labelled = _labels(train)
     train = _with_pseudo_labels(train, recipe)
     validation, calibration = (
@@ -100,8 +99,12 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         ]
         for part in ("validation", "calibration")
     )
-    if not validation or not all(train):
-        msg = "a run needs training products in every source and validation products: name validation files"
+    for source, its_products in zip(recipe.sources, train, strict=True):
+        if not its_products:
+            msg = f"there is no training product in {', '.join(source.train)}"
+            raise RecipeError(msg)
+    if not validation:
+        msg = "there is no validation product: name files with --validation, or in the recipe's sources"
         raise RecipeError(msg)
     products = [product for source in train for product in source]
     schema = schema_of(recipe, products)
@@ -127,6 +130,16 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
     )
 
 
+def _check_taught(recipe: Recipe, sources: list[list[LabelledProduct]]) -> None:
+    """A slip of the pen in `assume` or `named_by` must not become a tag, or a facet, that is served."""
+    known = {tag for products in sources for product in products for tag in product.tags}
+    for source in recipe.sources:
+        for tag in (*source.assume, *(tag for group in source.named_by for tag in group.tags)):
+            if tag not in known and tag.split(":", 1)[0] not in recipe.facets:
+                msg = f"assume or named_by tells of {tag!r}, which no product carries and no table of [facets] has"
+                raise RecipeError(msg)
+
+
 def _check_judges(part: str, products: list[LabelledProduct], schema: TagSchema) -> None:
     judged = sum(bool(product.facets & schema.slices.keys()) for product in products)
     if judged < _FEWEST_JUDGED:
@@ -145,8 +158,7 @@ def _check_exportable(config: dict[str, Any], tokenizer: ProductTokenizer, recip
     except ExportError as error:
         raise RecipeError(str(error)) from error
     except ValidationError as error:
-        reasons = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors(include_url=False))
-        msg = f"base model {recipe.base_model}: {reasons}"
+        msg = f"base model {recipe.base_model}: {reasons_of(error)}"
         raise RecipeError(msg) from error
 
 

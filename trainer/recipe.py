@@ -1,11 +1,13 @@
 """Training settings: data that is saved with every run and with the bundle it makes."""
 
 import tomllib
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from hangtag.schema import FacetKind, Rule
 from trainer.data.columns import Columns
@@ -29,6 +31,21 @@ _NOT_OF_TRAINING = {
 
 class RecipeError(ValueError):
     """The recipe cannot be used; the message says which setting and what would be right."""
+
+
+def reasons_of(error: ValidationError) -> str:
+    """What pydantic found wrong, in one line: where, what; a setting that is unknown with the one it may be."""
+    return "; ".join(map(_reason, error.errors(include_url=False, include_input=False)))
+
+
+def _reason(found: ErrorDetails) -> str:
+    place = ".".join(map(str, found["loc"]))
+    if found["type"] == "extra_forbidden":
+        known = [*Recipe.model_fields, *Source.model_fields, *Augmentation.model_fields, *FacetSettings.model_fields]
+        close = get_close_matches(str(found["loc"][-1]), known, n=1)
+        return f"there is no setting {place!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+    told = found["msg"].removeprefix("Value error, ")
+    return f"{place}: {told}" if place else told
 
 
 class _Settings(BaseModel):
@@ -219,6 +236,9 @@ class Recipe(_Settings):
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             msg = f"{path}: {error.strerror}"
+            raise RecipeError(msg) from error
+        except ValidationError as error:
+            msg = f"{path}: {reasons_of(error)}"
             raise RecipeError(msg) from error
         except ValueError as error:
             msg = f"{path}: {error}"

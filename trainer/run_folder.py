@@ -118,6 +118,8 @@ class RunFolder:
             outcome: dict[str, Any] = json.loads(self._outcome.read_text(encoding="utf-8"))
         except OSError as error:
             msg = f"{self.path} holds no finished run: let `hangtag train` finish it"
+            if self.is_trained:
+                msg = f"{self.path} holds a run without a bundle: train it without --no-bundle, the weights are kept"
             raise RecipeError(msg) from error
         except ValueError as error:
             msg = f"{self._outcome} cannot be read ({error}): let `hangtag train` make the bundle again"

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hangtag.bundle import EncoderConfig, Manifest, Weights, load_bundle, write_bundle
+from hangtag.bundle import EncoderConfig, Manifest, Weights, check_place, load_bundle, write_bundle
 from hangtag.decoding import Logits
 from hangtag.engine import open_engine
 from hangtag.schema import TagSchema
@@ -74,6 +74,8 @@ def train(
             "lora, or train without a bundle (--no-bundle) to compare"
         )
         raise RecipeError(msg)
+    if bundle is not None:
+        check_place(bundle)  # before hours of training, not after them
     processes = Processes()
     watcher = watcher if watcher and processes.is_first else Watcher()
     with locked(run) if processes.is_first else nullcontext():

@@ -7,7 +7,7 @@ from hangtag.bundle.files import STARTER
 from hangtag.bundle.load import load_bundle, read_manifest
 from hangtag.bundle.manifest import Manifest
 from hangtag.bundle.weights import Layer, Linear, Norm, Table, Weights
-from hangtag.bundle.write import copy_bundle, write_bundle
+from hangtag.bundle.write import check_place, copy_bundle, write_bundle
 
 __all__ = [
     "STARTER",
@@ -20,6 +20,7 @@ __all__ = [
     "Norm",
     "Table",
     "Weights",
+    "check_place",
     "copy_bundle",
     "load_bundle",
     "read_manifest",

@@ -46,7 +46,7 @@ def write_bundle(
         OSError: the disk.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would follow a link that stands for the folder)
-    _check_place(folder)
+    check_place(folder)
     check_fit(schema, thresholds, calibration)
     content = {
         SCHEMA: schema.to_json().encode(),
@@ -89,7 +89,7 @@ def copy_bundle(source: Path, folder: Path, keep: Path | None = None) -> None:
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 (likewise)
     for place in (folder, keep):
         if place is not None:
-            _check_place(place)
+            check_place(place)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -105,7 +105,12 @@ def copy_bundle(source: Path, folder: Path, keep: Path | None = None) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _check_place(folder: Path) -> None:
+def check_place(folder: Path) -> None:
+    """See that a bundle may be written to this folder: nothing is there, or nothing but a bundle.
+
+    Raises:
+        BundleError: something else is there.
+    """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         msg = f"bundle {folder}: is no folder; name another place"
         raise BundleError(msg)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.table import Table
 
 from hangtag.cli.errors import CommandError
 from hangtag.cli.plain_console import plain_console
 from hangtag.cli.step_bar import StepBar
 from hangtag.cli.stopping import Stopped, stopping
+from hangtag.cli.tables import make_table
 
 if TYPE_CHECKING:  # these bring torch with them
     from trainer.choosing.tuning import Trial
@@ -88,7 +88,7 @@ def tune(
     except Stopped:
         console.print(f"stopped; the same command goes on with the study in {study}", soft_wrap=True)
         raise typer.Exit(130) from None
-    table = Table("trial", "state", "score", "settings")
+    table = make_table("trial", "state", "score", "settings")
     for trial in sorted(found.trials, key=lambda each: -(each.score or 0)):
         score = "" if trial.score is None else f"{100 * trial.score:.2f}"
         table.add_row(str(trial.number), trial.state, score, _settings(trial))
@@ -142,7 +142,7 @@ def compare(
     if as_json:
         sys.stdout.write(orjson.dumps([each.to_json() for each in found], option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    table = Table("", *(each.run for each in found))
+    table = make_table("", *(each.run for each in found))
     for facet in dict.fromkeys(facet for each in found for facet in each.f1):
         table.add_row(f"{facet}: F1", *(_percent(each.f1.get(facet)) for each in found))
         table.add_row(f"{facet}: AUTO coverage", *(_percent(each.auto_coverage.get(facet)) for each in found))

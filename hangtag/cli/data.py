@@ -14,6 +14,7 @@ from hangtag.cli.errors import CommandError
 from hangtag.cli.plain_console import plain_console
 from hangtag.cli.step_bar import StepBar
 from hangtag.cli.stopping import Stopped, stopping
+from hangtag.cli.tables import make_table
 
 if TYPE_CHECKING:  # these bring scikit-learn and more with them
     from trainer.data.check import DataCheck
@@ -110,7 +111,7 @@ def split(
                 msg = f"{bad[0]} ({len(bad)} bad rows): mend or remove them; `hangtag data check` lists all"
                 raise CommandError(msg)
             report = write_split(out, rows, split_rows(rows, settings, tell), zipped=gz, inputs=files)
-    table = Table("part", "products", "tags it lacks")
+    table = make_table("part", "products", "tags it lacks")
     for name, count in report["products"].items():
         table.add_row(name, f"{count:,}", str(len(report["missing"][name])))
     console = plain_console()
@@ -218,7 +219,7 @@ def _plain(value: str) -> Text:
 
 
 def _bad_rows(bad: Sequence["BadRow"], title: str) -> Table:
-    table = Table("file", "line", "what is wrong", title=title)
+    table = make_table("file", "line", "what is wrong", title=title)
     for each in bad[:_SHOWN]:
         table.add_row(_plain(each.file.name), str(each.line), _plain(each.reason))
     return table
@@ -228,7 +229,7 @@ def _print_check(found: "DataCheck", fewest: int) -> None:
     console = plain_console()
     if found.bad:
         console.print(_bad_rows(found.bad, "bad rows"))
-    facets = Table("facet", "labelled", "none", "several", "tags", f"below {fewest}", "largest", "evenness")
+    facets = make_table("facet", "labelled", "none", "several", "tags", f"below {fewest}", "largest", "evenness")
     for name, facet in found.balance.items():
         rare = sum(count < fewest for count in facet.tags.values())
         counts = (facet.labelled, facet.none, facet.several, len(facet.tags), rare)
@@ -236,7 +237,7 @@ def _print_check(found: "DataCheck", fewest: int) -> None:
             _plain(name), *(f"{each:,}" for each in counts), f"{facet.largest_share:.0%}", f"{facet.evenness:.2f}"
         )
     console.print(facets)
-    summary = Table("finding", "count", "what it means", show_header=False)
+    summary = make_table("finding", "count", "what it means", show_header=False)
     near, exact = len(found.duplicates.near), sum(len(group) - 1 for group in found.duplicates.exact)
     named = sum(conflict.is_named for conflict in found.conflicts)
     full, most = found.duplicates.full, found.duplicates.most
@@ -264,7 +265,7 @@ def _print_noise(rows: Sequence["LabelledRow"], bad: Sequence["BadRow"], found: 
     console = plain_console()
     if bad:
         console.print(_bad_rows(bad, f"{len(bad):,} bad rows are left out"))
-    table = Table("file", "line", "product", "facet", "given", "more likely", "probability of given")
+    table = make_table("file", "line", "product", "facet", "given", "more likely", "probability of given")
     for each in found.suspicions[:top]:
         row = rows[each.place]
         names = [name.split(":", 1)[-1] or "none" for name in (each.given, each.suggested)]

@@ -36,6 +36,9 @@ def learn_tag(
     if (examples is None) == (not description):
         msg = "name either --examples or a --description"
         raise typer.BadParameter(msg)
+    if bundle != "starter" and Path(bundle).resolve() == out.resolve():
+        msg = f"--out {out} is the bundle itself, of which nothing would be left: name another folder"
+        raise typer.BadParameter(msg)
     console = plain_console(stderr=True)
     try:
         from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from hangtag.cli.errors import CommandError
 from hangtag.cli.plain_console import plain_console
 from hangtag.cli.step_bar import StepBar
 from hangtag.cli.stopping import Stopped, stopping
+from hangtag.cli.tables import make_table
 
 
 def pretrain(
@@ -29,6 +29,8 @@ def pretrain(
     Example: hangtag pretrain shop.jsonl --out models/shop, then hangtag train ... --base-model models/shop
     """
     try:
+        from safetensors import SafetensorError  # noqa: PLC0415
+
         from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415 (torch loads only for those who train)
         from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
         from trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
@@ -62,10 +64,15 @@ def pretrain(
     except OSError as error:
         msg = f"{error.filename or out}: {error.strerror or error}"
         raise CommandError(msg) from error
+    except SafetensorError as error:  # what it says of a full disk
+        msg = f"{out}: {error}; the same command goes on from the last checkpoint"
+        raise CommandError(msg) from error
     except Stopped:
         console.print(f"stopped; the same command goes on from the last checkpoint in {out}", soft_wrap=True)
         raise typer.Exit(130) from None
-    table = Table("texts", "steps", "before", "after", title="loss per masked token, on texts that it has not read")
+    table = make_table(
+        "texts", "steps", "before", "after", title="loss per masked token, on texts that it has not read"
+    )
     table.add_row(f"{found.texts:,}", f"{found.steps:,}", f"{found.loss_before:.3f}", f"{found.loss_after:.3f}")
     stdout = plain_console()
     stdout.print(table)

@@ -10,6 +10,7 @@ from rich.table import Table
 from hangtag.cli.errors import CommandError
 from hangtag.cli.plain_console import plain_console
 from hangtag.cli.stopping import Stopped, stopping
+from hangtag.cli.tables import make_table
 
 if TYPE_CHECKING:  # these bring scikit-learn with them
     from trainer.releasing.compare import Difference, TagDifference
@@ -56,7 +57,7 @@ def release(
     except ImportError as error:
         msg = f"{error}; releasing needs more packages: pip install 'hangtag[train]'"
         raise CommandError(msg) from error
-    from hangtag.bundle import STARTER, copy_bundle  # noqa: PLC0415
+    from hangtag.bundle import STARTER, check_place, copy_bundle, load_bundle  # noqa: PLC0415
     from hangtag.settings import ModelSettings  # noqa: PLC0415
     from hangtag.tagger import open_tagger  # noqa: PLC0415
 
@@ -72,6 +73,8 @@ def release(
     )
     try:
         with stopping(), console.status("reading") as status:
+            if to is not None:
+                check_place(to)
             products = read_labelled(data, Columns.read(None, column or ()))
             folders = (STARTER if against == "starter" else Path(against), candidate)
             current, offered = (open_tagger(ModelSettings(bundle=str(folder), engine="cpu")) for folder in folders)
@@ -79,8 +82,16 @@ def release(
             verdict = judge_release(current, offered, products, (sizes[0], sizes[1]), limits, status.update)
             if json is not None:
                 json.write_bytes(orjson.dumps(verdict.to_json(), option=orjson.OPT_INDENT_2))
+            released = ""
             if to is not None and not verdict.refused:
-                copy_bundle(candidate, to, to.with_name(to.name + ".previous"))
+                before = load_bundle(to).version if (to / "manifest.json").is_file() else None
+                previous = to.with_name(to.name + ".previous")
+                if before == offered.bundle.version:
+                    released = f"{to} has this version already; nothing was changed"
+                else:
+                    copy_bundle(candidate, to, previous)
+                    kept = f"; what was there before: {previous}" if before else ""
+                    released = f"{candidate} is now in {to}{kept}"
     except (ColumnsError, LabelledFileError, OSError, ValueError) as error:
         raise CommandError(str(error)) from error
     except Stopped:
@@ -89,15 +100,14 @@ def release(
     _print(verdict)
     if verdict.refused:
         raise typer.Exit(1)
-    if to is not None:
-        there = f"{candidate} is now in {to}; what was there before: {to}.previous"
-        plain_console().print(there, soft_wrap=True)
+    if released:
+        plain_console().print(released, soft_wrap=True)
 
 
 def _print(verdict: "Verdict") -> None:
     console = plain_console()
     compared = verdict.compared
-    table = Table("facet", "products", "F1 now", "candidate", "difference", "macro F1", "AUTO tags", "right")
+    table = make_table("facet", "products", "F1 now", "candidate", "difference", "macro F1", "AUTO tags", "right")
     for facet in compared.facets:
         served = compared.served[facet.facet]
         table.add_row(
@@ -111,7 +121,7 @@ def _print(verdict: "Verdict") -> None:
             f"{served.right / served.tags:.1%}" if served.tags else "",
         )
     console.print(table)
-    covered = Table("facet", "AUTO now", "candidate", title="of all the products")
+    covered = make_table("facet", "AUTO now", "candidate", title="of all the products")
     for name, shares in compared.coverage.items():
         covered.add_row(name, *(f"{share:.1%}" for share in shares))
     console.print(covered)
@@ -135,7 +145,7 @@ def _print(verdict: "Verdict") -> None:
 
 
 def _tags(title: str, tags: "list[TagDifference]") -> Table:
-    table = Table("tag", "support", "F1 now", "candidate", "difference", title=f"tags that {title}")
+    table = make_table("tag", "support", "F1 now", "candidate", "difference", title=f"tags that {title}")
     for tag in tags:
         table.add_row(tag.tag, str(tag.support), f"{tag.f1.current:.1f}", f"{tag.f1.candidate:.1f}", _told(tag.f1))
     return table

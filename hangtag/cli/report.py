@@ -49,7 +49,7 @@ def report(
             written = write_report(
                 run, data, out, with_baselines=not no_baselines, core_hour_price=core_hour, on_stage=tell
             )
-    except (RecipeError, LabelledFileError, ReportError) as error:
+    except (RecipeError, LabelledFileError, ReportError, OSError) as error:
         raise CommandError(str(error)) from error
     except Stopped:
         console.print("stopped; the same command starts again, with the baselines that are finished")

@@ -14,6 +14,7 @@ from hangtag.cli.errors import CommandError
 from hangtag.cli.plain_console import plain_console
 from hangtag.cli.step_bar import StepBar
 from hangtag.cli.stopping import Stopped, stopping
+from hangtag.cli.tables import make_table
 
 if TYPE_CHECKING:  # these bring torch and scikit-learn with them
     from trainer.fitting.epochs import Progress as Step
@@ -64,6 +65,9 @@ def train(
     if (recipe is None) == (not files):
         msg = "name either labelled files (with --validation) or a --recipe"
         raise typer.BadParameter(msg)
+    if recipe is not None and (validation or column):
+        msg = "--validation and --column go with files; a recipe names them in [[sources]]"
+        raise typer.BadParameter(msg)
     console = plain_console(stderr=True)
     try:
         if recipe is not None:
@@ -87,9 +91,11 @@ def train(
     ) as error:
         raise CommandError(str(error)) from error
     except Stopped:
-        console.print(f"stopped; the same command goes on from the last checkpoint in {run}")
+        console.print(f"stopped; the same command goes on with what is kept in {run}", soft_wrap=True)
         raise typer.Exit(130) from None
     if made is None:
+        if no_bundle:
+            console.print(f"trained; the weights are in {run}, and no bundle was asked for", soft_wrap=True)
         return
     manifest, evaluation = made
     console.print(_summary(evaluation))
@@ -128,13 +134,14 @@ def evaluate(
     except (LabelledFileError, ValueError) as error:
         raise CommandError(str(error)) from error
     except Stopped:
+        plain_console(stderr=True).print("stopped; nothing is kept of an evaluation")
         raise typer.Exit(130) from None
     if as_json:
         sys.stdout.write(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
     console = plain_console()
     for name, facet in result.facets.items():
-        table = Table("tag", "precision", "recall", "F1", "support", title=name)
+        table = make_table("tag", "precision", "recall", "F1", "support", title=name)
         for tag, score in sorted(facet.tags.items(), key=lambda item: -item[1].support):
             table.add_row(tag, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", str(score.support))
         console.print(table)
@@ -143,15 +150,15 @@ def evaluate(
 
 def _summary(evaluation: "Evaluation") -> Table:
     columns = ("facet", "weighted F1", "macro F1", "micro F1", "products", "AUTO coverage", "AUTO precision")
-    table = Table(*columns, title="averages per facet")
+    table = make_table(*columns, title="averages per facet")
     for name, facet in evaluation.facets.items():
         figures = (facet.weighted_f1, facet.macro_f1, facet.micro_f1)
-        auto = (facet.auto_coverage, facet.auto_precision)
         table.add_row(
             name,
             *(f"{100 * each:.2f}" for each in figures),
             str(facet.support),
-            *(f"{100 * each:.1f} %" for each in auto),
+            f"{100 * facet.auto_coverage:.1f} %",
+            f"{100 * facet.auto_precision:.1f} %" if facet.auto_coverage else "-",
         )
     return table
 

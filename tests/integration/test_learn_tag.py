@@ -18,6 +18,7 @@ from hangtag.product_text import ProductText
 from hangtag.tagger import Tagger
 from hangtag.thresholds import Band
 from hangtag.wide import Wide
+from tests.bundles import write_tiny_bundle
 from trainer.learning.learn_tag import LearnTagError, NewTag, learn_tag
 
 STARTER = load_bundle("starter")
@@ -155,6 +156,18 @@ def write(path, rows):
 def others_file(folder):
     rows = [{"product_id": str(at), "title": title, "facets": [], "tags": []} for at, title in enumerate(OTHERS)]
     return write(folder / "others.jsonl", rows)
+
+
+def test_a_bundle_is_not_written_over_by_what_is_learnt_from_it(tmp_path):
+    write_tiny_bundle(tmp_path / "shop")
+    before = load_bundle(tmp_path / "shop").version
+    options = ["--description", "it is worn", "--against", "none.jsonl"]
+    places = ["--bundle", str(tmp_path / "shop"), "--out", str(tmp_path / "shop")]
+
+    done = CliRunner().invoke(app, ["learn-tag", "item:hat", *options, *places])
+
+    assert done.exit_code == 2
+    assert load_bundle(tmp_path / "shop").version == before
 
 
 def test_command_learns_from_files(tmp_path):

@@ -10,16 +10,18 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
-from hangtag.bundle import load_bundle
+from hangtag.bundle import BundleError, load_bundle
 from hangtag.cli.app import app
 from hangtag.engine import open_engine
 from tests.integration.tiny_shop import COLORS, recipe, write_base, write_data
 from trainer.data.labelled import read_labelled
 from trainer.files.folder_lock import FolderInUseError, locked
+from trainer.files.whole_file import write_whole
 from trainer.fitting.epochs import DivergedError, Progress
 from trainer.recipe import RecipeError
 from trainer.train import Watcher, train
@@ -190,8 +192,48 @@ def test_run_folder_belongs_to_its_files(base, data, tmp_path):
     assert train(recipe(base, epochs=1, auto_precision=0.9), files, tmp_path / "run", tmp_path / "bundle") is not None
 
 
+def test_a_place_that_is_no_bundles_is_refused_before_training(base, data, tmp_path):
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "one.txt").write_text("dear")
+
+    with pytest.raises(BundleError, match="holds files but no manifest"):
+        train(recipe(base), data, tmp_path / "run", tmp_path / "letters")
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_wrong_use_of_train_is_told(base, data, tmp_path):
+    (tmp_path / "shop.json").write_text(recipe(base, epochs=1).model_dump_json())
+    options = ["train", "--recipe", str(tmp_path / "shop.json"), "--data", str(data), "--run", str(tmp_path / "run")]
+
+    both = CliRunner().invoke(app, [*options, "--validation", "other.jsonl"])
+    done = CliRunner().invoke(app, [*options, "--no-bundle"])
+    compared = CliRunner().invoke(app, ["compare", str(tmp_path / "run"), "--texts", str(data / "validation.jsonl")])
+
+    assert both.exit_code == 2
+    assert "no bundle was asked for" in done.output
+    assert "train it without --no-bundle" in str(compared.exception)
+
+
+@pytest.mark.parametrize("kind", [SafetensorError, RuntimeError, OSError])
+def test_a_full_disk_is_a_fault_of_the_disk(tmp_path, kind):
+    error = kind("No space left on device")
+
+    def full(part: Path) -> None:
+        part.write_bytes(b"half")
+        raise error
+
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "best.safetensors", full)
+
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_be_prepared_claims_no_folder(base, data, tmp_path):
     faults = {
+        "'size:big'": recipe(
+            base, sources=[{"train": ["train.jsonl"], "validation": ["validation.jsonl"], "assume": ["size:big"]}]
+        ),
         "validation": recipe(base, sources=[{"train": ["train.jsonl"]}]),
         "positions": recipe(base, max_tokens=500),
     }

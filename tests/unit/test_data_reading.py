@@ -131,6 +131,11 @@ def test_what_no_file_and_no_mapping_can_be(tmp_path):
     (tmp_path / "shop.csv").write_text("id,title\n1,x\n")
     (tmp_path / "shop.parquet").write_text("no")
 
+    headless = tmp_path / "headless.csv"
+    headless.write_text("1,A dress of silk and lace for long evenings in the garden\n")
+    with pytest.raises(LabelledFileError, match="A dress of silk and lace for l…") as raised:
+        read_labelled([headless])
+    assert "garden" not in str(raised.value)
     with pytest.raises(LabelledFileError, match="misses facets, product_id, tags; its columns are id, title"):
         read_rows([tmp_path / "shop.csv"])
     (tmp_path / "empty.csv").write_text("")

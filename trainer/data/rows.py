@@ -15,6 +15,8 @@ MAX_ROW_BYTES = 1 << 20
 _DELIMITERS = ",;\t"
 _BOM = b"\xef\xbb\xbf"
 _PARQUET_ROWS = 1_000
+# Of a file without a header the first line is a product: no text of it is told.
+_LONGEST_NAME = 30
 
 
 class LabelledFileError(ValueError):
@@ -174,5 +176,9 @@ def _check_header(path: Path, header: Sequence[str], columns: Columns) -> None:
         raise LabelledFileError(msg)
     missing = columns.missing_in(header)
     if missing:
-        msg = f"{path}: misses {', '.join(missing)}; its columns are {', '.join(header)}: map them with --column"
+        names = ", ".join(name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…" for name in header)
+        msg = (
+            f"{path}: misses {', '.join(missing)}; its columns are {names}: map them with --column (a facet's with "
+            "--column facet.NAME=COLUMN), or name them in the first line"
+        )
         raise LabelledFileError(msg)

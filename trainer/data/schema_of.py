@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from hangtag.schema import Facet, FacetKind, TagSchema
 from trainer.data.labelled import LabelledProduct
-from trainer.recipe import FacetSettings, Recipe, RecipeError
+from trainer.recipe import FacetSettings, Recipe, RecipeError, reasons_of
 
 
 def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
@@ -46,8 +46,7 @@ def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
         )
         return TagSchema(facets=facets, parents=_parents(facets, products), rules=recipe.rules, blocked=recipe.blocked)
     except ValidationError as error:
-        reasons = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors(include_url=False))
-        msg = f"recipe and data make no tag schema: {reasons}"
+        msg = f"recipe and data make no tag schema: {reasons_of(error)}"
         raise RecipeError(msg) from error
 
 

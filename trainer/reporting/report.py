@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.files.whole_file import write_text
 from trainer.reporting.baselines import Baseline, baselines_of
 from trainer.reporting.findings import Findings, findings_of
 from trainer.reporting.gather import gather
@@ -69,7 +70,5 @@ def write_report(
     summary = summary_of(gathered, findings, baselines, core_hour_price)
     path = out or run / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(page_of(gathered, findings, baselines, summary, core_hour_price), encoding="utf-8")
-    part.replace(path)
+    write_text(path, page_of(gathered, findings, baselines, summary, core_hour_price))
     return Report(path, summary, findings, baselines)
