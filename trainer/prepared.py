@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import nn
 
-from hangtag.schema import TagSchema
+from hangtag.schema import FacetKind, TagSchema
 from hangtag.tokens import ProductTokenizer
 from trainer.data.examples import Example, examples_of
 from trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
@@ -56,6 +56,15 @@ class Prepared:
         """Facets that no product is labelled for which calibration and thresholds are set on."""
         labelled = {facet for product in self.calibration_products for facet in product.facets}
         return [facet.name for facet in self.schema.facets if facet.name not in labelled]
+
+    @property
+    def contradictory(self) -> dict[str, int]:
+        """Training products that carry several tags of a single facet, by facet: they tell nothing of it."""
+        single = [facet.name for facet in self.schema.facets if facet.kind is FacetKind.SINGLE]
+        counts = Counter(
+            facet for product in self.train.products for facet in single if len(product.tags_of(facet)) > 1
+        )
+        return dict(counts)
 
     def model(self, recipe: Recipe, device: torch.device | None = None) -> TagModel:
         """A fresh model, on the device at hand or the one named; its head is drawn from the recipe's seed."""

@@ -98,6 +98,8 @@ def _train(
         folder.claim(recipe, prepared.data_fingerprint, prepared.schema)
     if prepared.unjudged:
         watcher.stage(f"No validation product is labelled for {', '.join(prepared.unjudged)}: no tag of it is AUTO")
+    for facet, count in prepared.contradictory.items():
+        watcher.stage(f"{count:,} products carry several tags of {facet}, which is single: they do not count for it")
     if prepared.pseudo_labels:
         told = ", ".join(f"{facet} {count:,}" for facet, count in prepared.pseudo_labels.items())
         watcher.stage(f"Products with pseudo-labels: {told}")

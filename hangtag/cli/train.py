@@ -105,7 +105,9 @@ def train(
 def evaluate(
     files: Annotated[list[Path], typer.Argument(help="labelled JSONL, CSV or Parquet files")],
     column: Annotated[list[str] | None, typer.Option(help="where these files keep what, as for `train`")] = None,
-    bundle: Annotated[str | None, typer.Option(help="`starter` or a bundle's folder")] = None,
+    bundle: Annotated[
+        str | None, typer.Option(help="`starter` or a bundle's folder; default: that of the settings")
+    ] = None,
     engine: Annotated[str | None, typer.Option(help="auto, cpu or torch")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="every figure as JSON on standard output")] = False,
 ) -> None:
@@ -139,6 +141,7 @@ def evaluate(
     if as_json:
         sys.stdout.write(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
+    plain_console(stderr=True).print(f"bundle {settings.bundle}, version {tagger.bundle.version[:12]}", soft_wrap=True)
     console = plain_console()
     for name, facet in result.facets.items():
         table = make_table("tag", "precision", "recall", "F1", "support", title=name)

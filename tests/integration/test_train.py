@@ -24,6 +24,7 @@ from trainer.files.folder_lock import FolderInUseError, locked
 from trainer.files.whole_file import write_whole
 from trainer.fitting.epochs import DivergedError, Progress
 from trainer.recipe import RecipeError
+from trainer.reporting.report import write_report
 from trainer.train import Watcher, train
 
 
@@ -265,6 +266,8 @@ def test_validation_must_judge_something_and_what_it_does_not_is_told(base, data
     told: list[str] = []
     train(recipe(base, epochs=1), files, tmp_path / "run", tmp_path / "bundle", Watcher(stage=told.append))
     assert "No validation product is labelled for theme: no tag of it is AUTO" in told
+    page = write_report(tmp_path / "run", files, with_baselines=False).path.read_text()
+    assert "<b>Not checked:</b> theme." in page
     cuts = load_bundle(tmp_path / "bundle").thresholds.tags
     assert all(cut.review < 1 < cut.auto for tag, cut in cuts.items() if tag.startswith("theme:"))
 
@@ -293,6 +296,20 @@ def test_thresholds_are_set_on_files_of_their_own(base, data, tmp_path):
     assert (manifest.metrics["promise"]["set_on"], manifest.metrics["promise"]["which_chose_the_epoch"]) == (60, False)
     assert not [tag for tag in alone.metrics["promise"]["tags"] if tag.startswith("color:")]
     assert manifest.data_fingerprint != alone.data_fingerprint
+
+
+def test_products_of_several_tags_of_a_single_facet_are_told(base, data, tmp_path):
+    files = shutil.copytree(data, tmp_path / "data")
+    rows = [json.loads(line) for line in (files / "train.jsonl").read_text().splitlines()]
+    for row in rows[:3]:
+        row["tags"] = ["color:red", "color:blue"]
+    (files / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    facets = {"color": {"kind": "single"}, "theme": {"kind": "multi"}}
+    told: list[str] = []
+
+    train(recipe(base, epochs=1, facets=facets), files, tmp_path / "run", None, Watcher(stage=told.append))
+
+    assert "3 products carry several tags of color, which is single: they do not count for it" in told
 
 
 def test_training_that_diverges_stops_and_says_so(base, data, tmp_path):
