@@ -2,30 +2,21 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from hangtag.bundle import EncoderConfig, Manifest, Weights, check_place, load_bundle, write_bundle
+from hangtag.bundle import Manifest, check_place
 from hangtag.decoding import Logits
-from hangtag.engine import open_engine
-from hangtag.schema import TagSchema
-from hangtag.tagger import Tagger
-from hangtag.thresholds import Calibration, Cut, Thresholds
 from hangtag.wide import Wide
-from trainer.exporting.export import ExportError, export
+from trainer.exporting.bundle_maker import BundleMaker
+from trainer.exporting.export import export
 from trainer.files.folder_lock import locked
 from trainer.fitting.epochs import Progress
 from trainer.fitting.fit import fit
 from trainer.fitting.predict import predict
 from trainer.fitting.processes import Processes
-from trainer.fitting.scores import facet_scores
-from trainer.judging.calibration import fit_calibration
-from trainer.judging.cross_fit import cross_fitted
-from trainer.judging.decide import decide
-from trainer.judging.evaluate import Evaluation, judge, scores_of
+from trainer.judging.evaluate import Evaluation
 from trainer.prepared import Prepared, prepare
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
@@ -136,7 +127,7 @@ def _train(
     device = str(next(model.parameters()).device)
     del model
     watcher.stage("Setting thresholds and evaluating")
-    maker = _Maker(bundle, recipe, prepared, encoder, weights, exact)
+    maker = BundleMaker(bundle, recipe, prepared, encoder, weights, exact)
     manifest, evaluation = maker.finish(max(epoch.score for epoch in history), len(history))
     folder.write_outcome(
         {
@@ -150,95 +141,6 @@ def _train(
         }
     )
     return manifest, evaluation
-
-
-@dataclass(frozen=True, slots=True)
-class _Maker:
-    folder: Path
-    recipe: Recipe
-    prepared: Prepared
-    encoder: EncoderConfig
-    weights: Weights
-    exact: Logits
-
-    def finish(self, score: float, epochs: int) -> tuple[Manifest, Evaluation]:
-        # Decisions are fitted on what the int8 engine says, so a provisional bundle comes first.
-        schema = self.prepared.schema
-        undecided = Calibration(temperatures={facet.name: 1.0 for facet in schema.facets})
-        # Not in its place: a bundle that serves nothing must not replace one that does.
-        with TemporaryDirectory() as folder:
-            self._write(Path(folder) / "bundle", _undecided(schema), undecided, {})
-            provisional = load_bundle(Path(folder) / "bundle")
-        engine = open_engine(provisional, "cpu")
-        try:
-            tagger = Tagger.of(provisional, engine)
-            validation, products = self.prepared.validation_products, self.prepared.calibration_products
-            logits = scores_of(tagger, validation)
-            int8_loss = self._int8_loss(logits)
-            examples = self.prepared.calibration
-            asked = logits if products is validation else scores_of(tagger, products)
-            calibration = fit_calibration(asked, examples, schema)
-            decisions = decide(asked, examples, schema, calibration, self.recipe)
-            thresholds = decisions.thresholds
-            honest = cross_fitted(asked, products, examples, schema, self.recipe)
-            decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
-            evaluation = judge(decided, validation, logits)
-        finally:
-            engine.close()
-        metrics = {
-            "epochs": epochs,
-            "validation_score": score,
-            "int8_loss": int8_loss,
-            "pseudo_labels": self.prepared.pseudo_labels,
-            "validation": {
-                name: {key: value for key, value in scores.items() if key != "tags"}
-                for name, scores in evaluation.to_json()["facets"].items()
-            },
-            "promise": {
-                "precision": self.recipe.auto_precision,
-                "confidence": self.recipe.auto_confidence,
-                "set_on": len(products),
-                "which_chose_the_epoch": self.recipe.keep == "best" and products is validation,
-                "tags": {tag: promise.model_dump() for tag, promise in decisions.promises.items()},
-            },
-            "cross_fitted": {
-                name: asdict(served) | {"coverage": served.coverage, "precision": served.precision}
-                for name, served in honest.items()
-            },
-        }
-        return self._write(self.folder, thresholds, calibration, metrics), evaluation
-
-    def _int8_loss(self, logits: Logits) -> float:
-        """What int8 costs, in points of F1 (mean over facets): plain scores, before calibration and thresholds."""
-        schema, examples = self.prepared.schema, self.prepared.validation
-        exact, found = (facet_scores(each, examples, schema) for each in (self.exact, logits))
-        loss = 100 * sum(exact[name] - found[name] for name in exact) / len(exact)
-        if loss > self.recipe.max_int8_loss:
-            msg = (
-                f"int8 costs {loss:.2f} points of F1, more than max_int8_loss {self.recipe.max_int8_loss:g}, so no "
-                "bundle was made: train longer, at a lower learning rate, or raise the limit"
-            )
-            raise ExportError(msg)
-        return loss
-
-    def _write(
-        self, folder: Path, thresholds: Thresholds, calibration: Calibration, metrics: dict[str, Any]
-    ) -> Manifest:
-        return write_bundle(
-            folder,
-            name=self.recipe.name,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            base_model=self.recipe.base_model,
-            data_fingerprint=self.prepared.data_fingerprint,
-            recipe=self.recipe.model_dump(mode="json"),
-            metrics=metrics,
-            encoder=self.encoder,
-            schema=self.prepared.schema,
-            thresholds=thresholds,
-            calibration=calibration,
-            tokenizer=self.prepared.tokenizer,
-            weights=self.weights,
-        )
 
 
 def _with_wide(logits: Logits, prepared: Prepared, wide: Wide | None) -> Logits:
@@ -257,10 +159,6 @@ def _wide(prepared: Prepared, settings: WideSettings, folder: RunFolder, watcher
         kept = fit_wide(texts, labels, prepared.schema, settings, lambda facet: watcher.stage(f"  {facet}"))
         folder.write_wide(settings, kept)
     return kept
-
-
-def _undecided(schema: TagSchema) -> Thresholds:
-    return Thresholds(tags={tag: Cut(auto=1, review=1) for tag in schema.tags})
 
 
 def _calibration_texts(prepared: Prepared) -> list[Any]:
