@@ -27,7 +27,6 @@ COMMON = {"max_tokens": 64, "keep": "last", "patience": 1_000}
 ALONE = "labels alone"
 BARE = {"train": ["bare.jsonl"], "columns": {"labelled": False}}
 PSEUDO = "pseudo-labels"
-UNGUARDED = "pseudo-labels, of any facet"
 SOFT = "soft targets"
 PRETRAINED = "pre-trained on all texts"
 
@@ -89,7 +88,6 @@ def bundles(parts: dict[str, list[LabelledProduct]], arguments: argparse.Namespa
     return {
         ALONE: alone,
         PSEUDO: run("pseudo", pseudo_labels=teachers, **pseudo),
-        UNGUARDED: run("unguarded", pseudo_labels=teachers | {"least_sure": 0}, **pseudo),
         SOFT: run("soft", distillation=teachers | {"unlabelled": True}, **every),
         PRETRAINED: run("after-pretraining", base_model=str(base)),
     }

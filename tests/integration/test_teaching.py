@@ -24,7 +24,7 @@ from tests.integration.tiny_shop import recipe, write_base, write_data
 from trainer.choosing.tuning import Range, _held_out, tune
 from trainer.data.columns import Columns
 from trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
-from trainer.fitting.epochs import Progress
+from trainer.fitting.fit import Progress
 from trainer.fitting.loss import taught_loss
 from trainer.judging.evaluate import scores_of
 from trainer.prepared import prepare
@@ -257,37 +257,23 @@ def test_pseudo_labels_are_sure_agreed_and_never_replace_a_label():
     first = Teller([said((red,)), said((red,)), said((red, cat), (dog,)), said((red,)), said((red, cat))])
     second = Teller([said((red, cat)), said(("color:blue",)), said((red, cat)), said((red,)), said((red, cat))])
     labelled = {red: 9, cat: 9, dog: 9}
-    settings = PseudoLabels(teachers=("x",), least_sure=0)
 
-    found = {p.product_id: p for p in pseudo_labelled(products, [first, second], settings, labelled, 7)}
+    found = {
+        p.product_id: p for p in pseudo_labelled(products, [first, second], PseudoLabels(teachers=("x",)), labelled, 7)
+    }
 
     assert found["0"].tags == {red}, "a facet that only one of them tells is not taken"
     assert "1" not in found, "they say different tags"
     assert found["2"].tags == {red}, "of themes one is in doubt"
     assert found["3"].tags == {"color:blue"}
     assert found["4"].tags == {cat}, "it is labelled as none of the colors"
-    colors = PseudoLabels(teachers=("x",), facets=("color",), least_sure=0)
+    colors = PseudoLabels(teachers=("x",), facets=("color",))
     assert {p.product_id for p in pseudo_labelled(products, [first, second], colors, labelled, 7)} == {
         "0",
         "2",
         "3",
         "4",
     }
-
-
-def test_a_facet_of_which_teachers_are_seldom_sure_is_not_told():
-    red, cat = "color:red", "theme:cat"
-    told = [said((red, cat)), said((red,), (cat,)), said((red,), (cat,)), said((), (red,)), said(())]
-    products = [bare(at) for at in range(len(told))]
-
-    def facets(least_sure: float) -> set[str]:
-        settings = PseudoLabels(teachers=("x",), least_sure=least_sure)
-        found = pseudo_labelled(products, [Teller(told)], settings, {red: 9, cat: 9}, 7)
-        return {facet for product in found for facet in product.facets}
-
-    assert facets(0.5) == facets(0.75) == {"color"}, "of four that are told a color three are sure"
-    assert facets(0.5001 + 0.25) == set()
-    assert facets(0.0) == {"color", "theme"}
 
 
 def test_pseudo_labels_of_a_tag_are_bounded_by_its_labels():

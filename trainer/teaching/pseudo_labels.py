@@ -21,19 +21,18 @@ def pseudo_labelled(
 ) -> list[LabelledProduct]:
     """The products with what the teachers are sure of; those that end without any label are left out.
 
-    A facet of which they are sure for too small a part of the products is not told. `labelled` is how many products
-    carry each tag by a person's label: a tag that none carries is never given. Which products get a tag that too many
-    could get is drawn by the seed.
+    `labelled` is how many products carry each tag by a person's label: a tag that none carries is never given.
+    Which products get a tag that too many could get is drawn by the seed.
     """
-    told = list(zip(*(tagger.decode(scores_of(tagger, products)) for tagger in teachers), strict=True))
-    sure = [_sure(each) for each in told]
-    taken = _taken(told, sure, settings)
+    told = [tagger.decode(scores_of(tagger, products)) for tagger in teachers]
     rng = random.Random(seed)
     given: Counter[str] = Counter()
     result = list(products)
     for row in rng.sample(range(len(products)), len(products)):
-        for facet, tags in sure[row].items():
-            if facet in products[row].facets or facet not in taken:
+        product = products[row]
+        sure = _sure([each[row] for each in told])
+        for facet, tags in sure.items():
+            if facet in product.facets or (settings.facets and facet not in settings.facets):
                 continue
             if all(given[tag] < math.ceil(settings.per_label * labelled.get(tag, 0)) for tag in tags):
                 given.update(tags)
@@ -50,18 +49,6 @@ def _sure(told: Sequence[TagSet]) -> dict[str, frozenset[str]]:
         for facet, tags in first.items()
         if facet not in doubted and all(other.get(facet) == tags for other in others)
     }
-
-
-def _taken(told: Sequence[Sequence[TagSet]], sure: Sequence[Mapping[str, object]], settings: PseudoLabels) -> set[str]:
-    """The facets of which the teachers are sure for enough of the products of which any says anything."""
-    said = Counter(
-        facet
-        for each in told
-        for facet in {_facet(scored.tag) for tags in each for scored in (*tags.tags, *tags.review)}
-    )
-    sure_of = Counter(facet for each in sure for facet in each)
-    wanted = set(settings.facets or sure_of)
-    return {facet for facet, count in sure_of.items() if count >= settings.least_sure * said[facet]} & wanted
 
 
 def _by_facet(tags: TagSet) -> dict[str, frozenset[str]]:

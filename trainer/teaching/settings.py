@@ -23,16 +23,11 @@ class Distillation(_Settings):
 class PseudoLabels(_Settings):
     """Labels from teachers for facets that a product is not labelled for (sources that say `pseudo_labels`).
 
-    A facet's tags are taken only where every teacher serves the same ones as AUTO and none has one in REVIEW, and only
-    if that is so for most products of which they say anything: where it is not, sure tags are the common ones, and
-    products of the rare ones would drown in them.
+    A facet's tags are taken only where every teacher serves the same ones as AUTO and none has one in REVIEW.
     """
 
     teachers: tuple[str, ...] = Field(min_length=1, description="folders of bundles, or `starter`")
     facets: tuple[str, ...] = Field(default=(), description="of these only; empty: of all")
-    least_sure: float = Field(
-        default=0.5, ge=0, le=1, description="part of a facet's products that teachers must be sure of to tell any"
-    )
     per_label: float = Field(
         default=3.0, gt=0, description="a tag is given to at most so many products for each that is labelled with it"
     )
