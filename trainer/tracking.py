@@ -40,8 +40,10 @@ class Tracking:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for tracker in self._trackers or ():
-            tracker.finish()
+        # A signal may have cut a tracker short in the middle of handing over, and waiting for it would never end.
+        if kind is None or issubclass(kind, Exception):
+            for tracker in self._trackers or ():
+                tracker.finish()
 
     def step(self, at: Progress) -> None:
         """Tell of a step."""
@@ -61,6 +63,9 @@ class Tracking:
         """Tell of an epoch."""
         figures = {"score": epoch.score} | {f"f1/{facet}": score for facet, score in epoch.facets.items()}
         self._log({f"validation/{name}": figure for name, figure in figures.items()}, epoch.epoch * self._steps)
+        for tracker in self._trackers or ():
+            if isinstance(tracker, TensorBoardTracker):
+                tracker.writer.flush()  # what is told of a finished epoch outlives a kill
 
     def _started(self, step: int) -> list[GeneralTracker]:
         trackers: list[GeneralTracker] = []

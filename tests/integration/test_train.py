@@ -139,6 +139,28 @@ def test_tensorboard_has_every_figure_once(base, data, tmp_path):
     assert board.Scalars("validation/f1/color")
 
 
+def test_a_stop_waits_for_no_tracker_and_loses_no_finished_epoch(base, data, tmp_path, monkeypatch):
+    """A signal in the middle of a tracker's hand-over leaves it in a state that it never comes out of."""
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed (extra dev)")
+    from accelerate.tracking import TensorBoardTracker
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from hangtag.cli.stopping import Stopped
+
+    def stop(at: Progress) -> None:
+        if (at.epoch, at.step) == (2, 12):
+            raise Stopped
+
+    finished = []
+    monkeypatch.setattr(TensorBoardTracker, "finish", lambda _: finished.append(True))
+    with pytest.raises(Stopped):
+        train(recipe(base, epochs=2), data, tmp_path, None, Watcher(step=stop))
+
+    assert not finished
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in board.Scalars("validation/score")] == [15]
+
+
 def test_wandb_is_asked_for_by_name_and_missed_by_name(base, data, tmp_path, monkeypatch):
     import importlib.util
 
