@@ -8,7 +8,7 @@ from typing import Any, Self
 import optuna
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from trainer.recipe import Recipe, RecipeError
+from trainer.recipe import Recipe, RecipeError, reasons_of
 
 
 class Range(BaseModel):
@@ -72,7 +72,7 @@ def read_space(path: Path) -> Space:
         msg = f"{path}: {error.strerror}"
         raise RecipeError(msg) from error
     except ValidationError as error:
-        msg = f'{path}: {_first(error)}; each setting has a table, dotted names in quotes: ["method.rank"]'
+        msg = f'{path}: {reasons_of(error)}; each setting has a table, dotted names in quotes: ["method.rank"]'
         raise RecipeError(msg) from error
     except ValueError as error:
         msg = f"{path}: {error}"
@@ -116,7 +116,7 @@ def with_settings(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
-        msg = f"search space: {_first(error)}"
+        msg = f"search space: {reasons_of(error)}"
         raise RecipeError(msg) from error
 
 
@@ -130,8 +130,3 @@ def _table(settings: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _last(name: str) -> str:
     return name.rsplit(".", 1)[-1]
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -26,6 +26,7 @@ from hangtag.tagset import TagSet
 from hangtag.tokens import ProductTokenizer
 from trainer.data.examples import collate, examples_of, in_order_of_length
 from trainer.data.labelled import LabelledProduct
+from trainer.files.whole_file import write_text
 from trainer.fitting.base_model import BaseModelError, resolve_base_model
 from trainer.fitting.model import TagModel, load_encoder
 from trainer.judging.evaluate import facet_score
@@ -69,9 +70,7 @@ def baselines_of(gathered: Gathered, cache: Path, on_stage: Callable[[str], None
             on_stage(f"Baseline: {(make.__doc__ or '').split(':')[0].lower()}")
             kept[make.__name__] = make(gathered)
             content = {"key": key, "baselines": {name: each.model_dump() for name, each in kept.items()}}
-            part = cache.with_name(cache.name + ".part")
-            part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-            part.replace(cache)
+            write_text(cache, json.dumps(content, indent=1) + "\n")
     return list(kept.values())
 
 
