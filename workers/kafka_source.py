@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import (
     CommitFailedError,
@@ -20,6 +20,7 @@ from hangtag.kafka_options import kafka_options
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.telemetry import get_log
+from workers.group_consumer import GroupConsumer
 from workers.source import Change, Polled, SourceError
 
 # The brokers wait this long for a member at a rebalance, so a hung worker holds its group up no longer.
@@ -28,9 +29,9 @@ _MAX_POLL_INTERVAL_MS = 45_000
 # keeps a member that joins waiting for half of it.
 _SESSION_TIMEOUT_MS = 10_000
 _HEARTBEAT_INTERVAL_MS = 3_000
-# A rebalance is over after a session's time-out or two. A member whose commits are refused for longer has been seen to
-# read on, outside the group, for ever.
-_STUCK_S = 15.0
+# By then the brokers have put out whoever held a rebalance up: a member whose commits are still refused has lost track
+# of its group.
+_STUCK_S = _MAX_POLL_INTERVAL_MS / 1_000 + 15
 _COMMIT_TIMEOUT_MS = 3_000
 # New partitions of the topic are noticed after this long.
 _METADATA_MAX_AGE_MS = 30_000
@@ -77,7 +78,7 @@ class KafkaSource:
         settings = self._settings
         self._refused_since: float | None = None
         try:
-            self._consumer = KafkaConsumer(
+            self._consumer = GroupConsumer(
                 **kafka_options(settings, "hangtag-worker"),
                 metrics_enabled=False,
                 group_id=settings.group,

@@ -101,7 +101,7 @@ class Consumer:
 
 @pytest.fixture
 def source(monkeypatch):
-    monkeypatch.setattr(kafka_source, "KafkaConsumer", Consumer)
+    monkeypatch.setattr(kafka_source, "GroupConsumer", Consumer)
     return kafka_source.KafkaSource(KafkaSettings())
 
 
@@ -184,11 +184,11 @@ def test_a_rebalance_that_never_ends_is_left_and_joined_anew(source, consumer, m
     now = 1_000.0
     monkeypatch.setattr(kafka_source, "time", SimpleNamespace(monotonic=lambda: now))
     assert source.commit({PARTITION: 3}) is False
-    now += 10
+    now += 50
     assert source.commit({PARTITION: 3}) is False
     assert source._consumer is consumer
 
-    now += 10
+    now += 50
     assert source.commit({PARTITION: 3}) is False
 
     assert consumer.is_closed
@@ -215,14 +215,14 @@ def test_an_unreachable_broker_is_an_error_that_says_where_to_look(monkeypatch):
     def refuse(**_options):
         raise KafkaTimeoutError
 
-    monkeypatch.setattr(kafka_source, "KafkaConsumer", refuse)
+    monkeypatch.setattr(kafka_source, "GroupConsumer", refuse)
 
     with pytest.raises(SourceError, match=r"kafka\.bootstrap"):
         kafka_source.KafkaSource(KafkaSettings())
 
 
 def test_a_topic_that_does_not_exist_is_an_error_that_names_it(monkeypatch):
-    monkeypatch.setattr(kafka_source, "KafkaConsumer", Consumer)
+    monkeypatch.setattr(kafka_source, "GroupConsumer", Consumer)
     monkeypatch.setattr(kafka_source, "_TOPIC_TIMEOUT_S", 0)
     monkeypatch.setattr(Consumer, "partitions_for_topic", lambda *_: None)
 

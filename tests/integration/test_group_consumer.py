@@ -1,0 +1,36 @@
+"""Membership in a real consumer group, kept by a worker that polls for a few ms at a time."""
+
+import time
+
+import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import NewPartitions
+
+from workers import kafka_source
+from workers.kafka_source import KafkaSource
+
+
+# Tansu cannot add partitions to a topic.
+@pytest.mark.parametrize("broker", [pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
+def test_partitions_that_a_topic_gains_are_ours_and_commits_go_on(topics, monkeypatch):
+    """Wherever in the join that follows a poll ends."""
+    monkeypatch.setattr(kafka_source, "_METADATA_MAX_AGE_MS", 300)
+    source, ours = KafkaSource(topics), set()
+
+    def poll_until(condition, timeout_s: float) -> None:
+        give_up = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < give_up, "it did not happen"
+            ours.update(change.partition for change in source.poll(timeout_s, 10).changes if change.is_ours)
+
+    try:
+        poll_until(lambda: len(ours) == 6, 0.2)
+        for count, timeout_s in zip(range(7, 15), (0, 0.001, 0.002, 0.003, 0.004, 0.006, 0.01, 0.02), strict=True):
+            with KafkaAdminClient(bootstrap_servers=topics.bootstrap) as admin:
+                admin.create_partitions({topics.events_topic: NewPartitions(count)})
+
+            poll_until(lambda count=count: len(ours) == count, timeout_s)
+
+            poll_until(lambda: source.commit(dict.fromkeys(ours, 0)), timeout_s)
+    finally:
+        source.close()

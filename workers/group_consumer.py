@@ -1,0 +1,27 @@
+"""kafka-python's consumer, for one that polls briefly."""
+
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.structs import MemberState
+
+# A join is answered within tens of ms once every member has asked for it; nothing is read before.
+_JOINING_POLL_MS = 50
+
+
+class GroupConsumer(KafkaConsumer):  # type: ignore[misc] # kafka-python carries no types
+    """Takes the answer to every join it began, however short its polls are.
+
+    kafka-python 3.0 looks for that answer only while it holds a new join to be needed. The group's leader joins anew
+    because the topic's partitions changed, and needs that no more once it has assigned them. If the poll that began the
+    join is over by then, nobody takes the answer: the member reads on without heartbeats, outside the group, and none
+    of its commits is accepted. An answer that comes between two polls is thrown away, and costs the group one more
+    rebalance: hence the longer polls.
+    """
+
+    def poll(self, timeout_ms: int, max_records: int) -> Any:
+        """Records by partition, as `KafkaConsumer.poll`; while the member joins, nothing after 50 ms or later."""
+        if self.group_metadata().state is MemberState.REBALANCING:
+            self._coordinator.request_rejoin()
+            timeout_ms = max(timeout_ms, _JOINING_POLL_MS)
+        return super().poll(timeout_ms=timeout_ms, max_records=max_records)
