@@ -1,4 +1,4 @@
-"""Invariants 1, 2, 3 and 6 of the worker, over parts in memory and a real planner, tracker and loop."""
+"""Invariants 1 and 2 of the worker, over parts in memory and a real planner, tracker and loop."""
 
 import random
 
@@ -7,10 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hangtag.records import Partition
-from hangtag.store import StoreMismatchError
 from hangtag.v1 import tags_pb2
-from tests.unit.worker_parts import EVENTS, FakeTagger, House, event, store_down
-from workers import SourceError, StageError
+from tests.unit.worker_parts import EVENTS, House, event, store_down
 
 PARTITION = Partition(EVENTS, 0)
 
@@ -192,148 +190,6 @@ def test_a_deletion_takes_along_what_waits_for_company():
     assert house.tagger.batches == []
     assert house.store.entries["p1"].is_deletion
     assert house.committed() == 2
-
-
-# Invariant 3: one bad record never fails its neighbours.
-
-
-def test_the_culprit_of_a_failing_batch_is_found_and_the_others_are_tagged():
-    house = House()
-    for number in range(20):
-        house.source.append(event(f"p{number}", 1, "poison" if number == 7 else "shoe"), f"p{number}".encode())
-
-    house.steps()
-
-    assert set(house.versions()) == {f"p{number}" for number in range(20)} - {"p7"}
-    [(record, reason)] = house.sink.dead
-    assert (record.offset, reason.stage, reason.error) == (7, "forward", "RuntimeError")
-    assert reason.attempts > 1
-    assert house.committed() == 20
-
-
-def test_a_text_that_cannot_be_tokenised_is_a_dead_letter_of_its_own():
-    house = House()
-    for number, title in enumerate(["shoe", "untokenisable", "dress"]):
-        house.source.append(event(f"p{number}", 1, title), f"p{number}".encode())
-
-    house.steps()
-
-    assert set(house.versions()) == {"p0", "p2"}
-    assert [(record.offset, reason.stage) for record, reason in house.sink.dead] == [(1, "encode")]
-    assert house.committed() == 3
-
-
-@pytest.mark.parametrize("title", ["poison", "untokenisable"])
-def test_what_a_bad_record_superseded_is_tagged_in_its_place(title):
-    house = House()
-    for version in (1, 2):
-        house.source.append(event("p1", version), b"p1")
-    house.source.append(event("p1", 3, title), b"p1")
-
-    house.steps()
-
-    assert house.versions() == {"p1": 2}
-    assert [record.offset for record, _ in house.sink.dead] == [2]
-    assert house.committed() == 3
-
-
-def test_a_batch_too_large_for_the_memory_is_halved_and_the_next_are_smaller():
-    house = House(FakeTagger(room=8), token_budget=2_048)
-    for number in range(64):
-        house.source.append(event(f"p{number}", 1), f"p{number}".encode())
-
-    house.steps()
-
-    assert len(house.versions()) == 64
-    assert house.sink.dead == []
-    assert house.worker._budget < 2_048
-
-
-def test_an_engine_that_fails_for_every_text_ends_the_worker_and_blames_no_record():
-    house = House()
-    house.tagger.is_down = True
-    for number in range(8):
-        house.source.append(event(f"p{number}", 1), f"p{number}".encode())
-
-    with pytest.raises(StageError, match="forward"):
-        house.steps()
-
-    assert (house.sink.dead, house.committed()) == ([], 0)
-    assert len(house.tagger.batches) == 2, "the batch and the probe"
-
-
-def test_too_little_memory_for_one_text_ends_the_worker():
-    house = House(FakeTagger(room=0))
-    house.source.append(event("p1", 1), b"p1")
-
-    with pytest.raises(StageError, match="OutOfMemory"):
-        house.steps()
-
-    assert (house.sink.dead, house.committed()) == ([], 0)
-
-
-# Invariant 6: a stage that dies ends the process; health is age.
-
-
-@pytest.mark.parametrize("stage", ["encode", "forward", "write"])
-def test_a_stage_that_dies_ends_the_worker(stage, monkeypatch):
-    house = House()
-    cause = SystemExit("gone")
-
-    def die(*_args):
-        raise cause
-
-    monkeypatch.setattr(f"workers.worker.{stage}", die)
-    house.source.append(event("p1", 1), b"p1")
-
-    with pytest.raises(StageError, match=stage) as caught:
-        house.steps()
-
-    assert caught.value.__cause__ is cause
-    assert house.committed() == 0
-
-
-def test_a_store_of_another_kind_ends_the_worker():
-    house = House()
-    house.store.error = StoreMismatchError("buckets")
-    house.source.append(event("p1", 1), b"p1")
-
-    with pytest.raises(StoreMismatchError):
-        house.steps()
-
-
-def test_a_source_that_gives_up_ends_the_worker(monkeypatch):
-    house = House()
-
-    def give_up(*_args):
-        msg = "not allowed"
-        raise SourceError(msg)
-
-    monkeypatch.setattr(house.source, "poll", give_up)
-
-    with pytest.raises(SourceError):
-        house.worker.step()
-
-
-def test_health_is_the_age_of_the_last_poll_and_the_last_batch():
-    house = House(held=True)
-    house.source.append(event("p1", 1), b"p1")
-    house.worker.step()
-    house.clock.now += 50
-    ages = {pulse.name: (pulse.age_s >= 50, pulse.is_healthy) for pulse in house.beats.pulses()}
-    assert ages == {"poll": (True, False), "batch": (True, True)}
-
-    house.clock.now += 80
-    house.worker.step()
-
-    assert {pulse.name: pulse.is_healthy for pulse in house.beats.pulses()} == {"poll": True, "batch": False}
-
-
-def test_a_worker_without_work_is_healthy():
-    house = House()
-    house.steps(2_000)
-
-    assert all(pulse.is_healthy for pulse in house.beats.pulses())
 
 
 # All at once.

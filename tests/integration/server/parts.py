@@ -1,0 +1,126 @@
+"""A server that runs, over a tagger that counts words, and a client of it."""
+
+import asyncio
+import concurrent.futures
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from hangtag.product_text import ProductText
+from hangtag.settings import RedisSettings, ServerSettings, Settings
+from hangtag.tagset import ScoredTag, Source, TagSet
+from hangtag.thresholds import Band
+from hangtag.tokens import Tokens
+from hangtag.v1 import tags_pb2, tags_pb2_grpc
+from server import serve
+
+BUNDLE = "0123456789abcdef" * 4
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+Code = grpc.StatusCode
+
+
+class FakeTagger:
+    """Tags a text with its number of words; `gate` holds forwards, `batches` notes them."""
+
+    def __init__(self) -> None:
+        self.bundle = SimpleNamespace(version=BUNDLE)
+        self.batches: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
+        words = [f"{text.first} {text.second}".split() for text in texts]
+        return [Tokens(np.ones(len(each), np.int32), np.zeros(len(each), np.int32)) for each in words]
+
+    def forward(self, tokens: Sequence[Tokens]) -> np.ndarray:
+        self.batches.append(len(tokens))
+        self.gate.wait(10)
+        return np.array([[len(each)] for each in tokens], np.float32)
+
+    def decode(self, logits: np.ndarray) -> list[TagSet]:
+        sure = [ScoredTag(f"words:{int(n)}", 0.75, Source.MODEL, Band.AUTO) for (n,) in logits]
+        unsure = ScoredTag("mood:a:b", 0.25, Source.RULE, Band.REVIEW)
+        return [TagSet((tag,), (unsure,)) for tag in sure]
+
+
+class Served:
+    """A server that runs, and a client of it."""
+
+    def __init__(self, port: int, stop: Callable[[], None], result: concurrent.futures.Future[None]) -> None:
+        self.port = port
+        self.stop = stop
+        self.result = result
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
+        self.tags = tags_pb2_grpc.TagServiceStub(self.channel)
+
+    def get(self, product: str, min_version: int = 0) -> tags_pb2.ProductLookup:
+        return self.tags.GetProductTags(
+            tags_pb2.GetProductTagsRequest(product_id=product, min_version=min_version), timeout=5
+        )
+
+    def batch(self, products: Sequence[str]) -> list[tags_pb2.ProductLookup]:
+        request = tags_pb2.BatchGetProductTagsRequest(product_ids=products)
+        return list(self.tags.BatchGetProductTags(request, timeout=5).lookups)
+
+    def suggest(self, text: str = "", **more: str) -> tags_pb2.SuggestTagsResponse:
+        return self.tags.SuggestTags(tags_pb2.SuggestTagsRequest(text=text, **more), timeout=5)
+
+    def suggest_later(self, text: str, timeout: float = 5) -> grpc.Future:
+        return self.tags.SuggestTags.future(tags_pb2.SuggestTagsRequest(text=text), timeout=timeout)
+
+    def health(self, service: str = "") -> int:
+        stub = health_pb2_grpc.HealthStub(self.channel)
+        return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
+
+
+@contextmanager
+def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: FakeTagger) -> Iterator[Served]:
+    ready: concurrent.futures.Future[int] = concurrent.futures.Future()
+    stop = asyncio.Event()
+    result = asyncio.run_coroutine_threadsafe(serve(settings, tagger, ready.set_result, stop), loop)
+    concurrent.futures.wait([ready, result], 15, concurrent.futures.FIRST_COMPLETED)
+    if not ready.done():
+        result.result(0)
+    served = Served(ready.result(0), lambda: loop.call_soon_threadsafe(stop.set), result)
+    try:
+        yield served
+    finally:
+        tagger.gate.set()
+        served.stop()
+        result.result(15)
+        served.channel.close()
+
+
+def settings_for(redis: RedisSettings, **server: object) -> Settings:
+    return Settings(redis=redis, server=ServerSettings(**{"port": 0, "grace_s": 5, **server}))
+
+
+def until(condition: Callable[[], object], limit_s: float = 10) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@contextmanager
+def refused(code: grpc.StatusCode, *says: str) -> Iterator[None]:
+    with pytest.raises(grpc.RpcError) as caught:
+        yield
+    assert caught.value.code() is code
+    for words in says:
+        assert words in caught.value.details()
+
+
+def free_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+        return port
