@@ -21,12 +21,16 @@ def report(
     no_baselines: Annotated[
         bool, typer.Option("--no-baselines", help="leave out the models to compare with: they take minutes once")
     ] = False,
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="leave out the products' texts, for a page to hand on")
+    ] = False,
     core_hour: Annotated[float, typer.Option(min=0, help="price of a core for an hour, for the cost")] = 0.05,
     as_json: Annotated[bool, typer.Option("--json", help="the first table as JSON on standard output")] = False,
 ) -> None:
     """Write one self-contained page about a run: data, curves, figures beside baselines, promises, mistakes, cost.
 
-    The page shows texts of the validation products. What it compares with is kept in the run's folder.
+    The page shows texts of validation products, unless --no-texts is given. What it compares with is kept in the run's
+    folder.
 
     Example: hangtag report runs/shop --data .
     """
@@ -47,7 +51,13 @@ def report(
                 status.update(stage)
 
             written = write_report(
-                run, data, out, with_baselines=not no_baselines, core_hour_price=core_hour, on_stage=tell
+                run,
+                data,
+                out,
+                with_baselines=not no_baselines,
+                with_texts=not no_texts,
+                core_hour_price=core_hour,
+                on_stage=tell,
             )
     except (RecipeError, LabelledFileError, ReportError, OSError) as error:
         raise CommandError(str(error)) from error

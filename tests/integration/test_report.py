@@ -84,6 +84,17 @@ def test_every_promised_part_is_there(made):
         assert word.lower() in html.lower(), word
 
 
+def test_page_to_hand_on_tells_mistakes_without_their_texts(made, tmp_path):
+    run, data, report, html = made
+    write_report(run, data, tmp_path / "r.html", with_baselines=False, with_texts=False)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+
+    mistakes = [mistake for each in report.findings for mistake in each.mistakes]
+    assert all(mistake.product.product_id in page for mistake in mistakes)
+    assert "alert(1)" in html
+    assert "alert(1)" not in page
+
+
 def test_command_writes_the_page_and_names_what_is_missing(made, tmp_path):
     run, data, *_ = made
     done = CliRunner().invoke(

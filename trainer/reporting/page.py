@@ -21,7 +21,13 @@ _PACKAGES = ("hangtag", "torch", "transformers", "scikit-learn", "numpy", "token
 
 
 def page_of(
-    gathered: Gathered, findings: Sequence[Findings], baselines: Sequence[Baseline], summary: str, price: float
+    gathered: Gathered,
+    findings: Sequence[Findings],
+    baselines: Sequence[Baseline],
+    summary: str,
+    price: float,
+    *,
+    with_texts: bool,
 ) -> str:
     """The HTML. Texts of products and tags are escaped; pictures, style and script stand in it."""
     environment = Environment(
@@ -41,6 +47,7 @@ def page_of(
         figure_of=figure_of,
         summary=summary,
         price=price,
+        with_texts=with_texts,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         promise=promise,
         calibrated_apart=any(source.calibration for source in gathered.recipe.sources),

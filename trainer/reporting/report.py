@@ -54,10 +54,13 @@ def write_report(
     out: Path | None = None,
     *,
     with_baselines: bool = True,
+    with_texts: bool = True,
     core_hour_price: float = CORE_HOUR_PRICE,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Write `out` (`report.html` in the run's folder), whole or not at all. Baselines are kept in the run's folder.
+
+    Without texts, the surest mistakes stand there by their products' ids alone.
 
     Raises:
         RecipeError, LabelledFileError, ReportError: see `gather`.
@@ -70,5 +73,5 @@ def write_report(
     summary = summary_of(gathered, findings, baselines, core_hour_price)
     path = out or run / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, page_of(gathered, findings, baselines, summary, core_hour_price))
+    write_text(path, page_of(gathered, findings, baselines, summary, core_hour_price, with_texts=with_texts))
     return Report(path, summary, findings, baselines)
