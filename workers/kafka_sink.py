@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from hangtag.kafka_options import kafka_options
 from hangtag.records import Record, dead_letter_headers
 from hangtag.settings import KafkaSettings
+from workers.producer import Producer
 from workers.sink import Reason, SinkError
 
 _TAGGED_HEADERS = [("content-type", b"application/x-protobuf")]
@@ -33,7 +33,7 @@ class KafkaSink:
     def __init__(self, settings: KafkaSettings, flush_timeout_s: float = 5) -> None:
         self._settings = settings
         self._flush_timeout_s = flush_timeout_s
-        self._producer: KafkaProducer | None = None
+        self._producer: Producer | None = None
         self._unacknowledged: list[_Message] = []
 
     def tagged(self, product_id: str, value: bytes | None) -> None:
@@ -55,8 +55,13 @@ class KafkaSink:
         value = b"" if record.key is None and record.value is None else record.value
         self._unacknowledged.append(_Message(self._settings.dead_letter_topic, record.key, value, headers))
 
-    def flush(self) -> None:
+    def retract_tags(self) -> None:
         """See `RecordSink`."""
+        kept = self._settings.dead_letter_topic
+        self._unacknowledged = [message for message in self._unacknowledged if message.topic == kept]
+
+    def flush(self) -> None:
+        """See `RecordSink`. After an error nothing is under way: a new producer sends what is still wanted."""
         if not self._unacknowledged:
             return
         deadline = time.monotonic() + self._flush_timeout_s
@@ -80,21 +85,20 @@ class KafkaSink:
                 still.append(message)
         self._unacknowledged = still
         if error is not None:
-            self._recover(error)
+            self.close()
+            for message in still:
+                message.future = None
             raise SinkError(_advice(topic, error)) from error
 
     def close(self) -> None:
         """See `RecordSink`."""
         if self._producer is not None:
-            self._producer.close(timeout=2)
+            self._producer.abandon()
             self._producer = None
 
     def _send(self, message: _Message) -> None:
-        if message.future is not None and not message.future.failed():
-            return  # delivered, or still under way
-        message.future = None
         if self._producer is None:
-            self._producer = KafkaProducer(
+            self._producer = Producer(
                 **kafka_options(self._settings, "hangtag-worker"),
                 metrics_enabled=False,
                 acks="all",
@@ -107,16 +111,6 @@ class KafkaSink:
         message.future = self._producer.send(
             message.topic, key=message.key, value=message.value, headers=message.headers
         )
-
-    def _recover(self, error: Exception) -> None:
-        """A producer may not outlive an error that is not retriable: all that it did not deliver goes to a new one."""
-        if getattr(error, "retriable", False) or isinstance(error, MessageSizeTooLargeError):
-            return
-        if self._producer is not None:
-            self._producer.close(timeout=0)
-            self._producer = None
-        for message in self._unacknowledged:
-            message.future = None
 
 
 def _advice(topic: str, error: Exception) -> str:

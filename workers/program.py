@@ -15,7 +15,7 @@ from workers.in_use import TaggerInUse
 from workers.kafka_sink import KafkaSink
 from workers.kafka_source import KafkaSource
 from workers.lanes import open_lanes
-from workers.patience import PatientSink, PatientStore
+from workers.patience import PatientStore
 from workers.worker import Worker
 
 _POLL_LIMIT_S = 30.0
@@ -54,7 +54,6 @@ def work(
 
 def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: Callable[[int], None] | None) -> None:
     clock, give_up = SystemClock(), threading.Event()
-    deadline_s = settings.worker.retry_deadline_s
     beats = Heartbeats(clock, {"poll": _POLL_LIMIT_S, "batch": _BATCH_LIMIT_S})
     with ExitStack() as stack:
         store = RedisTagStore(settings.redis)
@@ -70,8 +69,8 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         stack.callback(give_up.set)
         worker = Worker(
             source=source,
-            sink=PatientSink(sink, deadline_s, give_up),
-            store=PatientStore(store, deadline_s, give_up),
+            sink=sink,
+            store=PatientStore(store, settings.worker.retry_deadline_s, give_up),
             in_use=TaggerInUse(tagger),
             lanes=open_lanes(),
             clock=clock,

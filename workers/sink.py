@@ -19,7 +19,8 @@ class Reason:
 class RecordSink(Protocol):
     """Writes tags and dead letters. One thread calls all of it but `close`.
 
-    `tagged` and `dead_letter` only take notes; `flush` delivers them, in order for each product.
+    `tagged` and `dead_letter` only take notes; `flush` delivers them, in order for each product. Between two flushes
+    nothing is under way.
     """
 
     def tagged(self, product_id: str, value: bytes | None) -> None:
@@ -28,6 +29,10 @@ class RecordSink(Protocol):
 
     def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:
         """A record that cannot be tagged, with its reason."""
+        ...
+
+    def retract_tags(self) -> None:
+        """Forget what `tagged` noted and no broker has acknowledged."""
         ...
 
     def flush(self) -> None:

@@ -203,6 +203,8 @@ class Worker:
         if isinstance(error, (StoreError, SinkError)) and not isinstance(error, StoreMismatchError):
             system = "store" if isinstance(error, StoreError) else "sink"
             _log.error("write_failed", system=system, message=str(error), next="polling pauses, the write is repeated")
+            if system == "sink":
+                metrics.RETRIES.labels(system).inc()
             self._trouble = system
             self._try_again_at = self._clock.monotonic() + _TRY_AGAIN_AFTER_S
             return

@@ -1,6 +1,6 @@
 """The fifth hop: tags go to the store and to Kafka, refused records to the dead letters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hangtag.records import encode_tags
@@ -34,7 +34,8 @@ class Job:
 def write(job: Job, store: TagStore, sink: RecordSink, now_ms: int) -> list[Settled]:
     """Store, then produce, then wait for the brokers. Runs on the write lane; safe to repeat after an error.
 
-    What the store held already is produced again: an earlier try may have ended between the store and the brokers.
+    Each try asks the store anew and produces what the store holds now: an earlier one may have ended between the store
+    and the brokers, and another worker may have stored something newer since. What has become older is not produced.
 
     Raises:
         StoreError: the store did not take everything.
@@ -42,21 +43,30 @@ def write(job: Job, store: TagStore, sink: RecordSink, now_ms: int) -> list[Sett
     """
     if job.entries is None:
         job.entries = list(_entries(job, now_ms))
+    outcomes = store.write(job.entries)
+    same = [entry.product_id for entry, outcome in zip(job.entries, outcomes, strict=True) if outcome is Outcome.SAME]
+    held = dict(zip(same, store.payloads(same), strict=True))
+    sink.retract_tags()
+    for entry, outcome in zip(job.entries, outcomes, strict=True):
+        if outcome is not Outcome.OLDER:
+            payload = held.get(entry.product_id)
+            sink.tagged(entry.product_id, (entry.payload if payload is None else payload) or None)
     if job.settled is None:
-        outcomes = store.write(job.entries)
-        settled = []
-        items = [item for item, _ in job.tagged] + job.deleted
-        for item, entry, outcome in zip(items, job.entries, outcomes, strict=True):
-            if outcome is not Outcome.OLDER:
-                sink.tagged(entry.product_id, entry.payload or None)
-            settled.append(Settled(item.ticket, "deleted" if item.is_deletion else outcome.value.lower()))
-            settled += [Settled(older.ticket, "superseded") for older in item.older]
+        job.settled = list(_settle(job, outcomes))
         for refused in job.refused:
             sink.dead_letter(refused.record, refused.reason, job.bundle_version)
-            settled.append(Settled(refused.ticket, "dead_letter"))
-        job.settled = settled
     sink.flush()
     return job.settled
+
+
+def _settle(job: Job, outcomes: Sequence[Outcome]) -> Iterator[Settled]:
+    items = [item for item, _ in job.tagged] + job.deleted
+    for item, outcome in zip(items, outcomes, strict=True):
+        yield Settled(item.ticket, "deleted" if item.is_deletion else outcome.value.lower())
+        for older in item.older:
+            yield Settled(older.ticket, "superseded")
+    for refused in job.refused:
+        yield Settled(refused.ticket, "dead_letter")
 
 
 def _entries(job: Job, now_ms: int) -> Iterator[Entry]:

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from hangtag.product_text import ProductText
 from hangtag.records.json_event import DECODE, VALIDATE, EventError, read_json
 from hangtag.records.record import Headers
+from hangtag.store import MAX_VERSION
 from hangtag.v1 import events_pb2
 
 __all__ = ["Event", "EventError", "Kind", "decode_event"]
@@ -109,7 +110,7 @@ def _version(message: events_pb2.ProductEvent, timestamp_ms: int) -> int:
         version = (
             message.time.seconds * 1_000 + message.time.nanos // 1_000_000 if message.HasField("time") else timestamp_ms
         )
-    if version < 0:
-        reason = "product.version must not be negative; unset, it is the event's time or the record's timestamp"
-        raise EventError(VALIDATE, f"{reason}, which must then be known and after 1970")
+    if not 0 <= version <= MAX_VERSION:
+        reason = "product.version must be from 0 to 2^63-1; unset, it is the event's time or the record's timestamp"
+        raise EventError(VALIDATE, f"{reason} in milliseconds, which must then be known and after 1970")
     return version

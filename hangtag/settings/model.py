@@ -54,9 +54,7 @@ class WorkerSettings(_Group):
     window: int = Field(default=2_048, ge=1, description="records that wait for a batch before polling pauses")
     max_wait_ms: int = Field(default=50, ge=0, description="how long a lone record waits for company")
     max_value_bytes: int = Field(default=1_048_576, ge=1_024, description="a larger record is a dead letter")
-    retry_deadline_s: float = Field(
-        default=30, gt=0, description="for one write to Redis or Kafka before polling pauses"
-    )
+    retry_deadline_s: float = Field(default=30, gt=0, description="for one write to Redis before polling pauses")
     metrics_host: str = Field(default="127.0.0.1", min_length=1, description="where metrics and health listen")
     metrics_port: Port = Field(default=0, description="Prometheus and health over HTTP; 0: any free port")
 

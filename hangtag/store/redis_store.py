@@ -14,7 +14,7 @@ from hangtag.store.errors import address_of, store_error
 from hangtag.store.keys import META_KEY, product_key, seen_key
 from hangtag.store.meta import META_FIELDS, check_meta, meta_values
 from hangtag.store.scripts import OUTCOMES, SEE, WRITE, Script
-from hangtag.store.value import pack, pack_version
+from hangtag.store.value import pack, pack_version, unpack
 
 _CONNECTIONS = 4
 _TRIES = 3
@@ -78,6 +78,25 @@ class RedisTagStore:
         ttl_s, buckets = self._settings.deleted_ttl_s, self._settings.buckets
         calls = [(product_key(e.product_id, buckets), pack(e), ttl_s if e.is_deletion else 0) for e in entries]
         return [OUTCOMES[number] for number in self._run(WRITE, calls)]
+
+    def payloads(self, product_ids: Sequence[str]) -> list[bytes | None]:
+        """What the store holds of these products, in order: serialised `ProductTags`.
+
+        Empty bytes: the product is deleted. None: the store does not know it.
+
+        Raises:
+            StoreError: the store cannot be reached or answers wrongly.
+        """
+        if not product_ids:
+            return []
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for product_id in product_ids:
+                    pipeline.get(product_key(product_id, self._settings.buckets))
+                found = [unpack(value, None) for value in pipeline.execute()]
+        except RedisError as error:
+            raise store_error(self.address, error) from error
+        return [None if stored.version is None else stored.payload for stored in found]
 
     def close(self) -> None:
         """Let go of connections."""

@@ -26,6 +26,16 @@ class TagStore(Protocol):
         """
         ...
 
+    def payloads(self, product_ids: Sequence[str]) -> list[bytes | None]:
+        """What the store holds of these products, in order: serialised `ProductTags`.
+
+        Empty bytes: the product is deleted. None: the store does not know it.
+
+        Raises:
+            StoreError: the store cannot be reached or answers wrongly.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of connections."""
         ...

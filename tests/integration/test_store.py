@@ -71,10 +71,18 @@ def test_written_is_read(store: RedisTagStore, redis_settings: RedisSettings) ->
     assert (never.version, never.seen_version) == (None, None)
 
 
+def test_payloads_are_what_is_held(store: RedisTagStore) -> None:
+    store.write([tags(3, product="tagged"), Entry("gone", 2, "", b"")])
+    store.mark_seen([("seen", 1)])
+
+    assert store.payloads(["tagged", "seen", "gone", "never"]) == [tags(3, product="tagged").payload, None, b"", None]
+
+
 def test_nothing_to_do_is_no_call() -> None:
     store = RedisTagStore(RedisSettings(url="redis://127.0.0.1:1/0"))
 
     assert store.write([]) == []
+    assert store.payloads([]) == []
     store.mark_seen([])
 
 

@@ -97,8 +97,8 @@ BAD = {
     "version is true": (product(version=True), {}, "version must be an integer"),
     "version too large": (product(version=str(2**63)), {}, "version must be an integer"),
     "version far too large": (b'{"product": {"product_id": "p", "version": 92233720368547758080}}', {}, "integer"),
-    "version negative": (product(version=-1), {}, "must not be negative"),
-    "version unknown": (product(version=0), {"timestamp_ms": -1}, "must not be negative"),
+    "version negative": (product(version=-1), {}, "from 0 to 2^63-1"),
+    "version unknown": (product(version=0), {"timestamp_ms": -1}, "from 0 to 2^63-1"),
     "type unknown": ({**product(), "type": "zebra-striped"}, {}, "CREATED, UPDATED or DELETED"),
     "type in small letters": ({**product(), "type": "deleted"}, {}, "CREATED, UPDATED or DELETED"),
     "time wrong": ({**product(), "time": "yesterday"}, {}, "2026-01-31T12:00:00Z"),
@@ -124,6 +124,15 @@ def test_wrong_events_say_what_to_do_and_quote_nothing(case):
     assert SECRET not in str(caught.value)
     assert SECRET not in repr(caught.value.__cause__)
     assert caught.value.stage in {"decode", "validate"}
+
+
+@pytest.mark.parametrize("seconds", [2**61, -(2**61), 2**63 // 1_000 + 1])
+def test_a_protobuf_time_that_no_version_can_hold_is_refused(seconds):
+    event = events_pb2.ProductEvent(product=events_pb2.Product(product_id="p", title="x"))
+    event.time.seconds = seconds
+
+    with pytest.raises(EventError, match="2\\^63-1"):
+        read(event.SerializeToString(), headers=PROTOBUF)
 
 
 def test_a_protobuf_type_of_the_future_is_refused():

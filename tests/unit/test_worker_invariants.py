@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hangtag.records import Partition
+from hangtag.store import Entry
 from hangtag.v1 import tags_pb2
 from tests.unit.worker_parts import EVENTS, House, event, store_down
 
@@ -165,6 +166,31 @@ def test_what_the_store_refuses_as_older_is_not_produced():
     assert house.versions() == {"p1": 5}
     assert len(house.sink.tags) == 1
     assert house.committed() == 2
+
+
+def test_what_has_become_older_while_the_brokers_were_away_is_not_produced():
+    house = House()
+    house.sink.is_down = True
+    house.source.append(event("p1", 1), b"p1")
+    house.source.append(event("p2", 1), b"p2")
+    house.steps()
+    newer = Entry("p1", 2, "b" * 64, tags_pb2.ProductTags(product_id="p1", version=2).SerializeToString())
+    house.store.write([newer])  # by the worker that has the partition now, which tells Kafka itself
+
+    house.sink.is_down = False
+    house.steps(1_000)
+
+    assert [product for product, _ in house.sink.tags] == ["p2"]
+
+
+def test_kafka_is_told_what_the_store_holds_of_a_version_that_came_twice():
+    house = House()
+    for title in ("red", "blue"):
+        house.source.append(event("p1", 5, title), b"p1")
+        house.steps()
+
+    assert {payload for _, payload in house.sink.tags} == {house.store.entries["p1"].payload}
+    assert len(house.sink.tags) == 2
 
 
 def test_a_deletion_leaves_a_tombstone_and_fends_off_what_is_older():

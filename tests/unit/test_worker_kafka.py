@@ -244,6 +244,7 @@ class Future:
 
 class Producer:
     opened = 0
+    abandoned = 0
     errors: list = []  # noqa: RUF012
     sent: list = []  # noqa: RUF012
 
@@ -256,41 +257,45 @@ class Producer:
             Producer.sent.append((topic, key, value, dict(headers)))
         return Future(error)
 
-    def close(self, timeout):
-        pass
+    def abandon(self):
+        Producer.abandoned += 1
 
 
 @pytest.fixture
 def sink(monkeypatch):
-    Producer.opened, Producer.errors, Producer.sent = 0, [], []
-    monkeypatch.setattr(kafka_sink, "KafkaProducer", Producer)
+    Producer.opened, Producer.abandoned, Producer.errors, Producer.sent = 0, 0, [], []
+    monkeypatch.setattr(kafka_sink, "Producer", Producer)
     return kafka_sink.KafkaSink(KafkaSettings())
 
 
-def test_a_flush_that_failed_sends_only_what_is_not_acknowledged(sink):
-    Producer.errors = [None, KafkaTimeoutError()]
+@pytest.mark.parametrize("error", [KafkaTimeoutError(), OutOfOrderSequenceNumberError()])
+def test_a_flush_that_failed_leaves_nothing_under_way_and_sends_only_what_is_not_acknowledged(sink, error):
+    Producer.errors = [None, error]
     sink.tagged("p1", b"1")
     sink.tagged("p2", None)
 
     with pytest.raises(SinkError, match=r"products\.tagged"):
         sink.flush()
+    assert Producer.abandoned == 1
     sink.flush()
     sink.flush()
 
     assert [(key, value) for _, key, value, _ in Producer.sent] == [(b"p1", b"1"), (b"p2", None)]
-    assert Producer.opened == 1
+    assert (Producer.opened, Producer.abandoned) == (2, 1)
 
 
-def test_a_producer_that_is_broken_is_replaced(sink):
-    Producer.errors = [OutOfOrderSequenceNumberError()]
+def test_retracted_tags_are_not_sent_and_dead_letters_are(sink):
+    Producer.errors = [KafkaTimeoutError()]
     sink.tagged("p1", b"1")
+    sink.dead_letter(RECORD, REASON, "ab")
     with pytest.raises(SinkError):
         sink.flush()
 
+    sink.retract_tags()
     sink.flush()
 
-    assert Producer.opened == 2
-    assert len(Producer.sent) == 1
+    assert [topic for topic, *_ in Producer.sent][-1] == "products.deadletter"
+    assert b"p1" not in [key for _, key, *_ in Producer.sent]
 
 
 def test_a_dead_letter_too_large_for_its_topic_says_what_to_raise(sink):

@@ -8,9 +8,8 @@ import pytest
 from hangtag.kafka_options import kafka_options
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry, Outcome, StoreError, StoreMismatchError
-from tests.unit.worker_parts import MemorySink, MemoryStore
-from workers import SinkError
-from workers.patience import PatientSink, PatientStore
+from tests.unit.worker_parts import MemoryStore
+from workers.patience import PatientStore
 
 ENTRY = Entry("p", 1, "a" * 64, b"x")
 
@@ -69,14 +68,6 @@ def test_marks_are_tried_once():
 
     with pytest.raises(StoreError):
         PatientStore(store, 60, threading.Event()).mark_seen([("p", 1)])
-
-
-def test_a_flush_gives_up_at_its_deadline():
-    sink = MemorySink()
-    sink.is_down = True
-
-    with pytest.raises(SinkError):
-        PatientSink(sink, 0.2, threading.Event()).flush()
 
 
 def test_options_carry_the_password_and_nothing_that_is_unset():

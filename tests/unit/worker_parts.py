@@ -136,6 +136,9 @@ class MemorySink:
     def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:  # noqa: ARG002
         self.noted.append((record, reason))
 
+    def retract_tags(self) -> None:
+        self.noted = [each for each in self.noted if not isinstance(each[0], str)]
+
     def flush(self) -> None:
         if self.is_down:
             msg = "no broker"
@@ -165,6 +168,10 @@ class MemoryStore:
         self._check()
         self.writes += 1
         return [self._write(entry) for entry in entries]
+
+    def payloads(self, product_ids: Sequence[str]) -> list[bytes | None]:
+        self._check()
+        return [self.entries[product].payload if product in self.entries else None for product in product_ids]
 
     def close(self) -> None:
         pass
