@@ -201,7 +201,7 @@ class Recipe(_Settings):
     review_precision: float = Field(
         default=0.5, gt=0, lt=1, description="of a single facet's tags in REVIEW or above, on validation data"
     )
-    seed: int = 7
+    seed: int = Field(default=7, ge=0, lt=2**32)
     checkpoint_minutes: float = Field(
         default=5.0, ge=0, description="that a kill in the middle of an epoch may cost; 0: the fewest steps"
     )

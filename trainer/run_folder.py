@@ -15,7 +15,11 @@ from hangtag.schema import TagSchema
 from hangtag.wide import Wide
 from trainer.files.whole_file import write_text, write_whole
 from trainer.recipe import Recipe, RecipeError
+from trainer.teaching.versions import versions_of
 from trainer.wide.settings import WideSettings
+
+# Of a version a message shows no more.
+_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,9 @@ class RunFolder:
     """`recipe.json`, `history.jsonl`, the weights that are kept, `resume.pt` while training goes on, and the outcome.
 
     `steps.jsonl` has figures of every tenth step, `schema.json` the tags in the order of the head's rows, `data.json`
-    the fingerprint of the files. If the recipe has them, `soft_targets.safetensors` holds what teachers said of the
-    training products and `wide.safetensors` the wide part. `outcome.json` stands there once the bundle is made: where
+    the fingerprint of the files. If the recipe has teachers, `teachers.json` names the versions of their bundles and
+    `soft_targets.safetensors` holds what they said of the training products; `wide.safetensors` is the wide part, if it
+    has one. `outcome.json` stands there once the bundle is made: where
     it is, its version and bytes, training time in seconds, device, number of parameters, and the evaluation on the
     validation files.
     """
@@ -58,6 +63,10 @@ class RunFolder:
         return self.best.is_file() and self._history.is_file() and not self.resume.is_file()
 
     @property
+    def _has_begun(self) -> bool:
+        return any(file.is_file() for file in (self.resume, self.best, self._history))
+
+    @property
     def steps(self) -> Path:
         """Every tenth step's figures, a JSON line each."""
         return self.path / "steps.jsonl"
@@ -65,18 +74,33 @@ class RunFolder:
     def claim(self, recipe: Recipe, data_fingerprint: str, schema: TagSchema) -> None:
         """Make the folder that of a recipe on these files. Settings of what comes after training may change.
 
+        A run of which nothing was trained yet gives way.
+
         Raises:
-            RecipeError: it belongs to a recipe that trains otherwise, or to other files.
+            RecipeError: it belongs to a recipe that trains otherwise, to other files or to other bundles that teach.
         """
+        # Soft targets are for training alone; pseudo-labels are products that a bundle is made with, too.
+        teachers = versions_of(recipe.pseudo_labels, None if self.is_trained else recipe.distillation)
+        kept: dict[str, str] = {}
         self.path.mkdir(parents=True, exist_ok=True)
-        if self._recipe.is_file():
+        if self._recipe.is_file() and self._has_begun:
             if self.recipe().training() != recipe.training():
                 self._refuse(f"another recipe (see {self._recipe})")
             if self._data.is_file() and json.loads(self._data.read_text(encoding="utf-8")) != data_fingerprint:
                 self._refuse("other files: those of the recipe have changed since")
+            # Older runs have none.
+            if self._teachers.is_file():
+                kept = json.loads(self._teachers.read_text(encoding="utf-8"))
+            for folder, version in teachers.items():
+                before = kept.get(folder, version)
+                if before != version:
+                    was, now = before[:_SHOWN], version[:_SHOWN]
+                    self._refuse(f"another teacher: the bundle in {folder} was version {was} then, now it is {now}")
         else:
             write_text(self._schema, schema.model_dump_json() + "\n")
             write_text(self._data, json.dumps(data_fingerprint) + "\n")
+        if teachers:
+            write_text(self._teachers, json.dumps(teachers | kept, indent=1) + "\n")
         write_text(self._recipe, recipe.model_dump_json(indent=1) + "\n")
 
     def _refuse(self, what: str) -> NoReturn:
@@ -119,7 +143,10 @@ class RunFolder:
         except OSError as error:
             msg = f"{self.path} holds no finished run: let `hangtag train` finish it"
             if self.is_trained:
-                msg = f"{self.path} holds a run without a bundle: train it without --no-bundle, the weights are kept"
+                way_out = "train it without --no-bundle, the weights are kept"
+                if not self.recipe().method.merges:
+                    way_out = f"with its method no engine could run one; {self._history} has its scores"
+                msg = f"{self.path} holds a run without a bundle: {way_out}"
             raise RecipeError(msg) from error
         except ValueError as error:
             msg = f"{self._outcome} cannot be read ({error}): let `hangtag train` make the bundle again"
@@ -171,6 +198,10 @@ class RunFolder:
     @property
     def _data(self) -> Path:
         return self.path / "data.json"
+
+    @property
+    def _teachers(self) -> Path:
+        return self.path / "teachers.json"
 
     @property
     def _soft_targets(self) -> Path:

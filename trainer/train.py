@@ -16,6 +16,7 @@ from trainer.fitting.epochs import Progress
 from trainer.fitting.fit import fit
 from trainer.fitting.predict import predict
 from trainer.fitting.processes import Processes
+from trainer.fitting.scores import check_judges
 from trainer.judging.evaluate import Evaluation
 from trainer.prepared import Prepared, prepare
 from trainer.recipe import Recipe, RecipeError
@@ -62,7 +63,7 @@ def train(
     if bundle is not None and not recipe.method.merges:
         msg = (
             f"method {recipe.method.kind} cannot be merged into the encoder, so no engine could run its bundle: take "
-            "lora, or train without a bundle (--no-bundle) to compare"
+            "lora, or train without a bundle (--no-bundle) for the scores alone"
         )
         raise RecipeError(msg)
     if bundle is not None:
@@ -85,6 +86,7 @@ def _train(
 ) -> tuple[Manifest, Evaluation] | None:
     watcher.stage("Reading and tokenising")
     prepared = prepare(recipe, data)
+    check_judges(prepared.validation, prepared.schema)  # before the folder belongs to files that must change
     if processes.is_first:
         folder.claim(recipe, prepared.data_fingerprint, prepared.schema)
     if prepared.unjudged:

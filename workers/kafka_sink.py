@@ -7,9 +7,9 @@ from typing import Any
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from hangtag.kafka_options import kafka_options
+from hangtag.kafka_producer import Producer
 from hangtag.records import Record, dead_letter_headers
 from hangtag.settings import KafkaSettings
-from workers.producer import Producer
 from workers.sink import Reason, SinkError
 
 _TAGGED_HEADERS = [("content-type", b"application/x-protobuf")]

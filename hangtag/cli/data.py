@@ -149,7 +149,10 @@ def noise(
             found = find_label_noise([row.product for row in rows], folds, tell)
         _print_noise(rows, bad, found, top)
         if found.left_out:
-            plain_console().print(f"{len(found.left_out)} tags have fewer than {folds} examples and were not judged")
+            plain_console().print(
+                f"{len(found.left_out)} tags were not judged: fewer than {folds} products have them, "
+                "or all of the facet's products do"
+            )
         _write(json, lambda: _noise_json(rows, bad, found))
 
 

@@ -24,8 +24,9 @@ class Publisher:
     """
 
     def __init__(self, settings: KafkaSettings, *, protobuf: bool = False) -> None:
-        from kafka import KafkaProducer  # noqa: PLC0415
         from kafka.errors import KafkaError  # noqa: PLC0415
+
+        from hangtag.kafka_producer import Producer  # noqa: PLC0415
 
         self._settings = settings
         self._protobuf = protobuf
@@ -34,7 +35,7 @@ class Publisher:
         self._acknowledged = 0
         self._refused: list[str] = []
         try:
-            self._producer = KafkaProducer(
+            self._producer = Producer(
                 **kafka_options(settings, "hangtag-cli"),
                 linger_ms=20,
                 batch_size=131_072,
@@ -50,9 +51,9 @@ class Publisher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         # After an error or Ctrl-C nobody waits for what is still in the buffer.
-        self._producer.close(timeout=5 if kind is None else 0)
+        self._producer.abandon()
 
     @property
     def acknowledged(self) -> int:

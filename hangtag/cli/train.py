@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import orjson
 import typer
@@ -108,7 +108,9 @@ def evaluate(
     bundle: Annotated[
         str | None, typer.Option(help="`starter` or a bundle's folder; default: that of the settings")
     ] = None,
-    engine: Annotated[str | None, typer.Option(help="auto, cpu or torch")] = None,
+    engine: Annotated[
+        Literal["auto", "cpu", "torch"] | None, typer.Option(help="what runs the model; default: that of the settings")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="every figure as JSON on standard output")] = False,
 ) -> None:
     """Compare a bundle's tags with labels: precision, recall and F1 per tag, averages per facet (scikit-learn's).

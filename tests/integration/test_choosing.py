@@ -93,6 +93,32 @@ def test_trial_that_a_kill_left_behind_is_counted_as_failed(base, data, tmp_path
     assert left == []
 
 
+def test_diverged_trial_has_failed_and_counts_and_the_search_goes_on(base, data, tmp_path):
+    start, told = recipe(base, epochs=1), []
+    space = {"learning_rate": Range(choices=(1e-3, 1e30))}
+
+    found = tune(start, data, tmp_path, trials=6, space=space, on_trial=lambda trial: told.append(trial.state))
+
+    assert told == [trial.state for trial in found.trials]
+    assert {trial.state: trial.settings["learning_rate"] for trial in found.trials} == {
+        "complete": 1e-3,
+        "diverged": 1e30,
+    }
+    again = tune(start, data, tmp_path, trials=6, space=space, on_trial=lambda _: pytest.fail("it searches again"))
+    assert again.trials == found.trials
+
+
+def test_search_of_which_every_trial_diverged_says_what_to_do(base, data, tmp_path):
+    start, diverging = recipe(base, epochs=1), {"learning_rate": Range(choices=(1e30,))}
+
+    for _ in range(2):
+        with pytest.raises(RecipeError, match="no trial in .* was finished: 2 diverged, lower the learning rates"):
+            tune(start, data, tmp_path, trials=2, space=diverging)
+
+    found = tune(start, data, tmp_path, trials=1, space=SPACE)
+    assert [trial.state for trial in found.trials] == ["complete"]
+
+
 def test_every_trial_leaves_its_figures(base, data, tmp_path):
     steps = []
     start = recipe(base, epochs=2)
@@ -123,6 +149,12 @@ def test_study_is_of_one_recipe_one_space_and_one_set_of_files(base, data, tmp_p
     with pytest.raises(RecipeError, match=r"differs in hold_out: name another --study"):
         tune(start, data, study, trials=2, space=SPACE, hold_out=0.3)
     assert (study / "best.json").read_bytes() == best
+    about = (study / "study.json").read_text()
+    earlier = {name: value for name, value in json.loads(about).items() if name != "held_out_by"}
+    (study / "study.json").write_text(json.dumps(earlier))
+    with pytest.raises(RecipeError, match=r"differs in held_out_by: name another --study"):
+        tune(start, data, study, trials=2, space=SPACE)
+    (study / "study.json").write_text(about)
     # What is decided after training may change.
     found = tune(recipe(base, epochs=1, auto_precision=0.9), data, study, trials=2, space=SPACE)
     assert [trial.state for trial in found.trials] == ["complete", "complete"]

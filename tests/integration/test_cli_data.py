@@ -164,6 +164,16 @@ def test_noise_counts_the_rows_that_it_leaves_out(shop, tmp_path):
     assert (found["rows"], found["rows_left_out"]) == (200, 2)
 
 
+def test_noise_says_why_a_tag_is_not_judged(tmp_path):
+    path = tmp_path / "red.csv"
+    path.write_text("product_id,title,color\n" + "".join(f"{at},shoe {at},red\n" for at in range(50)))
+
+    code, output, _ = call("noise", path, "--column", "facet.color=color")
+
+    assert code == 0
+    assert "1 tags were not judged: fewer than 5 products have them, or all of the facet's products do" in output
+
+
 def test_what_looks_like_markup_stands_as_it_is(tmp_path, monkeypatch):
     lines = [
         {"product_id": f"A[/{at}]\u001b[2J", "title": f"word{at}", "facets": ["size"], "tags": ["size:[/]"]}

@@ -1,5 +1,8 @@
 """Which epoch a run keeps, and when it ends: by the scores on the validation products."""
 
+import json
+import shutil
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
@@ -9,8 +12,9 @@ from safetensors.torch import load_file
 from tests.integration.tiny_shop import recipe, write_base, write_data
 from trainer.fitting.fit import fit
 from trainer.prepared import prepare
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import RunFolder
+from trainer.train import train
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +92,23 @@ def test_training_too_fast_ends_with_the_epoch_before_it_went_wrong(base, data, 
     scores = [epoch.score for epoch in history]
     assert 1 < len(scores) < 20
     assert scores.index(max(scores)) == len(scores) - 2
+
+
+def test_validation_that_judges_nothing_is_refused_before_training(base, data, tmp_path):
+    """And the folder is still there for the mended files."""
+    files = shutil.copytree(data, tmp_path / "data")
+    text = (files / "validation.jsonl").read_text()
+    rows = [json.loads(line) for line in text.splitlines()]
+    loud = [row | {"facets": ["color"], "tags": [row["tags"][0].replace("color:", "color:very ")]} for row in rows]
+    (files / "validation.jsonl").write_text("\n".join(map(json.dumps, loud)))
+    start = recipe(base, epochs=1)
+    prepared = prepare(start, files)
+
+    with pytest.raises(RecipeError, match="judges anything"):
+        fit(prepared.model(start), prepared.train, prepared.validation, start, RunFolder(tmp_path))
+    with pytest.raises(RecipeError, match="judges anything"):
+        train(start, files, tmp_path / "run", None)
+
+    (files / "validation.jsonl").write_text(text)
+    train(start, files, tmp_path / "run", None)
+    assert RunFolder(tmp_path / "run").is_trained

@@ -237,6 +237,14 @@ def test_encoder_with_fewer_layers_is_trained_and_served(base, data, tmp_path):
         settings(base, keep_layers=[1, 0])
 
 
+@pytest.mark.parametrize("name", ["models/none", "/nowhere/none", "none"])
+def test_a_base_model_that_is_nowhere_is_one_sentence(name, data):
+    from trainer.fitting.base_model import BaseModelError
+
+    with pytest.raises(BaseModelError, match=f"^{name}: no such folder, and no hub gave a model of that name"):
+        prepare(recipe(name, epochs=1), data)
+
+
 def curve(folder: Path) -> list[tuple[float, float]]:
     epochs = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     return [(epoch["loss"], epoch["score"]) for epoch in epochs]

@@ -129,6 +129,15 @@ def test_every_tenth_step_and_the_last_one_are_written_as_json_lines(base, texts
     assert lines[-1]["learning_rate"] < lines[1]["learning_rate"]
 
 
+@pytest.mark.parametrize("epochs", [1, 12])
+def test_a_loss_that_is_no_number_is_refused_and_leaves_no_base_model(epochs, base, texts, tmp_path):
+    for _ in range(2):
+        with pytest.raises(PretrainingError, match="lower learning rate"):
+            pretrain(settings(base, learning_rate=1e12, epochs=epochs), texts, tmp_path / "model")
+
+    assert not (tmp_path / "model" / "model.safetensors").exists()
+
+
 def test_what_others_left_is_not_written_over(base, texts, tmp_path):
     before = {file.name: file.read_bytes() for file in base.iterdir()}
     with pytest.raises(PretrainingError, match="is the base model itself"):
@@ -160,6 +169,36 @@ def test_masks_are_others_in_each_epoch_and_the_same_for_one_that_goes_on(base):
 
     assert torch.equal(first, again)
     assert not torch.equal(first, later)
+
+
+def test_a_batch_of_few_words_always_has_something_to_guess(base):
+    special = PreTrainedTokenizerFast(
+        tokenizer_file=str(base / "tokenizer.json"), mask_token="[MASK]", pad_token="[PAD]"
+    )
+    masker = Masker(special, mlm_probability=0.01)
+
+    labels = [masker([{"input_ids": [at, 8], "token_type_ids": [0, 0]}])["labels"] for at in range(10, 40)]
+
+    assert all((each >= 0).any() for each in labels)
+
+
+def test_batches_are_read_as_they_are_planned(base, texts, tmp_path, monkeypatch):
+    """An epoch's last batch is not full: what comes after it is no part of it."""
+    read, masked = [], Masker.torch_call
+
+    def seen(masker, examples):
+        read.append([each.get("epoch") for each in examples])
+        return masked(masker, examples)
+
+    monkeypatch.setattr(Masker, "torch_call", seen)
+    found = pretrain(settings(base, epochs=3), texts, tmp_path)
+
+    full, rest = divmod(found.texts - int(found.texts * 0.2), 8)
+    assert rest
+    assert found.steps == 3 * (full + 1)
+    for epoch in range(3):
+        sizes = sorted(len(batch) for batch in read if set(batch) == {epoch})
+        assert sizes == [rest, *[8] * full]
 
 
 def test_what_cannot_be_done_is_said(base, texts, tmp_path):

@@ -110,6 +110,19 @@ def test_a_tag_that_is_lost_is_refused_and_named(tagger, products):
     assert gate(tagger, damaged(tagger, forget), products, loss=100, tag_loss=100).refused == []
 
 
+def test_a_tag_that_is_blocked_is_told_of_nothing(tagger, products):
+    """It is never served, so the evaluation finds none of it and the gate takes it for lost."""
+    tag = "genre:rpg"
+    schema = tagger.bundle.schema.model_copy(update={"blocked": (tag,)})
+    blocking = Tagger.of(replace(tagger.bundle, schema=schema), tagger.engine)
+
+    judged = judge(blocking, products, scores_of(blocking, products)).facets["genre"].tags[tag]
+
+    assert judged.support > 0
+    assert judged.recall == judged.f1 == 0
+    assert [reason.split(": ")[0] for reason in gate(tagger, blocking, products, loss=100).refused] == [tag]
+
+
 def test_a_loss_that_may_be_chance_is_a_warning(tagger, products):
     schema = tagger.bundle.schema
     chosen = tagger.decoder.chosen(tagger.decoder.log_confidences(scores_of(tagger, products)))["segment"]

@@ -108,3 +108,18 @@ def test_command_writes_the_page_and_names_what_is_missing(made, tmp_path):
     assert "holds no run" in str(failed.exception)
     with pytest.raises(RecipeError, match="no run"):
         write_report(tmp_path, data)
+
+
+def test_facet_of_one_tag_has_its_baselines(made, tmp_path):
+    _, data, *_ = made
+    for name in ("train.jsonl", "validation.jsonl"):
+        rows = [json.loads(line) for line in (data / name).read_text().splitlines()]
+        labels = [{"facets": ["edible"], "tags": ["edible:yes"] if "food" in row["title"] else []} for row in rows]
+        (tmp_path / name).write_text("\n".join(json.dumps(row | its) for row, its in zip(rows, labels, strict=True)))
+    train(recipe(write_base(tmp_path / "base"), epochs=1), tmp_path, tmp_path / "run", tmp_path / "bundle")
+
+    told = write_report(tmp_path / "run", tmp_path).to_json()["facets"]["edible"]["baselines"]
+
+    assert len(told) == 3
+    # The word says it all.
+    assert told["TF-IDF + linear"] > 0.95

@@ -288,8 +288,9 @@ def test_validation_must_judge_something_and_what_it_does_not_is_told(base, data
     told: list[str] = []
     train(recipe(base, epochs=1), files, tmp_path / "run", tmp_path / "bundle", Watcher(stage=told.append))
     assert "No validation product is labelled for theme: no tag of it is AUTO" in told
-    page = write_report(tmp_path / "run", files, with_baselines=False).path.read_text()
-    assert "<b>Not checked:</b> theme." in page
+    report = write_report(tmp_path / "run", files, with_baselines=False)
+    assert ", not for 1 facet." in report.summary
+    assert "<b>Not checked:</b> theme." in report.path.read_text()
     cuts = load_bundle(tmp_path / "bundle").thresholds.tags
     assert all(cut.review < 1 < cut.auto for tag, cut in cuts.items() if tag.startswith("theme:"))
 

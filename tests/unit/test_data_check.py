@@ -12,6 +12,8 @@ from hangtag.schema import Facet, FacetKind, TagSchema
 from tests.bundles import tiny_tokenizer
 from trainer.data.augment import augmented
 from trainer.data.check import CheckSettings, check
+from trainer.data.duplicates import Duplicates, Pair
+from trainer.data.label_conflicts import conflicts_of
 from trainer.data.label_noise import find_label_noise
 from trainer.data.labelled import LabelledProduct, LabelledRow, read_rows
 from trainer.data.word_swaps import swappable_values
@@ -47,6 +49,31 @@ def test_findings_name_their_places(tmp_path):
     assert found["facets"]["color"]["tags"] == {"color:red": 2, "color:blue": 1, "color:Red": 1}
     assert found["tokens"]["cut"] == 3
     assert "dress" not in json.dumps(found)
+
+
+def test_of_many_rows_of_one_text_each_different_label_is_named_once():
+    rows = [product("T-shirt", f"color:{at % 20}", f"size:{at // 20 % 10}", number=at) for at in range(1_000)]
+    others = [product("T-shirts", f"color:{at % 5}", number=at) for at in range(1_000)]
+    places = tuple(range(1_000))
+    alike = Duplicates((places, tuple(at + 1_000 for at in places)), (Pair(0, 1_000, 0.9),))
+
+    found = conflicts_of([*rows, *others], alike)
+
+    of_facet = {facet: [each for each in found if each.facet == facet] for facet in ("color", "size")}
+    assert len(of_facet["size"]) == 9
+    assert {each.first for each in of_facet["size"]} == {0}
+    assert [each.second for each in of_facet["size"]] == [20 * at for at in range(1, 10)]
+    # Of each text's own labels, and of the first text's first label with the other's.
+    assert len(of_facet["color"]) == 19 + 4 + 4
+    assert [(each.first, each.second) for each in of_facet["color"][-4:]] == [(0, 1_000 + at) for at in range(1, 5)]
+
+
+def test_a_label_that_each_text_names_as_its_own_is_told_whatever_its_case():
+    rows = [product("a MİNİ dress", "cut:mini"), product("a Maxi dress", "cut:maxi"), product("a dress", "cut:maxi")]
+
+    found = conflicts_of(rows, Duplicates((), (Pair(0, 1, 0.9), Pair(0, 2, 0.8))))
+
+    assert [(each.second, each.is_named) for each in found] == [(2, False), (1, True)]
 
 
 def test_of_many_that_are_alike_some_pairs_are_listed_and_the_rest_is_told():

@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from trainer.data.columns import Columns, ColumnsError
 from trainer.data.labelled import LabelledFileError, read_labelled, read_rows
-from trainer.data.rows import MAX_ROW_BYTES
+from trainer.data.rows import MAX_ROW_BYTES, rows_of
 
 FOREIGN = Columns.read(None, ["product_id=Nr", "title=Name", "facet.color=Farbe", "facet.theme=Thema", "none=keine"])
 TABLE = [
@@ -125,6 +125,36 @@ def test_a_whole_number_is_its_integer_text(tmp_path, kind):
 
     assert [each.tags for each in read_labelled([path], columns)] == [{"size:38"}, {"size:38.5"}, set()]
     assert [each.tags for each in read_labelled([texts], columns)] == [{"size:38.0"}]
+
+
+@pytest.mark.parametrize(
+    ("none", "cells"),
+    [
+        ("none", ['" none"', '"none "', '["none"]']),
+        (" none", ['"none"']),
+        ("false", ["false", '"false"']),
+        ("0", ["0", "0.0", '" 0"']),
+    ],
+)
+def test_a_cell_says_that_nothing_fits_however_its_kind_of_file_writes_it(tmp_path, none, cells):
+    path = tmp_path / "shop.jsonl"
+    path.write_text("\n".join(f'{{"product_id": "1", "gift": {cell}}}' for cell in [*cells, "true"]))
+    columns = Columns.read(None, ["facet.gift=gift", f"none={none}"])
+
+    *without, other = read_labelled([path], columns)
+
+    assert [(each.facets, each.tags) for each in without] == [({"gift"}, set())] * len(cells)
+    assert other.tags == {"gift:true"}
+
+
+def test_a_cell_too_long_for_csv_is_told_from_a_quote_left_open(tmp_path):
+    path = tmp_path / "shop.csv"
+    path.write_text("product_id,title\n1," + "x" * 200_000 + "\n2,shoe\n")
+
+    bad, good = rows_of(path, Columns(labelled=False))
+
+    assert "or a cell longer than 131,072 characters" in bad.reason
+    assert good.fields["title"] == "shoe"
 
 
 def test_what_no_file_and_no_mapping_can_be(tmp_path):

@@ -223,3 +223,22 @@ def test_a_part_that_nothing_is_left_for_is_told(tmp_path):
 
     with pytest.raises(LabelledFileError, match=r"nothing is left for validation: 30 products are 1 groups"):
         split(read_rows([path])[0], SplitSettings(validation=0.2))
+
+
+@pytest.mark.parametrize(("kept_apart", "advice"), [({}, "raise --duplicates"), ({"field": "day"}, "with --disjoint")])
+def test_what_kept_too_much_together_is_told(tmp_path, kept_apart, advice):
+    rows = rows_of(tmp_path, 20, 1, 0.0)
+    for row in rows:
+        row.others["day"] = "monday"
+
+    with pytest.raises(LabelledFileError, match=advice):
+        split(rows, SplitSettings(validation=0.2, duplicates=0.8 if kept_apart else 0.01, **kept_apart))
+
+
+def test_a_field_that_is_empty_everywhere_is_told_from_one_that_is_missing(tmp_path):
+    rows = rows_of(tmp_path, 20, 1, 0.0)
+    for row in rows:
+        row.others["day"] = ""
+
+    with pytest.raises(LabelledFileError, match="'day' to keep apart; it is there, and empty in every row"):
+        split(rows, SplitSettings(field="day"))

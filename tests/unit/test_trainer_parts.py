@@ -15,6 +15,7 @@ from trainer.data.labelled import LabelledFileError, LabelledProduct, read_label
 from trainer.data.schema_of import schema_of
 from trainer.data.weak_labels import weakly_labelled
 from trainer.fitting.loss import tag_loss
+from trainer.fitting.scores import check_judges, facet_scores
 from trainer.judging.calibration import fit_calibration
 from trainer.judging.decide import decide
 from trainer.recipe import Recipe, RecipeError, Source
@@ -172,6 +173,15 @@ def test_unknown_setting_of_a_recipe_is_named(tmp_path):
     assert "pydantic" not in str(raised.value)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seed_that_some_part_of_a_run_cannot_take_is_refused(tmp_path, seed):
+    file = tmp_path / "recipe.toml"
+    file.write_text(f'seed = {seed}\n[[sources]]\ntrain = ["a"]\n')
+
+    with pytest.raises(RecipeError, match="seed"):
+        Recipe.from_file(file)
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -235,3 +245,37 @@ def test_facet_of_one_tag_or_none_is_judged():
     assert score.weighted_f1 == score.macro_f1 == score.micro_f1 == score.tags["item:watch"].f1 == 0.5
     assert score.tags["item:watch"].support == 2
     assert (none.macro_f1, none.tags["item:watch"].support) == (0, 0)
+
+
+def test_score_of_a_facet_of_one_tag_is_that_of_the_tag():
+    """To say it of nothing is right for most products, and worth nothing."""
+    schema = schema_of(Recipe(sources=(Source(train=("x",)),)), [product("gift:yes")])
+    products = [product("gift:yes"), product("gift:yes"), *[product(facets=("gift",))] * 8]
+    examples = examples_of(products, schema, tiny_tokenizer())
+    said = {name: np.full((10, 1), -3, np.float32) for name in ("nothing", "half")}
+    said["half"][[0, 9]] = 3
+
+    assert {name: facet_scores(logits, examples, schema)["gift"] for name, logits in said.items()} == {
+        "nothing": 0,
+        "half": 0.5,
+    }
+
+
+def test_score_of_a_multi_facet_counts_all_its_tags_together():
+    examples = examples_of([product("genre:rpg", "genre:indie"), product(facets=("genre",))], SCHEMA, tiny_tokenizer())
+    logits = np.full((2, len(SCHEMA.tags)), -3, np.float32)
+    logits[:, SCHEMA.index["genre:rpg"]] = 3
+
+    assert facet_scores(logits, examples, SCHEMA) == {"genre": 0.5}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [product("color:mauve"), product(facets=("color", "genre")), product("color:red", "color:navy")],
+    ids=["a value that training does not know", "no tag fits", "several of a single facet"],
+)
+def test_validation_products_whose_facets_alone_are_known_judge_nothing(labels):
+    with pytest.raises(RecipeError, match=f"Validate on products with tags such as {SCHEMA.tags[0]}"):
+        check_judges(examples_of([labels] * 3, SCHEMA, tiny_tokenizer()), SCHEMA)
+
+    check_judges(examples_of([labels, product("color:red")], SCHEMA, tiny_tokenizer()), SCHEMA)

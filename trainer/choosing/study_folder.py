@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from trainer.files.whole_file import write_text
 from trainer.recipe import Recipe, RecipeError
@@ -17,7 +17,9 @@ from trainer.run_folder import RunFolder
 
 # Trials that run to their end before others are measured against them.
 BEFORE_PRUNING = 4
-_COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
+_SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
+# What a failed trial says of itself whose loss became no number: one that a kill left behind says nothing.
+DIVERGED = "diverged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class StudyFolder:
     path: Path
 
     def claim(self, about: dict[str, Any]) -> None:
-        """Make the folder a study of this, which is plain JSON. One that counts no trial yet gives way.
+        """Make the folder a study of this, which is plain JSON. One of which no trial has a score gives way.
 
         Raises:
             RecipeError: it is a study of something else.
@@ -40,7 +42,7 @@ class StudyFolder:
             return
         if self._trials.is_file():
             study = self.open()
-            if study.get_trials(deepcopy=False, states=_COUNTED):
+            if study.get_trials(deepcopy=False, states=_SCORED):
                 msg = f"{self.path} holds a study that differs in {_differing(about, kept)}: name another --study"
                 raise RecipeError(msg)
             for trial in study.trials:
@@ -79,6 +81,16 @@ class StudyFolder:
     @property
     def _trials(self) -> Path:
         return self.path / "study.jsonl"
+
+
+def has_diverged(trial: FrozenTrial) -> bool:
+    """Whether the trial ended because its loss became no number."""
+    return DIVERGED in trial.user_attrs
+
+
+def is_done(trial: FrozenTrial) -> bool:
+    """Whether a study that is over counts this trial."""
+    return trial.state in _SCORED or has_diverged(trial)
 
 
 def _differing(about: dict[str, Any], kept: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """Searching settings: many short runs of a recipe, the hopeless ones cut short, in a study that resumes."""
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,23 +8,30 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from trainer.choosing.held_out import held_out
 from trainer.choosing.search_space import DEFAULT_SPACE, Range, Space, check_space, drawn, read_space, with_settings
-from trainer.choosing.study_folder import BEFORE_PRUNING, StudyFolder
+from trainer.choosing.study_folder import BEFORE_PRUNING, DIVERGED, StudyFolder, has_diverged, is_done
 from trainer.data.examples import examples_of
 from trainer.files.folder_lock import locked
-from trainer.fitting.epochs import Progress
+from trainer.fitting.epochs import DivergedError, Progress
 from trainer.fitting.fit import fit
 from trainer.prepared import Prepared, fingerprint_of, prepare
 from trainer.recipe import Recipe, RecipeError
 from trainer.run_folder import Epoch, RunFolder
+from trainer.teaching.versions import versions_of
 from trainer.tracking import Tracking
 
 __all__ = ["DEFAULT_SPACE", "Range", "Space", "Trial", "Tuned", "read_space", "tune", "with_settings"]
 
+_MORE_TIME = "allow more --minutes or fewer epochs"
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A trial that was told of: its number, state (`complete`, `pruned`, `fail`), last score and settings."""
+    """A trial that was told of: its number, state, last score and settings.
+
+    States are `complete`, `pruned`, `diverged` (its loss became no number) and `fail` (a kill left it behind).
+    """
 
     number: int
     state: str
@@ -58,7 +64,7 @@ def tune(
     """Run trials until there are `trials`, those of earlier calls counted, and write `best.json`, a recipe.
 
     Scores are measured on a seeded part of the training files, so that the validation files stay unseen. A trial that
-    is worse after an epoch than the median of those before it ends there.
+    is worse after an epoch than the median of those before it ends there; one that diverges has failed, and counts.
 
     Raises:
         RecipeError: the space does not fit the recipe, the study is of something else, or no trial was finished.
@@ -72,6 +78,9 @@ def tune(
         "space": {name: each.model_dump(mode="json") for name, each in space.items()},
         "files": fingerprint_of(recipe, data),
         "hold_out": hold_out,
+        # Scores of a study that held out single products, as once was done, are no measure beside these.
+        "held_out_by": "groups of what is alike",
+        "teachers": versions_of(recipe.pseudo_labels, recipe.distillation),
     }
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = StudyFolder(study_folder)
@@ -105,24 +114,31 @@ def tune(
             prepared = prepared.with_teachers(chosen, RunFolder(study_folder))
             with Tracking(run, chosen) as tracking:
                 model = prepared.model(chosen)
-                history = fit(model, prepared.train, prepared.validation, chosen, run, stepped, told)
+                try:
+                    history = fit(model, prepared.train, prepared.validation, chosen, run, stepped, told)
+                except DivergedError:
+                    trial.set_user_attr(DIVERGED, value=True)
+                    raise
             return max(epoch.score for epoch in history)
 
         def ended(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
             on_trial(_told(trial))
             folder.drop_weights()
 
-        done = sum(trial.state is not TrialState.FAIL for trial in study.trials)
+        done = sum(map(is_done, study.trials))
         study.optimize(
             objective,
             n_trials=max(0, trials - done),
             timeout=minutes and 60 * minutes,
+            catch=(DivergedError,),
             callbacks=[ended],
             gc_after_trial=True,
         )
         finished = study.get_trials(states=[TrialState.COMPLETE])
         if not finished:
-            msg = f"no trial in {study_folder} was finished: allow more --minutes or fewer epochs"
+            diverged = sum(map(has_diverged, study.trials))
+            way_out = f"{diverged} diverged, lower the learning rates of the space" if diverged else _MORE_TIME
+            msg = f"no trial in {study_folder} was finished: {way_out}"
             raise RecipeError(msg)
         best = with_settings(recipe, study.best_params)
         folder.write_best(best)
@@ -133,19 +149,15 @@ def tune(
 
 def _told(trial: optuna.trial.FrozenTrial) -> Trial:
     last = trial.intermediate_values.get(trial.last_step) if trial.last_step is not None else None
-    return Trial(trial.number, trial.state.name.lower(), trial.value if trial.value is not None else last, trial.params)
+    state = DIVERGED if has_diverged(trial) else trial.state.name.lower()
+    return Trial(trial.number, state, trial.value if trial.value is not None else last, trial.params)
 
 
 def _held_out(prepared: Prepared, recipe: Recipe, share: float) -> Prepared:
     """Another division: a part of the training products takes the place of the validation products."""
-    rng = random.Random(recipe.seed)
-    kept, out = [], []
-    for labelled, source in zip(prepared.train.sources, recipe.sources, strict=True):
-        products = rng.sample(list(labelled), len(labelled))
-        # What a teacher labelled cannot tell how good anything is.
-        cut = 0 if source.pseudo_labels else max(1, round(share * len(products)))
-        out += products[:cut]
-        kept.append(products[cut:])
+    # What a teacher labelled cannot tell how good anything is.
+    judging = [not source.pseudo_labels for source in recipe.sources]
+    kept, out = held_out(prepared.train.sources, judging, share, recipe.seed)
     return replace(
         prepared,
         train=replace(prepared.train, sources=kept),

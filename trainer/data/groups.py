@@ -21,15 +21,14 @@ def groups_of(
     Raises:
         LabelledFileError: no row has the field or the prefix.
     """
-    chains = [
-        *duplicates.exact,
-        *((pair.first, pair.second) for pair in duplicates.near),
-        *_with_same(row.product.product_id for row in rows),
-    ]
+    chains = _alike([row.product.product_id for row in rows], duplicates)
     if field:
         values = [row.others.get(field) for row in rows]
         if not any(map(_is_given, values)):
-            msg = f"no row has a field {field!r} to keep apart; the first row's other fields: {_names(rows)}"
+            what = f"the first row's other fields: {_names(rows)}"
+            if any(field in row.others for row in rows):
+                what = "it is there, and empty in every row"
+            msg = f"no row has a field {field!r} to keep apart; {what}"
             raise LabelledFileError(msg)
         chains += _with_same(str(value) if _is_given(value) else None for value in values)
     if prefix:
@@ -39,6 +38,19 @@ def groups_of(
             raise LabelledFileError(msg)
         chains += _with_same(head if found else None for head, found, _ in heads)
     return _connected(chains, len(rows))
+
+
+def groups_alike(product_ids: Sequence[str], duplicates: Duplicates) -> list[list[int]]:
+    """The same of products that are alike by duplicates and their ids alone."""
+    return _connected(_alike(product_ids, duplicates), len(product_ids))
+
+
+def _alike(product_ids: Sequence[str], duplicates: Duplicates) -> list[tuple[int, ...]]:
+    return [
+        *duplicates.exact,
+        *((pair.first, pair.second) for pair in duplicates.near),
+        *_with_same(product_ids),
+    ]
 
 
 def _with_same(values: Iterable[str | None]) -> Iterator[tuple[int, ...]]:

@@ -35,7 +35,10 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class LabelNoise:
-    """What is doubted, the most doubtful first; `judged` labels per facet; tags with too few examples to be judged."""
+    """What is doubted, the most doubtful first; `judged` labels per facet.
+
+    `left_out` tags were not judged: too few products have them, or there is nothing to mistake them for.
+    """
 
     suspicions: Sequence[Suspicion]
     judged: dict[str, int] = field(default_factory=dict)

@@ -61,14 +61,16 @@ def _own(fields: Mapping[str, Any], columns: Columns) -> Labels:
 
 def _columns(fields: Mapping[str, Any], columns: Columns) -> Labels:
     facets, tags = set(), set()
+    none = _values(columns.none, "none", columns.separator)
     for facet, column in columns.facet.items():
         cell = fields.get(column)
         is_empty = cell is None or (isinstance(cell, str) and not cell.strip())
         if is_empty or (isinstance(cell, float) and math.isnan(cell)):
             continue
         facets.add(facet)
-        if not (columns.none and cell == columns.none):
-            tags |= {f"{facet}:{value}" for value in _values(cell, column, columns.separator)}
+        values = _values(cell, column, columns.separator)
+        if values != none:
+            tags |= {f"{facet}:{value}" for value in values}
     return frozenset(facets), _checked(tags)
 
 

@@ -13,6 +13,7 @@ from trainer.data.columns import Columns
 
 MAX_ROW_BYTES = 1 << 20
 _DELIMITERS = ",;\t"
+_CSV_ADVICE = f"is a quote not closed, or a cell longer than {csv.field_size_limit():,} characters?"
 _BOM = b"\xef\xbb\xbf"
 _PARQUET_ROWS = 1_000
 # Of a file without a header the first line is a product: no text of it is told.
@@ -137,7 +138,7 @@ def _csv(lines: _Lines, columns: Columns) -> Iterator[Row | BadRow]:
             cells = next(reader, None)
         except csv.Error as error:
             lines.taken()
-            yield BadRow(lines.path, begins, f"not CSV: {error}; is a quote not closed?")
+            yield BadRow(lines.path, begins, f"not CSV: {error}; {_CSV_ADVICE}")
             continue
         if cells is None:
             return

@@ -80,8 +80,13 @@ def split(
     if empty:
         msg = (
             f"nothing is left for {empty[0]}: {len(rows):,} products are {done.groups:,} groups that must stay "
-            f"together, the largest of {done.largest_group:,}; raise --duplicates ({settings.duplicates:g}) or bring "
-            "more products"
+            f"together, the largest of {done.largest_group:,}; {_way_out(settings)}"
         )
         raise LabelledFileError(msg)
     return done
+
+
+def _way_out(settings: SplitSettings) -> str:
+    alike = f"raise --duplicates ({settings.duplicates:g})"
+    apart = "keep something smaller apart with --disjoint, " if settings.field or settings.prefix else ""
+    return f"{apart}{alike} or bring more products"

@@ -13,6 +13,16 @@ class BaseModelError(RuntimeError):
     """The base model cannot be used; the message says what to do."""
 
 
+def unusable(path: str, error: Exception) -> BaseModelError:
+    """What to raise when a checkpoint cannot be loaded."""
+    if Path(path).is_dir():
+        return BaseModelError(f"{path}: {error}")
+    return BaseModelError(
+        f"{path}: no such folder, and no hub gave a model of that name ({type(error).__name__}): "
+        f"name the folder of a BERT checkpoint, or {STARTER}"
+    )
+
+
 def resolve_base_model(name: str) -> str:
     """Return what `from_pretrained` takes: the starter's verified folder, a given folder, or a hub name unchanged.
 

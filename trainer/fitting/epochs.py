@@ -19,6 +19,8 @@ from trainer.recipe import Recipe
 
 # Whether a checkpoint is due is a question to all processes, so it is not asked after every step.
 _STEPS_A_LOOK = 10
+# torch takes no seed of more bits.
+_SEEDS = 2**64
 
 
 class DivergedError(RuntimeError):
@@ -67,7 +69,7 @@ class Epochs:
         started = saved = time.monotonic()
         for step, batch in enumerate(plan[cut.step :], cut.step + 1):
             # And a step's on its own, so that those before it need not be taken again.
-            torch.manual_seed((seed * 1_000_003 + step) * 1_009 + processes.number)
+            torch.manual_seed(((seed * 1_000_003 + step) * 1_009 + processes.number) % _SEEDS)
             mine = [examples[index] for index in processes.share(batch)]
             size = recipe.forward_size or len(batch)
             for start in range(0, len(mine), size):

@@ -13,7 +13,7 @@ from trainer.fitting.epochs import Epochs, Progress
 from trainer.fitting.model import TagModel
 from trainer.fitting.predict import predict
 from trainer.fitting.processes import Processes
-from trainer.fitting.scores import facet_scores
+from trainer.fitting.scores import check_judges, facet_scores
 from trainer.fitting.state import NOT_CUT, State
 from trainer.recipe import Recipe
 from trainer.run_folder import Epoch, RunFolder
@@ -33,7 +33,12 @@ def fit(
 
     After each epoch, and every `checkpoint_minutes` within one, the run folder has all that is needed to go on: called
     again with the same arguments it does, and ends with the same weights. Only the first of several processes writes.
+
+    Raises:
+        RecipeError: no validation example judges anything.
+        DivergedError: the loss is no number any more.
     """
+    check_judges(validation, train.schema)
     processes = processes or Processes()
     steps = math.ceil(train.size / recipe.batch_size)
     state = State.of(model, recipe, steps * recipe.epochs)
@@ -67,6 +72,7 @@ def fit(
     state.tuning.finish(load_file(run.best, device=str(next(model.parameters()).device)))
     processes.wait()
     if processes.is_first:
+        run.write_history(history)  # a kill may have come between a checkpoint and the history of its epoch
         run.resume.unlink(missing_ok=True)
     return history
 

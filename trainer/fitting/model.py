@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from trainer.fitting.base_model import BaseModelError
+from trainer.fitting.base_model import BaseModelError, unusable
 
 
 class TagModel(nn.Module):
@@ -49,8 +49,7 @@ def load_encoder(path: str) -> tuple[nn.Module, Tokenizer, dict[str, Any]]:
             raise BaseModelError(msg)
         encoder = AutoModel.from_pretrained(path, config=config, add_pooling_layer=False, dtype=torch.float32)
     except (OSError, ValueError, SafetensorError) as error:
-        msg = f"{path}: {error}"
-        raise BaseModelError(msg) from error
+        raise unusable(path, error) from error
     return encoder, load_tokenizer(path), config.to_dict()
 
 
@@ -84,5 +83,4 @@ def load_tokenizer(path: str) -> Tokenizer:
             return Tokenizer.from_file(str(tokenizer_file))
         return Tokenizer.from_str(AutoTokenizer.from_pretrained(path).backend_tokenizer.to_str())
     except Exception as error:  # tokenizers raises nothing narrower
-        msg = f"{path}: {error}"
-        raise BaseModelError(msg) from error
+        raise unusable(path, error) from error

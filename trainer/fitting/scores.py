@@ -8,6 +8,9 @@ from sklearn.metrics import f1_score
 
 from hangtag.schema import FacetKind, TagSchema
 from trainer.data.examples import Example
+from trainer.recipe import RecipeError
+
+_TAGS_SHOWN = 5
 
 
 def facet_scores(logits: NDArray[np.float32], examples: Sequence[Example], schema: TagSchema) -> dict[str, float]:
@@ -26,6 +29,22 @@ def facet_scores(logits: NDArray[np.float32], examples: Sequence[Example], schem
         if facet.kind is FacetKind.SINGLE:
             found = f1_score(target.argmax(1), scores.argmax(1), average="weighted", zero_division=0)
         else:
-            found = f1_score(target, scores > 0, average="micro", zero_division=0)
+            # Micro F1 is that of all cells as one row. Of a column alone "no" would be a class of its own.
+            found = f1_score(target.ravel() > 0, scores.ravel() > 0, zero_division=0)
         result[facet.name] = float(found)
     return result
+
+
+def check_judges(examples: Sequence[Example], schema: TagSchema) -> None:
+    """Call before training, which would have no score to choose an epoch by.
+
+    Raises:
+        RecipeError: no example is known to fit a tag.
+    """
+    if not any((example.targets * example.known).any() for example in examples):
+        msg = (
+            "no validation product judges anything: they carry no tag, only tags that no training product carries, or "
+            "several of a single facet. Validate on products with tags such as "
+            f"{', '.join(schema.tags[:_TAGS_SHOWN])}"
+        )
+        raise RecipeError(msg)

@@ -33,9 +33,9 @@ class FacetScore:
     """One facet's figures over the products that are labelled for it.
 
     Averages are scikit-learn's. A single facet is judged by its top tag and a multi facet by the tags that are told at
-    all, in REVIEW or AUTO, both as if the facet applied to every labelled product. `auto_coverage` is the share of
-    these products that are served an AUTO tag of the facet (whether it applies is then decided, too), `auto_precision`
-    the share of those tags that are right.
+    all, in REVIEW or AUTO and not blocked, both as if the facet applied to every labelled product. `auto_coverage` is
+    the share of these products that are served an AUTO tag of the facet (whether it applies is then decided, too),
+    `auto_precision` the share of those tags that are right.
     """
 
     weighted_f1: float
@@ -87,7 +87,7 @@ def scores_of(
 def told(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
     """Which tags are told of each product, both of shape (products, tags), as if every facet applied.
 
-    Of single facets the top tag, of multi facets those in REVIEW or AUTO.
+    Of single facets the top tag, of multi facets those in REVIEW or AUTO. A blocked tag is never told.
     """
     schema, decoder = tagger.bundle.schema, tagger.decoder
     log_confidences = decoder.log_confidences(logits)
@@ -99,6 +99,7 @@ def told(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
             where = schema.slices[facet.name]
             cuts = np.array([tagger.bundle.thresholds.tags[tag].review for tag in facet.tags])
             result[:, where] = np.exp(log_confidences[:, where]) >= cuts
+    result[:, [schema.index[tag] for tag in schema.blocked]] = False
     return result
 
 

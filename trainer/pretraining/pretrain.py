@@ -17,7 +17,7 @@ from trainer.fitting.model import load_encoder
 from trainer.pretraining.folder import Pretrained, checkpoints_of, claim, finish, last_whole
 from trainer.pretraining.masking import Masker, epochs_of
 from trainer.pretraining.settings import PretrainingError, PretrainingSettings
-from trainer.pretraining.telling import Step, Teller
+from trainer.pretraining.telling import Step, Teller, check_loss
 
 _SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 _MASK = "[MASK]"
@@ -39,7 +39,8 @@ def pretrain(
     step's figures; a call that goes on writes over those of steps that it takes again.
 
     Raises:
-        PretrainingError: too few texts, or the folder belongs to other settings or texts, or to something else.
+        PretrainingError: too few texts, the folder belongs to other settings or texts or to something else, or the
+            loss is no number any more.
         BaseModelError: the base model cannot be loaded or knows no mask.
         FolderInUseError: another process pre-trains in this folder.
         OSError: the folder cannot be written.
@@ -80,11 +81,12 @@ def _read_texts(
     special = PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token=_MASK, **_SPECIAL)
     torch.manual_seed(settings.seed)
     model = BertForMaskedLM.from_pretrained(path, dtype=torch.float32)
+    batches = epochs_of(tokens[held_out:], settings)
     trainer = Trainer(
         model=model,
-        args=_arguments(settings, folder, len(tokens) - held_out),
-        train_dataset=epochs_of(tokens[held_out:], settings),
-        data_collator=Masker(special, mlm_probability=settings.masked),
+        args=_arguments(settings, folder, len(batches)),
+        train_dataset=batches,
+        data_collator=Masker(special, mlm_probability=settings.masked).batch,
         callbacks=[Teller(folder / "steps.jsonl", on_step)],
     )
     trainer.remove_callback(PrinterCallback)
@@ -95,18 +97,18 @@ def _read_texts(
     trainer.train(resume_from_checkpoint=None if last is None else str(last))
     on_stage("Measuring again")
     after = _loss(model, tokens[:held_out], special, settings)
+    check_loss(after, "after the last step")
     model.bert.save_pretrained(folder)
     (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     return Pretrained(before, after, len(tokens), trainer.state.global_step)
 
 
-def _arguments(settings: PretrainingSettings, folder: Path, texts: int) -> TrainingArguments:
-    steps = -(-texts * settings.epochs // settings.batch_size)
+def _arguments(settings: PretrainingSettings, folder: Path, steps: int) -> TrainingArguments:
     has_gpu = torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(checkpoints_of(folder)),
         num_train_epochs=1,  # all epochs, laid out in one
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=1,  # an item is a batch as it was planned
         learning_rate=settings.learning_rate,
         warmup_steps=int(steps * settings.warmup),
         weight_decay=settings.weight_decay,
@@ -114,6 +116,7 @@ def _arguments(settings: PretrainingSettings, folder: Path, texts: int) -> Train
         save_steps=settings.save_steps,
         save_total_limit=1,
         logging_steps=_STEPS_A_LINE,
+        logging_nan_inf_filter=False,
         bf16=True,
         use_cpu=not has_gpu,
         seed=settings.seed,

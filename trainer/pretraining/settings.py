@@ -22,4 +22,4 @@ class PretrainingSettings(BaseModel):
     masked: float = Field(default=0.15, gt=0, lt=1, description="part of the tokens that are guessed")
     held_out: float = Field(default=0.05, gt=0, lt=1, description="part of the texts that is only measured on")
     save_steps: int = Field(default=100, ge=1, description="steps between checkpoints")
-    seed: int = 7
+    seed: int = Field(default=7, ge=0, lt=2**32)

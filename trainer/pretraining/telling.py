@@ -1,5 +1,6 @@
 """Figures of continued pre-training, while it goes on."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from trainer.files.json_lines import append_line, keep_lines
+from trainer.pretraining.settings import PretrainingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,11 @@ class Step:
 
 
 class Teller(TrainerCallback):  # type: ignore[misc]
-    """Tells of every step and writes every tenth one's figures, and the last one's; nothing is printed."""
+    """Tells of every step and writes every tenth one's figures, and the last one's; nothing is printed.
+
+    Raises:
+        PretrainingError: the loss is no number any more.
+    """
 
     def __init__(self, file: Path, on_step: Callable[[Step], object]) -> None:
         self._file = file
@@ -36,6 +42,7 @@ class Teller(TrainerCallback):  # type: ignore[misc]
         if "loss" not in logs:  # what it sums up when it ends
             return
         self._loss = float(logs["loss"])
+        check_loss(self._loss, f"by step {state.global_step}")
         figures = {"loss": self._loss, "learning_rate": float(logs["learning_rate"])}
         append_line(self._file, {"step": state.global_step, "steps": state.max_steps} | figures)
 
@@ -43,3 +50,14 @@ class Teller(TrainerCallback):  # type: ignore[misc]
         """Tell of a step."""
         control.should_log |= state.global_step == state.max_steps
         self._on_step(Step(state.global_step, state.max_steps, self._loss))
+
+
+def check_loss(loss: float, when: str) -> None:
+    """Refuse what cannot get better.
+
+    Raises:
+        PretrainingError: the loss is no number.
+    """
+    if not math.isfinite(loss):
+        msg = f"the loss is no number {when}: take a lower learning rate, and another folder (--out) to start anew"
+        raise PretrainingError(msg)

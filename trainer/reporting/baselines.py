@@ -179,7 +179,8 @@ def _fitted(facet: Facet, classifier: Any, known: Any, train: Sequence[LabelledP
         if facet.kind is FacetKind.MULTI:
             binarizer = MultiLabelBinarizer(classes=facet.tags)
             found = OneVsRestClassifier(classifier).fit(known, binarizer.fit_transform(labels)).predict(asked)
-            return [set(tags) for tags in binarizer.inverse_transform(found)]
+            # What it tells of one tag alone is a row, not a column.
+            return [set(tags) for tags in binarizer.inverse_transform(found.reshape(-1, len(facet.tags)))]
         first = [tags[0] for tags in labels]
         if len(set(first)) == 1:
             return [{first[0]} for _ in range(asked.shape[0])]

@@ -31,10 +31,12 @@ def figure_of(findings: Findings, score: BaselineScore) -> float:
 
 
 def _data(gathered: Gathered, findings: Sequence[Findings]) -> str:
-    tags = sum(len(each.facet.tags) for each in findings)
+    schema = gathered.bundle.schema
+    unchecked = len(schema.facets) - len(findings)
     return (
-        f"This tagger learnt {tags} tags in {_counted(len(findings), 'facet')} from {len(gathered.train):,} products "
-        f"and was checked on {len(gathered.validation):,} others."
+        f"This tagger learnt {len(schema.tags)} tags in {_counted(len(schema.facets), 'facet')} from "
+        f"{len(gathered.train):,} products and was checked on {len(gathered.validation):,} others"
+        + (f", not for {_counted(unchecked, 'facet')}." if unchecked else ".")
     )
 
 

@@ -1,0 +1,74 @@
+"""What a run that was killed goes on from, and what it draws then."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
+
+from tests.integration.tiny_shop import recipe, write_base, write_data
+from trainer.recipe import RecipeError
+from trainer.run_folder import Epoch, RunFolder
+from trainer.train import Watcher, train
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return write_base(tmp_path_factory.mktemp("base"))
+
+
+class KilledError(Exception):
+    """Stands for a kill between the last epoch's checkpoint and its line of the history."""
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_kill_before_the_last_line_of_the_history_loses_no_epoch(base, data, tmp_path, monkeypatch, epochs):
+    write = RunFolder.write_history
+
+    def killed(self, history) -> None:
+        if len(history) == epochs:
+            raise KilledError
+        write(self, history)
+
+    chosen, run = recipe(base, epochs=epochs), RunFolder(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_history", killed)
+        with pytest.raises(KilledError):
+            train(chosen, data, tmp_path, None)
+    again: list[Epoch] = []
+
+    for _ in range(2):
+        train(chosen, data, tmp_path, None, Watcher(epoch=again.append))
+        assert run.is_trained
+        assert [epoch.epoch for epoch in run.history()] == list(range(1, epochs + 1))
+
+    assert again == []
+
+
+@pytest.mark.parametrize("seed", [20_260_714, 2**32 - 1], ids=["a date", "the largest"])
+def test_a_large_seed_trains_to_the_end(base, data, tmp_path, seed):
+    assert train(recipe(base, epochs=1, seed=seed), data, tmp_path, tmp_path / "bundle") is not None
+
+
+def test_step_draws_by_a_number_that_never_changes(base, data, tmp_path, monkeypatch):
+    """A run that was killed before an update draws after it what it would have drawn."""
+    drawn: list[int] = []
+    monkeypatch.setattr(torch, "manual_seed", drawn.append)
+
+    train(recipe(base, epochs=1), data, tmp_path, None)
+
+    assert drawn[:3] == [7, 70_680_662_042_359, 70_680_662_043_368]
+
+
+def test_a_run_that_never_began_gives_way_to_a_mended_recipe(base, data, tmp_path):
+    wrong = recipe(base, epochs=1, start_from=str(tmp_path / "none"))
+    with pytest.raises(RecipeError, match="train that run first"):
+        train(wrong, data, tmp_path / "run", None)
+
+    train(recipe(base, epochs=1), data, tmp_path / "run", None)
+
+    with pytest.raises(RecipeError, match="another recipe"):
+        train(recipe(base, epochs=2), data, tmp_path / "run", None)

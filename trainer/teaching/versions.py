@@ -1,0 +1,17 @@
+"""Which bundles teach: a recipe names their folders, and another bundle may stand in one since."""
+
+from pathlib import Path
+
+from hangtag.bundle import STARTER, BundleError, read_manifest
+from trainer.teaching.settings import Distillation, PseudoLabels
+
+
+def versions_of(*settings: Distillation | PseudoLabels | None) -> dict[str, str]:
+    """The version of the bundle in each teacher's folder; without those that cannot be read: who loads one says why."""
+    versions = {}
+    for folder in (teacher for each in settings if each is not None for teacher in each.teachers):
+        try:
+            versions[folder] = read_manifest(STARTER if folder == "starter" else Path(folder)).version
+        except BundleError:
+            continue
+    return versions
