@@ -1,0 +1,56 @@
+"""What sends to Kafka, with real brokers that go away."""
+
+import threading
+
+import pytest
+
+from hangtag.cli.errors import CommandError
+from hangtag.cli.publisher import Publisher
+from hangtag.settings import KafkaSettings
+from hangtag.v1 import events_pb2
+from tests.conftest import create_topics, start_broker
+from workers import SinkError
+from workers.kafka_sink import KafkaSink
+
+
+@pytest.fixture
+def threads():
+    """Nothing that a test started goes on after it."""
+    before = threading.enumerate()
+    yield
+    assert [thread.name for thread in threading.enumerate() if thread not in before] == []
+
+
+@pytest.mark.usefixtures("threads")
+def test_what_the_brokers_did_not_take_is_given_up_with_the_sink(tmp_path):
+    with start_broker("tansu", tmp_path, None) as broker:
+        settings = KafkaSettings(bootstrap=broker.url)
+        create_topics(settings)
+        sink = KafkaSink(settings, flush_timeout_s=1)
+        sink.tagged("p1", b"1")
+        sink.flush()
+    sink.tagged("p2", b"2")
+
+    with pytest.raises(SinkError, match=settings.tagged_topic):
+        sink.flush()
+    sink.close()
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_publisher_ends_with_the_error_that_ended_it(tmp_path):
+    event = events_pb2.ProductEvent(product=events_pb2.Product(product_id="p1", version=1, title="shoe"))
+    with start_broker("tansu", tmp_path, None) as broker:
+        settings = KafkaSettings(bootstrap=broker.url)
+        create_topics(settings)
+        publisher = Publisher(settings)
+        publisher.send(event)
+        publisher.finish()
+
+    def publish() -> None:
+        with publisher:
+            publisher.send(event)
+            msg = "why"
+            raise CommandError(msg)
+
+    with pytest.raises(CommandError, match="why"):
+        publish()
