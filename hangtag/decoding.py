@@ -1,6 +1,6 @@
 """Logits to tags: calibration, paths, bands, where facets apply, rules. Trainer and servers share it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ class Decoder:
                 band = band_of(confidence, self._cuts[position])
                 if band is not Band.REJECT and tag not in self._blocked:
                     found[tag] = ScoredTag(tag, confidence, Source.MODEL, band)
-        return self._obeying(self._implied(found))
+        return self._settled(found)
 
     def _candidates(self, facet: Facet, chosen: Mapping[str, int], confidences: NDArray[np.float32]) -> Iterable[int]:
         if facet.kind is FacetKind.SINGLE:
@@ -82,38 +82,27 @@ class Decoder:
         where = self._schema.slices[facet.name]
         return (int(at) + where.start for at in np.argsort(-confidences[where], kind="stable"))
 
-    def _implied(self, found: dict[str, ScoredTag]) -> dict[str, ScoredTag]:
-        implications = [rule for rule in self._schema.rules if rule.kind == "implies"]
-        for _ in implications:  # a chain of implications is no longer than there are
-            for rule in implications:
-                cause, effect = found.get(rule.when), found.get(rule.then)
-                if cause is None or cause.band is not Band.AUTO or rule.then in self._blocked:
-                    continue
-                if effect is None or effect.band is not Band.AUTO:
-                    facet = rule.then.split(":", 1)[0]
-                    if self._is_single(facet):  # what a rule says takes the place of what the model says
-                        found = {tag: scored for tag, scored in found.items() if not tag.startswith(f"{facet}:")}
-                    found[rule.then] = ScoredTag(rule.then, cause.confidence, Source.RULE, Band.AUTO)
-        return found
+    def _settled(self, told: dict[str, ScoredTag]) -> TagSet:
+        """What is served of what the model tells. Rules act from tags that are served themselves, and from no others.
 
-    def _is_single(self, name: str) -> bool:
-        return any(facet.name == name and facet.kind is FacetKind.SINGLE for facet in self._schema.facets)
-
-    def _obeying(self, found: dict[str, ScoredTag]) -> TagSet:
-        # Only ever takes away, so it ends; what is left breaks no rule.
-        auto = {tag: scored for tag, scored in found.items() if scored.band is Band.AUTO}
-        review = {tag: scored for tag, scored in found.items() if scored.band is Band.REVIEW}
-        changed = True
-        while changed:
-            changed = False
-            for tag in list(auto):
-                if self._is_unsupported(tag, auto):
-                    scored = auto.pop(tag)
-                    review[tag] = ScoredTag(tag, scored.confidence, scored.source, Band.REVIEW)
-                    changed = True
-                elif self._breaks_a_rule(tag, auto):
-                    del auto[tag]
-                    changed = True
+        Each turn bars a tag from AUTO and begins again from the model's tags without it, so that what a rule added or
+        displaced goes with its cause. A tag without support is barred before any that breaks a rule: it excludes none.
+        """
+        left, barred, demoted = dict(told), set(self._blocked), dict[str, ScoredTag]()
+        while True:
+            found = self._implied(left, barred)
+            auto = {tag: scored for tag, scored in found.items() if scored.band is Band.AUTO}
+            unsupported = next((tag for tag in auto if self._is_unsupported(tag, auto)), None)
+            tag = unsupported or next((tag for tag in auto if self._breaks_a_rule(tag, auto)), None)
+            if tag is None:
+                break
+            barred.add(tag)
+            scored = left.pop(tag, None)
+            if unsupported and scored is not None:
+                demoted[tag] = ScoredTag(tag, scored.confidence, scored.source, Band.REVIEW)
+        taken = {_facet(tag) for tag in found if self._is_single(_facet(tag))}
+        demoted = {tag: scored for tag, scored in demoted.items() if _facet(tag) not in taken}
+        review = {tag: scored for tag, scored in (found | demoted).items() if scored.band is Band.REVIEW}
         known = auto | review
         while any(self._is_unsupported(tag, known) or self._is_excluded(tag, auto) for tag in review):
             review = {
@@ -124,9 +113,26 @@ class Decoder:
             known = auto | review
         return TagSet(self._in_order(auto), self._in_order(review))
 
+    def _implied(self, told: dict[str, ScoredTag], barred: Collection[str]) -> dict[str, ScoredTag]:
+        found, implications = dict(told), [rule for rule in self._schema.rules if rule.kind == "implies"]
+        for _ in implications:  # a chain of implications is no longer than there are
+            for rule in implications:
+                cause, effect = found.get(rule.when), found.get(rule.then)
+                if cause is None or cause.band is not Band.AUTO or rule.then in barred:
+                    continue
+                if effect is None or effect.band is not Band.AUTO:
+                    facet = _facet(rule.then)
+                    if self._is_single(facet):  # what a rule says takes the place of what the model says
+                        found = {tag: scored for tag, scored in found.items() if not tag.startswith(f"{facet}:")}
+                    found[rule.then] = ScoredTag(rule.then, cause.confidence, Source.RULE, Band.AUTO)
+        return found
+
+    def _is_single(self, name: str) -> bool:
+        return any(facet.name == name and facet.kind is FacetKind.SINGLE for facet in self._schema.facets)
+
     def _is_unsupported(self, tag: str, known: Mapping[str, ScoredTag]) -> bool:
         """The tag's parent or what makes its facet apply is not among the known ones."""
-        parents, needs = self._parents.get(tag), self._applies_when.get(tag.split(":", 1)[0])
+        parents, needs = self._parents.get(tag), self._applies_when.get(_facet(tag))
         return bool((parents and not parents & known.keys()) or (needs and not needs & known.keys()))
 
     def _breaks_a_rule(self, tag: str, auto: Mapping[str, ScoredTag]) -> bool:
@@ -140,9 +146,11 @@ class Decoder:
 
     def _in_order(self, scored: Mapping[str, ScoredTag]) -> tuple[ScoredTag, ...]:
         order = {facet.name: place for place, facet in enumerate(self._schema.facets)}
-        return tuple(
-            sorted(scored.values(), key=lambda each: (order[each.tag.split(":", 1)[0]], -each.confidence, each.tag))
-        )
+        return tuple(sorted(scored.values(), key=lambda each: (order[_facet(each.tag)], -each.confidence, each.tag)))
+
+
+def _facet(tag: str) -> str:
+    return tag.split(":", 1)[0]
 
 
 def band_of(confidence: float, cut: Cut) -> Band:

@@ -104,6 +104,12 @@ class TagSchema(_Frozen):
         if above is None or FacetKind.MULTI in (above.kind, facet.kind):
             msg = f"facet {facet.name}: parent {facet.parent!r} is no single facet listed before it"
             raise SchemaError(msg)
+        sibling = next((each.name for each in before.values() if each.parent == facet.parent), None)
+        if sibling is not None:
+            msg = (
+                f"facets {sibling} and {facet.name} both have the parent {facet.parent!r}: one facet is all it can have"
+            )
+            raise SchemaError(msg)
         for tag in facet.tags:
             if not self.parents.get(tag):
                 msg = f"tag {tag}: its parent in {facet.parent!r} is missing"

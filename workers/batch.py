@@ -28,6 +28,9 @@ def batch(polled: Polled, arrived_s: float, max_value_bytes: int) -> Batch:
         except EventError as error:
             reason = Reason(error.stage, type(error).__name__, error.reason)
             refused.append(Refused(ticket, record, reason))
+        except Exception as error:  # noqa: BLE001 (a fault of ours; the neighbours must not fail with it)
+            reason = Reason("decode", type(error).__name__, "the event cannot be read; keep the record: it is a bug")
+            refused.append(Refused(ticket, record, reason))
         else:
             items.append(Item(ticket, record, event, arrived_s))
     return Batch(collapse(items), refused)

@@ -63,7 +63,8 @@ def learn_tag(
                 texts = [product.text for product in read_labelled([examples], unlabelled)]
             others = [product.text for product in read_labelled(against, columns) if tag not in product.tags]
             status.update("learning")
-            manifest = learn(load_bundle(bundle), new, texts, others, out)
+            known = load_bundle(bundle)
+            manifest = learn(known, new, texts, others, out)
     except (ColumnsError, LabelledFileError, LearnTagError) as error:
         raise CommandError(str(error)) from error
     except OSError as error:
@@ -73,3 +74,6 @@ def learn_tag(
         console.print("stopped; nothing was written")
         raise typer.Exit(130) from None
     console.print(f"bundle {out} version {manifest.version[:12]} knows {tag}, in REVIEW only", soft_wrap=True)
+    below = next((facet.name for facet in known.schema.facets if facet.parent == new.facet), None)
+    if below is not None:
+        console.print(f"it is told once a {below} stands under it: learn one with --parent {tag}", soft_wrap=True)

@@ -119,6 +119,6 @@ def _time(found: Any) -> Timestamp | None:
     time = Timestamp()
     try:
         time.FromJsonString(found)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise EventError(DECODE, "time must be a string such as 2026-01-31T12:00:00Z") from None
     return time

@@ -97,6 +97,31 @@ def test_rules_imply_and_exclude():
     assert {each.tag: each.source for each in tags.tags}["genre:action"] is Source.RULE
 
 
+@pytest.mark.parametrize(("kind", "color"), [("implies", "color_red"), ("excludes", "color_navy")])
+def test_a_rule_of_a_tag_that_is_not_served_does_nothing(kind, color):
+    """Genres are not told of clothes: what one of them would change stays as it is."""
+    schema = tiny_schema(rules=(Rule(kind=kind, when="genre:rpg", then="color:navy"),))
+    row = logits(segment_clothing=6, class_dresses=6, genre_rpg=3, **{color: 6})
+
+    (tags,), (plain,) = decoder(schema).decode(row), decoder(SCHEMA).decode(row)
+
+    assert names(tags.tags) == ["segment:clothing", "class:dresses", color.replace("_", ":")]
+    assert tags == plain
+
+
+def test_what_a_rule_added_goes_with_its_cause():
+    schema = tiny_schema(
+        rules=(
+            Rule(kind="implies", when="genre:rpg", then="genre:action"),
+            Rule(kind="excludes", when="genre:indie", then="genre:rpg"),
+        )
+    )
+
+    (tags,) = decoder(schema).decode(logits(segment_games=4, class_software=4, genre_rpg=3, genre_indie=3))
+
+    assert names(tags.tags) == ["segment:games", "class:software", "genre:indie"]
+
+
 def test_scores_that_are_no_numbers_are_refused():
     row = logits(segment_games=np.nan)
 
@@ -139,9 +164,18 @@ def violations(schema: TagSchema, tags: TagSet) -> list[str]:
                 found.append(f"{facet.name} does not apply")
             if facet.parent:
                 found += [f"orphan {each}" for each in of_facet if not served & set(schema.parents[each])]
+    return found + rule_violations(schema, tags, known)
+
+
+def rule_violations(schema: TagSchema, tags: TagSet, known: set[str]) -> list[str]:
+    auto, found = set(names(tags.tags)), []
     for each in schema.rules:
         if each.kind == "implies" and each.when in auto and each.then not in auto:
             found.append(f"{each.when} without {each.then}")
         if each.kind == "excludes" and each.when in auto and each.then in known:
             found.append(f"{each.when} with {each.then}")
+    for served in tags.tags:
+        causes = {rule.when for rule in schema.rules if rule.kind == "implies" and rule.then == served.tag}
+        if served.source is Source.RULE and not causes & auto:
+            found.append(f"{served.tag} without a cause")
     return found

@@ -102,6 +102,7 @@ BAD = {
     "type unknown": ({**product(), "type": "zebra-striped"}, {}, "CREATED, UPDATED or DELETED"),
     "type in small letters": ({**product(), "type": "deleted"}, {}, "CREATED, UPDATED or DELETED"),
     "time wrong": ({**product(), "time": "yesterday"}, {}, "2026-01-31T12:00:00Z"),
+    "time beyond numbers": ({**product(), "time": "2026-01-31T12:00:00.1e999Z"}, {}, "2026-01-31T12:00:00Z"),
     "time is a number": ({**product(), "time": 5}, {}, "2026-01-31T12:00:00Z"),
     "no text": (product(title="", description="<p>&nbsp;</p>"), {}, "empty"),
     "unseen text": (product(title="\u200b\u200d"), {}, "empty"),

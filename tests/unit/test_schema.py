@@ -24,6 +24,17 @@ COLOR = Facet(name="color", kind=FacetKind.SINGLE, values=("blue", "red"))
         (
             {
                 "facets": (
+                    COLOR,
+                    Facet(name="shade", kind=FacetKind.SINGLE, values=("dark",), parent="color"),
+                    Facet(name="tone", kind=FacetKind.SINGLE, values=("warm",), parent="color"),
+                ),
+                "parents": {"shade:dark": ("color:blue",), "tone:warm": ("color:red",)},
+            },
+            "shade and tone",
+        ),
+        (
+            {
+                "facets": (
                     Facet(name="shade", kind=FacetKind.SINGLE, values=("dark",), applies_when=("color:red",)),
                     COLOR,
                 )

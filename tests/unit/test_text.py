@@ -18,6 +18,8 @@ from hangtag.text import clean_text
         ("Tom &amp; Jerry", "Tom & Jerry"),
         ("Tom &amp;amp; Jerry", "Tom & Jerry"),
         ("<script>alert('x < y')</script>Mug", "Mug"),
+        ("<style>a{}</STYLE >Mug<script>b</scriptx> cup</script>", "Mug b cup"),
+        ("<script>a</script>Mug<script>b</script> cup<style>", "Mug cup"),
         ("<!-- sale --> Mug", "Mug"),
         ("size < 5 and > 3", "size < 5 and > 3"),
         ("a\u200bb\u00adc\ufeff", "abc"),
@@ -54,6 +56,18 @@ def test_cleaning_twice_changes_nothing(raw):
 def test_hostile_megabyte_is_bounded(piece):
     """Would not end within the test's time limit if any pattern went back over the text."""
     assert len(clean_text(piece * 300_000, 4_000)) <= 4_000
+
+
+@pytest.mark.parametrize("piece", ["<script>", "<style>", "<script></scriptx"])
+def test_open_elements_cost_no_look_each(piece):
+    """Would not end within the test's time limit either."""
+    for _ in range(150):
+        clean_text(piece * 5_000)
+
+
+@pytest.mark.parametrize("reference", ["&#{};", "&#{}", "&amp;#{};", "&#x{};"])
+def test_a_number_too_long_for_python_is_no_character(reference):
+    assert clean_text("mug &lt; " + reference.format("1" * 5_000)) in {"mug < \ufffd", "mug <"}
 
 
 def test_layout_of_segments():

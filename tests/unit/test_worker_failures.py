@@ -2,6 +2,7 @@
 
 import pytest
 
+from hangtag.records import decode_event
 from hangtag.store import StoreMismatchError
 from tests.unit.worker_parts import FakeTagger, House, event
 from workers import SourceError, StageError
@@ -32,6 +33,26 @@ def test_a_text_that_cannot_be_tokenised_is_a_dead_letter_of_its_own():
 
     assert set(house.versions()) == {"p0", "p2"}
     assert [(record.offset, reason.stage) for record, reason in house.sink.dead] == [(1, "encode")]
+    assert house.committed() == 3
+
+
+def test_a_record_that_decoding_itself_fails_for_is_a_dead_letter_of_its_own(monkeypatch):
+    real = decode_event
+
+    def decode(value, *others):
+        if b"p1" in value:
+            raise OverflowError
+        return real(value, *others)
+
+    monkeypatch.setattr("workers.batch.decode_event", decode)
+    house = House()
+    for number in range(3):
+        house.source.append(event(f"p{number}", 1), f"p{number}".encode())
+
+    house.steps()
+
+    assert set(house.versions()) == {"p0", "p2"}
+    assert [(record.offset, reason.error) for record, reason in house.sink.dead] == [(1, "OverflowError")]
     assert house.committed() == 3
 
 
