@@ -61,6 +61,9 @@ class Wide:
 
     def _known(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The rows of the n-grams that are known among the hashes, and how often each occurs."""
+        if not len(self.hashes):
+            none = np.zeros(0, np.int64)
+            return none, none
         # Sorted first: the search then walks through memory in one direction, four times as fast.
         hashes = np.sort(hashes)
         starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)])

@@ -3,8 +3,8 @@
 import asyncio
 import math
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from grpc import aio
@@ -18,13 +18,15 @@ from server.coalescer import Coalescer
 from server.errors import ServerError
 from server.handlers import Handlers
 from server.listener import SERVICE, open_listener
-from server.store_watch import LOOP_BEAT, STORE_BEAT, HealthServicer, StoreWatch
+from server.store_watch import STORE_BEAT, HealthServicer, StoreWatch
 from server.suggester import BEAT, Suggester
 
 if TYPE_CHECKING:
     # It brings the engine's runtime; the server gets its tagger from outside.
     from hangtag.tagger import Tagger
 
+_LOOP_BEAT = "event loop"
+_LOOP_EVERY_S = 1.0
 _LOOP_LIMIT_S = 15.0
 _BATCH_LIMIT_S = 60.0
 # `stop` has been seen to wait for longer than its grace.
@@ -45,21 +47,25 @@ async def serve(
     start: health is NOT_SERVING until it does.
 
     Raises:
-        ServerError: a port is taken; the message says what to set.
+        ServerError: a port is taken, or the engine tags nothing any more; the message says what to do.
         StoreMismatchError: the store was written with other settings.
     """
     clock = SystemClock()
     # Without a limit, the store's age is told but does not fail /healthz: a restart of this process mends no store.
-    beats = Heartbeats(clock, {LOOP_BEAT: _LOOP_LIMIT_S, BEAT: _BATCH_LIMIT_S, STORE_BEAT: math.inf})
-    async with _closing(RedisTagReader(settings.redis)) as store:
+    beats = Heartbeats(clock, {_LOOP_BEAT: _LOOP_LIMIT_S, BEAT: _BATCH_LIMIT_S, STORE_BEAT: math.inf})
+    async with AsyncExitStack() as stack:
+        store = RedisTagReader(settings.redis)
+        stack.push_async_callback(store.close)
         servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # the stubs lack it
         watch = StoreWatch(store, servicer, beats, SERVICE)
         await watch.start()
         suggester = Suggester(tagger, settings.server.suggest_token_budget, clock, beats)
+        stack.callback(suggester.close)
         handlers = Handlers(Coalescer(store), suggester, settings.server.max_ids)
         listener, port = open_listener(settings.server, handlers, servicer, clock)
         with _telemetry(settings.server, beats) as telemetry, _stopping(stop) as stopped:
-            tasks = {asyncio.create_task(each) for each in (stopped.wait(), watch.run(), suggester.run())}
+            runs = (stopped.wait(), _beat(beats), watch.run(), suggester.run())
+            tasks = {asyncio.create_task(each) for each in runs}
             try:
                 await listener.start()
                 _log.info("serving", host=settings.server.host, port=port, metrics_port=telemetry.port)
@@ -74,7 +80,6 @@ async def serve(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                suggester.close()
     _log.info("stopped")
 
 
@@ -88,12 +93,11 @@ async def _leave(listener: aio.Server, watch: StoreWatch, settings: ServerSettin
             await listener.stop(settings.grace_s)
 
 
-@asynccontextmanager
-async def _closing(store: RedisTagReader) -> AsyncIterator[RedisTagReader]:
-    try:
-        yield store
-    finally:
-        await store.close()
+async def _beat(beats: Heartbeats) -> None:
+    """On its own: whatever else waits, this one waits for the loop alone."""
+    while True:
+        beats.beat(_LOOP_BEAT)
+        await asyncio.sleep(_LOOP_EVERY_S)
 
 
 @contextmanager

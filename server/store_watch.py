@@ -9,7 +9,6 @@ from grpc_health.v1 import health, health_pb2
 from hangtag.store import StoreError, StoreMismatchError
 from hangtag.telemetry import Heartbeats, get_log, metrics
 
-LOOP_BEAT = "event loop"
 STORE_BEAT = "store"
 
 _EVERY_S = 1.0
@@ -63,7 +62,6 @@ class StoreWatch:
         """Look again and again, for ever."""
         while True:
             await self._look()
-            self._beats.beat(LOOP_BEAT)
             await asyncio.sleep(_EVERY_S)
 
     async def leave(self) -> None:

@@ -2,19 +2,20 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
 from hangtag.clock import Clock
 from hangtag.isolate import Failure, isolate
+from hangtag.lane import Lane
 from hangtag.product_text import ProductText
 from hangtag.tagset import TagSet
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.tokens import Tokens
-from server.errors import CallError, place_of
+from server.errors import CallError, EngineDownError, place_of
 
 if TYPE_CHECKING:
     # It brings the engine's runtime; the server gets its tagger from outside.
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 MAX_WAITING = 256
 BEAT = "suggestions"
+
+_PROBE = ProductText("blue cotton shirt", "a probe")
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _log = get_log(__name__)
 
@@ -54,7 +60,8 @@ class Suggester:
         self._asked = 0
         self._waiting: deque[_Job] = deque()
         self._has_work = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="suggester")
+        self._thread = Lane("suggester")
+        self._is_down = False
 
     @property
     def bundle_version(self) -> str:
@@ -65,8 +72,11 @@ class Suggester:
         """The tags of a cleaned text that is not empty. A caller that is cancelled is skipped.
 
         Raises:
-            CallError: RESOURCE_EXHAUSTED (too many wait), INTERNAL (this text cannot be tagged).
+            CallError: RESOURCE_EXHAUSTED (too many wait), INTERNAL (this text cannot be tagged), UNAVAILABLE (no text
+                can be, and the server is about to end).
         """
+        if self._is_down:
+            raise _down()
         if self._asked >= self._max_waiting:
             message = f"{self._asked} texts wait for tags already; try again with back-off"
             raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
@@ -78,9 +88,17 @@ class Suggester:
             return await job.tags
         finally:
             self._asked -= 1
+            if job.tags.cancelled():
+                # Not in the next batch but now: the one under way may take long, or for ever.
+                with suppress(ValueError):
+                    self._waiting.remove(job)
 
     async def run(self) -> None:
-        """Tag what waits, for ever."""
+        """Tag what waits, for ever.
+
+        Raises:
+            EngineDownError: the engine fails for a harmless text too. Nothing is tagged any more.
+        """
         loop = asyncio.get_running_loop()
         while True:
             jobs = [job for job in self._waiting if not job.tags.done()]
@@ -91,21 +109,32 @@ class Suggester:
                 await self._has_work.wait()
                 continue
             self._beats.busy(BEAT)
-            finished, left = await loop.run_in_executor(self._thread, self._batch, jobs)
+            try:
+                finished, left = await loop.run_in_executor(self._thread, self._batch, jobs)
+            except Exception:
+                self._refuse(jobs)
+                raise
             self._beats.beat(BEAT)
             self._waiting.extendleft(reversed(left))
             for job, result in finished:
                 _answer(job, result)
 
     def close(self) -> None:
-        """Let go of the thread; a batch under way ends by itself."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Let go of the thread; a batch under way ends by itself, or with the process."""
+        self._thread.shutdown(wait=False)
+
+    def _refuse(self, jobs: Sequence[_Job]) -> None:
+        self._is_down = True
+        for job in (*jobs, *self._waiting):
+            if not job.tags.done():
+                job.tags.set_exception(_down())
+        self._waiting.clear()
 
     def _batch(self, jobs: Sequence[_Job]) -> tuple[_Finished, list[_Job]]:
         """Encode what is not encoded yet, tag as many as fit the budget: what is finished, what is left in order."""
         finished: _Finished = []
         fresh = [job for job in jobs if job.tokens is None]
-        encoded = isolate(self._encode, [job.text for job in fresh])
+        encoded = isolate(self._probing(self._encode), [job.text for job in fresh], (EngineDownError,))
         for job, tokens in zip(fresh, encoded, strict=True):
             if isinstance(tokens, Failure):
                 finished.append((job, tokens))
@@ -127,8 +156,35 @@ class Suggester:
                 batch.append(job.tokens)
         if batch:
             metrics.BATCH_TOKENS.observe(sum(map(len, batch)))
-        finished.extend(zip(fit, isolate(self._tag, batch), strict=True))
+        tagged = isolate(self._probing(self._tag), batch, (EngineDownError,))
+        finished.extend(zip(fit, tagged, strict=True))
         return finished, left
+
+    def _probing(self, stage: Callable[[Sequence[T]], list[R]]) -> Callable[[Sequence[T]], list[R]]:
+        """The stage, and after its first failure a look whether it is the text's fault or the engine's."""
+        is_alive = False
+
+        def run(some: Sequence[T]) -> list[R]:
+            nonlocal is_alive
+            try:
+                return stage(some)
+            except Exception:
+                if not is_alive:
+                    self._probe()
+                    is_alive = True
+                raise
+
+        return run
+
+    def _probe(self) -> None:
+        try:
+            self._tagger.decode(self._tagger.forward(self._tagger.encode([_PROBE])))
+        except Exception as error:
+            msg = (
+                f"the engine fails for any text ({type(error).__name__}: {error}); "
+                "restart the server, look at the device"
+            )
+            raise EngineDownError(msg) from error
 
     def _encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         with _Stage("encode", self._clock):
@@ -166,3 +222,7 @@ def _answer(job: _Job, result: TagSet | Failure) -> None:
         )
     else:
         job.tags.set_result(result)
+
+
+def _down() -> CallError:
+    return CallError(grpc.StatusCode.UNAVAILABLE, "this server cannot tag and is about to end; try another one")

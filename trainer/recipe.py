@@ -221,7 +221,9 @@ class Recipe(_Settings):
 
     def training(self) -> dict[str, Any]:
         """The settings that decide how the network is trained; the others only decide what is made of it."""
-        return self.model_dump(exclude=_NOT_OF_TRAINING)
+        # Words are not swapped for values that are blocked.
+        needed = {"blocked"} if self.augmentation.values_of else set()
+        return self.model_dump(exclude=_NOT_OF_TRAINING - needed)
 
     @classmethod
     def from_file(cls, path: Path) -> Self:

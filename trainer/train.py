@@ -153,13 +153,16 @@ def _with_wide(logits: Logits, prepared: Prepared, wide: Wide | None) -> Logits:
     return logits + wide.scores(features, logits.shape[1])
 
 
-def _wide(prepared: Prepared, settings: WideSettings, folder: RunFolder, watcher: Watcher) -> Wide:
-    """The wide part, fitted once a run."""
+def _wide(prepared: Prepared, settings: WideSettings, folder: RunFolder, watcher: Watcher) -> Wide | None:
+    """The wide part, fitted once a run; None where no n-gram is left to fit one on."""
     kept = folder.wide(settings)
     if kept is None:
         texts, labels = prepared.train.whole()
         kept = fit_wide(texts, labels, prepared.schema, settings, lambda facet: watcher.stage(f"  {facet}"))
-        folder.write_wide(settings, kept)
+        if kept is None:
+            watcher.stage("  There is no wide part: every n-gram is in too few or too many of the training products")
+        else:
+            folder.write_wide(settings, kept)
     return kept
 
 

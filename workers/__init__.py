@@ -1,7 +1,7 @@
 """The Kafka consumers: poll -> batch -> encode -> forward -> write -> settle."""
 
 from workers.in_use import TaggerInUse
-from workers.lanes import Lane, Lanes, open_lanes
+from workers.lanes import Lanes, open_lanes
 from workers.plan import Plan, Waiting, plan
 from workers.program import work
 from workers.sink import Reason, RecordSink, SinkError
@@ -11,7 +11,6 @@ from workers.worker import StageError, Worker
 
 __all__ = [
     "Change",
-    "Lane",
     "Lanes",
     "Plan",
     "Polled",

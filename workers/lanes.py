@@ -1,14 +1,9 @@
 """One thread a stage."""
 
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Thread
-from typing import ParamSpec, TypeVar
 
-P = ParamSpec("P")
-T = TypeVar("T")
+from hangtag.lane import Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,40 +13,6 @@ class Lanes:
     encode: Executor
     forward: Executor
     write: Executor
-
-
-class Lane(Executor):
-    """A thread with a queue. It is a daemon: a stage that hangs does not keep a process alive that wants to end."""
-
-    def __init__(self, name: str) -> None:
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run it after what was submitted before; any thread may call."""
-        future: Future[T] = Future()
-
-        def call() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 (the worker's loop ends the process with it)
-                future.set_exception(error)
-
-        self._calls.put(call)
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        """End after what was submitted before."""
-        self._calls.put(None)
-        if wait:
-            self._thread.join()
-
-    def _work(self) -> None:
-        while (call := self._calls.get()) is not None:
-            call()
 
 
 def open_lanes() -> Lanes:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from hangtag.clock import SystemClock
-from hangtag.settings import Settings
+from hangtag.settings import Settings, SettingsError, WorkerSettings
 from hangtag.store import RedisTagStore, StoreError, StoreMismatchError
 from hangtag.tagger import Tagger
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
@@ -40,6 +40,7 @@ def work(
         StageError: a stage died; the process has to end.
         SourceError: Kafka cannot be reached, or refuses to be read.
         StoreMismatchError: the store does not fit the settings.
+        SettingsError: the port for metrics is taken.
     """
     with ExitStack() as stack:
         stop = stop or stack.enter_context(_signals())
@@ -63,9 +64,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         stack.callback(sink.close)
         source = KafkaSource(settings.kafka)
         stack.callback(source.close)
-        port = stack.enter_context(
-            TelemetryServer(settings.worker.metrics_host, settings.worker.metrics_port, beats.pulses)
-        ).port
+        port = stack.enter_context(_telemetry(settings.worker, beats)).port
         stack.callback(give_up.set)
         worker = Worker(
             source=source,
@@ -93,6 +92,17 @@ def _look_at(store: RedisTagStore) -> None:
         raise
     except StoreError as error:
         _log.warning("store_unreachable", message=str(error), next="the worker waits for it before it writes")
+
+
+def _telemetry(settings: WorkerSettings, beats: Heartbeats) -> TelemetryServer:
+    try:
+        return TelemetryServer(settings.metrics_host, settings.metrics_port, beats.pulses)
+    except OSError as error:
+        msg = (
+            f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "
+            "set HANGTAG_WORKER__METRICS_PORT (0: any free port)"
+        )
+        raise SettingsError(msg) from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -16,6 +17,12 @@ from hangtag.records.json_event import read_json
 from hangtag.v1 import events_pb2
 
 _MAX_ID_BYTES = 256
+_PRODUCT_NAMES = frozenset(
+    {
+        *("product_id", "productId", "version", "title", "description", "merchant_category", "merchantCategory"),
+        *("language", "lang"),
+    }
+)
 _EVENT_NAMES = frozenset({"product", "event_id", "eventId", "type", "time"})
 
 
@@ -39,7 +46,7 @@ def open_feed(name: str) -> Iterator[BinaryIO]:
         else:
             with Path(name).open("rb") as file:
                 yield file
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         msg = f"{name}: {getattr(error, 'strerror', None) or error}; name a JSONL file with one product a line, or -"
         raise CommandError(msg) from error
 
@@ -67,7 +74,7 @@ def event_of(line: bytes, default_version: int) -> events_pb2.ProductEvent:
         msg = f"a JSON {type(value).__name__}, not an object"
         raise LineError(msg)
     if _EVENT_NAMES.isdisjoint(value):
-        line = orjson.dumps({"type": "UPDATED", "product": _bare(value)})
+        line = _wrapped(value)
     try:
         event = read_json(line)
     except EventError as error:
@@ -86,8 +93,17 @@ def version_of(event: events_pb2.ProductEvent) -> int:
     return event.product.version or event.time.ToMilliseconds()
 
 
+def _wrapped(value: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps({"type": "UPDATED", "product": _bare(value)})
+    except TypeError as error:
+        # orjson reads deeper than it writes.
+        msg = "a field is nested too deeply; texts are strings"
+        raise LineError(msg) from error
+
+
 def _bare(value: dict[str, Any]) -> dict[str, Any]:
-    product = dict(value)
+    product = {name: value[name] for name in _PRODUCT_NAMES & value.keys()}
     if "language" not in product and isinstance(product.get("lang"), str):
         product["language"] = product["lang"]
     for name in ("product_id", "productId"):

@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 
 _BAD_LINES_SHOWN = 20
+_MAX_VERSION = 2**63 - 1
 
 
 def publish(
     file: Annotated[str, typer.Argument(help="JSONL, also .gz; - is standard input")],
     limit: Annotated[int | None, typer.Option(min=0, help="stop after so many products")] = None,
     version: Annotated[
-        int | None, typer.Option(min=0, help="of products that have none; default: now in milliseconds")
+        int | None,
+        typer.Option(min=0, max=_MAX_VERSION, help="of products that have none; default: now in milliseconds"),
     ] = None,
     protobuf: Annotated[bool, typer.Option("--protobuf", help="send binary protobuf instead of JSON")] = False,
 ) -> None:

@@ -24,13 +24,14 @@ class Publisher:
     """
 
     def __init__(self, settings: KafkaSettings, *, protobuf: bool = False) -> None:
-        from kafka.errors import KafkaError  # noqa: PLC0415
+        from kafka.errors import KafkaError, MessageSizeTooLargeError  # noqa: PLC0415
 
         from hangtag.kafka_producer import Producer  # noqa: PLC0415
 
         self._settings = settings
         self._protobuf = protobuf
         self._kafka_error: type[Exception] = KafkaError
+        self._too_large: type[Exception] = MessageSizeTooLargeError
         self._lock = threading.Lock()
         self._acknowledged = 0
         self._refused: list[str] = []
@@ -67,7 +68,7 @@ class Publisher:
             return list(self._refused)
 
     def send(self, event: events_pb2.ProductEvent) -> None:
-        """Hand one event over; blocks while the buffer is full.
+        """Hand one event over; blocks while the buffer is full. One that is too large is refused, as by the brokers.
 
         Raises:
             CommandError: the brokers went away or have no such topic.
@@ -81,6 +82,9 @@ class Publisher:
                 value=value,
                 headers=[("content-type", _TYPES[self._protobuf])],
             )
+        except self._too_large as error:
+            self._note(product_id, error)
+            return
         except self._kafka_error as error:
             raise CommandError(self._lost(error)) from error
         future.add_callback(self._count)

@@ -1,13 +1,29 @@
 """Every setting, its default and what it means."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+
+_BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
+_MAX_PORT = 65_535
+# gRPC takes milliseconds of 32 bits.
+_MAX_AGE_S = 2_147_483
+
+
+def _brokers(addresses: str) -> str:
+    for address in addresses.split(","):
+        found = _BROKER.fullmatch(address.strip())
+        if found is None or not 1 <= int(found[2]) <= _MAX_PORT:
+            kind, msg = "brokers", "{address} is no broker; write host:port, comma-separated"
+            raise PydanticCustomError(kind, msg, {"address": repr(address)})
+    return addresses
 
 
 class _Group(BaseModel):
@@ -17,7 +33,9 @@ class _Group(BaseModel):
 class KafkaSettings(_Group):
     """Where events come from and results go."""
 
-    bootstrap: str = Field(default="127.0.0.1:9092", min_length=1, description="brokers, host:port, comma-separated")
+    bootstrap: Annotated[str, AfterValidator(_brokers)] = Field(
+        default="127.0.0.1:9092", description="brokers, host:port, comma-separated"
+    )
     group: str = Field(default="hangtag-workers", min_length=1, description="consumer group of the workers")
     events_topic: Topic = Field(default="products.events", description="product events in")
     tagged_topic: Topic = Field(default="products.tagged", description="tags out, compacted")
@@ -67,7 +85,9 @@ class ServerSettings(_Group):
     max_ids: int = Field(default=1_000, ge=1, le=1_000, description="of one batch look-up")
     max_concurrent: int = Field(default=1_000, ge=1, description="calls at a time; more are RESOURCE_EXHAUSTED")
     suggest_token_budget: int = Field(default=2_048, ge=512, description="tokens of one batch of suggestions")
-    max_connection_age_s: int = Field(default=300, ge=1, description="connections are recycled, so that balance stays")
+    max_connection_age_s: int = Field(
+        default=300, ge=1, le=_MAX_AGE_S, description="connections are recycled, so that balance stays"
+    )
     grace_s: float = Field(default=10, ge=0, description="for calls under way when the server stops")
     drain_s: float = Field(default=0, ge=0, description="NOT_SERVING for this long before the server stops listening")
     metrics_host: str = Field(default="127.0.0.1", min_length=1, description="where metrics and health listen")

@@ -120,8 +120,8 @@ def _leaves(settings: Settings) -> Iterator[tuple[str, Any, str]]:
 def _display(value: Any) -> str:
     if isinstance(value, SecretStr):
         secret = value.get_secret_value()
-        # A URL without user and password tells nothing secret, and is what one looks for.
-        return secret if "://" in secret and "@" not in secret else "**********"
+        # A URL without user and options tells nothing secret, and is what one looks for; a password fits in either.
+        return secret if "://" in secret and not set("@?") & set(secret) else "**********"
     return "" if value is None else str(value)
 
 

@@ -6,10 +6,11 @@ from redis import BlockingConnectionPool
 from redis.asyncio import BlockingConnectionPool as AsyncBlockingConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from hangtag.settings import RedisSettings
-from hangtag.store.errors import unreadable_url
+from hangtag.store.errors import StoreMismatchError, unreadable_url
 
 # One more try, at once: a connection of the pool may have died with a restarted server. Real patience is the caller's.
 _RETRIES = 1
@@ -21,10 +22,10 @@ def open_pool(pool: type[Pool], retry: type[Any], settings: RedisSettings, conne
     """A pool of one of redis-py's two kinds, with its kind of retry; callers wait for a free connection.
 
     Raises:
-        StoreMismatchError: the URL in the settings cannot be read.
+        StoreMismatchError: the URL in the settings cannot be read, or has an option that does not exist.
     """
     try:
-        return pool.from_url(
+        opened = pool.from_url(
             settings.url.get_secret_value(),
             max_connections=connections,
             timeout=settings.timeout_ms / 1000,
@@ -33,6 +34,13 @@ def open_pool(pool: type[Pool], retry: type[Any], settings: RedisSettings, conne
         )
     except (ValueError, TypeError):
         raise unreadable_url() from None
+    try:
+        # The pool hands the URL's options on without a look; a connection that is not opened yet judges them.
+        opened.connection_class(**opened.connection_kwargs)
+    except (ValueError, TypeError, AttributeError, RedisError):
+        msg = "HANGTAG_REDIS__URL has an option after `?` that does not exist or has a wrong value; leave it out"
+        raise StoreMismatchError(msg) from None
+    return opened
 
 
 def _connection_options(settings: RedisSettings) -> dict[str, Any]:

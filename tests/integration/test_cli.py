@@ -126,6 +126,26 @@ def test_publish_and_bad_lines(topics: KafkaSettings, tmp_path: Path, monkeypatc
     assert len(records) == 3
 
 
+def test_a_product_that_is_too_large_is_refused_and_the_others_go_on(
+    topics: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _use(topics, monkeypatch)
+    feed = tmp_path / "feed.jsonl"
+    products = [{"product_id": "a"}, {"product_id": "big", "description": "x" * 1_100_000}, {"product_id": "b"}]
+    feed.write_bytes(b"\n".join(map(orjson.dumps, products)))
+    result = _run("publish", str(feed))
+    assert result.exit_code == 1
+    assert "2 published" in result.stdout
+    assert "1 refused" in result.stdout
+    assert "refused: big: " in result.stderr
+    assert "MessageSizeTooLargeError" in result.stderr
+
+
+def test_a_version_that_no_product_can_have_is_wrong_use() -> None:
+    result = _run("publish", "-", "--version", str(2**63))
+    assert result.exit_code == 2
+
+
 def test_dead_letters_newest_last(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     _use(topics, monkeypatch)
     assert "no dead letters" in _run("deadletters").stdout

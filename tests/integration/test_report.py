@@ -123,3 +123,14 @@ def test_facet_of_one_tag_has_its_baselines(made, tmp_path):
     assert len(told) == 3
     # The word says it all.
     assert told["TF-IDF + linear"] > 0.95
+
+
+def test_facet_whose_tags_are_all_blocked_is_told_nothing(made, tmp_path):
+    _, data, *_ = made
+    blocked = ["color:red", "color:blue", "color:green"]
+    train(recipe(write_base(tmp_path / "base"), epochs=1, blocked=blocked), data, tmp_path / "run", tmp_path / "bundle")
+
+    report = write_report(tmp_path / "run", data, with_baselines=False)
+
+    assert report.to_json()["facets"]["color"]["f1"] == 0
+    assert "It tells nothing: blocked tags leave none" in report.path.read_text(encoding="utf-8")

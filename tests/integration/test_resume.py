@@ -72,3 +72,14 @@ def test_a_run_that_never_began_gives_way_to_a_mended_recipe(base, data, tmp_pat
 
     with pytest.raises(RecipeError, match="another recipe"):
         train(recipe(base, epochs=2), data, tmp_path / "run", None)
+
+
+def test_blocked_tags_decide_training_where_words_are_swapped(base, data, tmp_path):
+    """A blocked value is swapped in no more: half a run with it and half without is neither run."""
+    swaps = {"swap_values_in": 1.0, "values_of": ["color"]}
+    train(recipe(base, epochs=1, augmentation=swaps), data, tmp_path / "swapped", None)
+    train(recipe(base, epochs=1), data, tmp_path / "plain", None)
+
+    with pytest.raises(RecipeError, match="another recipe"):
+        train(recipe(base, epochs=1, augmentation=swaps, blocked=["color:red"]), data, tmp_path / "swapped", None)
+    train(recipe(base, epochs=1, blocked=["color:red"]), data, tmp_path / "plain", None)

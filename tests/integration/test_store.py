@@ -304,6 +304,16 @@ def test_url_that_cannot_be_read_says_what_to_write(url: str) -> None:
         assert "ter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("options", ["no_such=hunter2", "protocol=9"])
+@pytest.mark.parametrize("start", ["redis://cache:6379", "rediss://cache:6379", "unix:///run/cache.sock"])
+def test_an_option_of_the_url_that_does_not_exist_is_named_at_once(start: str, options: str) -> None:
+    for kind in (RedisTagStore, RedisTagReader):
+        kind(RedisSettings(url=start))
+        with pytest.raises(StoreMismatchError, match="HANGTAG_REDIS__URL has an option") as caught:
+            kind(RedisSettings(url=f"{start}?{options}"))
+        assert "hunter2" not in str(caught.value)
+
+
 def test_wrong_password_is_not_worth_a_retry(valkey_url: str) -> None:
     config = RedisSettings(url=valkey_url.replace("//", "//nobody:hunter2@"))
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +15,15 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from redis import Redis
 
-from hangtag.settings import KafkaSettings, LogSettings, ModelSettings, RedisSettings, Settings, WorkerSettings
+from hangtag.settings import (
+    KafkaSettings,
+    LogSettings,
+    ModelSettings,
+    RedisSettings,
+    Settings,
+    SettingsError,
+    WorkerSettings,
+)
 from hangtag.tagger import open_tagger
 from hangtag.thresholds import Cut
 from hangtag.v1 import events_pb2, tags_pb2
@@ -192,6 +201,15 @@ def test_bad_records_among_good_neighbours(settings, producer):
     assert tags_pb2.ProductTags.FromString(tagged["binary"]).version == 4
     assert all(tags_pb2.ProductTags.FromString(tagged[key]).tags for key in good)
     assert sum(committed(settings).values()) == len(good) + len(bad) + 3
+
+
+def test_a_taken_port_for_metrics_says_what_to_set(settings):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        taken = settings.model_copy(update={"worker": settings.worker.model_copy(update={"metrics_port": port})})
+
+        with pytest.raises(SettingsError, match=f"127.0.0.1:{port}.*HANGTAG_WORKER__METRICS_PORT"):
+            work(taken, open_tagger(taken.model), threading.Event())
 
 
 def test_a_worker_that_is_killed_halfway_loses_nothing(settings, producer, tmp_path):

@@ -120,8 +120,10 @@ def test_flipped_labels_of_a_multi_facet_are_found():
         )
         products.append(labels)
 
-    found = [each for each in find_label_noise(products, folds=3).suspicions if "cat" in each.given + each.suggested]
+    noise = find_label_noise(products, folds=3)
+    found = [each for each in noise.suspicions if "cat" in each.given + each.suggested]
 
+    assert noise.judged == {"theme": 3 * 400}, "each of the tags is a label"
     assert len({each.place for each in found} & wrong) >= 0.5 * len(wrong)
     assert sum(each.place in wrong for each in found) >= 0.7 * len(found)
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import orjson
@@ -45,6 +46,11 @@ def test_a_bare_product() -> None:
     assert event.product == events_pb2.Product(product_id="17", version=99, title="T", language="de")
 
 
+def test_an_unknown_field_may_be_as_deep_as_it_likes() -> None:
+    line = b'{"product_id": "a", "title": "T", "extra": ' + b"[" * 300 + b"]" * 300 + b"}"
+    assert event_of(line, 1).product == events_pb2.Product(product_id="a", version=1, title="T")
+
+
 @pytest.mark.parametrize("name", ["product_id", "productId"])
 def test_an_event(name: str) -> None:
     value = {"type": "DELETED", "eventId": "e1", "product": {name: "a", "version": "12"}}
@@ -72,6 +78,7 @@ def test_a_time_stands_for_the_version() -> None:
         (b'{"product_id": true}', "product_id"),
         (b'{"product": "a"}', "product must be an object"),
         (b'{"product_id": "\xff"}', "not JSON"),
+        (b'{"product_id": "a", "title": ' + b"[" * 300 + b"]" * 300 + b"}", "nested too deeply"),
     ],
 )
 def test_a_bad_line_says_why(line: bytes, reason: str) -> None:
@@ -106,3 +113,13 @@ def test_a_missing_or_broken_feed_says_so(tmp_path: Path) -> None:
     broken.write_bytes(b"no gzip")
     with pytest.raises(CommandError, match="Not a gzipped file"), open_feed(str(broken)) as lines:
         next(lines)
+
+
+def test_a_damaged_feed_says_so(tmp_path: Path) -> None:
+    random = Random(1)
+    packed = bytearray(gzip.compress(b"\n".join(b"%d" % random.getrandbits(200) for _ in range(2_000))))
+    packed[20:70] = b"\xff" * 50
+    damaged = tmp_path / "damaged.gz"
+    damaged.write_bytes(packed)
+    with pytest.raises(CommandError, match=r"damaged\.gz: .*name a JSONL file"), open_feed(str(damaged)) as lines:
+        list(lines)

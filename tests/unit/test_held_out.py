@@ -77,3 +77,22 @@ def test_groups_that_are_all_too_large_give_the_smallest_and_a_single_one_is_ref
     assert ({each.title for each in kept}, {each.title for each in out}) == ({"cat"}, {"dog"})
     with pytest.raises(RecipeError, match="bring more products"):
         held_out([kept], [True], 0.1, 7)
+
+
+def test_without_a_source_that_people_labelled_there_is_nothing_to_measure_on():
+    rows = [product(number, title) for number, title in enumerate(texts(20))]
+
+    with pytest.raises(RecipeError, match="no source without pseudo_labels to measure on"):
+        held_out([rows], [False], 0.1, 7)
+
+
+def test_no_source_is_held_out_as_a_whole():
+    same = [product(f"same-{number}", "a red dress") for number in range(10)]
+    others = [product(number, title) for number, title in enumerate(texts(30))]
+
+    with pytest.raises(RecipeError, match="all products of a source have one id or one text"):
+        held_out([same, others], [True, False], 0.1, 7)
+    kept, out = held_out([same, others], [True, True], 0.1, 7)
+
+    assert [len(source) for source in kept] == [10, 27]
+    assert len(out) == 3

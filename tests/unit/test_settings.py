@@ -43,6 +43,7 @@ def test_wrong_variable_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
+        ("[server]\nmax_connection_age_s = 2_147_484", "server.max_connection_age_s.*2147483"),
         ("[kafka]\nbootsrap = 'x'", "kafka.bootsrap.*did you mean kafka.bootstrap"),
         ("[kafak]\nbootstrap = 'x'", "kafak.bootstrap"),
         ("port = 1", "port"),
@@ -60,6 +61,30 @@ def test_wrong_file_is_named(file, text, named):
 def test_missing_file_is_named(file):
     with pytest.raises(SettingsError, match=f"{file}: No such file"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "brokers", ["localhost:abc", "localhost", "localhost:0", "a:1,", "a:1 b:2", "a:65536", "::1:9092"]
+)
+def test_brokers_that_are_none_are_refused(monkeypatch, brokers):
+    monkeypatch.setenv("HANGTAG_KAFKA__BOOTSTRAP", brokers)
+
+    with pytest.raises(SettingsError, match="HANGTAG_KAFKA__BOOTSTRAP: .* is no broker; write host:port"):
+        load_settings()
+
+
+@pytest.mark.parametrize("brokers", ["a:1, b-2.shop.example:65535", "[::1]:9092"])
+def test_brokers_are_host_and_port(monkeypatch, brokers):
+    monkeypatch.setenv("HANGTAG_KAFKA__BOOTSTRAP", brokers)
+
+    assert load_settings().kafka.bootstrap == brokers
+
+
+@pytest.mark.parametrize("url", ["redis://cache:6379/0?password=hunter2", "unix:///run/cache.sock?password=hunter2"])
+def test_a_password_among_the_options_of_a_url_is_masked(monkeypatch, url):
+    monkeypatch.setenv("HANGTAG_REDIS__URL", url)
+
+    assert "hunter2" not in str(resolve())
 
 
 def test_secrets_are_masked(monkeypatch):

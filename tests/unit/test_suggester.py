@@ -15,7 +15,7 @@ from hangtag.tagset import ScoredTag, Source, TagSet
 from hangtag.telemetry import Heartbeats
 from hangtag.thresholds import Band
 from hangtag.tokens import Tokens
-from server.errors import CallError
+from server.errors import CallError, EngineDownError
 from server.suggester import BEAT, Suggester
 
 
@@ -185,3 +185,51 @@ def test_too_many_waiting_is_refused_and_room_comes_back() -> None:
         assert tag_of(await suggester.suggest(text(1))) == "words:1"
 
     run(test, max_waiting=3)
+
+
+def test_cancelled_callers_leave_the_queue_while_the_engine_is_busy() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        tagger.gate.clear()
+        first = asyncio.create_task(suggester.suggest(text(1)))
+        await until(lambda: tagger.batches)
+        for _ in range(5):
+            waiting = [asyncio.create_task(suggester.suggest(text(2))) for _ in range(2)]
+            await asyncio.sleep(0)
+            for each in waiting:
+                each.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+        assert not suggester._waiting
+        tagger.gate.set()
+        assert tag_of(await first) == "words:1"
+
+    run(test, max_waiting=3)
+
+
+@pytest.mark.parametrize("stage", ["encode", "forward", "decode"])
+def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
+    async def main() -> None:
+        tagger = FakeTagger()
+        calls = 0
+
+        def fail(_: object) -> None:
+            nonlocal calls
+            calls += 1
+            msg = "device lost"
+            raise RuntimeError(msg)
+
+        setattr(tagger, stage, fail)
+        suggester = Suggester(tagger, 512, SystemClock(), Heartbeats(SystemClock(), {BEAT: 1.0}))
+        async with asyncio.timeout(10):
+            running = asyncio.create_task(suggester.run())
+            found = await asyncio.gather(*(suggester.suggest(text(1)) for _ in range(9)), return_exceptions=True)
+            with pytest.raises(EngineDownError, match="fails for any text.*device lost"):
+                await running
+            found += await asyncio.gather(suggester.suggest(text(1)), return_exceptions=True)
+        suggester.close()
+
+        assert [each.code for each in found] == [grpc.StatusCode.UNAVAILABLE] * 10
+        # The batch and the harmless text; no search for a culprit.
+        assert calls == 2
+
+    asyncio.run(main())

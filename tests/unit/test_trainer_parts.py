@@ -157,6 +157,24 @@ def test_title_names_a_tag_and_labels_stay():
     ]
 
 
+def test_a_title_that_names_what_a_label_contradicts_adds_nothing():
+    named = {"tags": ["segment:clothing", "class:dress"], "words": ["dress"]}
+    source = Source.model_validate({"train": ["x"], "assume": ["genre:rpg"], "named_by": [named]})
+    products = [
+        product("segment:pets", title="Coat for a dress"),
+        product("segment:clothing", title="Red dress"),
+        product("color:red", title="Red dress"),
+    ]
+
+    tags = [set(each.tags) for each in weakly_labelled(products, source)]
+
+    assert tags == [
+        {"segment:pets", "genre:rpg"},
+        {"segment:clothing", "class:dress", "genre:rpg"},
+        {"color:red", "segment:clothing", "class:dress", "genre:rpg"},
+    ]
+
+
 def test_recipe_and_data_must_name_the_same_facets():
     recipe = Recipe.model_validate({"sources": [{"train": ["x"]}], "facets": {"colour": {"kind": "single"}}})
 

@@ -197,3 +197,56 @@ def test_fit_learns_what_words_decide():
 
     assert len(pruned.values) <= 44
     assert pruned.scores([pruned.features(asked[0])], len(schema.tags))[0, games] > 0
+
+
+def fitted(titles: list[str], tags: list[tuple[str, ...]], **settings):
+    """What is fitted on texts that are labelled for color."""
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+    from trainer.data.examples import examples_of
+    from trainer.data.labelled import LabelledProduct
+    from trainer.wide.fit import fit_wide
+    from trainer.wide.settings import WideSettings
+
+    products = [
+        LabelledProduct(str(number), title, "", "", frozenset({"color", "genre"}), frozenset(its))
+        for number, (title, its) in enumerate(zip(titles, tags, strict=True))
+    ]
+    labels = examples_of(products, tiny_schema(), tiny_tokenizer())
+    return fit_wide([product.text for product in products], labels, tiny_schema(), WideSettings(**settings))
+
+
+def test_a_table_without_ngrams_knows_none_of_a_text():
+    none = np.zeros(0, np.float16)
+    wide = Wide(np.zeros(0, np.uint32), none, none.astype(np.uint16), none, none.astype(np.uint8), none.astype(np.int8))
+
+    features = [wide.features(text) for text in TEXTS]
+
+    assert all(len(each.rows) == len(each.values) == 0 for each in features)
+    assert not wide.scores(features, 3).any()
+
+
+def test_of_a_shop_whose_ngrams_are_all_too_common_there_is_no_wide_part():
+    assert fitted(["red shirt", "blue shirt"] * 10, [("color:red",), ("color:blue",)] * 10) is None
+
+
+def test_of_equally_frequent_ngrams_exactly_as_many_as_asked_for_are_kept():
+    rng = np.random.default_rng(0)
+    titles = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 8)) for _ in range(100)] * 2
+    tags = [("color:red",), ("color:blue",)] * 100
+
+    wide, again = (fitted(titles, tags, max_ngrams=500) for _ in range(2))
+
+    assert len(wide.hashes) == 500
+    assert (np.diff(wide.hashes.astype(np.int64)) > 0).all()
+    assert (wide.hashes == again.hashes).all()
+
+
+def test_a_facet_that_no_tag_of_was_ever_true_gets_no_weights():
+    titles = [f"w{at % 13} x{at % 11} q{at % 7}" for at in range(40)]
+    tags = [("genre:rpg",) if at % 13 < 5 else () for at in range(40)]
+
+    wide = fitted(titles, tags, max_share=1, max_word_share=1)
+    scores = wide.scores([wide.features(ProductText("w1 x1 q3"))], len(tiny_schema().tags))
+
+    assert scores[0, tiny_schema().index["genre:rpg"]] > 0
+    assert not scores[:, tiny_schema().slices["color"]].any()

@@ -1,7 +1,7 @@
 """How the worker flows: bounds, overlap, draining, swapping the tagger."""
 
+from hangtag.lane import Lane
 from tests.unit.worker_parts import FakeTagger, House, event
-from workers import Lane
 
 
 def test_polling_pauses_when_the_window_is_full_and_goes_on_when_it_empties():

@@ -30,8 +30,11 @@ def held_out(
     catalogue), only ids and same texts make groups. The same products, share and seed give the same answer.
 
     Raises:
-        RecipeError: all products are one group.
+        RecipeError: no source is `judging`, or every group is the whole of one.
     """
+    if not any(judging):
+        msg = "there is no source without pseudo_labels to measure on: what a teacher labelled tells no score"
+        raise RecipeError(msg)
     products = [product for source in sources for product in source]
     source_of = [number for number, source in enumerate(sources) for _ in source]
     wanted = {
@@ -39,13 +42,14 @@ def held_out(
         for number, source in enumerate(sources)
         if judging[number]
     }
+    sizes = {number: len(sources[number]) for number in wanted}
     taken: set[int] = set()
     for groups in _groupings(tuple((product.product_id, product.text) for product in products)):
-        taken = _taken(groups, source_of, wanted, random.Random(seed))
+        taken = _taken(groups, source_of, wanted, sizes, random.Random(seed))
         if 2 * sum(source_of[at] in wanted for at in taken) >= sum(wanted.values()):
             break
     if not taken:
-        msg = "no product can be held out: all training products have one id or one text; bring more products"
+        msg = "no product can be held out: all products of a source have one id or one text; bring more products"
         raise RecipeError(msg)
     kept: list[Products] = [[] for _ in sources]
     out = []
@@ -66,9 +70,13 @@ def _groupings(products: tuple[tuple[str, ProductText], ...]) -> tuple[list[list
 
 
 def _taken(
-    groups: Sequence[list[int]], source_of: Sequence[int], wanted: dict[int, int], rng: random.Random
+    groups: Sequence[list[int]],
+    source_of: Sequence[int],
+    wanted: dict[int, int],
+    sizes: dict[int, int],
+    rng: random.Random,
 ) -> set[int]:
-    """Places of groups, drawn at random, that fit into what is wanted of each source."""
+    """Places of groups, drawn at random, that fit into what is wanted of each source; `sizes` are the sources'."""
     left = dict(wanted)
     counts = [Counter(source_of[at] for at in group if source_of[at] in wanted) for group in groups]
     large = sum(wanted.values()) / _GROUPS
@@ -79,7 +87,8 @@ def _taken(
             taken.update(groups[number])
             for source, products in count.items():
                 left[source] -= products
-    if not taken and len(groups) > 1:
-        # All are too large, but something must be measured on.
-        taken.update(groups[min((at for at, count in enumerate(counts) if count), key=lambda at: counts[at].total())])
+    if not taken:
+        # All are too large, but something must be measured on, and something of each source trained on.
+        small = [at for at, count in enumerate(counts) if count and all(count[each] < sizes[each] for each in count)]
+        taken.update(groups[min(small, key=lambda at: counts[at].total())] if small else ())
     return taken

@@ -35,7 +35,7 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class LabelNoise:
-    """What is doubted, the most doubtful first; `judged` labels per facet.
+    """What is doubted, the most doubtful first; `judged` labels per facet, one per tag where each is a question.
 
     `left_out` tags were not judged: too few products have them, or there is nothing to mistake them for.
     """
@@ -81,7 +81,7 @@ def find_label_noise(
     suspicions.sort(key=lambda each: (each.score, each.place, each.facet, each.suggested))
     judged: Counter[str] = Counter()
     for question in questions:
-        judged[question.facet] = max(judged[question.facet], len(question.places))
+        judged[question.facet] += len(question.places)
     return LabelNoise(suspicions, dict(judged), left_out)
 
 

@@ -1,8 +1,9 @@
 """Iterative stratification of groups: every tag, the rare ones first, in every part by its share."""
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
 
 Counts = Counter[str]
 
@@ -18,17 +19,31 @@ def stratified(
     """
     rng = random.Random(seed)
     counts = [Counter(tag for place in group for tag in sorted(tags[place])) for group in groups]
-    parts = _Parts(shares, sum(counts, Counter()), sum(map(len, groups)))
+    left: Counts = Counter()
+    waiting: dict[str, list[int]] = defaultdict(list)
+    for at, count in enumerate(counts):
+        left.update(count)
+        for tag in count:
+            waiting[tag].append(at)
+    parts = _Parts(shares, left, sum(map(len, groups)))
     part_of: dict[int, int] = {}
-    waiting = {tag: [at for at, count in enumerate(counts) if tag in count] for tag in parts.total}
-    left = Counter(parts.total)
+    # The rarest tag first. A tag's entry stays when less of it is left, and then counts no more.
+    rarest = [(count, tag) for tag, count in left.items()]
+    heapify(rarest)
     while left:
-        tag = min(left, key=lambda each: (left[each], each))
+        count_left, tag = heappop(rarest)
+        if left.get(tag) != count_left:
+            continue
         open_groups = [at for at in waiting.pop(tag) if at not in part_of]
         rng.shuffle(open_groups)
         for at in sorted(open_groups, key=lambda at: -counts[at][tag]):
             part_of[at] = parts.take(counts[at], len(groups[at]), tag, rng)
-            left -= counts[at]
+            for each in counts[at].keys() & left.keys():
+                left[each] -= counts[at][each]
+                if left[each]:
+                    heappush(rarest, (left[each], each))
+                else:
+                    del left[each]
         left.pop(tag, None)
     untagged = [at for at in range(len(groups)) if at not in part_of]
     for at in sorted(untagged, key=lambda at: -len(groups[at])):
@@ -41,7 +56,6 @@ class _Parts:
     """How many products, and how many of each tag, every part still wants."""
 
     def __init__(self, shares: Sequence[float], total: Counts, products: int) -> None:
-        self.total = total
         self._tags = [{tag: share * count for tag, count in total.items()} for share in shares]
         self._products = [share * products for share in shares]
 

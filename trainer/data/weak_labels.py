@@ -12,7 +12,10 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
 def weakly_labelled(products: Iterable[LabelledProduct], source: Source) -> list[LabelledProduct]:
-    """The products with the tags that the source's settings add; labels of the data are never changed."""
+    """The products with the tags that the source's settings add; labels of the data are never changed.
+
+    A title that names what contradicts a label adds nothing: a bag "for a dress" is no dress in any facet.
+    """
     tags_of_word = {word: group.tags for group in source.named_by for word in group.words}
     patterns = _patterns(tags_of_word)
     return [with_tags(product, (*source.assume, *_named(product, tags_of_word, patterns))) for product in products]
@@ -31,4 +34,10 @@ def _named(
     found = [(match.start(), match.group()) for pattern in patterns for match in pattern.finditer(title)]
     # Shops put what a thing is last: "Women Blue Denim Jacket" is a jacket.
     _, last = max((each for each in found if each[1] in tags_of_word), default=(0, ""))
-    return tags_of_word.get(last, ())
+    tags = tags_of_word.get(last, ())
+    return () if any(_contradicts(product, tag) for tag in tags) else tags
+
+
+def _contradicts(product: LabelledProduct, tag: str) -> bool:
+    labels = product.tags_of(tag.split(":", 1)[0])
+    return bool(labels) and tag not in labels

@@ -105,7 +105,9 @@ def _findings(
 ) -> Findings:
     schema = gathered.bundle.schema
     labelled = [row for row, product in enumerate(products) if facet.name in product.facets]
-    if facet.kind is FacetKind.SINGLE:
+    if facet.kind is FacetKind.SINGLE and facet.name not in gathered.chosen:  # blocked tags leave no path: told nothing
+        rows, positions = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    elif facet.kind is FacetKind.SINGLE:
         rows, positions = np.array(labelled), gathered.chosen[facet.name][labelled]
     else:
         rows = np.repeat(labelled, len(facet.tags))

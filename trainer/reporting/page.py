@@ -60,6 +60,7 @@ def page_of(
                 Markup(plots.reliability(each)),  # noqa: S704
             )
             for each in findings
+            if len(each.told.right)
         },
         recipe=json.dumps(gathered.recipe.model_dump(mode="json"), indent=1, ensure_ascii=False),
         made_with=_made_with(),

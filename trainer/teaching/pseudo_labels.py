@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from hangtag.schema import TagSchema
 from hangtag.tagger import Tagger
 from hangtag.tagset import TagSet
 from trainer.data.labelled import LabelledProduct, with_tags
@@ -22,7 +23,8 @@ def pseudo_labelled(
     """The products with what the teachers are sure of; those that end without any label are left out.
 
     `labelled` is how many products carry each tag by a person's label: a tag that none carries is never given.
-    Which products get a tag that too many could get is drawn by the seed.
+    Which products get a tag that too many could get is drawn by the seed. No tag is given that, by a teacher's schema,
+    can stand neither under nor above what the product is labelled with.
     """
     told = [tagger.decode(scores_of(tagger, products)) for tagger in teachers]
     rng = random.Random(seed)
@@ -33,6 +35,8 @@ def pseudo_labelled(
         sure = _sure([each[row] for each in told])
         for facet, tags in sure.items():
             if facet in product.facets or (settings.facets and facet not in settings.facets):
+                continue
+            if any(_contradicts(result[row], facet, tags, teacher.bundle.schema) for teacher in teachers):
                 continue
             if all(given[tag] < math.ceil(settings.per_label * labelled.get(tag, 0)) for tag in tags):
                 given.update(tags)
@@ -49,6 +53,25 @@ def _sure(told: Sequence[TagSet]) -> dict[str, frozenset[str]]:
         for facet, tags in first.items()
         if facet not in doubted and all(other.get(facet) == tags for other in others)
     }
+
+
+def _contradicts(product: LabelledProduct, facet: str, tags: frozenset[str], schema: TagSchema) -> bool:
+    """Whether the product with these tags of the facet has one of them under or above a tag that it cannot be with."""
+    taught = with_tags(product, tags)
+    for tag in taught.tags:
+        above = _above(tag, taught, schema)
+        if above and taught.tags.isdisjoint(above) and facet in map(_facet, (tag, *above)):
+            return True
+    return False
+
+
+def _above(tag: str, product: LabelledProduct, schema: TagSchema) -> frozenset[str]:
+    """What the tag may stand under, in the nearest facet above that the product is labelled for; empty: in none."""
+    above = frozenset({tag})
+    while above := frozenset(each for one in above for each in schema.parents.get(one, ())):
+        if not product.facets.isdisjoint(map(_facet, above)):
+            break
+    return above
 
 
 def _by_facet(tags: TagSet) -> dict[str, frozenset[str]]:

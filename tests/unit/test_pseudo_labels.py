@@ -1,0 +1,81 @@
+"""What teachers say of products that carry labels already: nothing that these contradict."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+
+from hangtag.schema import Facet, FacetKind, TagSchema
+from hangtag.tagset import ScoredTag, Source, TagSet
+from hangtag.thresholds import Band
+from trainer.data.labelled import LabelledProduct
+from trainer.teaching.pseudo_labels import pseudo_labelled
+from trainer.teaching.settings import PseudoLabels
+
+SCHEMA = TagSchema(
+    facets=(
+        Facet(name="segment", kind=FacetKind.SINGLE, values=("garden", "wear")),
+        Facet(name="family", kind=FacetKind.SINGLE, values=("clothing", "footwear", "tools"), parent="segment"),
+        Facet(name="class", kind=FacetKind.SINGLE, values=("boot", "dress", "rake"), parent="family"),
+        Facet(name="color", kind=FacetKind.SINGLE, values=("blue", "red")),
+    ),
+    parents={
+        "family:clothing": ("segment:wear",),
+        "family:footwear": ("segment:wear",),
+        "family:tools": ("segment:garden",),
+        "class:boot": ("family:footwear",),
+        "class:dress": ("family:clothing",),
+        "class:rake": ("family:tools",),
+    },
+)
+DRESS = ("segment:wear", "family:clothing", "class:dress", "color:red")
+
+
+class Teller:
+    """A teacher that says the same of everything."""
+
+    def __init__(self, *tags: str) -> None:
+        self.bundle = SimpleNamespace(schema=SCHEMA)
+        self.said = TagSet(tuple(ScoredTag(tag, 0.9, Source.MODEL, Band.AUTO) for tag in tags), ())
+
+    def encode(self, texts):
+        return [()] * len(texts)
+
+    def forward(self, tokens):
+        return np.zeros((len(tokens), len(SCHEMA.tags)), np.float32)
+
+    def decode(self, logits):
+        return [self.said] * len(logits)
+
+
+@pytest.mark.parametrize(
+    ("labels", "given"),
+    [
+        ((), set(DRESS)),
+        (("segment:wear",), set(DRESS)),
+        (("family:footwear",), {"segment:wear", "color:red"}),
+        (("segment:garden",), {"color:red"}),
+        (("class:boot",), {"segment:wear", "color:red"}),
+        (("class:rake",), {"color:red"}),
+        (("color:blue",), set(DRESS) - {"color:red"}),
+    ],
+)
+def test_no_tag_is_given_under_or_above_one_that_it_cannot_be_with(labels, given):
+    facets = frozenset(tag.split(":")[0] for tag in labels)
+    product = LabelledProduct("1", "a dress", "", "", facets, frozenset(labels))
+    settings = PseudoLabels(teachers=("x",))
+
+    (found,) = pseudo_labelled([product], [Teller(*DRESS)], settings, dict.fromkeys(DRESS, 9), 7)
+
+    assert found.tags == given | set(labels)
+
+
+def test_what_is_labelled_as_none_of_the_families_gets_no_class():
+    product = LabelledProduct("1", "a dress", "", "", frozenset({"family"}), frozenset())
+    settings = PseudoLabels(teachers=("x",), facets=("class", "color"))
+
+    (found,) = pseudo_labelled([product], [Teller(*DRESS)], settings, dict.fromkeys(DRESS, 9), 7)
+
+    assert found.tags == {"color:red"}
