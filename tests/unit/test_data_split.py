@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -245,13 +244,11 @@ def test_a_field_that_is_empty_everywhere_is_told_from_one_that_is_missing(tmp_p
         split(rows, SplitSettings(field="day"))
 
 
-def test_thousands_of_groups_and_tags_are_split_in_a_moment():
-    """Each group costs what its own tags cost: with all tags looked at for every group this took most of a minute."""
+def test_each_group_costs_what_its_own_tags_cost():
+    """With a look at all tags for every group it would not end within the test's time limit."""
     rng = random.Random(1)
-    tags = [frozenset(f"brand:{rng.randrange(6_000)}" for _ in range(2)) for _ in range(30_000)]
-    before = time.process_time()
+    tags = [frozenset(f"brand:{rng.randrange(16_000)}" for _ in range(2)) for _ in range(80_000)]
 
     part_of = stratified([[at] for at in range(len(tags))], tags, [0.8, 0.2], 7)
 
-    assert time.process_time() - before < 10
     assert 0.79 < part_of.count(0) / len(tags) < 0.9
