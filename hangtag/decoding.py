@@ -93,7 +93,9 @@ class Decoder:
             found = self._implied(left, barred)
             auto = {tag: scored for tag, scored in found.items() if scored.band is Band.AUTO}
             unsupported = next((tag for tag in auto if self._is_unsupported(tag, auto)), None)
-            tag = unsupported or next((tag for tag in auto if self._breaks_a_rule(tag, auto)), None)
+            tag = unsupported or next(
+                (tag for tag in auto if self._is_groundless(auto[tag], auto) or self._breaks_a_rule(tag, auto)), None
+            )
             if tag is None:
                 break
             barred.add(tag)
@@ -134,6 +136,15 @@ class Decoder:
         """The tag's parent or what makes its facet apply is not among the known ones."""
         parents, needs = self._parents.get(tag), self._applies_when.get(_facet(tag))
         return bool((parents and not parents & known.keys()) or (needs and not needs & known.keys()))
+
+    def _is_groundless(self, scored: ScoredTag, auto: Mapping[str, ScoredTag]) -> bool:
+        """A rule added it, and no cause of it is served. One of its own single facet is not: it took its place."""
+        if scored.source is not Source.RULE:
+            return False
+        causes = {rule.when for rule in self._schema.rules if rule.kind == "implies" and rule.then == scored.tag}
+        facet = _facet(scored.tag)
+        took_its_place = self._is_single(facet) and facet in map(_facet, causes)
+        return not took_its_place and not causes & auto.keys()
 
     def _breaks_a_rule(self, tag: str, auto: Mapping[str, ScoredTag]) -> bool:
         lacks = any(

@@ -122,6 +122,14 @@ def test_what_a_rule_added_goes_with_its_cause():
     assert names(tags.tags) == ["segment:games", "class:software", "genre:indie"]
 
 
+def test_a_rule_within_a_single_facet_renames():
+    schema = tiny_schema(rules=(Rule(kind="implies", when="color:navy", then="color:blue"),))
+
+    (tags,) = decoder(schema).decode(logits(segment_clothing=6, class_dresses=6, color_navy=6))
+
+    assert names(tags.tags) == ["segment:clothing", "class:dresses", "color:blue"]
+
+
 def test_scores_that_are_no_numbers_are_refused():
     row = logits(segment_games=np.nan)
 
@@ -176,6 +184,10 @@ def rule_violations(schema: TagSchema, tags: TagSet, known: set[str]) -> list[st
             found.append(f"{each.when} with {each.then}")
     for served in tags.tags:
         causes = {rule.when for rule in schema.rules if rule.kind == "implies" and rule.then == served.tag}
-        if served.source is Source.RULE and not causes & auto:
+        # A cause of its own single facet gave it its place.
+        renamed = not served.tag.startswith("genre:") and any(
+            cause.split(":")[0] == served.tag.split(":")[0] for cause in causes
+        )
+        if served.source is Source.RULE and not renamed and not causes & auto:
             found.append(f"{served.tag} without a cause")
     return found
