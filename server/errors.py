@@ -6,11 +6,7 @@ import grpc
 
 
 class ServerError(RuntimeError):
-    """The server cannot start or cannot go on; the message says what to do."""
-
-
-class EngineDownError(ServerError):
-    """The engine fails for a harmless text too."""
+    """The server cannot start; the message says what to set."""
 
 
 class CallError(Exception):

@@ -47,7 +47,8 @@ async def serve(
     start: health is NOT_SERVING until it does.
 
     Raises:
-        ServerError: a port is taken, or the engine tags nothing any more; the message says what to do.
+        ServerError: a port is taken; the message says what to set.
+        EngineDownError: the engine tags nothing any more.
         StoreMismatchError: the store was written with other settings.
     """
     clock = SystemClock()

@@ -2,20 +2,21 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import grpc
 
 from hangtag.clock import Clock
 from hangtag.isolate import Failure, isolate
 from hangtag.lane import Lane
+from hangtag.probe import EngineDownError, probing
 from hangtag.product_text import ProductText
 from hangtag.tagset import TagSet
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.tokens import Tokens
-from server.errors import CallError, EngineDownError, place_of
+from server.errors import CallError, place_of
 
 if TYPE_CHECKING:
     # It brings the engine's runtime; the server gets its tagger from outside.
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 
 MAX_WAITING = 256
 BEAT = "suggestions"
-
-_PROBE = ProductText("blue cotton shirt", "a probe")
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 _log = get_log(__name__)
 
@@ -134,7 +130,7 @@ class Suggester:
         """Encode what is not encoded yet, tag as many as fit the budget: what is finished, what is left in order."""
         finished: _Finished = []
         fresh = [job for job in jobs if job.tokens is None]
-        encoded = isolate(self._probing(self._encode), [job.text for job in fresh], (EngineDownError,))
+        encoded = isolate(probing(self._encode, self._tagger), [job.text for job in fresh], (EngineDownError,))
         for job, tokens in zip(fresh, encoded, strict=True):
             if isinstance(tokens, Failure):
                 finished.append((job, tokens))
@@ -156,35 +152,9 @@ class Suggester:
                 batch.append(job.tokens)
         if batch:
             metrics.BATCH_TOKENS.observe(sum(map(len, batch)))
-        tagged = isolate(self._probing(self._tag), batch, (EngineDownError,))
+        tagged = isolate(probing(self._tag, self._tagger), batch, (EngineDownError,))
         finished.extend(zip(fit, tagged, strict=True))
         return finished, left
-
-    def _probing(self, stage: Callable[[Sequence[T]], list[R]]) -> Callable[[Sequence[T]], list[R]]:
-        """The stage, and after its first failure a look whether it is the text's fault or the engine's."""
-        is_alive = False
-
-        def run(some: Sequence[T]) -> list[R]:
-            nonlocal is_alive
-            try:
-                return stage(some)
-            except Exception:
-                if not is_alive:
-                    self._probe()
-                    is_alive = True
-                raise
-
-        return run
-
-    def _probe(self) -> None:
-        try:
-            self._tagger.decode(self._tagger.forward(self._tagger.encode([_PROBE])))
-        except Exception as error:
-            msg = (
-                f"the engine fails for any text ({type(error).__name__}: {error}); "
-                "restart the server, look at the device"
-            )
-            raise EngineDownError(msg) from error
 
     def _encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         with _Stage("encode", self._clock):

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from hangtag.engine.errors import OutOfMemory
 from hangtag.isolate import Failure, isolate
-from hangtag.product_text import ProductText
+from hangtag.probe import EngineDownError, probing
 from hangtag.tagger import Tagger
 from hangtag.tagset import TagSet
 from workers.item import Item, Refused, revive
 from workers.sink import Reason
 
-_PROBE = ProductText("blue cotton shirt", "a probe")
+_TOO_LARGE = (OutOfMemory, MemoryError)
 
 
 @dataclass(slots=True)
@@ -35,40 +35,22 @@ def forward(items: Sequence[Item], tagger: Tagger) -> Forwarded:
             our fault and no record's: nothing may be settled.
     """
     result = Forwarded(tagger.bundle.version)
-    is_alive = False
 
     def tags_of(some: Sequence[Item]) -> list[TagSet]:
-        nonlocal is_alive
         try:
             return tagger.decode(tagger.forward([item.tokens for item in some if item.tokens is not None]))
-        except (OutOfMemory, MemoryError):
+        except _TOO_LARGE:
             result.ran_out_of_memory = True
             raise
-        except Exception:
-            if not is_alive:
-                _probe(tagger)
-                is_alive = True
-            raise
 
-    for item, tags in zip(items, isolate(tags_of, items, (EngineDownError,)), strict=True):
+    run = probing(tags_of, tagger, unless=_TOO_LARGE)
+    for item, tags in zip(items, isolate(run, items, (EngineDownError,)), strict=True):
         if not isinstance(tags, Failure):
             result.tagged.append((item, tags))
             continue
-        if isinstance(tags.error, (OutOfMemory, MemoryError)):
+        if isinstance(tags.error, _TOO_LARGE):
             raise tags.error
         reason = Reason("forward", type(tags.error).__name__, str(tags.error), tags.attempts)
         result.refused.append(Refused(item.ticket, item.record, reason))
         result.revived += revive(item)
     return result
-
-
-class EngineDownError(RuntimeError):
-    """The engine fails for a harmless text too."""
-
-
-def _probe(tagger: Tagger) -> None:
-    try:
-        tagger.decode(tagger.forward(tagger.encode([_PROBE])))
-    except Exception as error:
-        msg = f"the engine fails for any text ({type(error).__name__}: {error}); restart the worker, look at the device"
-        raise EngineDownError(msg) from error

@@ -8,6 +8,7 @@ _MENDABLE = {
     "hangtag.bundle": "BundleError",
     "hangtag.schema": "SchemaError",
     "hangtag.engine": "EngineError",
+    "hangtag.probe": "EngineDownError",
     "hangtag.store": "StoreError",
     "workers.source": "SourceError",
     "server.errors": "ServerError",

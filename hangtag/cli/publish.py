@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from hangtag.product_version import MAX_VERSION
+
 _BAD_LINES_SHOWN = 20
-_MAX_VERSION = 2**63 - 1
 
 
 def publish(
@@ -14,7 +15,7 @@ def publish(
     limit: Annotated[int | None, typer.Option(min=0, help="stop after so many products")] = None,
     version: Annotated[
         int | None,
-        typer.Option(min=0, max=_MAX_VERSION, help="of products that have none; default: now in milliseconds"),
+        typer.Option(min=0, max=MAX_VERSION, help="of products that have none; default: now in milliseconds"),
     ] = None,
     protobuf: Annotated[bool, typer.Option("--protobuf", help="send binary protobuf instead of JSON")] = False,
 ) -> None:

@@ -6,9 +6,9 @@ from enum import StrEnum
 from google.protobuf.message import DecodeError
 
 from hangtag.product_text import ProductText
+from hangtag.product_version import MAX_VERSION
 from hangtag.records.json_event import DECODE, VALIDATE, EventError, read_json
 from hangtag.records.record import Headers
-from hangtag.store import MAX_VERSION
 from hangtag.v1 import events_pb2
 
 __all__ = ["Event", "EventError", "Kind", "decode_event"]

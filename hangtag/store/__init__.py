@@ -3,7 +3,7 @@
 Workers write with `RedisTagStore` (blocking), the server reads with `RedisTagReader` (asyncio).
 """
 
-from hangtag.store.entry import MAX_VERSION, Entry, Outcome
+from hangtag.store.entry import Entry, Outcome
 from hangtag.store.errors import StoreError, StoreMismatchError
 from hangtag.store.redis_reader import RedisTagReader
 from hangtag.store.redis_store import RedisTagStore
@@ -11,7 +11,6 @@ from hangtag.store.stored import Stored
 from hangtag.store.tag_store import TagStore
 
 __all__ = [
-    "MAX_VERSION",
     "Entry",
     "Outcome",
     "RedisTagReader",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-MAX_VERSION = 2**63 - 1
+from hangtag.product_version import MAX_VERSION
 
 
 class Outcome(StrEnum):

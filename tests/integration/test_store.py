@@ -11,9 +11,9 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hangtag.product_version import MAX_VERSION
 from hangtag.settings import RedisSettings
 from hangtag.store import (
-    MAX_VERSION,
     Entry,
     Outcome,
     RedisTagReader,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.store import MAX_VERSION, Entry, StoreError, StoreMismatchError
+from hangtag.product_version import MAX_VERSION
+from hangtag.store import Entry, StoreError, StoreMismatchError
 from hangtag.store.errors import address_of, store_error
 from hangtag.store.keys import bucket_of, product_key, seen_key
 from hangtag.store.meta import check_meta

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from hangtag.clock import SystemClock
+from hangtag.probe import EngineDownError
 from hangtag.product_text import ProductText
 from hangtag.tagset import ScoredTag, Source, TagSet
 from hangtag.telemetry import Heartbeats
 from hangtag.thresholds import Band
 from hangtag.tokens import Tokens
-from server.errors import CallError, EngineDownError
+from server.errors import CallError
 from server.suggester import BEAT, Suggester
 
 

