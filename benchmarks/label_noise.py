@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trainer.data.label_noise import LabelNoise, Suspicion, find_label_noise
-from trainer.data.labelled import LabelledProduct, read_labelled
+from hangtag.trainer.data.label_noise import LabelNoise, Suspicion, find_label_noise
+from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
 
 Wrong = set[tuple[int, str]]
 

@@ -22,9 +22,9 @@ from hangtag.cli.demo.programs import programs
 from hangtag.cli.feed_lines import event_of, open_feed
 from hangtag.cli.local import LocalStack
 from hangtag.cli.publisher import Publisher
-from hangtag.product_text import ProductText
 from hangtag.settings import ModelSettings, Settings
-from hangtag.tagger import open_tagger
+from hangtag.tagger.tagger import open_tagger
+from hangtag.text.product_text import ProductText
 from hangtag.v1 import events_pb2, tags_pb2, tags_pb2_grpc
 
 FEED = Path(__file__).resolve().parent.parent / "hangtag/cli/feed/products.jsonl"

@@ -11,10 +11,10 @@ import time
 import torch
 from torch import Tensor
 
-from trainer.fitting.base_model import resolve_base_model
-from trainer.fitting.model import TagModel, load_encoder
-from trainer.fitting.settings import Method
-from trainer.fitting.tuning import Tuning
+from hangtag.trainer.fitting.base_model import resolve_base_model
+from hangtag.trainer.fitting.model import TagModel, load_encoder
+from hangtag.trainer.fitting.tuning import Tuning
+from hangtag.trainer.recipe.fitting import Method
 
 KINDS = ("full", "head", "top", "lora", "adalora", "ia3", "prefix")
 TAGS = 400

@@ -18,11 +18,11 @@ from typing import Any
 
 from benchmarks.runs import table, three_parts, trained, write_products
 from hangtag.settings import ModelSettings
-from hangtag.tagger import open_tagger
-from trainer.data.labelled import LabelledProduct
-from trainer.judging.evaluate import evaluate
-from trainer.recipe import Recipe
-from trainer.releasing.compare import compare
+from hangtag.tagger.tagger import open_tagger
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.judging.evaluate import evaluate
+from hangtag.trainer.recipe.recipe import Recipe
+from hangtag.trainer.releasing.compare import compare
 
 COMMON = {"max_tokens": 64, "keep": "last", "patience": 100, "ema_decay": 0.99}
 LATER = {"epochs": 2, "learning_rate": 5e-5, "head_learning_rate": 5e-4}

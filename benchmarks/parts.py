@@ -19,15 +19,15 @@ from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 
 from hangtag.bundle import Bundle, load_bundle
-from hangtag.decoding import Decoder, Logits
 from hangtag.engine import open_engine
-from hangtag.tagger import Tagger
-from trainer.data.examples import examples_of
-from trainer.data.labelled import LabelledProduct, read_labelled
-from trainer.fitting.predict import predict
-from trainer.judging.evaluate import scores_of
-from trainer.prepared import prepare
-from trainer.run_folder import RunFolder
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.decoding import Decoder, Logits
+from hangtag.trainer.data.examples import examples_of
+from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
+from hangtag.trainer.files.run_folder import RunFolder
+from hangtag.trainer.fitting.predict import predict
+from hangtag.trainer.judging.evaluate import scores_of
+from hangtag.trainer.running.prepared import prepare
 
 RESAMPLES = 300
 Labels = dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]

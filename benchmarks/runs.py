@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hangtag.cli.stopping import stopping
-from trainer.data.labelled import LabelledProduct, read_rows
-from trainer.data.split import SplitSettings, split
-from trainer.recipe import Recipe
-from trainer.run_folder import Epoch
-from trainer.train import Watcher, train
+from hangtag.trainer.data.labelled import LabelledProduct, read_rows
+from hangtag.trainer.data.split import SplitSettings, split
+from hangtag.trainer.files.run_folder import Epoch
+from hangtag.trainer.recipe.recipe import Recipe
+from hangtag.trainer.running.train import Watcher, train
 
 
 def three_parts(files: Iterable[Path], facet: str = "") -> dict[str, list[LabelledProduct]]:

@@ -12,13 +12,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hangtag.product_text import ProductText
-from hangtag.schema import FacetKind
 from hangtag.settings import ModelSettings
-from hangtag.tagger import open_tagger
+from hangtag.tagger.tagger import open_tagger
+from hangtag.tags.schema import FacetKind
+from hangtag.text.product_text import ProductText
+from hangtag.trainer.data.labelled import read_labelled
+from hangtag.trainer.judging.evaluate import evaluate
 from tests import spoiling
-from trainer.data.labelled import read_labelled
-from trainer.judging.evaluate import evaluate
 
 SEED = 5
 WAYS = {

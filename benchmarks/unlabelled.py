@@ -17,11 +17,11 @@ from typing import Any
 
 from benchmarks.runs import table, three_parts, trained, write_products
 from hangtag.settings import ModelSettings
-from hangtag.tagger import open_tagger
-from trainer.data.labelled import LabelledProduct
-from trainer.judging.evaluate import evaluate
-from trainer.pretraining import PretrainingSettings, pretrain
-from trainer.recipe import Recipe
+from hangtag.tagger.tagger import open_tagger
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.judging.evaluate import evaluate
+from hangtag.trainer.pretraining import PretrainingSettings, pretrain
+from hangtag.trainer.recipe.recipe import Recipe
 
 COMMON = {"max_tokens": 64, "keep": "last", "patience": 1_000}
 ALONE = "labels alone"

@@ -4,7 +4,7 @@ A look-up takes three hops: a handler checks the request, the coalescer reads wh
 for, the store answers. `serve` runs it all until it is told to stop.
 """
 
-from server.errors import ServerError
-from server.program import serve
+from hangtag.server.errors import ServerError
+from hangtag.server.program import serve
 
 __all__ = ["ServerError", "serve"]

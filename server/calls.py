@@ -7,10 +7,10 @@ from typing import Any
 import grpc
 from grpc import aio
 
-from hangtag.clock import Clock
+from hangtag.server.errors import CallError, place_of
 from hangtag.store import StoreError
 from hangtag.telemetry import get_log, metrics
-from server.errors import CallError, place_of
+from hangtag.telemetry.clock import Clock
 
 Handler = Callable[[Any], Awaitable[bytes]]
 Context = aio.ServicerContext[Any, Any]

@@ -4,11 +4,11 @@ from typing import NoReturn
 
 import grpc
 
-from hangtag.product_text import ProductText
+from hangtag.server.errors import CallError
+from hangtag.text.limits import MAX_ID_BYTES
+from hangtag.text.product_text import ProductText
 from hangtag.v1 import tags_pb2
-from server.errors import CallError
 
-MAX_ID_BYTES = 256
 _MAX_CHARS = {"text": 10_000, "description": 10_000, "merchant_category": 1_000}
 
 

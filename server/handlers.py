@@ -6,14 +6,14 @@ from collections.abc import Iterable
 import grpc
 
 from hangtag.records import tag_message
+from hangtag.server import wire
+from hangtag.server.checks import check_batch, check_get, check_suggest
+from hangtag.server.coalescer import Coalescer
+from hangtag.server.errors import CallError
+from hangtag.server.freshness import Freshness, freshness
+from hangtag.server.suggester import Suggester
 from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
-from server import wire
-from server.checks import check_batch, check_get, check_suggest
-from server.coalescer import Coalescer
-from server.errors import CallError
-from server.freshness import Freshness, freshness
-from server.suggester import Suggester
 
 _STATES = {state: tags_pb2.Freshness.Name(state) for state in tags_pb2.Freshness.values()}
 _WITH_TAGS = frozenset({tags_pb2.FRESH, tags_pb2.STALE})

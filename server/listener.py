@@ -7,13 +7,13 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from hangtag.clock import Clock
+from hangtag.server.calls import Calls
+from hangtag.server.errors import ServerError
+from hangtag.server.handlers import Handlers
+from hangtag.server.store_watch import HealthServicer
 from hangtag.settings import ServerSettings
+from hangtag.telemetry.clock import Clock
 from hangtag.v1 import tags_pb2
-from server.calls import Calls
-from server.errors import ServerError
-from server.handlers import Handlers
-from server.store_watch import HealthServicer
 
 SERVICE: str = tags_pb2.DESCRIPTOR.services_by_name["TagService"].full_name
 

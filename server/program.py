@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 from grpc import aio
 from grpc_health.v1 import health
 
-from hangtag.clock import SystemClock
+from hangtag.server.coalescer import Coalescer
+from hangtag.server.errors import ServerError
+from hangtag.server.handlers import Handlers
+from hangtag.server.listener import SERVICE, open_listener
+from hangtag.server.store_watch import STORE_BEAT, HealthServicer, StoreWatch
+from hangtag.server.suggester import BEAT, Suggester
 from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
-from server.coalescer import Coalescer
-from server.errors import ServerError
-from server.handlers import Handlers
-from server.listener import SERVICE, open_listener
-from server.store_watch import STORE_BEAT, HealthServicer, StoreWatch
-from server.suggester import BEAT, Suggester
+from hangtag.telemetry.clock import SystemClock
 
 if TYPE_CHECKING:
     # It brings the engine's runtime; the server gets its tagger from outside.
-    from hangtag.tagger import Tagger
+    from hangtag.tagger.tagger import Tagger
 
 _LOOP_BEAT = "event loop"
 _LOOP_EVERY_S = 1.0

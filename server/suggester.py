@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from hangtag.clock import Clock
-from hangtag.isolate import Failure, isolate
-from hangtag.lane import Lane
-from hangtag.probe import EngineDownError, probing
-from hangtag.product_text import ProductText
-from hangtag.tagset import TagSet
+from hangtag.server.errors import CallError, place_of
+from hangtag.tagger.isolate import Failure, isolate
+from hangtag.tagger.probe import EngineDownError, probing
+from hangtag.tagger.stage_thread import Lane
+from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import Heartbeats, get_log, metrics
-from hangtag.tokens import Tokens
-from server.errors import CallError, place_of
+from hangtag.telemetry.clock import Clock
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import Tokens
 
 if TYPE_CHECKING:
     # It brings the engine's runtime; the server gets its tagger from outside.
-    from hangtag.tagger import Tagger
+    from hangtag.tagger.tagger import Tagger
 
 MAX_WAITING = 256
 BEAT = "suggestions"

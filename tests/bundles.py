@@ -17,10 +17,10 @@ from hangtag.bundle import (
     Weights,
     write_bundle,
 )
-from hangtag.schema import Facet, FacetKind, Rule, TagSchema
-from hangtag.thresholds import Calibration, Cut, Thresholds
-from hangtag.tokens import ProductTokenizer
-from hangtag.wide import Wide
+from hangtag.tags.schema import Facet, FacetKind, Rule, TagSchema
+from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.text.tokens import ProductTokenizer
+from hangtag.text.wide import Wide
 
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 _WORDS = ["red", "blue", "dress", "shoe", "cat", "food", "game", "space", "the", "a", "of", "for", "with"]

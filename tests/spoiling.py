@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.labelled import LabelledProduct
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 # The keys beside each key of an English keyboard, in its row.

@@ -1,13 +1,13 @@
 """The Kafka consumers: poll -> batch -> encode -> forward -> write -> settle."""
 
-from workers.in_use import TaggerInUse
-from workers.lanes import Lanes, open_lanes
-from workers.plan import Plan, Waiting, plan
-from workers.program import work
-from workers.sink import Reason, RecordSink, SinkError
-from workers.source import Change, Polled, RecordSource, SourceError
-from workers.tracker import Ticket, Tracker
-from workers.worker import StageError, Worker
+from hangtag.tagger.in_use import TaggerInUse
+from hangtag.tagger.planner import Plan, Waiting, plan
+from hangtag.workers.program import work
+from hangtag.workers.sink import Reason, RecordSink, SinkError
+from hangtag.workers.source import Change, Polled, RecordSource, SourceError
+from hangtag.workers.threads import Lanes, open_lanes
+from hangtag.workers.tracker import Ticket, Tracker
+from hangtag.workers.worker import StageError, Worker
 
 __all__ = [
     "Change",

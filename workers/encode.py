@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hangtag.isolate import Failure, isolate
-from hangtag.tagger import Tagger
-from hangtag.tokens import Tokens
-from workers.item import Item, Refused, revive
-from workers.sink import Reason
+from hangtag.tagger.isolate import Failure, isolate
+from hangtag.tagger.tagger import Tagger
+from hangtag.text.tokens import Tokens
+from hangtag.workers.item import Item, Refused, revive
+from hangtag.workers.sink import Reason
 
 
 @dataclass(frozen=True, slots=True)

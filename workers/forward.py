@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hangtag.engine.errors import OutOfMemory
-from hangtag.isolate import Failure, isolate
-from hangtag.probe import EngineDownError, probing
-from hangtag.tagger import Tagger
-from hangtag.tagset import TagSet
-from workers.item import Item, Refused, revive
-from workers.sink import Reason
+from hangtag.tagger.isolate import Failure, isolate
+from hangtag.tagger.probe import EngineDownError, probing
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.tagset import TagSet
+from hangtag.workers.item import Item, Refused, revive
+from hangtag.workers.sink import Reason
 
 _TOO_LARGE = (OutOfMemory, MemoryError)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hangtag.records import Event, Kind, Record
-from hangtag.tagger import Tagger
-from hangtag.tokens import Tokens
-from workers.sink import Reason
-from workers.tracker import Ticket
+from hangtag.tagger.tagger import Tagger
+from hangtag.text.tokens import Tokens
+from hangtag.workers.sink import Reason
+from hangtag.workers.tracker import Ticket
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,11 +6,11 @@ from typing import Any
 
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
-from hangtag.kafka_options import kafka_options
-from hangtag.kafka_producer import Producer
+from hangtag.kafka.options import kafka_options
+from hangtag.kafka.producer import Producer
 from hangtag.records import Record, dead_letter_headers
 from hangtag.settings import KafkaSettings
-from workers.sink import Reason, SinkError
+from hangtag.workers.sink import Reason, SinkError
 
 _TAGGED_HEADERS = [("content-type", b"application/x-protobuf")]
 _OPEN_TIMEOUT_MS = 5_000

@@ -16,12 +16,12 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
-from hangtag.kafka_options import kafka_options
+from hangtag.kafka.options import kafka_options
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.telemetry import get_log
-from workers.group_consumer import GroupConsumer
-from workers.source import Change, Polled, SourceError
+from hangtag.workers.group_consumer import GroupConsumer
+from hangtag.workers.source import Change, Polled, SourceError
 
 # The brokers wait this long for a member at a rebalance, so a hung worker holds its group up no longer.
 _MAX_POLL_INTERVAL_MS = 45_000

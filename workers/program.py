@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
-from hangtag.clock import SystemClock
 from hangtag.settings import Settings, SettingsError, WorkerSettings
 from hangtag.store import RedisTagStore, StoreError, StoreMismatchError
-from hangtag.tagger import Tagger
+from hangtag.tagger.in_use import TaggerInUse
+from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
-from workers.in_use import TaggerInUse
-from workers.kafka_sink import KafkaSink
-from workers.kafka_source import KafkaSource
-from workers.lanes import open_lanes
-from workers.patience import PatientStore
-from workers.worker import Worker
+from hangtag.telemetry.clock import SystemClock
+from hangtag.workers.kafka_sink import KafkaSink
+from hangtag.workers.kafka_source import KafkaSource
+from hangtag.workers.retrying_store import PatientStore
+from hangtag.workers.threads import open_lanes
+from hangtag.workers.worker import Worker
 
 _POLL_LIMIT_S = 30.0
 _BATCH_LIMIT_S = 120.0

@@ -7,22 +7,22 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeVar
 
-from hangtag.clock import Clock
 from hangtag.records import Record
 from hangtag.settings import WorkerSettings
 from hangtag.store import StoreError, StoreMismatchError, TagStore
+from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats, get_log, metrics
-from workers.batch import batch
-from workers.encode import Encoded, encode
-from workers.forward import Forwarded, forward
-from workers.in_use import TaggerInUse
-from workers.item import Item
-from workers.lanes import Lanes
-from workers.room import Room
-from workers.sink import RecordSink, SinkError
-from workers.source import RecordSource
-from workers.tracker import Ticket, Tracker
-from workers.write import Job, Settled, write
+from hangtag.telemetry.clock import Clock
+from hangtag.workers.decode import batch
+from hangtag.workers.encode import Encoded, encode
+from hangtag.workers.forward import Forwarded, forward
+from hangtag.workers.item import Item
+from hangtag.workers.sink import RecordSink, SinkError
+from hangtag.workers.source import RecordSource
+from hangtag.workers.threads import Lanes
+from hangtag.workers.tracker import Ticket, Tracker
+from hangtag.workers.waiting import Room
+from hangtag.workers.write import Job, Settled, write
 
 # While something is under way the loop looks this often for what has become of it.
 _BUSY_POLL_S = 0.005

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from hangtag.records import encode_tags
 from hangtag.store import Entry, Outcome, TagStore
-from hangtag.tagset import TagSet
-from workers.item import Item, Refused
-from workers.sink import RecordSink
-from workers.tracker import Ticket
+from hangtag.tags.tagset import TagSet
+from hangtag.workers.item import Item, Refused
+from hangtag.workers.sink import RecordSink
+from hangtag.workers.tracker import Ticket
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from hangtag.bundle.errors import BundleError
 from hangtag.bundle.manifest import Manifest
 from hangtag.bundle.weights import Weights
-from hangtag.schema import TagSchema
-from hangtag.thresholds import Calibration, Thresholds
-from hangtag.tokens import ProductTokenizer
+from hangtag.tags.schema import TagSchema
+from hangtag.tags.thresholds import Calibration, Thresholds
+from hangtag.text.tokens import ProductTokenizer
 
 
 @dataclass(frozen=True, slots=True)

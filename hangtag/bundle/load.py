@@ -12,10 +12,10 @@ from hangtag.bundle.errors import BundleError
 from hangtag.bundle.files import CALIBRATION, MANIFEST, MAX_BYTES, MODEL, SCHEMA, STARTER, THRESHOLDS, TOKENIZER
 from hangtag.bundle.manifest import FORMAT, Manifest
 from hangtag.bundle.weight_file import weights_from_bytes
-from hangtag.schema import TagSchema
-from hangtag.thresholds import Calibration, Thresholds
-from hangtag.tokens import ProductTokenizer
-from hangtag.wide import Wide
+from hangtag.tags.schema import TagSchema
+from hangtag.tags.thresholds import Calibration, Thresholds
+from hangtag.text.tokens import ProductTokenizer
+from hangtag.text.wide import Wide
 
 _AGAIN = "copy the bundle again or make it anew"
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load, save
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError
 from hangtag.bundle.weights import Layer, Linear, Norm, Table, Weights
-from hangtag.wide import Wide
+from hangtag.text.wide import Wide
 
 Tensors = dict[str, NDArray[Any]]
 

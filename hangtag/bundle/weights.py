@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.wide import Wide
+from hangtag.text.wide import Wide
 
 Int8s = NDArray[np.int8]
 Floats = NDArray[np.float32]

@@ -16,9 +16,9 @@ from hangtag.bundle.load import load_bundle
 from hangtag.bundle.manifest import Manifest
 from hangtag.bundle.weight_file import weights_to_bytes
 from hangtag.bundle.weights import Weights
-from hangtag.schema import TagSchema
-from hangtag.thresholds import Calibration, Thresholds
-from hangtag.tokens import ProductTokenizer
+from hangtag.tags.schema import TagSchema
+from hangtag.tags.thresholds import Calibration, Thresholds
+from hangtag.text.tokens import ProductTokenizer
 
 
 def write_bundle(

@@ -14,9 +14,9 @@ from hangtag.cli.stopping import Stopped, stopping
 from hangtag.cli.tables import make_table
 
 if TYPE_CHECKING:  # these bring torch with them
-    from trainer.choosing.tuning import Trial
-    from trainer.fitting.epochs import Progress
-    from trainer.run_folder import Epoch
+    from hangtag.trainer.choosing.tuning import Trial
+    from hangtag.trainer.files.run_folder import Epoch
+    from hangtag.trainer.fitting.epochs import Progress
 
 _NEEDS_EXTRA = "this needs more packages: pip install 'hangtag[train]'"
 
@@ -42,11 +42,11 @@ def tune(
     """
     console = plain_console(stderr=True)
     try:
-        from trainer.choosing import tuning  # noqa: PLC0415 (optuna and torch load only here)
-        from trainer.data.rows import LabelledFileError  # noqa: PLC0415
-        from trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
-        from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
-        from trainer.recipe import Recipe, RecipeError  # noqa: PLC0415
+        from hangtag.trainer.choosing import tuning  # noqa: PLC0415 (optuna and torch load only here)
+        from hangtag.trainer.data.rows import LabelledFileError  # noqa: PLC0415
+        from hangtag.trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
+        from hangtag.trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
+        from hangtag.trainer.recipe.recipe import Recipe, RecipeError  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"
         raise CommandError(msg) from error
@@ -113,10 +113,10 @@ def compare(
     Example: hangtag compare runs/a runs/b --texts shop-validation.jsonl
     """
     try:
-        from trainer.choosing.comparing import compare_runs  # noqa: PLC0415 (pydantic models and engines load only here)
-        from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
-        from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
-        from trainer.recipe import RecipeError  # noqa: PLC0415
+        from hangtag.trainer.choosing.comparing import compare_runs  # noqa: PLC0415 (pydantic models and engines load only here)
+        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
+        from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from hangtag.trainer.recipe.recipe import RecipeError  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"
         raise CommandError(msg) from error

@@ -17,10 +17,10 @@ from hangtag.cli.stopping import Stopped, stopping
 from hangtag.cli.tables import make_table
 
 if TYPE_CHECKING:  # these bring scikit-learn and more with them
-    from trainer.data.check import DataCheck
-    from trainer.data.label_noise import LabelNoise
-    from trainer.data.labelled import LabelledRow
-    from trainer.data.rows import BadRow
+    from hangtag.trainer.data.check import DataCheck
+    from hangtag.trainer.data.label_noise import LabelNoise
+    from hangtag.trainer.data.labelled import LabelledRow
+    from hangtag.trainer.data.rows import BadRow
 
 _NEEDS_EXTRA = "labelled files need more packages: pip install 'hangtag[train]'"
 # Rows of a list that the screen shows; --json has all.
@@ -57,10 +57,10 @@ def check(
     Example: hangtag data check shop.csv --column title=Name --column facet.color=Colour --json check.json
     """
     with _working("nothing is written; the same command starts again"):
-        from trainer.data.check import CheckSettings  # noqa: PLC0415 (datasketch loads only here)
-        from trainer.data.check import check as look_through  # noqa: PLC0415
-        from trainer.fitting.base_model import resolve_base_model  # noqa: PLC0415
-        from trainer.fitting.model import load_tokenizer  # noqa: PLC0415
+        from hangtag.trainer.data.check import CheckSettings  # noqa: PLC0415 (datasketch loads only here)
+        from hangtag.trainer.data.check import check as look_through  # noqa: PLC0415
+        from hangtag.trainer.fitting.base_model import resolve_base_model  # noqa: PLC0415
+        from hangtag.trainer.fitting.model import load_tokenizer  # noqa: PLC0415
 
         settings = CheckSettings(max_tokens, duplicates, fewest)
         with _progress() as tell:
@@ -98,9 +98,9 @@ def split(
         msg = "--validation and --test leave nothing to train on"
         raise typer.BadParameter(msg)
     with _working("the same command starts again"):
-        from trainer.data.split import SplitSettings  # noqa: PLC0415
-        from trainer.data.split import split as split_rows  # noqa: PLC0415
-        from trainer.data.split_files import check_folder, write_split  # noqa: PLC0415
+        from hangtag.trainer.data.split import SplitSettings  # noqa: PLC0415
+        from hangtag.trainer.data.split import split as split_rows  # noqa: PLC0415
+        from hangtag.trainer.data.split_files import check_folder, write_split  # noqa: PLC0415
 
         check_folder(out, files)
         prefix = disjoint.removeprefix("id:") if disjoint.startswith("id:") else ""
@@ -139,7 +139,7 @@ def noise(
     Example: hangtag data noise shop.jsonl --top 50 --json doubts.json
     """
     with _working("nothing is written; the same command starts again"):
-        from trainer.data.label_noise import find_label_noise  # noqa: PLC0415 (cleanlab loads only here)
+        from hangtag.trainer.data.label_noise import find_label_noise  # noqa: PLC0415 (cleanlab loads only here)
 
         with _progress() as tell:
             rows, bad = _read(files, column, columns)
@@ -161,9 +161,9 @@ def _working(when_stopped: str) -> Iterator[None]:
     """What the user can mend becomes one line; Ctrl-C says how to go on."""
     console = plain_console(stderr=True)
     try:
-        from trainer.data.columns import ColumnsError  # noqa: PLC0415
-        from trainer.data.rows import LabelledFileError  # noqa: PLC0415
-        from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
+        from hangtag.trainer.data.columns import ColumnsError  # noqa: PLC0415
+        from hangtag.trainer.data.rows import LabelledFileError  # noqa: PLC0415
+        from hangtag.trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
 
         mendable = (ColumnsError, LabelledFileError, BaseModelError)
         try:
@@ -190,8 +190,8 @@ def _progress() -> Iterator[Tell]:
 def _read(
     files: Sequence[Path], pairs: Sequence[str] | None, toml: Path | None
 ) -> tuple[list["LabelledRow"], list["BadRow"]]:
-    from trainer.data.columns import Columns as Mapping  # noqa: PLC0415
-    from trainer.data.labelled import read_rows  # noqa: PLC0415
+    from hangtag.trainer.data.columns import Columns as Mapping  # noqa: PLC0415
+    from hangtag.trainer.data.labelled import read_rows  # noqa: PLC0415
 
     rows, bad = read_rows(files, Mapping.read(toml, pairs or ()))
     if not rows and not bad:

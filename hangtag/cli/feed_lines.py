@@ -14,9 +14,9 @@ import orjson
 from hangtag.cli.errors import CommandError
 from hangtag.records import EventError
 from hangtag.records.json_event import read_json
+from hangtag.text.limits import MAX_ID_BYTES
 from hangtag.v1 import events_pb2
 
-_MAX_ID_BYTES = 256
 _PRODUCT_NAMES = frozenset(
     {
         *("product_id", "productId", "version", "title", "description", "merchant_category", "merchantCategory"),
@@ -80,8 +80,8 @@ def event_of(line: bytes, default_version: int) -> events_pb2.ProductEvent:
     except EventError as error:
         raise LineError(str(error)) from error
     product = event.product
-    if not 1 <= len(product.product_id.encode()) <= _MAX_ID_BYTES:
-        msg = f"product_id must be 1 to {_MAX_ID_BYTES} bytes"
+    if not 1 <= len(product.product_id.encode()) <= MAX_ID_BYTES:
+        msg = f"product_id must be 1 to {MAX_ID_BYTES} bytes"
         raise LineError(msg)
     if not product.version and not event.HasField("time"):
         product.version = default_version

@@ -41,15 +41,15 @@ def learn_tag(
         raise typer.BadParameter(msg)
     console = plain_console(stderr=True)
     try:
-        from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
-        from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
-        from trainer.learning.learn_tag import LearnTagError, NewTag  # noqa: PLC0415 (scipy loads only here)
-        from trainer.learning.learn_tag import learn_tag as learn  # noqa: PLC0415
+        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
+        from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from hangtag.trainer.learning.learn_tag import LearnTagError, NewTag  # noqa: PLC0415 (scipy loads only here)
+        from hangtag.trainer.learning.learn_tag import learn_tag as learn  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; learning needs more packages: pip install 'hangtag[train]'"
         raise CommandError(msg) from error
     from hangtag.bundle import load_bundle  # noqa: PLC0415
-    from hangtag.product_text import ProductText  # noqa: PLC0415
+    from hangtag.text.product_text import ProductText  # noqa: PLC0415
 
     try:
         columns = Columns.read(None, column or ())

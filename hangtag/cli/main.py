@@ -6,12 +6,12 @@ import sys
 _MENDABLE = {
     "hangtag.settings": "SettingsError",
     "hangtag.bundle": "BundleError",
-    "hangtag.schema": "SchemaError",
+    "hangtag.tags.schema": "SchemaError",
     "hangtag.engine": "EngineError",
-    "hangtag.probe": "EngineDownError",
+    "hangtag.tagger.probe": "EngineDownError",
     "hangtag.store": "StoreError",
-    "workers.source": "SourceError",
-    "server.errors": "ServerError",
+    "hangtag.workers.source": "SourceError",
+    "hangtag.server.errors": "ServerError",
     "hangtag.cli.local": "LocalError",
     "hangtag.cli.errors": "CommandError",
 }

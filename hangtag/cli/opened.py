@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from hangtag.settings import Settings, load_settings
 
 if TYPE_CHECKING:  # brings the engine's runtime with it
-    from hangtag.tagger import Tagger
+    from hangtag.tagger.tagger import Tagger
 
 
 def opened(program: str, model: dict[str, str | None]) -> "tuple[Settings, Tagger]":
@@ -14,7 +14,7 @@ def opened(program: str, model: dict[str, str | None]) -> "tuple[Settings, Tagge
     Raises:
         SettingsError, BundleError, EngineError: with what to do about it.
     """
-    from hangtag.tagger import open_tagger  # noqa: PLC0415
+    from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
     from hangtag.telemetry import configure_logs, get_log  # noqa: PLC0415
 
     settings = load_settings()

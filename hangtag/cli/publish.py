@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hangtag.product_version import MAX_VERSION
+from hangtag.text.limits import MAX_VERSION
 
 _BAD_LINES_SHOWN = 20
 

@@ -7,7 +7,7 @@ import orjson
 
 from hangtag.cli.errors import CommandError
 from hangtag.cli.topic import no_kafka, reason_of
-from hangtag.kafka_options import kafka_options
+from hangtag.kafka.options import kafka_options
 from hangtag.settings import KafkaSettings
 from hangtag.v1 import events_pb2
 
@@ -26,7 +26,7 @@ class Publisher:
     def __init__(self, settings: KafkaSettings, *, protobuf: bool = False) -> None:
         from kafka.errors import KafkaError, MessageSizeTooLargeError  # noqa: PLC0415
 
-        from hangtag.kafka_producer import Producer  # noqa: PLC0415
+        from hangtag.kafka.producer import Producer  # noqa: PLC0415
 
         self._settings = settings
         self._protobuf = protobuf

@@ -13,8 +13,8 @@ from hangtag.cli.stopping import Stopped, stopping
 from hangtag.cli.tables import make_table
 
 if TYPE_CHECKING:  # these bring scikit-learn with them
-    from trainer.releasing.compare import Difference, TagDifference
-    from trainer.releasing.gate import Verdict
+    from hangtag.trainer.releasing.compare import Difference, TagDifference
+    from hangtag.trainer.releasing.gate import Verdict
 
 # Tags that are shown of those that gain and of those that lose.
 _SHOWN = 10
@@ -51,15 +51,15 @@ def release(
     """
     console = plain_console(stderr=True)
     try:
-        from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
-        from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
-        from trainer.releasing.gate import Limits, judge_release  # noqa: PLC0415 (scikit-learn loads only here)
+        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
+        from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from hangtag.trainer.releasing.gate import Limits, judge_release  # noqa: PLC0415 (scikit-learn loads only here)
     except ImportError as error:
         msg = f"{error}; releasing needs more packages: pip install 'hangtag[train]'"
         raise CommandError(msg) from error
     from hangtag.bundle import STARTER, check_place, copy_bundle, load_bundle  # noqa: PLC0415
     from hangtag.settings import ModelSettings  # noqa: PLC0415
-    from hangtag.tagger import open_tagger  # noqa: PLC0415
+    from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
 
     limits = Limits(
         loss=max_loss,

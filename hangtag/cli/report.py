@@ -36,10 +36,10 @@ def report(
     """
     console = Console(stderr=True)
     try:
-        from trainer.data.rows import LabelledFileError  # noqa: PLC0415
-        from trainer.recipe import RecipeError  # noqa: PLC0415
-        from trainer.reporting.gather import ReportError  # noqa: PLC0415
-        from trainer.reporting.report import write_report  # noqa: PLC0415 (matplotlib and torch load only here)
+        from hangtag.trainer.data.rows import LabelledFileError  # noqa: PLC0415
+        from hangtag.trainer.recipe.recipe import RecipeError  # noqa: PLC0415
+        from hangtag.trainer.reporting.gather import ReportError  # noqa: PLC0415
+        from hangtag.trainer.reporting.report import write_report  # noqa: PLC0415 (matplotlib and torch load only here)
     except ImportError as error:
         msg = f"{error}; reports need more packages: pip install 'hangtag[train]'"
         raise CommandError(msg) from error

@@ -23,7 +23,7 @@ def serve(
             settings, tagger = opened("server", {"bundle": bundle})
     except Stopped:
         return
-    from server.program import serve as run  # noqa: PLC0415
+    from hangtag.server.program import serve as run  # noqa: PLC0415
 
     if port is not None:
         settings = settings.model_copy(update={"server": settings.server.model_copy(update={"port": port})})

@@ -4,7 +4,7 @@ import time
 from typing import Any, Self
 
 from hangtag.cli.errors import CommandError
-from hangtag.kafka_options import kafka_options
+from hangtag.kafka.options import kafka_options
 from hangtag.settings import KafkaSettings
 
 _QUIET_MS = 700

@@ -17,9 +17,9 @@ from hangtag.cli.stopping import Stopped, stopping
 from hangtag.cli.tables import make_table
 
 if TYPE_CHECKING:  # these bring torch and scikit-learn with them
-    from trainer.fitting.epochs import Progress as Step
-    from trainer.judging.evaluate import Evaluation
-    from trainer.run_folder import Epoch
+    from hangtag.trainer.files.run_folder import Epoch
+    from hangtag.trainer.fitting.epochs import Progress as Step
+    from hangtag.trainer.judging.evaluate import Evaluation
 
 _NEEDS_EXTRA = "training needs more packages: pip install 'hangtag[train]'"
 
@@ -51,14 +51,14 @@ def train(
     Example: hangtag train shop.jsonl --validation shop-validation.jsonl --run runs/shop --bundle runs/shop/bundle
     """
     try:
-        from trainer import train as trainer  # noqa: PLC0415 (torch loads only for those who train)
-        from trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
-        from trainer.data.labelled import LabelledFileError  # noqa: PLC0415
-        from trainer.exporting.export import ExportError  # noqa: PLC0415
-        from trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
-        from trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
-        from trainer.fitting.epochs import DivergedError  # noqa: PLC0415
-        from trainer.recipe import Recipe, RecipeError, Source  # noqa: PLC0415
+        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
+        from hangtag.trainer.data.labelled import LabelledFileError  # noqa: PLC0415
+        from hangtag.trainer.exporting.export import ExportError  # noqa: PLC0415
+        from hangtag.trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
+        from hangtag.trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
+        from hangtag.trainer.fitting.epochs import DivergedError  # noqa: PLC0415
+        from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source  # noqa: PLC0415
+        from hangtag.trainer.running import train as trainer  # noqa: PLC0415 (torch loads only for those who train)
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"
         raise CommandError(msg) from error
@@ -118,14 +118,14 @@ def evaluate(
     Example: hangtag evaluate shop-validation.jsonl --bundle runs/shop/bundle --json
     """
     try:
-        from trainer.data.columns import Columns  # noqa: PLC0415
-        from trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
-        from trainer.judging.evaluate import evaluate as evaluate_tagger  # noqa: PLC0415 (scikit-learn loads only here)
+        from hangtag.trainer.data.columns import Columns  # noqa: PLC0415
+        from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from hangtag.trainer.judging.evaluate import evaluate as evaluate_tagger  # noqa: PLC0415 (scikit-learn loads only here)
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"
         raise CommandError(msg) from error
     from hangtag.settings import ModelSettings, load_settings  # noqa: PLC0415
-    from hangtag.tagger import open_tagger  # noqa: PLC0415
+    from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
 
     try:
         changes = {name: value for name, value in (("bundle", bundle), ("engine", engine)) if value is not None}

@@ -23,6 +23,6 @@ def work(
             settings, tagger = opened("worker", {"engine": engine, "bundle": bundle})
     except Stopped:
         return
-    from workers.program import work as run  # noqa: PLC0415
+    from hangtag.workers.program import work as run  # noqa: PLC0415
 
     run(settings, tagger)

@@ -10,8 +10,8 @@ from hangtag.bundle import Bundle
 from hangtag.engine.cpu import CpuEngine
 from hangtag.engine.engine import Engine
 from hangtag.engine.errors import EngineError
-from hangtag.tokens import Tokens
-from hangtag.wide import NO_FEATURES
+from hangtag.text.tokens import Tokens
+from hangtag.text.wide import NO_FEATURES
 
 EngineKind = Literal["auto", "cpu", "torch"]
 

@@ -17,7 +17,7 @@ from hangtag.engine.engine import Logits
 from hangtag.engine.errors import EngineError
 from hangtag.engine.sub_batches import check_tokens, padded_length, sub_batches
 from hangtag.engine.wide_scores import add_wide_scores
-from hangtag.tokens import Tokens, pad
+from hangtag.text.tokens import Tokens, pad
 
 # Padded tokens of one inference: small enough for the second-level cache, large enough to fill the matrix units.
 _TOKENS = 1024

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.tokens import Tokens
+from hangtag.text.tokens import Tokens
 
 Logits = NDArray[np.float32]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from hangtag.bundle import EncoderConfig
 from hangtag.engine.errors import EngineError
-from hangtag.tokens import Tokens
+from hangtag.text.tokens import Tokens
 
 
 def padded_length(length: int, positions: int) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from hangtag.engine.engine import Logits
 from hangtag.engine.errors import EngineError
-from hangtag.tokens import Tokens
-from hangtag.wide import Wide
+from hangtag.text.tokens import Tokens
+from hangtag.text.wide import Wide
 
 
 def add_wide_scores(logits: Logits, batch: Sequence[Tokens], wide: Wide | None) -> Logits:

@@ -5,15 +5,14 @@ from enum import StrEnum
 
 from google.protobuf.message import DecodeError
 
-from hangtag.product_text import ProductText
-from hangtag.product_version import MAX_VERSION
 from hangtag.records.json_event import DECODE, VALIDATE, EventError, read_json
 from hangtag.records.record import Headers
+from hangtag.text.limits import MAX_ID_BYTES, MAX_VERSION
+from hangtag.text.product_text import ProductText
 from hangtag.v1 import events_pb2
 
 __all__ = ["Event", "EventError", "Kind", "decode_event"]
 
-MAX_ID_BYTES = 256
 _JSON = "application/json"
 _PROTOBUF = "application/x-protobuf"
 

@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from hangtag.text.limits import MAX_VERSION
 from hangtag.v1 import events_pb2
 
 DECODE = "decode"
 VALIDATE = "validate"
 
 _INT64 = re.compile(r"-?[0-9]{1,19}")
-_MAX_INT64 = 2**63 - 1
 _MAX_EXACT_FLOAT = 2.0**53
 
 
@@ -96,7 +96,7 @@ def _int64(found: Any) -> int:
         number = int(found) if found.is_integer() and abs(found) <= _MAX_EXACT_FLOAT else None
     elif isinstance(found, int) and not isinstance(found, bool):
         number = found
-    if number is None or not -_MAX_INT64 - 1 <= number <= _MAX_INT64:
+    if number is None or not -MAX_VERSION - 1 <= number <= MAX_VERSION:
         raise EventError(DECODE, "version must be an integer of 64 bits, as a number or a string")
     return number
 

@@ -2,7 +2,7 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hangtag.tagset import ScoredTag, TagSet
+from hangtag.tags.tagset import ScoredTag, TagSet
 from hangtag.v1 import tags_pb2
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hangtag.product_version import MAX_VERSION
+from hangtag.text.limits import MAX_VERSION
 
 
 class Outcome(StrEnum):

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hangtag.clock import Clock
+from hangtag.telemetry.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ import pytest
 from kafka import KafkaConsumer
 
 from hangtag.cli.local import Child, free_port
-from hangtag.product_text import ProductText
 from hangtag.settings import KafkaSettings, RedisSettings
+from hangtag.text.product_text import ProductText
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 
 ROOT = Path(__file__).resolve().parents[2]

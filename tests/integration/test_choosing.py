@@ -14,16 +14,16 @@ from typer.testing import CliRunner
 from hangtag.bundle import read_manifest
 from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
+from hangtag.trainer.choosing.tuning import Range, read_space, tune, with_settings
+from hangtag.trainer.exporting.export import ExportError
+from hangtag.trainer.exporting.quantize import quantised_table
+from hangtag.trainer.files.folder_lock import FolderInUseError
+from hangtag.trainer.files.run_folder import RunFolder
+from hangtag.trainer.fitting.base_model import BaseModelError
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError
+from hangtag.trainer.running.train import train
 from tests.integration.stopped_command import stopped_after
 from tests.integration.tiny_shop import recipe, write_base, write_data
-from trainer.choosing.tuning import Range, read_space, tune, with_settings
-from trainer.exporting.export import ExportError
-from trainer.exporting.quantize import quantised_table
-from trainer.files.folder_lock import FolderInUseError
-from trainer.fitting.base_model import BaseModelError
-from trainer.recipe import Recipe, RecipeError
-from trainer.run_folder import RunFolder
-from trainer.train import train
 
 SPACE = {"learning_rate": Range(low=1e-7, high=1e-2, log=True), "head_learning_rate": Range(choices=(1e-7, 1e-2))}
 
@@ -377,7 +377,7 @@ def test_bundle_is_refused_where_int8_costs_too_much(base, data, tmp_path, monke
     assert abs(manifest.metrics["int8_loss"]) < 1
 
     # An export that loses the word embedding.
-    monkeypatch.setattr("trainer.exporting.export.quantised_table", lambda table: quantised_table(table * 0))
+    monkeypatch.setattr("hangtag.trainer.exporting.export.quantised_table", lambda table: quantised_table(table * 0))
     with pytest.raises(ExportError, match="max_int8_loss"):
         train(start, data, tmp_path / "run", tmp_path / "other")
     assert not (tmp_path / "other").exists()

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
+from hangtag.trainer.data.label_noise import LabelNoise, Suspicion
+from hangtag.trainer.data.labelled import read_labelled
 from tests.integration.tiny_shop import write_base
-from trainer.data.label_noise import LabelNoise, Suspicion
-from trainer.data.labelled import read_labelled
 
 
 @pytest.fixture
@@ -117,9 +117,9 @@ def test_place_that_cannot_be_written_is_one_line(shop, tmp_path, command):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_stop_it_says_so_and_writes_nothing(shop, tmp_path, monkeypatch, command, number):
     work = {
-        "check": "trainer.data.check.find_duplicates",
-        "noise": "trainer.data.label_noise.out_of_fold",
-        "split": "trainer.data.split.find_duplicates",
+        "check": "hangtag.trainer.data.check.find_duplicates",
+        "noise": "hangtag.trainer.data.label_noise.out_of_fold",
+        "split": "hangtag.trainer.data.split.find_duplicates",
     }[command]
     monkeypatch.setattr(work, lambda *_, **__: signal.raise_signal(number))
     place = tmp_path / "out"
@@ -182,7 +182,7 @@ def test_what_looks_like_markup_stands_as_it_is(tmp_path, monkeypatch):
     path = tmp_path / "[b]shop.jsonl"
     path.write_text("\n".join(map(json.dumps, [*lines, {"product_id": "1", "facets": ["[/b]x"], "tags": []}])))
     doubts = LabelNoise([Suspicion(9, "size", "size:[/]", "size:[b]", 0.1)], {"size": 20}, ())
-    monkeypatch.setattr("trainer.data.label_noise.find_label_noise", lambda *_: doubts)
+    monkeypatch.setattr("hangtag.trainer.data.label_noise.find_label_noise", lambda *_: doubts)
 
     code, output, error = call("check", path, "--base-model", write_base(tmp_path))
     assert code == 1, error

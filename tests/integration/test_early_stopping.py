@@ -9,12 +9,12 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra train
 
 from safetensors.torch import load_file
 
+from hangtag.trainer.files.run_folder import RunFolder
+from hangtag.trainer.fitting.fit import fit
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError
+from hangtag.trainer.running.prepared import prepare
+from hangtag.trainer.running.train import train
 from tests.integration.tiny_shop import recipe, write_base, write_data
-from trainer.fitting.fit import fit
-from trainer.prepared import prepare
-from trainer.recipe import Recipe, RecipeError
-from trainer.run_folder import RunFolder
-from trainer.train import train
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def fitted(start: Recipe, data, folder, monkeypatch, *scores: float):
         after.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return {"color": next(told)}
 
-    monkeypatch.setattr("trainer.fitting.fit.facet_scores", score)
+    monkeypatch.setattr("hangtag.trainer.fitting.fit.facet_scores", score)
     history = fit(model, prepared.train, prepared.validation, start, RunFolder(folder))
     return model, after, len(history)
 

@@ -6,8 +6,8 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import NewPartitions
 
-from workers import kafka_source
-from workers.kafka_source import KafkaSource
+from hangtag.workers import kafka_source
+from hangtag.workers.kafka_source import KafkaSource
 
 
 # Tansu cannot add partitions to a topic.

@@ -14,12 +14,12 @@ from hangtag.bundle import load_bundle
 from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
 from hangtag.engine import open_engine
-from hangtag.product_text import ProductText
-from hangtag.tagger import Tagger
-from hangtag.thresholds import Band
-from hangtag.wide import Wide
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.thresholds import Band
+from hangtag.text.product_text import ProductText
+from hangtag.text.wide import Wide
+from hangtag.trainer.learning.learn_tag import LearnTagError, NewTag, learn_tag
 from tests.bundles import write_tiny_bundle
-from trainer.learning.learn_tag import LearnTagError, NewTag, learn_tag
 
 STARTER = load_bundle("starter")
 LAMPS = [
@@ -130,7 +130,7 @@ def test_what_cannot_be_learnt_is_said(tmp_path, new, count, reason):
 
 
 def test_moved_wide_part_keeps_every_weight_across_wide_gaps():
-    from hangtag.wide import gaps_of
+    from hangtag.text.wide import gaps_of
 
     tags = np.array([0, 254, 255, 700, 5, 300])
     gaps, values, counts = gaps_of(tags, np.array([1, 2, 3, 4, 5, 6], np.int8), np.array([4, 2]))
@@ -211,7 +211,7 @@ def test_what_the_command_cannot_do_is_one_line(tmp_path, monkeypatch):
     assert "others.jsonl" in str(unwritable.exception)
     assert "Example: hangtag learn-tag" in call("--help").output
 
-    monkeypatch.setattr("trainer.learning.learn_tag._row", lambda *_: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr("hangtag.trainer.learning.learn_tag._row", lambda *_: signal.raise_signal(signal.SIGTERM))
     stopped = call("scent:candle", *files, "--out", tmp_path / "y")
     assert stopped.exit_code == 130
     assert "stopped; nothing was written" in stopped.output

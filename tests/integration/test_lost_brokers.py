@@ -8,9 +8,9 @@ from hangtag.cli.errors import CommandError
 from hangtag.cli.publisher import Publisher
 from hangtag.settings import KafkaSettings
 from hangtag.v1 import events_pb2
+from hangtag.workers import SinkError
+from hangtag.workers.kafka_sink import KafkaSink
 from tests.conftest import create_topics, start_broker
-from workers import SinkError
-from workers.kafka_sink import KafkaSink
 
 
 @pytest.fixture

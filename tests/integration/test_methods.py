@@ -14,15 +14,15 @@ pytest.importorskip("peft", reason="peft is not installed (extra train)")
 
 from safetensors.torch import load_file
 
+from hangtag.trainer.files.run_folder import RunFolder
+from hangtag.trainer.fitting.epochs import Progress
+from hangtag.trainer.fitting.fit import fit
+from hangtag.trainer.fitting.predict import predict
+from hangtag.trainer.fitting.tuning import Tuning
+from hangtag.trainer.recipe.recipe import RecipeError
+from hangtag.trainer.running.prepared import prepare
+from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import recipe, write_base, write_data
-from trainer.fitting.epochs import Progress
-from trainer.fitting.fit import fit
-from trainer.fitting.predict import predict
-from trainer.fitting.tuning import Tuning
-from trainer.prepared import prepare
-from trainer.recipe import RecipeError
-from trainer.run_folder import RunFolder
-from trainer.train import Watcher, train
 
 KINDS = ("full", "head", "top", "lora", "adalora", "ia3", "prefix")
 MERGED = KINDS[:-1]
@@ -198,7 +198,7 @@ def test_two_processes_train_like_one(base, data, tmp_path):
 
 def test_tail_of_a_long_text_is_seen_in_training_and_serving_alike(base, data, tmp_path):
     from hangtag.bundle import load_bundle
-    from hangtag.product_text import ProductText
+    from hangtag.text.product_text import ProductText
 
     train(settings(base, tail_tokens=8), data, tmp_path / "run", tmp_path / "bundle")
     served = load_bundle(tmp_path / "bundle")
@@ -218,7 +218,7 @@ def test_tail_of_a_long_text_is_seen_in_training_and_serving_alike(base, data, t
 
 def test_encoder_with_fewer_layers_is_trained_and_served(base, data, tmp_path):
     from hangtag.bundle import load_bundle
-    from trainer.fitting.base_model import BaseModelError
+    from hangtag.trainer.fitting.base_model import BaseModelError
 
     whole = prepare(settings(base), data).model(settings(base)).state_dict()
     chosen = settings(base, keep_layers=[1], learning_rate=1e-12, head_learning_rate=1e-12)
@@ -239,7 +239,7 @@ def test_encoder_with_fewer_layers_is_trained_and_served(base, data, tmp_path):
 
 @pytest.mark.parametrize("name", ["models/none", "/nowhere/none", "none"])
 def test_a_base_model_that_is_nowhere_is_one_sentence(name, data):
-    from trainer.fitting.base_model import BaseModelError
+    from hangtag.trainer.fitting.base_model import BaseModelError
 
     with pytest.raises(BaseModelError, match=f"^{name}: no such folder, and no hub gave a model of that name"):
         prepare(recipe(name, epochs=1), data)

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 from hangtag.bundle import BundleError, copy_bundle, load_bundle
 from hangtag.cli.app import app
 from hangtag.engine import open_engine
-from hangtag.tagger import Tagger
-from hangtag.thresholds import Cut, Thresholds
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.thresholds import Cut, Thresholds
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.judging.evaluate import judge, scores_of
+from hangtag.trainer.releasing.compare import RESAMPLES, SHARED_SUPPORT, compare
+from hangtag.trainer.releasing.gate import Limits, judge_release
 from tests.bundles import write_tiny_bundle
-from trainer.data.labelled import LabelledProduct
-from trainer.judging.evaluate import judge, scores_of
-from trainer.releasing.compare import RESAMPLES, SHARED_SUPPORT, compare
-from trainer.releasing.gate import Limits, judge_release
 
 WORDS = ["red", "blue", "dress", "shoe", "cat", "food", "game", "space"]
 
@@ -182,8 +182,8 @@ def test_a_candidate_that_serves_less_is_refused_also_where_nothing_is_labelled(
 
 
 def test_a_lost_tag_is_seen_among_hundreds():
-    from hangtag.schema import FacetKind
-    from trainer.releasing.compare import _facet, _with_q
+    from hangtag.tags.schema import FacetKind
+    from hangtag.trainer.releasing.compare import _facet, _with_q
 
     rng = np.random.default_rng(0)
     truth = np.eye(300, dtype=bool)[np.repeat(np.arange(300), 25)]
@@ -214,8 +214,8 @@ def test_slow_large_and_missing_are_refused(tagger, products):
 
 def test_interval_covers_the_true_difference(tagger):
     """Of candidates whose true difference is known the 95 % interval holds it about 95 % of the time."""
-    from hangtag.schema import FacetKind
-    from trainer.releasing.compare import _facet
+    from hangtag.tags.schema import FacetKind
+    from hangtag.trainer.releasing.compare import _facet
 
     rng = np.random.default_rng(1)
 

@@ -10,10 +10,10 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra trai
 pytest.importorskip("optuna", reason="optuna is not installed (extra train)")
 
 from hangtag.bundle import read_manifest
+from hangtag.trainer.choosing.tuning import Range, tune
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError
+from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import recipe, write_base, write_data
-from trainer.choosing.tuning import Range, tune
-from trainer.recipe import Recipe, RecipeError
-from trainer.train import Watcher, train
 
 
 class KilledError(Exception):

@@ -12,10 +12,10 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra tra
 from typer.testing import CliRunner
 
 from hangtag.cli.app import app
+from hangtag.trainer.recipe.recipe import RecipeError
+from hangtag.trainer.reporting.report import write_report
+from hangtag.trainer.running.train import train
 from tests.integration.tiny_shop import recipe, write_base, write_data
-from trainer.recipe import RecipeError
-from trainer.reporting.report import write_report
-from trainer.train import train
 
 
 @pytest.fixture(scope="module")

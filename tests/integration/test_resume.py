@@ -4,10 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
 
+from hangtag.trainer.files.run_folder import Epoch, RunFolder
+from hangtag.trainer.recipe.recipe import RecipeError
+from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import recipe, write_base, write_data
-from trainer.recipe import RecipeError
-from trainer.run_folder import Epoch, RunFolder
-from trainer.train import Watcher, train
 
 
 @pytest.fixture(scope="module")

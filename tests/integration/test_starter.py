@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from hangtag.bundle.files import STARTER
-from hangtag.product_text import ProductText
 from hangtag.settings import ModelSettings
-from hangtag.tagger import Tagger, open_tagger
+from hangtag.tagger.tagger import Tagger, open_tagger
+from hangtag.text.product_text import ProductText
 from tests import spoiling
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -60,8 +60,8 @@ def test_promises_what_the_manifest_says(tagger):
 @pytest.mark.skipif(not DATA.is_dir(), reason="the labelled marketplace files are not here")
 def test_typing_errors_cost_at_most_3_points(tagger):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
-    from trainer.data.labelled import read_labelled
-    from trainer.judging.evaluate import evaluate
+    from hangtag.trainer.data.labelled import read_labelled
+    from hangtag.trainer.judging.evaluate import evaluate
 
     products = read_labelled([DATA / "marketplace-validation.jsonl.gz"])[::4]
     rng = random.Random(5)

@@ -11,7 +11,6 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hangtag.product_version import MAX_VERSION
 from hangtag.settings import RedisSettings
 from hangtag.store import (
     Entry,
@@ -23,6 +22,7 @@ from hangtag.store import (
     StoreMismatchError,
 )
 from hangtag.store.scripts import SEE, WRITE
+from hangtag.text.limits import MAX_VERSION
 
 OLD_BUNDLE, NEW_BUNDLE = "a" * 64, "b" * 64
 BIG = 2**53

@@ -18,23 +18,23 @@ from typer.testing import CliRunner
 
 from hangtag.bundle import copy_bundle, load_bundle
 from hangtag.cli.app import app
-from hangtag.tagset import ScoredTag, Source, TagSet
-from hangtag.thresholds import Band
+from hangtag.tags.tagset import ScoredTag, Source, TagSet
+from hangtag.tags.thresholds import Band
+from hangtag.trainer.choosing.tuning import Range, _held_out, tune
+from hangtag.trainer.data.columns import Columns
+from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
+from hangtag.trainer.files.run_folder import RunFolder
+from hangtag.trainer.fitting.fit import Progress
+from hangtag.trainer.fitting.loss import taught_loss
+from hangtag.trainer.judging.evaluate import scores_of
+from hangtag.trainer.recipe.recipe import RecipeError
+from hangtag.trainer.recipe.teaching import Distillation, PseudoLabels
+from hangtag.trainer.running.prepared import prepare
+from hangtag.trainer.running.train import Watcher, train
+from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
+from hangtag.trainer.teaching.soft_targets import soft_targets
+from hangtag.trainer.teaching.teachers import opened_teachers
 from tests.integration.tiny_shop import recipe, write_base, write_data
-from trainer.choosing.tuning import Range, _held_out, tune
-from trainer.data.columns import Columns
-from trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
-from trainer.fitting.fit import Progress
-from trainer.fitting.loss import taught_loss
-from trainer.judging.evaluate import scores_of
-from trainer.prepared import prepare
-from trainer.recipe import RecipeError
-from trainer.run_folder import RunFolder
-from trainer.teaching.pseudo_labels import pseudo_labelled
-from trainer.teaching.settings import Distillation, PseudoLabels
-from trainer.teaching.soft_targets import soft_targets
-from trainer.teaching.teachers import opened_teachers
-from trainer.train import Watcher, train
 
 
 @pytest.fixture(scope="module")

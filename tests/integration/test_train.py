@@ -18,14 +18,14 @@ from typer.testing import CliRunner
 from hangtag.bundle import BundleError, load_bundle
 from hangtag.cli.app import app
 from hangtag.engine import open_engine
+from hangtag.trainer.data.labelled import read_labelled
+from hangtag.trainer.files.folder_lock import FolderInUseError, locked
+from hangtag.trainer.files.whole_file import write_whole
+from hangtag.trainer.fitting.epochs import DivergedError, Progress
+from hangtag.trainer.recipe.recipe import RecipeError
+from hangtag.trainer.reporting.report import write_report
+from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import COLORS, recipe, write_base, write_data
-from trainer.data.labelled import read_labelled
-from trainer.files.folder_lock import FolderInUseError, locked
-from trainer.files.whole_file import write_whole
-from trainer.fitting.epochs import DivergedError, Progress
-from trainer.recipe import RecipeError
-from trainer.reporting.report import write_report
-from trainer.train import Watcher, train
 
 
 @pytest.fixture(scope="module")
@@ -348,8 +348,8 @@ def test_one_process_at_a_time_trains_in_a_folder(base, data, tmp_path):
 @pytest.mark.parametrize("engine", ["cpu", "torch"])
 def test_bundle_says_what_the_trained_model_said(base, data, trained, engine):
     """Scores of the bundle's engines against the fine-tuned weights themselves: nothing is lost on the way."""
-    from trainer.data.examples import collate
-    from trainer.prepared import prepare
+    from hangtag.trainer.data.examples import collate
+    from hangtag.trainer.running.prepared import prepare
 
     folder, *_ = trained
     prepared = prepare(recipe(base), data)

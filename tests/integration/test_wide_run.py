@@ -5,8 +5,8 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed (extra train)")
 
 from hangtag.bundle import load_bundle
+from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import recipe, write_base, write_data
-from trainer.train import Watcher, train
 
 
 def test_a_shop_whose_ngrams_are_all_too_common_gets_a_bundle_without_a_wide_part_and_is_told(tmp_path):

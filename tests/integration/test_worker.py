@@ -24,11 +24,11 @@ from hangtag.settings import (
     SettingsError,
     WorkerSettings,
 )
-from hangtag.tagger import open_tagger
-from hangtag.thresholds import Cut
+from hangtag.tagger.tagger import open_tagger
+from hangtag.tags.thresholds import Cut
 from hangtag.v1 import events_pb2, tags_pb2
+from hangtag.workers import work
 from tests.bundles import write_tiny_bundle
-from workers import work
 
 PROCESS = Path(__file__).with_name("worker_process.py")
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertModel
 
+from hangtag.trainer.recipe.recipe import Recipe
 from tests.bundles import tiny_encoder, tiny_tokenizer
-from trainer.recipe import Recipe
 
 COLORS = ("red", "blue", "green")
 FEATURES = ("space", "cat", "food")

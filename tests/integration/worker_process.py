@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 from hangtag.settings import Settings
-from hangtag.tagger import open_tagger
+from hangtag.tagger.tagger import open_tagger
 from hangtag.telemetry import configure_logs
-from workers import work
+from hangtag.workers import work
 
 
 def main() -> None:

@@ -24,10 +24,10 @@ from hangtag.bundle import (
     load_bundle,
     write_bundle,
 )
-from hangtag.product_text import ProductText
-from hangtag.schema import Facet, FacetKind, TagSchema
-from hangtag.thresholds import Calibration, Cut, Thresholds
-from hangtag.tokens import ProductTokenizer
+from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import ProductTokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "shirt", "game", "for", "dogs", "|"]
 ENCODER = EncoderConfig(

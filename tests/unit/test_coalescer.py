@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
+from hangtag.server.coalescer import Coalescer
 from hangtag.store import Stored, StoreError
-from server.coalescer import Coalescer
 
 
 class Reader:

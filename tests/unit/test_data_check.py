@@ -8,16 +8,16 @@ import pytest
 
 pytest.importorskip("cleanlab", reason="cleanlab is not installed (extra train)")
 
-from hangtag.schema import Facet, FacetKind, TagSchema
+from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.trainer.data.augment import augmented
+from hangtag.trainer.data.check import CheckSettings, check
+from hangtag.trainer.data.duplicates import Duplicates, Pair
+from hangtag.trainer.data.label_conflicts import conflicts_of
+from hangtag.trainer.data.label_noise import find_label_noise
+from hangtag.trainer.data.labelled import LabelledProduct, LabelledRow, read_rows
+from hangtag.trainer.data.word_swaps import swappable_values
+from hangtag.trainer.recipe.recipe import Augmentation, RecipeError
 from tests.bundles import tiny_tokenizer
-from trainer.data.augment import augmented
-from trainer.data.check import CheckSettings, check
-from trainer.data.duplicates import Duplicates, Pair
-from trainer.data.label_conflicts import conflicts_of
-from trainer.data.label_noise import find_label_noise
-from trainer.data.labelled import LabelledProduct, LabelledRow, read_rows
-from trainer.data.word_swaps import swappable_values
-from trainer.recipe import Augmentation, RecipeError
 
 
 def product(title: str, *tags: str, number: int = 0, description: str = "") -> LabelledProduct:

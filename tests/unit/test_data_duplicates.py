@@ -9,10 +9,10 @@ pytest.importorskip("datasketch", reason="datasketch is not installed (extra tra
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangtag.product_text import ProductText
-from trainer.data import near_pairs
-from trainer.data.duplicates import MOST_PAIRS, find_duplicates
-from trainer.data.shingles import jaccard
+from hangtag.text.product_text import ProductText
+from hangtag.trainer.data import near_pairs
+from hangtag.trainer.data.duplicates import MOST_PAIRS, find_duplicates
+from hangtag.trainer.data.shingles import jaccard
 
 WORDS = [f"{first}{second}" for first in ("bra", "cle", "dro", "fli", "gru") for second in ("nda", "mpo", "st", "xel")]
 

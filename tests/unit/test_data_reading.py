@@ -8,9 +8,9 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra train)")
 from pyarrow import parquet
 
-from trainer.data.columns import Columns, ColumnsError
-from trainer.data.labelled import LabelledFileError, read_labelled, read_rows
-from trainer.data.rows import MAX_ROW_BYTES, rows_of
+from hangtag.trainer.data.columns import Columns, ColumnsError
+from hangtag.trainer.data.labelled import LabelledFileError, read_labelled, read_rows
+from hangtag.trainer.data.rows import MAX_ROW_BYTES, rows_of
 
 FOREIGN = Columns.read(None, ["product_id=Nr", "title=Name", "facet.color=Farbe", "facet.theme=Thema", "none=keine"])
 TABLE = [

@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-from hangtag.schema import Facet, FacetKind, TagSchema
-from trainer.data.augment import augmented, mistyped
-from trainer.data.labelled import LabelledProduct
-from trainer.data.weak_labels import weakly_labelled
-from trainer.data.word_swaps import swappable_values, with_synonyms
-from trainer.data.words import whole_words
-from trainer.recipe import Augmentation, Source
+from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.trainer.data.augment import augmented, mistyped
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.weak_labels import weakly_labelled
+from hangtag.trainer.data.word_swaps import swappable_values, with_synonyms
+from hangtag.trainer.data.words import whole_words
+from hangtag.trainer.recipe.recipe import Augmentation, Source
 
 DRESS = "夏季红色连衣裙"
 

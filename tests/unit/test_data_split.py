@@ -11,11 +11,11 @@ pytest.importorskip("datasketch", reason="datasketch is not installed (extra tra
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.data.duplicates import find_duplicates
-from trainer.data.labelled import LabelledFileError, read_rows
-from trainer.data.split import SplitSettings, split
-from trainer.data.split_files import write_split
-from trainer.data.stratify import stratified
+from hangtag.trainer.data.duplicates import find_duplicates
+from hangtag.trainer.data.labelled import LabelledFileError, read_rows
+from hangtag.trainer.data.split import SplitSettings, split
+from hangtag.trainer.data.split_files import write_split
+from hangtag.trainer.data.stratify import stratified
 
 WORDS = [f"{first}{second}" for first in ("bra", "cle", "dro", "fli", "gru") for second in ("nda", "mpo", "st", "xel")]
 
@@ -201,7 +201,7 @@ def test_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 
 
 def test_near_duplicates_are_found_with_their_similarity():
-    from hangtag.product_text import ProductText
+    from hangtag.text.product_text import ProductText
 
     texts = ["a warm red scarf of wool", "A WARM red scarf - of wool!", "a warm red scarf of wools", "something else"]
     found = find_duplicates([ProductText.of(text, "", "") for text in texts], 0.7)

@@ -8,15 +8,15 @@ import pytest
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
 pytest.importorskip("torch", reason="torch is not installed (extra train)")
 
-from hangtag.decoding import Decoder
-from hangtag.thresholds import Calibration
+from hangtag.tags.decoding import Decoder
+from hangtag.tags.thresholds import Calibration
+from hangtag.trainer.data.examples import Example, examples_of
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.judging.calibration import best_temperature, fit_calibration
+from hangtag.trainer.judging.cross_fit import cross_fitted
+from hangtag.trainer.judging.decide import NEVER, Decisions, decide
+from hangtag.trainer.recipe.recipe import Recipe, Source
 from tests.bundles import tiny_schema, tiny_tokenizer
-from trainer.data.examples import Example, examples_of
-from trainer.data.labelled import LabelledProduct
-from trainer.judging.calibration import best_temperature, fit_calibration
-from trainer.judging.cross_fit import cross_fitted
-from trainer.judging.decide import NEVER, Decisions, decide
-from trainer.recipe import Recipe, Source
 
 SCHEMA = tiny_schema()
 RECIPE = Recipe(sources=(Source(train=("x",)),))
@@ -134,7 +134,7 @@ def test_products_that_are_all_told_rightly_leave_room_for_doubt():
     logits = np.zeros((150, 3), np.float32)
     logits[np.arange(150), np.arange(150) % 3] = 3
     targets = (logits > 0).astype(np.float32)
-    from hangtag.schema import FacetKind
+    from hangtag.tags.schema import FacetKind
 
     temperature = best_temperature(logits, targets, FacetKind.SINGLE)
     confidence = 1 / (1 + 2 * np.exp(-3 / temperature))

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.decoding import Decoder
-from hangtag.schema import Rule, TagSchema
-from hangtag.tagset import Source, TagSet
-from hangtag.thresholds import Band, Calibration, Cut, Thresholds
+from hangtag.tags.decoding import Decoder
+from hangtag.tags.schema import Rule, TagSchema
+from hangtag.tags.tagset import Source, TagSet
+from hangtag.tags.thresholds import Band, Calibration, Cut, Thresholds
 from tests.bundles import tiny_schema
 
 SCHEMA = tiny_schema()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine import CpuEngine, Engine, EngineError, open_engine
 from hangtag.engine.sub_batches import padded_length, sub_batches
-from hangtag.tokens import Tokens, pad
+from hangtag.text.tokens import Tokens, pad
 from tests.unit.test_bundle import ENCODER, SCHEMA, write
 
 KINDS = ["cpu", "torch"]

@@ -13,8 +13,8 @@ from hangtag.cli.demo.answers import SHOWN
 from hangtag.cli.errors import CommandError
 from hangtag.cli.feed_lines import LineError, demo_feed, event_of, open_feed, version_of
 from hangtag.cli.publisher import _as_json
-from hangtag.product_text import ProductText
 from hangtag.records.json_event import read_json
+from hangtag.text.product_text import ProductText
 from hangtag.v1 import events_pb2
 
 

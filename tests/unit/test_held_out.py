@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("datasketch", reason="datasketch is not installed (extra train)")
 
-from trainer.choosing.held_out import held_out
-from trainer.data.labelled import LabelledProduct
-from trainer.recipe import RecipeError
+from hangtag.trainer.choosing.held_out import held_out
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.recipe.recipe import RecipeError
 
 WORDS = [f"{first}{second}" for first in ("bra", "cle", "dro", "fli", "gru") for second in ("nda", "mpo", "st", "xel")]
 

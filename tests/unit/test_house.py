@@ -1,6 +1,7 @@
 """The house: imports point one way, the plain install has no torch, files stay small."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,21 +9,59 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = {"server", "workers", "trainer"}
-# What each room may import of ours. hangtag/cli is the one place that knows all three programs.
+# What each room may import of ours, from the lowest room to the highest. A room is a folder of `hangtag` or of the
+# trainer, or a whole program. `hangtag.cli` is the one place that knows all three programs.
+HANGTAG = {
+    "hangtag.v1": set(),
+    "hangtag.settings": set(),
+    "hangtag.text": set(),
+    "hangtag.tags": set(),
+    "hangtag.telemetry": {"hangtag.settings"},
+    "hangtag.kafka": {"hangtag.settings"},
+    "hangtag.bundle": {"hangtag.text", "hangtag.tags"},
+    "hangtag.engine": {"hangtag.text", "hangtag.bundle"},
+    "hangtag.records": {"hangtag.v1", "hangtag.text", "hangtag.tags"},
+    "hangtag.store": {"hangtag.settings", "hangtag.text"},
+    "hangtag.tagger": {
+        *("hangtag.settings", "hangtag.text", "hangtag.tags", "hangtag.telemetry", "hangtag.bundle", "hangtag.engine")
+    },
+}
+TRAINER = {
+    "hangtag.trainer.data": {"hangtag.trainer.judging", "hangtag.trainer.recipe"},
+    "hangtag.trainer.recipe": {"hangtag.trainer.data"},
+    "hangtag.trainer.files": {"hangtag.trainer.recipe"},
+    "hangtag.trainer.fitting": {f"hangtag.trainer.{name}" for name in ("data", "recipe", "files")},
+    "hangtag.trainer.wide": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},
+    "hangtag.trainer.judging": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},
+    "hangtag.trainer.learning": set(),
+    "hangtag.trainer.exporting": {"hangtag.trainer.fitting"},
+    "hangtag.trainer.pretraining": {f"hangtag.trainer.{name}" for name in ("data", "files", "fitting")},
+    "hangtag.trainer.releasing": {f"hangtag.trainer.{name}" for name in ("data", "judging")},
+    "hangtag.trainer.teaching": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "recipe")},
+    "hangtag.trainer.running": {
+        f"hangtag.trainer.{name}"
+        for name in ("data", "exporting", "files", "fitting", "judging", "recipe", "teaching", "wide")
+    },
+    "hangtag.trainer.reporting": {
+        f"hangtag.trainer.{name}" for name in ("data", "files", "fitting", "judging", "recipe", "running")
+    },
+    "hangtag.trainer.choosing": {
+        f"hangtag.trainer.{name}" for name in ("data", "files", "fitting", "recipe", "running")
+    },
+}
+PROGRAMS = {"hangtag.server": {*HANGTAG}, "hangtag.workers": {*HANGTAG}}
 MAY_IMPORT = {
-    "hangtag": {"hangtag"},
-    "server": {"hangtag", "server"},
-    "workers": {"hangtag", "workers"},
-    "trainer": {"hangtag", "trainer"},
-    "hangtag/cli": {"hangtag", *PROGRAMS},
+    **HANGTAG,
+    **{room: {*HANGTAG, *others} for room, others in TRAINER.items()},
+    **PROGRAMS,
+    "hangtag.cli": {*HANGTAG, *TRAINER, *PROGRAMS},
 }
 HEAVY = {"torch", "transformers", "sklearn", "scipy"}
 MAX_LINES = 400
 
 
 def sources() -> list[Path]:
-    rooms = ("hangtag", *sorted(PROGRAMS))
+    rooms = ("hangtag", "server", "workers", "trainer")
     return [path for room in rooms for path in sorted((ROOT / room).rglob("*.py")) if "hangtag/v1" not in str(path)]
 
 
@@ -36,22 +75,41 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def room_of(path: Path) -> str:
-    relative = path.relative_to(ROOT)
-    return "hangtag/cli" if relative.is_relative_to("hangtag/cli") else relative.parts[0]
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts if parts[0] == "hangtag" else ("hangtag", *parts))
+
+
+def room_of(module: str) -> str | None:
+    """The longest name of a room that the module's name begins with."""
+    names = [module.rsplit(".", cut)[0] for cut in range(module.count(".") + 1)]
+    return next((name for name in names if name in MAY_IMPORT), None)
+
+
+def test_every_module_has_a_room():
+    without = [str(path.relative_to(ROOT)) for path in sources() if room_of(module_of(path)) is None]
+
+    assert without == ["hangtag/__init__.py", "trainer/__init__.py"]
 
 
 def test_imports_point_one_way():
     wrong = []
     for path in sources():
-        room = room_of(path)
-        modules = imported(path)
-        ours = {module.split(".")[0] for module in modules} & {"hangtag", *PROGRAMS}
-        wrong += [f"{path.relative_to(ROOT)} imports {each}" for each in ours - MAY_IMPORT[room]]
-        if room != "hangtag/cli" and any(module.startswith("hangtag.cli") for module in modules):
-            wrong.append(f"{path.relative_to(ROOT)} imports hangtag.cli")
+        room = room_of(module_of(path))
+        for module in sorted(imported(path)):
+            target = room_of(module)
+            if target is not None and target != room and target not in MAY_IMPORT.get(room, set()):
+                wrong.append(f"{path.relative_to(ROOT)} imports {module}")
+            if module.split(".")[0] in {"server", "workers", "trainer"}:
+                wrong.append(f"{path.relative_to(ROOT)} imports {module}, which is installed as hangtag.{module}")
 
     assert wrong == []
+
+
+def test_the_rooms_have_no_circles():
+    order = list(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
+
+    assert set(order) == set(MAY_IMPORT)
 
 
 def test_files_have_one_noun_each():
@@ -61,7 +119,12 @@ def test_files_have_one_noun_each():
 
 
 @pytest.mark.parametrize(
-    "modules", ["server, workers", "hangtag.cli.app", "hangtag.tagger, server.program, workers.program"]
+    "modules",
+    [
+        "hangtag.server, hangtag.workers",
+        "hangtag.cli.app",
+        "hangtag.tagger.tagger, hangtag.server.program, hangtag.workers.program",
+    ],
 )
 def test_plain_install_needs_no_training_packages(modules):
     """A path finder that does not find them stands in for their absence, in a process of its own."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.isolate import Failure, isolate
+from hangtag.tagger.isolate import Failure, isolate
 
 
 @given(st.lists(st.booleans(), max_size=40))

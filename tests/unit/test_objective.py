@@ -10,12 +10,12 @@ pytest.importorskip("peft", reason="peft is not installed (extra train)")
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from hangtag.schema import Facet, FacetKind, TagSchema
-from trainer.fitting.loss import tag_loss, tag_weights
-from trainer.fitting.model import TagModel
-from trainer.fitting.optimizer import make_optimizer
-from trainer.fitting.settings import Objective
-from trainer.recipe import Recipe
+from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.trainer.fitting.loss import tag_loss, tag_weights
+from hangtag.trainer.fitting.model import TagModel
+from hangtag.trainer.fitting.optimizer import make_optimizer
+from hangtag.trainer.recipe.fitting import Objective
+from hangtag.trainer.recipe.recipe import Recipe
 
 ONE = TagSchema(facets=(Facet(name="color", kind=FacetKind.SINGLE, values=("a", "b", "c")),))
 MANY = TagSchema(facets=(Facet(name="genre", kind=FacetKind.MULTI, values=("a", "b")),))

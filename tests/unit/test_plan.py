@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers import Plan, Waiting, plan
+from hangtag.workers import Plan, Waiting, plan
 
 texts = st.lists(
     st.builds(Waiting, tokens=st.integers(1, 600), arrived_s=st.floats(0, 100, allow_nan=False)), max_size=60

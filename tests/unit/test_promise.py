@@ -10,14 +10,14 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra train
 
 from scipy.stats import binom
 
+from hangtag.trainer.data.examples import examples_of
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.judging.calibration import calibration_error, fit_calibration
+from hangtag.trainer.judging.cross_fit import cross_fitted
+from hangtag.trainer.judging.decide import NEVER, decide
+from hangtag.trainer.judging.promise import fewest_products, promised_threshold
+from hangtag.trainer.recipe.recipe import Recipe, Source
 from tests.bundles import tiny_schema, tiny_tokenizer
-from trainer.data.examples import examples_of
-from trainer.data.labelled import LabelledProduct
-from trainer.judging.calibration import calibration_error, fit_calibration
-from trainer.judging.cross_fit import cross_fitted
-from trainer.judging.decide import NEVER, decide
-from trainer.judging.promise import fewest_products, promised_threshold
-from trainer.recipe import Recipe, Source
 
 PRECISION = CONFIDENCE = 0.95
 SCHEMA = tiny_schema()

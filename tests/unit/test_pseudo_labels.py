@@ -7,12 +7,12 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
 
-from hangtag.schema import Facet, FacetKind, TagSchema
-from hangtag.tagset import ScoredTag, Source, TagSet
-from hangtag.thresholds import Band
-from trainer.data.labelled import LabelledProduct
-from trainer.teaching.pseudo_labels import pseudo_labelled
-from trainer.teaching.settings import PseudoLabels
+from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.tags.tagset import ScoredTag, Source, TagSet
+from hangtag.tags.thresholds import Band
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.recipe.teaching import PseudoLabels
+from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
 
 SCHEMA = TagSchema(
     facets=(

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangtag.records import Partition, Record, dead_letter_headers, encode_tags
-from hangtag.tagset import ScoredTag, Source, TagSet
-from hangtag.thresholds import Band
+from hangtag.tags.tagset import ScoredTag, Source, TagSet
+from hangtag.tags.thresholds import Band
 from hangtag.v1 import tags_pb2
 
 TAGS = TagSet(

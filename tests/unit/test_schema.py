@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from hangtag.schema import Facet, FacetKind, Rule, TagSchema
+from hangtag.tags.schema import Facet, FacetKind, Rule, TagSchema
 from tests.bundles import tiny_schema
 
 COLOR = Facet(name="color", kind=FacetKind.SINGLE, values=("blue", "red"))

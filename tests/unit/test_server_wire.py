@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hangtag.server import wire
+from hangtag.server.freshness import freshness
 from hangtag.store import Stored
 from hangtag.v1 import tags_pb2
-from server import wire
-from server.freshness import freshness
 
 ids = st.text(min_size=1, max_size=60)
 states = st.sampled_from([tags_pb2.FRESH, tags_pb2.STALE, tags_pb2.PENDING, tags_pb2.UNKNOWN])

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.product_version import MAX_VERSION
 from hangtag.store import Entry, StoreError, StoreMismatchError
 from hangtag.store.errors import address_of, store_error
 from hangtag.store.keys import bucket_of, product_key, seen_key
 from hangtag.store.meta import check_meta
 from hangtag.store.value import FORMAT, HEADER_BYTES, pack, pack_version, unpack
+from hangtag.text.limits import MAX_VERSION
 
 BUNDLE = "0123456789abcdef" * 4
 versions = st.integers(0, MAX_VERSION)

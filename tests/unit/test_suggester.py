@@ -9,15 +9,15 @@ import grpc
 import numpy as np
 import pytest
 
-from hangtag.clock import SystemClock
-from hangtag.probe import EngineDownError
-from hangtag.product_text import ProductText
-from hangtag.tagset import ScoredTag, Source, TagSet
+from hangtag.server.errors import CallError
+from hangtag.server.suggester import BEAT, Suggester
+from hangtag.tagger.probe import EngineDownError
+from hangtag.tags.tagset import ScoredTag, Source, TagSet
+from hangtag.tags.thresholds import Band
 from hangtag.telemetry import Heartbeats
-from hangtag.thresholds import Band
-from hangtag.tokens import Tokens
-from server.errors import CallError
-from server.suggester import BEAT, Suggester
+from hangtag.telemetry.clock import SystemClock
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import Tokens
 
 
 class FakeTagger:

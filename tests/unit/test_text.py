@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.product_text import ProductText
-from hangtag.text import clean_text
+from hangtag.text.clean import clean_text
+from hangtag.text.product_text import ProductText
 
 
 @pytest.mark.parametrize(

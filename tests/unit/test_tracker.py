@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangtag.records import Partition
-from workers import Ticket, Tracker
+from hangtag.workers import Ticket, Tracker
 
 A, B = Partition("events", 0), Partition("events", 1)
 

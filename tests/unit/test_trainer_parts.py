@@ -8,17 +8,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra train)")
 
-from hangtag.schema import FacetKind
+from hangtag.tags.schema import FacetKind
+from hangtag.trainer.data.examples import batches, examples_of
+from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
+from hangtag.trainer.data.schema_of import schema_of
+from hangtag.trainer.data.weak_labels import weakly_labelled
+from hangtag.trainer.fitting.loss import tag_loss
+from hangtag.trainer.fitting.scores import check_judges, facet_scores
+from hangtag.trainer.judging.calibration import fit_calibration
+from hangtag.trainer.judging.decide import decide
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source
 from tests.bundles import tiny_schema, tiny_tokenizer
-from trainer.data.examples import batches, examples_of
-from trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
-from trainer.data.schema_of import schema_of
-from trainer.data.weak_labels import weakly_labelled
-from trainer.fitting.loss import tag_loss
-from trainer.fitting.scores import check_judges, facet_scores
-from trainer.judging.calibration import fit_calibration
-from trainer.judging.decide import decide
-from trainer.recipe import Recipe, RecipeError, Source
 
 SCHEMA = tiny_schema()
 
@@ -249,9 +249,9 @@ def test_auto_threshold_reaches_the_precision_asked_for():
 
 
 def test_facet_of_one_tag_or_none_is_judged():
-    from hangtag.schema import Facet
-    from hangtag.tagset import TagSet
-    from trainer.judging.evaluate import facet_score
+    from hangtag.tags.schema import Facet
+    from hangtag.tags.tagset import TagSet
+    from hangtag.trainer.judging.evaluate import facet_score
 
     facet = Facet(name="item", kind=FacetKind.MULTI, values=("watch",))
     nothing = TagSet((), ())

@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra train)")
 
+from hangtag.trainer.data.augment import augmented, mistyped
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.no_product import no_products
+from hangtag.trainer.data.training_set import TrainingSet
+from hangtag.trainer.recipe.recipe import Augmentation, Recipe
 from tests.bundles import tiny_schema, tiny_tokenizer
-from trainer.data.augment import augmented, mistyped
-from trainer.data.labelled import LabelledProduct
-from trainer.data.no_product import no_products
-from trainer.data.training_set import TrainingSet
-from trainer.recipe import Augmentation, Recipe
 
 COLORS = ("red", "navy")
 PRODUCT = LabelledProduct(

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hangtag.bundle import BundleError, load_bundle
 from hangtag.bundle.weight_file import weights_from_bytes, weights_to_bytes
 from hangtag.engine import EngineError, open_engine
-from hangtag.ngrams import ngram_hashes
-from hangtag.product_text import ProductText
-from hangtag.tokens import Tokens
-from hangtag.wide import Wide, gaps_of
+from hangtag.text.ngrams import ngram_hashes
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import Tokens
+from hangtag.text.wide import Wide, gaps_of
 from tests.bundles import tiny_encoder, tiny_schema, tiny_tokenizer, tiny_weights, write_tiny_bundle
 
 TEXTS = [
@@ -165,10 +165,10 @@ def test_gaps_lead_to_the_tags(rows):
 def test_fit_learns_what_words_decide():
     """Rare words that name a tag outweigh what all products share, and a text without a known n-gram is left alone."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
-    from trainer.data.examples import examples_of
-    from trainer.data.labelled import LabelledProduct
-    from trainer.wide.fit import fit_wide
-    from trainer.wide.settings import WideSettings
+    from hangtag.trainer.data.examples import examples_of
+    from hangtag.trainer.data.labelled import LabelledProduct
+    from hangtag.trainer.recipe.wide import WideSettings
+    from hangtag.trainer.wide.fit import fit_wide
 
     schema, rng = tiny_schema(), np.random.default_rng(0)
     words = {"segment:pets": ("kibble", "leash"), "segment:games": ("console", "arcade")}
@@ -202,10 +202,10 @@ def test_fit_learns_what_words_decide():
 def fitted(titles: list[str], tags: list[tuple[str, ...]], **settings):
     """What is fitted on texts that are labelled for color."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
-    from trainer.data.examples import examples_of
-    from trainer.data.labelled import LabelledProduct
-    from trainer.wide.fit import fit_wide
-    from trainer.wide.settings import WideSettings
+    from hangtag.trainer.data.examples import examples_of
+    from hangtag.trainer.data.labelled import LabelledProduct
+    from hangtag.trainer.recipe.wide import WideSettings
+    from hangtag.trainer.wide.fit import fit_wide
 
     products = [
         LabelledProduct(str(number), title, "", "", frozenset({"color", "genre"}), frozenset(its))

@@ -4,8 +4,8 @@ import pytest
 
 from hangtag.records import decode_event
 from hangtag.store import StoreMismatchError
+from hangtag.workers import SourceError, StageError
 from tests.unit.worker_parts import FakeTagger, House, event
-from workers import SourceError, StageError
 
 # Invariant 3: one bad record never fails its neighbours.
 
@@ -44,7 +44,7 @@ def test_a_record_that_decoding_itself_fails_for_is_a_dead_letter_of_its_own(mon
             raise OverflowError
         return real(value, *others)
 
-    monkeypatch.setattr("workers.batch.decode_event", decode)
+    monkeypatch.setattr("hangtag.workers.decode.decode_event", decode)
     house = House()
     for number in range(3):
         house.source.append(event(f"p{number}", 1), f"p{number}".encode())
@@ -116,7 +116,7 @@ def test_a_stage_that_dies_ends_the_worker(stage, monkeypatch):
     def die(*_args):
         raise cause
 
-    monkeypatch.setattr(f"workers.worker.{stage}", die)
+    monkeypatch.setattr(f"hangtag.workers.worker.{stage}", die)
     house.source.append(event("p1", 1), b"p1")
 
     with pytest.raises(StageError, match=stage) as caught:

@@ -1,6 +1,6 @@
 """How the worker flows: bounds, overlap, draining, swapping the tagger."""
 
-from hangtag.lane import Lane
+from hangtag.tagger.stage_thread import Lane
 from tests.unit.worker_parts import FakeTagger, House, event
 
 

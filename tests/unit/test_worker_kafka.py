@@ -17,7 +17,7 @@ from kafka.errors import (
 
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
-from workers import Change, Reason, SinkError, SourceError, kafka_sink, kafka_source
+from hangtag.workers import Change, Reason, SinkError, SourceError, kafka_sink, kafka_source
 
 AT = TopicPartition("products.events", 0)
 PARTITION = Partition(*AT)

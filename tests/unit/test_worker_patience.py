@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from hangtag.kafka_options import kafka_options
+from hangtag.kafka.options import kafka_options
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry, Outcome, StoreError, StoreMismatchError
+from hangtag.workers.retrying_store import PatientStore
 from tests.unit.worker_parts import MemoryStore
-from workers.patience import PatientStore
 
 ENTRY = Entry("p", 1, "a" * 64, b"x")
 

@@ -9,15 +9,15 @@ import numpy as np
 import orjson
 
 from hangtag.engine.errors import OutOfMemory
-from hangtag.product_text import ProductText
 from hangtag.records import Partition, Record
 from hangtag.settings import WorkerSettings
 from hangtag.store import Entry, Outcome, StoreError
-from hangtag.tagset import ScoredTag, Source, TagSet
+from hangtag.tags.tagset import ScoredTag, Source, TagSet
+from hangtag.tags.thresholds import Band
 from hangtag.telemetry import Heartbeats
-from hangtag.thresholds import Band
-from hangtag.tokens import Tokens
-from workers import Change, Lanes, Polled, Reason, SinkError, TaggerInUse, Worker
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import Tokens
+from hangtag.workers import Change, Lanes, Polled, Reason, SinkError, TaggerInUse, Worker
 
 EVENTS = "products.events"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hangtag.engine import open_engine
-from hangtag.product_text import ProductText
-from hangtag.tagger import Tagger
-from trainer.made_bundle import made_bundle
-from trainer.run_folder import RunFolder
+from hangtag.tagger.tagger import Tagger
+from hangtag.text.product_text import ProductText
+from hangtag.trainer.files.made_bundle import made_bundle
+from hangtag.trainer.files.run_folder import RunFolder
 
 _ROUNDS = 5
 

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-from hangtag.product_text import ProductText
-from trainer.data.duplicates import Duplicates, find_duplicates
-from trainer.data.groups import groups_alike
-from trainer.data.labelled import LabelledProduct
-from trainer.recipe import RecipeError
+from hangtag.text.product_text import ProductText
+from hangtag.trainer.data.duplicates import Duplicates, find_duplicates
+from hangtag.trainer.data.groups import groups_alike
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.recipe.recipe import RecipeError
 
 # As `hangtag data split` takes texts for near duplicates.
 _ALIKE = 0.8

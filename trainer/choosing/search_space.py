@@ -8,7 +8,7 @@ from typing import Any, Self
 import optuna
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from trainer.recipe import Recipe, RecipeError, reasons_of
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError, reasons_of
 
 
 class Range(BaseModel):

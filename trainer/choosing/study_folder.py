@@ -11,9 +11,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from trainer.files.whole_file import write_text
-from trainer.recipe import Recipe, RecipeError
-from trainer.run_folder import RunFolder
+from hangtag.trainer.files.run_folder import RunFolder
+from hangtag.trainer.files.whole_file import write_text
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError
 
 # Trials that run to their end before others are measured against them.
 BEFORE_PRUNING = 4

@@ -8,18 +8,26 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from trainer.choosing.held_out import held_out
-from trainer.choosing.search_space import DEFAULT_SPACE, Range, Space, check_space, drawn, read_space, with_settings
-from trainer.choosing.study_folder import BEFORE_PRUNING, DIVERGED, StudyFolder, has_diverged, is_done
-from trainer.data.examples import examples_of
-from trainer.files.folder_lock import locked
-from trainer.fitting.epochs import DivergedError, Progress
-from trainer.fitting.fit import fit
-from trainer.prepared import Prepared, fingerprint_of, prepare
-from trainer.recipe import Recipe, RecipeError
-from trainer.run_folder import Epoch, RunFolder
-from trainer.teaching.versions import versions_of
-from trainer.tracking import Tracking
+from hangtag.trainer.choosing.held_out import held_out
+from hangtag.trainer.choosing.search_space import (
+    DEFAULT_SPACE,
+    Range,
+    Space,
+    check_space,
+    drawn,
+    read_space,
+    with_settings,
+)
+from hangtag.trainer.choosing.study_folder import BEFORE_PRUNING, DIVERGED, StudyFolder, has_diverged, is_done
+from hangtag.trainer.data.examples import examples_of
+from hangtag.trainer.files.folder_lock import locked
+from hangtag.trainer.files.run_folder import Epoch, RunFolder
+from hangtag.trainer.files.versions import versions_of
+from hangtag.trainer.fitting.epochs import DivergedError, Progress
+from hangtag.trainer.fitting.fit import fit
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError
+from hangtag.trainer.running.prepared import Prepared, fingerprint_of, prepare
+from hangtag.trainer.running.tracking import Tracking
 
 __all__ = ["DEFAULT_SPACE", "Range", "Space", "Trial", "Tuned", "read_space", "tune", "with_settings"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
-from trainer.data.labelled import LabelledProduct
-from trainer.data.scripts import is_unspaced, letters_like, pieces_of
-from trainer.data.word_swaps import Values, with_other_value, with_synonyms
-from trainer.recipe import Augmentation
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.scripts import is_unspaced, letters_like, pieces_of
+from hangtag.trainer.data.word_swaps import Values, with_other_value, with_synonyms
+from hangtag.trainer.recipe.recipe import Augmentation
 
 # Words shorter than this are not mistyped.
 _LETTERS = 3

@@ -7,12 +7,12 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from trainer.data.duplicates import Duplicates, find_duplicates
-from trainer.data.label_balance import FacetBalance, balance_of, look_alikes, rare_tags
-from trainer.data.label_conflicts import Conflict, conflicts_of
-from trainer.data.labelled import LabelledRow
-from trainer.data.rows import BadRow
-from trainer.data.text_lengths import TextLengths, lengths_of
+from hangtag.trainer.data.duplicates import Duplicates, find_duplicates
+from hangtag.trainer.data.label_balance import FacetBalance, balance_of, look_alikes, rare_tags
+from hangtag.trainer.data.label_conflicts import Conflict, conflicts_of
+from hangtag.trainer.data.labelled import LabelledRow
+from hangtag.trainer.data.rows import BadRow
+from hangtag.trainer.data.text_lengths import TextLengths, lengths_of
 
 
 @dataclass(frozen=True, slots=True)

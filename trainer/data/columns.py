@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hangtag.schema import FacetName
+from hangtag.tags.schema import FacetName
 
 _FACET = "facet."
 

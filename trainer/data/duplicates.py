@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hangtag.product_text import ProductText
-from trainer.data.near_pairs import NearPairs
-from trainer.data.shingles import band_keys, shingles_of
+from hangtag.text.product_text import ProductText
+from hangtag.trainer.data.near_pairs import NearPairs
+from hangtag.trainer.data.shingles import band_keys, shingles_of
 
 # Variants of one article are fewer; of a sentence that stands in a whole catalogue no more is worth a look.
 MOST_PAIRS = 50

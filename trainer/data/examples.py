@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hangtag.schema import FacetKind, TagSchema
-from hangtag.tokens import ProductTokenizer, Tokens, pad
-from trainer.data.labelled import LabelledProduct
+from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.text.tokens import ProductTokenizer, Tokens, pad
+from hangtag.trainer.data.labelled import LabelledProduct
 
 # Batches are cut from pools of this many batches that are sorted by length: little padding, much randomness left.
 _BATCHES_PER_POOL = 40

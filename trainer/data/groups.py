@@ -6,8 +6,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from trainer.data.duplicates import Duplicates
-from trainer.data.labelled import LabelledFileError, LabelledRow
+from hangtag.trainer.data.duplicates import Duplicates
+from hangtag.trainer.data.labelled import LabelledFileError, LabelledRow
 
 
 def groups_of(

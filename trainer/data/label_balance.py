@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.labelled import LabelledProduct
 
 
 @dataclass(frozen=True, slots=True)

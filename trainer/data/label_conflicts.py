@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from trainer.data.duplicates import Duplicates
-from trainer.data.labelled import LabelledProduct
-from trainer.data.words import whole_words
+from hangtag.trainer.data.duplicates import Duplicates
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.words import whole_words
 
 # For each facet that any of some products is labelled for: its different labels, each with the first place that has it.
 _Labelled = dict[str, dict[frozenset[str], int]]

@@ -9,9 +9,9 @@ from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from trainer.data.label_balance import balance_of
-from trainer.data.labelled import LabelledProduct
-from trainer.data.out_of_fold import Classes, features_of, out_of_fold
+from hangtag.trainer.data.label_balance import balance_of
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.out_of_fold import Classes, features_of, out_of_fold
 
 # A facet of which more of the products have several tags is judged tag by tag.
 _SEVERAL = 0.01

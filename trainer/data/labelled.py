@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hangtag.product_text import ProductText
-from trainer.data.columns import Columns
-from trainer.data.row_labels import labels_of, text_of
-from trainer.data.rows import BadRow, LabelledFileError, Row, rows_of
+from hangtag.text.product_text import ProductText
+from hangtag.trainer.data.columns import Columns
+from hangtag.trainer.data.row_labels import labels_of, text_of
+from hangtag.trainer.data.rows import BadRow, LabelledFileError, Row, rows_of
 
 __all__ = ["LabelledFileError", "LabelledProduct", "LabelledRow", "read_labelled", "read_rows", "with_tags"]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.shingles import Hashes, Shingles, jaccard, within_reach
+from hangtag.trainer.data.shingles import Hashes, Shingles, jaccard, within_reach
 
 Places = NDArray[np.intp]
 

@@ -4,7 +4,7 @@ import random
 import string
 from collections.abc import Iterable
 
-from trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.labelled import LabelledProduct
 
 _GREETINGS = ("hello", "hi", "hi there", "hey", "good morning", "good evening", "dear team", "hello again")
 _QUESTIONS = (

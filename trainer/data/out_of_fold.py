@@ -10,9 +10,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
-from hangtag.product_text import ProductText
-from hangtag.schema import FacetKind
-from trainer.judging.calibration import best_temperature
+from hangtag.tags.schema import FacetKind
+from hangtag.text.product_text import ProductText
+from hangtag.trainer.judging.calibration import best_temperature
 
 # The beginning says most; the rest costs most of the time.
 _WORD_CHARS = 500

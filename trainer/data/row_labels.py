@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hangtag.schema import TAG_PATTERN
-from trainer.data.columns import Columns
+from hangtag.tags.schema import TAG_PATTERN
+from hangtag.trainer.data.columns import Columns
 
 Labels = tuple[frozenset[str], frozenset[str]]
 

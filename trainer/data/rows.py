@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from trainer.data.columns import Columns
+from hangtag.trainer.data.columns import Columns
 
 MAX_ROW_BYTES = 1 << 20
 _DELIMITERS = ",;\t"

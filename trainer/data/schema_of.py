@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from hangtag.schema import Facet, FacetKind, TagSchema
-from trainer.data.labelled import LabelledProduct
-from trainer.recipe import FacetSettings, Recipe, RecipeError, reasons_of
+from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.recipe.recipe import FacetSettings, Recipe, RecipeError, reasons_of
 
 
 def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:

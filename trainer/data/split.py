@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from trainer.data.duplicates import find_duplicates
-from trainer.data.groups import groups_of
-from trainer.data.labelled import LabelledFileError, LabelledRow
-from trainer.data.stratify import stratified
+from hangtag.trainer.data.duplicates import find_duplicates
+from hangtag.trainer.data.groups import groups_of
+from hangtag.trainer.data.labelled import LabelledFileError, LabelledRow
+from hangtag.trainer.data.stratify import stratified
 
 
 @dataclass(frozen=True, slots=True)

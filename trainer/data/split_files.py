@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer.data.labelled import LabelledFileError, LabelledRow
-from trainer.data.split import Split
+from hangtag.trainer.data.labelled import LabelledFileError, LabelledRow
+from hangtag.trainer.data.split import Split
 
 _PARTS = ("train", "validation", "test")
 _REPORT = "split.json"

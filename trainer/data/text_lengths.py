@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from hangtag.product_text import ProductText
-from hangtag.tokens import ProductTokenizer
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import ProductTokenizer
 
 # Longer than any cleaned text: the tokenizer then cuts nothing.
 _WHOLE = 1_000_000

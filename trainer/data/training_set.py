@@ -11,15 +11,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.product_text import ProductText
-from hangtag.schema import TagSchema
-from hangtag.tokens import ProductTokenizer
-from trainer.data.augment import augmented
-from trainer.data.examples import Example, examples_of
-from trainer.data.labelled import LabelledProduct
-from trainer.data.no_product import no_products
-from trainer.data.word_swaps import swappable_values
-from trainer.recipe import Recipe, Source
+from hangtag.tags.schema import TagSchema
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import ProductTokenizer
+from hangtag.trainer.data.augment import augmented
+from hangtag.trainer.data.examples import Example, examples_of
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.no_product import no_products
+from hangtag.trainer.data.word_swaps import swappable_values
+from hangtag.trainer.recipe.recipe import Recipe, Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from trainer.data.labelled import LabelledProduct, with_tags
-from trainer.data.scripts import is_unspaced
-from trainer.data.words import whole_words
-from trainer.recipe import Source
+from hangtag.trainer.data.labelled import LabelledProduct, with_tags
+from hangtag.trainer.data.scripts import is_unspaced
+from hangtag.trainer.data.words import whole_words
+from hangtag.trainer.recipe.recipe import Source
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 

@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from hangtag.schema import TagSchema
-from trainer.data.labelled import LabelledProduct
-from trainer.data.words import whole_words
-from trainer.recipe import RecipeError
+from hangtag.tags.schema import TagSchema
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.words import whole_words
+from hangtag.trainer.recipe.recipe import RecipeError
 
 Values = Mapping[str, tuple[str, ...]]
 

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from trainer.data.scripts import UNSPACED
+from hangtag.trainer.data.scripts import UNSPACED
 
 # Where a word may begin and end: where no letter, digit or hyphen goes on, and on either side of a character of a
 # script that puts no space between words.

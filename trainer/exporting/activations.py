@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hangtag.tokens import Tokens, pad
-from trainer.fitting.model import TagModel
+from hangtag.text.tokens import Tokens, pad
+from hangtag.trainer.fitting.model import TagModel
 
 _BATCH = 16
 # Rows kept of every layer: enough to tell the quantisation error, few enough for a deep model to fit the memory.

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from hangtag.bundle import EncoderConfig, Layer, Norm, Weights
-from hangtag.tokens import ProductTokenizer, Tokens
-from trainer.exporting.activations import Inputs, linear_inputs
-from trainer.exporting.quantize import quantised_linears, quantised_table
-from trainer.fitting.model import TagModel
+from hangtag.text.tokens import ProductTokenizer, Tokens
+from hangtag.trainer.exporting.activations import Inputs, linear_inputs
+from hangtag.trainer.exporting.quantize import quantised_linears, quantised_table
+from hangtag.trainer.fitting.model import TagModel
 
 
 class ExportError(ValueError):

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hangtag.bundle import Linear, Table
-from trainer.exporting.activations import Seen
-from trainer.exporting.rounding import rounded
+from hangtag.trainer.exporting.activations import Seen
+from hangtag.trainer.exporting.rounding import rounded
 
 Floats = NDArray[np.float32]
 

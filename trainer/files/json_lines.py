@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trainer.files.whole_file import write_text
+from hangtag.trainer.files.whole_file import write_text
 
 
 def append_line(file: Path, figures: Mapping[str, Any]) -> None:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainer.data.examples import Example, batches, collate, collate_soft
-from trainer.data.training_set import TrainingSet
-from trainer.fitting.loss import tag_loss, tag_weights, taught_loss
-from trainer.fitting.predict import autocast
-from trainer.fitting.processes import Processes
-from trainer.fitting.state import Cut, State
-from trainer.recipe import Recipe
+from hangtag.trainer.data.examples import Example, batches, collate, collate_soft
+from hangtag.trainer.data.training_set import TrainingSet
+from hangtag.trainer.fitting.loss import tag_loss, tag_weights, taught_loss
+from hangtag.trainer.fitting.predict import autocast
+from hangtag.trainer.fitting.processes import Processes
+from hangtag.trainer.fitting.state import Cut, State
+from hangtag.trainer.recipe.recipe import Recipe
 
 # Whether a checkpoint is due is a question to all processes, so it is not asked after every step.
 _STEPS_A_LOOK = 10

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from safetensors.torch import load_file
 
-from trainer.data.examples import Example
-from trainer.data.training_set import TrainingSet
-from trainer.fitting.epochs import Epochs, Progress
-from trainer.fitting.model import TagModel
-from trainer.fitting.predict import predict
-from trainer.fitting.processes import Processes
-from trainer.fitting.scores import check_judges, facet_scores
-from trainer.fitting.state import NOT_CUT, State
-from trainer.recipe import Recipe
-from trainer.run_folder import Epoch, RunFolder
+from hangtag.trainer.data.examples import Example
+from hangtag.trainer.data.training_set import TrainingSet
+from hangtag.trainer.files.run_folder import Epoch, RunFolder
+from hangtag.trainer.fitting.epochs import Epochs, Progress
+from hangtag.trainer.fitting.model import TagModel
+from hangtag.trainer.fitting.predict import predict
+from hangtag.trainer.fitting.processes import Processes
+from hangtag.trainer.fitting.scores import check_judges, facet_scores
+from hangtag.trainer.fitting.state import NOT_CUT, State
+from hangtag.trainer.recipe.recipe import Recipe
 
 
 def fit(

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 (the field's own abbreviation)
 
-from hangtag.schema import FacetKind, TagSchema
-from trainer.fitting.settings import Objective
+from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.trainer.recipe.fitting import Objective
 
 PLAIN = Objective()
 # Beyond some thousand products of a tag more of them tell nothing new (Cui et al. 2019, section 5).

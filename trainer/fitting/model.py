@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from trainer.fitting.base_model import BaseModelError, unusable
+from hangtag.trainer.fitting.base_model import BaseModelError, unusable
 
 
 class TagModel(nn.Module):

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from trainer.fitting.model import TagModel
-from trainer.recipe import Recipe
+from hangtag.trainer.fitting.model import TagModel
+from hangtag.trainer.recipe.recipe import Recipe
 
 _LAYER = re.compile(r"\bencoder\.layer\.(\d+)\.")
 

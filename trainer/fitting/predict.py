@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainer.data.examples import Example, collate, in_order_of_length
-from trainer.recipe import Recipe
+from hangtag.trainer.data.examples import Example, collate, in_order_of_length
+from hangtag.trainer.recipe.recipe import Recipe
 
 
 def predict(model: nn.Module, examples: Sequence[Example], recipe: Recipe) -> NDArray[np.float32]:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from hangtag.schema import FacetKind, TagSchema
-from trainer.data.examples import Example
-from trainer.recipe import RecipeError
+from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.trainer.data.examples import Example
+from hangtag.trainer.recipe.recipe import RecipeError
 
 _TAGS_SHOWN = 5
 

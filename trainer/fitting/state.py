@@ -9,13 +9,13 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from trainer.files.whole_file import write_whole
-from trainer.fitting.model import TagModel
-from trainer.fitting.optimizer import make_optimizer, warmup_then_linear
-from trainer.fitting.processes import Processes
-from trainer.fitting.tuning import Tuning
-from trainer.recipe import Recipe
-from trainer.run_folder import Epoch, RunFolder
+from hangtag.trainer.files.run_folder import Epoch, RunFolder
+from hangtag.trainer.files.whole_file import write_whole
+from hangtag.trainer.fitting.model import TagModel
+from hangtag.trainer.fitting.optimizer import make_optimizer, warmup_then_linear
+from hangtag.trainer.fitting.processes import Processes
+from hangtag.trainer.fitting.tuning import Tuning
+from hangtag.trainer.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)

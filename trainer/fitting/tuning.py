@@ -8,8 +8,8 @@ import torch
 from peft import AdaLoraConfig, IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, TaskType, get_peft_model
 from torch import Tensor
 
-from trainer.fitting.model import TagModel
-from trainer.fitting.settings import Method
+from hangtag.trainer.fitting.model import TagModel
+from hangtag.trainer.recipe.fitting import Method
 
 # AdaLoRA: the parts of all steps before ranks begin to shrink and after they have their final size.
 _WARM = 0.1

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from hangtag.decoding import Logits
-from hangtag.schema import FacetKind, TagSchema
-from hangtag.thresholds import Calibration
-from trainer.data.examples import Example
+from hangtag.tags.decoding import Logits
+from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.tags.thresholds import Calibration
+from hangtag.trainer.data.examples import Example
 
 _TEMPERATURES = (0.05, 20.0)
 _BINS = 15

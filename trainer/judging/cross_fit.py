@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.decoding import Decoder, Logits
-from hangtag.schema import FacetKind, TagSchema
-from hangtag.thresholds import Calibration
-from trainer.data.examples import Example
-from trainer.data.labelled import LabelledProduct
-from trainer.judging.calibration import calibration_error, fit_calibration
-from trainer.judging.decide import decide
-from trainer.recipe import Recipe
+from hangtag.tags.decoding import Decoder, Logits
+from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.tags.thresholds import Calibration
+from hangtag.trainer.data.examples import Example
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.judging.calibration import calibration_error, fit_calibration
+from hangtag.trainer.judging.decide import decide
+from hangtag.trainer.recipe.recipe import Recipe
 
 _FOLDS = 5
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.decoding import Decoder, Logits
-from hangtag.schema import Facet, FacetKind, TagSchema
-from hangtag.thresholds import Calibration, Cut, Thresholds
-from trainer.data.examples import Example
-from trainer.judging.promise import Promise, fewest_products, promised_threshold
-from trainer.recipe import Recipe
+from hangtag.tags.decoding import Decoder, Logits
+from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.trainer.data.examples import Example
+from hangtag.trainer.judging.promise import Promise, fewest_products, promised_threshold
+from hangtag.trainer.recipe.recipe import Recipe
 
 # A tag is AUTO only if it is more likely than not, however well validation went; the same for REVIEW at lower stakes.
 _AUTO_FLOOR = 0.5

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from hangtag.decoding import Logits
-from hangtag.schema import Facet, FacetKind
-from hangtag.tagger import Tagger
-from hangtag.tagset import TagSet
-from trainer.data.labelled import LabelledProduct
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.decoding import Logits
+from hangtag.tags.schema import Facet, FacetKind
+from hangtag.tags.tagset import TagSet
+from hangtag.trainer.data.labelled import LabelledProduct
 
 _BATCH = 512
 

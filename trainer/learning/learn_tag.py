@@ -12,9 +12,9 @@ from scipy.special import expit, logsumexp
 
 from hangtag.bundle import Bundle, Manifest, write_bundle
 from hangtag.engine import open_engine
-from hangtag.product_text import ProductText
-from hangtag.schema import TAG_PATTERN, Facet, FacetKind, TagSchema
-from hangtag.thresholds import Calibration, Cut, Thresholds
+from hangtag.tags.schema import TAG_PATTERN, Facet, FacetKind, TagSchema
+from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.text.product_text import ProductText
 
 Floats = NDArray[np.float64]
 

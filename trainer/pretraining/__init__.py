@@ -1,7 +1,7 @@
 """Continued pre-training: a base model reads a shop's texts, without labels, before it is fine-tuned."""
 
-from trainer.pretraining.pretrain import pretrain
-from trainer.pretraining.settings import PretrainingError, PretrainingSettings
-from trainer.pretraining.telling import Step
+from hangtag.trainer.pretraining.pretrain import pretrain
+from hangtag.trainer.pretraining.settings import PretrainingError, PretrainingSettings
+from hangtag.trainer.pretraining.telling import Step
 
 __all__ = ["PretrainingError", "PretrainingSettings", "Step", "pretrain"]

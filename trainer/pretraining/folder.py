@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hangtag.product_text import ProductText
-from trainer.files.whole_file import write_text
-from trainer.fitting.base_model import STARTER
-from trainer.pretraining.settings import PretrainingError, PretrainingSettings
+from hangtag.text.product_text import ProductText
+from hangtag.trainer.files.whole_file import write_text
+from hangtag.trainer.fitting.base_model import STARTER
+from hangtag.trainer.pretraining.settings import PretrainingError, PretrainingSettings
 
 _ABOUT = "pretraining.json"
 

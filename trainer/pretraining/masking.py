@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from transformers import DataCollatorForLanguageModeling
 
-from trainer.data.examples import batches
-from trainer.pretraining.settings import PretrainingSettings
+from hangtag.trainer.data.examples import batches
+from hangtag.trainer.pretraining.settings import PretrainingSettings
 
 
 def epochs_of(tokens: Sequence[dict[str, Any]], settings: PretrainingSettings) -> list[list[dict[str, Any]]]:

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from transformers import BertForMaskedLM, PreTrainedTokenizerFast, PrinterCallback, Trainer, TrainingArguments
 
-from hangtag.product_text import ProductText
-from hangtag.tokens import ProductTokenizer
-from trainer.files.folder_lock import locked
-from trainer.fitting.base_model import BaseModelError, resolve_base_model
-from trainer.fitting.model import load_encoder
-from trainer.pretraining.folder import Pretrained, checkpoints_of, claim, finish, last_whole
-from trainer.pretraining.masking import Masker, epochs_of
-from trainer.pretraining.settings import PretrainingError, PretrainingSettings
-from trainer.pretraining.telling import Step, Teller, check_loss
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import ProductTokenizer
+from hangtag.trainer.files.folder_lock import locked
+from hangtag.trainer.fitting.base_model import BaseModelError, resolve_base_model
+from hangtag.trainer.fitting.model import load_encoder
+from hangtag.trainer.pretraining.folder import Pretrained, checkpoints_of, claim, finish, last_whole
+from hangtag.trainer.pretraining.masking import Masker, epochs_of
+from hangtag.trainer.pretraining.settings import PretrainingError, PretrainingSettings
+from hangtag.trainer.pretraining.telling import Step, Teller, check_loss
 
 _SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 _MASK = "[MASK]"

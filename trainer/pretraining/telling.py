@@ -8,8 +8,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from trainer.files.json_lines import append_line, keep_lines
-from trainer.pretraining.settings import PretrainingError
+from hangtag.trainer.files.json_lines import append_line, keep_lines
+from hangtag.trainer.pretraining.settings import PretrainingError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, norm
 
-from hangtag.schema import FacetKind
-from hangtag.tagger import Tagger
-from hangtag.tagset import TagSet
-from trainer.data.labelled import LabelledProduct
-from trainer.judging.evaluate import scores_of, told
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.schema import FacetKind
+from hangtag.tags.tagset import TagSet
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.judging.evaluate import scores_of, told
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import beta
 
 from hangtag.bundle import Bundle
-from hangtag.tagger import Tagger
-from trainer.data.labelled import LabelledProduct
-from trainer.releasing.compare import Comparison, compare
+from hangtag.tagger.tagger import Tagger
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.releasing.compare import Comparison, compare
 
 _ROUNDS = 5
 _TIMED = 256

@@ -21,16 +21,16 @@ from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler
 from sklearn.svm import LinearSVC
 from torch import nn
 
-from hangtag.schema import Facet, FacetKind
-from hangtag.tagset import TagSet
-from hangtag.tokens import ProductTokenizer
-from trainer.data.examples import collate, examples_of, in_order_of_length
-from trainer.data.labelled import LabelledProduct
-from trainer.files.whole_file import write_text
-from trainer.fitting.base_model import BaseModelError, resolve_base_model
-from trainer.fitting.model import TagModel, load_encoder
-from trainer.judging.evaluate import facet_score
-from trainer.reporting.gather import Gathered
+from hangtag.tags.schema import Facet, FacetKind
+from hangtag.tags.tagset import TagSet
+from hangtag.text.tokens import ProductTokenizer
+from hangtag.trainer.data.examples import collate, examples_of, in_order_of_length
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.files.whole_file import write_text
+from hangtag.trainer.fitting.base_model import BaseModelError, resolve_base_model
+from hangtag.trainer.fitting.model import TagModel, load_encoder
+from hangtag.trainer.judging.evaluate import facet_score
+from hangtag.trainer.reporting.gather import Gathered
 
 # Baselines are bounded: minutes, not hours, whatever the data. The notes say so.
 _LINEAR_PRODUCTS = 12_000

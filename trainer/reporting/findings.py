@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.schema import Facet, FacetKind
-from hangtag.thresholds import Band
-from trainer.data.labelled import LabelledProduct
-from trainer.judging.calibration import calibration_error
-from trainer.judging.evaluate import FacetScore
-from trainer.reporting.gather import Gathered
+from hangtag.tags.schema import Facet, FacetKind
+from hangtag.tags.thresholds import Band
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.judging.calibration import calibration_error
+from hangtag.trainer.judging.evaluate import FacetScore
+from hangtag.trainer.reporting.gather import Gathered
 
 _PAIRS = 12
 _MISTAKES = 10

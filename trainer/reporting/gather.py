@@ -13,16 +13,16 @@ from tokenizers import Tokenizer
 from hangtag.bundle import Bundle
 from hangtag.bundle.files import TOKENIZER
 from hangtag.engine import open_engine
-from hangtag.tagger import Tagger
-from hangtag.tagset import TagSet
-from hangtag.tokens import ProductTokenizer
-from trainer.data.labelled import LabelledProduct, read_labelled
-from trainer.data.weak_labels import weakly_labelled
-from trainer.judging.evaluate import Evaluation, judge, scores_of
-from trainer.made_bundle import made_bundle
-from trainer.prepared import fingerprint_of
-from trainer.recipe import Recipe, Source
-from trainer.run_folder import Epoch, RunFolder
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.tagset import TagSet
+from hangtag.text.tokens import ProductTokenizer
+from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
+from hangtag.trainer.data.weak_labels import weakly_labelled
+from hangtag.trainer.files.made_bundle import made_bundle
+from hangtag.trainer.files.run_folder import Epoch, RunFolder
+from hangtag.trainer.judging.evaluate import Evaluation, judge, scores_of
+from hangtag.trainer.recipe.recipe import Recipe, Source
+from hangtag.trainer.running.prepared import fingerprint_of
 
 # Products that are tagged before the clock starts.
 _WARM_UP = 64

@@ -10,12 +10,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hangtag.thresholds import Cut
-from trainer.reporting import plots
-from trainer.reporting.baselines import Baseline
-from trainer.reporting.findings import Findings
-from trainer.reporting.gather import Gathered
-from trainer.reporting.summary import figure_of
+from hangtag.tags.thresholds import Cut
+from hangtag.trainer.reporting import plots
+from hangtag.trainer.reporting.baselines import Baseline
+from hangtag.trainer.reporting.findings import Findings
+from hangtag.trainer.reporting.gather import Gathered
+from hangtag.trainer.reporting.summary import figure_of
 
 _PACKAGES = ("hangtag", "torch", "transformers", "scikit-learn", "numpy", "tokenizers", "openvino")
 

@@ -9,8 +9,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
 
-from trainer.reporting.findings import Findings
-from trainer.run_folder import Epoch
+from hangtag.trainer.files.run_folder import Epoch
+from hangtag.trainer.reporting.findings import Findings
 
 _BINS = 15
 # A curve of more points looks the same and makes the page heavy.

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.files.whole_file import write_text
-from trainer.reporting.baselines import Baseline, baselines_of
-from trainer.reporting.findings import Findings, findings_of
-from trainer.reporting.gather import gather
-from trainer.reporting.page import page_of
-from trainer.reporting.summary import figure_of, summary_of
+from hangtag.trainer.files.whole_file import write_text
+from hangtag.trainer.reporting.baselines import Baseline, baselines_of
+from hangtag.trainer.reporting.findings import Findings, findings_of
+from hangtag.trainer.reporting.gather import gather
+from hangtag.trainer.reporting.page import page_of
+from hangtag.trainer.reporting.summary import figure_of, summary_of
 
 # What a core of a rented machine costs for an hour, give or take: in dollars or euros.
 CORE_HOUR_PRICE = 0.05

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from trainer.reporting.baselines import Baseline, BaselineScore
-from trainer.reporting.findings import Findings
-from trainer.reporting.gather import Gathered
+from hangtag.trainer.reporting.baselines import Baseline, BaselineScore
+from hangtag.trainer.reporting.findings import Findings
+from hangtag.trainer.reporting.gather import Gathered
 
 # A difference below this many points of F1 is not called one.
 _POINTS = 0.5

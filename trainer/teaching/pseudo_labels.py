@@ -5,12 +5,12 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from hangtag.schema import TagSchema
-from hangtag.tagger import Tagger
-from hangtag.tagset import TagSet
-from trainer.data.labelled import LabelledProduct, with_tags
-from trainer.judging.evaluate import scores_of
-from trainer.teaching.settings import PseudoLabels
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.schema import TagSchema
+from hangtag.tags.tagset import TagSet
+from hangtag.trainer.data.labelled import LabelledProduct, with_tags
+from hangtag.trainer.judging.evaluate import scores_of
+from hangtag.trainer.recipe.teaching import PseudoLabels
 
 
 def pseudo_labelled(

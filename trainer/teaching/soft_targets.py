@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from hangtag.decoding import Logits
-from hangtag.schema import Facet, FacetKind, TagSchema
-from hangtag.tagger import Tagger
-from trainer.data.labelled import LabelledProduct
-from trainer.judging.evaluate import scores_of
-from trainer.run_folder import RunFolder
-from trainer.teaching.settings import Distillation
-from trainer.teaching.teachers import opened_teachers
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.decoding import Logits
+from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.files.run_folder import RunFolder
+from hangtag.trainer.judging.evaluate import scores_of
+from hangtag.trainer.recipe.teaching import Distillation
+from hangtag.trainer.teaching.teachers import opened_teachers
 
 SoftTargets = NDArray[np.float16]
 _FEWEST = 2

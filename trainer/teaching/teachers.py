@@ -5,8 +5,8 @@ from contextlib import ExitStack, contextmanager
 
 from hangtag.bundle import BundleError, load_bundle
 from hangtag.engine import EngineError, open_engine
-from hangtag.tagger import Tagger
-from trainer.recipe import RecipeError
+from hangtag.tagger.tagger import Tagger
+from hangtag.trainer.recipe.recipe import RecipeError
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
-from hangtag.ngrams import WORD_BLOCKS, Hashes, ngram_hashes
-from hangtag.product_text import ProductText
-from hangtag.schema import FacetKind, TagSchema
-from hangtag.wide import Wide, gaps_of
-from trainer.data.examples import Example
-from trainer.wide.settings import WideSettings
+from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.text.ngrams import WORD_BLOCKS, Hashes, ngram_hashes
+from hangtag.text.product_text import ProductText
+from hangtag.text.wide import Wide, gaps_of
+from hangtag.trainer.data.examples import Example
+from hangtag.trainer.recipe.wide import WideSettings
 
 Floats = NDArray[np.float32]
 _TOP = 127

@@ -42,7 +42,7 @@ def _create(settings: KafkaSettings, replication: int) -> list[str]:
     from kafka import KafkaAdminClient  # noqa: PLC0415
     from kafka.errors import for_code  # noqa: PLC0415
 
-    from hangtag.kafka_options import kafka_options  # noqa: PLC0415
+    from hangtag.kafka.options import kafka_options  # noqa: PLC0415
 
     plain: dict[str, Any] = {"num_partitions": PARTITIONS, "replication_factor": replication}
     wanted = {

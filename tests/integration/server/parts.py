@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hangtag.product_text import ProductText
+from hangtag.server import serve
 from hangtag.settings import RedisSettings, ServerSettings, Settings
-from hangtag.tagset import ScoredTag, Source, TagSet
-from hangtag.thresholds import Band
-from hangtag.tokens import Tokens
+from hangtag.tags.tagset import ScoredTag, Source, TagSet
+from hangtag.tags.thresholds import Band
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import Tokens
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
-from server import serve
 
 BUNDLE = "0123456789abcdef" * 4
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING

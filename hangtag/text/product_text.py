@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-from hangtag.text import MAX_CATEGORY_CHARS, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS, clean_text
+from hangtag.text.clean import clean_text
+from hangtag.text.limits import MAX_CATEGORY_CHARS, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS
 
 
 @dataclass(frozen=True, slots=True)

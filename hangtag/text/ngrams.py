@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.product_text import ProductText
-from hangtag.text import MAX_CATEGORY_CHARS, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS
+from hangtag.text.limits import MAX_CATEGORY_CHARS, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS
+from hangtag.text.product_text import ProductText
 
 Hashes = NDArray[np.uint32]
 _Longs = NDArray[np.uint64]

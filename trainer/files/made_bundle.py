@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hangtag.bundle import Bundle, BundleError, load_bundle
-from trainer.recipe import RecipeError
+from hangtag.trainer.recipe.recipe import RecipeError
 
 
 def made_bundle(run: Path, outcome: dict[str, Any]) -> tuple[Path, Bundle]:

@@ -4,9 +4,7 @@ import html
 import re
 import unicodedata
 
-MAX_TITLE_CHARS = 1_000
-MAX_CATEGORY_CHARS = 500
-MAX_DESCRIPTION_CHARS = 8_000
+from hangtag.text.limits import MAX_DESCRIPTION_CHARS
 
 # Markup is stripped with bounded work: no pattern below can backtrack across a `<`.
 _UNSEEN_OPENING = re.compile(r"<(script|style)\b[^<>]*>", re.IGNORECASE)

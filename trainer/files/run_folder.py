@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from hangtag.schema import TagSchema
-from hangtag.wide import Wide
-from trainer.files.whole_file import write_text, write_whole
-from trainer.recipe import Recipe, RecipeError
-from trainer.teaching.versions import versions_of
-from trainer.wide.settings import WideSettings
+from hangtag.tags.schema import TagSchema
+from hangtag.text.wide import Wide
+from hangtag.trainer.files.versions import versions_of
+from hangtag.trainer.files.whole_file import write_text, write_whole
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError
+from hangtag.trainer.recipe.wide import WideSettings
 
 # Of a version a message shows no more.
 _SHOWN = 12

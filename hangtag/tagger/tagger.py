@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from hangtag.bundle import Bundle, load_bundle
-from hangtag.decoding import Decoder, Logits
 from hangtag.engine import Engine, open_engine
-from hangtag.product_text import ProductText
 from hangtag.settings import ModelSettings
-from hangtag.tagset import TagSet
+from hangtag.tags.decoding import Decoder, Logits
+from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import metrics
-from hangtag.tokens import Tokens
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)

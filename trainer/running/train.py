@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from hangtag.bundle import Manifest, check_place
-from hangtag.decoding import Logits
-from hangtag.wide import Wide
-from trainer.exporting.bundle_maker import BundleMaker
-from trainer.exporting.export import export
-from trainer.files.folder_lock import locked
-from trainer.fitting.epochs import Progress
-from trainer.fitting.fit import fit
-from trainer.fitting.predict import predict
-from trainer.fitting.processes import Processes
-from trainer.fitting.scores import check_judges
-from trainer.judging.evaluate import Evaluation
-from trainer.prepared import Prepared, prepare
-from trainer.recipe import Recipe, RecipeError
-from trainer.run_folder import Epoch, RunFolder
-from trainer.tracking import Tracking
-from trainer.wide.fit import fit_wide
-from trainer.wide.settings import WideSettings
+from hangtag.tags.decoding import Logits
+from hangtag.text.wide import Wide
+from hangtag.trainer.exporting.export import export
+from hangtag.trainer.files.folder_lock import locked
+from hangtag.trainer.files.run_folder import Epoch, RunFolder
+from hangtag.trainer.fitting.epochs import Progress
+from hangtag.trainer.fitting.fit import fit
+from hangtag.trainer.fitting.predict import predict
+from hangtag.trainer.fitting.processes import Processes
+from hangtag.trainer.fitting.scores import check_judges
+from hangtag.trainer.judging.evaluate import Evaluation
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError
+from hangtag.trainer.recipe.wide import WideSettings
+from hangtag.trainer.running.bundle_maker import BundleMaker
+from hangtag.trainer.running.prepared import Prepared, prepare
+from hangtag.trainer.running.tracking import Tracking
+from hangtag.trainer.wide.fit import fit_wide
 
 # Texts that show the int8 engine the range of every layer's input.
 _CALIBRATION_TEXTS = 400

@@ -1,6 +1,6 @@
 """The tagger in use."""
 
-from hangtag.tagger import Tagger
+from hangtag.tagger.tagger import Tagger
 
 
 class TaggerInUse:

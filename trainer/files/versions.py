@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hangtag.bundle import STARTER, BundleError, read_manifest
-from trainer.teaching.settings import Distillation, PseudoLabels
+from hangtag.trainer.recipe.teaching import Distillation, PseudoLabels
 
 
 def versions_of(*settings: Distillation | PseudoLabels | None) -> dict[str, str]:

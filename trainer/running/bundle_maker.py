@@ -7,19 +7,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hangtag.bundle import EncoderConfig, Manifest, Weights, load_bundle, write_bundle
-from hangtag.decoding import Logits
 from hangtag.engine import open_engine
-from hangtag.schema import TagSchema
-from hangtag.tagger import Tagger
-from hangtag.thresholds import Calibration, Cut, Thresholds
-from trainer.exporting.export import ExportError
-from trainer.fitting.scores import facet_scores
-from trainer.judging.calibration import fit_calibration
-from trainer.judging.cross_fit import cross_fitted
-from trainer.judging.decide import decide
-from trainer.judging.evaluate import Evaluation, judge, scores_of
-from trainer.prepared import Prepared
-from trainer.recipe import Recipe
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.decoding import Logits
+from hangtag.tags.schema import TagSchema
+from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.trainer.exporting.export import ExportError
+from hangtag.trainer.fitting.scores import facet_scores
+from hangtag.trainer.judging.calibration import fit_calibration
+from hangtag.trainer.judging.cross_fit import cross_fitted
+from hangtag.trainer.judging.decide import decide
+from hangtag.trainer.judging.evaluate import Evaluation, judge, scores_of
+from hangtag.trainer.recipe.recipe import Recipe
+from hangtag.trainer.running.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from hangtag.product_text import ProductText
+from hangtag.text.product_text import ProductText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     # It brings the engine's runtime; who probes has a tagger already.
-    from hangtag.tagger import Tagger
+    from hangtag.tagger.tagger import Tagger
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -3,7 +3,7 @@
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from hangtag.lane import Lane
+from hangtag.tagger.stage_thread import Lane
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hangtag.records import EventError, Record, decode_event
-from workers.item import Item, Refused, collapse
-from workers.sink import Reason
-from workers.tracker import Ticket
+from hangtag.workers.item import Item, Refused, collapse
+from hangtag.workers.sink import Reason
+from hangtag.workers.tracker import Ticket
 
 Polled = Sequence[tuple[Ticket, Record]]
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from hangtag.product_text import ProductText
-from hangtag.wide import Features, Wide
+from hangtag.text.product_text import ProductText
+from hangtag.text.wide import Features, Wide
 
 TokenIds = NDArray[np.int32]
 

@@ -11,21 +11,21 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import nn
 
-from hangtag.schema import FacetKind, TagSchema
-from hangtag.tokens import ProductTokenizer
-from trainer.data.examples import Example, examples_of
-from trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
-from trainer.data.schema_of import schema_of
-from trainer.data.training_set import TrainingSet
-from trainer.data.weak_labels import weakly_labelled
-from trainer.exporting.export import ExportError, encoder_config_of
-from trainer.fitting.base_model import resolve_base_model
-from trainer.fitting.model import TagModel, keep_layers, load_encoder
-from trainer.recipe import Recipe, RecipeError, reasons_of
-from trainer.run_folder import RunFolder
-from trainer.teaching.pseudo_labels import pseudo_labelled
-from trainer.teaching.soft_targets import soft_targets
-from trainer.teaching.teachers import opened_teachers
+from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.text.tokens import ProductTokenizer
+from hangtag.trainer.data.examples import Example, examples_of
+from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
+from hangtag.trainer.data.schema_of import schema_of
+from hangtag.trainer.data.training_set import TrainingSet
+from hangtag.trainer.data.weak_labels import weakly_labelled
+from hangtag.trainer.exporting.export import ExportError, encoder_config_of
+from hangtag.trainer.files.run_folder import RunFolder
+from hangtag.trainer.fitting.base_model import resolve_base_model
+from hangtag.trainer.fitting.model import TagModel, keep_layers, load_encoder
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError, reasons_of
+from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
+from hangtag.trainer.teaching.soft_targets import soft_targets
+from hangtag.trainer.teaching.teachers import opened_teachers
 
 # Thresholds and their cross-fitted check need two parts of them.
 _FEWEST_JUDGED = 2

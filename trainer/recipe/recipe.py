@@ -9,11 +9,11 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from hangtag.schema import FacetKind, Rule
-from trainer.data.columns import Columns
-from trainer.fitting.settings import Method, Objective
-from trainer.teaching.settings import Distillation, PseudoLabels
-from trainer.wide.settings import WideSettings
+from hangtag.tags.schema import FacetKind, Rule
+from hangtag.trainer.data.columns import Columns
+from hangtag.trainer.recipe.fitting import Method, Objective
+from hangtag.trainer.recipe.teaching import Distillation, PseudoLabels
+from hangtag.trainer.recipe.wide import WideSettings
 
 _GROUP = 2
 _NOT_OF_TRAINING = {

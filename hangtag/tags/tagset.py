@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hangtag.thresholds import Band
+from hangtag.tags.thresholds import Band
 
 
 class Source(StrEnum):

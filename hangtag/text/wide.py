@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.ngrams import Hashes, ngram_hashes
-from hangtag.product_text import ProductText
+from hangtag.text.ngrams import Hashes, ngram_hashes
+from hangtag.text.product_text import ProductText
 
 Floats = NDArray[np.float32]
 

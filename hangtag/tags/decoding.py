@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.schema import Facet, FacetKind, TagSchema
-from hangtag.tagset import ScoredTag, Source, TagSet
-from hangtag.thresholds import Band, Calibration, Cut, Thresholds
+from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.tags.tagset import ScoredTag, Source, TagSet
+from hangtag.tags.thresholds import Band, Calibration, Cut, Thresholds
 
 Logits = NDArray[np.float32]
 

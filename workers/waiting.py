@@ -1,7 +1,7 @@
 """Where encoded items wait for the engine."""
 
-from workers.item import Item, newest
-from workers.plan import Waiting, plan
+from hangtag.tagger.planner import Waiting, plan
+from hangtag.workers.item import Item, newest
 
 
 class Room:

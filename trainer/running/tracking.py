@@ -7,10 +7,10 @@ from typing import Any, Self
 
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
-from trainer.files.json_lines import append_line, keep_lines
-from trainer.fitting.epochs import Progress
-from trainer.recipe import Recipe, RecipeError
-from trainer.run_folder import Epoch, RunFolder
+from hangtag.trainer.files.json_lines import append_line, keep_lines
+from hangtag.trainer.files.run_folder import Epoch, RunFolder
+from hangtag.trainer.fitting.epochs import Progress
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError
 
 _EVERY = 10
 

@@ -1,0 +1,1 @@
+"""The tag schema, and scores turned into tags."""

@@ -1,0 +1,1 @@
+"""A product's text: cleaned, in two segments, as tokens and as n-grams."""

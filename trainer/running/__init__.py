@@ -1,0 +1,1 @@
+"""One training run, from the recipe to the bundle."""
