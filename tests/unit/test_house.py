@@ -27,6 +27,7 @@ HANGTAG = {
     },
 }
 TRAINER = {
+    "hangtag.trainer.errors": set(),
     "hangtag.trainer.data": {"hangtag.trainer.judging", "hangtag.trainer.recipe"},
     "hangtag.trainer.recipe": {"hangtag.trainer.data"},
     "hangtag.trainer.files": {"hangtag.trainer.recipe"},
@@ -52,7 +53,7 @@ TRAINER = {
 PROGRAMS = {"hangtag.server": {*HANGTAG}, "hangtag.workers": {*HANGTAG}}
 MAY_IMPORT = {
     **HANGTAG,
-    **{room: {*HANGTAG, *others} for room, others in TRAINER.items()},
+    **{room: {*HANGTAG, "hangtag.trainer.errors", *others} - {room} for room, others in TRAINER.items()},
     **PROGRAMS,
     "hangtag.cli": {*HANGTAG, *TRAINER, *PROGRAMS},
 }
