@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hangtag.trainer.data.label_noise import LabelNoise, Suspicion, find_label_noise
 from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
+from hangtag.trainer.judging.label_noise import LabelNoise, Suspicion, find_label_noise
 
 Wrong = set[tuple[int, str]]
 

@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
-from hangtag.trainer.data.columns import Columns
 from hangtag.trainer.data.labelled import read_labelled
 from hangtag.trainer.files.folder_lock import FolderInUseError
 from hangtag.trainer.fitting.base_model import BaseModelError
 from hangtag.trainer.pretraining import PretrainingError, PretrainingSettings, Step, pretrain
 from hangtag.trainer.pretraining.masking import Masker
+from hangtag.trainer.recipe.columns import Columns
 from hangtag.trainer.running.train import train
 from tests.integration.stopped_command import stopped_after
 from tests.integration.tiny_shop import recipe, write_base, write_data

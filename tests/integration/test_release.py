@@ -18,7 +18,7 @@ from hangtag.tags.thresholds import Cut, Thresholds
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.judging.evaluate import judge, scores_of
 from hangtag.trainer.releasing.compare import RESAMPLES, SHARED_SUPPORT, compare
-from hangtag.trainer.releasing.gate import Limits, judge_release
+from hangtag.trainer.releasing.gate import Limits, check_release
 from tests.bundles import write_tiny_bundle
 
 WORDS = ["red", "blue", "dress", "shoe", "cat", "food", "game", "space"]
@@ -68,7 +68,7 @@ def damaged(tagger: Tagger, change) -> Tagger:
 
 
 def gate(now: Tagger, new: Tagger, products, **limits):
-    return judge_release(
+    return check_release(
         now, new, products, (1.0, 1.0), Limits(**({"slowdown": 10, "mean_loss": 100, "coverage_loss": 100} | limits))
     )
 
@@ -200,7 +200,7 @@ def test_a_lost_tag_is_seen_among_hundreds():
 
 
 def test_slow_large_and_missing_are_refused(tagger, products):
-    verdict = judge_release(tagger, tagger, products, (1.0, 50.0), Limits(megabytes=40, slowdown=10))
+    verdict = check_release(tagger, tagger, products, (1.0, 50.0), Limits(megabytes=40, slowdown=10))
     assert verdict.refused == ["it has 50.0 MB, more than 40"]
 
     def slow(logits):

@@ -21,12 +21,12 @@ from hangtag.cli.app import app
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.trainer.choosing.tuning import Range, _held_out, tune
-from hangtag.trainer.data.columns import Columns
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.fit import Progress
 from hangtag.trainer.fitting.loss import taught_loss
 from hangtag.trainer.judging.evaluate import scores_of
+from hangtag.trainer.recipe.columns import Columns
 from hangtag.trainer.recipe.recipe import RecipeError
 from hangtag.trainer.recipe.teaching import Distillation, PseudoLabels
 from hangtag.trainer.running.prepared import prepare

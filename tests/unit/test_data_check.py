@@ -13,9 +13,9 @@ from hangtag.trainer.data.augment import augmented
 from hangtag.trainer.data.check import CheckSettings, check
 from hangtag.trainer.data.duplicates import Duplicates, Pair
 from hangtag.trainer.data.label_conflicts import conflicts_of
-from hangtag.trainer.data.label_noise import find_label_noise
 from hangtag.trainer.data.labelled import LabelledProduct, LabelledRow, read_rows
 from hangtag.trainer.data.word_swaps import swappable_values
+from hangtag.trainer.judging.label_noise import find_label_noise
 from hangtag.trainer.recipe.recipe import Augmentation, RecipeError
 from tests.bundles import tiny_tokenizer
 
@@ -123,7 +123,7 @@ def test_flipped_labels_of_a_multi_facet_are_found():
     noise = find_label_noise(products, folds=3)
     found = [each for each in noise.suspicions if "cat" in each.given + each.suggested]
 
-    assert noise.judged == {"theme": 3 * 400}, "each of the tags is a label"
+    assert noise.checked == {"theme": 3 * 400}, "each of the tags is a label"
     assert len({each.place for each in found} & wrong) >= 0.5 * len(wrong)
     assert sum(each.place in wrong for each in found) >= 0.7 * len(found)
 

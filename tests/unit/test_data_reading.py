@@ -8,9 +8,9 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra train)")
 from pyarrow import parquet
 
-from hangtag.trainer.data.columns import Columns, ColumnsError
 from hangtag.trainer.data.labelled import LabelledFileError, read_labelled, read_rows
 from hangtag.trainer.data.rows import MAX_ROW_BYTES, rows_of
+from hangtag.trainer.recipe.columns import Columns, ColumnsError
 
 FOREIGN = Columns.read(None, ["product_id=Nr", "title=Name", "facet.color=Farbe", "facet.theme=Thema", "none=keine"])
 TABLE = [
@@ -58,9 +58,9 @@ def test_own_columns_of_a_csv(tmp_path):
         ("{", "not JSON"),
         ("[1]", "not a JSON object"),
         ('{"product_id": "", "facets": [], "tags": []}', "product_id is empty"),
-        ('{"product_id": "x", "facets": ["Color"], "tags": []}', "no name"),
+        ('{"product_id": "x", "facets": ["Color"], "tags": []}', "not a valid name"),
         ('{"product_id": "x", "facets": ["color"], "tags": ["color:"]}', "not facet:value"),
-        ('{"product_id": "x", "facets": [], "tags": [], "title": 3}', "title is no text"),
+        ('{"product_id": "x", "facets": [], "tags": [], "title": 3}', "title is not a text"),
         ('{"product_id": "' + "x" * MAX_ROW_BYTES + '"}', "longer than"),
         ("\udcff", "not UTF-8"),
     ],

@@ -205,7 +205,7 @@ def test_seed_that_some_part_of_a_run_cannot_take_is_refused(tmp_path, seed):
     [
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
-        ('{"product_id": "1"}', "misses facets, tags"),
+        ('{"product_id": "1"}', "facets, tags is missing"),
         ('{"product_id": "1", "facets": ["color"], "tags": ["size:big"]}', "size:big"),
     ],
 )

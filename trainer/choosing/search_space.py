@@ -74,8 +74,8 @@ def read_space(path: Path) -> Space:
     except ValidationError as error:
         msg = f'{path}: {reasons_of(error)}; each setting has a table, dotted names in quotes: ["method.rank"]'
         raise RecipeError(msg) from error
-    except ValueError as error:
-        msg = f"{path}: {error}"
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path}: not valid TOML: {error}"
         raise RecipeError(msg) from error
     if not space:
         msg = f"{path} names no setting: give each a table with low and high, or choices"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from hangtag.trainer.data.columns import Columns
+from hangtag.trainer.errors import TrainerError
+from hangtag.trainer.recipe.columns import Columns
 
 MAX_ROW_BYTES = 1 << 20
 _DELIMITERS = ",;\t"
@@ -20,7 +21,7 @@ _PARQUET_ROWS = 1_000
 _LONGEST_NAME = 30
 
 
-class LabelledFileError(ValueError):
+class LabelledFileError(TrainerError):
     """A labelled file cannot be used; the message names file, line and reason."""
 
 

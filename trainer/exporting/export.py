@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from hangtag.bundle import EncoderConfig, Layer, Norm, Weights
 from hangtag.text.tokens import ProductTokenizer, Tokens
+from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.exporting.activations import Inputs, linear_inputs
 from hangtag.trainer.exporting.quantize import quantised_linears, quantised_table
 from hangtag.trainer.fitting.model import TagModel
 
 
-class ExportError(ValueError):
+class ExportError(TrainerError):
     """The model cannot be exported; the message says why."""
 
 

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hangtag.trainer.errors import TrainerError
 
-class FolderInUseError(RuntimeError):
+
+class FolderInUseError(TrainerError):
     """Another process works in the folder; the message names it and says what to do."""
 
 

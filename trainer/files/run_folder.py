@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -118,7 +119,7 @@ class RunFolder:
         except OSError as error:
             msg = f"{self.path} holds no run ({self._recipe.name}: {error.strerror})"
             raise RecipeError(msg) from error
-        except ValueError as error:
+        except (ValidationError, UnicodeDecodeError) as error:
             msg = f"{self._recipe} cannot be read: {error}"
             raise RecipeError(msg) from error
 
@@ -148,7 +149,7 @@ class RunFolder:
                     way_out = f"with its method no engine could run one; {self._history} has its scores"
                 msg = f"{self.path} holds a run without a bundle: {way_out}"
             raise RecipeError(msg) from error
-        except ValueError as error:
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             msg = f"{self._outcome} cannot be read ({error}): let `hangtag train` make the bundle again"
             raise RecipeError(msg) from error
         return outcome

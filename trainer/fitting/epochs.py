@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hangtag.trainer.data.examples import Example, batches, collate, collate_soft
 from hangtag.trainer.data.training_set import TrainingSet
+from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.fitting.loss import tag_loss, tag_weights, taught_loss
 from hangtag.trainer.fitting.predict import autocast
 from hangtag.trainer.fitting.processes import Processes
@@ -23,7 +24,7 @@ _STEPS_A_LOOK = 10
 _SEEDS = 2**64
 
 
-class DivergedError(RuntimeError):
+class DivergedError(TrainerError):
     """The loss is no number any more; the message says where and what to change."""
 
 

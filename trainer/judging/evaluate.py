@@ -14,8 +14,13 @@ from hangtag.tags.decoding import Logits
 from hangtag.tags.schema import Facet, FacetKind
 from hangtag.tags.tagset import TagSet
 from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.errors import TrainerError
 
 _BATCH = 512
+
+
+class EvaluationError(TrainerError):
+    """The products cannot be used for an evaluation; the message says which labels are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def evaluate(
     """Tag the products and compare with their labels; `on_batch` is told how many products each step did.
 
     Raises:
-        ValueError: no product is labelled for a facet of the bundle.
+        EvaluationError: no product is labelled for a facet of the bundle.
     """
     logits = scores_of(tagger, products, on_batch)
     return judge(tagger, products, logits)
@@ -84,7 +89,7 @@ def scores_of(
     return result
 
 
-def told(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
+def predicted_tags(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
     """Which tags are told of each product, both of shape (products, tags), as if every facet applied.
 
     Of single facets the top tag, of multi facets those in REVIEW or AUTO. A blocked tag is never told.
@@ -106,7 +111,7 @@ def told(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
 def judge(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -> Evaluation:
     """Compare what the logits, shape (products, tags), say with the labels."""
     schema = tagger.bundle.schema
-    tells = told(tagger, logits)
+    tells = predicted_tags(tagger, logits)
     served = tagger.decode(logits)
     facets = {}
     for facet in schema.facets:
@@ -119,7 +124,7 @@ def judge(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -
         facets[facet.name] = facet_score(facet, truth, found, [served[row] for row in rows])
     if not facets:
         msg = f"no product is labelled for a facet of the bundle: {[facet.name for facet in schema.facets]}"
-        raise ValueError(msg)
+        raise EvaluationError(msg)
     return Evaluation(facets)
 
 

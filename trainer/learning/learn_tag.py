@@ -15,6 +15,7 @@ from hangtag.engine import open_engine
 from hangtag.tags.schema import TAG_PATTERN, Facet, FacetKind, TagSchema
 from hangtag.tags.thresholds import Calibration, Cut, Thresholds
 from hangtag.text.product_text import ProductText
+from hangtag.trainer.errors import TrainerError
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +26,7 @@ _REVIEW_ONLY = Cut(auto=1.01, review=0.5)
 _PENALTY = 0.02
 
 
-class LearnTagError(ValueError):
+class LearnTagError(TrainerError):
     """The tag cannot be learnt; the message says what is missing."""
 
 

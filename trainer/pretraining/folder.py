@@ -90,6 +90,6 @@ def _step_of(checkpoint: Path) -> int:
 def _is_json(file: Path) -> bool:
     try:
         json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
         return False
     return True

@@ -2,8 +2,10 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hangtag.trainer.errors import TrainerError
 
-class PretrainingError(ValueError):
+
+class PretrainingError(TrainerError):
     """It cannot be done; the message says why."""
 
 

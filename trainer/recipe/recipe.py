@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from hangtag.tags.schema import FacetKind, Rule
-from hangtag.trainer.data.columns import Columns
+from hangtag.trainer.errors import TrainerError
+from hangtag.trainer.recipe.columns import Columns
 from hangtag.trainer.recipe.fitting import Method, Objective
 from hangtag.trainer.recipe.teaching import Distillation, PseudoLabels
 from hangtag.trainer.recipe.wide import WideSettings
@@ -29,8 +30,8 @@ _NOT_OF_TRAINING = {
 }
 
 
-class RecipeError(ValueError):
-    """The recipe cannot be used; the message says which setting and what would be right."""
+class RecipeError(TrainerError):
+    """A recipe, or a run or study of one, cannot be used; the message says what is wrong and what is expected."""
 
 
 def reasons_of(error: ValidationError) -> str:
@@ -233,15 +234,14 @@ class Recipe(_Settings):
             RecipeError: the file is missing, is neither, or a setting is unknown or wrong.
         """
         try:
-            if path.suffix == ".json":
-                return cls.model_validate_json(path.read_text(encoding="utf-8"))
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8")
+            return cls.model_validate_json(text) if path.suffix == ".json" else cls.model_validate(tomllib.loads(text))
         except OSError as error:
             msg = f"{path}: {error.strerror}"
             raise RecipeError(msg) from error
         except ValidationError as error:
             msg = f"{path}: {reasons_of(error)}"
             raise RecipeError(msg) from error
-        except ValueError as error:
-            msg = f"{path}: {error}"
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            msg = f"{path}: not valid TOML: {error}"
             raise RecipeError(msg) from error

@@ -12,7 +12,7 @@ from hangtag.tagger.tagger import Tagger
 from hangtag.tags.schema import FacetKind
 from hangtag.tags.tagset import TagSet
 from hangtag.trainer.data.labelled import LabelledProduct
-from hangtag.trainer.judging.evaluate import scores_of, told
+from hangtag.trainer.judging.evaluate import EvaluationError, predicted_tags, scores_of
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -107,14 +107,14 @@ def compare(current: Tagger, candidate: Tagger, products: Sequence[LabelledProdu
     Source: Efron and Tibshirani 1993, chapter 16.
 
     Raises:
-        ValueError: there is no product, or none is labelled for a facet that both have.
+        EvaluationError: there is no product, or none is labelled for a facet that both have.
     """
     if not products:
         msg = "there is no product to compare them on"
-        raise ValueError(msg)
+        raise EvaluationError(msg)
     logits = scores_of(candidate, products)
     current_logits = scores_of(current, products)
-    tells = [told(current, current_logits), told(candidate, logits)]
+    tells = [predicted_tags(current, current_logits), predicted_tags(candidate, logits)]
     draws = np.random.default_rng(seed).multinomial(
         len(products), np.full(len(products), 1 / len(products)), size=RESAMPLES
     )
@@ -137,7 +137,7 @@ def compare(current: Tagger, candidate: Tagger, products: Sequence[LabelledProdu
             shared.append([[each[2][:, carried] for each in pair] for pair in (figures.once, figures.drawn)])
     if not facets:
         msg = "no product is labelled for a facet that both bundles have: name files with such labels"
-        raise ValueError(msg)
+        raise EvaluationError(msg)
     decoded = [current.decode(current_logits), candidate.decode(logits)]
     common = [facet.name for facet in candidate.bundle.schema.facets if facet.name in current.bundle.schema.slices]
     now, new = (_coverage(each, common) for each in decoded)

@@ -56,7 +56,7 @@ class Verdict:
         return asdict(self.compared) | others
 
 
-def judge_release(
+def check_release(
     current: Tagger,
     candidate: Tagger,
     products: Sequence[LabelledProduct],
@@ -69,7 +69,7 @@ def judge_release(
     `megabytes` are what the folders of current and candidate hold.
 
     Raises:
-        ValueError: the products tell nothing of what both bundles know.
+        EvaluationError: no product is labelled for a facet that both bundles have.
     """
     on_stage("Tagging the products with both")
     compared = compare(current, candidate, products)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -61,26 +61,34 @@ class Baseline(BaseModel):
     facets: dict[str, BaselineScore]
 
 
+class _Cache(BaseModel):
+    """Finished baselines, by the names of their functions; `key` identifies data and settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    baselines: dict[str, Baseline]
+
+
 def baselines_of(gathered: Gathered, cache: Path, on_stage: Callable[[str], None] = lambda _: None) -> list[Baseline]:
     """Every baseline; those that `cache` (a JSON file) holds for the same data and settings are not made anew."""
     key = _key(gathered)
-    kept = _kept(cache, key)
+    kept = _cached(cache, key)
     for make in (_majority, _linear, _probe):
         if make.__name__ not in kept:
             on_stage(f"Baseline: {(make.__doc__ or '').split(':')[0].lower()}")
             kept[make.__name__] = make(gathered)
-            content = {"key": key, "baselines": {name: each.model_dump() for name, each in kept.items()}}
-            write_text(cache, json.dumps(content, indent=1) + "\n")
+            write_text(cache, _Cache(key=key, baselines=kept).model_dump_json(indent=1) + "\n")
     return list(kept.values())
 
 
-def _kept(cache: Path, key: str) -> dict[str, Baseline]:
+def _cached(file: Path, key: str) -> dict[str, Baseline]:
+    """The baselines in the cache file; none if it is missing, damaged or of other data or settings."""
     try:
-        content = json.loads(cache.read_text(encoding="utf-8"))
-        same = content["key"] == key
-        return {name: Baseline.model_validate(each) for name, each in content["baselines"].items() if same}
-    except (OSError, ValueError, KeyError, TypeError):  # none yet, or not ours: they are made anew
+        cache = _Cache.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
         return {}
+    return cache.baselines if cache.key == key else {}
 
 
 def _key(gathered: Gathered) -> str:

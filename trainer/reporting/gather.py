@@ -18,6 +18,7 @@ from hangtag.tags.tagset import TagSet
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
 from hangtag.trainer.data.weak_labels import weakly_labelled
+from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.files.made_bundle import made_bundle
 from hangtag.trainer.files.run_folder import Epoch, RunFolder
 from hangtag.trainer.judging.evaluate import Evaluation, judge, scores_of
@@ -28,7 +29,7 @@ from hangtag.trainer.running.prepared import fingerprint_of
 _WARM_UP = 64
 
 
-class ReportError(ValueError):
+class ReportError(TrainerError):
     """There is no report to be made; the message says what is missing and what to do."""
 
 

@@ -31,7 +31,7 @@ def page_of(
 ) -> str:
     """The HTML. Texts of products and tags are escaped; pictures, style and script stand in it."""
     environment = Environment(
-        loader=PackageLoader("trainer", "reporting"),
+        loader=PackageLoader("hangtag.trainer", "reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

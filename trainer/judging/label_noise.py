@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix
 
 from hangtag.trainer.data.label_balance import balance_of
 from hangtag.trainer.data.labelled import LabelledProduct
-from hangtag.trainer.data.out_of_fold import Classes, features_of, out_of_fold
+from hangtag.trainer.judging.out_of_fold import Classes, features_of, out_of_fold
 
-# A facet of which more of the products have several tags is judged tag by tag.
+# A facet of which more of the products have several tags is checked tag by tag.
 _SEVERAL = 0.01
 _SEED = 7
 
@@ -35,13 +35,13 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class LabelNoise:
-    """What is doubted, the most doubtful first; `judged` labels per facet, one per tag where each is a question.
+    """What is doubted, the most doubtful first; `checked` labels per facet, one per tag where each is a question.
 
-    `left_out` tags were not judged: too few products have them, or there is nothing to mistake them for.
+    `left_out` tags were not checked: too few products have them, or there is nothing to mistake them for.
     """
 
     suspicions: Sequence[Suspicion]
-    judged: dict[str, int] = field(default_factory=dict)
+    checked: dict[str, int] = field(default_factory=dict)
     left_out: Sequence[str] = ()
 
 
@@ -79,10 +79,10 @@ def find_label_noise(
         scores = out_of_fold(features[question.places], question.classes, folds, _SEED, on_fold)
         suspicions += _doubted(question, scores)
     suspicions.sort(key=lambda each: (each.score, each.place, each.facet, each.suggested))
-    judged: Counter[str] = Counter()
+    checked: Counter[str] = Counter()
     for question in questions:
-        judged[question.facet] += len(question.places)
-    return LabelNoise(suspicions, dict(judged), left_out)
+        checked[question.facet] += len(question.places)
+    return LabelNoise(suspicions, dict(checked), left_out)
 
 
 def _doubted(question: _Question, scores: NDArray[np.float64]) -> Iterator[Suspicion]:
