@@ -21,8 +21,8 @@ def tags(
 
     Example: hangtag tags demo-0001 demo-0042
     """
+    from hangtag.cli.console import make_console  # noqa: PLC0415
     from hangtag.cli.rpc import TagClient  # noqa: PLC0415
-    from hangtag.cli.screen import make_console  # noqa: PLC0415
     from hangtag.cli.show import as_dict, lookups_table, print_json  # noqa: PLC0415
     from hangtag.v1 import tags_pb2  # noqa: PLC0415
 
@@ -48,8 +48,8 @@ def suggest(
 
     Example: hangtag suggest "warm waterproof boots for my daughter"
     """
+    from hangtag.cli.console import make_console  # noqa: PLC0415
     from hangtag.cli.rpc import TagClient  # noqa: PLC0415
-    from hangtag.cli.screen import make_console  # noqa: PLC0415
     from hangtag.cli.show import as_dict, print_json, suggestion_table  # noqa: PLC0415
 
     with TagClient(_address(server), timeout) as client:

@@ -1,4 +1,4 @@
-"""The whole main job with the real parts: broker, cache, worker and server as processes, the starter bundle."""
+"""The main job with real parts: broker, store, worker and server as processes, and the starter bundle."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from hangtag.v1 import tags_pb2, tags_pb2_grpc
 ROOT = Path(__file__).resolve().parents[2]
 FEED = ROOT / "hangtag/cli/feed/products.jsonl"
 DEADLINE_S = 90
-# Runs a command of `hangtag` as on a machine of the plain install: what is only for training cannot be found.
+# Runs a command of `hangtag` as in a plain install, where the packages for training cannot be imported.
 PLAIN_INSTALL = """
 import importlib.machinery as machinery
 
@@ -69,14 +69,14 @@ def publish(environment: dict[str, str], file: Path, version: int) -> None:
     subprocess.run(command, env=environment, cwd=file.parent, check=True, timeout=60, capture_output=True)
 
 
-def wait_until(holds: Callable[[], bool], *children: Child) -> None:
-    give_up = time.monotonic() + DEADLINE_S
+def wait_until(is_true: Callable[[], bool], *children: Child) -> None:
+    deadline = time.monotonic() + DEADLINE_S
     while True:
         for child in children:
-            assert child.is_running, child.obituary()
-        if holds():
+            assert child.is_running, child.exit_report()
+        if is_true():
             return
-        assert time.monotonic() < give_up, "\n".join(child.tail() for child in children)
+        assert time.monotonic() < deadline, "\n".join(child.tail() for child in children)
         time.sleep(0.1)
 
 
@@ -89,7 +89,7 @@ def lookups(environment: dict[str, str], ids: list[str]) -> dict[str, tags_pb2.P
 
 
 def dead_letters(topics: KafkaSettings) -> dict[str, dict[str, str]]:
-    """Headers of every dead letter by product id, read to the end of the topic."""
+    """The headers of every dead letter in the topic, by product id."""
     consumer = KafkaConsumer(bootstrap_servers=topics.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
     try:
         from kafka import TopicPartition
@@ -97,10 +97,10 @@ def dead_letters(topics: KafkaSettings) -> dict[str, dict[str, str]]:
         partitions = [TopicPartition(topics.dead_letter_topic, each) for each in range(6)]
         consumer.assign(partitions)
         found: dict[str, dict[str, str]] = {}
-        quiet = 0
-        while quiet < 3:
+        empty_polls = 0
+        while empty_polls < 3:
             polled = consumer.poll(timeout_ms=500)
-            quiet = 0 if polled else quiet + 1
+            empty_polls = 0 if polled else empty_polls + 1
             for records in polled.values():
                 for record in records:
                     found[record.key.decode()] = {name: value.decode() for name, value in record.headers}
@@ -124,7 +124,7 @@ def facets(lookup: tags_pb2.ProductLookup) -> dict[str, list[str]]:
     return found
 
 
-def test_every_product_ends_as_tags_or_as_a_dead_letter(environment, topics, tmp_path):
+def test_every_product_is_tagged_or_a_dead_letter(environment, topics, tmp_path):
     ids = [product["product_id"] for product in products()]
     with (
         program("work", environment, tmp_path / "worker") as worker,
@@ -168,12 +168,12 @@ def test_every_product_ends_as_tags_or_as_a_dead_letter(environment, topics, tmp
     cat_food = by_title["Wet cat food pouches in jelly 12 x 85g mixed meat"]
     assert cat_food["segment"] == ["pet care/food"]
     assert {"color", "audience", "genre", "mode"}.isdisjoint(cat_food)
-    said = {(tag.facet, tag.value) for tag in suggested.tags}
-    assert {("segment", "clothing"), ("color", "red"), ("audience", "women")} <= said
+    suggestions = {(tag.facet, tag.value) for tag in suggested.tags}
+    assert {("segment", "clothing"), ("color", "red"), ("audience", "women")} <= suggestions
 
 
-def test_killed_worker_loses_nothing_and_nothing_gets_older(environment, topics, tmp_path):
-    """Version 1 and 2 of everything; the worker is killed with -9 on the way and another goes on."""
+def test_killed_worker_loses_nothing_and_no_older_version_wins(environment, topics, tmp_path):
+    """Publish versions 1 and 2 of every product, kill the worker with SIGKILL in between and start another one."""
     feed = tmp_path / "feed.jsonl"
     lines = [
         json.dumps({**product, "product_id": f"{product['product_id']}-{copy}"})
@@ -202,8 +202,8 @@ def test_killed_worker_loses_nothing_and_nothing_gets_older(environment, topics,
     assert dead_letters(topics) == {}
 
 
-def test_demo_counts_add_up(tmp_path):
-    """The newcomer's command, from start to end."""
+def test_counts_of_the_demo_add_up(tmp_path):
+    """The command that new users run first."""
     done = subprocess.run(
         [sys.executable, "-m", "hangtag.cli", "demo", "--once"],
         cwd=tmp_path,

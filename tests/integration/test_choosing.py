@@ -285,7 +285,7 @@ def test_stopped_tune_says_how_to_go_on(number, base, data, shop, tmp_path):
     code, told = stopped_after("epoch 1:", number, "tune", *options)
 
     assert code == 130
-    assert told[-1] == f"stopped; the same command goes on with the study in {tmp_path / 'study'}"
+    assert told[-1] == f"stopped; run the same command again to continue the study in {tmp_path / 'study'}"
     assert not any("Traceback" in line for line in told)
 
 

@@ -179,12 +179,12 @@ def test_command_learns_from_files(tmp_path):
     assert done.exit_code == 0, done.output
     assert f"{tmp_path / '[/out]'} version" in done.output
     assert "scent:candle" in load_bundle(tmp_path / "[/out]").schema.tags
-    assert "is told once" not in done.output
+    assert "only together" not in done.output
 
     assert call("scent:candle", *files).exit_code == 2
 
     above = call("segment:candles", "--examples", examples, *files)
-    assert "it is told once a family stands under it: learn one with --parent segment:candles" in above.output
+    assert "only together with a child of facet family; add one with --parent segment:candles" in above.output
 
 
 def test_command_reads_foreign_columns_of_both_files(tmp_path):

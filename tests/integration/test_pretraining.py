@@ -255,5 +255,5 @@ def test_stopped_command_says_how_to_go_on(number, base, shop, tmp_path):
     code, told = stopped_after("Reading the others", number, "pretrain", str(shop), *options)
 
     assert code == 130
-    assert told[-1] == f"stopped; the same command goes on from the last checkpoint in {out}"
+    assert told[-1] == f"stopped; run the same command again to resume from the last checkpoint in {out}"
     assert not any("Traceback" in line for line in told)

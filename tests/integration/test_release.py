@@ -268,7 +268,7 @@ def test_command_releases_keeps_the_previous_and_refuses(tagger, products, tmp_p
     assert load_bundle(place).version == load_bundle(new).version
     assert load_bundle(tmp_path / "place.previous").version == load_bundle(now).version
     assert json.loads((tmp_path / "v.json").read_text())["refused"] == []
-    assert f"what was there before: {place}.previous" in passed.output
+    assert f"the previous bundle is in {place}.previous" in passed.output
 
     again = release(new, *limits)
     assert "has this version already" in again.output
@@ -280,7 +280,7 @@ def test_command_releases_keeps_the_previous_and_refuses(tagger, products, tmp_p
     assert "holds files but no manifest" in str(foreign.exception)
     first = release(new, *limits, "--to", str(tmp_path / "empty"))
     assert "is now in" in first.output
-    assert "before" not in first.output
+    assert "previous" not in first.output
 
 
 def test_a_copy_that_fails_leaves_what_is_there(tmp_path):

@@ -377,7 +377,7 @@ def test_new_tags_are_learnt_and_the_gate_sees_what_was_forgotten(base, data, tm
     forgetful, careful = released(0.001, "forgetful"), released(0.5, "careful")
 
     assert forgetful.exit_code == 1
-    assert "tags that both know: mean F1 -" in " ".join(forgetful.output.split())
+    assert "tags in both bundles: mean F1 -" in " ".join(forgetful.output.split())
     assert careful.exit_code == 0, careful.output
     told = json.loads((tmp_path / "careful.json").read_text())
     assert told["new"] == ["color:green"]

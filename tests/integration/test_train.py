@@ -234,7 +234,7 @@ def test_wrong_use_of_train_is_told(base, data, tmp_path):
     compared = CliRunner().invoke(app, ["compare", str(tmp_path / "run"), "--texts", str(data / "validation.jsonl")])
 
     assert both.exit_code == 2
-    assert "no bundle was asked for" in done.output
+    assert "no bundle was written" in done.output
     assert "train it without --no-bundle" in str(compared.exception)
 
 

@@ -1,4 +1,4 @@
-"""The demo's counts, and what it chooses to show."""
+"""The counts of the demo, and the products that it shows."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def _lookup(product_id: str, version: int | None = None, *tags: str) -> tags_pb2
     return tags_pb2.ProductLookup(product_id=product_id, freshness=tags_pb2.FRESH, tags=stored)
 
 
-def test_counts_add_up_and_the_oldest_ages() -> None:
+def test_counts_add_up_and_the_age_of_the_oldest_grows() -> None:
     time = _Time()
     tally = Tally(time)
     assert tally.counts() == Counts(0, 0, 0, 0, 0.0)
@@ -60,14 +60,14 @@ def test_a_product_published_twice_counts_once() -> None:
     assert tally.counts() == Counts(1, 0, 1, 0, 0.0)
 
 
-def test_the_audit_counts_anew() -> None:
+def test_the_audit_counts_from_fresh_lookups() -> None:
     tally = Tally()
     for product_id in "abcd":
         tally.published(product_id, 1)
     tally.see_lookups([_lookup("a", 1), _lookup("b", 1)])
     tally.see_dead_letters(["c", "d"])
     assert tally.counts().waiting == 0
-    # b has vanished, and d is tagged after all
+    # b has disappeared, and d is tagged now
     counts = tally.audit([_lookup("a", 1), _lookup("b"), _lookup("c"), _lookup("d", 1)])
     assert (counts.published, counts.tagged, counts.dead, counts.waiting) == (4, 2, 1, 1)
     assert tally.waiting(5) == ["b"]
@@ -87,7 +87,7 @@ def test_products_of_different_kinds_are_shown() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_waiting_is_cut(count: int) -> None:
+def test_waiting_returns_at_most_the_limit(count: int) -> None:
     tally = Tally()
     for number in range(5):
         tally.published(str(number), 1)
