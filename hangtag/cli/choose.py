@@ -116,7 +116,7 @@ def compare(
 ) -> None:
     """Compare finished runs: quality, size, speed on this machine, and the cost of tagging a million products.
 
-    The bundles are timed in turns, so that a busy machine slows all of them down.
+    The bundles are timed in turns, so that other load on the machine affects all of them alike.
 
     Example: hangtag compare runs/a runs/b --texts shop-validation.jsonl
     """

@@ -32,10 +32,10 @@ def pretrain(
 ) -> None:
     """Continue pre-training a base model on a shop's texts: masked language modelling, no labels needed.
 
-    Ctrl-C stops it; the same command resumes from the last checkpoint. Use the result as the base model of `hangtag
-    train`.
+    Ctrl-C stops it; the same command resumes from the last checkpoint. To use the result, run hangtag train with
+    --base-model and the folder of --out.
 
-    Example: hangtag pretrain shop.jsonl --out models/shop, then hangtag train ... --base-model models/shop
+    Example: hangtag pretrain shop.jsonl --out models/shop
     """
     with trainer_command(f"run the same command again to resume from the last checkpoint in {out}", out):
         from safetensors import SafetensorError  # noqa: PLC0415
