@@ -17,6 +17,7 @@ BATCH_TOKENS = Histogram(
 STAGE_SECONDS = Histogram("hangtag_stage_seconds", "Time of one batch in a stage", ["stage"], buckets=_STAGE_BUCKETS)
 PAUSED = Gauge("hangtag_polling_paused", "1 while polling is paused, by reason", ["reason"])
 RETRIES = Counter("hangtag_retries", "Calls tried again, by the system called", ["system"])
+TAIL_REPAIRS = Counter("hangtag_tail_repairs", "Records produced again because the topic's last was behind the store")
 
 # Server
 CALLS = Counter("hangtag_calls", "gRPC calls, by method and status code", ["method", "code"])

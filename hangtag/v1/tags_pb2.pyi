@@ -111,6 +111,30 @@ REJECT: Band.ValueType  # 3
 """Not served. Never sent, and part of the contract for those who keep records of decisions."""
 Global___Band: _TypeAlias = Band  # noqa: Y015
 
+class _Verdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
+    """Never sent."""
+    VERDICT_ACCEPTED: _Verdict.ValueType  # 1
+    """The tag fits; it is served whatever the model predicts."""
+    VERDICT_REJECTED: _Verdict.ValueType  # 2
+    """The tag does not fit; it is not served whatever the model predicts."""
+
+class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+    """What a person said about a tag."""
+
+VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
+"""Never sent."""
+VERDICT_ACCEPTED: Verdict.ValueType  # 1
+"""The tag fits; it is served whatever the model predicts."""
+VERDICT_REJECTED: Verdict.ValueType  # 2
+"""The tag does not fit; it is not served whatever the model predicts."""
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
+
 @_typing.final
 class Tag(_message.Message):
     """One tag of one product."""
@@ -150,6 +174,36 @@ class Tag(_message.Message):
 Global___Tag: _TypeAlias = Tag  # noqa: Y015
 
 @_typing.final
+class Decision(_message.Message):
+    """What a person decided about one tag of a product, without their name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACET_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    facet: _builtins.str
+    """The group of tags, for example `color`."""
+    value: _builtins.str
+    """The value within the facet, for example `navy`."""
+    verdict: Global___Verdict.ValueType
+    """Whether the tag fits."""
+    def __init__(
+        self,
+        *,
+        facet: _builtins.str = ...,
+        value: _builtins.str = ...,
+        verdict: Global___Verdict.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facet", b"facet", "value", b"value", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
 class ProductTags(_message.Message):
     """All that is known of one product's tags. Value of `products.tagged` and of the cache."""
 
@@ -161,6 +215,7 @@ class ProductTags(_message.Message):
     REVIEW_FIELD_NUMBER: _builtins.int
     BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
     TAGGED_AT_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
     """The shop's id of the product."""
     version: _builtins.int
@@ -179,6 +234,10 @@ class ProductTags(_message.Message):
     def tagged_at(self) -> _timestamp_pb2.Timestamp:
         """When the tags were made."""
 
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Decision]:
+        """What people decided about single tags of this product. It is applied in `tags` and `review` already."""
+
     def __init__(
         self,
         *,
@@ -188,10 +247,11 @@ class ProductTags(_message.Message):
         review: _abc.Iterable[Global___Tag] | None = ...,
         bundle_version: _builtins.str = ...,
         tagged_at: _timestamp_pb2.Timestamp | None = ...,
+        decisions: _abc.Iterable[Global___Decision] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tagged_at", b"tagged_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "decisions", b"decisions", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

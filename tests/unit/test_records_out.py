@@ -1,9 +1,11 @@
 """What the workers write: tags and dead letters."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.records import Partition, Record, dead_letter_headers, encode_tags
+from hangtag.records import Partition, Record, TaggedProduct, dead_letter_headers, decode_tags, encode_tags
+from hangtag.tags.decisions import Decision
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.v1 import tags_pb2
@@ -22,7 +24,8 @@ def headers_of(record=RECORD, message="why"):
 
 
 def test_tags_are_the_message_of_the_contract():
-    payload = encode_tags("p", 2**62, TAGS, "abc", 1_500)
+    product = TaggedProduct("p", 2**62, TAGS, "abc", 1_500, (Decision("color:red", is_accepted=False),))
+    payload = encode_tags(product)
 
     found = tags_pb2.ProductTags.FromString(payload)
     assert (found.product_id, found.version, found.bundle_version) == ("p", 2**62, "abc")
@@ -30,7 +33,16 @@ def test_tags_are_the_message_of_the_contract():
     assert (found.tags[0].facet, found.tags[0].value) == ("class", "cat:food")
     assert (found.tags[0].source, found.tags[0].band) == (tags_pb2.MODEL, tags_pb2.AUTO)
     assert (found.review[0].source, found.review[0].band) == (tags_pb2.RULE, tags_pb2.REVIEW)
-    assert payload == encode_tags("p", 2**62, TAGS, "abc", 1_500)
+    assert (found.decisions[0].facet, found.decisions[0].value) == ("color", "red")
+    assert found.decisions[0].verdict == tags_pb2.VERDICT_REJECTED
+    assert payload == encode_tags(product)
+    assert decode_tags(payload) == product
+
+
+@pytest.mark.parametrize("payload", [b"\xff", tags_pb2.ProductTags(tags=[tags_pb2.Tag(source=99)]).SerializeToString()])
+def test_bytes_that_are_not_tags_are_refused(payload):
+    with pytest.raises(ValueError, match="ProductTags|99"):
+        decode_tags(payload)
 
 
 def test_a_dead_letter_keeps_its_headers_and_says_where_it_is_from():
