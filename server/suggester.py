@@ -15,6 +15,7 @@ from hangtag.tagger.stage_thread import Lane
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 
@@ -31,10 +32,11 @@ _log = get_log(__name__)
 class _Job:
     """A text that waits; `tokens` once it is encoded, `tags` for whoever asked."""
 
-    __slots__ = ("tags", "text", "tokens")
+    __slots__ = ("kind", "tags", "text", "tokens")
 
-    def __init__(self, text: ProductText, tags: asyncio.Future[TagSet]) -> None:
+    def __init__(self, text: ProductText, kind: TextKind, tags: asyncio.Future[TagSet]) -> None:
         self.text = text
+        self.kind = kind
         self.tags = tags
         self.tokens: Tokens | None = None
 
@@ -64,7 +66,7 @@ class Suggester:
         """Version of the bundle that tags."""
         return self._tagger.bundle.version
 
-    async def suggest(self, text: ProductText) -> TagSet:
+    async def suggest(self, text: ProductText, kind: TextKind) -> TagSet:
         """The tags of a cleaned text that is not empty. A caller that is cancelled is skipped.
 
         Raises:
@@ -76,7 +78,7 @@ class Suggester:
         if self._asked >= self._max_waiting:
             message = f"{self._asked} texts wait for tags already; try again with back-off"
             raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
-        job = _Job(text, asyncio.get_running_loop().create_future())
+        job = _Job(text, kind, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._has_work.set()
         self._asked += 1

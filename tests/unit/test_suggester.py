@@ -16,8 +16,11 @@ from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.telemetry import Heartbeats
 from hangtag.telemetry.clock import SystemClock
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
+
+QUERY = TextKind.QUERY
 
 
 class FakeTagger:
@@ -88,7 +91,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 def test_each_caller_gets_the_tags_of_its_text() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
-        found = await asyncio.gather(*(suggester.suggest(text(n)) for n in range(1, 30)))
+        found = await asyncio.gather(*(suggester.suggest(text(n), QUERY) for n in range(1, 30)))
 
         assert [tag_of(tags) for tags in found] == [f"words:{n}" for n in range(1, 30)]
         assert tagger.batches == [list(range(1, 30))]
@@ -99,9 +102,9 @@ def test_each_caller_gets_the_tags_of_its_text() -> None:
 def test_what_waits_goes_together_within_the_budget_one_batch_at_a_time() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        first = asyncio.create_task(suggester.suggest(text(1)))
+        first = asyncio.create_task(suggester.suggest(text(1), QUERY))
         await until(lambda: tagger.batches)
-        others = [asyncio.create_task(suggester.suggest(text(4))) for _ in range(6)]
+        others = [asyncio.create_task(suggester.suggest(text(4), QUERY)) for _ in range(6)]
         await asyncio.sleep(0.02)
         assert tagger.batches == [[1]]
         tagger.gate.set()
@@ -116,9 +119,9 @@ def test_what_waits_goes_together_within_the_budget_one_batch_at_a_time() -> Non
 def test_what_did_not_fit_goes_before_what_came_later() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        early = [asyncio.create_task(suggester.suggest(text(n))) for n in (8, 7, 6)]
+        early = [asyncio.create_task(suggester.suggest(text(n), QUERY)) for n in (8, 7, 6)]
         await until(lambda: tagger.batches)
-        late = asyncio.create_task(suggester.suggest(text(9)))
+        late = asyncio.create_task(suggester.suggest(text(9), QUERY))
         await asyncio.sleep(0)
         tagger.gate.set()
         await asyncio.gather(*early, late)
@@ -130,7 +133,7 @@ def test_what_did_not_fit_goes_before_what_came_later() -> None:
 
 def test_a_text_longer_than_the_budget_goes_alone() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
-        await asyncio.gather(*(suggester.suggest(text(n)) for n in (50, 2, 3)))
+        await asyncio.gather(*(suggester.suggest(text(n), QUERY) for n in (50, 2, 3)))
 
         assert tagger.batches == [[50], [2, 3]]
 
@@ -142,14 +145,14 @@ def test_a_bad_text_fails_alone(poison: str) -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         texts = [text(n) for n in range(1, 9)]
         texts[5] = ProductText(f"this is {poison}")
-        found = await asyncio.gather(*(suggester.suggest(each) for each in texts), return_exceptions=True)
+        found = await asyncio.gather(*(suggester.suggest(each, QUERY) for each in texts), return_exceptions=True)
 
         (error,) = [each for each in found if isinstance(each, Exception)]
         assert found.index(error) == 5
         assert isinstance(error, CallError)
         assert error.code is grpc.StatusCode.INTERNAL
         assert poison not in error.message
-        assert tag_of(await suggester.suggest(text(3))) == "words:3"
+        assert tag_of(await suggester.suggest(text(3), QUERY)) == "words:3"
 
     run(test)
 
@@ -157,9 +160,9 @@ def test_a_bad_text_fails_alone(poison: str) -> None:
 def test_cancelled_callers_are_skipped() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        first = asyncio.create_task(suggester.suggest(text(1)))
+        first = asyncio.create_task(suggester.suggest(text(1), QUERY))
         await until(lambda: tagger.batches)
-        waiting = [asyncio.create_task(suggester.suggest(text(n))) for n in (2, 3, 4)]
+        waiting = [asyncio.create_task(suggester.suggest(text(n), QUERY)) for n in (2, 3, 4)]
         await asyncio.sleep(0)
         waiting[1].cancel()
         first.cancel()
@@ -175,15 +178,15 @@ def test_cancelled_callers_are_skipped() -> None:
 def test_too_many_waiting_is_refused_and_room_comes_back() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        waiting = [asyncio.create_task(suggester.suggest(text(1))) for _ in range(3)]
+        waiting = [asyncio.create_task(suggester.suggest(text(1), QUERY)) for _ in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(CallError) as caught:
-            await suggester.suggest(text(1))
+            await suggester.suggest(text(1), QUERY)
         assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         tagger.gate.set()
         await asyncio.gather(*waiting)
 
-        assert tag_of(await suggester.suggest(text(1))) == "words:1"
+        assert tag_of(await suggester.suggest(text(1), QUERY)) == "words:1"
 
     run(test, max_waiting=3)
 
@@ -191,10 +194,10 @@ def test_too_many_waiting_is_refused_and_room_comes_back() -> None:
 def test_cancelled_callers_leave_the_queue_while_the_engine_is_busy() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        first = asyncio.create_task(suggester.suggest(text(1)))
+        first = asyncio.create_task(suggester.suggest(text(1), QUERY))
         await until(lambda: tagger.batches)
         for _ in range(5):
-            waiting = [asyncio.create_task(suggester.suggest(text(2))) for _ in range(2)]
+            waiting = [asyncio.create_task(suggester.suggest(text(2), QUERY)) for _ in range(2)]
             await asyncio.sleep(0)
             for each in waiting:
                 each.cancel()
@@ -223,10 +226,10 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
         suggester = Suggester(tagger, 512, SystemClock(), Heartbeats(SystemClock(), {BEAT: 1.0}))
         async with asyncio.timeout(10):
             running = asyncio.create_task(suggester.run())
-            found = await asyncio.gather(*(suggester.suggest(text(1)) for _ in range(9)), return_exceptions=True)
+            found = await asyncio.gather(*(suggester.suggest(text(1), QUERY) for _ in range(9)), return_exceptions=True)
             with pytest.raises(EngineDownError, match="fails for any text.*device lost"):
                 await running
-            found += await asyncio.gather(suggester.suggest(text(1)), return_exceptions=True)
+            found += await asyncio.gather(suggester.suggest(text(1), QUERY), return_exceptions=True)
         suggester.close()
 
         assert [each.code for each in found] == [grpc.StatusCode.UNAVAILABLE] * 10
