@@ -5,6 +5,7 @@ one `GetProductTagsResponse`: protobuf merges messages whose bytes follow each o
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -36,8 +37,12 @@ def id_field(product_id: bytes) -> bytes:
     return _PRODUCT_ID + varint(len(product_id)) + product_id
 
 
+@lru_cache(maxsize=64)
 def lookup_fields(freshness: Freshness, as_of_ms: int) -> bytes:
-    """The fields `freshness` and `as_of`; `as_of_ms` is in milliseconds since 1970, UTC."""
+    """The fields `freshness` and `as_of`; `as_of_ms` is in milliseconds since 1970, UTC.
+
+    Cached, because all look-ups of one read of the store have the same time.
+    """
     as_of = Timestamp(seconds=as_of_ms // 1_000, nanos=as_of_ms % 1_000 * 1_000_000)
     return tags_pb2.GetProductTagsResponse(freshness=freshness, as_of=as_of).SerializeToString()
 
