@@ -15,7 +15,7 @@ from hangtag.server.errors import ServerError
 from hangtag.server.handlers import Handlers
 from hangtag.server.listener import SERVICE, open_listener
 from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWatch
-from hangtag.server.suggester import BEAT, Suggester
+from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
@@ -53,7 +53,7 @@ async def serve(
     """
     clock = SystemClock()
     # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
-    beats = Heartbeats(clock, {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, BEAT: _BATCH_LIMIT_S, STORE_HEARTBEAT: math.inf})
+    beats = Heartbeats(clock, {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, STORE_HEARTBEAT: math.inf})
     async with AsyncExitStack() as stack:
         store = RedisTagReader(settings.redis)
         stack.push_async_callback(store.close)

@@ -1,4 +1,4 @@
-"""Texts that wait together are tagged together, by an engine that the test holds."""
+"""Texts that wait at the same time are tagged in one batch, by an engine that the test can block."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hangtag.server.errors import CallError
-from hangtag.server.suggester import BEAT, Suggester
+from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.tagger.probe import EngineDownError
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
@@ -24,15 +24,15 @@ QUERY = TextKind.QUERY
 
 
 class FakeTagger:
-    """One token a word; the tag is the number of words. The word `bad` fails its batch. `gate` holds forwards."""
+    """One token per word; the tag is the number of words. The word `bad` fails a batch. `forward` waits for `gate`."""
 
     def __init__(self) -> None:
         self.bundle = SimpleNamespace(version="ab" * 32)
         self.batches: list[list[int]] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.under_way = 0
-        self.most_under_way = 0
+        self.active = 0
+        self.most_active = 0
 
     def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         if any("unreadable" in text.first for text in texts):
@@ -43,11 +43,11 @@ class FakeTagger:
         return [Tokens(np.array(row[1:], np.int32), np.zeros(len(row) - 1, np.int32)) for row in rows]
 
     def forward(self, tokens: Sequence[Tokens]) -> np.ndarray:
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.active += 1
+        self.most_active = max(self.most_active, self.active)
         self.batches.append([len(each) for each in tokens])
         self.gate.wait(5)
-        self.under_way -= 1
+        self.active -= 1
         if any((each.ids == -1).any() for each in tokens):
             raise RuntimeError
         return np.array([[len(each)] for each in tokens], np.float32)
@@ -69,7 +69,7 @@ def run(
 ) -> None:
     async def main() -> None:
         tagger = FakeTagger()
-        beats = Heartbeats(SystemClock(), {BEAT: 1.0})
+        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
         suggester = Suggester(tagger, token_budget, SystemClock(), beats, max_waiting)
         running = asyncio.create_task(suggester.run())
         try:
@@ -99,7 +99,7 @@ def test_each_caller_gets_the_tags_of_its_text() -> None:
     run(test)
 
 
-def test_what_waits_goes_together_within_the_budget_one_batch_at_a_time() -> None:
+def test_waiting_texts_are_batched_within_the_budget_one_batch_at_a_time() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
         first = asyncio.create_task(suggester.suggest(text(1), QUERY))
@@ -111,12 +111,12 @@ def test_what_waits_goes_together_within_the_budget_one_batch_at_a_time() -> Non
         await asyncio.gather(first, *others)
 
         assert tagger.batches == [[1], [4, 4], [4, 4], [4, 4]]
-        assert tagger.most_under_way == 1
+        assert tagger.most_active == 1
 
     run(test, token_budget=10)
 
 
-def test_what_did_not_fit_goes_before_what_came_later() -> None:
+def test_texts_that_did_not_fit_go_before_later_ones() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
         early = [asyncio.create_task(suggester.suggest(text(n), QUERY)) for n in (8, 7, 6)]
@@ -131,7 +131,7 @@ def test_what_did_not_fit_goes_before_what_came_later() -> None:
     run(test, token_budget=10)
 
 
-def test_a_text_longer_than_the_budget_goes_alone() -> None:
+def test_a_text_longer_than_the_budget_is_a_batch_of_its_own() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         await asyncio.gather(*(suggester.suggest(text(n), QUERY) for n in (50, 2, 3)))
 
@@ -157,7 +157,7 @@ def test_a_bad_text_fails_alone(poison: str) -> None:
     run(test)
 
 
-def test_cancelled_callers_are_skipped() -> None:
+def test_texts_of_cancelled_callers_are_not_tagged() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
         first = asyncio.create_task(suggester.suggest(text(1), QUERY))
@@ -175,7 +175,7 @@ def test_cancelled_callers_are_skipped() -> None:
     run(test)
 
 
-def test_too_many_waiting_is_refused_and_room_comes_back() -> None:
+def test_too_many_waiting_texts_are_refused_until_some_are_tagged() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
         waiting = [asyncio.create_task(suggester.suggest(text(1), QUERY)) for _ in range(3)]
@@ -223,7 +223,7 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
             raise RuntimeError(msg)
 
         setattr(tagger, stage, fail)
-        suggester = Suggester(tagger, 512, SystemClock(), Heartbeats(SystemClock(), {BEAT: 1.0}))
+        suggester = Suggester(tagger, 512, SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0}))
         async with asyncio.timeout(10):
             running = asyncio.create_task(suggester.run())
             found = await asyncio.gather(*(suggester.suggest(text(1), QUERY) for _ in range(9)), return_exceptions=True)
@@ -233,7 +233,7 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
         suggester.close()
 
         assert [each.code for each in found] == [grpc.StatusCode.UNAVAILABLE] * 10
-        # The batch and the harmless text; no search for a culprit.
+        # The batch and the harmless text; the batch is not split.
         assert calls == 2
 
     asyncio.run(main())

@@ -191,7 +191,7 @@ def test_an_engine_that_fails_for_every_text_ends_the_server(
     def suggest() -> None:
         with serving(loop, settings_for(redis_settings), tagger) as served:
             tagger.forward = fail
-            with fails_with(Code.UNAVAILABLE, "about to end"):
+            with fails_with(Code.UNAVAILABLE, "about to stop"):
                 served.suggest("one")
             until(served.result.done, 3)
 
