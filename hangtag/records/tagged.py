@@ -63,14 +63,14 @@ def decode_tags(payload: bytes) -> TaggedProduct:
 
 
 def tag_message(scored: ScoredTag) -> tags_pb2.Tag:
-    """A tag as it is stored and sent."""
+    """A tag as the message that is stored and sent."""
     facet, _, value = scored.tag.partition(":")
     return tags_pb2.Tag(
         facet=facet,
         value=value,
         confidence=scored.confidence,
-        source=tags_pb2.Source.Value(scored.source.value),
-        band=tags_pb2.Band.Value(scored.band.value),
+        source=tags_pb2.Source.Value(f"SOURCE_{scored.source.value}"),
+        band=tags_pb2.Band.Value(f"BAND_{scored.band.value}"),
     )
 
 

@@ -29,6 +29,7 @@ COALESCED_KEYS = Histogram(
     buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 5000),
 )
 STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server")
+STORE_EMPTIED = Gauge("hangtag_store_emptied", "1 while the store has lost its data and no rebuild has ended since")
 
 # Both
 BUNDLE = Gauge("hangtag_bundle_info", "1 for the bundle in use", ["name", "version", "engine"])
