@@ -76,7 +76,7 @@ def tag_all(settings: Settings, address: str, events: list[events_pb2.ProductEve
         while waiting:
             request = tags_pb2.BatchGetProductTagsRequest(product_ids=sorted(waiting)[:1_000])
             answer = stub.BatchGetProductTags(request, timeout=10)
-            waiting -= {each.product_id for each in answer.lookups if each.tags.version == version}
+            waiting -= {each.product_id for each in answer.products if each.version == version}
             time.sleep(0.05)
     return len(events) / (time.monotonic() - began)
 

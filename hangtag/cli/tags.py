@@ -5,46 +5,46 @@ from typing import Annotated
 import typer
 
 _Server = Annotated[
-    str | None, typer.Option(help="host:port; default: the settings, else the demo that runs in this folder")
+    str | None, typer.Option(help="host:port; default: from the settings, or the demo running in this folder")
 ]
-_Timeout = Annotated[float, typer.Option(min=0.001, help="seconds until giving up")]
-_Json = Annotated[bool, typer.Option("--json", help="as JSON on standard output")]
+_Timeout = Annotated[float, typer.Option(min=0.001, help="seconds to wait for a reply")]
+_Json = Annotated[bool, typer.Option("--json", help="print JSON to standard output")]
 
 
 def tags(
-    product_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids of products", show_default=False)],
+    product_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="product ids", show_default=False)],
     server: _Server = None,
     timeout: _Timeout = 5,
     as_json: _Json = False,
 ) -> None:
-    """Look up the tags of products. The exit code is 1 if none of them is known.
+    """Look up the tags of products. The exit code is 1 if all of them are unknown.
 
     Example: hangtag tags demo-0001 demo-0042
     """
     from hangtag.cli.console import make_console  # noqa: PLC0415
     from hangtag.cli.rpc import TagClient  # noqa: PLC0415
-    from hangtag.cli.show import as_dict, lookups_table, print_json  # noqa: PLC0415
+    from hangtag.cli.show import as_dict, print_json, products_table  # noqa: PLC0415
     from hangtag.v1 import tags_pb2  # noqa: PLC0415
 
     with TagClient(_address(server), timeout) as client:
-        lookups = client.look_up(product_ids)
+        products = client.look_up(product_ids)
     if as_json:
-        print_json([as_dict(lookup) for lookup in lookups])
+        print_json([as_dict(product) for product in products])
     else:
-        make_console().print(lookups_table(lookups))
-    if all(lookup.freshness == tags_pb2.UNKNOWN for lookup in lookups):
+        make_console().print(products_table(products))
+    if all(product.freshness == tags_pb2.FRESHNESS_UNKNOWN for product in products):
         raise typer.Exit(1)
 
 
 def suggest(
-    text: Annotated[str, typer.Argument(help="a query, an utterance, or the title of a product")],
+    text: Annotated[str, typer.Argument(help="a query, an utterance or a product title")],
     description: Annotated[str, typer.Option(help="a longer description")] = "",
-    category: Annotated[str, typer.Option(help="the shop's own words for the category")] = "",
+    category: Annotated[str, typer.Option(help="the shop's own category text")] = "",
     server: _Server = None,
     timeout: _Timeout = 5,
     as_json: _Json = False,
 ) -> None:
-    """Tag a text that is not listed: what a search box or a bot would ask. Nothing is stored.
+    """Suggest tags for a text, as a search box or a bot does. Nothing is stored.
 
     Example: hangtag suggest "warm waterproof boots for my daughter"
     """

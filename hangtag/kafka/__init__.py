@@ -1,1 +1,1 @@
-"""What all Kafka clients of Hangtag share."""
+"""What every Kafka client of Hangtag shares."""

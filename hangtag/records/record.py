@@ -1,4 +1,4 @@
-"""One Kafka record, whatever client read it."""
+"""A Kafka record, independent of the client that read it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ class Partition(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A record as it was read. `timestamp_ms` is -1 if the broker does not know it; `value` is None for a tombstone."""
+    """A record as it was read. `timestamp_ms` is -1 if the broker has none; `value` is None for a tombstone."""
 
     partition: Partition
     offset: int

@@ -12,7 +12,7 @@ from hangtag.settings import RedisSettings
 from hangtag.store.client import open_pool
 from hangtag.store.errors import StoreError, address_of, store_error
 from hangtag.store.keys import META_KEY, product_key, seen_key
-from hangtag.store.meta import META_FIELDS, check_meta
+from hangtag.store.meta import META_FIELDS, StoreState, read_meta
 from hangtag.store.stored import Stored
 from hangtag.store.value import unpack
 
@@ -36,8 +36,8 @@ class RedisTagReader:
         pool = open_pool(BlockingConnectionPool, Retry, settings, _CONNECTIONS)
         self._redis = Redis(connection_pool=pool)
 
-    async def check(self) -> None:
-        """Reach the store and compare its format and bucket count with ours; an empty store fits.
+    async def check(self) -> StoreState:
+        """Read what the store records about itself and compare it with the settings; an empty store fits.
 
         Raises:
             StoreMismatchError: another format or bucket count, or the store refuses us.
@@ -49,7 +49,9 @@ class RedisTagReader:
         except (RedisError, TimeoutError, OSError) as error:
             raise store_error(self.address, error) from error
         self._is_claimed = False
-        self._is_claimed = check_meta(found, self._buckets, self.address)
+        state = read_meta(found, self._buckets, self.address)
+        self._is_claimed = state.is_claimed
+        return state
 
     async def read(self, ids: Sequence[str]) -> list[Stored]:
         """What is known of these products, in order, in one round trip.

@@ -19,6 +19,7 @@ STAGE_SECONDS = Histogram(
 )
 PAUSED = Gauge("hangtag_polling_paused", "1 while polling is paused for the reason, else 0", ["reason"])
 RETRIES = Counter("hangtag_retries", "Retried calls, by the system called", ["system"])
+TAIL_REPAIRS = Counter("hangtag_tail_repairs", "Records produced again because products.tagged was behind the store")
 
 # Server
 CALLS = Counter("hangtag_calls", "gRPC calls, by method and status code", ["method", "code"])
@@ -30,6 +31,7 @@ COALESCED_KEYS = Histogram(
     buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 5000),
 )
 STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server, else 0")
+STORE_EMPTIED = Gauge("hangtag_store_emptied", "1 while the store has lost its data and has not been rebuilt, else 0")
 
 # Worker and server
 BUNDLE = Gauge(

@@ -80,12 +80,12 @@ def wait_until(is_true: Callable[[], bool], *children: Child) -> None:
         time.sleep(0.1)
 
 
-def lookups(environment: dict[str, str], ids: list[str]) -> dict[str, tags_pb2.ProductLookup]:
+def lookups(environment: dict[str, str], ids: list[str]) -> dict[str, tags_pb2.GetProductTagsResponse]:
     with grpc.insecure_channel(f"127.0.0.1:{environment['HANGTAG_SERVER__PORT']}") as channel:
         stub = tags_pb2_grpc.TagServiceStub(channel)
         request = tags_pb2.BatchGetProductTagsRequest(product_ids=ids)
         answer = stub.BatchGetProductTags(request, timeout=30, wait_for_ready=True)
-    return {lookup.product_id: lookup for lookup in answer.lookups}
+    return {product.product_id: product for product in answer.products}
 
 
 def dead_letters(topics: KafkaSettings) -> dict[str, dict[str, str]]:
@@ -117,9 +117,9 @@ def text_of(product: dict) -> ProductText:
     return ProductText.of(product["title"], product["description"], product["merchant_category"])
 
 
-def facets(lookup: tags_pb2.ProductLookup) -> dict[str, list[str]]:
+def facets(lookup: tags_pb2.GetProductTagsResponse) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for tag in lookup.tags.tags:
+    for tag in lookup.tags:
         found.setdefault(tag.facet, []).append(tag.value)
     return found
 
@@ -134,7 +134,7 @@ def test_every_product_is_tagged_or_a_dead_letter(environment, topics, tmp_path)
         empty = {product["product_id"] for product in products() if text_of(product).is_empty}
         wait_until(
             lambda: (
-                sum(each.freshness == tags_pb2.FRESH for each in lookups(environment, ids).values())
+                sum(each.freshness == tags_pb2.FRESHNESS_FRESH for each in lookups(environment, ids).values())
                 == len(ids) - len(empty)
             ),
             worker,
@@ -152,7 +152,7 @@ def test_every_product_is_tagged_or_a_dead_letter(environment, topics, tmp_path)
 
     assert set(letters) == empty
     assert all(headers["hangtag.stage"] and headers["hangtag.message"] for headers in letters.values())
-    assert {lookup.tags.version for lookup in found.values() if lookup.HasField("tags")} == {7}
+    assert {lookup.version for lookup in found.values() if lookup.bundle_version} == {7}
     tagged = {name: facets(lookup) for name, lookup in found.items() if name not in empty}
     assert sum("segment" in each for each in tagged.values()) > len(tagged) / 3
     for each in tagged.values():
@@ -187,18 +187,16 @@ def test_killed_worker_loses_nothing_and_no_older_version_wins(environment, topi
         with program("work", environment, tmp_path / "first") as first:
             publish(environment, feed, version=2)
             publish(environment, feed, version=1)
-            wait_until(lambda: any(each.HasField("tags") for each in lookups(environment, ids).values()), first, server)
+            wait_until(lambda: any(each.bundle_version for each in lookups(environment, ids).values()), first, server)
             os.kill(first.pid, signal.SIGKILL)
-        killed_at = sum(each.HasField("tags") for each in lookups(environment, ids).values())
+        killed_at = sum(bool(each.bundle_version) for each in lookups(environment, ids).values())
         with program("work", environment, tmp_path / "second") as second:
-            wait_until(
-                lambda: all(each.tags.version == 2 for each in lookups(environment, ids).values()), second, server
-            )
+            wait_until(lambda: all(each.version == 2 for each in lookups(environment, ids).values()), second, server)
             second.stop()
         found = lookups(environment, ids)
 
     assert 0 < killed_at < len(ids)
-    assert {each.tags.version for each in found.values()} == {2}
+    assert {each.version for each in found.values()} == {2}
     assert dead_letters(topics) == {}
 
 

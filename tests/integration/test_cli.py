@@ -31,21 +31,24 @@ class _Service(tags_pb2_grpc.TagServiceServicer):
     ) -> tags_pb2.BatchGetProductTagsResponse:
         if len(request.product_ids) > 1_000:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many ids")
-        tag = tags_pb2.Tag(facet="color", value="navy", confidence=0.93, source=tags_pb2.MODEL, band=tags_pb2.AUTO)
-        lookups = []
+        tag = tags_pb2.Tag(
+            facet="color", value="navy", confidence=0.93, source=tags_pb2.SOURCE_MODEL, band=tags_pb2.BAND_AUTO
+        )
+        products = []
         for product_id in request.product_ids:
-            found = tags_pb2.ProductTags(product_id=product_id, version=1, tags=[tag])
-            lookup = tags_pb2.ProductLookup(product_id=product_id, freshness=tags_pb2.STALE, tags=found)
-            unknown = tags_pb2.ProductLookup(product_id=product_id, freshness=tags_pb2.UNKNOWN)
-            lookups.append(unknown if product_id.startswith("no") else lookup)
-        return tags_pb2.BatchGetProductTagsResponse(lookups=lookups)
+            found = tags_pb2.GetProductTagsResponse(
+                product_id=product_id, version=1, tags=[tag], freshness=tags_pb2.FRESHNESS_STALE
+            )
+            unknown = tags_pb2.GetProductTagsResponse(product_id=product_id, freshness=tags_pb2.FRESHNESS_UNKNOWN)
+            products.append(unknown if product_id.startswith("no") else found)
+        return tags_pb2.BatchGetProductTagsResponse(products=products)
 
     def SuggestTags(  # noqa: N802 (the name in the contract)
         self, request: tags_pb2.SuggestTagsRequest, context: grpc.ServicerContext
     ) -> tags_pb2.SuggestTagsResponse:
         if request.text == "slow":
             context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-        tag = tags_pb2.Tag(facet="class", value=request.text, confidence=0.5, band=tags_pb2.REVIEW)
+        tag = tags_pb2.Tag(facet="class", value=request.text, confidence=0.5, band=tags_pb2.BAND_REVIEW)
         return tags_pb2.SuggestTagsResponse(review=[tag])
 
 
@@ -66,10 +69,10 @@ def _run(*arguments: str) -> Result:
 def test_tags_are_printed_as_table_and_json(address: str) -> None:
     table = _run("tags", "a", "nope", "--server", address)
     assert table.exit_code == 0
-    assert all(text in table.output for text in ("STALE", "navy", "0.93", "AUTO", "nope", "never seen"))
+    assert all(text in table.output for text in ("STALE", "navy", "0.93", "AUTO", "nope", "never received"))
     found = orjson.loads(_run("tags", "a", "nope", "--server", address, "--json").stdout)
-    assert [each["freshness"] for each in found] == ["STALE", "UNKNOWN"]
-    assert found[0]["tags"]["tags"][0]["value"] == "navy"
+    assert [each["freshness"] for each in found] == ["FRESHNESS_STALE", "FRESHNESS_UNKNOWN"]
+    assert found[0]["tags"][0]["value"] == "navy"
     assert _run("tags", "nope", "--server", address).exit_code == 1
 
 
@@ -85,12 +88,12 @@ def test_suggest_prints_json_and_table_and_honours_the_timeout(address: str) -> 
         "facet": "class",
         "value": "boots",
         "confidence": 0.5,
-        "band": "REVIEW",
+        "band": "BAND_REVIEW",
     }
     assert "REVIEW" in _run("suggest", "boots", "--server", address).output
     slow = _run("suggest", "slow", "--server", address, "--timeout", "0.5")
     assert isinstance(slow.exception, CommandError)
-    assert "no answer within 0.5 s" in str(slow.exception)
+    assert "did not reply within 0.5 s" in str(slow.exception)
 
 
 def _set_topics(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +127,7 @@ def test_publish_skips_and_reports_bad_lines(
     by_type = {dict(record.headers)["content-type"]: record for record in records if record.key == b"a"}
     assert orjson.loads(by_type[b"application/json"].value)["product"]["version"] == 7
     event = events_pb2.ProductEvent.FromString(by_type[b"application/x-protobuf"].value)
-    assert (event.product.title, event.product.version, event.type) == ("A", 8, events_pb2.UPDATED)
+    assert (event.product.title, event.product.version, event.type) == ("A", 8, events_pb2.EVENT_TYPE_UPDATED)
     assert len(records) == 3
 
 
@@ -225,7 +228,7 @@ def test_the_demo_stays_up_and_other_commands_find_it(
             else:
                 pytest.fail(output + (demo.stderr.read() if demo.stderr else ""))
             found = orjson.loads(_run("tags", "p1", "--json").stdout)
-            assert found[0]["freshness"] == "FRESH"
+            assert found[0]["freshness"] == "FRESHNESS_FRESH"
             assert orjson.loads(_run("suggest", "cat food", "--json").stdout)["bundle_version"]
             assert "published 1 = tagged 1" in output
         finally:

@@ -7,9 +7,9 @@ import pytest
 from hangtag.cli.errors import CommandError
 from hangtag.cli.publisher import Publisher
 from hangtag.settings import KafkaSettings
+from hangtag.store import Entry
 from hangtag.v1 import events_pb2
-from hangtag.workers import SinkError
-from hangtag.workers.kafka_sink import KafkaSink
+from hangtag.write import KafkaSink, SinkError
 from tests.conftest import create_topics, start_broker
 
 
@@ -27,9 +27,9 @@ def test_what_the_brokers_did_not_take_is_given_up_with_the_sink(tmp_path):
         settings = KafkaSettings(bootstrap=broker.url)
         create_topics(settings)
         sink = KafkaSink(settings, flush_timeout_s=1)
-        sink.tagged("p1", b"1")
+        sink.tagged(Entry.deletion("p1", 1))
         sink.flush()
-    sink.tagged("p2", b"2")
+    sink.tagged(Entry.deletion("p2", 1))
 
     with pytest.raises(SinkError, match=settings.tagged_topic):
         sink.flush()

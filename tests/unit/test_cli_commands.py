@@ -103,7 +103,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
         (
             ["tags", "a", "--server", "127.0.0.1:1"],
             {},
-            "no server on 127.0.0.1:1: start everything with `hangtag demo`",
+            "no server at 127.0.0.1:1: start everything with `hangtag demo`",
         ),
         (["publish", "nowhere.jsonl"], {}, "nowhere.jsonl: No such file"),
         (["demo", "--feed", "nowhere.jsonl"], {}, "nowhere.jsonl: no such file"),

@@ -42,7 +42,7 @@ def test_the_demo_feed_has_a_few_products_without_text() -> None:
 def test_a_line_may_be_only_a_product() -> None:
     line = b'{"product_id": 17, "title": "T", "description": null, "lang": "de", "price": 3.5}'
     event = event_of(line, 99)
-    assert event.type == events_pb2.UPDATED
+    assert event.type == events_pb2.EVENT_TYPE_UPDATED
     assert event.product == events_pb2.Product(product_id="17", version=99, title="T", language="de")
 
 
@@ -55,7 +55,7 @@ def test_an_unknown_field_may_be_nested_deeply() -> None:
 def test_a_line_may_be_an_event(name: str) -> None:
     value = {"type": "DELETED", "eventId": "e1", "product": {name: "a", "version": "12"}}
     event = event_of(orjson.dumps(value), 99)
-    assert event.type == events_pb2.DELETED
+    assert event.type == events_pb2.EVENT_TYPE_DELETED
     assert event.event_id == "e1"
     assert (event.product.product_id, event.product.version) == ("a", 12)
 

@@ -22,6 +22,9 @@ HANGTAG = {
     "hangtag.engine": {"hangtag.text", "hangtag.bundle"},
     "hangtag.records": {"hangtag.v1", "hangtag.text", "hangtag.tags"},
     "hangtag.store": {"hangtag.settings", "hangtag.text"},
+    "hangtag.write": {
+        f"hangtag.{name}" for name in ("v1", "settings", "tags", "telemetry", "kafka", "records", "store")
+    },
     "hangtag.tagger": {
         *("hangtag.settings", "hangtag.text", "hangtag.tags", "hangtag.telemetry", "hangtag.bundle", "hangtag.engine")
     },

@@ -70,7 +70,7 @@ class Feeding:
                 except LineError as error:
                     self._skip(f"{self._feed}:{number}: {error}")
                     continue
-                if event.type == events_pb2.DELETED:
+                if event.type == events_pb2.EVENT_TYPE_DELETED:
                     self._skip(
                         f"{self._feed}:{number}: a deletion; the demo publishes only created and updated products"
                     )

@@ -8,6 +8,8 @@ from itertools import islice
 
 from hangtag.v1 import tags_pb2
 
+_TAGGED = frozenset({tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE})
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -54,13 +56,13 @@ class Tally:
         with self._lock:
             return list(self._versions)
 
-    def see_lookups(self, lookups: Iterable[tags_pb2.ProductLookup]) -> None:
-        """Take in what the server says."""
+    def see_products(self, products: Iterable[tags_pb2.GetProductTagsResponse]) -> None:
+        """Update the counts from look-ups."""
         with self._lock:
-            for lookup in lookups:
-                if self._is_tagged(lookup):
-                    self._waiting.pop(lookup.product_id, None)
-                    self._dead.discard(lookup.product_id)
+            for product in products:
+                if self._is_tagged(product):
+                    self._waiting.pop(product.product_id, None)
+                    self._dead.discard(product.product_id)
 
     def see_dead_letters(self, product_ids: Iterable[str]) -> None:
         """Take in the keys of dead letters. Keys of others' products do not matter, nor those of tagged ones."""
@@ -69,10 +71,10 @@ class Tally:
                 if self._waiting.pop(product_id, None) is not None:
                     self._dead.add(product_id)
 
-    def audit(self, lookups: Iterable[tags_pb2.ProductLookup]) -> Counts:
-        """Count anew from fresh look-ups of everything: what was seen tagged before and is not now is waiting again."""
+    def audit(self, products: Iterable[tags_pb2.GetProductTagsResponse]) -> Counts:
+        """Count again from new look-ups of all products: one that is no longer tagged is waiting again."""
         with self._lock:
-            tagged = {lookup.product_id for lookup in lookups if self._is_tagged(lookup)}
+            tagged = {product.product_id for product in products if self._is_tagged(product)}
             dead = self._dead - tagged
             lost = set(self._versions) - tagged - dead
             self._dead = dead
@@ -89,6 +91,6 @@ class Tally:
             age = 0.0 if oldest is None else self._monotonic() - oldest
         return Counts(published, published - dead - waiting, dead, waiting, age)
 
-    def _is_tagged(self, lookup: tags_pb2.ProductLookup) -> bool:
-        version = self._versions.get(lookup.product_id)
-        return version is not None and lookup.HasField("tags") and lookup.tags.version >= version
+    def _is_tagged(self, product: tags_pb2.GetProductTagsResponse) -> bool:
+        version = self._versions.get(product.product_id)
+        return version is not None and product.freshness in _TAGGED and product.version >= version

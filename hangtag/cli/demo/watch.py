@@ -73,7 +73,7 @@ class Watch:
             self._tally.see_dead_letters([letter["product_id"]])
             self.reasons[letter["product_id"]] = letter.get("message") or letter.get("error", "")
         waiting = self._tally.waiting(_CALLS_PER_CHECK * IDS_PER_CALL)
-        self._tally.see_lookups(self._client.look_up(waiting))
+        self._tally.see_products(self._client.look_up(waiting))
         counts = self._tally.counts()
         if counts.tagged and self.first_tags_at is None:
             self.first_tags_at = time.monotonic()

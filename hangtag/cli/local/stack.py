@@ -63,7 +63,11 @@ class LocalStack:
             for server in self._servers:
                 server.wait_until_ready()
             try:
-                create_topics(settings.kafka, replication=1 if local_broker else -1)
+                create_topics(
+                    settings.kafka,
+                    deleted_ttl_s=settings.redis.deleted_ttl_s,
+                    replication=1 if local_broker else -1,
+                )
             except LocalError as error:
                 if local_broker is None:
                     raise
