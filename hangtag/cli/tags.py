@@ -4,20 +4,26 @@ from typing import Annotated
 
 import typer
 
+from hangtag.cli.options import JsonOutput
+
 _Server = Annotated[
-    str | None, typer.Option(help="host:port; default: from the settings, or the demo running in this folder")
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Address of the server. Default: the settings, or the demo running in this folder."
+    ),
 ]
-_Timeout = Annotated[float, typer.Option(min=0.001, help="seconds to wait for a reply")]
-_Json = Annotated[bool, typer.Option("--json", help="print JSON to standard output")]
+_Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="How long to wait for a reply.")]
 
 
 def tags(
-    product_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="product ids", show_default=False)],
+    product_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Product ids.", show_default=False)],
     server: _Server = None,
     timeout: _Timeout = 5,
-    as_json: _Json = False,
+    as_json: JsonOutput = False,
 ) -> None:
-    """Look up the tags of products. The exit code is 1 if all of them are unknown.
+    """Look up the tags of products.
+
+    The exit code is 1 if all of the products are unknown.
 
     Example: hangtag tags demo-0001 demo-0042
     """
@@ -37,14 +43,14 @@ def tags(
 
 
 def suggest(
-    text: Annotated[str, typer.Argument(help="a query, an utterance or a product title")],
-    description: Annotated[str, typer.Option(help="a longer description")] = "",
-    category: Annotated[str, typer.Option(help="the shop's own category text")] = "",
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A query, an utterance or the title of a product.")],
+    description: Annotated[str, typer.Option(metavar="TEXT", help="Description of the product.")] = "",
+    category: Annotated[str, typer.Option(metavar="TEXT", help="The shop's category of the product.")] = "",
     server: _Server = None,
     timeout: _Timeout = 5,
-    as_json: _Json = False,
+    as_json: JsonOutput = False,
 ) -> None:
-    """Suggest tags for a text, as a search box or a bot does. Nothing is stored.
+    """Suggest tags for a text, as a search box or a bot does; nothing is stored.
 
     Example: hangtag suggest "warm waterproof boots for my daughter"
     """

@@ -30,7 +30,7 @@ def show_answers(console: Console, client: TagClient, product_ids: list[str], ti
 def some_of_each(
     products: Iterable[tags_pb2.GetProductTagsResponse], count: int = len(SHOWN)
 ) -> list[tags_pb2.GetProductTagsResponse]:
-    """Up to `count` tagged products: those in SHOWN, then each whose first tag none before it has."""
+    """Up to `count` tagged products: those in SHOWN, then those whose first tag differs from all before."""
     products = list(products)
     chosen = [product for product in products if product.product_id in SHOWN and product.tags]
     kinds = {_kind(product) for product in chosen}

@@ -1,4 +1,4 @@
-"""Where each published product stands: waiting, tagged or dead-lettered."""
+"""The state of each published product: waiting, tagged or dead letter."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ _TAGGED = frozenset({tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE})
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Products, each counted once; `published` is the sum of the other three."""
+    """Numbers of products; `published` is the sum of the three states. `oldest_s`: age of the oldest that waits."""
 
     published: int
     tagged: int
@@ -23,22 +23,22 @@ class Counts:
 
     @property
     def settled(self) -> int:
-        """Products that nothing is to be done for."""
+        """Number of products that are tagged or dead letters."""
         return self.tagged + self.dead
 
 
 class Tally:
-    """A product is tagged when tags of its published version, or of a newer one, are stored. Any thread may call."""
+    """Counts products by state. Tagged: tags of the published or a newer version are stored. Any thread may call."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._versions: dict[str, int] = {}
-        self._waiting: dict[str, float] = {}  # since when, oldest first
+        self._waiting: dict[str, float] = {}  # the time of publishing, oldest first
         self._dead: set[str] = set()
 
     def published(self, product_id: str, version: int) -> None:
-        """The product was sent. Sent again with a newer version it waits again; it still counts once."""
+        """Count a product that was sent. With a newer version it waits again, but is still counted once."""
         with self._lock:
             known = self._versions.get(product_id)
             if known is None or version > known:
@@ -47,12 +47,12 @@ class Tally:
                 self._waiting.setdefault(product_id, self._monotonic())
 
     def waiting(self, limit: int) -> list[str]:
-        """Ids of those that wait longest."""
+        """Ids of waiting products, at most `limit`, those that wait longest first."""
         with self._lock:
             return list(islice(self._waiting, limit))
 
     def everything(self) -> list[str]:
-        """Every published id, in the order of publishing."""
+        """All published ids, in the order of publishing."""
         with self._lock:
             return list(self._versions)
 
@@ -65,7 +65,7 @@ class Tally:
                     self._dead.discard(product.product_id)
 
     def see_dead_letters(self, product_ids: Iterable[str]) -> None:
-        """Take in the keys of dead letters. Keys of others' products do not matter, nor those of tagged ones."""
+        """Update the counts from the keys of dead letters; keys of products that are not waiting are ignored."""
         with self._lock:
             for product_id in product_ids:
                 if self._waiting.pop(product_id, None) is not None:
@@ -84,7 +84,7 @@ class Tally:
         return self.counts()
 
     def counts(self) -> Counts:
-        """How many stand where now."""
+        """The current counts."""
         with self._lock:
             oldest = next(iter(self._waiting.values()), None)
             published, dead, waiting = len(self._versions), len(self._dead), len(self._waiting)
