@@ -17,7 +17,7 @@ def trainer_command(when_stopped: str, output: Path | None = None) -> Iterator[N
     """Turn errors that the user can fix into a `CommandError` of one line; any other error stays a traceback.
 
     Import modules of the trainer inside the block: they need the extra `train` and load slowly. A signal within the
-    block prints `when_stopped` and exits with 130. `output` is named by an `OSError` that has no path of its own.
+    block prints `when_stopped` and exits with 130. An `OSError` without a path is reported for the path `output`.
 
     Raises:
         CommandError: a package is not installed, or the trainer, a bundle or the file system reported an error.
