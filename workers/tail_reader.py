@@ -8,7 +8,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 
 from hangtag.kafka.options import kafka_options
-from hangtag.records import Partition, Record
+from hangtag.records import Record
 from hangtag.settings import KafkaSettings
 from hangtag.store import StoreError, StoreMismatchError
 from hangtag.telemetry import Heartbeats, get_log, metrics
@@ -97,11 +97,7 @@ class TailReader:
                 raise SourceError(msg) from error
             self._stop.wait(_TRY_AGAIN_AFTER_S)
             return
-        records = [
-            Record(Partition(*at), one.offset, one.timestamp, one.key, one.value, tuple(one.headers))
-            for at, many in fetched.items()
-            for one in many
-        ]
+        records = [Record.of(one) for many in fetched.values() for one in many]
         if records:
             self._run(consumer, records)
 

@@ -300,3 +300,42 @@ def test_whatever_happens_nothing_is_lost_and_nothing_older_wins(seed):  # noqa:
     assert last == newest, "the compacted topic tells the same as the store"
     for partition, log in house.source.log.items():
         assert house.source.committed[partition] == log[-1].offset + 1
+
+
+def test_offsets_are_committed_with_the_identity_of_the_store():
+    house = House()
+    house.source.append(event("p1", 1), b"p1")
+
+    house.steps()
+
+    assert house.source.identities == {PARTITION: house.store.identity}
+
+
+def test_a_store_that_was_emptied_is_recognised_by_the_next_worker():
+    house = House()
+    house.source.append(event("p1", 1), b"p1")
+    house.steps()
+    house.restart()
+    house.steps()
+    assert not house.store.was_emptied
+
+    house.store.empty()
+    house.restart()
+    house.steps()
+
+    assert house.store.was_emptied
+
+
+def test_a_store_that_does_not_answer_at_the_assignment_is_asked_again():
+    house = House()
+    house.source.append(event("p1", 1), b"p1")
+    house.steps()
+    house.store.empty()
+    house.store.error = store_down()
+    house.restart()
+    house.steps()
+
+    house.store.error = None
+    house.steps(300)
+
+    assert house.store.was_emptied
