@@ -1,4 +1,4 @@
-"""The worker with its real parts."""
+"""The worker program: the loop with Kafka, Redis, signals and the HTTP page."""
 
 import signal
 import threading

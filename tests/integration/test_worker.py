@@ -158,7 +158,7 @@ def process(settings: Settings, folder: Path, slow_s: float = 0):
         worker.wait(30)
 
 
-def test_bad_records_among_good_neighbours(settings, producer):
+def test_bad_records_do_not_affect_good_ones(settings, producer):
     topic = settings.kafka.events_topic
     json_type = ("content-type", b"application/json; charset=utf-8")
     binary = events_pb2.ProductEvent(product=events_pb2.Product(product_id="binary", version=4, title="blue shoe"))
@@ -209,7 +209,7 @@ def test_bad_records_among_good_neighbours(settings, producer):
     assert sum(committed(settings).values()) == len(good) + len(bad) + 3
 
 
-def test_a_taken_port_for_metrics_says_what_to_set(settings):
+def test_a_metrics_port_in_use_names_the_setting(settings):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         taken = settings.model_copy(update={"worker": settings.worker.model_copy(update={"metrics_port": port})})
@@ -270,7 +270,7 @@ def test_a_second_worker_takes_over_partitions_and_gives_them_back(settings, pro
 
 
 def test_a_record_that_arrives_behind_a_newer_one_is_repaired(settings, producer):
-    """As a former owner of the partition leaves it that dies before it can look again."""
+    """A former owner of the partition leaves it so if it dies before it can correct it."""
     topic = settings.kafka.tagged_topic
 
     def versions() -> list[str]:
