@@ -16,7 +16,7 @@ from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.thresholds import Cut, Thresholds
 from hangtag.trainer.data.labelled import LabelledProduct
-from hangtag.trainer.judging.evaluate import judge, scores_of
+from hangtag.trainer.judging.evaluate import evaluate_logits, logits_of
 from hangtag.trainer.releasing.compare import RESAMPLES, SHARED_SUPPORT, compare
 from hangtag.trainer.releasing.gate import Limits, check_release
 from tests.bundles import write_tiny_bundle
@@ -40,7 +40,7 @@ def products(tagger):
     rng = np.random.default_rng(0)
     titles = [" ".join(rng.choice(WORDS, size=rng.integers(2, 7))) for _ in range(400)]
     bare = [LabelledProduct(str(at), title, "", "", frozenset(), frozenset()) for at, title in enumerate(titles)]
-    logits = scores_of(tagger, bare)
+    logits = logits_of(tagger, bare)
     schema, chosen = tagger.bundle.schema, tagger.decoder.chosen(tagger.decoder.log_confidences(logits))
     genres = logits[:, schema.slices["genre"]] > 0
     result = []
@@ -75,7 +75,7 @@ def gate(now: Tagger, new: Tagger, products, **limits):
 
 def test_figures_are_those_of_the_evaluation(tagger, products):
     compared = compare(tagger, tagger, products)
-    judged = judge(tagger, products, scores_of(tagger, products)).facets
+    judged = evaluate_logits(tagger, products, logits_of(tagger, products)).facets
 
     for facet in compared.facets:
         expected = judged[facet.facet]
@@ -116,7 +116,7 @@ def test_a_tag_that_is_blocked_is_told_of_nothing(tagger, products):
     schema = tagger.bundle.schema.model_copy(update={"blocked": (tag,)})
     blocking = Tagger.of(replace(tagger.bundle, schema=schema), tagger.engine)
 
-    judged = judge(blocking, products, scores_of(blocking, products)).facets["genre"].tags[tag]
+    judged = evaluate_logits(blocking, products, logits_of(blocking, products)).facets["genre"].tags[tag]
 
     assert judged.support > 0
     assert judged.recall == judged.f1 == 0
@@ -125,7 +125,7 @@ def test_a_tag_that_is_blocked_is_told_of_nothing(tagger, products):
 
 def test_a_loss_that_may_be_chance_is_a_warning(tagger, products):
     schema = tagger.bundle.schema
-    chosen = tagger.decoder.chosen(tagger.decoder.log_confidences(scores_of(tagger, products)))["segment"]
+    chosen = tagger.decoder.chosen(tagger.decoder.log_confidences(logits_of(tagger, products)))["segment"]
     few = [product for product, at in zip(products, chosen, strict=True) if schema.tags[at] in product.tags][:40]
     hit = iter([True])
 
@@ -183,7 +183,7 @@ def test_a_candidate_that_serves_less_is_refused_also_where_nothing_is_labelled(
 
 def test_a_lost_tag_is_seen_among_hundreds():
     from hangtag.tags.schema import FacetKind
-    from hangtag.trainer.releasing.compare import _facet, _with_q
+    from hangtag.trainer.releasing.compare import _facet, _with_adjusted_p_values
 
     rng = np.random.default_rng(0)
     truth = np.eye(300, dtype=bool)[np.repeat(np.arange(300), 25)]
@@ -194,7 +194,7 @@ def test_a_lost_tag_is_seen_among_hundreds():
     draws = rng.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=200)
 
     found = _facet("class", FacetKind.MULTI, [f"class:{at}" for at in range(300)], truth, [now, lost], draws)
-    (judged,) = _with_q([found])
+    (judged,) = _with_adjusted_p_values([found])
 
     assert [tag.tag for tag in judged.tags if tag.q < 0.05] == ["class:7"]
 

@@ -24,8 +24,8 @@ from hangtag.trainer.choosing.tuning import Range, _held_out, tune
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.fit import Progress
-from hangtag.trainer.fitting.loss import taught_loss
-from hangtag.trainer.judging.evaluate import scores_of
+from hangtag.trainer.fitting.loss import distillation_loss
+from hangtag.trainer.judging.evaluate import logits_of
 from hangtag.trainer.recipe.columns import Columns
 from hangtag.trainer.recipe.recipe import RecipeError
 from hangtag.trainer.recipe.teaching import Distillation, PseudoLabels
@@ -74,7 +74,7 @@ def test_taught_loss_is_the_divergence_from_the_teachers(base, data):
     soft[1, colors] = [0.25, 0.75, np.nan]
     soft[2:, themes] = 0.3
 
-    loss = taught_loss(logits, torch.tensor(soft), schema, 2.0)
+    loss = distillation_loss(logits, torch.tensor(soft), schema, 2.0)
     loss.backward()
 
     scores = logits.detach().numpy() / 2
@@ -102,7 +102,7 @@ def test_soft_targets_are_matched_by_name_and_kept(base, data, teacher, tmp_path
 
     with opened_teachers([str(teacher / "bundle")]) as (tagger,):
         temperature = tagger.bundle.calibration.temperatures["color"]
-        logits = scores_of(tagger, products)[:, known.slices["color"]]
+        logits = logits_of(tagger, products)[:, known.slices["color"]]
     assert np.isnan(soft[:, 0]).all()
     np.testing.assert_allclose(soft[:, 3:0:-1], softmax(logits / temperature / 3, axis=1), atol=1e-3)
     assert np.isnan(soft[:, 4:]).all(), "a facet that is not labelled is taught only by wish"
@@ -222,7 +222,7 @@ def test_every_example_is_taught_what_is_said_of_its_own_product(base, data, tea
         assert {tag for tag, fits in zip(prepared.schema.tags, each.targets, strict=True) if fits} == product.tags
 
 
-class Teller:
+class Teacher:
     """Stands where a tagger stands and says what it is told to."""
 
     def __init__(self, said: list[TagSet]) -> None:
@@ -254,8 +254,8 @@ def bare(number: int, facets=(), tags=()) -> LabelledProduct:
 def test_pseudo_labels_are_sure_agreed_and_never_replace_a_label():
     red, cat, dog = "color:red", "theme:cat", "theme:dog"
     products = [bare(0), bare(1), bare(2), bare(3, ["color"], ["color:blue"]), bare(4, ["color"])]
-    first = Teller([said((red,)), said((red,)), said((red, cat), (dog,)), said((red,)), said((red, cat))])
-    second = Teller([said((red, cat)), said(("color:blue",)), said((red, cat)), said((red,)), said((red, cat))])
+    first = Teacher([said((red,)), said((red,)), said((red, cat), (dog,)), said((red,)), said((red, cat))])
+    second = Teacher([said((red, cat)), said(("color:blue",)), said((red, cat)), said((red,)), said((red, cat))])
     labelled = {red: 9, cat: 9, dog: 9}
 
     found = {
@@ -278,7 +278,7 @@ def test_pseudo_labels_are_sure_agreed_and_never_replace_a_label():
 
 def test_pseudo_labels_of_a_tag_are_bounded_by_its_labels():
     told = [said(("color:red",)) if at % 2 else said(("color:pink",)) for at in range(100)]
-    teller = Teller([*told, *([said(("color:red",))] * 300)])
+    teller = Teacher([*told, *([said(("color:red",))] * 300)])
     known = [bare(at, ["color"], ["color:blue"]) for at in range(100, 400)]
     settings = PseudoLabels(teachers=("x",), per_label=1.5)
 

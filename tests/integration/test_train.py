@@ -19,8 +19,8 @@ from hangtag.bundle import BundleError, load_bundle
 from hangtag.cli.app import app
 from hangtag.engine import open_engine
 from hangtag.trainer.data.labelled import read_labelled
+from hangtag.trainer.files.atomic_file import write_atomically
 from hangtag.trainer.files.folder_lock import FolderInUseError, locked
-from hangtag.trainer.files.whole_file import write_whole
 from hangtag.trainer.fitting.epochs import DivergedError, Progress
 from hangtag.trainer.recipe.recipe import RecipeError
 from hangtag.trainer.reporting.report import write_report
@@ -247,7 +247,7 @@ def test_a_full_disk_is_a_fault_of_the_disk(tmp_path, kind):
         raise error
 
     with pytest.raises(OSError, match="No space left"):
-        write_whole(tmp_path / "best.safetensors", full)
+        write_atomically(tmp_path / "best.safetensors", full)
 
     assert not list(tmp_path.iterdir())
 
