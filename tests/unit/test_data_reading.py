@@ -78,6 +78,17 @@ def test_bad_row_is_reported_and_other_rows_are_read(tmp_path, line, reason):
         read_labelled([path])
 
 
+def test_a_mistake_in_the_reader_is_not_reported_as_a_bad_row(tmp_path, monkeypatch):
+    def fail(*_):
+        raise ValueError
+
+    monkeypatch.setattr("hangtag.trainer.data.labelled.labels_of", fail)
+    (tmp_path / "shop.jsonl").write_text(json.dumps({"product_id": "1", "facets": [], "tags": []}))
+
+    with pytest.raises(ValueError, match="^$"):
+        read_rows([tmp_path / "shop.jsonl"])
+
+
 def test_bad_rows_in_a_csv(tmp_path):
     path = tmp_path / "shop.csv"
     path.write_text('product_id,facets,tags\n1,,\n2,color\n3,,\n"4"x,,\n')

@@ -180,7 +180,7 @@ def _check_header(path: Path, header: Sequence[str], columns: Columns) -> None:
     if missing:
         names = ", ".join(name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…" for name in header)
         msg = (
-            f"{path}: missing columns: {', '.join(missing)}; found: {names}. Map columns with --column (a facet's with "
+            f"{path}: missing columns: {', '.join(missing)}; found: {names}; map columns with --column (a facet's with "
             "--column facet.NAME=COLUMN), or name them in the first line"
         )
         raise LabelledFileError(msg)
