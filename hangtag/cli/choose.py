@@ -114,8 +114,8 @@ def compare(
     """
     try:
         from hangtag.trainer.choosing.comparing import compare_runs  # noqa: PLC0415 (pydantic models and engines load only here)
-        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
         from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import Columns, ColumnsError  # noqa: PLC0415
         from hangtag.trainer.recipe.recipe import RecipeError  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"

@@ -18,9 +18,9 @@ from hangtag.cli.tables import make_table
 
 if TYPE_CHECKING:  # these bring scikit-learn and more with them
     from hangtag.trainer.data.check import DataCheck
-    from hangtag.trainer.data.label_noise import LabelNoise
     from hangtag.trainer.data.labelled import LabelledRow
     from hangtag.trainer.data.rows import BadRow
+    from hangtag.trainer.judging.label_noise import LabelNoise
 
 _NEEDS_EXTRA = "labelled files need more packages: pip install 'hangtag[train]'"
 # Rows of a list that the screen shows; --json has all.
@@ -139,7 +139,7 @@ def noise(
     Example: hangtag data noise shop.jsonl --top 50 --json doubts.json
     """
     with _working("nothing is written; the same command starts again"):
-        from hangtag.trainer.data.label_noise import find_label_noise  # noqa: PLC0415 (cleanlab loads only here)
+        from hangtag.trainer.judging.label_noise import find_label_noise  # noqa: PLC0415 (cleanlab loads only here)
 
         with _progress() as tell:
             rows, bad = _read(files, column, columns)
@@ -150,7 +150,7 @@ def noise(
         _print_noise(rows, bad, found, top)
         if found.left_out:
             plain_console().print(
-                f"{len(found.left_out)} tags were not judged: fewer than {folds} products have them, "
+                f"{len(found.left_out)} tags were not checked: fewer than {folds} products have them, "
                 "or all of the facet's products do"
             )
         _write(json, lambda: _noise_json(rows, bad, found))
@@ -161,9 +161,9 @@ def _working(when_stopped: str) -> Iterator[None]:
     """What the user can mend becomes one line; Ctrl-C says how to go on."""
     console = plain_console(stderr=True)
     try:
-        from hangtag.trainer.data.columns import ColumnsError  # noqa: PLC0415
         from hangtag.trainer.data.rows import LabelledFileError  # noqa: PLC0415
         from hangtag.trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import ColumnsError  # noqa: PLC0415
 
         mendable = (ColumnsError, LabelledFileError, BaseModelError)
         try:
@@ -190,8 +190,8 @@ def _progress() -> Iterator[Tell]:
 def _read(
     files: Sequence[Path], pairs: Sequence[str] | None, toml: Path | None
 ) -> tuple[list["LabelledRow"], list["BadRow"]]:
-    from hangtag.trainer.data.columns import Columns as Mapping  # noqa: PLC0415
     from hangtag.trainer.data.labelled import read_rows  # noqa: PLC0415
+    from hangtag.trainer.recipe.columns import Columns as Mapping  # noqa: PLC0415
 
     rows, bad = read_rows(files, Mapping.read(toml, pairs or ()))
     if not rows and not bad:
@@ -275,14 +275,14 @@ def _print_noise(rows: Sequence["LabelledRow"], bad: Sequence["BadRow"], found: 
         cells = (row.file.name, str(row.line), row.product.product_id, each.facet, *names, f"{each.score:.3f}")
         table.add_row(*map(_plain, cells))
     console.print(table)
-    console.print(f"{len(found.suspicions):,} of {sum(found.judged.values()):,} labels are doubted")
+    console.print(f"{len(found.suspicions):,} of {sum(found.checked.values()):,} labels are doubted")
 
 
 def _noise_json(rows: Sequence["LabelledRow"], bad: Sequence["BadRow"], found: "LabelNoise") -> dict[str, Any]:
     return {
         "rows": len(rows),
         "rows_left_out": len(bad),
-        "judged": found.judged,
+        "judged": found.checked,
         "left_out": list(found.left_out),
         "suspicions": [
             {

@@ -41,10 +41,10 @@ def learn_tag(
         raise typer.BadParameter(msg)
     console = plain_console(stderr=True)
     try:
-        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
         from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
         from hangtag.trainer.learning.learn_tag import LearnTagError, NewTag  # noqa: PLC0415 (scipy loads only here)
         from hangtag.trainer.learning.learn_tag import learn_tag as learn  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import Columns, ColumnsError  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; learning needs more packages: pip install 'hangtag[train]'"
         raise CommandError(msg) from error

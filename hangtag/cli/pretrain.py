@@ -31,12 +31,12 @@ def pretrain(
     try:
         from safetensors import SafetensorError  # noqa: PLC0415
 
-        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415 (torch loads only for those who train)
         from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
         from hangtag.trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
         from hangtag.trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
         from hangtag.trainer.pretraining import PretrainingError, PretrainingSettings, Step  # noqa: PLC0415
         from hangtag.trainer.pretraining import pretrain as go_on  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import Columns, ColumnsError  # noqa: PLC0415 (torch loads only for those who train)
     except ImportError as error:
         msg = f"{error}; training needs more packages: pip install 'hangtag[train]'"
         raise CommandError(msg) from error

@@ -51,9 +51,10 @@ def release(
     """
     console = plain_console(stderr=True)
     try:
-        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
-        from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
-        from hangtag.trainer.releasing.gate import Limits, judge_release  # noqa: PLC0415 (scikit-learn loads only here)
+        from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
+        from hangtag.trainer.errors import TrainerError  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
+        from hangtag.trainer.releasing.gate import Limits, check_release  # noqa: PLC0415 (scikit-learn loads only here)
     except ImportError as error:
         msg = f"{error}; releasing needs more packages: pip install 'hangtag[train]'"
         raise CommandError(msg) from error
@@ -79,7 +80,7 @@ def release(
             folders = (STARTER if against == "starter" else Path(against), candidate)
             current, offered = (open_tagger(ModelSettings(bundle=str(folder), engine="cpu")) for folder in folders)
             sizes = [sum(file.stat().st_size for file in folder.iterdir()) / 1e6 for folder in folders]
-            verdict = judge_release(current, offered, products, (sizes[0], sizes[1]), limits, status.update)
+            verdict = check_release(current, offered, products, (sizes[0], sizes[1]), limits, status.update)
             if json is not None:
                 json.write_bytes(orjson.dumps(verdict.to_json(), option=orjson.OPT_INDENT_2))
             released = ""
@@ -92,7 +93,7 @@ def release(
                     copy_bundle(candidate, to, previous)
                     kept = f"; what was there before: {previous}" if before else ""
                     released = f"{candidate} is now in {to}{kept}"
-    except (ColumnsError, LabelledFileError, OSError, ValueError) as error:
+    except (TrainerError, OSError, ValueError) as error:
         raise CommandError(str(error)) from error
     except Stopped:
         console.print("stopped; nothing was released")

@@ -51,12 +51,12 @@ def train(
     Example: hangtag train shop.jsonl --validation shop-validation.jsonl --run runs/shop --bundle runs/shop/bundle
     """
     try:
-        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
         from hangtag.trainer.data.labelled import LabelledFileError  # noqa: PLC0415
         from hangtag.trainer.exporting.export import ExportError  # noqa: PLC0415
         from hangtag.trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
         from hangtag.trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
         from hangtag.trainer.fitting.epochs import DivergedError  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import Columns, ColumnsError  # noqa: PLC0415
         from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source  # noqa: PLC0415
         from hangtag.trainer.running import train as trainer  # noqa: PLC0415 (torch loads only for those who train)
     except ImportError as error:
@@ -118,9 +118,10 @@ def evaluate(
     Example: hangtag evaluate shop-validation.jsonl --bundle runs/shop/bundle --json
     """
     try:
-        from hangtag.trainer.data.columns import Columns  # noqa: PLC0415
-        from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
+        from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
+        from hangtag.trainer.errors import TrainerError  # noqa: PLC0415
         from hangtag.trainer.judging.evaluate import evaluate as evaluate_tagger  # noqa: PLC0415 (scikit-learn loads only here)
+        from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
     except ImportError as error:
         msg = f"{error}; {_NEEDS_EXTRA}"
         raise CommandError(msg) from error
@@ -135,7 +136,7 @@ def evaluate(
         with stopping(), Progress(console=plain_console(stderr=True), transient=True) as bar:
             task = bar.add_task("evaluating", total=len(products))
             result = evaluate_tagger(tagger, products, lambda count: bar.advance(task, count))
-    except (LabelledFileError, ValueError) as error:
+    except (TrainerError, ValueError) as error:
         raise CommandError(str(error)) from error
     except Stopped:
         plain_console(stderr=True).print("stopped; nothing is kept of an evaluation")

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
-from hangtag.trainer.data.label_noise import LabelNoise, Suspicion
 from hangtag.trainer.data.labelled import read_labelled
+from hangtag.trainer.judging.label_noise import LabelNoise, Suspicion
 from tests.integration.tiny_shop import write_base
 
 
@@ -83,7 +83,7 @@ def test_noise_ranks_the_flipped_label_first_and_shows_no_text(shop, tmp_path):
 
 def test_wrong_use_is_one_line(shop, tmp_path):
     _, _, error = call("check", shop)
-    assert "map them with --column" in str(error)
+    assert "map columns with --column" in str(error)
     _, _, error = call("noise", tmp_path / "none.csv")
     assert "no such file" in str(error)
     code, *_ = call("split", shop, *COLUMNS, "--out", tmp_path, "--validation", "0.6", "--test", "0.5")
@@ -118,7 +118,7 @@ def test_place_that_cannot_be_written_is_one_line(shop, tmp_path, command):
 def test_told_to_stop_it_says_so_and_writes_nothing(shop, tmp_path, monkeypatch, command, number):
     work = {
         "check": "hangtag.trainer.data.check.find_duplicates",
-        "noise": "hangtag.trainer.data.label_noise.out_of_fold",
+        "noise": "hangtag.trainer.judging.label_noise.out_of_fold",
         "split": "hangtag.trainer.data.split.find_duplicates",
     }[command]
     monkeypatch.setattr(work, lambda *_, **__: signal.raise_signal(number))
@@ -147,7 +147,9 @@ def test_split_into_the_folder_of_its_input_is_refused(shop, tmp_path):
 
     _, _, error = call("split", folder / "train.jsonl", "--out", folder, "--validation", "0.1")
 
-    assert str(error) == f"{folder / 'train.jsonl'} is read and would be replaced by the split: name another --out"
+    assert (
+        str(error) == f"{folder / 'train.jsonl'} is an input and would be replaced by the split: choose another --out"
+    )
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -171,7 +173,7 @@ def test_noise_says_why_a_tag_is_not_judged(tmp_path):
     code, output, _ = call("noise", path, "--column", "facet.color=color")
 
     assert code == 0
-    assert "1 tags were not judged: fewer than 5 products have them, or all of the facet's products do" in output
+    assert "1 tags were not checked: fewer than 5 products have them, or all of the facet's products do" in output
 
 
 def test_what_looks_like_markup_stands_as_it_is(tmp_path, monkeypatch):
@@ -182,7 +184,7 @@ def test_what_looks_like_markup_stands_as_it_is(tmp_path, monkeypatch):
     path = tmp_path / "[b]shop.jsonl"
     path.write_text("\n".join(map(json.dumps, [*lines, {"product_id": "1", "facets": ["[/b]x"], "tags": []}])))
     doubts = LabelNoise([Suspicion(9, "size", "size:[/]", "size:[b]", 0.1)], {"size": 20}, ())
-    monkeypatch.setattr("hangtag.trainer.data.label_noise.find_label_noise", lambda *_: doubts)
+    monkeypatch.setattr("hangtag.trainer.judging.label_noise.find_label_noise", lambda *_: doubts)
 
     code, output, error = call("check", path, "--base-model", write_base(tmp_path))
     assert code == 1, error
