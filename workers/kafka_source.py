@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
@@ -136,7 +135,7 @@ class KafkaSource:
             fetched = {}
         changes = self._take_changes(fetched)
         records = tuple(
-            _record(found)
+            Record.of(found)
             for partition, many in fetched.items()
             if Partition(*partition) not in self._dropped
             for found in many
@@ -228,14 +227,3 @@ class KafkaSource:
         for partition in partitions:
             with suppress(KeyError):  # it was revoked this moment
                 change(partition)
-
-
-def _record(found: Any) -> Record:
-    return Record(
-        Partition(found.topic, found.partition),
-        found.offset,
-        found.timestamp,
-        found.key,
-        found.value,
-        tuple((name, value or b"") for name, value in found.headers),
-    )

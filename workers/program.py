@@ -1,4 +1,4 @@
-"""The worker with its real parts."""
+"""The worker program: the loop with Kafka, Redis, signals and the HTTP page."""
 
 import signal
 import threading
@@ -100,6 +100,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             msg = f"the tail reader failed: {type(failures[0]).__name__}: {failures[0]}"
             raise StageError(msg) from failures[0]
         _log.info("worker_draining")
+        tail.stop()
         if not worker.drain(_DRAIN_S):
             _log.warning("drain_incomplete", next="the next owner of the partitions reads the rest again")
 

@@ -8,7 +8,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 
 from hangtag.kafka.options import kafka_options
-from hangtag.records import Partition, Record
+from hangtag.records import Record
 from hangtag.settings import KafkaSettings
 from hangtag.store import StoreError, StoreMismatchError
 from hangtag.telemetry import Heartbeats, get_log, metrics
@@ -23,8 +23,11 @@ _POLL_MS = 500
 _MAX_RECORDS = 5_000
 _TRY_AGAIN_AFTER_S = 1.0
 _COMMIT_TIMEOUT_MS = 3_000
-_CLOSE_TIMEOUT_MS = 5_000
-_CLOSE_WAIT_S = 10
+# As the worker's own group: Tansu keeps a member that joins waiting for half of the session timeout.
+_SESSION_TIMEOUT_MS = 10_000
+_HEARTBEAT_INTERVAL_MS = 3_000
+_CLOSE_TIMEOUT_MS = 1_000
+_CLOSE_WAIT_S = 5
 
 _log = get_log(__name__)
 
@@ -53,9 +56,13 @@ class TailReader:
         """Start reading."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Stop reading and leave the group."""
+    def stop(self) -> None:
+        """Ask the thread to stop reading and to leave the group; returns at once."""
         self._stop.set()
+
+    def close(self) -> None:
+        """Wait until the thread has stopped."""
+        self.stop()
         self._thread.join(_CLOSE_WAIT_S)
 
     def _work(self) -> None:
@@ -80,6 +87,8 @@ class TailReader:
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
                 partition_assignment_strategy=[CooperativeStickyAssignor],
+                session_timeout_ms=_SESSION_TIMEOUT_MS,
+                heartbeat_interval_ms=_HEARTBEAT_INTERVAL_MS,
             )
             consumer.subscribe([self._settings.tagged_topic])
         except KafkaError as error:
@@ -97,11 +106,7 @@ class TailReader:
                 raise SourceError(msg) from error
             self._stop.wait(_TRY_AGAIN_AFTER_S)
             return
-        records = [
-            Record(Partition(*at), one.offset, one.timestamp, one.key, one.value, tuple(one.headers))
-            for at, many in fetched.items()
-            for one in many
-        ]
+        records = [Record.of(one) for many in fetched.values() for one in many]
         if records:
             self._run(consumer, records)
 

@@ -13,6 +13,7 @@ from hangtag.cli.help_text import help_text
 from hangtag.cli.learn import learn_tag
 from hangtag.cli.pretrain import pretrain
 from hangtag.cli.publish import publish
+from hangtag.cli.rebuild import rebuild
 from hangtag.cli.release import release
 from hangtag.cli.report import report
 from hangtag.cli.serve import serve
@@ -32,7 +33,7 @@ app = typer.Typer(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, publish, deadletters),
-    "Run": (up, work, serve, config),
+    "Run": (up, work, serve, rebuild, config),
     "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
 }
 for panel, commands in _PANELS.items():

@@ -1,4 +1,4 @@
-"""The store as the server uses it: asyncio, one round trip a look-up of many products."""
+"""The store as the server uses it: asyncio, one round trip for a look-up of many products."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _CONNECTIONS = 8
 
 
 class RedisTagReader:
-    """Reads from Redis or Valkey, never writes. One event loop may use it; it connects with the first call.
+    """Reads from Redis or Valkey and never writes. One event loop may use it; it connects with the first call.
 
     No call takes longer than twice `timeout_ms`.
 
@@ -40,7 +40,7 @@ class RedisTagReader:
         """Read what the store records about itself and compare it with the settings; an empty store fits.
 
         Raises:
-            StoreMismatchError: another format or bucket count, or the store refuses us.
+            StoreMismatchError: another format or bucket count, or the store denies access.
             StoreError: the store cannot be reached.
         """
         try:
@@ -54,7 +54,7 @@ class RedisTagReader:
         return state
 
     async def read(self, ids: Sequence[str]) -> list[Stored]:
-        """What is known of these products, in order, in one round trip.
+        """What is stored of these products, in order, in one round trip.
 
         Raises:
             StoreMismatchError: another format or bucket count.
@@ -77,6 +77,6 @@ class RedisTagReader:
         return [unpack(value, seen) for value, seen in zip(values[: len(ids)], values[len(ids) :], strict=True)]
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()

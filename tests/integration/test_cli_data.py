@@ -83,7 +83,7 @@ def test_noise_lists_the_flipped_label_first_and_shows_no_text(shop, tmp_path):
 
 def test_errors_are_one_line(shop, tmp_path):
     _, _, error = call("check", shop)
-    assert "map them with --column" in str(error)
+    assert "map columns with --column" in str(error)
     _, _, error = call("noise", tmp_path / "none.csv")
     assert "no such file" in str(error)
     code, *_ = call("split", shop, *COLUMNS, "--out", tmp_path, "--validation", "0.6", "--test", "0.5")
@@ -147,7 +147,9 @@ def test_split_does_not_replace_its_input(shop, tmp_path):
 
     _, _, error = call("split", folder / "train.jsonl", "--out", folder, "--validation", "0.1")
 
-    assert str(error) == f"{folder / 'train.jsonl'} is read and would be replaced by the split: name another --out"
+    assert (
+        str(error) == f"{folder / 'train.jsonl'} is an input and would be replaced by the split: choose another --out"
+    )
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -1,4 +1,4 @@
-"""What sends to Kafka, with real brokers that go away."""
+"""Producers whose real brokers go away."""
 
 import threading
 
@@ -15,14 +15,14 @@ from tests.conftest import create_topics, start_broker
 
 @pytest.fixture
 def threads():
-    """Nothing that a test started goes on after it."""
+    """Fails a test that leaves a thread running."""
     before = threading.enumerate()
     yield
     assert [thread.name for thread in threading.enumerate() if thread not in before] == []
 
 
 @pytest.mark.usefixtures("threads")
-def test_what_the_brokers_did_not_take_is_given_up_with_the_sink(tmp_path):
+def test_closing_the_sink_gives_up_what_the_brokers_did_not_take(tmp_path):
     with start_broker("tansu", tmp_path, None) as broker:
         settings = KafkaSettings(bootstrap=broker.url)
         create_topics(settings)

@@ -118,6 +118,18 @@ def test_the_trainers_table_lists_only_imports_that_exist():
     assert {room: sorted(others - used[room]) for room, others in TRAINER.items() if others - used[room]} == {}
 
 
+def test_errors_of_the_trainer_have_one_base():
+    errors = {
+        node.name: [base.id for base in node.bases if isinstance(base, ast.Name)]
+        for path in sorted((ROOT / "trainer").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Error")
+    }
+
+    assert errors.pop("TrainerError") == ["Exception"]
+    assert {name: bases for name, bases in errors.items() if "TrainerError" not in bases} == {}
+
+
 def test_the_rooms_have_no_circles():
     order = list(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
 

@@ -4,7 +4,7 @@ from hangtag.tagger.stage_thread import StageThread
 from tests.unit.worker_parts import FakeTagger, House, event
 
 
-def test_polling_pauses_when_the_window_is_full_and_goes_on_when_it_empties():
+def test_polling_pauses_when_the_window_is_full_and_resumes_when_it_empties():
     house = House(held=True, window=10)
     for number in range(30):
         house.source.append(event(f"p{number}", 1), None)
@@ -22,7 +22,7 @@ def test_polling_pauses_when_the_window_is_full_and_goes_on_when_it_empties():
     assert not house.source.is_paused
 
 
-def test_large_records_fill_the_window_by_their_bytes():
+def test_large_records_fill_the_window_by_size():
     house = House(held=True, max_value_bytes=1_024)
     for _ in range(3):
         house.source.append(b"x" * 40_000_000, None)
@@ -44,7 +44,7 @@ def test_exactly_one_batch_is_prepared_while_one_runs():
     assert len(house.threads.forward.calls) == 2
 
 
-def test_a_lone_record_waits_for_company_no_longer_than_its_bound():
+def test_a_single_record_waits_no_longer_than_max_wait():
     house = House(max_wait_ms=50)
     house.source.append(event("p1", 1), None)
     house.worker.step()
@@ -55,7 +55,7 @@ def test_a_lone_record_waits_for_company_no_longer_than_its_bound():
     assert 0.0499 <= house.clock.now - arrived <= 0.07
 
 
-def test_draining_finishes_what_is_polled_polls_no_more_and_commits():
+def test_draining_finishes_and_commits_what_was_polled_and_polls_no_more():
     house = House(max_wait_ms=10_000)
     house.source.append(event("p1", 1), None)
     house.steps(3)
@@ -67,7 +67,7 @@ def test_draining_finishes_what_is_polled_polls_no_more_and_commits():
     assert house.committed() == 1
 
 
-def test_draining_commits_as_soon_as_the_group_lets_it():
+def test_draining_commits_as_soon_as_the_group_accepts_it():
     house = House()
     house.source.append(event("p1", 1), None)
     house.steps(30)
@@ -82,7 +82,7 @@ def test_draining_commits_as_soon_as_the_group_lets_it():
     assert house.committed() == 2
 
 
-def test_draining_gives_up_at_its_deadline_and_commits_no_more_than_is_settled():
+def test_draining_stops_at_its_deadline_and_commits_only_what_is_settled():
     house = House(held=True)
     house.source.append(event("p1", 1), None)
     house.steps(3)
@@ -92,7 +92,7 @@ def test_draining_gives_up_at_its_deadline_and_commits_no_more_than_is_settled()
     assert house.committed() == 0
 
 
-def test_a_new_tagger_takes_over_between_batches_and_the_old_one_finishes_its_own():
+def test_a_new_tagger_is_used_for_later_batches_and_the_old_one_finishes_its_own():
     house = House(max_wait_ms=100)
     old, new = house.tagger, FakeTagger("b" * 64)
     house.source.append(event("p1", 1), None)

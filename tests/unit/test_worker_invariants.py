@@ -56,7 +56,7 @@ def test_nothing_is_committed_or_dropped_while_a_result_cannot_be_written(down):
     assert (house.committed(), [product for product, _ in house.sink.tags]) == (1, ["p1"])
 
 
-def test_a_dead_letter_that_cannot_be_written_holds_the_offset_back():
+def test_no_offset_is_committed_before_its_dead_letter_is_written():
     house = House()
     house.sink.is_down = True
     house.source.append(b"{", b"p1")
@@ -69,7 +69,7 @@ def test_a_dead_letter_that_cannot_be_written_holds_the_offset_back():
     assert (house.committed(), len(house.sink.dead)) == (1, 1)
 
 
-def test_a_record_that_is_under_way_holds_back_what_is_settled_above_it():
+def test_an_unsettled_record_holds_back_the_offsets_above_it():
     house = House(held=True)
     house.source.append(event("p1", 1), b"p1")
     house.worker.step()
@@ -94,7 +94,7 @@ def test_a_record_that_is_under_way_holds_back_what_is_settled_above_it():
     assert house.committed() == 2
 
 
-def test_a_crash_between_store_and_kafka_is_healed_by_reading_again():
+def test_after_a_crash_between_store_and_kafka_the_record_is_read_and_produced_again():
     house = House()
     house.sink.is_down = True
     house.source.append(event("p1", 1), b"p1")
@@ -124,8 +124,8 @@ def test_results_of_an_earlier_assignment_are_not_committed():
                 thread.run_next()
     house.worker.drain(5)
 
-    assert house.versions() == {"p1": 1}, "the result is written, for that is harmless"
-    assert house.committed() == 0, "and read again, for nobody knows what was between"
+    assert house.versions() == {"p1": 1}, "the result is written, which is harmless"
+    assert house.committed() == 0, "and the record is read again"
 
 
 def test_a_refused_commit_is_tried_again():
@@ -209,7 +209,7 @@ def test_a_deletion_leaves_a_tombstone_and_blocks_what_is_older():
     assert house.committed() == 3
 
 
-def test_a_deletion_takes_along_what_waits_for_company():
+def test_a_deletion_supersedes_a_waiting_event_of_its_product():
     house = House(max_wait_ms=10_000)
     house.source.append(event("p1", 1), b"p1")
     house.steps(5)
@@ -226,7 +226,7 @@ def test_a_deletion_takes_along_what_waits_for_company():
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32))
-def test_whatever_happens_nothing_is_lost_and_nothing_older_wins(seed):  # noqa: C901, PLR0912, PLR0915
+def test_under_random_failures_nothing_is_lost_and_nothing_older_wins(seed):  # noqa: C901, PLR0912, PLR0915
     dice = random.Random(seed)
     house = House(held=True, window=dice.choice([3, 10, 100]), token_budget=512, max_wait_ms=dice.choice([0, 50]))
     house.source.assign(1)
@@ -297,6 +297,45 @@ def test_whatever_happens_nothing_is_lost_and_nothing_older_wins(seed):  # noqa:
     last = {}
     for product, value in house.sink.tags:
         last[product] = tags_pb2.ProductTags.FromString(value).version
-    assert last == newest, "the compacted topic tells the same as the store"
+    assert last == newest, "the compacted topic agrees with the store"
     for partition, log in house.source.log.items():
         assert house.source.committed[partition] == log[-1].offset + 1
+
+
+def test_offsets_are_committed_with_the_identity_of_the_store():
+    house = House()
+    house.source.append(event("p1", 1), b"p1")
+
+    house.steps()
+
+    assert house.source.identities == {PARTITION: house.store.identity}
+
+
+def test_a_store_that_was_emptied_is_recognised_by_the_next_worker():
+    house = House()
+    house.source.append(event("p1", 1), b"p1")
+    house.steps()
+    house.restart()
+    house.steps()
+    assert not house.store.was_emptied
+
+    house.store.empty()
+    house.restart()
+    house.steps()
+
+    assert house.store.was_emptied
+
+
+def test_a_store_that_does_not_answer_at_the_assignment_is_asked_again():
+    house = House()
+    house.source.append(event("p1", 1), b"p1")
+    house.steps()
+    house.store.empty()
+    house.store.error = store_down()
+    house.restart()
+    house.steps()
+
+    house.store.error = None
+    house.steps(300)
+
+    assert house.store.was_emptied

@@ -1,4 +1,4 @@
-"""The Kafka source and sink over stand-ins for kafka-python: what a rebalance and a refusing broker do."""
+"""The Kafka source and sink over stand-ins for kafka-python: rebalances and refusing brokers."""
 
 # ruff: noqa: ARG002
 
@@ -113,7 +113,7 @@ def consumer(source):
     return source._consumer
 
 
-def test_records_of_a_partition_that_is_newly_ours_come_with_the_change(source, consumer):
+def test_records_of_a_newly_assigned_partition_come_with_the_change(source, consumer):
     consumer.pending = [consumer.assign]
     consumer.bring(4, 5)
 
@@ -124,7 +124,7 @@ def test_records_of_a_partition_that_is_newly_ours_come_with_the_change(source, 
     assert polled.records[0].headers == (("h", b""),)
 
 
-def test_records_read_before_a_partition_left_are_dropped(source, consumer):
+def test_records_read_before_a_partition_was_revoked_are_dropped(source, consumer):
     consumer.assign()
     source.poll(0, 1)
     consumer.pending = [consumer.revoke]
@@ -138,7 +138,7 @@ def test_records_read_before_a_partition_left_are_dropped(source, consumer):
 
 
 @pytest.mark.parametrize(("committed", "expected"), [(7, 7), (None, 0)])
-def test_a_partition_that_left_and_came_back_in_one_poll_is_read_again_from_what_is_committed(
+def test_a_partition_revoked_and_assigned_in_one_poll_is_read_again_from_the_committed_offset(
     source, consumer, committed, expected
 ):
     consumer.assign()
@@ -157,7 +157,7 @@ def test_a_partition_that_left_and_came_back_in_one_poll_is_read_again_from_what
     assert [record.offset for record in again.records] == [expected]
 
 
-def test_what_is_newly_ours_while_paused_is_paused(source, consumer):
+def test_a_partition_assigned_while_paused_is_paused(source, consumer):
     source.pause()
     consumer.pending = [consumer.assign]
     source.poll(0, 1)
@@ -169,7 +169,7 @@ def test_what_is_newly_ours_while_paused_is_paused(source, consumer):
 
 
 @pytest.mark.parametrize("error", [RebalanceInProgressError(), CommitFailedError(), KafkaTimeoutError()])
-def test_a_commit_that_a_rebalance_refuses_is_put_off(source, consumer, error):
+def test_a_commit_refused_by_a_rebalance_can_be_repeated(source, consumer, error):
     consumer.error = error
     assert source.commit({PARTITION: 3}, "store-1") is False
 
@@ -189,8 +189,8 @@ def test_the_store_identity_in_a_committed_offset_comes_with_the_assignment(sour
     assert source.poll(0.1, 10).changes == (Change(PARTITION, is_assigned=True, store_identity=identity),)
 
 
-def test_a_rebalance_that_never_ends_is_left_and_joined_anew(source, consumer, monkeypatch):
-    """The new consumer starts without partitions, and what the old one held is told as lost."""
+def test_a_worker_leaves_a_rebalance_that_never_ends_and_joins_again(source, consumer, monkeypatch):
+    """The new consumer starts without partitions, and what the old one held is reported as lost."""
     consumer.pending = [consumer.assign]
     source.poll(0.1, 10)
     consumer.error = RebalanceInProgressError()
@@ -209,7 +209,7 @@ def test_a_rebalance_that_never_ends_is_left_and_joined_anew(source, consumer, m
     assert source.poll(0.1, 10).changes == (Change(PARTITION, is_assigned=False),)
 
 
-def test_what_cannot_get_better_ends_the_worker(source, consumer):
+def test_an_error_that_waiting_cannot_fix_ends_the_worker(source, consumer):
     consumer.error = TopicAuthorizationFailedError("products.events")
 
     with pytest.raises(SourceError, match="TopicAuthorizationFailed"):
@@ -218,13 +218,13 @@ def test_what_cannot_get_better_ends_the_worker(source, consumer):
         source.poll(0, 1)
 
 
-def test_the_consumer_commits_nothing_by_itself_and_rebalances_in_time(consumer):
+def test_the_consumer_does_not_commit_on_its_own_and_rebalances_in_time(consumer):
     assert consumer.options["enable_auto_commit"] is False
     assert consumer.options["auto_offset_reset"] == "earliest"
     assert 30_000 <= consumer.options["max_poll_interval_ms"] <= 60_000
 
 
-def test_an_unreachable_broker_is_an_error_that_says_where_to_look(monkeypatch):
+def test_an_unreachable_broker_is_an_error_that_names_the_setting(monkeypatch):
     def refuse(**_options):
         raise KafkaTimeoutError
 
@@ -282,7 +282,7 @@ def sink(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [KafkaTimeoutError(), OutOfOrderSequenceNumberError()])
-def test_a_flush_that_failed_leaves_nothing_under_way_and_sends_only_what_is_not_acknowledged(sink, error):
+def test_after_a_failed_flush_nothing_is_in_flight_and_only_the_rest_is_sent_again(sink, error):
     Producer.errors = [None, error]
     sink.tagged(Entry("p1", 1, b""))
     sink.tagged(Entry("p2", 1, b""))
@@ -311,7 +311,7 @@ def test_retracted_tags_are_not_sent_and_dead_letters_are(sink):
     assert b"p1" not in [key for _, key, *_ in Producer.sent]
 
 
-def test_a_dead_letter_too_large_for_its_topic_says_what_to_raise(sink):
+def test_a_dead_letter_too_large_for_its_topic_names_the_setting_to_raise(sink):
     Producer.errors = [MessageSizeTooLargeError()]
     sink.dead_letter(RECORD, REASON, "ab")
 

@@ -1,4 +1,4 @@
-"""Labelled products: what the trainer, `hangtag evaluate` and `hangtag data` read."""
+"""Labelled products and how they are read from files, for training, `hangtag evaluate` and `hangtag data`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -97,12 +97,12 @@ def _labelled(paths: Iterable[Path], columns: Columns) -> Iterator[LabelledRow |
                 yield row
                 continue
             try:
-                yield _parse(row, columns)
+                yield _labelled_row(row, columns)
             except RowError as error:
                 yield BadRow(row.file, row.line, str(error))
 
 
-def _parse(row: Row, columns: Columns) -> LabelledRow:
+def _labelled_row(row: Row, columns: Columns) -> LabelledRow:
     labels = (columns.facets, columns.tags) if columns.labelled and not columns.facet else ()
     needed = (columns.product_id, *labels)
     missing = [name for name in needed if name not in row.fields]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hangtag.trainer.files.whole_file import write_text
+from hangtag.trainer.files.atomic_file import write_text
 
 
 def append_line(file: Path, figures: Mapping[str, Any]) -> None:

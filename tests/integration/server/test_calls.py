@@ -31,7 +31,7 @@ def tags_of(product: str, version: int) -> tags_pb2.ProductTags:
 
 
 def entry(product: str, version: int) -> Entry:
-    return Entry(product, version, BUNDLE, tags_of(product, version).SerializeToString())
+    return Entry(product, version, tags_of(product, version).SerializeToString())
 
 
 def stored_part(product: tags_pb2.GetProductTagsResponse) -> tags_pb2.ProductTags:
@@ -49,7 +49,7 @@ def without_as_of(product: tags_pb2.GetProductTagsResponse) -> tags_pb2.GetProdu
 def test_every_state_of_freshness(served: Served, store: RedisTagStore) -> None:
     store.mark_seen([("fresh", 5), ("stale", 6), ("pending", 1), ("gone", 5), ("relisted", 6)])
     store.write([entry("fresh", 5), entry("stale", 5), entry("unseen", 5)])
-    store.write([Entry(product, 5, "", b"") for product in ("gone", "relisted")])
+    store.write([Entry.deletion(product, 5) for product in ("gone", "relisted")])
     expected = {
         "fresh": tags_pb2.FRESHNESS_FRESH,
         "unseen": tags_pb2.FRESHNESS_FRESH,
@@ -89,7 +89,7 @@ def test_as_of_is_the_time_of_the_read(served: Served, store: RedisTagStore) -> 
 def test_fields_that_the_server_does_not_know_are_passed_on(served: Served, store: RedisTagStore) -> None:
     """A field that a newer worker stores reaches newer clients through an older server."""
     new_field = b"\x42\x03new"  # number 8, a string
-    store.write([Entry("p", 1, BUNDLE, tags_of("p", 1).SerializeToString() + new_field)])
+    store.write([Entry("p", 1, tags_of("p", 1).SerializeToString() + new_field)])
 
     product = served.get("p")
 
