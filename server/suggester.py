@@ -15,6 +15,7 @@ from hangtag.tagger.stage_thread import Lane
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 
@@ -164,7 +165,7 @@ class Suggester:
         with _Stage("forward", self._clock):
             logits = self._tagger.forward(batch)
         with _Stage("decode", self._clock):
-            return self._tagger.decode(logits)
+            return self._tagger.decode(logits, [TextKind.QUERY] * len(batch))
 
 
 class _Stage:

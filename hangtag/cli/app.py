@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import typer
 
+from hangtag.cli.bundle import bundle
 from hangtag.cli.choose import compare, tune
 from hangtag.cli.config import config
 from hangtag.cli.data import data
@@ -37,3 +38,4 @@ for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(data, name="data", rich_help_panel="Train")
+app.add_typer(bundle, name="bundle", rich_help_panel="Run")

@@ -15,6 +15,7 @@ from hangtag.cli.plain_console import plain_console
 from hangtag.cli.step_bar import StepBar
 from hangtag.cli.stopping import Stopped, stopping
 from hangtag.cli.tables import make_table
+from hangtag.tags.tag import value_of
 
 if TYPE_CHECKING:  # these bring scikit-learn and more with them
     from hangtag.trainer.data.check import DataCheck
@@ -271,7 +272,7 @@ def _print_noise(rows: Sequence["LabelledRow"], bad: Sequence["BadRow"], found: 
     table = make_table("file", "line", "product", "facet", "given", "more likely", "probability of given")
     for each in found.suspicions[:top]:
         row = rows[each.place]
-        names = [name.split(":", 1)[-1] or "none" for name in (each.given, each.suggested)]
+        names = [value_of(name) or "none" for name in (each.given, each.suggested)]
         cells = (row.file.name, str(row.line), row.product.product_id, each.facet, *names, f"{each.score:.3f}")
         table.add_row(*map(_plain, cells))
     console.print(table)

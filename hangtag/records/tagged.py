@@ -2,6 +2,7 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from hangtag.tags.tag import facet_of, value_of
 from hangtag.tags.tagset import ScoredTag, TagSet
 from hangtag.v1 import tags_pb2
 
@@ -21,10 +22,9 @@ def encode_tags(product_id: str, version: int, tags: TagSet, bundle_version: str
 
 def tag_message(scored: ScoredTag) -> tags_pb2.Tag:
     """A tag as it is stored and sent."""
-    facet, _, value = scored.tag.partition(":")
     return tags_pb2.Tag(
-        facet=facet,
-        value=value,
+        facet=facet_of(scored.tag),
+        value=value_of(scored.tag),
         confidence=scored.confidence,
         source=tags_pb2.Source.Value(scored.source.value),
         band=tags_pb2.Band.Value(scored.band.value),

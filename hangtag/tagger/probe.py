@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def probing(
 
 def _probe(tagger: Tagger) -> None:
     try:
-        tagger.decode(tagger.forward(tagger.encode([_HARMLESS])))
+        tagger.decode(tagger.forward(tagger.encode([_HARMLESS])), [TextKind.PRODUCT])
     except Exception as error:
         msg = f"the engine fails for any text ({type(error).__name__}: {error}); restart, and look at the device"
         raise EngineDownError(msg) from error

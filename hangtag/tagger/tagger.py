@@ -10,6 +10,7 @@ from hangtag.settings import ModelSettings
 from hangtag.tags.decoding import Decoder, Logits
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import metrics
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 
@@ -35,9 +36,9 @@ class Tagger:
         """Logits of shape (count, tags). Errors: what the engine raises."""
         return self.engine.forward(tokens)
 
-    def decode(self, logits: Logits) -> list[TagSet]:
-        """The tags of each row, in order."""
-        return self.decoder.decode(logits)
+    def decode(self, logits: Logits, kinds: Sequence[TextKind]) -> list[TagSet]:
+        """The tags of each row, in order; `kinds` holds the kind of each row's text."""
+        return self.decoder.decode(logits, kinds)
 
 
 def open_tagger(settings: ModelSettings) -> Tagger:

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ HANGTAG = {
     "hangtag.v1": set(),
     "hangtag.settings": set(),
     "hangtag.text": set(),
-    "hangtag.tags": set(),
+    "hangtag.tags": {"hangtag.text"},
     "hangtag.telemetry": {"hangtag.settings"},
     "hangtag.kafka": {"hangtag.settings"},
     "hangtag.bundle": {"hangtag.text", "hangtag.tags"},
@@ -111,6 +112,15 @@ def test_the_rooms_have_no_circles():
     order = list(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
 
     assert set(order) == set(MAY_IMPORT)
+
+
+def test_tags_are_taken_apart_in_one_place():
+    """`facet_of` and `value_of` are the only ones that know how a tag is written."""
+    pattern = re.compile(r"""\.(split\(["']:["'], 1|partition\(["']:)""")
+    paths = [*sources(), *sorted((ROOT / "benchmarks").glob("*.py"))]
+    found = [str(path.relative_to(ROOT)) for path in paths if pattern.search(path.read_text(encoding="utf-8"))]
+
+    assert found == ["hangtag/tags/tag.py"]
 
 
 def test_files_have_one_noun_each():

@@ -46,7 +46,7 @@ class Teller:
     def forward(self, tokens):
         return np.zeros((len(tokens), len(SCHEMA.tags)), np.float32)
 
-    def decode(self, logits):
+    def decode(self, logits, kinds):
         return [self.said] * len(logits)
 
 

@@ -16,6 +16,7 @@ from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.telemetry import Heartbeats
 from hangtag.telemetry.clock import SystemClock
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 
@@ -49,7 +50,8 @@ class FakeTagger:
             raise RuntimeError
         return np.array([[len(each)] for each in tokens], np.float32)
 
-    def decode(self, logits: np.ndarray) -> list[TagSet]:
+    def decode(self, logits: np.ndarray, kinds: Sequence[TextKind]) -> list[TagSet]:
+        assert len(kinds) == len(logits)
         return [TagSet((ScoredTag(f"words:{int(n)}", 1.0, Source.MODEL, Band.AUTO),), ()) for (n,) in logits]
 
 
@@ -213,7 +215,7 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
         tagger = FakeTagger()
         calls = 0
 
-        def fail(_: object) -> None:
+        def fail(*_: object) -> None:
             nonlocal calls
             calls += 1
             msg = "device lost"

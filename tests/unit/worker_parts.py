@@ -15,6 +15,7 @@ from hangtag.store import Entry, Outcome, StoreError
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.telemetry import Heartbeats
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 from hangtag.workers import Change, Lanes, Polled, Reason, SinkError, TaggerInUse, Worker
@@ -227,7 +228,8 @@ class FakeTagger:
             raise RuntimeError(msg)
         return np.asarray([[one.ids[0]] for one in tokens], np.float32)
 
-    def decode(self, logits: np.ndarray) -> list[TagSet]:
+    def decode(self, logits: np.ndarray, kinds: Sequence[TextKind]) -> list[TagSet]:
+        assert list(kinds) == [TextKind.PRODUCT] * len(logits)
         return [
             TagSet((ScoredTag(f"word:{self.words[int(row[0])]}", 1.0, Source.MODEL, Band.AUTO),), ()) for row in logits
         ]

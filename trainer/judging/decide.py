@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hangtag.tags.decoding import Decoder, Logits
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
-from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.tags.thresholds import Calibration, TagThresholds, Thresholds
 from hangtag.trainer.data.examples import Example
 from hangtag.trainer.judging.promise import Promise, fewest_products, promised_threshold
 from hangtag.trainer.recipe.recipe import Recipe
@@ -64,13 +64,15 @@ def decide(
     tag is right in `review_precision` of the examples; of multi facets, the ones that maximise the facet's micro F1
     and, at half the weight, macro F1. Where the examples tell nothing of a facet, the lowest that any may have.
     """
-    decoder = Decoder(schema, calibration, Thresholds(tags={tag: Cut(auto=1, review=1) for tag in schema.tags}))
+    decoder = Decoder.for_products(
+        schema, calibration, Thresholds(tags={tag: TagThresholds(auto=1, review=1) for tag in schema.tags})
+    )
     log_confidences = decoder.log_confidences(logits)
     confidences = np.exp(log_confidences).astype(np.float64)
     chosen = decoder.chosen(log_confidences)
     targets = np.stack([example.targets for example in examples]) > 0
     known = np.stack([example.known for example in examples]) > 0
-    cuts: dict[str, Cut] = {}
+    cuts: dict[str, TagThresholds] = {}
     promises: dict[str, Promise] = {}
     auto = np.zeros(confidences.shape, bool)
     for facet in schema.facets:
@@ -139,12 +141,12 @@ def _groups(facet: Facet, schema: TagSchema, counts: NDArray[np.int64], fewest: 
 
 def _cuts(
     facet: Facet, schema: TagSchema, told: _Told, thresholds: Mapping[str, float], recipe: Recipe
-) -> dict[str, Cut]:
+) -> dict[str, TagThresholds]:
     review = _single_review if facet.kind is FacetKind.SINGLE else _multi_review
     cuts = {}
     for tag, cut in review(facet, schema, told, recipe).items():
         auto = thresholds.get(tag, NEVER)
-        cuts[tag] = Cut(auto=auto, review=min(auto, round(cut, 4)))
+        cuts[tag] = TagThresholds(auto=auto, review=min(auto, round(cut, 4)))
     return cuts
 
 

@@ -13,6 +13,7 @@ from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
 from hangtag.tags.schema import Facet, FacetKind
 from hangtag.tags.tagset import TagSet
+from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct
 
 _BATCH = 512
@@ -90,6 +91,7 @@ def told(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
     Of single facets the top tag, of multi facets those in REVIEW or AUTO. A blocked tag is never told.
     """
     schema, decoder = tagger.bundle.schema, tagger.decoder
+    thresholds = tagger.bundle.thresholds.entry(TextKind.PRODUCT).tags
     log_confidences = decoder.log_confidences(logits)
     result = np.zeros(logits.shape, bool)
     for positions in decoder.chosen(log_confidences).values():
@@ -97,7 +99,7 @@ def told(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
     for facet in schema.facets:
         if facet.kind is FacetKind.MULTI:
             where = schema.slices[facet.name]
-            cuts = np.array([tagger.bundle.thresholds.tags[tag].review for tag in facet.tags])
+            cuts = np.array([thresholds[tag].review for tag in facet.tags])
             result[:, where] = np.exp(log_confidences[:, where]) >= cuts
     result[:, [schema.index[tag] for tag in schema.blocked]] = False
     return result
@@ -107,7 +109,7 @@ def judge(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -
     """Compare what the logits, shape (products, tags), say with the labels."""
     schema = tagger.bundle.schema
     tells = told(tagger, logits)
-    served = tagger.decode(logits)
+    served = tagger.decode(logits, [TextKind.PRODUCT] * len(logits))
     facets = {}
     for facet in schema.facets:
         rows = [row for row, product in enumerate(products) if facet.name in product.facets]

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.schema import TagSchema
+from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import TagSet
+from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct, with_tags
 from hangtag.trainer.judging.evaluate import scores_of
 from hangtag.trainer.recipe.teaching import PseudoLabels
@@ -26,7 +28,7 @@ def pseudo_labelled(
     Which products get a tag that too many could get is drawn by the seed. No tag is given that, by a teacher's schema,
     can stand neither under nor above what the product is labelled with.
     """
-    told = [tagger.decode(scores_of(tagger, products)) for tagger in teachers]
+    told = [tagger.decode(scores_of(tagger, products), [TextKind.PRODUCT] * len(products)) for tagger in teachers]
     rng = random.Random(seed)
     given: Counter[str] = Counter()
     result = list(products)
@@ -47,7 +49,7 @@ def pseudo_labelled(
 def _sure(told: Sequence[TagSet]) -> dict[str, frozenset[str]]:
     """The AUTO tags of each facet on which all agree and of which none is in doubt."""
     first, *others = [_by_facet(tags) for tags in told]
-    doubted = {_facet(scored.tag) for tags in told for scored in tags.review}
+    doubted = {facet_of(scored.tag) for tags in told for scored in tags.review}
     return {
         facet: tags
         for facet, tags in first.items()
@@ -60,7 +62,7 @@ def _contradicts(product: LabelledProduct, facet: str, tags: frozenset[str], sch
     taught = with_tags(product, tags)
     for tag in taught.tags:
         above = _above(tag, taught, schema)
-        if above and taught.tags.isdisjoint(above) and facet in map(_facet, (tag, *above)):
+        if above and taught.tags.isdisjoint(above) and facet in map(facet_of, (tag, *above)):
             return True
     return False
 
@@ -69,15 +71,11 @@ def _above(tag: str, product: LabelledProduct, schema: TagSchema) -> frozenset[s
     """What the tag may stand under, in the nearest facet above that the product is labelled for; empty: in none."""
     above = frozenset({tag})
     while above := frozenset(each for one in above for each in schema.parents.get(one, ())):
-        if not product.facets.isdisjoint(map(_facet, above)):
+        if not product.facets.isdisjoint(map(facet_of, above)):
             break
     return above
 
 
 def _by_facet(tags: TagSet) -> dict[str, frozenset[str]]:
     auto = [scored.tag for scored in tags.tags]
-    return {facet: frozenset(tag for tag in auto if _facet(tag) == facet) for facet in map(_facet, auto)}
-
-
-def _facet(tag: str) -> str:
-    return tag.split(":", 1)[0]
+    return {facet: frozenset(tag for tag in auto if facet_of(tag) == facet) for facet in map(facet_of, auto)}
