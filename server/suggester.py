@@ -10,6 +10,7 @@ import grpc
 
 from hangtag.server.errors import CallError, place_of
 from hangtag.tagger.isolate import Failure, isolate
+from hangtag.tagger.planner import Waiting, plan
 from hangtag.tagger.probe import EngineDownError, probing
 from hangtag.tagger.stage_thread import Lane
 from hangtag.tags.tagset import TagSet
@@ -32,11 +33,12 @@ _log = get_log(__name__)
 class _Job:
     """A text that waits; `tokens` once it is encoded, `tags` for whoever asked."""
 
-    __slots__ = ("tags", "text", "tokens")
+    __slots__ = ("arrived_s", "tags", "text", "tokens")
 
-    def __init__(self, text: ProductText, tags: asyncio.Future[TagSet]) -> None:
+    def __init__(self, text: ProductText, tags: asyncio.Future[TagSet], arrived_s: float) -> None:
         self.text = text
         self.tags = tags
+        self.arrived_s = arrived_s
         self.tokens: Tokens | None = None
 
 
@@ -77,7 +79,7 @@ class Suggester:
         if self._asked >= self._max_waiting:
             message = f"{self._asked} texts wait for tags already; try again with back-off"
             raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
-        job = _Job(text, asyncio.get_running_loop().create_future())
+        job = _Job(text, asyncio.get_running_loop().create_future(), self._clock.monotonic())
         self._waiting.append(job)
         self._has_work.set()
         self._asked += 1
@@ -137,25 +139,19 @@ class Suggester:
                 finished.append((job, tokens))
             else:
                 job.tokens = tokens
-        fit: list[_Job] = []
-        batch: list[Tokens] = []
-        left: list[_Job] = []
-        total = 0
-        for job in jobs:
-            if job.tokens is None:
-                continue
-            total += len(job.tokens)
-            # The first goes in any case: it may be longer than the budget.
-            if batch and total > self._token_budget:
-                left.append(job)
-            else:
-                fit.append(job)
-                batch.append(job.tokens)
+        encoded_jobs = [(job, job.tokens) for job in jobs if job.tokens is not None]
+        waiting = [Waiting(len(tokens), job.arrived_s) for job, tokens in encoded_jobs]
+        cost, window = self._tagger.engine.cost, self._max_waiting
+        # This thread runs the engine, so the engine is free.
+        now = self._clock.monotonic()
+        chosen = plan(waiting, self._token_budget, now, cost=cost, busy=False, max_wait_s=0, window=window).batch
+        batch = [encoded_jobs[place] for place in chosen]
         if batch:
-            metrics.BATCH_TOKENS.observe(sum(map(len, batch)))
-        tagged = isolate(probing(self._tag, self._tagger), batch, (EngineDownError,))
-        finished.extend(zip(fit, tagged, strict=True))
-        return finished, left
+            metrics.BATCH_TOKENS.observe(cost.of_batch([len(tokens) for _, tokens in batch]))
+        tagged = isolate(probing(self._tag, self._tagger), [tokens for _, tokens in batch], (EngineDownError,))
+        finished.extend(zip((job for job, _ in batch), tagged, strict=True))
+        places = set(chosen)
+        return finished, [job for place, (job, _) in enumerate(encoded_jobs) if place not in places]
 
     def _encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         with _Stage("encode", self._clock):

@@ -32,7 +32,16 @@ class Room:
         tagger = min(self._items.values(), key=lambda item: item.arrived_s).tagger
         alike = [item for item in self._items.values() if item.tagger is tagger]
         waiting = [Waiting(len(item.tokens or ()), item.arrived_s) for item in alike]
-        chosen = plan(waiting, budget, now, max_wait_s=0 if hurry else self._max_wait_s, window=self._window)
+        assert tagger is not None
+        chosen = plan(
+            waiting,
+            budget,
+            now,
+            cost=tagger.engine.cost,
+            busy=not hurry,
+            max_wait_s=self._max_wait_s,
+            window=self._window,
+        )
         items = [alike[place] for place in chosen.batch]
         for item in items:
             del self._items[item.event.product_id]

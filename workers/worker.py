@@ -226,7 +226,8 @@ class Worker:
             items, _ = self._room.take(self._budget, now, hurry=self._is_draining)
             if not items:
                 break
-            metrics.BATCH_TOKENS.observe(max(len(item.tokens or ()) for item in items) * len(items))
+            assert items[0].tagger is not None
+            metrics.BATCH_TOKENS.observe(items[0].tagger.engine.cost.of_batch([len(one.tokens or ()) for one in items]))
             self._running.append(self._lanes.forward.submit(self._forward, items))
         if self._writing is None and self._jobs and now >= self._try_again_at:
             self._writing = self._lanes.write.submit(self._write, self._jobs[0])

@@ -12,10 +12,11 @@ import numpy as np
 import openvino as ov
 
 from hangtag.bundle import Bundle
+from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.cpu_graph import cpu_graph
 from hangtag.engine.engine import Logits
 from hangtag.engine.errors import EngineError
-from hangtag.engine.sub_batches import check_tokens, padded_length, sub_batches
+from hangtag.engine.sub_batches import check_tokens, sub_batches
 from hangtag.engine.wide_scores import add_wide_scores
 from hangtag.text.tokens import Tokens, pad
 
@@ -39,6 +40,7 @@ class CpuEngine:
     def __init__(self, bundle: Bundle, threads: int | None = None, streams: int | None = None) -> None:
         self._encoder = bundle.manifest.encoder
         self._tags = len(bundle.schema.tags)
+        self.cost = CostModel(Padding.BUCKET, self._encoder.positions)
         self._wide = bundle.weights.wide
         int8 = _sums_int8_exactly()
         # OpenVINO gives the thread that sets it up a signal stack, and takes the older one back when a model goes. Two
@@ -60,7 +62,7 @@ class CpuEngine:
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """See `Engine.forward`."""
         check_tokens(batch, self._encoder)
-        lengths = [padded_length(len(tokens), self._encoder.positions) for tokens in batch]
+        lengths = [self.cost.of_text(len(tokens)) for tokens in batch]
         logits = np.empty((len(batch), self._tags), np.float32)
         running: _Running = deque()
         try:

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hangtag.engine.cost import CostModel
 from hangtag.text.tokens import Tokens
 
 Logits = NDArray[np.float32]
@@ -19,10 +20,15 @@ class Engine(Protocol):
         """Which engine on which device, for logs and metrics."""
         ...
 
+    @property
+    def cost(self) -> CostModel:
+        """How many tokens a batch costs; `forward` computes exactly that many."""
+        ...
+
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """Raw logits of shape (count, tags), rows in the batch's order, columns in the schema's.
 
-        A text's row hangs on the text alone. Threads may call at the same time. An empty batch gives shape (0, tags).
+        A text's row depends on the text alone. Threads may call at the same time. An empty batch gives shape (0, tags).
 
         Raises:
             OutOfMemory: the batch is too large for the device; a smaller one may fit.

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from hangtag.bundle import Bundle, EncoderConfig, Linear, Norm, Weights
+from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.engine import Logits
 from hangtag.engine.errors import EngineError, OutOfMemory
-from hangtag.engine.sub_batches import check_tokens, padded_length, sub_batches
+from hangtag.engine.sub_batches import check_tokens, sub_batches
 from hangtag.engine.wide_scores import add_wide_scores
 from hangtag.text.tokens import Tokens, pad
 
@@ -32,6 +33,7 @@ class TorchEngine:
     def __init__(self, bundle: Bundle, device: str | None = None, dtype: torch.dtype = torch.bfloat16) -> None:
         self._encoder = bundle.manifest.encoder
         self._tags = len(bundle.schema.tags)
+        self.cost = CostModel(Padding.BUCKET, self._encoder.positions)
         self._wide = bundle.weights.wide
         try:
             self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -53,7 +55,7 @@ class TorchEngine:
         if model is None:
             msg = "the engine is closed: open another"
             raise EngineError(msg)
-        lengths = [padded_length(len(tokens), self._encoder.positions) for tokens in batch]
+        lengths = [self.cost.of_text(len(tokens)) for tokens in batch]
         logits = np.empty((len(batch), self._tags), np.float32)
         try:
             # Copies back come last, so that the device has its next group while it works on one.

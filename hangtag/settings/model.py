@@ -68,7 +68,7 @@ class ModelSettings(_Group):
 class WorkerSettings(_Group):
     """How the Kafka consumers work."""
 
-    token_budget: int = Field(default=16_384, ge=512, description="tokens of one batch: longest times count")
+    token_budget: int = Field(default=16_384, ge=512, description="tokens of one batch, padding included")
     window: int = Field(default=2_048, ge=1, description="records that wait for a batch before polling pauses")
     max_wait_ms: int = Field(default=50, ge=0, description="how long a lone record waits for company")
     max_value_bytes: int = Field(default=1_048_576, ge=1_024, description="a larger record is a dead letter")

@@ -46,7 +46,7 @@ class Teller:
     def forward(self, tokens):
         return np.zeros((len(tokens), len(SCHEMA.tags)), np.float32)
 
-    def decode(self, logits, kinds):
+    def decode(self, logits, _kinds):
         return [self.said] * len(logits)
 
 

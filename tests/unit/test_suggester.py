@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
+from hangtag.engine.cost import CostModel, Padding
 from hangtag.server.errors import CallError
 from hangtag.server.suggester import BEAT, Suggester
 from hangtag.tagger.probe import EngineDownError
@@ -26,6 +27,7 @@ class FakeTagger:
 
     def __init__(self) -> None:
         self.bundle = SimpleNamespace(version="ab" * 32)
+        self.engine = SimpleNamespace(cost=CostModel(Padding.NONE, 512))
         self.batches: list[list[int]] = []
         self.gate = threading.Event()
         self.gate.set()

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import orjson
 
+from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.errors import OutOfMemory
 from hangtag.records import Partition, Record
 from hangtag.settings import WorkerSettings
@@ -199,7 +200,7 @@ class FakeTagger:
 
     def __init__(self, version: str = "a" * 64, room: int = 10_000):
         self.bundle = SimpleNamespace(version=version, manifest=SimpleNamespace(name="fake"))
-        self.engine = SimpleNamespace(name="fake")
+        self.engine = SimpleNamespace(name="fake", cost=CostModel(Padding.LONGEST, 512))
         self.room = room
         self.is_down = False
         self.batches: list[int] = []

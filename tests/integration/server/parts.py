@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from hangtag.engine.cost import CostModel, Padding
 from hangtag.server import serve
 from hangtag.settings import RedisSettings, ServerSettings, Settings
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
@@ -33,6 +34,7 @@ class FakeTagger:
 
     def __init__(self) -> None:
         self.bundle = SimpleNamespace(version=BUNDLE)
+        self.engine = SimpleNamespace(cost=CostModel(Padding.NONE, 512))
         self.batches: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
