@@ -12,7 +12,7 @@ from hangtag.server.errors import CallError, place_of
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.planner import Waiting, plan
 from hangtag.tagger.probe import EngineDownError, probing
-from hangtag.tagger.stage_thread import Lane
+from hangtag.tagger.stage_thread import StageThread
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
@@ -59,7 +59,7 @@ class Suggester:
         self._asked = 0
         self._waiting: deque[_Job] = deque()
         self._has_work = asyncio.Event()
-        self._thread = Lane("suggester")
+        self._thread = StageThread("suggester")
         self._is_down = False
 
     @property

@@ -1,4 +1,4 @@
-"""A small bundle with random weights, made here and now: everything real but the training."""
+"""A small bundle with random weights: everything is real except the training."""
 
 import string
 from dataclasses import replace
@@ -27,7 +27,7 @@ _WORDS = ["red", "blue", "dress", "shoe", "cat", "food", "game", "space", "the",
 
 
 def tiny_schema(rules: tuple[Rule, ...] = (), blocked: tuple[str, ...] = ()) -> TagSchema:
-    """Segment above class, color for what is worn, genre (multi) for games."""
+    """Facets: segment, class below it, color for clothing, genre (multi) for games."""
     return TagSchema(
         facets=(
             Facet(name="segment", kind=FacetKind.SINGLE, values=("clothing", "games", "pets")),
@@ -137,7 +137,7 @@ def write_tiny_bundle(
     max_tokens: int = 64,
     wide: Wide | None = None,
 ) -> Manifest:
-    """Write the bundle; its tags are arbitrary but always the same for a seed. `thresholds` hold for every tag."""
+    """Write the bundle; its tags are arbitrary, but always the same for a seed. `thresholds` are those of every tag."""
     schema = schema or tiny_schema()
     thresholds = thresholds or TagThresholds(auto=0.3, review=0.1)
     encoder = tiny_encoder(max_tokens)

@@ -3,7 +3,7 @@
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from hangtag.tagger.stage_thread import Lane
+from hangtag.tagger.stage_thread import StageThread
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +17,4 @@ class Lanes:
 
 def open_lanes() -> Lanes:
     """Three threads."""
-    return Lanes(*(Lane(f"lane-{name}") for name in ("encode", "forward", "write")))
+    return Lanes(*(StageThread(f"lane-{name}") for name in ("encode", "forward", "write")))

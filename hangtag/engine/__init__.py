@@ -1,4 +1,4 @@
-"""Engines: token ids in, raw logits out, on the processor or with torch."""
+"""Engines: token ids in, raw logits out, on the CPU or with torch."""
 
 from hangtag.engine.choose import EngineKind, open_engine
 from hangtag.engine.cost import CostModel, Padding

@@ -76,9 +76,9 @@ def _packed(waiting: Sequence[Waiting], by_age: Sequence[int], budget: int, cost
 
 
 def _padded_to_bucket(waiting: Sequence[Waiting], by_age: Sequence[int], budget: int, cost: CostModel) -> Sequence[int]:
-    """Of the runs of neighbors in length that hold the oldest text and fit the budget, the one with most tokens.
+    """Of the runs of neighbours in length that hold the oldest text and fit the budget, the one with most tokens.
 
-    Any texts would fit, but neighbors in length share buckets, so that the engine computes few and large groups.
+    Any texts would fit, but neighbours in length share buckets, so that the engine computes few and large groups.
     """
     order, oldest = _by_length(waiting, by_age)
     lengths = [waiting[index].tokens for index in order]
@@ -95,7 +95,7 @@ def _padded_to_bucket(waiting: Sequence[Waiting], by_age: Sequence[int], budget:
 
 
 def _padded_to_longest(waiting: Sequence[Waiting], by_age: Sequence[int], budget: int, _: CostModel) -> Sequence[int]:
-    """Of the runs of neighbors in length that hold the oldest text and fit the budget, the one with most tokens.
+    """Of the runs of neighbours in length that hold the oldest text and fit the budget, the one with most tokens.
 
     Padding counts against a run.
     """

@@ -10,8 +10,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Lane(Executor):
-    """A thread with a queue. It is a daemon: a call that hangs does not keep a process alive that wants to end."""
+class StageThread(Executor):
+    """A thread with a queue. It is a daemon: a call that never returns does not keep the process from ending."""
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -19,7 +19,7 @@ class Lane(Executor):
         self._thread.start()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run it after what was submitted before; any thread may call."""
+        """Run the call after those submitted before; any thread may submit."""
         future: Future[T] = Future()
 
         def call() -> None:
@@ -27,14 +27,14 @@ class Lane(Executor):
                 return
             try:
                 future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 (whoever waits for it judges it)
+            except BaseException as error:  # noqa: BLE001 (raised where the result is read)
                 future.set_exception(error)
 
         self._calls.put(call)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        """End after what was submitted before."""
+        """End after the calls submitted before."""
         self._calls.put(None)
         if wait:
             self._thread.join()

@@ -80,7 +80,7 @@ def test_game_has_genres_by_falling_confidence():
 
 
 def test_facets_with_a_parent_are_decided_together():
-    """The segment's scores favor pets slightly, the class's favor dresses clearly: the path through clothing wins."""
+    """The segment's scores favour pets slightly, the class's favour dresses clearly: the path through clothing wins."""
     (tags,) = decode(
         decoder(SCHEMA, auto=0.1, review=0.1), logits(segment_pets=2.1, segment_clothing=2, class_dresses=6)
     )

@@ -151,3 +151,22 @@ assert not {HEAVY!r} & set(sys.modules)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "hangtag.tagger.probe, hangtag.tagger.planner, hangtag.tagger.isolate, hangtag.tagger.stage_thread",
+        "hangtag.server.program",
+    ],
+)
+def test_the_server_imports_no_runtime_of_an_engine(modules):
+    """It gets its tagger from outside, so that only the process that opens one loads OpenVINO or torch."""
+    program = f"""
+import sys
+import {modules}
+assert not {{"openvino", "torch", "hangtag.engine"}} & set(sys.modules), sorted(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr

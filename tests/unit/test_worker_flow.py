@@ -1,6 +1,6 @@
 """How the worker flows: bounds, overlap, draining, swapping the tagger."""
 
-from hangtag.tagger.stage_thread import Lane
+from hangtag.tagger.stage_thread import StageThread
 from tests.unit.worker_parts import FakeTagger, House, event
 
 
@@ -107,7 +107,7 @@ def test_a_new_tagger_takes_over_between_batches_and_the_old_one_finishes_its_ow
 
 
 def test_a_lane_runs_calls_in_order_and_hands_back_what_they_raise():
-    lane = Lane("test")
+    lane = StageThread("test")
     order = []
 
     def die():

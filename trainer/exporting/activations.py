@@ -1,7 +1,8 @@
-"""What a model's linear layers see on sample texts."""
+"""The inputs of a model's linear layers on sample texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,17 @@ from hangtag.text.tokens import Tokens, pad
 from hangtag.trainer.fitting.model import TagModel
 
 _BATCH = 16
-# Rows kept of every layer: enough to tell the quantisation error, few enough for a deep model to fit the memory.
+# Rows kept per layer: enough to estimate the quantisation error, few enough for the inputs of a deep model to fit
+# into memory.
 _ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A linear layer's input.
+class LayerInput:
+    """Statistics of a linear layer's input.
 
-    `rows` float32 (rows, in), drawn from all tokens; over all of them `moment`, the mean of x x^T, float64 (in, in),
-    and `low` and `high`, float32 (in,).
+    `rows` float32 (rows, in), sampled from all tokens. Over all tokens: `moment`, the mean of x x^T, float64 (in, in),
+    and the smallest and largest values `low` and `high`, float32 (in,).
     """
 
     rows: NDArray[np.float32]
@@ -33,16 +35,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Inputs of one encoder layer: of query, key and value; of attention output; of both feed-forward layers."""
+    """Inputs of an encoder layer's query, key and value, of its attention output, and of both feed-forward layers."""
 
-    hidden: Seen
-    mixed: Seen
-    attended: Seen
-    wide: Seen
+    hidden: LayerInput
+    mixed: LayerInput
+    attended: LayerInput
+    wide: LayerInput
 
 
 def linear_inputs(model: TagModel, texts: Sequence[Tokens]) -> list[Inputs]:
-    """Run texts through the model and keep what its linear layers see, padding left out; one entry per layer."""
+    """Run texts through the model and collect the inputs of its linear layers, without padding; one entry per layer."""
     layers: Any = model.encoder.encoder.layer
     order = sorted(texts, key=len)
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
@@ -59,18 +61,18 @@ def linear_inputs(model: TagModel, texts: Sequence[Tokens]) -> list[Inputs]:
         with torch.no_grad():
             for batch in batches:
                 ids, mask, segments = (torch.from_numpy(array).long().to(device) for array in pad(batch))
-                for collector in (one for its in collectors for one in its):
+                for collector in chain.from_iterable(collectors):
                     collector.mask = mask.bool()
                 model(ids, mask, segments)
     finally:
         model.train(was_training)
-        for collector in (one for its in collectors for one in its):
+        for collector in chain.from_iterable(collectors):
             collector.handle.remove()
-    return [Inputs(*(collector.seen() for collector in its)) for its in collectors]
+    return [Inputs(*(collector.collected() for collector in its)) for its in collectors]
 
 
 class _Collector:
-    """Listens to one module while texts run through the model."""
+    """Collects the inputs of one module while texts run through the model."""
 
     def __init__(self, module: nn.Module, share: float, seed: int) -> None:
         self.mask = torch.ones(0)
@@ -90,12 +92,12 @@ class _Collector:
         self._high = high if self._high is None else torch.maximum(self._high, high)
         self._moment = self._moment + (rows.T @ rows).double()
         self._count += len(rows)
-        drawn = torch.rand(len(rows), generator=self._generator) <= self._share
-        self._rows.append(rows[drawn])
+        sampled = torch.rand(len(rows), generator=self._generator) <= self._share
+        self._rows.append(rows[sampled])
 
-    def seen(self) -> Seen:
+    def collected(self) -> LayerInput:
         assert self._low is not None
         assert self._high is not None
-        return Seen(
+        return LayerInput(
             torch.cat(self._rows).numpy(), (self._moment / self._count).numpy(), self._low.numpy(), self._high.numpy()
         )

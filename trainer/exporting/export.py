@@ -15,19 +15,19 @@ from hangtag.trainer.fitting.model import TagModel
 
 
 class ExportError(ValueError):
-    """The model cannot be exported; the message says why."""
+    """The model cannot be exported; the message states why."""
 
 
 def encoder_config_of(config: Mapping[str, Any], tokenizer: ProductTokenizer) -> EncoderConfig:
-    """Read a BERT `config.json`.
+    """Read the content of a BERT `config.json`.
 
     Raises:
-        ExportError: the encoder does something that the engines do not.
+        ExportError: the encoder differs from what the engines run.
     """
-    wanted = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
-    for key, value in wanted.items():
+    supported = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
+    for key, value in supported.items():
         if config.get(key, value) != value:
-            msg = f"the encoder has {key} {config[key]!r}; the engines run {value!r}"
+            msg = f"the encoder has {key} {config[key]!r}; the engines support only {value!r}"
             raise ExportError(msg)
     return EncoderConfig(
         layers=config["num_hidden_layers"],
@@ -46,15 +46,15 @@ def encoder_config_of(config: Mapping[str, Any], tokenizer: ProductTokenizer) ->
 def export(
     model: TagModel, tokenizer: ProductTokenizer, encoder_config: Mapping[str, Any], calibration: Sequence[Tokens]
 ) -> tuple[EncoderConfig, Weights]:
-    """Quantise a model; `calibration` holds some hundred tokenised training texts that show what inputs layers see.
+    """Quantise a model; `calibration` are a few hundred tokenised training texts, to measure the inputs of layers.
 
-    Returns the encoder's shape and the weights, both for `write_bundle`. The model is left as it was.
+    Returns the encoder's shape and the weights, both for `write_bundle`. The model is not changed.
 
     Raises:
-        ExportError: the encoder does something that the engines do not, or there are no calibration texts.
+        ExportError: the encoder differs from what the engines run, or there are no calibration texts.
     """
     if not calibration:
-        msg = "export needs calibration texts: give it some hundred tokenised training texts"
+        msg = "export needs calibration texts: pass a few hundred tokenised training texts"
         raise ExportError(msg)
     config = encoder_config_of(encoder_config, tokenizer)
     inputs = linear_inputs(model, calibration)

@@ -1,4 +1,4 @@
-"""From int8 weights to a bundle: calibration, thresholds, evaluation, manifest."""
+"""Making a bundle from int8 weights: calibration, thresholds, evaluation, manifest."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from hangtag.trainer.running.prepared import Prepared
 
 @dataclass(frozen=True, slots=True)
 class BundleMaker:
-    """Makes the bundle of a run in `folder`; `exact` are the float model's logits of the validation products."""
+    """Makes the bundle of a run in `folder`; `exact` are the float model's logits for the validation products."""
 
     folder: Path
     recipe: Recipe
@@ -34,18 +34,18 @@ class BundleMaker:
     exact: Logits
 
     def finish(self, score: float, epochs: int) -> tuple[Manifest, Evaluation]:
-        """Calibrate, set thresholds and evaluate on what int8 says, then write the bundle.
+        """Calibrate, set thresholds and evaluate with the int8 engine's logits, then write the bundle.
 
-        `score` is the run's best validation score, after so many epochs.
+        `score` is the run's best validation score, `epochs` the number of epochs it took.
 
         Raises:
-            ExportError: int8 costs more than the recipe allows.
-            BundleError: the folder holds something that is no bundle.
+            ExportError: int8 costs more F1 than the recipe allows.
+            BundleError: the folder holds something that is not a bundle.
         """
-        # Decisions are fitted on what the int8 engine says, so a provisional bundle comes first.
+        # Calibration and thresholds are fitted on logits of the int8 engine, which needs a provisional bundle.
         schema = self.prepared.schema
         undecided = KeyedCalibration.of_products(Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}))
-        # Not in its place: a bundle that serves nothing must not replace one that does.
+        # Written elsewhere: a bundle that serves nothing must not replace one that does.
         with TemporaryDirectory() as folder:
             self._write(Path(folder) / "bundle", _undecided(schema), undecided, {})
             provisional = load_bundle(Path(folder) / "bundle")
@@ -56,12 +56,12 @@ class BundleMaker:
             logits = scores_of(tagger, validation)
             int8_loss = self._int8_loss(logits)
             examples = self.prepared.calibration
-            asked = logits if products is validation else scores_of(tagger, products)
-            fitted = fit_calibration(asked, examples, schema)
-            decisions = decide(asked, examples, schema, fitted, self.recipe)
+            product_logits = logits if products is validation else scores_of(tagger, products)
+            fitted = fit_calibration(product_logits, examples, schema)
+            decisions = decide(product_logits, examples, schema, fitted, self.recipe)
             calibration = KeyedCalibration.of_products(fitted)
             thresholds = KeyedThresholds.of_products(decisions.thresholds)
-            honest = cross_fitted(asked, products, examples, schema, self.recipe)
+            honest = cross_fitted(product_logits, products, examples, schema, self.recipe)
             decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
             evaluation = judge(decided, validation, logits)
         finally:
@@ -90,7 +90,11 @@ class BundleMaker:
         return self._write(self.folder, thresholds, calibration, metrics), evaluation
 
     def _int8_loss(self, logits: Logits) -> float:
-        """What int8 costs, in points of F1 (mean over facets): plain scores, before calibration and thresholds."""
+        """The loss by int8 in points of F1, mean over facets, before calibration and thresholds.
+
+        Raises:
+            ExportError: it is more than the recipe allows.
+        """
         schema, examples = self.prepared.schema, self.prepared.validation
         exact, found = (facet_scores(each, examples, schema) for each in (self.exact, logits))
         loss = 100 * sum(exact[name] - found[name] for name in exact) / len(exact)
