@@ -165,6 +165,7 @@ def test_gaps_lead_to_the_tags(rows):
 def test_fit_learns_what_words_decide():
     """Rare words that name a tag outweigh what all products share, and a text without a known n-gram is left alone."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+    pytest.importorskip("torch", reason="torch is not installed (extra train)")
     from hangtag.trainer.data.examples import examples_of
     from hangtag.trainer.data.labelled import LabelledProduct
     from hangtag.trainer.recipe.wide import WideSettings
@@ -202,6 +203,7 @@ def test_fit_learns_what_words_decide():
 def fitted(titles: list[str], tags: list[tuple[str, ...]], **settings):
     """What is fitted on texts that are labelled for color."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+    pytest.importorskip("torch", reason="torch is not installed (extra train)")
     from hangtag.trainer.data.examples import examples_of
     from hangtag.trainer.data.labelled import LabelledProduct
     from hangtag.trainer.recipe.wide import WideSettings
