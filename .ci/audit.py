@@ -8,6 +8,8 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 _COMMAND = ("--requirement", "deploy/constraints.txt", "--no-deps", "--disable-pip", "--format", "json")
 _LIMIT_S = 180
@@ -15,7 +17,7 @@ _LISTED = 5
 
 
 def main() -> int:
-    """Print what was checked, what was not, and what was found; 1 if a version has a known vulnerability."""
+    """Run pip-audit and print its report; 1 if a version has a known vulnerability."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "pip_audit", "--progress-spinner", "off", *_COMMAND],
@@ -32,21 +34,32 @@ def main() -> int:
     except ValueError:
         print(f"pip-audit: not run ({_last_line(done.stderr)})")
         return 0
+    print(*report(packages), sep="\n")
+    return int(any(package.get("vulns") for package in packages))
+
+
+def report(packages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What was found, what was not looked up and why, and how many packages were checked, a line for each.
+
+    `packages` are pip-audit's: with `skip_reason`, or with `version` and `vulns`.
+    """
     skipped = [package for package in packages if "skip_reason" in package]
     checked = [package for package in packages if "skip_reason" not in package]
-    for package in checked:
-        for found in package["vulns"]:
-            fixed = ", ".join(found["fix_versions"]) or "no version yet"
-            print(f"pip-audit: {package['name']} {package['version']} has {found['id']}, fixed in {fixed}")
+    lines = [
+        f"pip-audit: {package['name']} {package['version']} has {found['id']}, "
+        f"fixed in {', '.join(found['fix_versions']) or 'no version yet'}"
+        for package in checked
+        for found in package["vulns"]
+    ]
     if skipped:
         reasons = Counter(package["skip_reason"].split(":")[0] for package in skipped)
         names = ", ".join([package["name"] for package in skipped[:_LISTED]] + ["..."] * (len(skipped) > _LISTED))
         why = "; ".join(f"{reason} ({count})" for reason, count in reasons.items())
-        print(f"pip-audit: not run for {len(skipped)} of {len(packages)} packages ({names}): {why}")
-    vulnerable = sum(bool(package["vulns"]) for package in checked)
+        lines.append(f"pip-audit: not run for {len(skipped)} of {len(packages)} packages ({names}): {why}")
     if checked:
-        print(f"pip-audit: {len(checked)} packages checked, {vulnerable} with a known vulnerability")
-    return int(vulnerable > 0)
+        vulnerable = sum(bool(package["vulns"]) for package in checked)
+        lines.append(f"pip-audit: {len(checked)} packages checked, {vulnerable} with a known vulnerability")
+    return lines
 
 
 def _last_line(text: str) -> str:

@@ -10,6 +10,7 @@ The baseline leaves out `hangtag/starter` (its manifest consists of checksums) a
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from detect_secrets.core import baseline
@@ -20,8 +21,6 @@ _BASELINE = ".secrets.baseline"
 
 def main() -> int:
     """Print new finds by file and line; 1 if there are any."""
-    # Loading the baseline also applies its choice of detectors and filters.
-    known = baseline.load(baseline.load_from_file(_BASELINE), _BASELINE)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
@@ -29,14 +28,21 @@ def main() -> int:
         check=True,
     )
     files = [name for name in listed.stdout.split("\0") if Path(name).is_file() and name != _BASELINE]
-    found = SecretsCollection()
-    for name in files:
-        found.scan_file(name)
-    new = sorted((secret.filename, secret.line_number, secret.type) for _, secret in found - known)
+    new = new_secrets(files)
     for filename, line, kind in new:
         print(f"{filename}:{line}: {kind}; take it out, or see .ci/secrets.py if it is not a secret")
     print(f"detect-secrets: {len(new)} new in {len(files)} files")
     return int(bool(new))
+
+
+def new_secrets(files: Iterable[str], known: str = _BASELINE) -> list[tuple[str, int, str]]:
+    """What looks like a secret in these files and is not in the baseline `known`: file, line and kind."""
+    # Loading the baseline also applies its choice of detectors and filters.
+    expected = baseline.load(baseline.load_from_file(known), known)
+    found = SecretsCollection()
+    for name in files:
+        found.scan_file(name)
+    return sorted((secret.filename, secret.line_number, secret.type) for _, secret in found - expected)
 
 
 if __name__ == "__main__":
