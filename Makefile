@@ -7,12 +7,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c deplo
 # This folder in one .pth file: setuptools' import hook would hide the part of `hangtag` that hangtag-client owns.
 EDITABLE := --config-settings editable_mode=compat
 DATA ?= ../shared/data
+BUF_VERSION := 1.75.0
+BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit test-pythons mutants protos dist starter clean
+.PHONY: help demo test lint audit test-pythons mutants protos protos-lint protos-release dist starter clean
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.local ## tag a product feed end to end on this machine (FEED=file.jsonl, ONCE=1 to end by itself)
 	@$(BIN)/hangtag demo $(if $(FEED),--feed $(FEED)) $(if $(ONCE),--once)
@@ -21,7 +23,7 @@ demo: $(VENV)/.local ## tag a product feed end to end on this machine (FEED=file
 test: $(VENV)/.all ## install everything and run the tests (ARGS="tests/unit -k text" for some of them)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=)
 
-lint: $(VENV)/.all ## linters, the type checker and a scan for secrets
+lint: $(VENV)/.all ## linters, the type checker, the contracts and a scan for secrets
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -29,7 +31,7 @@ lint: $(VENV)/.all ## linters, the type checker and a scan for secrets
 	@$(BIN)/yamllint --strict deploy
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(BIN)/python .ci/secrets.py
-	@! grep -q '^protos-lint:' Makefile || $(MAKE) --no-print-directory protos-lint
+	@$(MAKE) --no-print-directory protos-lint
 
 audit: $(VENV)/.all ## look up known vulnerabilities of what is installed
 	@$(BIN)/python .ci/audit.py
@@ -48,6 +50,14 @@ dist: $(VENV)/.all ## build the wheels of hangtag and hangtag-client into dist/
 	@$(BIN)/python deploy/wheels.py dist
 	@ls dist
 
+protos-lint: ## check protos/ with buf: style, and that callers of the last release still work (needs npm)
+	@if ! command -v npm >/dev/null; then echo "protos-lint: NOT RUN, because npm is not installed (it provides buf)"; exit 0; fi; \
+	$(MAKE) -s $(BUF) && cd protos && $(BUF) lint && $(BUF) format --diff --exit-code && $(BUF) breaking --against released.binpb \
+	&& echo "protos-lint: buf lint, format and breaking passed"
+
+protos-release: $(BUF) ## at a release: save the contracts as the ones that later changes must not break
+	@cd protos && $(BUF) build --exclude-source-info --output released.binpb
+
 starter: $(VENV)/.all ## train the starter bundle from DATA (default ../shared/data); resumes where it stopped
 	@echo "Seven epochs of 9 to 10 minutes and 4 minutes for the bundle on two idle cores, 6 GB of memory; stop it when you like, the same command goes on."
 	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --bundle hangtag/starter
@@ -63,6 +73,10 @@ $(VENV)/.local: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/clien
 	@echo "Installing Hangtag (first time only) ..."
 	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local]'
 	@touch $@
+
+# The npm package contains buf's binary; its install script is not needed.
+$(BUF):
+	@npm install --prefix $(VENV)/buf/$(BUF_VERSION) --ignore-scripts --no-audit --no-fund --silent @bufbuild/buf@$(BUF_VERSION)
 
 # torch first and by its exact version, so that nothing else pulls in another build of it.
 $(VENV)/.all: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/pyproject.toml

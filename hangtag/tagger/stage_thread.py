@@ -10,7 +10,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Lane(Executor):
+class StageThread(Executor):
     """A thread with a queue. It is a daemon: a call that hangs does not keep a process alive that wants to end."""
 
     def __init__(self, name: str) -> None:

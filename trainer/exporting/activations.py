@@ -1,4 +1,4 @@
-"""What a model's linear layers see on sample texts."""
+"""Statistics of the inputs of a model's linear layers on sample texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from hangtag.text.tokens import Tokens, pad
 from hangtag.trainer.fitting.model import TagModel
 
 _BATCH = 16
-# Rows kept of every layer: enough to tell the quantisation error, few enough for a deep model to fit the memory.
+# Input rows kept per layer: enough to estimate the quantisation error, few enough to fit a deep model in memory.
 _ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A linear layer's input.
+class InputStatistics:
+    """Statistics of a linear layer's inputs x.
 
-    `rows` float32 (rows, in), drawn from all tokens; over all of them `moment`, the mean of x x^T, float64 (in, in),
-    and `low` and `high`, float32 (in,).
+    `rows` are inputs of randomly drawn tokens, float32 (rows, in). Over all tokens: `moment` is the mean of x x^T,
+    float64 (in, in); `low` and `high` are the extremes of each feature, float32 (in,).
     """
 
     rows: NDArray[np.float32]
@@ -33,16 +33,20 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Inputs of one encoder layer: of query, key and value; of attention output; of both feed-forward layers."""
+    """Input statistics of one encoder layer's linear layers.
 
-    hidden: Seen
-    mixed: Seen
-    attended: Seen
-    wide: Seen
+    `hidden`: of query, key and value; `mixed`: of the attention output; `attended`: of the first feed-forward layer;
+    `wide`: of the second one.
+    """
+
+    hidden: InputStatistics
+    mixed: InputStatistics
+    attended: InputStatistics
+    wide: InputStatistics
 
 
 def linear_inputs(model: TagModel, texts: Sequence[Tokens]) -> list[Inputs]:
-    """Run texts through the model and keep what its linear layers see, padding left out; one entry per layer."""
+    """Run texts through the model and collect its linear layers' inputs, without padding; one entry per layer."""
     layers: Any = model.encoder.encoder.layer
     order = sorted(texts, key=len)
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
@@ -66,11 +70,11 @@ def linear_inputs(model: TagModel, texts: Sequence[Tokens]) -> list[Inputs]:
         model.train(was_training)
         for collector in (one for its in collectors for one in its):
             collector.handle.remove()
-    return [Inputs(*(collector.seen() for collector in its)) for its in collectors]
+    return [Inputs(*(collector.statistics() for collector in its)) for its in collectors]
 
 
 class _Collector:
-    """Listens to one module while texts run through the model."""
+    """Collects the inputs of one module in a forward hook; set `mask` before each batch."""
 
     def __init__(self, module: nn.Module, share: float, seed: int) -> None:
         self.mask = torch.ones(0)
@@ -93,9 +97,9 @@ class _Collector:
         drawn = torch.rand(len(rows), generator=self._generator) <= self._share
         self._rows.append(rows[drawn])
 
-    def seen(self) -> Seen:
+    def statistics(self) -> InputStatistics:
         assert self._low is not None
         assert self._high is not None
-        return Seen(
+        return InputStatistics(
             torch.cat(self._rows).numpy(), (self._moment / self._count).numpy(), self._low.numpy(), self._high.numpy()
         )

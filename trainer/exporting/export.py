@@ -1,4 +1,4 @@
-"""From the fine-tuned model to a bundle's int8 weights."""
+"""Export of a fine-tuned model as a bundle's int8 weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from hangtag.bundle import EncoderConfig, Layer, Norm, Weights
 from hangtag.text.tokens import ProductTokenizer, Tokens
+from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.exporting.activations import Inputs, linear_inputs
 from hangtag.trainer.exporting.quantize import quantised_linears, quantised_table
 from hangtag.trainer.fitting.model import TagModel
 
 
-class ExportError(ValueError):
+class ExportError(TrainerError):
     """The model cannot be exported; the message says why."""
 
 
@@ -22,12 +23,12 @@ def encoder_config_of(config: Mapping[str, Any], tokenizer: ProductTokenizer) ->
     """Read a BERT `config.json`.
 
     Raises:
-        ExportError: the encoder does something that the engines do not.
+        ExportError: the encoder has a setting that the engines do not support.
     """
-    wanted = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
-    for key, value in wanted.items():
+    supported = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
+    for key, value in supported.items():
         if config.get(key, value) != value:
-            msg = f"the encoder has {key} {config[key]!r}; the engines run {value!r}"
+            msg = f"the encoder has {key} {config[key]!r}; the engines support only {value!r}"
             raise ExportError(msg)
     return EncoderConfig(
         layers=config["num_hidden_layers"],
@@ -46,15 +47,15 @@ def encoder_config_of(config: Mapping[str, Any], tokenizer: ProductTokenizer) ->
 def export(
     model: TagModel, tokenizer: ProductTokenizer, encoder_config: Mapping[str, Any], calibration: Sequence[Tokens]
 ) -> tuple[EncoderConfig, Weights]:
-    """Quantise a model; `calibration` holds some hundred tokenised training texts that show what inputs layers see.
+    """Quantise a model; `calibration` are some hundred tokenised training texts that determine the input ranges.
 
-    Returns the encoder's shape and the weights, both for `write_bundle`. The model is left as it was.
+    Returns the encoder's configuration and the weights, both for `write_bundle`. The model is not changed.
 
     Raises:
-        ExportError: the encoder does something that the engines do not, or there are no calibration texts.
+        ExportError: the encoder has a setting that the engines do not support, or there are no calibration texts.
     """
     if not calibration:
-        msg = "export needs calibration texts: give it some hundred tokenised training texts"
+        msg = "export needs calibration texts: pass some hundred tokenised training texts"
         raise ExportError(msg)
     config = encoder_config_of(encoder_config, tokenizer)
     inputs = linear_inputs(model, calibration)

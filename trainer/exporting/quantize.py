@@ -1,4 +1,4 @@
-"""Int8 quantisation: rows of matrices by their largest value, inputs by a fixed range that is searched."""
+"""Int8 quantisation: one scale per matrix row, and for the inputs a fixed range found by search."""
 
 from collections.abc import Sequence
 
@@ -6,35 +6,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hangtag.bundle import Linear, Table
-from hangtag.trainer.exporting.activations import Seen
+from hangtag.trainer.exporting.activations import InputStatistics
 from hangtag.trainer.exporting.rounding import rounded
 
 Floats = NDArray[np.float32]
 
 _TOP = 127
 _LEVELS = 256
-# How far outliers move from inputs into weights (SmoothQuant's alpha), and how much of the seen range is kept.
+# The values to try: how far outliers move from inputs into weights (SmoothQuant's alpha), and the share of the observed
+# range to keep.
 _STRENGTHS = (0.4, 0.6, 0.75, 0.9)
 _KEPT = (1.0, 0.9, 0.8, 0.65, 0.5)
 
 
 def quantised_table(table: Floats) -> Table:
-    """An embedding in int8, one scale a row."""
+    """Quantise an embedding table to int8, with one scale per row."""
     scale = _row_scale(table)
     return Table(_round(table, scale), scale)
 
 
-def quantised_linears(linears: Sequence[tuple[Floats, Floats]], seen: Seen) -> list[Linear]:
-    """Linear layers, each a matrix (out, in) and a bias (out,), that share one input: one smoothing, one range.
+def quantised_linears(linears: Sequence[tuple[Floats, Floats]], seen: InputStatistics) -> list[Linear]:
+    """Quantise linear layers that share one input, and so one smoothing and one range.
 
-    Their values are rounded so that what they compute from the inputs seen changes least.
+    Each layer is a matrix (out, in) and a bias (out,). Values are rounded so that the outputs on the collected inputs
+    change least.
     """
     matrix = np.concatenate([weight for weight, _ in linears])
     exact = seen.rows @ matrix.T
     smooth, low, high = _search(matrix, seen, exact)
     scale = _row_scale(matrix * smooth)
     values = rounded(matrix * smooth, scale, seen.moment / np.outer(smooth, smooth))
-    # What rounding and clipping change on average is put right by the bias.
+    # The bias corrects the mean error of rounding and clipping.
     off = (_fake(seen.rows / smooth, low, high) @ _float(values, scale).T - exact).mean(0)
     result, start = [], 0
     for weight, bias in linears:
@@ -44,8 +46,8 @@ def quantised_linears(linears: Sequence[tuple[Floats, Floats]], seen: Seen) -> l
     return result
 
 
-def _search(matrix: Floats, seen: Seen, exact: Floats) -> tuple[Floats, float, float]:
-    """Try every strength with every part of the range: smoothing, low and high that change the outputs least."""
+def _search(matrix: Floats, seen: InputStatistics, exact: Floats) -> tuple[Floats, float, float]:
+    """The smoothing and range (low, high) that change the outputs least, of all combinations of strength and share."""
     best: tuple[float, Floats, float, float] | None = None
     for strength in _STRENGTHS:
         smooth = _smoothing(matrix, seen, strength)
@@ -60,8 +62,8 @@ def _search(matrix: Floats, seen: Seen, exact: Floats) -> tuple[Floats, float, f
     return best[1:]
 
 
-def _smoothing(matrix: Floats, seen: Seen, strength: float) -> Floats:
-    # SmoothQuant, equation 4, brought to mean 1 (geometric).
+def _smoothing(matrix: Floats, seen: InputStatistics, strength: float) -> Floats:
+    # SmoothQuant (Xiao et al. 2023), equation 4, scaled to a geometric mean of 1.
     inputs = np.maximum(np.maximum(-seen.low, seen.high), 1e-5)
     weights = np.maximum(np.abs(matrix).max(0), 1e-5)
     smooth = inputs**strength / weights ** (1 - strength) if strength else np.ones_like(inputs)
@@ -70,7 +72,7 @@ def _smoothing(matrix: Floats, seen: Seen, strength: float) -> Floats:
 
 
 def _range(low: float, high: float) -> tuple[float, float]:
-    """Widen to hold zero, exactly on a level."""
+    """Widen the range so that zero is in it and exactly on a level."""
     low, high = min(low, 0.0), max(high, 0.0)
     step = max(high - low, 1e-6) / (_LEVELS - 1)
     zero = round(-low / step)

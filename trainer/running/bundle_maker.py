@@ -1,4 +1,4 @@
-"""From int8 weights to a bundle: calibration, thresholds, evaluation, manifest."""
+"""Making a bundle from int8 weights: calibration, thresholds, evaluation, manifest."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -17,14 +17,14 @@ from hangtag.trainer.fitting.scores import facet_scores
 from hangtag.trainer.judging.calibration import fit_calibration
 from hangtag.trainer.judging.cross_fit import cross_fitted
 from hangtag.trainer.judging.decide import decide
-from hangtag.trainer.judging.evaluate import Evaluation, judge, scores_of
+from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, logits_of
 from hangtag.trainer.recipe.recipe import Recipe
 from hangtag.trainer.running.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
 class BundleMaker:
-    """Makes the bundle of a run in `folder`; `exact` are the float model's logits of the validation products."""
+    """Makes a run's bundle in `folder`; `exact` are the float model's logits for the validation products."""
 
     folder: Path
     recipe: Recipe
@@ -34,35 +34,35 @@ class BundleMaker:
     exact: Logits
 
     def finish(self, score: float, epochs: int) -> tuple[Manifest, Evaluation]:
-        """Calibrate, set thresholds and evaluate on what int8 says, then write the bundle.
+        """Calibrate, set thresholds and evaluate with the int8 engine, then write the bundle.
 
-        `score` is the run's best validation score, after so many epochs.
+        `score` is the run's best validation score and `epochs` the number of trained epochs.
 
         Raises:
-            ExportError: int8 costs more than the recipe allows.
-            BundleError: the folder holds something that is no bundle.
+            ExportError: int8 loses more than the recipe allows.
+            BundleError: the folder holds something other than a bundle.
         """
-        # Decisions are fitted on what the int8 engine says, so a provisional bundle comes first.
+        # Thresholds are set on the int8 engine's logits, which need a provisional bundle.
         schema = self.prepared.schema
-        undecided = Calibration(temperatures={facet.name: 1.0 for facet in schema.facets})
-        # Not in its place: a bundle that serves nothing must not replace one that does.
+        neutral = Calibration(temperatures={facet.name: 1.0 for facet in schema.facets})
+        # In a temporary folder, because a bundle that serves nothing must not replace a working one.
         with TemporaryDirectory() as folder:
-            self._write(Path(folder) / "bundle", _undecided(schema), undecided, {})
+            self._write(Path(folder) / "bundle", _nothing_served(schema), neutral, {})
             provisional = load_bundle(Path(folder) / "bundle")
         engine = open_engine(provisional, "cpu")
         try:
             tagger = Tagger.of(provisional, engine)
             validation, products = self.prepared.validation_products, self.prepared.calibration_products
-            logits = scores_of(tagger, validation)
+            logits = logits_of(tagger, validation)
             int8_loss = self._int8_loss(logits)
             examples = self.prepared.calibration
-            asked = logits if products is validation else scores_of(tagger, products)
-            calibration = fit_calibration(asked, examples, schema)
-            decisions = decide(asked, examples, schema, calibration, self.recipe)
+            calibration_logits = logits if products is validation else logits_of(tagger, products)
+            calibration = fit_calibration(calibration_logits, examples, schema)
+            decisions = decide(calibration_logits, examples, schema, calibration, self.recipe)
             thresholds = decisions.thresholds
-            honest = cross_fitted(asked, products, examples, schema, self.recipe)
+            unseen = cross_fitted(calibration_logits, products, examples, schema, self.recipe)
             decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
-            evaluation = judge(decided, validation, logits)
+            evaluation = evaluate_logits(decided, validation, logits)
         finally:
             engine.close()
         metrics = {
@@ -82,21 +82,21 @@ class BundleMaker:
                 "tags": {tag: promise.model_dump() for tag, promise in decisions.promises.items()},
             },
             "cross_fitted": {
-                name: asdict(served) | {"coverage": served.coverage, "precision": served.precision}
-                for name, served in honest.items()
+                name: asdict(figures) | {"coverage": figures.coverage, "precision": figures.precision}
+                for name, figures in unseen.items()
             },
         }
         return self._write(self.folder, thresholds, calibration, metrics), evaluation
 
     def _int8_loss(self, logits: Logits) -> float:
-        """What int8 costs, in points of F1 (mean over facets): plain scores, before calibration and thresholds."""
+        """The points of F1 (mean over facets) that int8 loses, before calibration and thresholds."""
         schema, examples = self.prepared.schema, self.prepared.validation
         exact, found = (facet_scores(each, examples, schema) for each in (self.exact, logits))
         loss = 100 * sum(exact[name] - found[name] for name in exact) / len(exact)
         if loss > self.recipe.max_int8_loss:
             msg = (
-                f"int8 costs {loss:.2f} points of F1, more than max_int8_loss {self.recipe.max_int8_loss:g}, so no "
-                "bundle was made: train longer, at a lower learning rate, or raise the limit"
+                f"int8 loses {loss:.2f} points of F1, more than max_int8_loss {self.recipe.max_int8_loss:g}, so no "
+                "bundle was made: train longer, use a lower learning rate, or raise the limit"
             )
             raise ExportError(msg)
         return loss
@@ -121,5 +121,5 @@ class BundleMaker:
         )
 
 
-def _undecided(schema: TagSchema) -> Thresholds:
+def _nothing_served(schema: TagSchema) -> Thresholds:
     return Thresholds(tags={tag: Cut(auto=1, review=1) for tag in schema.tags})
