@@ -11,7 +11,7 @@ BUF_VERSION := 1.75.0
 BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint protos protos-lint protos-release starter clean
+.PHONY: help demo test lint audit test-pythons mutants protos protos-lint protos-release dist starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,19 +19,36 @@ help: ## show the targets
 demo: $(VENV)/.local ## tag a product feed end to end on this machine (FEED=file.jsonl, ONCE=1 to end by itself)
 	@$(BIN)/hangtag demo $(if $(FEED),--feed $(FEED)) $(if $(ONCE),--once)
 
-test: $(VENV)/.all ## install everything and run the tests
-	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+# Coverage is that of the complete suite; `.venv/bin/coverage report` shows it by file.
+test: $(VENV)/.all ## install everything and run the tests (ARGS="tests/unit -k text" for some of them)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=)
 
-lint: $(VENV)/.all ## linters and the type checker
+lint: $(VENV)/.all ## linters, the type checker, the contracts and a scan for secrets
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/hadolint deploy/Dockerfile
 	@$(BIN)/yamllint --strict deploy
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	@$(BIN)/python .ci/secrets.py
+	@$(MAKE) --no-print-directory protos-lint
+
+audit: $(VENV)/.all ## look up known vulnerabilities of what is installed
+	@$(BIN)/python .ci/audit.py
+
+test-pythons: $(VENV)/.all ## imports, wheels and unit tests on the other supported Pythons that are installed
+	@$(BIN)/python .ci/pythons.py
+
+mutants: $(VENV)/.all ## break each invariant on purpose and check that its tests fail (ARGS=name for one mutant)
+	@$(BIN)/python -m tests.mutants.run $(ARGS)
 
 protos: $(VENV)/.all ## regenerate hangtag/v1 from protos/
 	@$(BIN)/python tests/stubs.py .
+
+dist: $(VENV)/.all ## build the wheels of hangtag and hangtag-client into dist/
+	@rm -rf dist
+	@$(BIN)/python deploy/wheels.py dist
+	@ls dist
 
 protos-lint: ## check protos/ with buf: style, and that callers of the last release still work (needs npm)
 	@if ! command -v npm >/dev/null; then echo "protos-lint: NOT RUN, because npm is not installed (it provides buf)"; exit 0; fi; \
@@ -45,8 +62,8 @@ starter: $(VENV)/.all ## train the starter bundle from DATA (default ../shared/d
 	@echo "Seven epochs of 9 to 10 minutes and 4 minutes for the bundle on two idle cores, 6 GB of memory; stop it when you like, the same command goes on."
 	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --bundle hangtag/starter
 
-clean: ## remove the virtual environment and everything that was built
-	@rm -rf $(VENV) build dist *.egg-info
+clean: ## remove the virtual environments and everything that was built
+	@rm -rf $(VENV) .venv-* .coverage build dist *.egg-info deploy/client/build deploy/client/*.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hangtag needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }

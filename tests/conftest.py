@@ -7,7 +7,12 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says something about the machine, not about Hangtag.
+hypothesis.settings.register_profile("hangtag", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("hangtag")
 
 # Before any test imports a library that would ask a model hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -16,6 +21,8 @@ from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valk
 from hangtag.settings import KafkaSettings, RedisSettings
 
 _ROOT = Path(__file__).resolve().parent.parent
+# The first test also starts Apache Kafka, and every client that joins its group waits for it.
+_KAFKA_TIMEOUT = pytest.mark.timeout(120)
 _databases = itertools.cycle(range(1, DATABASES))
 
 
@@ -45,7 +52,7 @@ def redis_settings(valkey_url: str) -> RedisSettings:
     return RedisSettings(url=url)
 
 
-@pytest.fixture(scope="session", params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.fixture(scope="session", params=["tansu", pytest.param("kafka", marks=[pytest.mark.kafka, _KAFKA_TIMEOUT])])
 def broker(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kafka_home: Path | None
 ) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("cleanlab", reason="cleanlab is not installed (extra train)")
+pytest.importorskip("torch", reason="torch is not installed (extra train)")
 
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
 from hangtag.trainer.data.augment import augmented

@@ -165,6 +165,7 @@ def test_gaps_give_the_tags_back(rows):
 def test_fit_learns_the_words_of_tags():
     """Rare words that name a tag outweigh words that all products share; a text without known n-grams has no scores."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+    pytest.importorskip("torch", reason="torch is not installed (extra train)")
     from hangtag.trainer.data.examples import examples_of
     from hangtag.trainer.data.labelled import LabelledProduct
     from hangtag.trainer.recipe.wide import WideSettings
@@ -202,6 +203,7 @@ def test_fit_learns_the_words_of_tags():
 def fitted(titles: list[str], tags: list[tuple[str, ...]], **settings):
     """A wide part fitted on texts that are labelled for color and genre."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+    pytest.importorskip("torch", reason="torch is not installed (extra train)")
     from hangtag.trainer.data.examples import examples_of
     from hangtag.trainer.data.labelled import LabelledProduct
     from hangtag.trainer.recipe.wide import WideSettings
