@@ -43,7 +43,10 @@ def read_cases(report: Path) -> list[Case]:
     for element in ET.parse(report).iter("testcase"):
         failure, error = element.find("failure"), element.find("error")
         problem = next((_first_line(each) for each in (failure, error) if each is not None), None)
-        name = f"{element.get('classname', '').replace('.', '/')}.py::{element.get('name')}"
+        modules = element.get("classname", "").split(".")
+        classes = [each for each in modules if each[:1].isupper()]
+        file = "/".join(each for each in modules if each not in classes)
+        name = "::".join([f"{file}.py", *classes, element.get("name", "")])
         is_passed = problem is None and element.find("skipped") is None
         cases.append(Case(name, is_passed, failure is not None, problem))
     return cases

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from hangtag.records import TaggedProduct, encode_tags
-from hangtag.store import Entry, MemoryTagStore, bundle_prefix
+from hangtag.store import Entry, MemoryTagStore, Outcome, bundle_prefix
 from hangtag.tags.decisions import Decision
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
@@ -202,3 +202,26 @@ def test_a_later_release_replaces_tags_of_the_same_version_and_an_earlier_one_do
 
     assert store.entries["p"].bundle_prefix == bundle_prefix(BUNDLES[1])
     assert [entry_of(one.key, one.value, one.headers).sequence for one in topic.log] == [3, 4]
+
+
+@pytest.mark.parametrize("left", [None, 2])
+def test_what_the_store_lost_right_after_its_answer_is_stored_again(left):
+    """The store answers SAME, and a failover to a replica that is behind comes before it is read."""
+
+    class FailsOver(MemoryTagStore):
+        def write(self, entries):
+            replies = super().write(entries)
+            if replies[0].outcome is Outcome.SAME and not self.has_failed_over:
+                self.has_failed_over = True
+                self.entries = {} if left is None else {"p": Update("p", left, TagSet((), ()), BUNDLES[0]).entry()}
+            return replies
+
+    update = Update("p", 4, TagSet((), ()), BUNDLES[0])
+    store, topic = FailsOver(), Topic()
+    store.has_failed_over = False
+    store.entries = {"p": update.entry()}
+
+    Writes([update]).run(store, FlakySink(topic, QuietTurns(), 0))
+
+    assert store.entries == {"p": update.entry()}
+    assert [entry_of(one.key, one.value, one.headers) for one in topic.log] == [update.entry()]
