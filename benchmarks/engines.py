@@ -1,4 +1,4 @@
-"""Compare the engines on labelled products: speed as ratios within one run, and what int8 costs.
+"""Compare the engines on labelled products: speed, as ratios within one run, and the quality lost by int8.
 
     python -m benchmarks.engines --bundle runs/starter/bundle --data ../shared/data/marketplace-validation.jsonl.gz
 
@@ -21,13 +21,13 @@ from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Decoder
 from hangtag.text.tokens import Tokens
 from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
-from hangtag.trainer.judging.evaluate import judge
+from hangtag.trainer.judging.evaluate import evaluate_logits
 
 Array = NDArray[Any]
 
 
 def speed(engines: dict[str, Engine], batch: Sequence[Tokens], rounds: int) -> dict[str, float]:
-    """Best texts/s of each; engines take turns, so that what else the machine does hits all alike."""
+    """The best texts/s of each engine, measured in turns so that other load affects all alike."""
     best = dict.fromkeys(engines, 0.0)
     for _ in range(rounds):
         for name, engine in engines.items():
@@ -40,14 +40,14 @@ def speed(engines: dict[str, Engine], batch: Sequence[Tokens], rounds: int) -> d
 def compare(
     taggers: dict[str, Tagger], logits: dict[str, Array], products: Sequence[LabelledProduct]
 ) -> dict[str, Any]:
-    """What is decided: the top tag of single facets, calibrated and along the paths, and F1 as `evaluate` has it."""
+    """Compare logits, the predicted tags of single facets (calibrated, along paths), and F1 as in `evaluate`."""
     cpu, torch = logits["cpu"], logits["torch"]
     cosine = (cpu * torch).sum(1) / np.linalg.norm(cpu, axis=1) / np.linalg.norm(torch, axis=1)
     decoder = taggers["cpu"].decoder
-    said = {name: decoder.chosen(decoder.log_confidences(each)) for name, each in logits.items()}
-    same = {facet: said["cpu"][facet] == said["torch"][facet] for facet in said["cpu"]}
+    chosen = {name: decoder.chosen(decoder.log_confidences(each)) for name, each in logits.items()}
+    same = {facet: chosen["cpu"][facet] == chosen["torch"][facet] for facet in chosen["cpu"]}
     labelled = {facet: np.array([facet in product.facets for product in products]) for facet in same}
-    judged = {name: judge(taggers[name], products, logits[name]).facets for name in logits}
+    figures = {name: evaluate_logits(taggers[name], products, logits[name]).facets for name in logits}
     return {
         "cosine_mean": float(cosine.mean()),
         "cosine_worst": float(cosine.min()),
@@ -57,8 +57,8 @@ def compare(
         },
         **{
             f"{average}_points_cpu_minus_torch": {
-                facet: 100 * (getattr(score, average) - getattr(judged["torch"][facet], average))
-                for facet, score in judged["cpu"].items()
+                facet: 100 * (getattr(score, average) - getattr(figures["torch"][facet], average))
+                for facet, score in figures["cpu"].items()
             }
             for average in ("weighted_f1", "micro_f1", "macro_f1")
         },

@@ -1,10 +1,10 @@
-"""How many labels that were made wrong on purpose `hangtag data noise` finds.
+"""The share of deliberately wrong labels that `hangtag data noise` finds.
 
     python -m benchmarks.label_noise ../shared/data/fashion-train.jsonl.gz
 
-Of each facet, a tenth of the labels become another tag of it, drawn evenly from those with enough examples; of a multi
-facet a tenth of the products have one tag exchanged, which makes two labels wrong. Labels that are wrong in the files
-as they are count as right, so that the true precision is higher than the one that is told. Prints a table, then JSON.
+In each facet, a tenth of the labels are replaced by another tag of it, drawn uniformly from those with enough examples;
+in a multi facet a tenth of the products get one tag replaced, which makes two labels wrong. Labels that were wrong in
+the files before count as right, so the true precision is higher than the reported one. Prints a table, then JSON.
 """
 
 import argparse
@@ -17,18 +17,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hangtag.trainer.data.label_noise import LabelNoise, Suspicion, find_label_noise
 from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
+from hangtag.trainer.judging.label_noise import LabelNoise, Suspicion, find_label_noise
 
 Wrong = set[tuple[int, str]]
 
 
 def spoiled(
-    products: Sequence[LabelledProduct], facet: str, share: float, fewest: int, rng: random.Random
+    products: Sequence[LabelledProduct], facet: str, share: float, min_examples: int, rng: random.Random
 ) -> tuple[list[LabelledProduct], Wrong]:
-    """The products with the facet's labels flipped, and each place and tag of which a label is now wrong."""
+    """The products with a share of the facet's labels replaced, and the (place, tag) pairs that are wrong now."""
     counts = Counter(tag for product in products for tag in product.tags_of(facet))
-    tags = sorted(tag for tag, count in counts.items() if count >= fewest)
+    tags = sorted(tag for tag, count in counts.items() if count >= min_examples)
     result, wrong = list(products), set()
     fitting = [place for place, product in enumerate(products) if product.tags_of(facet) & set(tags)]
     for place in rng.sample(fitting, round(share * len(fitting))):
@@ -42,8 +42,8 @@ def spoiled(
 
 
 def figures(noise: LabelNoise, wrong: Wrong, *, is_single: bool) -> dict[str, Any]:
-    """Part of the wrong labels in the list, part of the list that is wrong, the first down to a precision of 0.7."""
-    hits = [_blamed(each) in wrong for each in noise.suspicions]
+    """Recall and precision of the suspicions, and the recall at a precision of 0.7."""
+    hits = [_place_and_tag(each) in wrong for each in noise.suspicions]
     total = len(wrong) // 2 if is_single else len(wrong)
     found, at_precision = 0, 0
     for rank, hit in enumerate(hits, 1):
@@ -51,7 +51,7 @@ def figures(noise: LabelNoise, wrong: Wrong, *, is_single: bool) -> dict[str, An
         if found / rank >= 0.7:
             at_precision = found
     return {
-        "labels": sum(noise.judged.values()),
+        "labels": sum(noise.checked.values()),
         "wrong": total,
         "listed": len(hits),
         "found": found / total,
@@ -60,7 +60,7 @@ def figures(noise: LabelNoise, wrong: Wrong, *, is_single: bool) -> dict[str, An
     }
 
 
-def _blamed(suspicion: Suspicion) -> tuple[int, str]:
+def _place_and_tag(suspicion: Suspicion) -> tuple[int, str]:
     return suspicion.place, suspicion.given or suspicion.suggested
 
 
@@ -68,10 +68,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", help="labelled files")
     parser.add_argument("--facet", action="append", help="only these")
-    parser.add_argument("--share", type=float, default=0.1, help="of the labels that are flipped")
+    parser.add_argument("--share", type=float, default=0.1, help="share of the labels that are replaced")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--products", type=int, help="a sample of so many")
+    parser.add_argument("--products", type=int, help="size of a random sample; default: all")
     arguments = parser.parse_args()
 
     rng = random.Random(arguments.seed)

@@ -1,4 +1,4 @@
-"""The main job against its parts: products/s from Kafka to Redis beside the engine alone, and look-ups per second.
+"""Throughput of the main job: products/s from Kafka to Redis, of the engine alone, and look-ups per second.
 
     python -m benchmarks.main_job --products 2000 [--feed FILE.jsonl.gz]
 
@@ -65,7 +65,7 @@ def read(feed: Path, count: int) -> list[events_pb2.ProductEvent]:
 
 def tag_all(settings: Settings, address: str, events: list[events_pb2.ProductEvent], version: int) -> float:
     """Products/s from the first publish to the last stored tags of this version."""
-    began = time.monotonic()
+    started = time.monotonic()
     with Publisher(settings.kafka) as publisher:
         for event in events:
             event.product.version = version
@@ -77,18 +77,18 @@ def tag_all(settings: Settings, address: str, events: list[events_pb2.ProductEve
         while waiting:
             request = tags_pb2.BatchGetProductTagsRequest(product_ids=sorted(waiting)[:1_000])
             answer = stub.BatchGetProductTags(request, timeout=10)
-            waiting -= {each.product_id for each in answer.lookups if each.tags.version == version}
+            waiting -= {each.product_id for each in answer.products if each.version == version}
             time.sleep(0.05)
-    return len(events) / (time.monotonic() - began)
+    return len(events) / (time.monotonic() - started)
 
 
 def engine_alone(events: list[events_pb2.ProductEvent]) -> float:
-    """Texts/s of tokenising and the engine, in one process, everything at once."""
+    """Texts/s of tokenising, engine and decoding in one process, with all texts in one batch."""
     tagger = open_tagger(ModelSettings())
     texts = [ProductText.of(e.product.title, e.product.description, e.product.merchant_category) for e in events]
-    began = time.monotonic()
+    started = time.monotonic()
     tagger.decode(tagger.forward(tagger.encode(texts)), [TextKind.PRODUCT] * len(texts))
-    took = time.monotonic() - began
+    took = time.monotonic() - started
     tagger.engine.close()
     return len(texts) / took
 
@@ -102,17 +102,17 @@ async def look_up(address: str, ids: list[str], count: int, size: int = 0, concu
 
         async def caller() -> None:
             for number in calls:
-                began = time.monotonic()
+                started = time.monotonic()
                 if size:
                     at = number * size % max(1, len(ids) - size)
                     await stub.BatchGetProductTags(tags_pb2.BatchGetProductTagsRequest(product_ids=ids[at : at + size]))
                 else:
                     await stub.GetProductTags(tags_pb2.GetProductTagsRequest(product_id=ids[number % len(ids)]))
-                latencies.append((time.monotonic() - began) * 1_000)
+                latencies.append((time.monotonic() - started) * 1_000)
 
-        began = time.monotonic()
+        started = time.monotonic()
         await asyncio.gather(*(caller() for _ in range(concurrency)))
-        took = time.monotonic() - began
+        took = time.monotonic() - started
     latencies.sort()
     return {
         "products_per_s": len(latencies) * max(1, size) / took,

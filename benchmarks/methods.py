@@ -1,4 +1,4 @@
-"""What each way of fine-tuning trains and costs: parameters, and a step's time and memory against full fine-tuning.
+"""Costs of the fine-tuning methods: trained parameters, optimizer memory, and step time relative to full fine-tuning.
 
 Example: python -m benchmarks.methods --steps 8
 """
@@ -21,7 +21,7 @@ TAGS = 400
 
 
 class Stepper:
-    """One model that takes steps on made-up token ids."""
+    """A model that takes training steps on random token ids."""
 
     def __init__(self, kind: str, base_model: str) -> None:
         encoder, _tokenizer, config = load_encoder(resolve_base_model(base_model))
@@ -32,7 +32,7 @@ class Stepper:
         self.vocab = config["vocab_size"]
 
     def step(self, seed: int) -> float:
-        """Take a step; returns its seconds."""
+        """Take a step; returns its duration in seconds."""
         torch.manual_seed(seed)
         ids = torch.randint(0, self.vocab, (32, 96))
         started = time.perf_counter()
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     arguments = parser.parse_args()
     steppers = {kind: Stepper(kind, arguments.base_model) for kind in KINDS}
-    # In turns, so that what else the machine does falls on all alike; the first round warms up.
+    # In turns, so that other load affects all alike; the first round is a warm-up.
     times = [{kind: stepper.step(step) for kind, stepper in steppers.items()} for step in range(arguments.steps + 1)][
         1:
     ]

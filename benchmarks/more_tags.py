@@ -1,12 +1,12 @@
-"""What old tags lose when a finished model learns ten more, by how much of the old products it sees again.
+"""The loss in old tags when a finished model learns ten more, depending on the share of old products in training.
 
     python -m benchmarks.more_tags ../shared/data/fashion-*.jsonl.gz --facet color --runs runs/more-tags
 
-The products that are labelled for the facet are split (near duplicates on one side) to train on, to set thresholds with
-and to test with. Ten of its tags are drawn by the seed, none rare and none common; a first run never sees a product of
-theirs. From it every other run learns them, in as many epochs. Losses are those that the release gate measures on the
-test products: of old tags that five of them or more carry. Runs are kept in --runs: the same command goes on where it
-stopped. Prints a table a seed, then JSON.
+The products labelled for the facet are split into training, validation and test products (near duplicates together).
+The seed draws ten of the facet's tags that are neither rare nor common; the first run is trained without their
+products. Every other run starts from it and learns them, with the same number of epochs. Losses are measured on the
+test products as in the release gate: over old tags with at least five test products. Runs are kept in --runs, and the
+same command resumes them. Prints a table per seed, then JSON.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from hangtag.trainer.releasing.compare import compare
 
 COMMON = {"max_tokens": 64, "keep": "last", "patience": 100, "ema_decay": 0.99}
 LATER = {"epochs": 2, "learning_rate": 5e-5, "head_learning_rate": 5e-4}
-# What an old product's source says in each run, and whether the first run's bundle teaches.
+# For each run: the settings of the old products' source, and whether the first run's bundle is a teacher.
 WAYS: dict[str, tuple[dict[str, Any], bool]] = {
-    "next to none": ({"fraction": 0.001}, False),
+    "nearly none": ({"fraction": 0.001}, False),
     "10 %": ({"fraction": 0.1}, False),
-    "10 %, the old bundle teaches": ({"fraction": 0.1}, True),
+    "10 %, with the old bundle as teacher": ({"fraction": 0.1}, True),
     "30 %": ({"fraction": 0.3}, False),
-    "30 %, rare tags' all": ({"fraction": 0.3, "rare_up_to": 50}, False),
+    "30 %, all products of rare tags": ({"fraction": 0.3, "rare_up_to": 50}, False),
 }
 
 
@@ -40,11 +40,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", help="labelled files")
     parser.add_argument("--facet", required=True, help="a single facet")
-    parser.add_argument("--runs", type=Path, required=True, help="folder that runs are kept in")
-    parser.add_argument("--new", type=int, default=10, help="tags that are learnt later")
-    parser.add_argument("--fewest", type=int, default=30, help="training products that each of them has at least")
-    parser.add_argument("--most", type=int, default=500, help="and at most")
-    parser.add_argument("--epochs", type=int, default=4, help="of the first run")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--new", type=int, default=10, help="number of tags to learn later")
+    parser.add_argument("--fewest", type=int, default=30, help="lowest number of training products of these tags")
+    parser.add_argument("--most", type=int, default=500, help="highest number of training products of these tags")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs of the first run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--ways", nargs="*", help="only these rows of the table")
     arguments = parser.parse_args()
@@ -61,7 +61,7 @@ def main() -> None:
 def learnt_later(
     parts: dict[str, list[LabelledProduct]], arguments: argparse.Namespace, seed: int, ways: list[str]
 ) -> list[dict[str, Any]]:
-    """A row for the first run and for each way from it to all tags."""
+    """Train the first run, and one run per way of learning the new tags; returns a row for each of the latter."""
     data = arguments.runs / f"seed-{seed}"
     new = new_tags(parts["train"], arguments, seed)
     write_products(data / "new.jsonl", (product for product in parts["train"] if product.tags & new))
@@ -75,10 +75,10 @@ def learnt_later(
     current = open_tagger(ModelSettings(bundle=str(first_bundle), engine="cpu"))
     rows = []
     for way in ways:
-        source, taught = WAYS[way]
+        source, has_teacher = WAYS[way]
         sources = [{"train": ["new.jsonl"], "validation": ["validation.jsonl"]}, {"train": ["old.jsonl"], **source}]
         settings = {"sources": sources, "start_from": str(before), "seed": seed, **COMMON, **LATER}
-        if taught:
+        if has_teacher:
             settings["distillation"] = {"teachers": [str(first_bundle)], "weight": 0.5}
         run = data / "".join(letter if letter.isalnum() else "-" for letter in way)
         bundle = trained(Recipe.model_validate(settings), data, run)
@@ -100,14 +100,14 @@ def learnt_later(
 
 
 def new_tags(products: list[LabelledProduct], arguments: argparse.Namespace, seed: int) -> frozenset[str]:
-    """The tags that the first run does not know."""
+    """The tags that the first run is trained without."""
     counts = Counter(tag for product in products for tag in product.tags)
     drawable = sorted(tag for tag, count in counts.items() if arguments.fewest <= count <= arguments.most)
     return frozenset(random.Random(seed).sample(drawable, arguments.new))
 
 
 def steps(run: Path) -> int:
-    """How many steps a run took."""
+    """The number of steps of a run."""
     last = json.loads((run / "steps.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     return int(last["epoch"] * last["steps"])
 

@@ -1,7 +1,7 @@
-"""What the parts of a bundle are worth: encoder, wide part, both, in int8 and in float.
+"""The contributions of a bundle's parts: encoder, wide part and both, in int8 and in float.
 
 Mean F1 over the single facets that are levels of one chain, with 95 % bootstrap intervals of the differences to the
-bundle as it is shipped (percentiles over products drawn anew: Efron and Tibshirani 1993, chapter 13).
+complete int8 bundle (percentiles over resampled products: Efron and Tibshirani 1993, chapter 13).
 
 Example: python -m benchmarks.parts --run runs/starter --bundle hangtag/starter --data ../shared/data \
     --files marketplace-validation.jsonl.gz
@@ -26,7 +26,7 @@ from hangtag.trainer.data.examples import examples_of
 from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.predict import predict
-from hangtag.trainer.judging.evaluate import scores_of
+from hangtag.trainer.judging.evaluate import logits_of
 from hangtag.trainer.running.prepared import prepare
 
 RESAMPLES = 300
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def encoder_logits(run: RunFolder, data: Path, products: list[LabelledProduct]) -> Logits:
-    """Logits of the fine-tuned weights themselves, in float32."""
+    """Logits of the fine-tuned encoder in float32, of shape (products, tags)."""
     recipe = run.recipe().model_copy(update={"precision": "fp32"})
     prepared = prepare(recipe, data)
     model = prepared.model(recipe)
@@ -72,22 +72,22 @@ def encoder_logits(run: RunFolder, data: Path, products: list[LabelledProduct]) 
 def int8_logits(bundle: Bundle, products: list[LabelledProduct]) -> Logits:
     engine = open_engine(bundle, "cpu")
     try:
-        return scores_of(Tagger.of(bundle, engine), products)
+        return logits_of(Tagger.of(bundle, engine), products)
     finally:
         engine.close()
 
 
 def labels_of(bundle: Bundle, products: list[LabelledProduct], logits: Logits) -> Labels:
-    """For every single facet the positions of the true and of the told tag of the products labelled for it."""
+    """For each single facet, the positions of the true and the predicted tags of the products labelled for it."""
     schema = bundle.schema
     decoder = Decoder(schema, bundle.calibration, bundle.thresholds)
     chosen = decoder.chosen(decoder.log_confidences(logits))
     result = {}
-    for facet, told in chosen.items():
+    for facet, predicted in chosen.items():
         true = [next((schema.index[tag] for tag in each.tags if tag.startswith(f"{facet}:")), -1) for each in products]
         rows = np.flatnonzero(np.array(true) >= 0)
         if len(rows):
-            result[facet] = (np.array(true)[rows], told[rows])
+            result[facet] = (np.array(true)[rows], predicted[rows])
     return result
 
 

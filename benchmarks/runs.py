@@ -1,4 +1,4 @@
-"""What benchmarks of training share: products written to files, runs that go on where they stopped, tables."""
+"""Helpers of the training benchmarks: writing products to files, resumable runs, tables."""
 
 import json
 import sys
@@ -16,9 +16,9 @@ from hangtag.trainer.running.train import Watcher, train
 
 
 def three_parts(files: Iterable[Path], facet: str = "") -> dict[str, list[LabelledProduct]]:
-    """Products to train on (60 %), to set thresholds with (15 %) and to test with, near duplicates on one side.
+    """Split products into training (60 %), validation (15 %) and test products, near duplicates together.
 
-    With a facet only those that have a tag of it, and that alone.
+    With `facet`, only products with a tag of that facet are used, and only their labels in it.
     """
     rows, _ = read_rows(files)
     if facet:
@@ -46,20 +46,20 @@ def write_products(path: Path, products: Iterable[LabelledProduct]) -> Path:
 
 
 def trained(recipe: Recipe, data: Path, run: Path) -> Path:
-    """The bundle of the recipe's run in the folder `run`. Called again it goes on; a finished run is not repeated."""
+    """Train the recipe in the folder `run`, or resume it, unless it is finished; returns the bundle's folder."""
     bundle = run / "bundle"
     if not (run / "outcome.json").is_file():
 
-        def epoch(done: Epoch) -> None:
-            print(f"{run.name}: epoch {done.epoch} score {done.score:.4f} {done.seconds:.0f} s", file=sys.stderr)
+        def print_epoch(epoch: Epoch) -> None:
+            print(f"{run.name}: epoch {epoch.epoch} score {epoch.score:.4f} {epoch.seconds:.0f} s", file=sys.stderr)
 
         with stopping():
-            train(recipe, data, run, bundle, Watcher(epoch=epoch))
+            train(recipe, data, run, bundle, Watcher(epoch=print_epoch))
     return bundle
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of the same columns as a Markdown table."""
+    """Format rows with the same columns as a Markdown table."""
     head = list(rows[0])
     lines = [head, ["---"] * len(head), *([str(cell) for cell in row.values()] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

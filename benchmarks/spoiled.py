@@ -1,4 +1,4 @@
-"""What spoiled texts cost a bundle, and what it says of texts that name no product.
+"""The effect of corrupted texts on a bundle's quality, and its predictions for texts that are not products.
 
 Example: python -m benchmarks.spoiled --bundle hangtag/starter --data ../shared/data/marketplace-validation.jsonl.gz
 """
@@ -23,7 +23,7 @@ from tests import spoiling
 
 SEED = 5
 WAYS = {
-    "as they are": lambda product, _: product,
+    "unchanged": lambda product, _: product,
     "typing errors in 5 % of the words": spoiling.with_typing_errors,
     "lookalike letters, a tenth": spoiling.with_homoglyphs,
     "keywords stuffed": spoiling.with_stuffed_keywords,
@@ -54,16 +54,18 @@ def main() -> None:
             for figure in ("weighted_f1", "auto_coverage", "auto_precision")
         ]
         rows[name] = dict(zip(("weighted_f1", "auto_coverage", "auto_precision"), means, strict=True))
-        lost = rows["as they are"]["weighted_f1"] - means[0]
+        lost = rows["unchanged"]["weighted_f1"] - means[0]
         table.add_row(name, f"{means[0]:.2f}", f"{lost:.2f}", f"{means[1]:.1f}", f"{means[2]:.1f}")
     texts = [ProductText.of(text) for text in spoiling.NO_PRODUCTS]
-    told = tagger.decode(tagger.forward(tagger.encode(texts)), [TextKind.PRODUCT] * len(texts))
+    predictions = tagger.decode(tagger.forward(tagger.encode(texts)), [TextKind.PRODUCT] * len(texts))
     wrong = {
-        text.first: [scored.tag for scored in tags.tags] for text, tags in zip(texts, told, strict=True) if tags.tags
+        text.first: [scored.tag for scored in tags.tags]
+        for text, tags in zip(texts, predictions, strict=True)
+        if tags.tags
     }
     console = Console()
     console.print(table)
-    console.print(f"{len(texts)} texts that name no product: {len(wrong)} with AUTO tags {wrong or ''}")
+    console.print(f"{len(texts)} texts that are not products: {len(wrong)} with AUTO tags {wrong or ''}")
     if arguments.json:
         arguments.json.write_text(json.dumps({"spoiled": rows, "no_products": wrong}, indent=1))
 

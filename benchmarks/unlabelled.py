@@ -1,11 +1,12 @@
-"""What products without labels add to a few that have some: pseudo-labels, soft targets, continued pre-training.
+"""The benefit of unlabelled products beside a few labelled ones: pseudo-labels, soft targets, pre-training.
 
     python -m benchmarks.unlabelled ../shared/data/fashion-*.jsonl.gz --labelled 500 --runs runs/unlabelled
 
-A quarter of the products is kept to test with and 15 % to set thresholds with (near duplicates on one side); of the
-others so many keep their labels. Every run passes as often over these; of the products without labels as many come on
-top in each epoch. Mean and spread (the largest less the smallest) over the seeds, each of which draws its own labelled
-products. Runs are kept in --runs: the same command goes on where it stopped. Prints a table, then JSON.
+A quarter of the products are test products and 15 % are validation products (near duplicates together); of the others,
+the given number keep their labels. All runs have the same number of epochs over the labelled products; runs with
+unlabelled products add the same number of those to each epoch. The table has mean and spread (largest minus smallest)
+over the seeds, each of which draws its own labelled products. Runs are kept in --runs, and the same command resumes
+them. Prints a table, then JSON.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from hangtag.trainer.pretraining import PretrainingSettings, pretrain
 from hangtag.trainer.recipe.recipe import Recipe
 
 COMMON = {"max_tokens": 64, "keep": "last", "patience": 1_000}
-ALONE = "labels alone"
+ALONE = "labels only"
 BARE = {"train": ["bare.jsonl"], "columns": {"labelled": False}}
 PSEUDO = "pseudo-labels"
 SOFT = "soft targets"
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+", help="labelled files")
     parser.add_argument("--labelled", type=int, default=500, help="products that keep their labels")
     parser.add_argument("--epochs", type=int, default=18, help="passes over the labelled products")
-    parser.add_argument("--runs", type=Path, required=True, help="folder that runs are kept in")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
 

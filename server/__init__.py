@@ -1,7 +1,7 @@
-"""The gRPC server: look-ups of stored tags, and tags for a text.
+"""The gRPC server: looks up stored tags, and suggests tags for a text.
 
-A look-up takes three hops: a handler checks the request, the coalescer reads what one turn of the event loop asked
-for, the store answers. `serve` runs it all until it is told to stop.
+The path of a look-up is handler -> coalescer -> store: a handler checks the request, the coalescer combines concurrent
+look-ups into one read, and the store returns what is stored.
 """
 
 from hangtag.server.errors import ServerError

@@ -1,19 +1,22 @@
-"""What a request must be; each refusal names the field."""
+"""Checks of requests; each error names the field and what it must be."""
 
 from typing import NoReturn
 
 import grpc
 
 from hangtag.server.errors import CallError
+from hangtag.text.kind import TextKind
 from hangtag.text.limits import MAX_ID_BYTES
 from hangtag.text.product_text import ProductText
 from hangtag.v1 import tags_pb2
+
+KINDS = {tags_pb2.TEXT_KIND_PRODUCT: TextKind.PRODUCT, tags_pb2.TEXT_KIND_QUERY: TextKind.QUERY}
 
 _MAX_CHARS = {"text": 10_000, "description": 10_000, "merchant_category": 1_000}
 
 
 def check_get(request: tags_pb2.GetProductTagsRequest) -> bytes:
-    """The id as UTF-8.
+    """The product id as UTF-8.
 
     Raises:
         CallError: INVALID_ARGUMENT.
@@ -24,21 +27,21 @@ def check_get(request: tags_pb2.GetProductTagsRequest) -> bytes:
 
 
 def check_batch(request: tags_pb2.BatchGetProductTagsRequest, max_ids: int) -> list[bytes]:
-    """The ids as UTF-8, in order.
+    """The product ids as UTF-8, in order.
 
     Raises:
         CallError: INVALID_ARGUMENT.
     """
     count = len(request.product_ids)
     if not count:
-        _refuse("product_ids is empty; give at least one id")
+        _refuse("product_ids is empty; send at least one id")
     if count > max_ids:
-        _refuse(f"product_ids has {count} ids, at most {max_ids} fit one call; split them")
+        _refuse(f"product_ids has {count} ids, the maximum is {max_ids} per call; split them over several calls")
     return [_check_id(f"product_ids[{place}]", product) for place, product in enumerate(request.product_ids)]
 
 
-def check_suggest(request: tags_pb2.SuggestTagsRequest) -> ProductText:
-    """The texts, cleaned.
+def check_suggest(request: tags_pb2.SuggestTagsRequest) -> tuple[ProductText, TextKind]:
+    """The cleaned texts, and their kind: the requested one, else PRODUCT if there is a description or a category.
 
     Raises:
         CallError: INVALID_ARGUMENT.
@@ -46,19 +49,28 @@ def check_suggest(request: tags_pb2.SuggestTagsRequest) -> ProductText:
     for field, most in _MAX_CHARS.items():
         length = len(getattr(request, field))
         if length > most:
-            _refuse(f"{field} has {length} characters, at most {most} are read; shorten it")
+            _refuse(f"{field} has {length} characters, the maximum is {most}; shorten it")
     text = ProductText.of(request.text, request.description, request.merchant_category)
     if text.is_empty:
-        _refuse("text, description and merchant_category are all empty (after markup is taken away); give one")
-    return text
+        _refuse("text, description and merchant_category have no visible text (without markup); send at least one")
+    return text, _kind_of(request)
+
+
+def _kind_of(request: tags_pb2.SuggestTagsRequest) -> TextKind:
+    if request.kind == tags_pb2.TEXT_KIND_UNSPECIFIED:
+        return TextKind.PRODUCT if request.description or request.merchant_category else TextKind.QUERY
+    kind = KINDS.get(request.kind)
+    if kind is None:
+        _refuse(f"kind is {request.kind}; send TEXT_KIND_PRODUCT (1), TEXT_KIND_QUERY (2) or leave it unset")
+    return kind
 
 
 def _check_id(field: str, product: str) -> bytes:
     encoded = product.encode()
     if not encoded:
-        _refuse(f"{field} is empty; give the shop's id of the product")
+        _refuse(f"{field} is empty; send the shop's id of the product")
     if len(encoded) > MAX_ID_BYTES:
-        _refuse(f"{field} has {len(encoded)} bytes of UTF-8, an id has at most {MAX_ID_BYTES}")
+        _refuse(f"{field} has {len(encoded)} bytes of UTF-8, the maximum is {MAX_ID_BYTES}")
     return encoded
 
 

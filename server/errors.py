@@ -1,4 +1,4 @@
-"""What a call, or the whole server, can fail with."""
+"""Errors of a call, and of the server as a whole."""
 
 import traceback
 
@@ -6,11 +6,11 @@ import grpc
 
 
 class ServerError(RuntimeError):
-    """The server cannot start; the message says what to set."""
+    """The server cannot start; the message names the setting to change."""
 
 
 class CallError(Exception):
-    """A call ends with this status; the message is for the caller and says what to do."""
+    """Ends a call with a status. The message is for the caller and says what to do."""
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(message)
@@ -19,7 +19,7 @@ class CallError(Exception):
 
 
 def place_of(error: BaseException) -> str:
-    """Kind of error and where it was raised, without its message: that may quote a text."""
+    """The error's type and where it was raised, without its message, which may quote a text."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"

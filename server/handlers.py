@@ -1,4 +1,4 @@
-"""One handler a method: checks the request, asks, puts the reply together. Replies are bytes, ready for the wire."""
+"""One handler per method: it checks the request, gets the tags and builds the reply as serialised bytes."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,20 +7,23 @@ import grpc
 
 from hangtag.records import tag_message
 from hangtag.server import wire
-from hangtag.server.checks import check_batch, check_get, check_suggest
+from hangtag.server.checks import KINDS, check_batch, check_get, check_suggest
 from hangtag.server.coalescer import Coalescer
 from hangtag.server.errors import CallError
 from hangtag.server.freshness import Freshness, freshness
 from hangtag.server.suggester import Suggester
+from hangtag.store import Stored
 from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
 
-_STATES = {state: tags_pb2.Freshness.Name(state) for state in tags_pb2.Freshness.values()}
-_WITH_TAGS = frozenset({tags_pb2.FRESH, tags_pb2.STALE})
+# Names of the states in metrics: UNKNOWN, not FRESHNESS_UNKNOWN.
+_STATES = {state: tags_pb2.Freshness.Name(state).removeprefix("FRESHNESS_") for state in tags_pb2.Freshness.values()}
+_WITH_TAGS = frozenset({tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE})
+_KIND_VALUES = {kind: value for value, kind in KINDS.items()}
 
 
 class Handlers:
-    """The methods of `TagService`. All raise `CallError` for what the caller can mend, and `StoreError`."""
+    """The methods of `TagService`. They raise `CallError` for errors that the caller can fix, and `StoreError`."""
 
     def __init__(self, coalescer: Coalescer, suggester: Suggester, max_ids: int) -> None:
         self._coalescer = coalescer
@@ -30,34 +33,42 @@ class Handlers:
     async def get_product_tags(self, request: tags_pb2.GetProductTagsRequest) -> bytes:
         """The tags of one product."""
         product = check_get(request)
-        (stored,) = await self._coalescer.read([request.product_id])
+        found = await self._coalescer.read([request.product_id])
+        (stored,) = found.stored
         state = freshness(stored, request.min_version)
         _count([state])
-        if state == tags_pb2.UNKNOWN:
-            message = f"product {request.product_id!r} was never seen, or is deleted; list it with a product event"
+        if state == tags_pb2.FRESHNESS_UNKNOWN:
+            message = f"product {request.product_id!r} was never received or is deleted; publish a product event for it"
             raise CallError(grpc.StatusCode.NOT_FOUND, message)
-        return wire.lookup(product, state, stored.payload if state in _WITH_TAGS else b"")
+        return _tags_or_id(product, stored, state) + wire.lookup_fields(state, found.as_of_ms)
 
     async def batch_get_product_tags(self, request: tags_pb2.BatchGetProductTagsRequest) -> bytes:
         """The tags of many products, in the order of the request."""
         products = check_batch(request, self._max_ids)
         found = await self._coalescer.read(request.product_ids)
-        states = [freshness(stored) for stored in found]
+        states = [freshness(stored) for stored in found.stored]
         _count(states)
+        lookups = {state: wire.lookup_fields(state, found.as_of_ms) for state in set(states)}
         return wire.batch(
-            wire.lookup(product, state, stored.payload if state in _WITH_TAGS else b"")
-            for product, state, stored in zip(products, states, found, strict=True)
+            (_tags_or_id(product, stored, state), lookups[state])
+            for product, stored, state in zip(products, found.stored, states, strict=True)
         )
 
     async def suggest_tags(self, request: tags_pb2.SuggestTagsRequest) -> bytes:
         """The tags of a text."""
-        tags = await self._suggester.suggest(check_suggest(request))
+        text, kind = check_suggest(request)
+        tags = await self._suggester.suggest(text, kind)
         reply = tags_pb2.SuggestTagsResponse(
             tags=map(tag_message, tags.tags),
             review=map(tag_message, tags.review),
             bundle_version=self._suggester.bundle_version,
+            kind=_KIND_VALUES[kind],
         )
         return reply.SerializeToString()
+
+
+def _tags_or_id(product: bytes, stored: Stored, state: Freshness) -> bytes:
+    return stored.payload if state in _WITH_TAGS else wire.id_field(product)
 
 
 def _count(states: Iterable[Freshness]) -> None:

@@ -1,4 +1,4 @@
-"""The gRPC server itself: services, limits, port."""
+"""The gRPC listener: services, limits, port."""
 
 from typing import Any
 
@@ -17,26 +17,26 @@ from hangtag.v1 import tags_pb2
 
 SERVICE: str = tags_pb2.DESCRIPTOR.services_by_name["TagService"].full_name
 
-# 1,000 ids of 256 bytes are 259 kB; this is gRPC's own default, said aloud. Replies have no limit on our side.
+# gRPC's default, made explicit; 1,000 ids of 256 bytes take 259 kB. The size of replies is not limited here.
 _MAX_REQUEST_BYTES = 4 * 1024 * 1024
-# For calls on a connection that is recycled; longer than any look-up, and than most deadlines.
+# How long calls may continue on a connection that is being closed; longer than any look-up and most deadlines.
 _CONNECTION_GRACE_MS = 60_000
-# Health and reflection answer when the server is full: they, and the refusals, have this many calls to themselves.
+# Calls beyond the server's own limit: for health, reflection, and the calls that the server itself rejects.
 _SPARE_CALLS = 1_000
 
 
 def open_listener(
     settings: ServerSettings, handlers: Handlers, servicer: HealthServicer, clock: Clock
 ) -> tuple[aio.Server, int]:
-    """A server that is not started yet, and the port it is bound to.
+    """Create the server without starting it; returns it and the port that it is bound to.
 
     Raises:
-        ServerError: the address cannot be listened on.
+        ServerError: it cannot listen on the address.
     """
     server = aio.server(
         maximum_concurrent_rpcs=settings.max_concurrent + _SPARE_CALLS,
         options=[
-            # Off: a second server on the port would silently take half of the calls.
+            # Off, because a second server on the same port would silently receive half of the calls.
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES),
             ("grpc.max_connection_age_ms", settings.max_connection_age_s * 1000),
@@ -51,8 +51,8 @@ def open_listener(
         port = server.add_insecure_port(f"{host}:{settings.port}")
     except RuntimeError as error:
         msg = (
-            f"cannot listen on {host}:{settings.port}: the port is taken or the host is not ours; stop what listens "
-            "there, or set HANGTAG_SERVER__PORT (0: any free port) or HANGTAG_SERVER__HOST"
+            f"cannot listen on {host}:{settings.port}: the port is in use, or this machine does not have that address; "
+            "stop what uses the port, or set HANGTAG_SERVER__PORT (0: any free port) or HANGTAG_SERVER__HOST"
         )
         raise ServerError(msg) from error
     return server, port
@@ -67,7 +67,7 @@ def _tag_service(handlers: Handlers, calls: Calls) -> "grpc.GenericRpcHandler[An
     return grpc.method_handlers_generic_handler(
         SERVICE,
         {
-            # No serializer: the handlers' bytes go out as they are.
+            # No serializer: handlers return serialised replies.
             method: grpc.unary_unary_rpc_method_handler(
                 calls.wrap(method, handler), request_deserializer=request.FromString, response_serializer=None
             )

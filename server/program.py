@@ -1,4 +1,4 @@
-"""The server from start to stop."""
+"""Starts, runs and stops the server."""
 
 import asyncio
 import math
@@ -14,22 +14,22 @@ from hangtag.server.coalescer import Coalescer
 from hangtag.server.errors import ServerError
 from hangtag.server.handlers import Handlers
 from hangtag.server.listener import SERVICE, open_listener
-from hangtag.server.store_watch import STORE_BEAT, HealthServicer, StoreWatch
-from hangtag.server.suggester import BEAT, Suggester
+from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWatch
+from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
 from hangtag.telemetry.clock import SystemClock
 
 if TYPE_CHECKING:
-    # It brings the engine's runtime; the server gets its tagger from outside.
+    # Importing it loads the engine's runtime; `serve` is passed a tagger.
     from hangtag.tagger.tagger import Tagger
 
-_LOOP_BEAT = "event loop"
+_LOOP_HEARTBEAT = "event loop"
 _LOOP_EVERY_S = 1.0
 _LOOP_LIMIT_S = 15.0
 _BATCH_LIMIT_S = 60.0
-# `stop` has been seen to wait for longer than its grace.
+# gRPC's `stop` sometimes waits longer than the grace period that it is given.
 _STOP_SLACK_S = 5.0
 
 _log = get_log(__name__)
@@ -43,29 +43,29 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set; without it, until SIGTERM or SIGINT.
 
-    `ready` is called with the bound port once calls are answered. A store that does not answer is no reason not to
-    start: health is NOT_SERVING until it does.
+    `ready` is called with the bound port once calls are accepted. The server also starts while the store cannot be
+    reached: its health is NOT_SERVING until then.
 
     Raises:
-        ServerError: a port is taken; the message says what to set.
-        EngineDownError: the engine tags nothing any more.
+        ServerError: a port is in use; the message names the setting.
+        EngineDownError: the engine fails on every text.
         StoreMismatchError: the store was written with other settings.
     """
     clock = SystemClock()
-    # Without a limit, the store's age is told but does not fail /healthz: a restart of this process mends no store.
-    beats = Heartbeats(clock, {_LOOP_BEAT: _LOOP_LIMIT_S, BEAT: _BATCH_LIMIT_S, STORE_BEAT: math.inf})
+    # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
+    beats = Heartbeats(clock, {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, STORE_HEARTBEAT: math.inf})
     async with AsyncExitStack() as stack:
         store = RedisTagReader(settings.redis)
         stack.push_async_callback(store.close)
-        servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # the stubs lack it
+        servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
         watch = StoreWatch(store, servicer, beats, SERVICE)
         await watch.start()
         suggester = Suggester(tagger, settings.server.suggest_token_budget, clock, beats)
         stack.callback(suggester.close)
-        handlers = Handlers(Coalescer(store), suggester, settings.server.max_ids)
+        handlers = Handlers(Coalescer(store, clock), suggester, settings.server.max_ids)
         listener, port = open_listener(settings.server, handlers, servicer, clock)
         with _telemetry(settings.server, beats) as telemetry, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat(beats), watch.run(), suggester.run())
+            runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run())
             tasks = {asyncio.create_task(each) for each in runs}
             try:
                 await listener.start()
@@ -73,7 +73,7 @@ async def serve(
                 if ready is not None:
                     ready(port)
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await _leave(listener, watch, settings.server)
+                await _drain(listener, watch, settings.server)
                 for task in done:
                     task.result()
             finally:
@@ -84,20 +84,20 @@ async def serve(
     _log.info("stopped")
 
 
-async def _leave(listener: aio.Server, watch: StoreWatch, settings: ServerSettings) -> None:
-    """NOT_SERVING, time for balancers to notice, no new calls, time for calls under way."""
+async def _drain(listener: aio.Server, watch: StoreWatch, settings: ServerSettings) -> None:
+    """Report NOT_SERVING, wait for load balancers to notice, then accept no calls and finish those in progress."""
     _log.info("stopping", drain_s=settings.drain_s, grace_s=settings.grace_s)
-    await watch.leave()
+    await watch.shut_down()
     await asyncio.sleep(settings.drain_s)
     with suppress(TimeoutError):
         async with asyncio.timeout(settings.grace_s + _STOP_SLACK_S):
             await listener.stop(settings.grace_s)
 
 
-async def _beat(beats: Heartbeats) -> None:
-    """On its own: whatever else waits, this one waits for the loop alone."""
+async def _beat_loop(beats: Heartbeats) -> None:
+    """A task of its own that waits for nothing else, so that its heartbeat stops only if the event loop is blocked."""
     while True:
-        beats.beat(_LOOP_BEAT)
+        beats.beat(_LOOP_HEARTBEAT)
         await asyncio.sleep(_LOOP_EVERY_S)
 
 
@@ -117,7 +117,7 @@ def _telemetry(settings: ServerSettings, beats: Heartbeats) -> Iterator[Telemetr
 
 @contextmanager
 def _stopping(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
-    """`stop`, or an event that SIGTERM and SIGINT set. A second signal ends us at once."""
+    """`stop` if given, else an event that SIGTERM and SIGINT set. A second signal ends the process at once."""
     if stop is not None:
         yield stop
         return

@@ -1,4 +1,4 @@
-"""Keeps gRPC's health in step with the store."""
+"""Reports the state of the store as gRPC health."""
 
 import asyncio
 from contextlib import suppress
@@ -6,91 +6,101 @@ from typing import Protocol
 
 from grpc_health.v1 import health, health_pb2
 
-from hangtag.store import StoreError, StoreMismatchError
+from hangtag.store import StoreError, StoreMismatchError, StoreState
 from hangtag.telemetry import Heartbeats, get_log, metrics
 
-STORE_BEAT = "store"
+STORE_HEARTBEAT = "store"
 
 _EVERY_S = 1.0
-# A watcher that does not read its updates holds the servicer's lock.
-_TELL_LIMIT_S = 1.0
+# A client that watches health without reading the updates can hold the servicer's lock.
+_REPORT_LIMIT_S = 1.0
 
 _log = get_log(__name__)
 
 
 class Checked(Protocol):
-    """What is watched; `check` has a deadline of its own."""
+    """The store to watch."""
 
-    async def check(self) -> None:
-        """Raise `StoreError` if the store cannot be used."""
+    async def check(self) -> StoreState:
+        """What the store records about itself. Raises `StoreError` if it cannot be used; has a deadline of its own."""
         ...
 
 
 class HealthServicer(Protocol):
-    """gRPC's own servicer for asyncio, which its stubs leave out."""
+    """gRPC's own health servicer for asyncio, which its type stubs lack."""
 
     async def set(self, service: str, status: "health_pb2.HealthCheckResponse.ServingStatus.ValueType") -> None:
-        """Tell a service's status to whoever asks or watches."""
+        """Set the status of a service."""
         ...
 
     async def enter_graceful_shutdown(self) -> None:
-        """NOT_SERVING for all services, for good."""
+        """Set all services to NOT_SERVING for the rest of the process."""
         ...
 
 
 class StoreWatch:
-    """Asks the store every second: SERVING while it answers, NOT_SERVING otherwise and once the server leaves."""
+    """Checks the store every second: SERVING while it can be read, else NOT_SERVING, also while the server stops."""
 
     def __init__(self, store: Checked, servicer: HealthServicer, beats: Heartbeats, service: str) -> None:
         self._store = store
         self._servicer = servicer
         self._beats = beats
         self._services = (health.OVERALL_HEALTH, service)
-        self._told: bool | None = None
+        self._reported: bool | None = None
+        self._is_emptied = False
 
     async def start(self) -> None:
-        """The first look: a store that does not answer may yet come up, one that does not fit will not.
+        """Check the store for the first time. A store that is not reachable yet is accepted.
 
         Raises:
-            StoreMismatchError: the store and the settings do not fit.
+            StoreMismatchError: the store does not match the settings.
         """
-        error = await self._look()
+        error = await self._check()
         if isinstance(error, StoreMismatchError):
             raise error
 
     async def run(self) -> None:
-        """Look again and again, for ever."""
+        """Check the store every second, until cancelled."""
         while True:
-            await self._look()
+            await self._check()
             await asyncio.sleep(_EVERY_S)
 
-    async def leave(self) -> None:
-        """NOT_SERVING from now on."""
+    async def shut_down(self) -> None:
+        """Report NOT_SERVING from now on."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_TELL_LIMIT_S):
+            async with asyncio.timeout(_REPORT_LIMIT_S):
                 await self._servicer.enter_graceful_shutdown()
 
-    async def _look(self) -> StoreError | None:
+    async def _check(self) -> StoreError | None:
         try:
-            await self._store.check()
+            state = await self._store.check()
         except StoreError as error:
-            await self._tell(is_up=False, reason=str(error))
+            await self._report(is_up=False, reason=str(error))
             return error
-        self._beats.beat(STORE_BEAT)
-        await self._tell(is_up=True, reason="")
+        self._beats.beat(STORE_HEARTBEAT)
+        await self._report(is_up=True, reason="")
+        self._report_loss(is_emptied=state.emptied_ms is not None)
         return None
 
-    async def _tell(self, *, is_up: bool, reason: str) -> None:
-        if is_up is self._told:
+    def _report_loss(self, *, is_emptied: bool) -> None:
+        metrics.STORE_EMPTIED.set(is_emptied)
+        if is_emptied and not self._is_emptied:
+            _log.error("the store has lost its data: products look as if never received", next="run `hangtag rebuild`")
+        elif self._is_emptied and not is_emptied:
+            _log.info("the store was rebuilt")
+        self._is_emptied = is_emptied
+
+    async def _report(self, *, is_up: bool, reason: str) -> None:
+        if is_up is self._reported:
             return
         if is_up:
-            _log.info("the store answers: SERVING")
+            _log.info("the store can be read: SERVING")
         else:
             _log.warning("NOT_SERVING", reason=reason)
         metrics.STORE_UP.set(is_up)
         status = health_pb2.HealthCheckResponse
         with suppress(TimeoutError):
-            async with asyncio.timeout(_TELL_LIMIT_S):
+            async with asyncio.timeout(_REPORT_LIMIT_S):
                 for service in self._services:
                     await self._servicer.set(service, status.SERVING if is_up else status.NOT_SERVING)
-                self._told = is_up
+                self._reported = is_up

@@ -1,4 +1,4 @@
-"""Tags for texts on request: those that wait together are tagged together, as soon as the engine is free."""
+"""Tags texts on request. Texts that wait at the same time are tagged in one batch, as soon as the engine is free."""
 
 import asyncio
 from collections import deque
@@ -21,22 +21,23 @@ from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 
 if TYPE_CHECKING:
-    # It brings the engine's runtime; the server gets its tagger from outside.
+    # Importing it loads the engine's runtime; the server is passed a tagger.
     from hangtag.tagger.tagger import Tagger
 
 MAX_WAITING = 256
-BEAT = "suggestions"
+HEARTBEAT = "suggestions"
 
 _log = get_log(__name__)
 
 
 class _Job:
-    """A text that waits; `tokens` once it is encoded, `tags` for whoever asked."""
+    """A waiting text. `tokens` is set once it is encoded; `tags` yields the result to the caller."""
 
-    __slots__ = ("arrived_s", "tags", "text", "tokens")
+    __slots__ = ("arrived_s", "kind", "tags", "text", "tokens")
 
-    def __init__(self, text: ProductText, tags: asyncio.Future[TagSet], arrived_s: float) -> None:
+    def __init__(self, text: ProductText, kind: TextKind, tags: asyncio.Future[TagSet], arrived_s: float) -> None:
         self.text = text
+        self.kind = kind
         self.tags = tags
         self.arrived_s = arrived_s
         self.tokens: Tokens | None = None
@@ -46,7 +47,7 @@ _Finished = list[tuple[_Job, TagSet | Failure]]
 
 
 class Suggester:
-    """One batch at a time, of at most `token_budget` tokens, on a thread of its own; `run` must be running."""
+    """Tags one batch at a time, of at most `token_budget` tokens, on its own thread. `run` must be running."""
 
     def __init__(
         self, tagger: "Tagger", token_budget: int, clock: Clock, beats: Heartbeats, max_waiting: int = MAX_WAITING
@@ -56,7 +57,7 @@ class Suggester:
         self._clock = clock
         self._beats = beats
         self._max_waiting = max_waiting
-        self._asked = 0
+        self._pending = 0
         self._waiting: deque[_Job] = deque()
         self._has_work = asyncio.Event()
         self._thread = StageThread("suggester")
@@ -64,65 +65,65 @@ class Suggester:
 
     @property
     def bundle_version(self) -> str:
-        """Version of the bundle that tags."""
+        """Version of the bundle in use."""
         return self._tagger.bundle.version
 
-    async def suggest(self, text: ProductText) -> TagSet:
-        """The tags of a cleaned text that is not empty. A caller that is cancelled is skipped.
+    async def suggest(self, text: ProductText, kind: TextKind) -> TagSet:
+        """The tags of a cleaned text that is not empty. If the caller is cancelled, the text is not tagged.
 
         Raises:
-            CallError: RESOURCE_EXHAUSTED (too many wait), INTERNAL (this text cannot be tagged), UNAVAILABLE (no text
-                can be, and the server is about to end).
+            CallError: RESOURCE_EXHAUSTED (too many texts are waiting), INTERNAL (this text cannot be tagged) or
+                UNAVAILABLE (no text can be tagged, and the server is about to stop).
         """
         if self._is_down:
             raise _down()
-        if self._asked >= self._max_waiting:
-            message = f"{self._asked} texts wait for tags already; try again with back-off"
+        if self._pending >= self._max_waiting:
+            message = f"{self._pending} texts are waiting, the maximum; retry with back-off"
             raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
-        job = _Job(text, asyncio.get_running_loop().create_future(), self._clock.monotonic())
+        job = _Job(text, kind, asyncio.get_running_loop().create_future(), self._clock.monotonic())
         self._waiting.append(job)
         self._has_work.set()
-        self._asked += 1
+        self._pending += 1
         try:
             return await job.tags
         finally:
-            self._asked -= 1
+            self._pending -= 1
             if job.tags.cancelled():
-                # Not in the next batch but now: the one under way may take long, or for ever.
+                # Now, not with the next batch: the running one may take long, or may never end.
                 with suppress(ValueError):
                     self._waiting.remove(job)
 
     async def run(self) -> None:
-        """Tag what waits, for ever.
+        """Tag waiting texts until cancelled.
 
         Raises:
-            EngineDownError: the engine fails for a harmless text too. Nothing is tagged any more.
+            EngineDownError: the engine fails on a harmless text too. Later calls are refused.
         """
         loop = asyncio.get_running_loop()
         while True:
             jobs = [job for job in self._waiting if not job.tags.done()]
             self._waiting.clear()
             if not jobs:
-                self._beats.idle(BEAT)
+                self._beats.idle(HEARTBEAT)
                 self._has_work.clear()
                 await self._has_work.wait()
                 continue
-            self._beats.busy(BEAT)
+            self._beats.busy(HEARTBEAT)
             try:
                 finished, left = await loop.run_in_executor(self._thread, self._batch, jobs)
             except Exception:
-                self._refuse(jobs)
+                self._refuse_all(jobs)
                 raise
-            self._beats.beat(BEAT)
+            self._beats.beat(HEARTBEAT)
             self._waiting.extendleft(reversed(left))
             for job, result in finished:
                 _answer(job, result)
 
     def close(self) -> None:
-        """Let go of the thread; a batch under way ends by itself, or with the process."""
+        """Release the thread. A running batch is not waited for."""
         self._thread.shutdown(wait=False)
 
-    def _refuse(self, jobs: Sequence[_Job]) -> None:
+    def _refuse_all(self, jobs: Sequence[_Job]) -> None:
         self._is_down = True
         for job in (*jobs, *self._waiting):
             if not job.tags.done():
@@ -130,7 +131,7 @@ class Suggester:
         self._waiting.clear()
 
     def _batch(self, jobs: Sequence[_Job]) -> tuple[_Finished, list[_Job]]:
-        """Encode what is not encoded yet, tag as many as fit the budget: what is finished, what is left in order."""
+        """Encode new texts and tag as many as fit the budget; returns the results, and the remaining jobs in order."""
         finished: _Finished = []
         fresh = [job for job in jobs if job.tokens is None]
         encoded = isolate(probing(self._encode, self._tagger), [job.text for job in fresh], (EngineDownError,))
@@ -139,33 +140,35 @@ class Suggester:
                 finished.append((job, tokens))
             else:
                 job.tokens = tokens
-        encoded_jobs = [(job, job.tokens) for job in jobs if job.tokens is not None]
-        waiting = [Waiting(len(tokens), job.arrived_s) for job, tokens in encoded_jobs]
+        ready = [(job, job.tokens) for job in jobs if job.tokens is not None]
+        waiting = [Waiting(len(tokens), job.arrived_s) for job, tokens in ready]
         cost, window = self._tagger.engine.cost, self._max_waiting
-        # This thread runs the engine, so the engine is free.
+        # The engine is free, since it runs on this thread.
         now = self._clock.monotonic()
         chosen = plan(waiting, self._token_budget, now, cost=cost, busy=False, max_wait_s=0, window=window).batch
-        batch = [encoded_jobs[place] for place in chosen]
+        batch = [ready[place] for place in chosen]
         if batch:
             metrics.BATCH_TOKENS.observe(cost.of_batch([len(tokens) for _, tokens in batch]))
-        tagged = isolate(probing(self._tag, self._tagger), [tokens for _, tokens in batch], (EngineDownError,))
+        tagged = isolate(
+            probing(self._tag, self._tagger), [(tokens, job.kind) for job, tokens in batch], (EngineDownError,)
+        )
         finished.extend(zip((job for job, _ in batch), tagged, strict=True))
         places = set(chosen)
-        return finished, [job for place, (job, _) in enumerate(encoded_jobs) if place not in places]
+        return finished, [job for place, (job, _) in enumerate(ready) if place not in places]
 
     def _encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         with _Stage("encode", self._clock):
             return self._tagger.encode(texts)
 
-    def _tag(self, batch: Sequence[Tokens]) -> list[TagSet]:
+    def _tag(self, batch: Sequence[tuple[Tokens, TextKind]]) -> list[TagSet]:
         with _Stage("forward", self._clock):
-            logits = self._tagger.forward(batch)
+            logits = self._tagger.forward([tokens for tokens, _ in batch])
         with _Stage("decode", self._clock):
-            return self._tagger.decode(logits, [TextKind.QUERY] * len(batch))
+            return self._tagger.decode(logits, [kind for _, kind in batch])
 
 
 class _Stage:
-    """Notes how long a block takes."""
+    """Records how long a block takes."""
 
     def __init__(self, name: str, clock: Clock) -> None:
         self._histogram = metrics.STAGE_SECONDS.labels(name)
@@ -185,11 +188,13 @@ def _answer(job: _Job, result: TagSet | Failure) -> None:
         return
     if isinstance(result, Failure):
         job.tags.set_exception(
-            CallError(grpc.StatusCode.INTERNAL, "this text cannot be tagged; the server's log says why")
+            CallError(grpc.StatusCode.INTERNAL, "this text cannot be tagged; the error is in the server's log")
         )
     else:
         job.tags.set_result(result)
 
 
 def _down() -> CallError:
-    return CallError(grpc.StatusCode.UNAVAILABLE, "this server cannot tag and is about to end; try another one")
+    return CallError(
+        grpc.StatusCode.UNAVAILABLE, "this server cannot tag texts and is about to stop; retry on another one"
+    )

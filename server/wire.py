@@ -1,22 +1,27 @@
-"""Replies put together from bytes: stored tags go out as they came in, never parsed.
+"""Builds look-up replies from serialised parts, so that stored tags are sent without being parsed.
 
-A field of protobuf's wire format is its number and type in one byte (numbers below 16), then, for bytes and messages,
-the length as a varint, then the bytes. `tests/unit/test_server_wire.py` holds this against protobuf itself.
+The parts of one product are its stored `ProductTags` (or its id alone) and the fields of the look-up. Together they are
+one `GetProductTagsResponse`: protobuf merges messages whose bytes follow each other, and the two share field numbers.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from hangtag.server.freshness import Freshness
+from hangtag.v1 import tags_pb2
+
+# A field is its number and type in one byte (for numbers below 16), the length as a varint, then the bytes.
 _LENGTH_DELIMITED = 2
-_ID = bytes([1 << 3 | _LENGTH_DELIMITED])
-_FRESHNESS = bytes([2 << 3])
-_TAGS = bytes([3 << 3 | _LENGTH_DELIMITED])
-_LOOKUPS = bytes([1 << 3 | _LENGTH_DELIMITED])
+_PRODUCT_ID = bytes([tags_pb2.GetProductTagsResponse.PRODUCT_ID_FIELD_NUMBER << 3 | _LENGTH_DELIMITED])
+_PRODUCTS = bytes([tags_pb2.BatchGetProductTagsResponse.PRODUCTS_FIELD_NUMBER << 3 | _LENGTH_DELIMITED])
 _LOW_BITS = 0x7F
 _MORE = 0x80
 
 
 def varint(number: int) -> bytes:
-    """A number of 0 or more, seven bits a byte, lowest first."""
+    """Encode a number of 0 or more with seven bits per byte, lowest bits first."""
     if number <= _LOW_BITS:
         return bytes((number,))
     out = bytearray()
@@ -27,15 +32,24 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-def lookup(product_id: bytes, freshness: int, payload: bytes) -> bytes:
-    """A serialised `ProductLookup`. `payload` is a serialised `ProductTags`, empty for none."""
-    head = _ID + varint(len(product_id)) + product_id + _FRESHNESS + varint(freshness)
-    return head + _TAGS + varint(len(payload)) + payload if payload else head
+def id_field(product_id: bytes) -> bytes:
+    """The field `product_id`, for a product without stored tags."""
+    return _PRODUCT_ID + varint(len(product_id)) + product_id
 
 
-def batch(lookups: Iterable[bytes]) -> bytes:
-    """A serialised `BatchGetProductTagsResponse` of serialised look-ups."""
+@lru_cache(maxsize=64)
+def lookup_fields(freshness: Freshness, as_of_ms: int) -> bytes:
+    """The fields `freshness` and `as_of`; `as_of_ms` is in milliseconds since 1970, UTC.
+
+    Cached, because all look-ups of one read of the store have the same time.
+    """
+    as_of = Timestamp(seconds=as_of_ms // 1_000, nanos=as_of_ms % 1_000 * 1_000_000)
+    return tags_pb2.GetProductTagsResponse(freshness=freshness, as_of=as_of).SerializeToString()
+
+
+def batch(products: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A `BatchGetProductTagsResponse`, from the two parts of each product."""
     parts: list[bytes] = []
-    for each in lookups:
-        parts += (_LOOKUPS, varint(len(each)), each)
+    for stored, lookup in products:
+        parts += (_PRODUCTS, varint(len(stored) + len(lookup)), stored, lookup)
     return b"".join(parts)

@@ -1,5 +1,5 @@
-"""The one base of what the trainer refuses."""
+"""The base of the trainer's errors."""
 
 
 class TrainerError(Exception):
-    """Training, evaluation or one of their files cannot go on; the message says what is wrong, where, and what to do."""
+    """An error that the user can fix; the message says what is wrong, where, and what to do."""

@@ -1,26 +1,24 @@
-"""The second hop: polled records become items, one a product."""
+"""The `decode` hop: records become items, one per product."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hangtag.records import EventError, Record, decode_event
 from hangtag.workers.item import Item, Refused, collapse
-from hangtag.workers.sink import Reason
 from hangtag.workers.tracker import Ticket
-
-Polled = Sequence[tuple[Ticket, Record]]
+from hangtag.write import Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What goes on, and what cannot be read."""
+class Decoded:
+    """Items to tag, and records that cannot be read."""
 
     items: list[Item]
     refused: list[Refused]
 
 
-def batch(polled: Polled, arrived_s: float, max_value_bytes: int) -> Batch:
-    """Decode records; of the events of one product keep the newest, the others behind it. Runs on the encode lane."""
+def decode(polled: Sequence[tuple[Ticket, Record]], arrived_s: float, max_value_bytes: int) -> Decoded:
+    """Read events and keep the newest one of each product, with the others behind it. Runs on the encode thread."""
     items, refused = [], []
     for ticket, record in polled:
         try:
@@ -28,9 +26,9 @@ def batch(polled: Polled, arrived_s: float, max_value_bytes: int) -> Batch:
         except EventError as error:
             reason = Reason(error.stage, type(error).__name__, error.reason)
             refused.append(Refused(ticket, record, reason))
-        except Exception as error:  # noqa: BLE001 (a fault of ours; the neighbours must not fail with it)
-            reason = Reason("decode", type(error).__name__, "the event cannot be read; keep the record: it is a bug")
+        except Exception as error:  # noqa: BLE001 (a bug; the other records must not fail with it)
+            reason = Reason("decode", type(error).__name__, "the event cannot be read because of a bug; report it")
             refused.append(Refused(ticket, record, reason))
         else:
             items.append(Item(ticket, record, event, arrived_s))
-    return Batch(collapse(items), refused)
+    return Decoded(collapse(items), refused)

@@ -1,4 +1,4 @@
-"""The third hop: texts become tokens, in bulk."""
+"""The `encode` hop: texts become tokens, in bulk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.tagger import Tagger
 from hangtag.text.tokens import Tokens
-from hangtag.workers.item import Item, Refused, revive
-from hangtag.workers.sink import Reason
+from hangtag.workers.item import Item, Refused, restore_older
+from hangtag.write import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Encoded:
 
 
 def encode(items: Sequence[Item], tagger: Tagger) -> Encoded:
-    """Tokenise all texts in one call. Runs on the encode lane."""
+    """Tokenise all texts in one call. Runs on the encode thread."""
     done = [item for item in items if item.is_deletion]
     todo = [item for item in items if not item.is_deletion]
     refused: list[Refused] = []
@@ -33,7 +33,7 @@ def encode(items: Sequence[Item], tagger: Tagger) -> Encoded:
             if isinstance(tokens, Failure):
                 reason = Reason("encode", type(tokens.error).__name__, str(tokens.error), tokens.attempts)
                 refused.append(Refused(item.ticket, item.record, reason))
-                again += revive(item)
+                again += restore_older(item)
             else:
                 done.append(replace(item, tokens=tokens, tagger=tagger))
         done += [item for item in again if item.is_deletion]

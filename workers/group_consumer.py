@@ -10,17 +10,17 @@ _JOINING_POLL_MS = 50
 
 
 class GroupConsumer(KafkaConsumer):  # type: ignore[misc] # kafka-python carries no types
-    """Takes the answer to every join it began, however short its polls are.
+    """Takes the answer to every join that it started, however short its polls are.
 
-    kafka-python 3.0 looks for that answer only while it holds a new join to be needed. The group's leader joins anew
-    because the topic's partitions changed, and needs that no more once it has assigned them. If the poll that began the
-    join is over by then, nobody takes the answer: the member reads on without heartbeats, outside the group, and none
-    of its commits is accepted. An answer that comes between two polls is thrown away, and costs the group one more
+    kafka-python 3.0 looks for that answer only while it considers a new join necessary. The group's leader joins again
+    because the topic's partitions changed, and considers that done once it has assigned them. If the poll that started
+    the join is over by then, nobody takes the answer: the member reads on without heartbeats, outside the group, and
+    none of its commits is accepted. An answer that comes between two polls is thrown away, and costs the group one more
     rebalance: hence the longer polls.
     """
 
     def poll(self, timeout_ms: int, max_records: int) -> Any:
-        """Records by partition, as `KafkaConsumer.poll`; while the member joins, nothing after 50 ms or later."""
+        """Records by partition, as `KafkaConsumer.poll`; while the member joins, nothing for 50 ms or more."""
         if self.group_metadata().state is MemberState.REBALANCING:
             self._coordinator.request_rejoin()
             timeout_ms = max(timeout_ms, _JOINING_POLL_MS)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from hangtag.records import Event, Kind, Record
 from hangtag.tagger.tagger import Tagger
 from hangtag.text.tokens import Tokens
-from hangtag.workers.sink import Reason
 from hangtag.workers.tracker import Ticket
+from hangtag.write import Reason
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class Item:
 
     @property
     def is_deletion(self) -> bool:
-        """True if the product is gone."""
+        """True if the product was deleted."""
         return self.event.kind is Kind.DELETED
 
     @property
@@ -45,10 +45,10 @@ class Refused:
     reason: Reason
 
 
-def newest(first: Item, second: Item) -> Item:
-    """The newer of two events of one product (of equals the first), with the other behind it.
+def newer_of(first: Item, second: Item) -> Item:
+    """The newer of two events of one product (the first of equals), with the other behind it.
 
-    It waits since the earlier of the two arrived, so that a product that changes all the time gets its turn.
+    It counts as waiting since the earlier of the two arrived, so that a product that changes all the time gets a turn.
     """
     winner, loser = (second, first) if second.rank > first.rank else (first, second)
     older = (*winner.older, replace(loser, older=()), *loser.older)
@@ -56,14 +56,14 @@ def newest(first: Item, second: Item) -> Item:
 
 
 def collapse(items: Iterable[Item]) -> list[Item]:
-    """One item a product: its newest version, the others behind it."""
+    """One item per product: its newest version, with the others behind it."""
     by_product: dict[str, Item] = {}
     for item in items:
         known = by_product.get(item.event.product_id)
-        by_product[item.event.product_id] = item if known is None else newest(known, item)
+        by_product[item.event.product_id] = item if known is None else newer_of(known, item)
     return list(by_product.values())
 
 
-def revive(item: Item) -> list[Item]:
-    """What takes the place of an item that is refused: the newest of those behind it, if any."""
+def restore_older(item: Item) -> list[Item]:
+    """What takes the place of a refused item: the newest of the events behind it, if there are any."""
     return collapse(item.older)

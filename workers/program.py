@@ -1,4 +1,4 @@
-"""The worker with its real parts."""
+"""The worker program: the loop with Kafka, Redis, signals and the HTTP page."""
 
 import signal
 import threading
@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
+from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
 from hangtag.settings import Settings, SettingsError, WorkerSettings
 from hangtag.store import RedisTagStore, StoreError, StoreMismatchError
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
 from hangtag.telemetry.clock import SystemClock
-from hangtag.workers.kafka_sink import KafkaSink
 from hangtag.workers.kafka_source import KafkaSource
-from hangtag.workers.retrying_store import PatientStore
-from hangtag.workers.threads import open_lanes
-from hangtag.workers.worker import Worker
+from hangtag.workers.retrying_store import RetryingStore
+from hangtag.workers.source import SourceError
+from hangtag.workers.tail import TailRepair
+from hangtag.workers.tail_reader import TAIL_BEAT, TailReader
+from hangtag.workers.threads import open_threads
+from hangtag.workers.worker import StageError, Worker
+from hangtag.write import KafkaSink
 
 _POLL_LIMIT_S = 30.0
 _BATCH_LIMIT_S = 120.0
@@ -31,14 +35,14 @@ def work(
     stop: threading.Event | None = None,
     on_ready: Callable[[int], None] | None = None,
 ) -> None:
-    """Consume product events until `stop` is set, then finish what is under way (at most 20 s), commit and return.
+    """Consume product events until `stop` is set, then finish what was polled (at most 20 s), commit and return.
 
-    Without `stop` SIGTERM and SIGINT set it, a second one ends the process at once; call it from the main thread then.
-    `on_ready` is told the port of `/metrics` and `/healthz` once the consumer is open.
+    Without `stop`, SIGTERM and SIGINT set it and a second one ends the process at once; call it from the main thread
+    then. `on_ready` gets the port of `/metrics` and `/healthz` once the consumer is open.
 
     Raises:
-        StageError: a stage died; the process has to end.
-        SourceError: Kafka cannot be reached, or refuses to be read.
+        StageError: a stage failed; the process has to end.
+        SourceError: Kafka cannot be reached or read, or `products.tagged` is configured wrongly.
         StoreMismatchError: the store does not fit the settings.
         SettingsError: the port for metrics is taken.
     """
@@ -55,23 +59,35 @@ def work(
 
 def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: Callable[[int], None] | None) -> None:
     clock, give_up = SystemClock(), threading.Event()
-    beats = Heartbeats(clock, {"poll": _POLL_LIMIT_S, "batch": _BATCH_LIMIT_S})
+    beats = Heartbeats(clock, {"poll": _POLL_LIMIT_S, "batch": _BATCH_LIMIT_S, TAIL_BEAT: _BATCH_LIMIT_S})
+    failures: list[Exception] = []
+
+    def fail(error: Exception) -> None:
+        failures.append(error)
+        stop.set()
+
     with ExitStack() as stack:
         store = RedisTagStore(settings.redis)
         stack.callback(store.close)
-        _look_at(store)
+        _check_store(store)
         sink = KafkaSink(settings.kafka)
         stack.callback(sink.close)
         source = KafkaSource(settings.kafka)
         stack.callback(source.close)
+        _check_tagged_topic(settings)
+        tail_sink = KafkaSink(settings.kafka, "hangtag-tail")
+        stack.callback(tail_sink.close)
+        tail = TailReader(settings.kafka, TailRepair(store, tail_sink), beats, fail)
         port = stack.enter_context(_telemetry(settings.worker, beats)).port
         stack.callback(give_up.set)
+        tail.start()
+        stack.callback(tail.close)
         worker = Worker(
             source=source,
             sink=sink,
-            store=PatientStore(store, settings.worker.retry_deadline_s, give_up),
+            store=RetryingStore(store, settings.worker.retry_deadline_s, give_up),
             in_use=TaggerInUse(tagger),
-            lanes=open_lanes(),
+            threads=open_threads(),
             clock=clock,
             beats=beats,
             settings=settings.worker,
@@ -80,18 +96,32 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         if on_ready is not None:
             on_ready(port)
         worker.run(stop)
+        if failures:
+            msg = f"the tail reader failed: {type(failures[0]).__name__}: {failures[0]}"
+            raise StageError(msg) from failures[0]
         _log.info("worker_draining")
+        tail.stop()
         if not worker.drain(_DRAIN_S):
-            _log.warning("drain_incomplete", next="the rest is read again by the next owner of its partitions")
+            _log.warning("drain_incomplete", next="the next owner of the partitions reads the rest again")
 
 
-def _look_at(store: RedisTagStore) -> None:
+def _check_store(store: RedisTagStore) -> None:
     try:
         store.check()
     except StoreMismatchError:
         raise
     except StoreError as error:
         _log.warning("store_unreachable", message=str(error), next="the worker waits for it before it writes")
+
+
+def _check_tagged_topic(settings: Settings) -> None:
+    try:
+        is_known = check_tagged_topic(settings.kafka, settings.redis.deleted_ttl_s)
+    except TopicConfigError as error:
+        raise SourceError(str(error)) from error
+    if not is_known:
+        topic = settings.kafka.tagged_topic
+        _log.warning("topic_configuration_unknown", topic=topic, next="allow DescribeConfigs, or check it by hand")
 
 
 def _telemetry(settings: WorkerSettings, beats: Heartbeats) -> TelemetryServer:

@@ -13,19 +13,19 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from hangtag.store import Entry, Outcome, StoreError, StoreMismatchError, TagStore
+from hangtag.store import Entry, Reply, StoreError, StoreMismatchError, TagStore
 from hangtag.telemetry import metrics
 
 _LONGEST_WAIT_S = 2
 
 
-class PatientStore:
-    """A `TagStore` that is asked again for `deadline_s`, or until `give_up` is set."""
+class RetryingStore:
+    """A `TagStore` whose calls are tried again for `deadline_s`, or until `give_up` is set."""
 
     def __init__(self, store: TagStore, deadline_s: float, give_up: threading.Event) -> None:
         self._store = store
         self._retrying = Retrying(
-            retry=retry_if_exception(_helps),
+            retry=retry_if_exception(_may_help),
             stop=stop_after_delay(deadline_s) | stop_when_event_set(give_up),
             wait=wait_random_exponential(multiplier=0.05, max=_LONGEST_WAIT_S),
             sleep=sleep_using_event(give_up),
@@ -33,24 +33,33 @@ class PatientStore:
             reraise=True,
         )
 
+    @property
+    def identity(self) -> str:
+        """See `TagStore`."""
+        return self._store.identity
+
+    def expect(self, identities: Sequence[str]) -> None:
+        """See `TagStore`."""
+        self._retrying.copy()(self._store.expect, identities)
+
     def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
-        """See `TagStore`; tried once, for only freshness hangs on it."""
+        """See `TagStore`; tried once, since only freshness depends on it."""
         self._store.mark_seen(products)
 
-    def write(self, entries: Sequence[Entry]) -> list[Outcome]:
+    def write(self, entries: Sequence[Entry]) -> list[Reply]:
         """See `TagStore`."""
         return self._retrying.copy()(self._store.write, entries)
 
-    def payloads(self, product_ids: Sequence[str]) -> list[bytes | None]:
+    def read(self, product_ids: Sequence[str]) -> list[Entry | None]:
         """See `TagStore`."""
-        return self._retrying.copy()(self._store.payloads, product_ids)
+        return self._retrying.copy()(self._store.read, product_ids)
 
     def close(self) -> None:
         """See `TagStore`."""
         self._store.close()
 
 
-def _helps(error: BaseException) -> bool:
+def _may_help(error: BaseException) -> bool:
     return isinstance(error, StoreError) and not isinstance(error, StoreMismatchError)
 
 

@@ -9,45 +9,53 @@ from hangtag.records import Partition, Record
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A partition became ours, or left us."""
+    """A partition was assigned to this worker, or taken from it.
+
+    `store_identity` is that of the store that held the results when the partition's offset was committed; empty if it
+    is not known or nothing is committed.
+    """
 
     partition: Partition
-    is_ours: bool
+    is_assigned: bool
+    store_identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Polled:
-    """What one poll brought: first the changes of the assignment, in order, then records that were read under it."""
+class Poll:
+    """The result of one poll: first the changes of the assignment, in order, then records that were read under it."""
 
     changes: tuple[Change, ...] = ()
     records: tuple[Record, ...] = ()
 
 
 class RecordSource(Protocol):
-    """Reads records of a group's partitions. One thread calls all of it.
+    """Reads records of a group's partitions. One thread makes all calls.
 
-    A partition that is newly ours is read from its committed offset on (from its beginning if there is none). One that
-    stays ours through a change of the group is not mentioned in `changes` and is read on without a gap.
+    A newly assigned partition is read from its committed offset on (from its beginning if there is none). One that
+    stays assigned through a rebalance is not in `changes` and is read on without a gap.
     """
 
-    def poll(self, timeout_s: float, max_records: int) -> Polled:
+    def poll(self, timeout_s: float, max_records: int) -> Poll:
         """Wait for records, at most `timeout_s`. Paused or not, call it every few seconds to stay in the group.
 
         Raises:
-            SourceError: the source cannot go on; the process has to end.
+            SourceError: the source cannot continue; the process has to end.
         """
         ...
 
     def pause(self) -> None:
-        """Poll brings changes but no records from here on."""
+        """From now on `poll` returns changes but no records."""
         ...
 
     def resume(self) -> None:
-        """Poll brings records again."""
+        """From now on `poll` returns records again."""
         ...
 
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
-        """Commit the next offset to read of each partition. False: not now (the group changes, a broker is away)."""
+    def commit(self, offsets: Mapping[Partition, int], store_identity: str) -> bool:
+        """Commit the next offset to read of each partition, with the identity of the store that holds the results.
+
+        False: not now, because the group is rebalancing or a broker is away.
+        """
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One thread a stage."""
+"""One thread per stage."""
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from hangtag.tagger.stage_thread import StageThread
 
 
 @dataclass(frozen=True, slots=True)
-class Lanes:
+class StageThreads:
     """Where stages run; each runs one call at a time, in the order of the calls."""
 
     encode: Executor
@@ -15,6 +15,6 @@ class Lanes:
     write: Executor
 
 
-def open_lanes() -> Lanes:
-    """Three threads."""
-    return Lanes(*(StageThread(f"lane-{name}") for name in ("encode", "forward", "write")))
+def open_threads() -> StageThreads:
+    """Start the three threads."""
+    return StageThreads(*(StageThread(f"stage-{name}") for name in ("encode", "forward", "write")))

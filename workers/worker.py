@@ -1,8 +1,8 @@
-"""The worker: poll -> batch -> encode -> forward -> write -> settle."""
+"""The loop: poll -> decode -> encode -> batch -> forward -> write -> settle."""
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeVar
@@ -13,22 +13,22 @@ from hangtag.store import StoreError, StoreMismatchError, TagStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
-from hangtag.workers.decode import batch
+from hangtag.workers.batcher import Batcher
+from hangtag.workers.decode import decode
 from hangtag.workers.encode import Encoded, encode
 from hangtag.workers.forward import Forwarded, forward
 from hangtag.workers.item import Item
-from hangtag.workers.sink import RecordSink, SinkError
-from hangtag.workers.source import RecordSource
-from hangtag.workers.threads import Lanes
+from hangtag.workers.source import Change, RecordSource
+from hangtag.workers.threads import StageThreads
 from hangtag.workers.tracker import Ticket, Tracker
-from hangtag.workers.waiting import Room
-from hangtag.workers.write import Job, Settled, write
+from hangtag.workers.write import Settled, WriteJob, write
+from hangtag.write import RecordSink, SinkError
 
-# While something is under way the loop looks this often for what has become of it.
+# While a stage works the loop looks this often whether it has finished.
 _BUSY_POLL_S = 0.005
 _IDLE_POLL_S = 0.2
 _MAX_POLL_RECORDS = 500
-_MAX_HELD_BYTES = 64 * 1_048_576
+_MAX_UNSETTLED_BYTES = 64 * 1_048_576
 _COMMIT_EVERY_S = 1.0
 _TRY_AGAIN_AFTER_S = 1.0
 # One batch runs, one is ready to follow it.
@@ -41,13 +41,13 @@ _log = get_log(__name__)
 
 
 class StageError(RuntimeError):
-    """A stage died; the process has to end. The cause is its `__cause__`."""
+    """A stage failed and the process has to end. The cause is its `__cause__`."""
 
 
 class Worker:
-    """One thread calls `run` or `step`; stages run on the lanes and meet it only in their futures.
+    """One thread calls `run` or `step`; stages run on their threads and are met only in their futures.
 
-    It reads no clock, starts no thread and does no I/O but through what it is given.
+    It reads no clock, starts no thread and does no I/O except through what it is given.
     """
 
     def __init__(
@@ -57,23 +57,23 @@ class Worker:
         sink: RecordSink,
         store: TagStore,
         in_use: TaggerInUse,
-        lanes: Lanes,
+        threads: StageThreads,
         clock: Clock,
         beats: Heartbeats,
         settings: WorkerSettings,
     ) -> None:
         self._source, self._sink, self._store, self._in_use = source, sink, store, in_use
-        self._lanes, self._clock, self._beats, self._settings = lanes, clock, beats, settings
+        self._threads, self._clock, self._beats, self._settings = threads, clock, beats, settings
         self._tracker = Tracker()
-        self._room = Room(settings.window, settings.max_wait_ms / 1_000)
+        self._batcher = Batcher(settings.window, settings.max_wait_ms / 1_000)
         self._budget = settings.token_budget
-        self._held: dict[Ticket, tuple[float, int]] = {}  # arrival and bytes of what is polled and not settled
-        self._held_bytes = 0
+        self._unsettled: dict[Ticket, tuple[float, int]] = {}  # arrival and bytes of each record
+        self._unsettled_bytes = 0
         self._encoding: deque[Future[Encoded]] = deque()
         self._running: deque[Future[Forwarded]] = deque()
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[WriteJob] = deque()
         self._writing: Future[list[Settled]] | None = None
-        self._trouble = ""
+        self._failing_system = ""
         self._try_again_at = 0.0
         self._is_full = False
         self._is_draining = False
@@ -84,86 +84,109 @@ class Worker:
         """Work until `stop` is set.
 
         Raises:
-            StageError: a stage died.
+            StageError: a stage failed.
             SourceError: records cannot be read any more.
-            StoreMismatchError: the store is not the one of the settings.
+            StoreMismatchError: the store does not fit the settings.
         """
         while not stop.is_set():
             self.step()
 
     def drain(self, deadline_s: float) -> bool:
-        """Finish what is polled, poll nothing more, commit. False: the deadline came first; the rest is read again."""
+        """Finish and commit what was polled, and poll nothing more. False: the deadline passed first."""
         self._is_draining = True
         give_up = self._clock.monotonic() + deadline_s
         while self._clock.monotonic() < give_up:
-            if not self._held:
+            if not self._unsettled:
                 self._commit()
                 if not self._tracker.committable():
                     return True
             self.step()
         self._commit()
-        return not self._held
+        return not self._unsettled
 
     def step(self) -> None:
-        """One turn of the loop; errors as in `run`."""
-        self._flow()
+        """One turn of the loop. Raises what `run` raises."""
+        self._pause_or_resume()
         self.poll()
         self._collect()
-        self._launch()
+        self.batch()
+        self._start_write()
         if self._clock.monotonic() - self._committed_at >= _COMMIT_EVERY_S:
             self._commit()
         self._report()
 
     def poll(self) -> None:
-        """Take in changes of the assignment and records, and hand these to the encode lane."""
-        busy = self._encoding or self._running or self._writing or len(self._room)
-        room = self._settings.window - len(self._held)
-        polled = self._source.poll(_BUSY_POLL_S if busy else _IDLE_POLL_S, max(1, min(room, _MAX_POLL_RECORDS)))
+        """Take changes of the assignment and new records, and hand the records to the encode thread."""
+        is_busy = self._encoding or self._running or self._writing or len(self._batcher)
+        most = self._settings.window - len(self._unsettled)
+        polled = self._source.poll(_BUSY_POLL_S if is_busy else _IDLE_POLL_S, max(1, min(most, _MAX_POLL_RECORDS)))
         self._beats.beat("poll")
-        for change in polled.changes:
-            (self._tracker.assign if change.is_ours else self._tracker.revoke)(change.partition)
-            _log.info("partition", topic=change.partition.topic, number=change.partition.number, ours=change.is_ours)
+        self._take_changes(polled.changes)
         if not polled.records:
             return
         now = self._clock.monotonic()
         tickets = [(self._tracker.add(record.partition, record.offset), record) for record in polled.records]
         for ticket, record in tickets:
-            self._held[ticket] = (now, record.size)
-            self._held_bytes += record.size
+            self._unsettled[ticket] = (now, record.size)
+            self._unsettled_bytes += record.size
         self._beats.busy("batch")
         metrics.RECORDS_POLLED.inc(len(tickets))
-        self._encoding.append(self._lanes.encode.submit(self._prepare, tickets, now))
+        self._encoding.append(self._threads.encode.submit(self._decode_and_encode, tickets, now))
+
+    def batch(self) -> None:
+        """Hand batches to the forward thread: at most one that runs and one that follows it."""
+        while len(self._running) < _BATCHES_AHEAD:
+            items = self._batcher.batch(self._budget, self._clock.monotonic(), hurry=self._is_draining)
+            if not items:
+                break
+            assert items[0].tagger is not None
+            metrics.BATCH_TOKENS.observe(items[0].tagger.engine.cost.of_batch([len(one.tokens or ()) for one in items]))
+            self._running.append(self._threads.forward.submit(self._forward, items))
 
     def settle(self, settled: Sequence[Settled]) -> None:
-        """These records are done with: their offsets may be committed."""
+        """Count these records as settled: their offsets may be committed."""
         for one in settled:
             self._tracker.settle(one.ticket)
-            self._held_bytes -= self._held.pop(one.ticket)[1]
+            self._unsettled_bytes -= self._unsettled.pop(one.ticket)[1]
             metrics.RECORDS_SETTLED.labels(one.how).inc()
-        self._beats.beat("batch")
+        if settled:
+            self._beats.beat("batch")
 
-    def _prepare(self, polled: Sequence[tuple[Ticket, Record]], arrived_s: float) -> Encoded:
-        """On the encode lane: decode, mark as seen, tokenise."""
+    def _take_changes(self, changes: Iterable[Change]) -> None:
+        identities = set()
+        for change in changes:
+            if change.is_assigned:
+                self._tracker.assign(change.partition)
+                identities.add(change.store_identity)
+            else:
+                self._tracker.revoke(change.partition)
+            where = change.partition
+            _log.info("partition", topic=where.topic, number=where.number, ours=change.is_assigned)
+        if known := sorted(identities - {""}):
+            self._jobs.append(WriteJob(store_identities=known))
+
+    def _decode_and_encode(self, polled: Sequence[tuple[Ticket, Record]], arrived_s: float) -> Encoded:
+        """Decode records, mark their products as seen and tokenise the texts. Runs on the encode thread."""
         started = self._clock.monotonic()
-        read = batch(polled, arrived_s, self._settings.max_value_bytes)
+        decoded = decode(polled, arrived_s, self._settings.max_value_bytes)
         try:
-            self._store.mark_seen([(item.event.product_id, item.event.version) for item in read.items])
+            self._store.mark_seen([(item.event.product_id, item.event.version) for item in decoded.items])
         except StoreMismatchError:
             raise
         except StoreError as error:
-            # Only the look-ups' freshness hangs on it; the write that follows waits for the store.
+            # Only the freshness of look-ups depends on it; the write that follows waits for the store.
             metrics.RETRIES.labels("store").inc()
             _log.warning("mark_seen_failed", error=type(error).__name__)
-        encoded = encode(read.items, self._in_use.current)
+        encoded = encode(decoded.items, self._in_use.current)
         self._time("encode", started)
-        return replace(encoded, refused=read.refused + encoded.refused)
+        return replace(encoded, refused=decoded.refused + encoded.refused)
 
     def _encode(self, items: Sequence[Item]) -> Encoded:
-        """On the encode lane."""
+        """Tokenise restored items. Runs on the encode thread."""
         return encode(items, self._in_use.current)
 
     def _forward(self, items: Sequence[Item]) -> Forwarded:
-        """On the forward lane."""
+        """Run the engine over a batch. Runs on the forward thread."""
         started = self._clock.monotonic()
         tagger = items[0].tagger
         assert tagger is not None
@@ -171,32 +194,36 @@ class Worker:
         self._time("forward", started)
         return result
 
-    def _write(self, job: Job) -> list[Settled]:
-        """On the write lane."""
+    def _write(self, job: WriteJob) -> list[Settled]:
+        """Write the results of a job. Runs on the write thread."""
         started = self._clock.monotonic()
         result = write(job, self._store, self._sink, self._clock.wall_ms())
         self._time("write", started)
         return result
 
     def _collect(self) -> None:
-        """Take what the lanes have finished one hop further."""
+        """Pass what the stages have finished to the next hop."""
         while self._encoding and self._encoding[0].done():
             encoded = _result("encode", self._encoding.popleft())
-            deletions = [found for item in encoded.items if (found := self._room.add(item)) is not None]
+            deletions = [found for item in encoded.items if (found := self._batcher.add(item)) is not None]
             if deletions or encoded.refused:
                 bundle_version = self._in_use.current.bundle.version
-                self._jobs.append(Job(bundle_version, deleted=deletions, refused=encoded.refused))
+                self._jobs.append(WriteJob(bundle_version, deleted=deletions, refused=encoded.refused))
         while self._running and self._running[0].done():
             done = _result("forward", self._running.popleft())
             if done.ran_out_of_memory:
                 self._budget = max(_LEAST_BUDGET, self._budget // 2)
                 _log.warning("out_of_memory", next_budget=self._budget)
-            self._jobs.append(Job(done.bundle_version, tagged=done.tagged, refused=done.refused))
-            if done.revived:
-                self._encoding.append(self._lanes.encode.submit(self._encode, done.revived))
+            self._jobs.append(WriteJob(done.bundle_version, tagged=done.tagged, refused=done.refused))
+            if done.restored:
+                self._encoding.append(self._threads.encode.submit(self._encode, done.restored))
         if self._writing is not None and self._writing.done():
             self._finish_write(self._writing)
             self._writing = None
+
+    def _start_write(self) -> None:
+        if self._writing is None and self._jobs and self._clock.monotonic() >= self._try_again_at:
+            self._writing = self._threads.write.submit(self._write, self._jobs[0])
 
     def _finish_write(self, writing: Future[list[Settled]]) -> None:
         error = writing.exception()
@@ -205,56 +232,43 @@ class Worker:
             _log.error("write_failed", system=system, message=str(error), next="polling pauses, the write is repeated")
             if system == "sink":
                 metrics.RETRIES.labels(system).inc()
-            self._trouble = system
+            self._failing_system = system
             self._try_again_at = self._clock.monotonic() + _TRY_AGAIN_AFTER_S
             return
         settled = _result("write", writing)
         job = self._jobs.popleft()
-        if self._trouble:
-            _log.info("write_recovered", system=self._trouble)
-            self._trouble = ""
+        if self._failing_system:
+            _log.info("write_recovered", system=self._failing_system)
+            self._failing_system = ""
         if job.refused:
             first = job.refused[0]
             where = f"{first.record.partition.topic}-{first.record.partition.number}@{first.record.offset}"
             _log.warning("dead_letters", count=len(job.refused), first=where, stage=first.reason.stage)
         self.settle(settled)
 
-    def _launch(self) -> None:
-        """Hand the next batch to the forward lane if it has room, and the next write to the write lane."""
-        now = self._clock.monotonic()
-        while len(self._running) < _BATCHES_AHEAD:
-            items, _ = self._room.take(self._budget, now, hurry=self._is_draining)
-            if not items:
-                break
-            assert items[0].tagger is not None
-            metrics.BATCH_TOKENS.observe(items[0].tagger.engine.cost.of_batch([len(one.tokens or ()) for one in items]))
-            self._running.append(self._lanes.forward.submit(self._forward, items))
-        if self._writing is None and self._jobs and now >= self._try_again_at:
-            self._writing = self._lanes.write.submit(self._write, self._jobs[0])
-
-    def _flow(self) -> None:
-        """Pause while too much is held or a result cannot be written; polling itself never stops."""
+    def _pause_or_resume(self) -> None:
+        """Pause while too much is unsettled or a result cannot be written; polling itself never stops."""
         window = self._settings.window
         limit = window * 3 // 4 if self._is_full else window - 1
-        self._is_full = len(self._held) > limit or self._held_bytes > _MAX_HELD_BYTES
-        pause = self._is_full or bool(self._trouble) or self._is_draining
+        self._is_full = len(self._unsettled) > limit or self._unsettled_bytes > _MAX_UNSETTLED_BYTES
+        pause = self._is_full or bool(self._failing_system) or self._is_draining
         if pause != self._is_paused:
             (self._source.pause if pause else self._source.resume)()
             self._is_paused = pause
         metrics.PAUSED.labels("full").set(self._is_full)
         for system in ("store", "sink"):
-            metrics.PAUSED.labels(system).set(self._trouble == system)
+            metrics.PAUSED.labels(system).set(self._failing_system == system)
 
     def _commit(self) -> None:
         self._committed_at = self._clock.monotonic()
         offsets = self._tracker.committable()
-        if offsets and self._source.commit(offsets):
+        if offsets and self._source.commit(offsets, self._store.identity):
             self._tracker.committed(offsets)
 
     def _report(self) -> None:
-        metrics.RECORDS_WAITING.set(len(self._held))
-        if self._held:
-            arrived_s, _ = next(iter(self._held.values()))
+        metrics.RECORDS_WAITING.set(len(self._unsettled))
+        if self._unsettled:
+            arrived_s, _ = next(iter(self._unsettled.values()))
             metrics.OLDEST_WAITING_SECONDS.set(self._clock.monotonic() - arrived_s)
         else:
             self._beats.idle("batch")
@@ -269,6 +283,6 @@ def _result(stage: str, future: Future[T]) -> T:
     if isinstance(error, StoreMismatchError):
         raise error
     if error is not None:
-        msg = f"the {stage} stage died: {type(error).__name__}: {error}"
+        msg = f"the {stage} stage failed: {type(error).__name__}: {error}"
         raise StageError(msg) from error
     return future.result()

@@ -1,4 +1,4 @@
-"""The command line: the one place that knows all three programs."""
+"""The command line: the only package that imports all three programs."""
 
 from hangtag.cli.main import main
 

@@ -1,4 +1,4 @@
-"""`python -m hangtag.cli`: the same as `hangtag`."""
+"""`python -m hangtag.cli` runs `hangtag`."""
 
 from hangtag.cli import main
 

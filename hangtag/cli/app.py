@@ -1,4 +1,4 @@
-"""Every command. A command's module imports what is heavy inside its function, so that `hangtag --help` stays fast."""
+"""Every command of `hangtag`. Commands import slow modules inside their functions, so that `hangtag --help` is fast."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,11 @@ from hangtag.cli.config import config
 from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
+from hangtag.cli.help_text import help_text
 from hangtag.cli.learn import learn_tag
 from hangtag.cli.pretrain import pretrain
 from hangtag.cli.publish import publish
+from hangtag.cli.rebuild import rebuild
 from hangtag.cli.release import release
 from hangtag.cli.report import report
 from hangtag.cli.serve import serve
@@ -26,16 +28,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Product tags for every listing, a moment after it is listed. See it at work: [bold]hangtag demo[/]",
+    help="Tag the products of a shop with BERT: events in from Kafka, look-ups over gRPC. "
+    "To see it run: [bold]hangtag demo[/]",
 )
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, publish, deadletters),
-    "Run": (up, work, serve, config),
+    "Run": (up, work, serve, rebuild, config),
     "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
 }
 for panel, commands in _PANELS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command(help=help_text(command), rich_help_panel=panel)(command)
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(bundle, name="bundle", rich_help_panel="Run")

@@ -2,17 +2,15 @@
 
 import sys
 from dataclasses import asdict
-from typing import Annotated
 
-import typer
+from hangtag.cli.options import JsonOutput
 
 
-def config(
-    as_json: Annotated[bool, typer.Option("--json", help="as JSON on standard output")] = False,
-) -> None:
-    """Show every setting, its value, and where it came from. Secrets are masked.
+def config(as_json: JsonOutput = False) -> None:
+    """Show every setting with its value and where the value comes from; secrets are masked.
 
-    The environment goes before the file (hangtag.toml, or what HANGTAG_CONFIG names) before the defaults.
+    Environment variables override the settings file (hangtag.toml, or the file that HANGTAG_CONFIG names), and the file
+    overrides the defaults.
 
     Example: HANGTAG_SERVER__PORT=7000 hangtag config
     """
@@ -28,7 +26,7 @@ def config(
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from hangtag.cli.screen import make_console  # noqa: PLC0415
+    from hangtag.cli.console import make_console  # noqa: PLC0415
 
     table = Table("setting", "value", "from", "meaning")
     table.columns[0].no_wrap = True

@@ -4,14 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
+from hangtag.cli.options import JsonOutput
+
 _SHOWN = ("product_id", "partition", "offset", "stage", "error", "message")
 
 
 def deadletters(
-    limit: Annotated[int, typer.Option(min=1, help="newest records to show")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="as JSON on standard output")] = False,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Number of records to show.")] = 20,
+    as_json: JsonOutput = False,
 ) -> None:
-    """Show the newest records that could not be tagged: why, and where they stood.
+    """Show the newest records that could not be tagged, with the reason and their place in the topic.
 
     Example: hangtag deadletters --limit 5
     """
@@ -29,7 +31,7 @@ def deadletters(
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from hangtag.cli.screen import make_console  # noqa: PLC0415
+    from hangtag.cli.console import make_console  # noqa: PLC0415
 
     if not rows:
         typer.echo(f"no dead letters in {settings.dead_letter_topic} at {settings.bootstrap}")
@@ -43,10 +45,10 @@ def deadletters(
 
 
 def dead_letter(record: Any) -> dict[str, str]:
-    """The record's key and our own headers, without their prefix, as text."""
-    ours = {
+    """The record's key and its `hangtag.` headers without the prefix, as text."""
+    headers = {
         name.removeprefix("hangtag."): (value or b"").decode("utf-8", "replace")
         for name, value in record.headers
         if name.startswith("hangtag.")
     }
-    return {"product_id": (record.key or b"").decode("utf-8", "replace"), **ours}
+    return {"product_id": (record.key or b"").decode("utf-8", "replace"), **headers}

@@ -1,5 +1,5 @@
-"""What a command can say went wrong."""
+"""The error of a command."""
 
 
 class CommandError(RuntimeError):
-    """The command failed; the message says what happened and what to do."""
+    """The command failed; the message says what is wrong and what to do."""

@@ -1,4 +1,4 @@
-"""Lines of a product feed, and what they mean."""
+"""Reading a product feed: files, and the event of each line."""
 
 import gzip
 import sys
@@ -27,15 +27,15 @@ _EVENT_NAMES = frozenset({"product", "event_id", "eventId", "type", "time"})
 
 
 class LineError(ValueError):
-    """The line is no product; the message says why."""
+    """The line is not a valid product or event; the message says why."""
 
 
 @contextmanager
 def open_feed(name: str) -> Iterator[BinaryIO]:
-    """Open a JSONL file for reading: `-` is standard input, `.gz` is unpacked.
+    """Open a JSONL file for reading; `-` is standard input, and a `.gz` file is decompressed.
 
     Raises:
-        CommandError: it cannot be read.
+        CommandError: the file cannot be read.
     """
     try:
         if name == "-":
@@ -47,23 +47,23 @@ def open_feed(name: str) -> Iterator[BinaryIO]:
             with Path(name).open("rb") as file:
                 yield file
     except (OSError, EOFError, zlib.error) as error:
-        msg = f"{name}: {getattr(error, 'strerror', None) or error}; name a JSONL file with one product a line, or -"
+        msg = f"{name}: {getattr(error, 'strerror', None) or error}; expected JSONL with one product per line, or -"
         raise CommandError(msg) from error
 
 
 def demo_feed() -> str:
-    """The file with the demo's products."""
+    """Path of the demo's product feed."""
     return str(files("hangtag.cli").joinpath("feed/products.jsonl"))
 
 
 def event_of(line: bytes, default_version: int) -> events_pb2.ProductEvent:
-    """The event of one line: a ProductEvent in proto3 JSON, or a bare product (`lang` may stand for `language`).
+    """Parse one line: a ProductEvent in proto3 JSON, or only a product (with `lang` accepted for `language`).
 
-    A product without a version gets `default_version`, unless the event's time stands for it. Texts may be empty here:
-    that is for the worker to judge.
+    A product without a version gets `default_version`, unless the event has a time. Empty texts are accepted: the
+    worker turns them into dead letters.
 
     Raises:
-        LineError: not JSON, a field of the wrong type, or no usable product id.
+        LineError: the line is not JSON, a field has the wrong type, or the product id is missing or invalid.
     """
     try:
         value = orjson.loads(line)
@@ -71,10 +71,10 @@ def event_of(line: bytes, default_version: int) -> events_pb2.ProductEvent:
         msg = f"not JSON: {error}"
         raise LineError(msg) from error
     if not isinstance(value, dict):
-        msg = f"a JSON {type(value).__name__}, not an object"
+        msg = f"expected a JSON object, got {type(value).__name__}"
         raise LineError(msg)
     if _EVENT_NAMES.isdisjoint(value):
-        line = _wrapped(value)
+        line = _as_event(value)
     try:
         event = read_json(line)
     except EventError as error:
@@ -89,24 +89,24 @@ def event_of(line: bytes, default_version: int) -> events_pb2.ProductEvent:
 
 
 def version_of(event: events_pb2.ProductEvent) -> int:
-    """The version that counts: the product's own, else the event's time in milliseconds."""
+    """The version of the event: the product's, or the event's time in milliseconds."""
     return event.product.version or event.time.ToMilliseconds()
 
 
-def _wrapped(value: dict[str, Any]) -> bytes:
+def _as_event(value: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps({"type": "UPDATED", "product": _bare(value)})
+        return orjson.dumps({"type": "UPDATED", "product": _product_fields(value)})
     except TypeError as error:
-        # orjson reads deeper than it writes.
-        msg = "a field is nested too deeply; texts are strings"
+        # orjson parses deeper nesting than it serialises.
+        msg = "a field is nested too deeply; texts must be strings"
         raise LineError(msg) from error
 
 
-def _bare(value: dict[str, Any]) -> dict[str, Any]:
+def _product_fields(value: dict[str, Any]) -> dict[str, Any]:
     product = {name: value[name] for name in _PRODUCT_NAMES & value.keys()}
     if "language" not in product and isinstance(product.get("lang"), str):
         product["language"] = product["lang"]
     for name in ("product_id", "productId"):
         if isinstance(product.get(name), int) and not isinstance(product[name], bool):
-            product[name] = str(product[name])  # shops number their products
+            product[name] = str(product[name])  # some shops use numbers as ids
     return product

@@ -5,56 +5,58 @@ from typing import Annotated
 
 import typer
 
-from hangtag.cli.errors import CommandError
-from hangtag.cli.plain_console import plain_console
-from hangtag.cli.stopping import Stopped, stopping
+from hangtag.cli.console import plain_console
+from hangtag.cli.options import ColumnNames
+from hangtag.cli.trainer_command import trainer_command
 from hangtag.tags.tag import value_of
 
 
 def learn_tag(
-    tag: Annotated[str, typer.Argument(help="facet:value")],
-    against: Annotated[list[Path], typer.Option(help="labelled file with products that are none; repeat it")],
-    out: Annotated[Path, typer.Option(help="where the new bundle goes")],
+    tag: Annotated[str, typer.Argument(metavar="FACET:VALUE", help="The new tag.")],
+    against: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="Labelled file with products that do not have the tag. Repeatable."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the new bundle.")],
     examples: Annotated[
-        Path | None, typer.Option(help="file with 8 examples or more; it needs no labels, and none are read")
+        Path | None,
+        typer.Option(metavar="FILE", help="File with at least 8 products that have the tag; labels are not read."),
     ] = None,
-    description: Annotated[str, typer.Option(help="a sentence that says what it is, instead of examples")] = "",
-    column: Annotated[
-        list[str] | None, typer.Option(help="where these files keep what: title=Name, facet.color=Farbe; repeat it")
-    ] = None,
-    bundle: Annotated[str, typer.Option(help="`starter` or a bundle's folder")] = "starter",
-    parent: Annotated[str, typer.Option(help="the tag above it, where its facet has a parent")] = "",
+    description: Annotated[
+        str, typer.Option(metavar="TEXT", help="A sentence that describes the tag, instead of --examples.")
+    ] = "",
+    column: ColumnNames = None,
+    bundle: Annotated[str, typer.Option(metavar="FOLDER", help="Bundle to add the tag to, or starter.")] = "starter",
+    parent: Annotated[
+        str, typer.Option(metavar="FACET:VALUE", help="Tag above the new tag, if its facet has a parent facet.")
+    ] = "",
 ) -> None:
-    """Add a tag from 8 examples, the encoder frozen; what the model scores for the other tags does not change.
+    """Add one tag to a bundle from a few examples, without changing what the model scores for the other tags.
 
-    In a single facet a product that is the new tag has less confidence left for the old ones.
+    The encoder stays as it is. In a single facet the new tag competes with the other tags, so their confidences become
+    lower for products that have the new tag. From a --description alone the tag is a guess.
 
-    From --description alone it is a guess by the tag's name and that sentence. Either way the tag is only ever in
-    REVIEW: train with it to have it served.
+    The new tag is never AUTO, only REVIEW: train a model with labels of the tag to have it served.
 
     Example: hangtag learn-tag color:lilac --examples lilac.jsonl --against shop.jsonl --out bundles/lilac
     """
     if (examples is None) == (not description):
-        msg = "name either --examples or a --description"
+        msg = "give either --examples or --description"
         raise typer.BadParameter(msg)
     if bundle != "starter" and Path(bundle).resolve() == out.resolve():
-        msg = f"--out {out} is the bundle itself, of which nothing would be left: name another folder"
+        msg = f"--out {out} is the folder of --bundle, which would be overwritten: choose another folder"
         raise typer.BadParameter(msg)
     console = plain_console(stderr=True)
-    try:
-        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
-        from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
-        from hangtag.trainer.learning.learn_tag import LearnTagError, NewTag  # noqa: PLC0415 (scipy loads only here)
+    with trainer_command("nothing was written", out):
+        from hangtag.bundle import load_bundle  # noqa: PLC0415
+        from hangtag.text.product_text import ProductText  # noqa: PLC0415
+        from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
+        from hangtag.trainer.learning.learn_tag import NewTag  # noqa: PLC0415
         from hangtag.trainer.learning.learn_tag import learn_tag as learn  # noqa: PLC0415
-    except ImportError as error:
-        msg = f"{error}; learning needs more packages: pip install 'hangtag[train]'"
-        raise CommandError(msg) from error
-    from hangtag.bundle import load_bundle  # noqa: PLC0415
-    from hangtag.text.product_text import ProductText  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
 
-    try:
         columns = Columns.read(None, column or ())
-        with stopping(), console.status("reading files") as status:
+        with console.status("reading files") as status:
             new = NewTag(tag, parent, is_guess=examples is None)
             if examples is None:
                 value = value_of(tag)
@@ -64,17 +66,12 @@ def learn_tag(
                 texts = [product.text for product in read_labelled([examples], unlabelled)]
             others = [product.text for product in read_labelled(against, columns) if tag not in product.tags]
             status.update("learning")
-            known = load_bundle(bundle)
-            manifest = learn(known, new, texts, others, out)
-    except (ColumnsError, LabelledFileError, LearnTagError) as error:
-        raise CommandError(str(error)) from error
-    except OSError as error:
-        msg = f"{error.filename or out}: {error.strerror or error}"
-        raise CommandError(msg) from error
-    except Stopped:
-        console.print("stopped; nothing was written")
-        raise typer.Exit(130) from None
-    console.print(f"bundle {out} version {manifest.version[:12]} knows {tag}, in REVIEW only", soft_wrap=True)
-    below = next((facet.name for facet in known.schema.facets if facet.parent == new.facet), None)
-    if below is not None:
-        console.print(f"it is told once a {below} stands under it: learn one with --parent {tag}", soft_wrap=True)
+            original = load_bundle(bundle)
+            manifest = learn(original, new, texts, others, out)
+    console.print(f"bundle {out} version {manifest.version[:12]} has the new tag {tag}, in REVIEW only", soft_wrap=True)
+    child = next((facet.name for facet in original.schema.facets if facet.parent == new.facet), None)
+    if child is not None:
+        console.print(
+            f"{tag} is predicted only together with a child of facet {child}; add one with --parent {tag}",
+            soft_wrap=True,
+        )

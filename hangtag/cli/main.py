@@ -1,9 +1,9 @@
-"""Where `hangtag` begins: errors that a user can mend become one line, everything else stays a traceback."""
+"""The entry point of `hangtag`: errors that the user can fix are printed in one line, others as a traceback."""
 
 import sys
 
-# Named and not imported: a module that raised one is loaded by then, and the others cost time.
-_MENDABLE = {
+# By module and name, not imported: a module that raised an error is loaded, and importing the others would be slow.
+_USER_ERRORS = {
     "hangtag.settings": "SettingsError",
     "hangtag.bundle": "BundleError",
     "hangtag.tags.schema": "SchemaError",
@@ -18,18 +18,18 @@ _MENDABLE = {
 
 
 def main() -> None:
-    """Run the command line and end the process: 0 fine, 1 failed, 2 wrong use."""
-    from hangtag.cli.app import app  # noqa: PLC0415 (`import hangtag.cli` stays free of typer and rich)
+    """Run the command line and exit: 0 on success, 1 on failure, 2 on wrong usage."""
+    from hangtag.cli.app import app  # noqa: PLC0415 (`import hangtag.cli` loads neither typer nor rich)
 
     try:
         app()
     except Exception as error:
-        if not isinstance(error, _mendable()):
+        if not isinstance(error, _user_errors()):
             raise
         sys.stderr.write(f"hangtag: {error}\n")
         sys.exit(1)
 
 
-def _mendable() -> tuple[type[Exception], ...]:
-    loaded = ((sys.modules.get(module), name) for module, name in _MENDABLE.items())
+def _user_errors() -> tuple[type[Exception], ...]:
+    loaded = ((sys.modules.get(module), name) for module, name in _USER_ERRORS.items())
     return tuple(getattr(module, name) for module, name in loaded if hasattr(module, name))

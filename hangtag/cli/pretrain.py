@@ -5,43 +5,46 @@ from typing import Annotated
 
 import typer
 
+from hangtag.cli.console import make_table, plain_console
 from hangtag.cli.errors import CommandError
-from hangtag.cli.plain_console import plain_console
-from hangtag.cli.step_bar import StepBar
-from hangtag.cli.stopping import Stopped, stopping
-from hangtag.cli.tables import make_table
+from hangtag.cli.options import ColumnNames
+from hangtag.cli.progress import StepBar
+from hangtag.cli.trainer_command import trainer_command
 
 
 def pretrain(
-    files: Annotated[list[Path], typer.Argument(help="JSONL, CSV or Parquet files; labels are not read")],
-    out: Annotated[Path, typer.Option(help="folder of the new base model; resumes")],
-    column: Annotated[list[str] | None, typer.Option(help="where these files keep what: title=Name; repeat it")] = None,
-    base_model: Annotated[str, typer.Option(help="`starter`, a checkpoint's folder or a hub name")] = "starter",
-    epochs: Annotated[int, typer.Option(min=1)] = 1,
-    learning_rate: Annotated[float, typer.Option(min=1e-9)] = 5e-5,
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
-    max_tokens: Annotated[int, typer.Option(min=8, max=512)] = 128,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES", help="JSONL, CSV or Parquet files; labels are not read.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder of the new base model; an unfinished run in it is resumed.")
+    ],
+    column: ColumnNames = None,
+    base_model: Annotated[
+        str, typer.Option(metavar="MODEL", help="Base model: starter, a checkpoint folder or a hub name.")
+    ] = "starter",
+    epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Number of passes over the texts.")] = 1,
+    learning_rate: Annotated[float, typer.Option(metavar="RATE", min=1e-9, help="Highest learning rate.")] = 5e-5,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Texts per step.")] = 32,
+    max_tokens: Annotated[
+        int, typer.Option(metavar="N", min=8, max=512, help="Length at which texts are truncated.")
+    ] = 128,
 ) -> None:
-    """Let a base model read a shop's texts before it is fine-tuned: masked language modelling, no labels needed.
+    """Continue pre-training a base model on a shop's texts: masked language modelling, no labels needed.
 
-    Ctrl-C stops it; the same command goes on from the last checkpoint. What comes out is a base model for `train`.
+    Ctrl-C stops it; the same command resumes from the last checkpoint. To use the result, run hangtag train with
+    --base-model and the folder of --out.
 
-    Example: hangtag pretrain shop.jsonl --out models/shop, then hangtag train ... --base-model models/shop
+    Example: hangtag pretrain shop.jsonl --out models/shop
     """
-    try:
+    with trainer_command(f"run the same command again to resume from the last checkpoint in {out}", out):
         from safetensors import SafetensorError  # noqa: PLC0415
 
-        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415 (torch loads only for those who train)
-        from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
-        from hangtag.trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
-        from hangtag.trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
-        from hangtag.trainer.pretraining import PretrainingError, PretrainingSettings, Step  # noqa: PLC0415
-        from hangtag.trainer.pretraining import pretrain as go_on  # noqa: PLC0415
-    except ImportError as error:
-        msg = f"{error}; training needs more packages: pip install 'hangtag[train]'"
-        raise CommandError(msg) from error
-    console = plain_console(stderr=True)
-    try:
+        from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
+        from hangtag.trainer.pretraining import PretrainingSettings, Step  # noqa: PLC0415
+        from hangtag.trainer.pretraining import pretrain as run_pretraining  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
+
         columns = Columns.read(None, column or ()).model_copy(update={"labelled": False})
         settings = PretrainingSettings(
             base_model=base_model,
@@ -50,30 +53,21 @@ def pretrain(
             batch_size=batch_size,
             max_tokens=max_tokens,
         )
-        with stopping(), StepBar(console) as bar:
+        with StepBar(plain_console(stderr=True)) as bar:
 
-            def tell(at: Step) -> None:
+            def on_step(at: Step) -> None:
                 loss = "" if at.loss is None else f"  loss {at.loss:.3f}"
                 bar.step(f"step {at.step}/{at.steps}{loss}", at.step, at.steps)
 
             bar.stage("Opening the files")
             texts = [product.text for product in read_labelled(files, columns)]
-            found = go_on(settings, texts, out, tell, bar.stage)
-    except (ColumnsError, LabelledFileError, BaseModelError, PretrainingError, FolderInUseError) as error:
-        raise CommandError(str(error)) from error
-    except OSError as error:
-        msg = f"{error.filename or out}: {error.strerror or error}"
-        raise CommandError(msg) from error
-    except SafetensorError as error:  # what it says of a full disk
-        msg = f"{out}: {error}; the same command goes on from the last checkpoint"
-        raise CommandError(msg) from error
-    except Stopped:
-        console.print(f"stopped; the same command goes on from the last checkpoint in {out}", soft_wrap=True)
-        raise typer.Exit(130) from None
-    table = make_table(
-        "texts", "steps", "before", "after", title="loss per masked token, on texts that it has not read"
-    )
-    table.add_row(f"{found.texts:,}", f"{found.steps:,}", f"{found.loss_before:.3f}", f"{found.loss_after:.3f}")
+            try:
+                result = run_pretraining(settings, texts, out, on_step, bar.stage)
+            except SafetensorError as error:  # raised for a full disk
+                msg = f"{out}: {error}; run the same command again to resume from the last checkpoint"
+                raise CommandError(msg) from error
+    table = make_table("texts", "steps", "before", "after", title="loss per masked token on held-out texts")
+    table.add_row(f"{result.texts:,}", f"{result.steps:,}", f"{result.loss_before:.3f}", f"{result.loss_after:.3f}")
     stdout = plain_console()
     stdout.print(table)
-    stdout.print(f"base model: hangtag train ... --base-model {out}", soft_wrap=True)
+    stdout.print(f"next: hangtag train ... --base-model {out}", soft_wrap=True)

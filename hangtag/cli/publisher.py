@@ -1,4 +1,4 @@
-"""Product events to Kafka."""
+"""Publishing product events to Kafka."""
 
 import threading
 from typing import Any, Self
@@ -15,9 +15,9 @@ _TYPES = {False: b"application/json", True: b"application/x-protobuf"}
 
 
 class Publisher:
-    """Sends events keyed by product id and counts what the brokers acknowledged; a context manager.
+    """Sends events keyed by product id and counts acknowledgements; a context manager.
 
-    One thread sends; any thread may read the counts.
+    Only one thread may send; any thread may read the counts.
 
     Raises:
         CommandError: no broker answers.
@@ -53,25 +53,25 @@ class Publisher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # After an error or Ctrl-C nobody waits for what is still in the buffer.
+        # After an error or Ctrl-C do not wait for events that are still in the buffer.
         self._producer.abandon()
 
     @property
     def acknowledged(self) -> int:
-        """Events that the brokers have."""
+        """Number of events that the brokers acknowledged."""
         return self._acknowledged
 
     @property
     def refused(self) -> list[str]:
-        """Why events were refused, `product id: reason` each."""
+        """The refused events, each as `product id: reason`."""
         with self._lock:
             return list(self._refused)
 
     def send(self, event: events_pb2.ProductEvent) -> None:
-        """Hand one event over; blocks while the buffer is full. One that is too large is refused, as by the brokers.
+        """Send one event; blocks while the buffer is full. An event that is too large counts as refused.
 
         Raises:
-            CommandError: the brokers went away or have no such topic.
+            CommandError: the brokers do not answer any more, or the topic does not exist.
         """
         product_id = event.product.product_id
         value = event.SerializeToString() if self._protobuf else orjson.dumps(_as_json(event))
@@ -83,38 +83,38 @@ class Publisher:
                 headers=[("content-type", _TYPES[self._protobuf])],
             )
         except self._too_large as error:
-            self._note(product_id, error)
+            self._refuse(product_id, error)
             return
         except self._kafka_error as error:
-            raise CommandError(self._lost(error)) from error
+            raise CommandError(self._failure(error)) from error
         future.add_callback(self._count)
-        future.add_errback(self._note, product_id)
+        future.add_errback(self._refuse, product_id)
 
     def finish(self) -> None:
-        """Return when each event is acknowledged or refused; errors as in `send`."""
+        """Wait until every event is acknowledged or refused; errors as in `send`."""
         try:
             self._producer.flush(timeout=60)
         except self._kafka_error as error:
-            raise CommandError(self._lost(error)) from error
+            raise CommandError(self._failure(error)) from error
 
     def _count(self, _: Any) -> None:
         with self._lock:
             self._acknowledged += 1
 
-    def _note(self, product_id: str, error: Exception) -> None:
+    def _refuse(self, product_id: str, error: Exception) -> None:
         with self._lock:
             self._refused.append(f"{product_id}: {reason_of(error)}")
 
-    def _lost(self, error: Exception) -> str:
+    def _failure(self, error: Exception) -> str:
         return (
             f"cannot publish to {self._settings.events_topic} at {self._settings.bootstrap} "
-            f"({reason_of(error)}); {self.acknowledged} events were acknowledged. `hangtag up` creates a "
-            "missing topic; publishing again is safe, a version counts once"
+            f"({reason_of(error)}); {self.acknowledged} events were acknowledged. `hangtag up` creates "
+            "missing topics. It is safe to publish the same events again"
         )
 
 
 def _as_json(event: events_pb2.ProductEvent) -> dict[str, Any]:
-    # By hand: ten times as fast as json_format, and a feed may be long.
+    # Ten times as fast as json_format, which matters for a long feed.
     product = event.product
     names = ("product_id", "version", "title", "description", "merchant_category", "language")
     value: dict[str, Any] = {

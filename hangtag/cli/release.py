@@ -7,96 +7,104 @@ import orjson
 import typer
 from rich.table import Table
 
-from hangtag.cli.errors import CommandError
-from hangtag.cli.plain_console import plain_console
-from hangtag.cli.stopping import Stopped, stopping
-from hangtag.cli.tables import make_table
+from hangtag.cli.console import make_table, plain_console
+from hangtag.cli.options import ColumnNames, JsonFile
+from hangtag.cli.trainer_command import trainer_command
 
-if TYPE_CHECKING:  # these bring scikit-learn with them
+if TYPE_CHECKING:  # loads scikit-learn
     from hangtag.trainer.releasing.compare import Difference, TagDifference
     from hangtag.trainer.releasing.gate import Verdict
 
-# Tags that are shown of those that gain and of those that lose.
-_SHOWN = 10
+# Length of the lists of tags.
+_MAX_TAGS = 10
 
 
 def release(
-    candidate: Annotated[Path, typer.Argument(help="the new bundle's folder")],
-    against: Annotated[str, typer.Option(help="the current bundle: its folder or `starter`")],
-    data: Annotated[list[Path], typer.Option(help="labelled file; repeat it. Neither should be trained on these")],
-    column: Annotated[list[str] | None, typer.Option(help="where these files keep what, as for `train`")] = None,
-    to: Annotated[Path | None, typer.Option(help="where the candidate is put if it passes")] = None,
-    max_loss: Annotated[float, typer.Option(min=0, help="points of F1 that a facet may lose")] = 0.5,
+    candidate: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the new bundle.")],
+    against: Annotated[str, typer.Option(metavar="FOLDER", help="Folder of the current bundle, or starter.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="Labelled file that neither bundle was trained on. Repeatable."),
+    ],
+    column: ColumnNames = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder to copy the new bundle to if it passes.")
+    ] = None,
+    max_loss: Annotated[float, typer.Option(metavar="POINTS", min=0, help="Points of F1 that a facet may lose.")] = 0.5,
     max_mean_loss: Annotated[
-        float, typer.Option(min=0, help="points of mean F1 over the tags that both know and 5 products carry")
+        float,
+        typer.Option(
+            metavar="POINTS",
+            min=0,
+            help="Points of mean F1 that may be lost over tags of both bundles with 5 products or more.",
+        ),
     ] = 1.0,
-    max_tag_loss: Annotated[float, typer.Option(min=0, help="points of F1 that a tag may lose")] = 5.0,
-    max_coverage_loss: Annotated[
-        float, typer.Option(min=0, help="points of a facet's AUTO coverage, of all the products")
+    max_tag_loss: Annotated[
+        float, typer.Option(metavar="POINTS", min=0, help="Points of F1 that a tag may lose.")
     ] = 5.0,
-    max_slowdown: Annotated[float, typer.Option(min=0, help="part of the speed that may be lost")] = 0.1,
-    max_size: Annotated[float, typer.Option(min=0.001, help="MB")] = 40.0,
-    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="tags of the current one may be gone")] = False,
+    max_coverage_loss: Annotated[
+        float,
+        typer.Option(
+            metavar="POINTS", min=0, help="Percentage points of products with an AUTO tag that a facet may lose."
+        ),
+    ] = 5.0,
+    max_slowdown: Annotated[
+        float, typer.Option(metavar="FRACTION", min=0, help="Fraction of the speed that may be lost.")
+    ] = 0.1,
+    max_size: Annotated[float, typer.Option(metavar="MB", min=0.001, help="Largest size of the new bundle.")] = 40.0,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Allow tags to be removed.")] = False,
     allow_weaker_promise: Annotated[
-        bool, typer.Option("--allow-weaker-promise", help="AUTO may promise less precision than now")
+        bool, typer.Option("--allow-weaker-promise", help="Allow a lower promised precision of AUTO tags.")
     ] = False,
-    json: Annotated[Path | None, typer.Option("--json", help="write every figure here")] = None,
+    json: JsonFile = None,
 ) -> None:
-    """Say whether a bundle may take another one's place, and put it there. The exit code is 1 if it is refused.
+    """Check whether a new bundle may replace the current one, and copy it into place if it passes.
 
-    Both tag the same products on the processor's engine; a loss counts when it is beyond its limit and a bootstrap
-    interval says that it is no chance. What was at --to before is kept beside it as NAME.previous.
+    Both bundles tag the same products on the CPU engine. The exit code is 1 if the new bundle is refused. A loss of F1
+    counts only where it is significant; a loss of mean F1 or coverage always counts. The bundle that was in --to is
+    kept beside it as NAME.previous.
 
     Example: hangtag release runs/new/bundle --against runs/shop/bundle --data validation.jsonl --to bundles/shop
     """
     console = plain_console(stderr=True)
-    try:
-        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
-        from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
-        from hangtag.trainer.releasing.gate import Limits, judge_release  # noqa: PLC0415 (scikit-learn loads only here)
-    except ImportError as error:
-        msg = f"{error}; releasing needs more packages: pip install 'hangtag[train]'"
-        raise CommandError(msg) from error
-    from hangtag.bundle import STARTER, check_place, copy_bundle, load_bundle  # noqa: PLC0415
-    from hangtag.settings import ModelSettings  # noqa: PLC0415
-    from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
+    with trainer_command("nothing was released"):
+        from hangtag.bundle import STARTER, check_place, copy_bundle, load_bundle  # noqa: PLC0415
+        from hangtag.settings import ModelSettings  # noqa: PLC0415
+        from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
+        from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
+        from hangtag.trainer.releasing.gate import Limits, check_release  # noqa: PLC0415
 
-    limits = Limits(
-        loss=max_loss,
-        mean_loss=max_mean_loss,
-        tag_loss=max_tag_loss,
-        coverage_loss=max_coverage_loss,
-        slowdown=max_slowdown,
-        megabytes=max_size,
-        allow_missing=allow_missing,
-        allow_weaker_promise=allow_weaker_promise,
-    )
-    try:
-        with stopping(), console.status("reading") as status:
+        limits = Limits(
+            loss=max_loss,
+            mean_loss=max_mean_loss,
+            tag_loss=max_tag_loss,
+            coverage_loss=max_coverage_loss,
+            slowdown=max_slowdown,
+            megabytes=max_size,
+            allow_missing=allow_missing,
+            allow_weaker_promise=allow_weaker_promise,
+        )
+        with console.status("reading") as status:
             if to is not None:
                 check_place(to)
             products = read_labelled(data, Columns.read(None, column or ()))
             folders = (STARTER if against == "starter" else Path(against), candidate)
             current, offered = (open_tagger(ModelSettings(bundle=str(folder), engine="cpu")) for folder in folders)
             sizes = [sum(file.stat().st_size for file in folder.iterdir()) / 1e6 for folder in folders]
-            verdict = judge_release(current, offered, products, (sizes[0], sizes[1]), limits, status.update)
+            verdict = check_release(current, offered, products, (sizes[0], sizes[1]), limits, status.update)
             if json is not None:
                 json.write_bytes(orjson.dumps(verdict.to_json(), option=orjson.OPT_INDENT_2))
             released = ""
             if to is not None and not verdict.refused:
-                before = load_bundle(to).version if (to / "manifest.json").is_file() else None
+                replaced = load_bundle(to).version if (to / "manifest.json").is_file() else None
                 previous = to.with_name(to.name + ".previous")
-                if before == offered.bundle.version:
+                if replaced == offered.bundle.version:
                     released = f"{to} has this version already; nothing was changed"
                 else:
                     copy_bundle(candidate, to, previous)
-                    kept = f"; what was there before: {previous}" if before else ""
+                    kept = f"; the previous bundle is in {previous}" if replaced else ""
                     released = f"{candidate} is now in {to}{kept}"
-    except (ColumnsError, LabelledFileError, OSError, ValueError) as error:
-        raise CommandError(str(error)) from error
-    except Stopped:
-        console.print("stopped; nothing was released")
-        raise typer.Exit(130) from None
     _print(verdict)
     if verdict.refused:
         raise typer.Exit(1)
@@ -107,7 +115,9 @@ def release(
 def _print(verdict: "Verdict") -> None:
     console = plain_console()
     compared = verdict.compared
-    table = make_table("facet", "products", "F1 now", "candidate", "difference", "macro F1", "AUTO tags", "right")
+    table = make_table(
+        "facet", "products", "F1 now", "candidate", "difference", "macro F1", "AUTO tags", "AUTO precision"
+    )
     for facet in compared.facets:
         served = compared.served[facet.facet]
         table.add_row(
@@ -115,28 +125,30 @@ def _print(verdict: "Verdict") -> None:
             f"{facet.products:,}",
             f"{facet.f1.current:.2f}",
             f"{facet.f1.candidate:.2f}",
-            _told(facet.f1),
-            _told(facet.macro_f1),
+            _interval(facet.f1),
+            _interval(facet.macro_f1),
             f"{served.tags:,}",
             f"{served.right / served.tags:.1%}" if served.tags else "",
         )
     console.print(table)
-    covered = make_table("facet", "AUTO now", "candidate", title="of all the products")
+    coverage = make_table("facet", "now", "candidate", title="AUTO coverage: share of all products with an AUTO tag")
     for name, shares in compared.coverage.items():
-        covered.add_row(name, *(f"{share:.1%}" for share in shares))
-    console.print(covered)
+        coverage.add_row(name, *(f"{share:.1%}" for share in shares))
+    console.print(coverage)
     tags = sorted((tag for facet in compared.facets for tag in facet.tags), key=lambda each: each.f1.points)
-    console.print(_tags("lose", [tag for tag in tags if tag.f1.points < 0][:_SHOWN]))
-    known = [tag for tag in reversed(tags) if tag.tag not in verdict.new]
-    console.print(_tags("gain", [tag for tag in known if tag.f1.points > 0][:_SHOWN]))
+    console.print(_tags("tags that lose most", [tag for tag in tags if tag.f1.points < 0]))
+    common = [tag for tag in reversed(tags) if tag.tag not in verdict.new]
+    console.print(_tags("tags that gain most", [tag for tag in common if tag.f1.points > 0]))
     if verdict.new:
-        learnt = sorted((tag for tag in tags if tag.tag in verdict.new), key=lambda tag: tag.f1.candidate)
-        console.print(_tags("are new, the worst first", learnt[:_SHOWN]))
+        new = sorted((tag for tag in tags if tag.tag in verdict.new), key=lambda tag: tag.f1.candidate)
+        console.print(_tags("new tags, lowest F1 first", new))
     if compared.shared is not None:
-        console.print(f"tags that both know: mean F1 {_told(compared.shared)}")
-    now, new = verdict.megabytes
-    console.print(f"speed {verdict.speed:.2f} of the current one's; {new:.1f} MB, now {now:.1f}")
-    console.print(f"tags: {len(verdict.new)} new, {len(verdict.missing)} gone")
+        console.print(f"tags in both bundles: mean F1 {_interval(compared.shared)}")
+    now, new_size = verdict.megabytes
+    console.print(
+        f"speed: {verdict.speed:.2f} times that of the current bundle; size: {new_size:.1f} MB, now {now:.1f} MB"
+    )
+    console.print(f"tags: {len(verdict.new)} new, {len(verdict.missing)} removed")
     for warning in verdict.warnings:
         console.print(f"warning: {warning}", soft_wrap=True)
     for reason in verdict.refused:
@@ -145,11 +157,11 @@ def _print(verdict: "Verdict") -> None:
 
 
 def _tags(title: str, tags: "list[TagDifference]") -> Table:
-    table = make_table("tag", "support", "F1 now", "candidate", "difference", title=f"tags that {title}")
-    for tag in tags:
-        table.add_row(tag.tag, str(tag.support), f"{tag.f1.current:.1f}", f"{tag.f1.candidate:.1f}", _told(tag.f1))
+    table = make_table("tag", "support", "F1 now", "candidate", "difference", title=title)
+    for tag in tags[:_MAX_TAGS]:
+        table.add_row(tag.tag, str(tag.support), f"{tag.f1.current:.1f}", f"{tag.f1.candidate:.1f}", _interval(tag.f1))
     return table
 
 
-def _told(difference: "Difference") -> str:
+def _interval(difference: "Difference") -> str:
     return f"{difference.points:+.2f} ({difference.low:+.2f} to {difference.high:+.2f})"

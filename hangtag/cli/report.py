@@ -8,45 +8,39 @@ import orjson
 import typer
 from rich.console import Console
 
-from hangtag.cli.errors import CommandError
-from hangtag.cli.stopping import Stopped, stopping
+from hangtag.cli.options import CoreHourPrice, DataFolder
+from hangtag.cli.trainer_command import trainer_command
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="folder of a finished run")],
-    data: Annotated[Path, typer.Option(help="folder that the recipe's files are in")] = Path(),
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    data: DataFolder = Path(),
     out: Annotated[
-        Path | None, typer.Option(help="where the page goes; default: report.html in the run's folder")
+        Path | None, typer.Option(metavar="FILE", help="HTML file to write. Default: report.html in the run's folder.")
     ] = None,
     no_baselines: Annotated[
-        bool, typer.Option("--no-baselines", help="leave out the models to compare with: they take minutes once")
+        bool, typer.Option("--no-baselines", help="Leave out the baseline models, which take minutes to fit once.")
     ] = False,
     no_texts: Annotated[
-        bool, typer.Option("--no-texts", help="leave out the products' texts, for a page to hand on")
+        bool, typer.Option("--no-texts", help="Leave out the texts of products, so that the page can be shared.")
     ] = False,
-    core_hour: Annotated[float, typer.Option(min=0, help="price of a core for an hour, for the cost")] = 0.05,
-    as_json: Annotated[bool, typer.Option("--json", help="the first table as JSON on standard output")] = False,
+    core_hour: CoreHourPrice = 0.05,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Write one self-contained page about a run: data, curves, figures beside baselines, promises, mistakes, cost.
+    """Write an HTML report about a run: data, learning curves, metrics, baselines, promised precision, mistakes, cost.
 
-    The page shows texts of validation products, unless --no-texts is given. What it compares with is kept in the run's
-    folder.
+    The page is one file without external parts. It shows texts of validation products unless --no-texts is given. The
+    baselines are fitted once and kept in the run's folder.
 
     Example: hangtag report runs/shop --data .
     """
     console = Console(stderr=True)
-    try:
-        from hangtag.trainer.data.rows import LabelledFileError  # noqa: PLC0415
-        from hangtag.trainer.recipe.recipe import RecipeError  # noqa: PLC0415
-        from hangtag.trainer.reporting.gather import ReportError  # noqa: PLC0415
-        from hangtag.trainer.reporting.report import write_report  # noqa: PLC0415 (matplotlib and torch load only here)
-    except ImportError as error:
-        msg = f"{error}; reports need more packages: pip install 'hangtag[train]'"
-        raise CommandError(msg) from error
-    try:
-        with stopping(), console.status("reading") as status:
+    with trainer_command("run the same command again; finished baselines are kept", out):
+        from hangtag.trainer.reporting.report import write_report  # noqa: PLC0415
 
-            def tell(stage: str) -> None:
+        with console.status("reading") as status:
+
+            def on_stage(stage: str) -> None:
                 console.print(f"{stage} ...")
                 status.update(stage)
 
@@ -57,13 +51,8 @@ def report(
                 with_baselines=not no_baselines,
                 with_texts=not no_texts,
                 core_hour_price=core_hour,
-                on_stage=tell,
+                on_stage=on_stage,
             )
-    except (RecipeError, LabelledFileError, ReportError, OSError) as error:
-        raise CommandError(str(error)) from error
-    except Stopped:
-        console.print("stopped; the same command starts again, with the baselines that are finished")
-        raise typer.Exit(130) from None
     if as_json:
         sys.stdout.write(orjson.dumps(written.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return

@@ -1,4 +1,4 @@
-"""Look-ups over gRPC, with a deadline and with errors that say what to start."""
+"""A gRPC client with a deadline, whose errors say what to start or change."""
 
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -13,7 +13,7 @@ IDS_PER_CALL = 1_000
 
 
 class TagClient:
-    """A connection to one server; a context manager. Any thread may call."""
+    """A connection to one server, used as a context manager. Thread-safe."""
 
     def __init__(self, address: str, timeout_s: float = 5) -> None:
         self._address = address
@@ -27,21 +27,21 @@ class TagClient:
     def __exit__(self, *_: object) -> None:
         self._channel.close()
 
-    def look_up(self, product_ids: Iterable[str]) -> list[tags_pb2.ProductLookup]:
-        """One answer for each id, in order; any number of ids.
+    def look_up(self, product_ids: Iterable[str]) -> list[tags_pb2.GetProductTagsResponse]:
+        """The tags of each product, in order. Any number of ids: they are split over several calls.
 
         Raises:
-            CommandError: no server there, no answer in time, or the server refused.
+            CommandError: the server cannot be reached, did not reply in time, or returned an error.
         """
         remaining = iter(product_ids)
-        found: list[tags_pb2.ProductLookup] = []
+        found: list[tags_pb2.GetProductTagsResponse] = []
         while ids := list(islice(remaining, IDS_PER_CALL)):
             request = tags_pb2.BatchGetProductTagsRequest(product_ids=ids)
-            found.extend(self._call(self._stub.BatchGetProductTags, request).lookups)
+            found.extend(self._call(self._stub.BatchGetProductTags, request).products)
         return found
 
     def suggest(self, text: str, description: str = "", merchant_category: str = "") -> tags_pb2.SuggestTagsResponse:
-        """The tags of a text; errors as in `look_up`."""
+        """The tags of a text. Raises the same errors as `look_up`."""
         request = tags_pb2.SuggestTagsRequest(text=text, description=description, merchant_category=merchant_category)
         answer: tags_pb2.SuggestTagsResponse = self._call(self._stub.SuggestTags, request)
         return answer
@@ -56,9 +56,9 @@ class TagClient:
         code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.UNAVAILABLE and "connect" in details:
             return (
-                f"no server on {self._address}: start everything with `hangtag demo`, the server alone with "
-                "`hangtag serve`, or name one with --server host:port"
+                f"no server at {self._address}: start everything with `hangtag demo` or only the server with "
+                "`hangtag serve`, or choose another one with --server host:port"
             )
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return f"the server on {self._address} gave no answer within {self._timeout_s:g} s; more time: --timeout 30"
-        return f"the server on {self._address} says {code.name}: {details}"
+            return f"the server at {self._address} did not reply within {self._timeout_s:g} s; try --timeout 30"
+        return f"the server at {self._address} returned {code.name}: {details}"

@@ -1,4 +1,4 @@
-"""The demo that runs in this folder: where it listens, so that other commands find it."""
+"""The demo that runs in this folder: its addresses, so that other commands can use it."""
 
 import fcntl
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from hangtag.cli.errors import CommandError
-from hangtag.cli.local import chosen
+from hangtag.cli.local import explicit_settings
 from hangtag.settings import Settings, load_settings
 
 STATE_FILE = Path(".hangtag/demo.json")
@@ -30,19 +30,19 @@ class Running:
 
 @contextmanager
 def announced(bootstrap: str, redis: str, host: str, port: int) -> Iterator[None]:
-    """Tell other commands in this folder where the demo listens, for as long as the block runs.
+    """Publish the demo's addresses to other commands in this folder while the block runs.
 
-    The file is locked meanwhile: a file without a lock was left by a demo that was killed.
+    The file is locked during that time; an unlocked file was left behind by a killed demo.
 
     Raises:
-        CommandError: another demo runs in this folder.
+        CommandError: another demo is running in this folder.
     """
     STATE_FILE.parent.mkdir(exist_ok=True)
     with STATE_FILE.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            msg = f"another demo runs in this folder ({STATE_FILE}): stop it with Ctrl-C, or use another folder"
+            msg = f"another demo is running in this folder ({STATE_FILE}): stop it with Ctrl-C, or use another folder"
             raise CommandError(msg) from None
         file.truncate(0)
         json.dump(asdict(Running(os.getpid(), bootstrap, redis, host, port)), file)
@@ -54,7 +54,7 @@ def announced(bootstrap: str, redis: str, host: str, port: int) -> Iterator[None
 
 
 def find_running() -> Running | None:
-    """The demo that runs in this folder, if one does."""
+    """The demo that is running in this folder; None if there is none."""
     with suppress(OSError, ValueError, TypeError), STATE_FILE.open(encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -64,8 +64,8 @@ def find_running() -> Running | None:
 
 
 def settings_here() -> Settings:
-    """The settings, with the addresses of the running demo where none are set explicitly."""
-    settings, named, demo = load_settings(), chosen(), find_running()
+    """The settings; addresses that are not set explicitly are those of the running demo."""
+    settings, explicit, demo = load_settings(), explicit_settings(), find_running()
     if demo is None:
         return settings
     addresses = {
@@ -74,11 +74,11 @@ def settings_here() -> Settings:
         ("server", "host"): demo.host,
         ("server", "port"): demo.port,
     }
-    # A server that is named is another one: its host does not mix with the demo's port.
-    if named & {"server.host", "server.port"}:
-        named |= {"server.host", "server.port"}
+    # Host and port belong together: an explicit host must not be combined with the demo's port.
+    if explicit & {"server.host", "server.port"}:
+        explicit |= {"server.host", "server.port"}
     groups = {group: getattr(settings, group) for group, _ in addresses}
     for (group, leaf), value in addresses.items():
-        if f"{group}.{leaf}" not in named:
+        if f"{group}.{leaf}" not in explicit:
             groups[group] = groups[group].model_copy(update={leaf: value})
     return settings.model_copy(update=groups)

@@ -4,23 +4,33 @@ from typing import Annotated
 
 import typer
 
+from hangtag.cli.options import BundleName
+
 
 def serve(
-    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="to listen on; 0: any free port")] = None,
-    bundle: Annotated[str | None, typer.Option(help="`starter` or a bundle's folder")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=0,
+            max=65_535,
+            help="Port to listen on; 0: any free port. Default: the setting server.port.",
+        ),
+    ] = None,
+    bundle: BundleName = None,
 ) -> None:
-    """Answer look-ups and suggestions over gRPC until stopped.
+    """Run the gRPC server for look-ups and suggestions until it is stopped.
 
     Example: hangtag serve --port 50051
     """
     import asyncio  # noqa: PLC0415
 
-    from hangtag.cli.opened import opened  # noqa: PLC0415
+    from hangtag.cli.open_program import open_program  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
 
     try:
         with stopping():
-            settings, tagger = opened("server", {"bundle": bundle})
+            settings, tagger = open_program("server", {"bundle": bundle})
     except Stopped:
         return
     from hangtag.server.program import serve as run  # noqa: PLC0415

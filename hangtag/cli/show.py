@@ -16,27 +16,27 @@ _STYLES = {"AUTO": "green", "REVIEW": "yellow"}
 
 
 def as_dict(message: Message) -> dict[str, Any]:
-    """A message as the proto3 JSON mapping has it, names as in the contract."""
+    """A message in the proto3 JSON mapping, with the field names of the contract."""
     found: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return found
 
 
 def print_json(value: Any) -> None:
-    """Indented JSON on standard output."""
+    """Print indented JSON to standard output."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
-def lookups_table(lookups: Iterable[tags_pb2.ProductLookup], titles: dict[str, str] | None = None) -> Table:
-    """Products with their tags: facet, value, confidence, band. `titles` names the products that it has."""
+def products_table(products: Iterable[tags_pb2.GetProductTagsResponse], titles: dict[str, str] | None = None) -> Table:
+    """Products with their tags: facet, value, confidence, band. `titles`: titles to show, by product id."""
     table = Table("product", "facet", "value", "confidence", "band")
-    for lookup in lookups:
-        name = Text(lookup.product_id)
-        if titles and titles.get(lookup.product_id):
-            name.append(f"\n{titles[lookup.product_id][:48]}", style="dim")
-        state = tags_pb2.Freshness.Name(lookup.freshness)
+    for product in products:
+        name = Text(product.product_id)
+        if titles and titles.get(product.product_id):
+            name.append(f"\n{titles[product.product_id][:48]}", style="dim")
+        state = tags_pb2.Freshness.Name(product.freshness).removeprefix("FRESHNESS_")
         if state != "FRESH":
             name.append(f"\n{state}", style="yellow")
-        rows = _tag_rows([*lookup.tags.tags, *lookup.tags.review])
+        rows = _tag_rows([*product.tags, *product.review])
         _add(table, name, rows or [(Text(""), Text(_nothing(state), style="dim"), Text(""), Text(""))])
     return table
 
@@ -44,13 +44,13 @@ def lookups_table(lookups: Iterable[tags_pb2.ProductLookup], titles: dict[str, s
 def suggestion_table(text: str, answer: tags_pb2.SuggestTagsResponse) -> Table:
     """The tags of a text."""
     table = Table("text", "facet", "value", "confidence", "band")
-    nothing = [(Text(""), Text("no tag is sure enough", style="dim"), Text(""), Text(""))]
+    nothing = [(Text(""), Text("no tag with enough confidence", style="dim"), Text(""), Text(""))]
     _add(table, Text(text[:48]), _tag_rows([*answer.tags, *answer.review]) or nothing)
     return table
 
 
 def _add(table: Table, name: Text, rows: Sequence[tuple[Text, ...]]) -> None:
-    # One row a product: its tags are lines within the cells, so that name and tags stand side by side.
+    # One row per product, with one line per tag in each cell, so that the name is beside the tags.
     table.add_row(name, *(Text("\n").join(column) for column in zip(*rows, strict=True)))
     table.add_section()
 
@@ -58,7 +58,7 @@ def _add(table: Table, name: Text, rows: Sequence[tuple[Text, ...]]) -> None:
 def _tag_rows(tags: Iterable[tags_pb2.Tag]) -> Sequence[tuple[Text, ...]]:
     rows = []
     for tag in tags:
-        band = tags_pb2.Band.Name(tag.band)
+        band = tags_pb2.Band.Name(tag.band).removeprefix("BAND_")
         confidence = Text(f"{tag.confidence:.2f}")
         rows.append((Text(tag.facet), Text(tag.value), confidence, Text(band, style=_STYLES.get(band, ""))))
     return rows
@@ -66,7 +66,7 @@ def _tag_rows(tags: Iterable[tags_pb2.Tag]) -> Sequence[tuple[Text, ...]]:
 
 def _nothing(state: str) -> str:
     return {
-        "FRESH": "no tag is sure enough",
-        "PENDING": "seen, its tags are on their way",
-        "UNKNOWN": "never seen, or deleted",
+        "FRESH": "no tag with enough confidence",
+        "PENDING": "received, not tagged yet",
+        "UNKNOWN": "never received, or deleted",
     }.get(state, "")

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal mean the same: stop what was started, then end."""
+"""Ctrl-C, SIGTERM and a closed terminal have the same effect: clean up, then end."""
 
 import signal
 import sys
@@ -8,42 +8,42 @@ from threading import Timer, main_thread
 from types import FrameType
 from typing import Never
 
-_AGAIN_S = 0.05
+_RETRY_AFTER_S = 0.05
 
 
 class Stopped(BaseException):
-    """The user or the system asked us to end. No `Exception`: nothing but `stopping` may catch it."""
+    """The user or the system asked the program to end. Not an `Exception`: only `stopping` callers may catch it."""
 
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Within it SIGINT, SIGTERM and SIGHUP raise `Stopped` in the main thread, so that every `with` block cleans up.
+    """Within the block SIGINT, SIGTERM and SIGHUP raise `Stopped` in the main thread, so that `with` blocks clean up.
 
-    A second signal cuts the clean-up short; children die with us all the same. A signal that comes while Python runs
-    what cannot raise (a finaliser, a callback of a C library) is raised again in a moment.
+    A second signal interrupts the clean-up; child processes end with this process in any case. A signal during code
+    that cannot raise (a finaliser, a callback of a C library) is sent again shortly after.
     """
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(each, _raise) for each in signals]
-    told = sys.unraisablehook
+    previous_handlers = [signal.signal(each, _raise) for each in signals]
+    previous_hook = sys.unraisablehook
 
-    again: list[Timer] = []
+    timers: list[Timer] = []
 
-    def lost(what: "sys.UnraisableHookArgs") -> None:
-        if isinstance(what.exc_value, Stopped):
-            number = signal.Signals[str(what.exc_value)]
-            again.append(Timer(_AGAIN_S, signal.pthread_kill, (main_thread().ident, number)))
-            again[-1].start()
+    def send_again(unraisable: "sys.UnraisableHookArgs") -> None:
+        if isinstance(unraisable.exc_value, Stopped):
+            number = signal.Signals[str(unraisable.exc_value)]
+            timers.append(Timer(_RETRY_AFTER_S, signal.pthread_kill, (main_thread().ident, number)))
+            timers[-1].start()
         else:
-            told(what)
+            previous_hook(unraisable)
 
-    sys.unraisablehook = lost
+    sys.unraisablehook = send_again
     try:
         yield
     finally:
-        sys.unraisablehook = told
-        for timer in again:
+        sys.unraisablehook = previous_hook
+        for timer in timers:
             timer.cancel()
-        for each, handler in zip(signals, before, strict=True):
+        for each, handler in zip(signals, previous_handlers, strict=True):
             signal.signal(each, handler)
 
 

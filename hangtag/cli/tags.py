@@ -4,52 +4,58 @@ from typing import Annotated
 
 import typer
 
+from hangtag.cli.options import JsonOutput
+
 _Server = Annotated[
-    str | None, typer.Option(help="host:port; default: the settings, else the demo that runs in this folder")
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Address of the server. Default: the settings, or the demo running in this folder."
+    ),
 ]
-_Timeout = Annotated[float, typer.Option(min=0.001, help="seconds until giving up")]
-_Json = Annotated[bool, typer.Option("--json", help="as JSON on standard output")]
+_Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="How long to wait for a reply.")]
 
 
 def tags(
-    product_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="ids of products", show_default=False)],
+    product_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Product ids.", show_default=False)],
     server: _Server = None,
     timeout: _Timeout = 5,
-    as_json: _Json = False,
+    as_json: JsonOutput = False,
 ) -> None:
-    """Look up the tags of products. The exit code is 1 if none of them is known.
+    """Look up the tags of products.
+
+    The exit code is 1 if all of the products are unknown.
 
     Example: hangtag tags demo-0001 demo-0042
     """
+    from hangtag.cli.console import make_console  # noqa: PLC0415
     from hangtag.cli.rpc import TagClient  # noqa: PLC0415
-    from hangtag.cli.screen import make_console  # noqa: PLC0415
-    from hangtag.cli.show import as_dict, lookups_table, print_json  # noqa: PLC0415
+    from hangtag.cli.show import as_dict, print_json, products_table  # noqa: PLC0415
     from hangtag.v1 import tags_pb2  # noqa: PLC0415
 
     with TagClient(_address(server), timeout) as client:
-        lookups = client.look_up(product_ids)
+        products = client.look_up(product_ids)
     if as_json:
-        print_json([as_dict(lookup) for lookup in lookups])
+        print_json([as_dict(product) for product in products])
     else:
-        make_console().print(lookups_table(lookups))
-    if all(lookup.freshness == tags_pb2.UNKNOWN for lookup in lookups):
+        make_console().print(products_table(products))
+    if all(product.freshness == tags_pb2.FRESHNESS_UNKNOWN for product in products):
         raise typer.Exit(1)
 
 
 def suggest(
-    text: Annotated[str, typer.Argument(help="a query, an utterance, or the title of a product")],
-    description: Annotated[str, typer.Option(help="a longer description")] = "",
-    category: Annotated[str, typer.Option(help="the shop's own words for the category")] = "",
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A query, an utterance or the title of a product.")],
+    description: Annotated[str, typer.Option(metavar="TEXT", help="Description of the product.")] = "",
+    category: Annotated[str, typer.Option(metavar="TEXT", help="The shop's category of the product.")] = "",
     server: _Server = None,
     timeout: _Timeout = 5,
-    as_json: _Json = False,
+    as_json: JsonOutput = False,
 ) -> None:
-    """Tag a text that is not listed: what a search box or a bot would ask. Nothing is stored.
+    """Suggest tags for a text, as a search box or a bot does; nothing is stored.
 
     Example: hangtag suggest "warm waterproof boots for my daughter"
     """
+    from hangtag.cli.console import make_console  # noqa: PLC0415
     from hangtag.cli.rpc import TagClient  # noqa: PLC0415
-    from hangtag.cli.screen import make_console  # noqa: PLC0415
     from hangtag.cli.show import as_dict, print_json, suggestion_table  # noqa: PLC0415
 
     with TagClient(_address(server), timeout) as client:

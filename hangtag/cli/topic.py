@@ -1,6 +1,7 @@
-"""Reading a topic without a group: nothing is committed, nobody is disturbed."""
+"""Reads a topic without a consumer group: nothing is committed and no other reader is affected."""
 
 import time
+from collections.abc import Iterator
 from typing import Any, Self
 
 from hangtag.cli.errors import CommandError
@@ -11,9 +12,9 @@ _QUIET_MS = 700
 
 
 class TopicReader:
-    """All partitions of one topic; a context manager. One thread calls.
+    """Reads all partitions of one topic; a context manager for one thread.
 
-    It starts at the beginning, or with `last`, that many records before each partition's end (0: only what comes).
+    It starts at the beginning, or with `last`, that many records before each partition's end (0: new records only).
 
     Raises:
         CommandError: no broker answers, or there is no such topic.
@@ -33,16 +34,16 @@ class TopicReader:
             numbers = sorted(self._consumer.partitions_for_topic(topic) or ())
             partitions = [TopicPartition(topic, number) for number in numbers]
             if not partitions:
-                msg = (
-                    f"no topic {topic} at {settings.bootstrap}: `hangtag up` creates the topics where they are missing"
-                )
+                msg = f"no topic {topic} at {settings.bootstrap}; `hangtag up` creates the topics that are missing"
                 raise CommandError(msg)
             self._consumer.assign(partitions)
             self._ends: dict[Any, int] = self._consumer.end_offsets(partitions)
             begins: dict[Any, int] = self._consumer.beginning_offsets(partitions)
+            self._total = 0
             for partition in partitions:
                 start = begins[partition] if last is None else max(begins[partition], self._ends[partition] - last)
                 self._consumer.seek(partition, start)
+                self._total += self._ends[partition] - start
         except KafkaError as error:
             raise CommandError(no_kafka(settings, error)) from error
 
@@ -52,31 +53,49 @@ class TopicReader:
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
 
+    @property
+    def total(self) -> int:
+        """The number of offsets between the start and the end when the reader was opened."""
+        return self._total
+
     def new(self, wait_ms: int = 0) -> list[Any]:
-        """Records that came since the last call, in the order of each partition."""
+        """Records since the last call, in the order of each partition; waits up to `wait_ms` for the first."""
         polled = self._consumer.poll(timeout_ms=wait_ms, max_records=10_000)
         return [record for records in polled.values() for record in records]
 
-    def until_end(self, deadline_s: float = 60) -> list[Any]:
-        """Every record up to the end; the end of some brokers trails, so only a quiet moment past it is the end."""
-        give_up = time.monotonic() + deadline_s
-        found: list[Any] = []
-        while time.monotonic() < give_up:
+    def until_end(self) -> list[Any]:
+        """Every record up to the end. Errors: as `chunks_until_end`."""
+        return [record for chunk in self.chunks_until_end() for record in chunk]
+
+    def chunks_until_end(self, patience_s: float = 60) -> Iterator[list[Any]]:
+        """The records up to the end, as they are fetched.
+
+        The end is the end offset followed by a quiet moment, since the end offset of some brokers trails.
+
+        Raises:
+            CommandError: nothing was fetched for `patience_s` though the end is not reached.
+        """
+        give_up = time.monotonic() + patience_s
+        while True:
             records = self.new(_QUIET_MS)
-            found.extend(records)
-            if not records and all(self._consumer.position(each) >= end for each, end in self._ends.items()):
-                break
-        return found
+            if records:
+                give_up = time.monotonic() + patience_s
+                yield records
+            elif all(self._consumer.position(each) >= end for each, end in self._ends.items()):
+                return
+            elif time.monotonic() > give_up:
+                msg = f"the brokers sent nothing for {patience_s:.0f} s; check that they run, and try again"
+                raise CommandError(msg)
 
 
 def reason_of(error: Exception) -> str:
-    """The kind of an error and its message, once each."""
+    """The class of an error and its message, each once."""
     name, message = type(error).__name__, str(error)
     return message if name in message else f"{name}: {message}".rstrip(": ")
 
 
 def no_kafka(settings: KafkaSettings, error: Exception) -> str:
-    """What to say when the brokers do not answer."""
+    """The message for brokers that do not answer."""
     return (
         f"no Kafka at {settings.bootstrap} ({reason_of(error)}): start one with `hangtag up` or `hangtag demo`, "
         "or name yours with HANGTAG_KAFKA__BOOTSTRAP=host:port"

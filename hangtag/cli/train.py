@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import orjson
 import typer
@@ -10,66 +10,65 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from hangtag.cli.errors import CommandError
-from hangtag.cli.plain_console import plain_console
-from hangtag.cli.step_bar import StepBar
-from hangtag.cli.stopping import Stopped, stopping
-from hangtag.cli.tables import make_table
+from hangtag.cli.console import make_table, plain_console
+from hangtag.cli.options import BundleName, ColumnNames, DataFolder, EngineName, JsonOutput, LabelledFiles
+from hangtag.cli.progress import StepBar
+from hangtag.cli.trainer_command import trainer_command
 
-if TYPE_CHECKING:  # these bring torch and scikit-learn with them
+if TYPE_CHECKING:  # these load torch and scikit-learn
     from hangtag.trainer.files.run_folder import Epoch
     from hangtag.trainer.fitting.epochs import Progress as Step
     from hangtag.trainer.judging.evaluate import Evaluation
 
-_NEEDS_EXTRA = "training needs more packages: pip install 'hangtag[train]'"
-
 
 def train(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="labelled JSONL, CSV or Parquet files, instead of --recipe")
+        list[Path] | None,
+        typer.Argument(metavar="FILES", help="Labelled JSONL, CSV or Parquet files to train on, instead of --recipe."),
     ] = None,
     validation: Annotated[
-        list[Path] | None, typer.Option(help="labelled file that chooses epoch and thresholds")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Labelled file that chooses the epoch and the thresholds. Repeatable."),
     ] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(help="where these files keep what: title=Name, facet.color=Farbe; repeat it")
+    column: ColumnNames = None,
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML or JSON file with sources, facets and settings.")
     ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="TOML with sources, facets and settings")] = None,
-    data: Annotated[Path, typer.Option(help="folder that the recipe's files are in")] = Path(),
-    run: Annotated[Path, typer.Option(help="folder of the run: history, checkpoints; resumes")] = Path("runs/tagger"),
-    bundle: Annotated[Path | None, typer.Option(help="where the bundle goes; default: bundle in --run")] = None,
-    no_bundle: Annotated[bool, typer.Option("--no-bundle", help="train only; make no bundle")] = False,
-    wandb: Annotated[bool, typer.Option("--wandb", help="figures to Weights & Biases, too")] = False,
-    base_model: Annotated[str | None, typer.Option(help="`starter`, a checkpoint's folder or a hub name")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    data: DataFolder = Path(),
+    run: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for history and checkpoints; an unfinished run is resumed.")
+    ] = Path("runs/tagger"),
+    bundle: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for the bundle. Default: bundle in the run's folder.")
+    ] = None,
+    no_bundle: Annotated[bool, typer.Option("--no-bundle", help="Train without writing a bundle.")] = False,
+    wandb: Annotated[bool, typer.Option("--wandb", help="Log metrics to Weights & Biases.")] = False,
+    base_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Base model: starter, a checkpoint folder or a hub name.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Largest number of passes over the training files.")
+    ] = None,
 ) -> None:
-    """Fine-tune a BERT on labelled products and write a bundle.
+    """Fine-tune BERT on labelled products and write a bundle.
 
-    Ctrl-C stops it; the same command goes on from the last checkpoint. On several GPUs or processes: torchrun
-    --nproc-per-node 2 -m -- hangtag.cli train ...
+    Ctrl-C stops it; the same command resumes from the last checkpoint. To train on several GPUs or processes, start it
+    with torchrun --nproc-per-node 2 -m -- hangtag.cli train ...
 
     Example: hangtag train shop.jsonl --validation shop-validation.jsonl --run runs/shop --bundle runs/shop/bundle
     """
-    try:
-        from hangtag.trainer.data.columns import Columns, ColumnsError  # noqa: PLC0415
-        from hangtag.trainer.data.labelled import LabelledFileError  # noqa: PLC0415
-        from hangtag.trainer.exporting.export import ExportError  # noqa: PLC0415
-        from hangtag.trainer.files.folder_lock import FolderInUseError  # noqa: PLC0415
-        from hangtag.trainer.fitting.base_model import BaseModelError  # noqa: PLC0415
-        from hangtag.trainer.fitting.epochs import DivergedError  # noqa: PLC0415
-        from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source  # noqa: PLC0415
-        from hangtag.trainer.running import train as trainer  # noqa: PLC0415 (torch loads only for those who train)
-    except ImportError as error:
-        msg = f"{error}; {_NEEDS_EXTRA}"
-        raise CommandError(msg) from error
     if (recipe is None) == (not files):
-        msg = "name either labelled files (with --validation) or a --recipe"
+        msg = "give either labelled files (with --validation) or --recipe"
         raise typer.BadParameter(msg)
     if recipe is not None and (validation or column):
-        msg = "--validation and --column go with files; a recipe names them in [[sources]]"
+        msg = "--validation and --column belong to files; a recipe names both in [[sources]]"
         raise typer.BadParameter(msg)
     console = plain_console(stderr=True)
-    try:
+    with trainer_command(f"run the same command again to resume from the last checkpoint in {run}", run):
+        from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
+        from hangtag.trainer.recipe.recipe import Recipe, Source  # noqa: PLC0415
+        from hangtag.trainer.running import train as trainer  # noqa: PLC0415
+
         if recipe is not None:
             settings = Recipe.from_file(recipe)
         else:
@@ -81,21 +80,13 @@ def train(
             settings = Recipe(sources=(source,))
         changes = {"base_model": base_model, "epochs": epochs}
         settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
-        with stopping(), _Screen(console) as screen:
-            watcher = trainer.Watcher(stage=screen.stage, step=screen.step, epoch=screen.epoch)
-            place = None if no_bundle else bundle or run / "bundle"
+        place = None if no_bundle else bundle or run / "bundle"
+        with _TrainingProgress(console) as progress:
+            watcher = trainer.Watcher(stage=progress.stage, step=progress.step, epoch=progress.epoch)
             made = trainer.train(settings, data, run, place, watcher, wandb=wandb)
-    except (
-        *(RecipeError, ColumnsError, LabelledFileError, BaseModelError, ExportError),
-        *(DivergedError, FolderInUseError, OSError),
-    ) as error:
-        raise CommandError(str(error)) from error
-    except Stopped:
-        console.print(f"stopped; the same command goes on with what is kept in {run}", soft_wrap=True)
-        raise typer.Exit(130) from None
     if made is None:
         if no_bundle:
-            console.print(f"trained; the weights are in {run}, and no bundle was asked for", soft_wrap=True)
+            console.print(f"trained; the weights are in {run} (--no-bundle: no bundle was written)", soft_wrap=True)
         return
     manifest, evaluation = made
     console.print(_summary(evaluation))
@@ -103,43 +94,30 @@ def train(
 
 
 def evaluate(
-    files: Annotated[list[Path], typer.Argument(help="labelled JSONL, CSV or Parquet files")],
-    column: Annotated[list[str] | None, typer.Option(help="where these files keep what, as for `train`")] = None,
-    bundle: Annotated[
-        str | None, typer.Option(help="`starter` or a bundle's folder; default: that of the settings")
-    ] = None,
-    engine: Annotated[
-        Literal["auto", "cpu", "torch"] | None, typer.Option(help="what runs the model; default: that of the settings")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="every figure as JSON on standard output")] = False,
+    files: LabelledFiles,
+    column: ColumnNames = None,
+    bundle: BundleName = None,
+    engine: EngineName = None,
+    as_json: JsonOutput = False,
 ) -> None:
-    """Compare a bundle's tags with labels: precision, recall and F1 per tag, averages per facet (scikit-learn's).
+    """Measure a bundle on labelled products: precision, recall and F1 per tag, averages per facet.
 
     Example: hangtag evaluate shop-validation.jsonl --bundle runs/shop/bundle --json
     """
-    try:
-        from hangtag.trainer.data.columns import Columns  # noqa: PLC0415
-        from hangtag.trainer.data.labelled import LabelledFileError, read_labelled  # noqa: PLC0415
-        from hangtag.trainer.judging.evaluate import evaluate as evaluate_tagger  # noqa: PLC0415 (scikit-learn loads only here)
-    except ImportError as error:
-        msg = f"{error}; {_NEEDS_EXTRA}"
-        raise CommandError(msg) from error
-    from hangtag.settings import ModelSettings, load_settings  # noqa: PLC0415
-    from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
+    with trainer_command("no result was kept"):
+        from hangtag.settings import load_settings  # noqa: PLC0415
+        from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
+        from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
+        from hangtag.trainer.judging.evaluate import evaluate as evaluate_tagger  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
 
-    try:
         changes = {name: value for name, value in (("bundle", bundle), ("engine", engine)) if value is not None}
-        settings = ModelSettings.model_validate(load_settings().model.model_dump() | changes)
+        settings = load_settings().model.model_copy(update=changes)
         products = read_labelled(files, Columns.read(None, column or ()))
         tagger = open_tagger(settings)
-        with stopping(), Progress(console=plain_console(stderr=True), transient=True) as bar:
+        with Progress(console=plain_console(stderr=True), transient=True) as bar:
             task = bar.add_task("evaluating", total=len(products))
             result = evaluate_tagger(tagger, products, lambda count: bar.advance(task, count))
-    except (LabelledFileError, ValueError) as error:
-        raise CommandError(str(error)) from error
-    except Stopped:
-        plain_console(stderr=True).print("stopped; nothing is kept of an evaluation")
-        raise typer.Exit(130) from None
     if as_json:
         sys.stdout.write(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
@@ -168,8 +146,8 @@ def _summary(evaluation: "Evaluation") -> Table:
     return table
 
 
-class _Screen:
-    """What a run tells, on the screen; a context manager."""
+class _TrainingProgress:
+    """Shows the progress of a run; a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -186,8 +164,8 @@ class _Screen:
         self._bar.stage(name)
 
     def step(self, at: "Step") -> None:
-        where = f"epoch {at.epoch}/{at.epochs}  step {at.step}/{at.steps}  loss {at.loss:.3f}"
-        self._bar.step(f"{where}  {at.tokens_per_s:,.0f} tokens/s", at.step, at.steps)
+        description = f"epoch {at.epoch}/{at.epochs}  step {at.step}/{at.steps}  loss {at.loss:.3f}"
+        self._bar.step(f"{description}  {at.tokens_per_s:,.0f} tokens/s", at.step, at.steps)
 
     def epoch(self, epoch: "Epoch") -> None:
         figures = "  ".join(f"{name} {100 * score:.1f}" for name, score in epoch.facets.items())

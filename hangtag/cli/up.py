@@ -6,10 +6,10 @@ import typer
 
 
 def up() -> None:
-    """Start a broker and a tag store on this machine, and stop them with Ctrl-C. They keep nothing.
+    """Start a broker and a tag store on this machine and stop them with Ctrl-C; their data is not kept.
 
-    Apache Kafka runs if KAFKA_HOME names a release, else Tansu. A server that is set explicitly
-    (HANGTAG_KAFKA__BOOTSTRAP, HANGTAG_REDIS__URL) is used instead; the topics are created there if they are missing.
+    The broker is Apache Kafka if KAFKA_HOME is the folder of a release, otherwise Tansu. A server that is set
+    explicitly (HANGTAG_KAFKA__BOOTSTRAP, HANGTAG_REDIS__URL) is used instead. Missing topics are created.
 
     Example: hangtag up
     """
@@ -17,7 +17,7 @@ def up() -> None:
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
     from hangtag.settings import variable_of  # noqa: PLC0415
 
-    began = time.monotonic()
+    started = time.monotonic()
     try:
         with stopping():
             stack = LocalStack()
@@ -26,10 +26,10 @@ def up() -> None:
                     typer.echo(f"{server.child.name} listens on {server.url}, log {server.child.log}")
                 topics = (settings.kafka.events_topic, settings.kafka.tagged_topic, settings.kafka.dead_letter_topic)
                 typer.echo(f"topics {', '.join(topics)}")
-                typer.echo(f"up after {time.monotonic() - began:.1f} s; to use it from another terminal:\n")
+                typer.echo(f"ready after {time.monotonic() - started:.1f} s; to use it from another terminal:\n")
                 typer.echo(f"export {variable_of('kafka.bootstrap')}={settings.kafka.bootstrap}")
                 typer.echo(f"export {variable_of('redis.url')}={settings.redis.url.get_secret_value()}")
-                typer.echo("\nCtrl-C stops it.")
+                typer.echo("\nPress Ctrl-C to stop.")
                 stack.wait()
     except Stopped:
         typer.echo("stopped")

@@ -1,1 +1,1 @@
-"""What every Kafka client of ours shares."""
+"""What every Kafka client of Hangtag shares."""

@@ -1,4 +1,4 @@
-"""What every Kafka client of ours is opened with."""
+"""Options of every Kafka client of Hangtag."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from hangtag.settings import KafkaSettings
 
 
 def kafka_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
-    """Options for kafka-python: where the brokers are and how to talk to them."""
+    """Options for kafka-python: broker addresses, security and reconnects."""
     options: dict[str, Any] = {
         "bootstrap_servers": [address.strip() for address in settings.bootstrap.split(",")],
         "security_protocol": settings.security_protocol,

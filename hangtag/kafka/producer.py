@@ -1,4 +1,4 @@
-"""kafka-python's producer, for one that may give up."""
+"""kafka-python's producer, extended by closing without waiting."""
 
 from kafka import KafkaProducer
 
@@ -6,13 +6,13 @@ _JOIN_TIMEOUT_S = 5
 
 
 class Producer(KafkaProducer):  # type: ignore[misc] # kafka-python carries no types
-    """A producer that can be closed while the brokers are away."""
+    """A producer that can be closed while no broker is available."""
 
     def abandon(self) -> None:
-        """Close and send nothing more: what is not acknowledged fails, also what is under way.
+        """Close at once; records that are not acknowledged fail, including those being sent.
 
-        `KafkaProducer.close` waits for such records first, raises when its time is over, and leaves the sender thread
-        behind, which delivers them whenever the brokers come back.
+        `KafkaProducer.close` waits for such records, raises on a timeout, and leaves the sender thread running, which
+        delivers the records when the brokers are back.
         """
         if self._sender is not None and self._sender.is_alive():
             self._sender.force_close()

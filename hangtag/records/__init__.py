@@ -3,7 +3,7 @@
 from hangtag.records.dead_letter import OWN_HEADERS, dead_letter_headers
 from hangtag.records.event import Event, EventError, Kind, decode_event
 from hangtag.records.record import Headers, Partition, Record
-from hangtag.records.tagged import encode_tags, tag_message
+from hangtag.records.tagged import TaggedProduct, decode_tags, encode_tags, tag_message
 
 __all__ = [
     "OWN_HEADERS",
@@ -13,8 +13,10 @@ __all__ = [
     "Kind",
     "Partition",
     "Record",
+    "TaggedProduct",
     "dead_letter_headers",
     "decode_event",
+    "decode_tags",
     "encode_tags",
     "tag_message",
 ]

@@ -1,4 +1,4 @@
-"""What a dead letter says about itself, in headers beside the record's own."""
+"""The headers of a dead letter."""
 
 from hangtag.records.record import Record
 
@@ -16,12 +16,12 @@ def dead_letter_headers(
     attempts: int,
     bundle_version: str,
 ) -> list[tuple[str, bytes]]:
-    """The record's headers byte for byte, then ours as UTF-8 text.
+    """The record's own headers, unchanged, then Hangtag's as UTF-8 text.
 
-    Headers of ours that the record already has (it is a dead letter that was sent again) are replaced. `message` is cut
-    to 1 KiB between two characters.
+    Headers of Hangtag that the record already has, because it was a dead letter before, are replaced. `message` is
+    truncated to 1 KiB at a character boundary.
     """
-    ours = {
+    own = {
         "topic": record.partition.topic,
         "partition": str(record.partition.number),
         "offset": str(record.offset),
@@ -29,13 +29,13 @@ def dead_letter_headers(
         "group": group,
         "stage": stage,
         "error": error,
-        "message": _cut(message),
+        "message": _truncate(message),
         "attempts": str(attempts),
         "bundle_version": bundle_version,
     }
-    theirs = [(name, value) for name, value in record.headers if not name.startswith(OWN_HEADERS)]
-    return theirs + [(OWN_HEADERS + name, text.encode("utf-8", "replace")) for name, text in ours.items()]
+    original = [(name, value) for name, value in record.headers if not name.startswith(OWN_HEADERS)]
+    return original + [(OWN_HEADERS + name, text.encode("utf-8", "replace")) for name, text in own.items()]
 
 
-def _cut(message: str) -> str:
+def _truncate(message: str) -> str:
     return message.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")

@@ -1,11 +1,11 @@
-"""A product event as its Kafka record carries it: JSON or binary protobuf in, a checked `Event` out."""
+"""Decodes the value of a product event, JSON or binary protobuf, into a checked `Event`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from google.protobuf.message import DecodeError
 
-from hangtag.records.json_event import DECODE, VALIDATE, EventError, read_json
+from hangtag.records.json_event import DECODE, TYPE_REASON, VALIDATE, EventError, read_json
 from hangtag.records.record import Headers
 from hangtag.text.limits import MAX_ID_BYTES, MAX_VERSION
 from hangtag.text.product_text import ProductText
@@ -27,15 +27,15 @@ class Kind(StrEnum):
 
 _KINDS = {
     events_pb2.EVENT_TYPE_UNSPECIFIED: Kind.UPDATED,
-    events_pb2.CREATED: Kind.CREATED,
-    events_pb2.UPDATED: Kind.UPDATED,
-    events_pb2.DELETED: Kind.DELETED,
+    events_pb2.EVENT_TYPE_CREATED: Kind.CREATED,
+    events_pb2.EVENT_TYPE_UPDATED: Kind.UPDATED,
+    events_pb2.EVENT_TYPE_DELETED: Kind.DELETED,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of one product, checked: `version` is never negative, `text` is cleaned and empty only if DELETED."""
+    """A checked change of one product. `version` is 0 or more; `text` is cleaned, and empty only if DELETED."""
 
     event_id: str
     kind: Kind
@@ -48,16 +48,15 @@ class Event:
 def decode_event(
     value: bytes | None, key: bytes | None, headers: Headers, timestamp_ms: int, max_value_bytes: int
 ) -> Event:
-    """Read one record.
+    """Decode the value of one record; the key, headers and timestamp are those of the record.
 
     Raises:
-        EventError: the record is no product event that can be tagged. The message says what to send instead and never
-            quotes the product.
+        EventError: the record cannot be tagged. The message says what to send instead and never quotes the product.
     """
     if value is None:
-        raise EventError(DECODE, "the value is null; to remove a product send an event of type DELETED")
+        raise EventError(DECODE, "the value is null; to delete a product, send an event of type DELETED")
     if len(value) > max_value_bytes:
-        reason = f"the value has {len(value)} bytes, more than the {max_value_bytes} of worker.max_value_bytes"
+        reason = f"the value has {len(value)} bytes, the maximum (worker.max_value_bytes) is {max_value_bytes}"
         raise EventError(DECODE, f"{reason}; shorten the product's texts")
     message = read_json(value) if _content_type(headers) == _JSON else _read_protobuf(value)
     return _check(message, key, timestamp_ms)
@@ -77,8 +76,8 @@ def _read_protobuf(value: bytes) -> events_pb2.ProductEvent:
     try:
         return events_pb2.ProductEvent.FromString(value)
     except (DecodeError, UnicodeDecodeError):
-        reason = "the value is no hangtag.v1.ProductEvent in binary protobuf (broken, or a text in it is not UTF-8)"
-        raise EventError(DECODE, f"{reason}; if it is JSON, send the header content-type: {_JSON}") from None
+        reason = "the value is not a valid hangtag.v1.ProductEvent in binary protobuf, or a text in it is not UTF-8"
+        raise EventError(DECODE, f"{reason}; for JSON, send the header content-type: {_JSON}") from None
 
 
 def _check(message: events_pb2.ProductEvent, key: bytes | None, timestamp_ms: int) -> Event:
@@ -87,18 +86,18 @@ def _check(message: events_pb2.ProductEvent, key: bytes | None, timestamp_ms: in
     if not product_id.strip():
         raise EventError(VALIDATE, "product.product_id is missing or empty; send the shop's id of the product")
     if len(product_id) > MAX_ID_BYTES:
-        raise EventError(VALIDATE, f"product.product_id has {len(product_id)} bytes; {MAX_ID_BYTES} is the most")
+        raise EventError(VALIDATE, f"product.product_id has {len(product_id)} bytes, the maximum is {MAX_ID_BYTES}")
     if key is not None and key != product_id:
-        reason = "the record's key is not product.product_id; key the record by it, or by nothing"
-        raise EventError(VALIDATE, f"{reason}: the order of a product's events hangs on the key")
+        reason = "the record's key differs from product.product_id; use the id as key, or no key"
+        raise EventError(VALIDATE, f"{reason} (Kafka keeps the order of a product's events only by their key)")
     kind = _KINDS.get(message.type)
     if kind is None:
-        raise EventError(VALIDATE, "type must be CREATED, UPDATED or DELETED")
+        raise EventError(VALIDATE, TYPE_REASON)
     version = _version(message, timestamp_ms)
     deleted = kind is Kind.DELETED
     text = ProductText("") if deleted else ProductText.of(product.title, product.description, product.merchant_category)
     if text.is_empty and not deleted:
-        reason = "title, description and merchant_category are all empty once markup and unseen characters are removed"
+        reason = "title, description and merchant_category have no visible text (without markup)"
         raise EventError(VALIDATE, f"{reason}; send at least one of them")
     return Event(message.event_id, kind, product.product_id, version, text, product.language)
 
@@ -110,6 +109,6 @@ def _version(message: events_pb2.ProductEvent, timestamp_ms: int) -> int:
             message.time.seconds * 1_000 + message.time.nanos // 1_000_000 if message.HasField("time") else timestamp_ms
         )
     if not 0 <= version <= MAX_VERSION:
-        reason = "product.version must be from 0 to 2^63-1; unset, it is the event's time or the record's timestamp"
-        raise EventError(VALIDATE, f"{reason} in milliseconds, which must then be known and after 1970")
+        reason = "product.version must be from 0 to 2^63-1; if it is 0, the event's time or the record's timestamp"
+        raise EventError(VALIDATE, f"{reason} is used, and that must be after 1970")
     return version

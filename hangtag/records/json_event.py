@@ -1,4 +1,7 @@
-"""proto3 JSON to `ProductEvent`, by hand: its errors name the field and never quote it, and it is faster."""
+"""Reads a `ProductEvent` from proto3 JSON.
+
+Unlike protobuf's own `json_format` it is fast, and its errors name the field without quoting the product.
+"""
 
 import re
 from typing import Any
@@ -11,13 +14,20 @@ from hangtag.v1 import events_pb2
 
 DECODE = "decode"
 VALIDATE = "validate"
+TYPE_REASON = "type must be CREATED, UPDATED or DELETED (or with the prefix EVENT_TYPE_)"
 
+# Numbers, names, and names without their prefix (not for UNSPECIFIED).
+_TYPES: dict[str | int, events_pb2.EventType.ValueType] = {
+    **{number: number for number in events_pb2.EventType.values()},
+    **dict(events_pb2.EventType.items()),
+    **{name.removeprefix("EVENT_TYPE_"): number for name, number in events_pb2.EventType.items() if number},
+}
 _INT64 = re.compile(r"-?[0-9]{1,19}")
 _MAX_EXACT_FLOAT = 2.0**53
 
 
 class EventError(ValueError):
-    """A record cannot be tagged: at which stage it was refused, and why, for the sender, without the product's text."""
+    """A record cannot be tagged. `stage`: where it failed; `reason`: for the sender, without the product's texts."""
 
     def __init__(self, stage: str, reason: str) -> None:
         super().__init__(stage, reason)
@@ -32,11 +42,11 @@ def read_json(value: bytes) -> events_pb2.ProductEvent:
     """Read a `ProductEvent` from proto3 JSON, snake_case or lowerCamelCase; unknown fields are ignored.
 
     Raises:
-        EventError: it is no JSON, no object, or a field has the wrong type.
+        EventError: the value is not a JSON object, or a field has the wrong type.
     """
     fields = _parse(value)
     if not isinstance(fields, dict):
-        raise EventError(DECODE, "the value is JSON but no object; send one hangtag.v1.ProductEvent a record")
+        raise EventError(DECODE, "the value is JSON but not an object; send one hangtag.v1.ProductEvent per record")
     product = _get(fields, "product", "product")
     if product is not None and not isinstance(product, dict):
         raise EventError(DECODE, "product must be an object")
@@ -56,9 +66,9 @@ def _parse(value: bytes) -> Any:
     try:
         value.decode()
     except UnicodeDecodeError as error:
-        raise EventError(DECODE, f"the value is not UTF-8: byte {error.start}; encode JSON as UTF-8") from None
+        raise EventError(DECODE, f"the value is not UTF-8 at byte {error.start}; encode JSON as UTF-8") from None
     reason = f"the value is not valid JSON: {place}"
-    raise EventError(DECODE, f"{reason}; binary protobuf needs the header content-type: application/x-protobuf")
+    raise EventError(DECODE, f"{reason}; for binary protobuf, send the header content-type: application/x-protobuf")
 
 
 def _product(fields: dict[str, Any]) -> events_pb2.Product:
@@ -97,20 +107,17 @@ def _int64(found: Any) -> int:
     elif isinstance(found, int) and not isinstance(found, bool):
         number = found
     if number is None or not -MAX_VERSION - 1 <= number <= MAX_VERSION:
-        raise EventError(DECODE, "version must be an integer of 64 bits, as a number or a string")
+        raise EventError(DECODE, "version must be a 64-bit integer, as a number or a string")
     return number
 
 
 def _type(found: Any) -> events_pb2.EventType.ValueType:
     if found is None:
         return events_pb2.EVENT_TYPE_UNSPECIFIED
-    names = events_pb2.EventType.keys()
-    numbers = events_pb2.EventType.values()
-    if isinstance(found, str) and found in names:
-        return events_pb2.EventType.Value(found)
-    if isinstance(found, int) and not isinstance(found, bool) and found in numbers:
-        return events_pb2.EventType.ValueType(found)
-    raise EventError(DECODE, "type must be CREATED, UPDATED or DELETED")
+    number = _TYPES.get(found) if isinstance(found, (str, int)) and not isinstance(found, bool) else None
+    if number is None:
+        raise EventError(DECODE, TYPE_REASON)
+    return number
 
 
 def _time(found: Any) -> Timestamp | None:

@@ -1,7 +1,7 @@
-"""One Kafka record, whatever client read it."""
+"""A Kafka record, independent of the client that read it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -14,7 +14,7 @@ class Partition(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A record as it was read. `timestamp_ms` is -1 if the broker does not know it; `value` is None for a tombstone."""
+    """A record as it was read. `timestamp_ms` is -1 if the broker has none; `value` is None for a tombstone."""
 
     partition: Partition
     offset: int
@@ -22,6 +22,13 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+
+    @classmethod
+    def of(cls, found: Any) -> Self:
+        """The record that kafka-python's `ConsumerRecord` holds."""
+        headers = tuple((name, value or b"") for name, value in found.headers)
+        at = Partition(found.topic, found.partition)
+        return cls(at, found.offset, found.timestamp, found.key, found.value, headers)
 
     @property
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""Typed settings: environment over one TOML file over defaults."""
+"""Typed settings from the environment, one TOML file and defaults, in this order of precedence."""
 
 from hangtag.settings.model import (
     KafkaSettings,

@@ -1,4 +1,4 @@
-"""Every setting, its default and what it means."""
+"""All settings, with defaults and descriptions."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 _BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
 _MAX_PORT = 65_535
-# gRPC takes milliseconds of 32 bits.
+# gRPC stores the age as milliseconds in 32 bits.
 _MAX_AGE_S = 2_147_483
 
 
@@ -21,7 +21,7 @@ def _brokers(addresses: str) -> str:
     for address in addresses.split(","):
         found = _BROKER.fullmatch(address.strip())
         if found is None or not 1 <= int(found[2]) <= _MAX_PORT:
-            kind, msg = "brokers", "{address} is no broker; write host:port, comma-separated"
+            kind, msg = "brokers", "{address} is not a broker address; write host:port, comma-separated"
             raise PydanticCustomError(kind, msg, {"address": repr(address)})
     return addresses
 
@@ -31,78 +31,116 @@ class _Group(BaseModel):
 
 
 class KafkaSettings(_Group):
-    """Where events come from and results go."""
+    """Kafka: where events are read and results are written."""
 
     bootstrap: Annotated[str, AfterValidator(_brokers)] = Field(
-        default="127.0.0.1:9092", description="brokers, host:port, comma-separated"
+        default="127.0.0.1:9092", description="Broker addresses as host:port, comma-separated"
     )
-    group: str = Field(default="hangtag-workers", min_length=1, description="consumer group of the workers")
-    events_topic: Topic = Field(default="products.events", description="product events in")
-    tagged_topic: Topic = Field(default="products.tagged", description="tags out, compacted")
-    dead_letter_topic: Topic = Field(default="products.deadletter", description="records that cannot be tagged")
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(default="PLAINTEXT")
-    ca_file: Path | None = Field(default=None, description="PEM file of the authority that signed the brokers")
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(default=None)
-    sasl_username: str | None = Field(default=None)
-    sasl_password: SecretStr | None = Field(default=None)
+    group: str = Field(default="hangtag-workers", min_length=1, description="Consumer group of the workers")
+    events_topic: Topic = Field(default="products.events", description="Topic of product events (input)")
+    tagged_topic: Topic = Field(default="products.tagged", description="Topic of tags (output, compacted)")
+    dead_letter_topic: Topic = Field(
+        default="products.deadletter", description="Topic of records that cannot be tagged"
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="Security protocol of the brokers"
+    )
+    ca_file: Path | None = Field(default=None, description="PEM file of the certificate authority of the brokers")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        default=None, description="SASL mechanism; needed for SASL_PLAINTEXT and SASL_SSL"
+    )
+    sasl_username: str | None = Field(default=None, description="SASL user name")
+    sasl_password: SecretStr | None = Field(default=None, description="SASL password")
 
 
 class RedisSettings(_Group):
-    """Where tags are kept: any server that speaks RESP."""
+    """The tag store: Redis, Valkey or another server with the RESP protocol."""
 
-    url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="redis://, rediss:// or unix://")
-    buckets: int = Field(default=64, ge=1, le=16_384, description="fixed when a store is first written")
-    timeout_ms: int = Field(default=500, ge=1, description="for one command of a worker or a look-up")
-    seen_ttl_s: int = Field(default=900, ge=1, description="how long a polled product counts as on its way")
-    deleted_ttl_s: int = Field(default=604_800, ge=1, description="how long a deletion fends off older versions")
+    url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the server: redis://, rediss:// or unix://"
+    )
+    buckets: int = Field(
+        default=64, ge=1, le=16_384, description="Number of key buckets; cannot change once a store has data"
+    )
+    timeout_ms: int = Field(default=500, ge=1, description="Timeout of one Redis command")
+    seen_ttl_s: int = Field(
+        default=900, ge=1, description="How long a polled product counts as being tagged (PENDING or STALE)"
+    )
+    deleted_ttl_s: int = Field(
+        default=604_800, ge=1, description="How long a deletion blocks older versions of the product"
+    )
 
 
 class ModelSettings(_Group):
-    """What tags."""
+    """The model: which bundle is used and how it runs."""
 
-    bundle: str = Field(default="starter", min_length=1, description="`starter` or a bundle's folder")
-    engine: Literal["auto", "cpu", "torch"] = Field(default="auto", description="auto: torch with CUDA, else cpu")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads of the engine; unset: every core")
+    bundle: str = Field(default="starter", min_length=1, description="Folder of the bundle, or starter")
+    engine: Literal["auto", "cpu", "torch"] = Field(
+        default="auto", description="Engine that runs the model; auto: torch if CUDA is available, otherwise cpu"
+    )
+    threads: int | None = Field(default=None, ge=1, description="Threads of the CPU engine; unset: one per core")
 
 
 class WorkerSettings(_Group):
-    """How the Kafka consumers work."""
+    """The worker: reads events and stores tags."""
 
-    token_budget: int = Field(default=16_384, ge=512, description="tokens of one batch, padding included")
-    window: int = Field(default=2_048, ge=1, description="records that wait for a batch before polling pauses")
-    max_wait_ms: int = Field(default=50, ge=0, description="how long a lone record waits for company")
-    max_value_bytes: int = Field(default=1_048_576, ge=1_024, description="a larger record is a dead letter")
-    retry_deadline_s: float = Field(default=30, gt=0, description="for one write to Redis before polling pauses")
-    metrics_host: str = Field(default="127.0.0.1", min_length=1, description="where metrics and health listen")
-    metrics_port: Port = Field(default=0, description="Prometheus and health over HTTP; 0: any free port")
+    token_budget: int = Field(
+        default=16_384, ge=512, description="Most tokens in one batch, with the padding that the engine computes"
+    )
+    window: int = Field(default=2_048, ge=1, description="Number of unsettled records at which polling pauses")
+    max_wait_ms: int = Field(default=50, ge=0, description="How long a record waits for others to share its batch")
+    max_value_bytes: int = Field(
+        default=1_048_576, ge=1_024, description="Largest record value; a larger record becomes a dead letter"
+    )
+    retry_deadline_s: float = Field(
+        default=30, gt=0, description="How long a write to Redis is retried before polling pauses"
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
+    )
+    metrics_port: Port = Field(default=0, description="Port for metrics and health over HTTP; 0: any free port")
 
 
 class ServerSettings(_Group):
-    """How look-ups are served."""
+    """The gRPC server."""
 
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: Port = Field(default=50_051, description="0: any free port")
-    max_ids: int = Field(default=1_000, ge=1, le=1_000, description="of one batch look-up")
-    max_concurrent: int = Field(default=1_000, ge=1, description="calls at a time; more are RESOURCE_EXHAUSTED")
-    suggest_token_budget: int = Field(default=2_048, ge=512, description="tokens of one batch of suggestions")
-    max_connection_age_s: int = Field(
-        default=300, ge=1, le=_MAX_AGE_S, description="connections are recycled, so that balance stays"
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address that the server listens on")
+    port: Port = Field(default=50_051, description="Port that the server listens on; 0: any free port")
+    max_ids: int = Field(default=1_000, ge=1, le=1_000, description="Most ids in one BatchGetProductTags call")
+    max_concurrent: int = Field(
+        default=1_000, ge=1, description="Most calls at a time; further calls are refused with RESOURCE_EXHAUSTED"
     )
-    grace_s: float = Field(default=10, ge=0, description="for calls under way when the server stops")
-    drain_s: float = Field(default=0, ge=0, description="NOT_SERVING for this long before the server stops listening")
-    metrics_host: str = Field(default="127.0.0.1", min_length=1, description="where metrics and health listen")
-    metrics_port: Port = Field(default=0, description="Prometheus and health over HTTP; 0: any free port")
+    suggest_token_budget: int = Field(
+        default=2_048, ge=512, description="Most tokens in one batch of suggestions, with padding"
+    )
+    max_connection_age_s: int = Field(
+        default=300, ge=1, le=_MAX_AGE_S, description="Age at which connections are closed, so that load stays balanced"
+    )
+    grace_s: float = Field(
+        default=10, ge=0, description="How long running calls may take to finish when the server stops"
+    )
+    drain_s: float = Field(
+        default=0, ge=0, description="How long health is NOT_SERVING before the server stops listening"
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
+    )
+    metrics_port: Port = Field(default=0, description="Port for metrics and health over HTTP; 0: any free port")
 
 
 class LogSettings(_Group):
-    """How the programs speak."""
+    """Logs of the programs."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "console", "json"] = Field(default="auto", description="auto: console on a terminal")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Lowest level that is logged"
+    )
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="Format of logs; auto: console on a terminal, otherwise json"
+    )
 
 
 class Settings(BaseSettings):
-    """All groups. The environment wins over arguments: a program changes settings by `model_copy`."""
+    """All groups. The environment overrides constructor arguments, so programs change settings with `model_copy`."""
 
     model_config = SettingsConfigDict(
         env_prefix="HANGTAG_", env_nested_delimiter="__", env_ignore_empty=True, frozen=True, extra="forbid"
@@ -111,13 +149,13 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 (the base class names them)
+        settings_cls: type[BaseSettings],  # noqa: ARG003 (named by the base class)
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over what was read from the file, which is handed in as arguments."""
+        """The environment overrides the constructor arguments, which hold the content of the file."""
         return env_settings, init_settings
 
     kafka: KafkaSettings = KafkaSettings()

@@ -1,4 +1,4 @@
-"""Settings from the environment and one TOML file, and where each came from."""
+"""Reading settings from the environment and one TOML file, and finding the source of each."""
 
 import difflib
 import os
@@ -19,12 +19,12 @@ _DELIMITER = "__"
 
 
 class SettingsError(ValueError):
-    """A setting is unknown or wrong; the message names it and says what would be right."""
+    """A setting is unknown or invalid; the message names it and says what is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """One setting: dotted name, value for display (secrets masked), where it came from, what it means."""
+    """One setting: dotted name, value for display with secrets masked, source of the value, description."""
 
     name: str
     value: str
@@ -33,18 +33,18 @@ class Resolved:
 
 
 def load_settings() -> Settings:
-    """Read settings: environment over file over default.
+    """Read the settings; environment variables override the file, and the file overrides the defaults.
 
-    The file is the one that `HANGTAG_CONFIG` names, else `hangtag.toml` in the current folder if there is one.
+    The file is the one named by `HANGTAG_CONFIG`, or else `hangtag.toml` in the current folder if it exists.
 
     Raises:
-        SettingsError: a setting is unknown or wrong, or the file cannot be read.
+        SettingsError: a setting is unknown or invalid, or the file cannot be read.
     """
     return _load()[0]
 
 
 def resolve() -> list[Resolved]:
-    """Every setting with its value and where it came from; errors as in `load_settings`."""
+    """Every setting with its value and its source; errors as in `load_settings`."""
     settings, file, in_file = _load()
     result = []
     for name, value, description in _leaves(settings):
@@ -60,7 +60,7 @@ def resolve() -> list[Resolved]:
 
 
 def variable_of(name: str) -> str:
-    """The environment variable of a dotted setting: `kafka.bootstrap` is `HANGTAG_KAFKA__BOOTSTRAP`."""
+    """The environment variable of a setting: `HANGTAG_KAFKA__BOOTSTRAP` for `kafka.bootstrap`."""
     return PREFIX + name.upper().replace(".", _DELIMITER)
 
 
@@ -80,7 +80,7 @@ def _load() -> tuple[Settings, Path | None, dict[str, Any]]:
                 msg = f"{file}: {name}: no such setting{_did_you_mean(name, names)}"
                 raise SettingsError(msg)
     try:
-        # Arguments are the weakest source here: see `settings_customise_sources`.
+        # The environment overrides these arguments: see `settings_customise_sources`.
         return Settings(**in_file), file, in_file
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
@@ -103,10 +103,10 @@ def _read(file: Path | None) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"{file}: {error.strerror}; {FILE_VARIABLE} names the settings file"
+        msg = f"{file}: {error.strerror}; set {FILE_VARIABLE} to the settings file"
         raise SettingsError(msg) from error
     except ValueError as error:
-        msg = f"{file}: no TOML: {error}"
+        msg = f"{file}: not valid TOML: {error}"
         raise SettingsError(msg) from error
 
 
@@ -120,11 +120,11 @@ def _leaves(settings: Settings) -> Iterator[tuple[str, Any, str]]:
 def _display(value: Any) -> str:
     if isinstance(value, SecretStr):
         secret = value.get_secret_value()
-        # A URL without user and options tells nothing secret, and is what one looks for; a password fits in either.
+        # A URL without user and options contains no password, and is useful to see.
         return secret if "://" in secret and not set("@?") & set(secret) else "**********"
     return "" if value is None else str(value)
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else "; `hangtag config` lists them all"
+    return f"; did you mean {close[0]}?" if close else "; `hangtag config` lists all settings"

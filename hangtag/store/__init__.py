@@ -1,10 +1,12 @@
-"""Where tags are kept: one key a product in any server that speaks RESP, written only by something newer.
+"""Where tags are kept: one key per product in any server that speaks RESP, replaced only by something newer.
 
 Workers write with `RedisTagStore` (blocking), the server reads with `RedisTagReader` (asyncio).
 """
 
-from hangtag.store.entry import Entry, Outcome
+from hangtag.store.entry import Entry, Outcome, Rank, Reply, bundle_prefix
 from hangtag.store.errors import StoreError, StoreMismatchError
+from hangtag.store.memory_store import MemoryTagStore
+from hangtag.store.meta import StoreState
 from hangtag.store.redis_reader import RedisTagReader
 from hangtag.store.redis_store import RedisTagStore
 from hangtag.store.stored import Stored
@@ -12,11 +14,16 @@ from hangtag.store.tag_store import TagStore
 
 __all__ = [
     "Entry",
+    "MemoryTagStore",
     "Outcome",
+    "Rank",
     "RedisTagReader",
     "RedisTagStore",
+    "Reply",
     "StoreError",
     "StoreMismatchError",
+    "StoreState",
     "Stored",
     "TagStore",
+    "bundle_prefix",
 ]

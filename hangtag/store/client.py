@@ -1,4 +1,4 @@
-"""How both clients connect."""
+"""How the blocking and the asyncio client connect."""
 
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from hangtag.settings import RedisSettings
 from hangtag.store.errors import StoreMismatchError, unreadable_url
 
-# One more try, at once: a connection of the pool may have died with a restarted server. Real patience is the caller's.
+# One more try at once, since a connection of the pool may have died with a restarted server. Callers do the rest.
 _RETRIES = 1
 
 Pool = TypeVar("Pool", BlockingConnectionPool, AsyncBlockingConnectionPool)
@@ -35,7 +35,7 @@ def open_pool(pool: type[Pool], retry: type[Any], settings: RedisSettings, conne
     except (ValueError, TypeError):
         raise unreadable_url() from None
     try:
-        # The pool hands the URL's options on without a look; a connection that is not opened yet judges them.
+        # The pool does not check the options in the URL; making a connection, which opens nothing yet, does.
         opened.connection_class(**opened.connection_kwargs)
     except (ValueError, TypeError, AttributeError, RedisError):
         msg = "HANGTAG_REDIS__URL has an option after `?` that does not exist or has a wrong value; leave it out"
@@ -44,7 +44,7 @@ def open_pool(pool: type[Pool], retry: type[Any], settings: RedisSettings, conne
 
 
 def _connection_options(settings: RedisSettings) -> dict[str, Any]:
-    """Options of a connection; the library's own defaults wait far too long for a look-up."""
+    """Options of a connection; the library's defaults wait too long for a look-up."""
     timeout_s = settings.timeout_ms / 1000
     return {
         "socket_timeout": timeout_s,

@@ -1,4 +1,4 @@
-"""What can go wrong with the store, in words that say what to do."""
+"""Errors of the store; each message says what to do."""
 
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ class StoreError(Exception):
 
 
 class StoreMismatchError(StoreError):
-    """The store and the settings do not fit. Trying again does not help; the message says what to set."""
+    """The store does not fit the settings. Trying again does not help; the message says what to set."""
 
 
 def address_of(url: str) -> str:
@@ -33,10 +33,10 @@ def address_of(url: str) -> str:
 
 
 def store_error(address: str, cause: Exception) -> StoreError:
-    """Say what a client's error means for the one who runs the program."""
+    """The error to raise for an error of redis-py; the message is for whoever runs the program."""
     detail = str(cause) or type(cause).__name__
     if isinstance(cause, _DENIED):
-        return StoreMismatchError(f"the store at {address} denies us: {detail}; set the user in HANGTAG_REDIS__URL")
+        return StoreMismatchError(f"the store at {address} denies access: {detail}; set the user in HANGTAG_REDIS__URL")
     if isinstance(cause, MovedError):
         msg = f"the store at {address} is one node of a cluster; set HANGTAG_REDIS__URL to a single server"
         return StoreMismatchError(msg)

@@ -1,4 +1,4 @@
-"""The names of the keys. The braces are a cluster's hash tag: all keys of a bucket lie in one slot."""
+"""The names of the keys. The braces are a cluster's hash tag: all keys of a bucket are in one slot."""
 
 from zlib import crc32
 
@@ -11,10 +11,10 @@ def bucket_of(product_id: str, buckets: int) -> int:
 
 
 def product_key(product_id: str, buckets: int) -> str:
-    """Where a product's tags are."""
+    """The key of a product's tags."""
     return f"ht:p:{{{bucket_of(product_id, buckets)}}}:{product_id}"
 
 
 def seen_key(product_id: str, buckets: int) -> str:
-    """Where the newest polled version of a product is, for a while."""
+    """The key of the newest version of a product that a worker has polled; it expires."""
     return f"ht:seen:{{{bucket_of(product_id, buckets)}}}:{product_id}"

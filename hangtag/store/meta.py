@@ -1,35 +1,56 @@
-"""The hash `ht:meta`: what every program that shares a store must agree on."""
+"""The hash `ht:meta`: what every program that shares a store must agree on, and whether its content is complete."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hangtag.store.errors import StoreMismatchError
 from hangtag.store.value import FORMAT
 
-META_FIELDS = ("format", "buckets")
+# `identity` is random and made with the store: a store that lost its data gets another one. `emptied` is the time, in
+# ms since 1970, at which a worker noticed that; `rebuilt` is the identity for which a rebuild has ended.
+META_FIELDS = ("format", "buckets", "identity", "emptied", "rebuilt")
 
 
-def meta_values(buckets: int) -> dict[str, int]:
-    """What this program would write."""
-    return {"format": FORMAT, "buckets": buckets}
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """What the store records about itself.
+
+    `identity` is empty while no worker has written to the store. `emptied_ms` is the time at which a worker noticed
+    that the store had lost its data, None if it has not or a rebuild has ended since.
+    """
+
+    identity: str = ""
+    emptied_ms: int | None = None
+    rebuilt_identity: str = ""
+
+    @property
+    def is_claimed(self) -> bool:
+        """True once a worker has written format, bucket count and identity."""
+        return bool(self.identity)
 
 
-def check_meta(found: Sequence[bytes | None], buckets: int, address: str) -> bool:
-    """Compare what the store says of itself with the settings; False if the store says nothing yet.
+def read_meta(found: Sequence[bytes | None], buckets: int, address: str) -> StoreState:
+    """Compare the store's format and bucket count with the settings. `found` are the values of `META_FIELDS`.
 
     Raises:
-        StoreMismatchError: another format or bucket count; says what to set.
+        StoreMismatchError: another format or bucket count; the message says what to do.
     """
-    stored_format, stored_buckets = (None if value is None else value.decode(errors="replace") for value in found)
+    texts = [None if value is None else value.decode(errors="replace") for value in found]
+    stored_format, stored_buckets, identity, emptied, rebuilt = texts
     if stored_format not in (None, str(FORMAT)):
-        msg = (
-            f"the store at {address} holds format {stored_format}, this program reads and writes format {FORMAT}; "
-            "run the release that wrote it, or set HANGTAG_REDIS__URL to an empty store"
+        advice = (
+            "stop every worker and server, then run `hangtag rebuild`, which fills the store again from products.tagged"
+            if stored_format == "1"
+            else "run the release that wrote it, or set HANGTAG_REDIS__URL to another store"
         )
+        msg = f"the store at {address} has format {stored_format}, this release needs format {FORMAT}; {advice}"
         raise StoreMismatchError(msg)
     if stored_buckets not in (None, str(buckets)):
         msg = (
-            f"the store at {address} was first written with {stored_buckets} buckets, the settings say {buckets}; "
+            f"the store at {address} was first written with {stored_buckets} buckets, the settings have {buckets}; "
             f"set HANGTAG_REDIS__BUCKETS={stored_buckets}"
         )
         raise StoreMismatchError(msg)
-    return stored_format is not None and stored_buckets is not None
+    if stored_format is None or stored_buckets is None or identity is None:
+        return StoreState()
+    return StoreState(identity, int(emptied) if emptied is not None and emptied.isdigit() else None, rebuilt or "")

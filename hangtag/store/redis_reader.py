@@ -1,4 +1,4 @@
-"""The store as the server uses it: asyncio, one round trip a look-up of many products."""
+"""The store as the server uses it: asyncio, one round trip for a look-up of many products."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from hangtag.settings import RedisSettings
 from hangtag.store.client import open_pool
 from hangtag.store.errors import StoreError, address_of, store_error
 from hangtag.store.keys import META_KEY, product_key, seen_key
-from hangtag.store.meta import META_FIELDS, check_meta
+from hangtag.store.meta import META_FIELDS, StoreState, read_meta
 from hangtag.store.stored import Stored
 from hangtag.store.value import unpack
 
@@ -20,7 +20,7 @@ _CONNECTIONS = 8
 
 
 class RedisTagReader:
-    """Reads from Redis or Valkey, never writes. One event loop may use it; it connects with the first call.
+    """Reads from Redis or Valkey and never writes. One event loop may use it; it connects with the first call.
 
     No call takes longer than twice `timeout_ms`.
 
@@ -36,11 +36,11 @@ class RedisTagReader:
         pool = open_pool(BlockingConnectionPool, Retry, settings, _CONNECTIONS)
         self._redis = Redis(connection_pool=pool)
 
-    async def check(self) -> None:
-        """Reach the store and compare its format and bucket count with ours; an empty store fits.
+    async def check(self) -> StoreState:
+        """Read what the store records about itself and compare it with the settings; an empty store fits.
 
         Raises:
-            StoreMismatchError: another format or bucket count, or the store refuses us.
+            StoreMismatchError: another format or bucket count, or the store denies access.
             StoreError: the store cannot be reached.
         """
         try:
@@ -49,10 +49,12 @@ class RedisTagReader:
         except (RedisError, TimeoutError, OSError) as error:
             raise store_error(self.address, error) from error
         self._is_claimed = False
-        self._is_claimed = check_meta(found, self._buckets, self.address)
+        state = read_meta(found, self._buckets, self.address)
+        self._is_claimed = state.is_claimed
+        return state
 
     async def read(self, ids: Sequence[str]) -> list[Stored]:
-        """What is known of these products, in order, in one round trip.
+        """What is stored of these products, in order, in one round trip.
 
         Raises:
             StoreMismatchError: another format or bucket count.
@@ -75,6 +77,6 @@ class RedisTagReader:
         return [unpack(value, seen) for value, seen in zip(values[: len(ids)], values[len(ids) :], strict=True)]
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()

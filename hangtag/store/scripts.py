@@ -5,10 +5,10 @@ from hashlib import sha1
 
 from hangtag.store.entry import Outcome
 
-# Versions are compared byte by byte: Lua's numbers lose exactness above 2^53, `<` on its strings follows the locale.
+# Numbers are compared byte by byte: Lua's numbers lose exactness above 2^53, and `<` on its strings follows the locale.
 _COMPARE = """
-local function compare(old, new, from)
-  for i = from, from + 7 do
+local function compare(old, new, from, to)
+  for i = from, to do
     local was, is = string.byte(old, i), string.byte(new, i)
     if is > was then return 1 end
     if is < was then return -1 end
@@ -17,19 +17,23 @@ local function compare(old, new, from)
 end
 """
 
-# ARGV: the value, seconds to live (0: for good). 18 bytes of the old value tell header, and whether a payload follows.
+# ARGV: the value, seconds to live (0: for ever). Positions are those of hangtag/store/value.py, counted from 1.
+# The reply is a number of OUTCOMES, or the stored value if its revision of people's decisions is later.
 _WRITE = (
     _COMPARE
     + """
-local old, new = redis.call('GETRANGE', KEYS[1], 0, 17), ARGV[1]
-if #old >= 17 and string.byte(old, 1) == string.byte(new, 1) then
-  local order = compare(old, new, 2)
+local old, new = redis.call('GETRANGE', KEYS[1], 0, 49), ARGV[1]
+if #old == 50 and string.byte(old, 1) == string.byte(new, 1) then
+  local order = compare(old, new, 2, 10)
   if order < 0 then return 0 end
+  local are_tags = string.byte(old, 10) == 0 and string.byte(new, 10) == 0
+  local revision = compare(old, new, 19, 26)
   if order == 0 then
-    local was_deleted, is_deleted = #old == 17, #new == 17
-    if was_deleted then return is_deleted and 2 or 0 end
-    if not is_deleted and string.sub(old, 10, 17) == string.sub(new, 10, 17) then return 2 end
+    local sequence = compare(old, new, 11, 18)
+    if sequence < 0 then return 0 end
+    if sequence == 0 and revision == 0 and string.sub(old, 27, 34) == string.sub(new, 27, 34) then return 2 end
   end
+  if are_tags and revision < 0 then return redis.call('GET', KEYS[1]) end
 end
 if ARGV[2] == '0' then
   redis.call('SET', KEYS[1], new)
@@ -40,12 +44,12 @@ return 1
 """
 )
 
-# ARGV: the version, seconds to live. The same version again lives longer.
+# ARGV: the version, seconds to live. The same version again prolongs its life.
 _SEE = (
     _COMPARE
     + """
 local old = redis.call('GET', KEYS[1])
-if old and #old == 8 and compare(old, ARGV[1], 1) < 0 then return 0 end
+if old and #old == 8 and compare(old, ARGV[1], 1, 8) < 0 then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
 """
@@ -56,7 +60,7 @@ OUTCOMES = {0: Outcome.OLDER, 1: Outcome.WRITTEN, 2: Outcome.SAME}
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script and the hash by which the store knows it."""
+    """A script and the hash by which the store identifies it."""
 
     text: str
     sha: str = field(init=False)

@@ -1,41 +1,49 @@
-"""What a worker needs of a store."""
+"""What a writer needs of a store."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from hangtag.store.entry import Entry, Outcome
+from hangtag.store.entry import Entry, Reply
 
 
 class TagStore(Protocol):
-    """Takes results so that the newest wins, in whatever order and however often they come."""
+    """Keeps the newest entry of each product, in whatever order and however often entries come.
+
+    Every method but `close` raises `StoreError` if the store cannot be reached or answers wrongly.
+    """
+
+    @property
+    def identity(self) -> str:
+        """The store's random identity as it was last read; empty before the first call."""
+        ...
+
+    def expect(self, identities: Sequence[str]) -> None:
+        """Record that the store was emptied if one of `identities` is not its own, unless it has been rebuilt since.
+
+        `identities` are those of the stores that held the results when offsets were committed.
+        """
+        ...
 
     def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
         """Note that these (product id, version) are on their way.
 
         Raises:
-            StoreError: the store cannot be reached or answers wrongly.
-            ValueError: a version is outside 0..2^63-1.
+            ValueError: a version is outside 0..2^63-1; nothing is marked.
         """
         ...
 
-    def write(self, entries: Sequence[Entry]) -> list[Outcome]:
-        """Write what is newer than what is stored; one outcome an entry, in order. Safe to repeat after an error.
+    def write(self, entries: Sequence[Entry]) -> list[Reply]:
+        """Write what is newer than what is stored; one reply per entry, in order. Safe to repeat after an error.
 
-        Raises:
-            StoreError: the store cannot be reached or answers wrongly; some entries may be written.
+        The order is `Entry.rank`. The same version, sequence and revision from another bundle replaces what is stored.
+        An entry of a lower revision than the stored tags is answered with DECIDED and those tags.
         """
         ...
 
-    def payloads(self, product_ids: Sequence[str]) -> list[bytes | None]:
-        """What the store holds of these products, in order: serialised `ProductTags`.
-
-        Empty bytes: the product is deleted. None: the store does not know it.
-
-        Raises:
-            StoreError: the store cannot be reached or answers wrongly.
-        """
+    def read(self, product_ids: Sequence[str]) -> list[Entry | None]:
+        """What the store holds of these products, in order; None: nothing."""
         ...
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         ...

@@ -1,19 +1,26 @@
-"""The value of a product's key: a header of 17 bytes, then the serialised `ProductTags` as it is.
+"""The value of a product's key: a header of 50 bytes, then the serialised `ProductTags` as it is.
 
-    byte 0       format
-    bytes 1-8    product version, big-endian: in this form byte order is number order
-    bytes 9-16   first 8 bytes of the bundle's content hash
+    byte 0        format
+    bytes 1-8     product version
+    byte 9        0: tags, 1: the product is deleted
+    bytes 10-17   bundle sequence
+    bytes 18-25   revision of people's decisions
+    bytes 26-33   first 8 bytes of the bundle's version
+    bytes 34-49   hash of the cleaned text and its language
 
-The header alone says that the product is deleted.
+Numbers are big-endian, so the byte order of bytes 1 to 25 is the order of `Rank`.
 """
+
+import struct
 
 from hangtag.store.entry import Entry
 from hangtag.store.stored import Stored
 
-FORMAT = 1
+FORMAT = 2
 VERSION_BYTES = 8
-HEADER_BYTES = 17
-_PREFIX_AT = 9
+
+_HEADER = struct.Struct(">BQBQQ8s16s")
+HEADER_BYTES = _HEADER.size
 
 
 def pack_version(version: int) -> bytes:
@@ -23,18 +30,35 @@ def pack_version(version: int) -> bytes:
 
 def pack(entry: Entry) -> bytes:
     """An entry as the value of its key."""
-    prefix = bytes.fromhex(entry.bundle_version[:16]).ljust(VERSION_BYTES, b"\0")
-    return bytes((FORMAT,)) + pack_version(entry.version) + prefix + entry.payload
+    header = _HEADER.pack(
+        FORMAT,
+        entry.version,
+        entry.is_deletion,
+        entry.sequence,
+        entry.revision,
+        entry.bundle_prefix,
+        entry.text_hash,
+    )
+    return header + entry.payload
+
+
+def unpack_entry(product_id: str, value: bytes | None) -> Entry | None:
+    """The entry in a product's key. None if there is none, or the value is not a complete value of this format."""
+    if value is None or len(value) < HEADER_BYTES or value[0] != FORMAT:
+        return None
+    _, version, is_deletion, sequence, revision, prefix, text = _HEADER.unpack_from(value)
+    payload = value[HEADER_BYTES:]
+    if bool(is_deletion) is bool(payload):
+        return None
+    return Entry(product_id, version, payload, prefix, sequence, revision, text)
 
 
 def unpack(value: bytes | None, seen: bytes | None) -> Stored:
-    """What the two keys of a product say. A value that is not ours (another format, cut short) counts as no value."""
+    """What the two keys of a product hold, read as far as a look-up needs it.
+
+    A value that is not a complete value of this format counts as no value.
+    """
     seen_version = int.from_bytes(seen, "big") if seen is not None and len(seen) == VERSION_BYTES else None
     if value is None or len(value) < HEADER_BYTES or value[0] != FORMAT:
-        return Stored(b"", None, b"", seen_version)
-    return Stored(
-        payload=value[HEADER_BYTES:],
-        version=int.from_bytes(value[1:_PREFIX_AT], "big"),
-        bundle_prefix=value[_PREFIX_AT:HEADER_BYTES],
-        seen_version=seen_version,
-    )
+        return Stored(b"", None, seen_version)
+    return Stored(value[HEADER_BYTES:], int.from_bytes(value[1 : 1 + VERSION_BYTES], "big"), seen_version)

@@ -1,4 +1,4 @@
-"""Health is the age of things that must go on, never a constant."""
+"""Health, measured by the age of heartbeats."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from hangtag.telemetry.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How old a beat is and how old it may be, in seconds."""
+    """The age of a heartbeat and the largest healthy age, in seconds."""
 
     name: str
     age_s: float
@@ -17,12 +17,12 @@ class Pulse:
 
     @property
     def is_healthy(self) -> bool:
-        """True while the beat is young enough."""
+        """True if the age is within the limit."""
         return self.age_s <= self.limit_s
 
 
 class Heartbeats:
-    """Named beats with a limit each; any thread may beat. One that is `idle` waits for work and does not age."""
+    """Named heartbeats, each with an age limit in seconds. An idle one does not age. Any thread may call."""
 
     def __init__(self, clock: Clock, limits_s: dict[str, float]) -> None:
         self._clock = clock
@@ -32,23 +32,23 @@ class Heartbeats:
         self._last: dict[str, float | None] = dict.fromkeys(limits_s, now)
 
     def beat(self, name: str) -> None:
-        """Something that must go on went on."""
+        """Record a heartbeat of `name`."""
         with self._lock:
             self._last[name] = self._clock.monotonic()
 
     def idle(self, name: str) -> None:
-        """There is nothing to do for `name` until its next `busy`."""
+        """Stop the ageing of `name` until its next `busy` or `beat`."""
         with self._lock:
             self._last[name] = None
 
     def busy(self, name: str) -> None:
-        """There is work for `name`: its age counts from now if it was idle."""
+        """End the idle time of `name`: its age counts from now. No effect if it was not idle."""
         with self._lock:
             if self._last[name] is None:
                 self._last[name] = self._clock.monotonic()
 
     def pulses(self) -> list[Pulse]:
-        """Every beat's age."""
+        """The age of every heartbeat."""
         now = self._clock.monotonic()
         with self._lock:
             return [

@@ -1,4 +1,4 @@
-"""Metrics and health over HTTP: `/metrics` for Prometheus, `/healthz` for the orchestrator."""
+"""Metrics and health over HTTP: `/metrics` for Prometheus, `/healthz` for probes."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +11,7 @@ from hangtag.telemetry.health import Pulses
 
 
 class TelemetryServer:
-    """A small HTTP server on a thread of its own; a context manager."""
+    """An HTTP server in its own thread; a context manager."""
 
     def __init__(self, host: str, port: int, pulses: Pulses) -> None:
         self._server = ThreadingHTTPServer((host, port), _handler(pulses))
@@ -20,7 +20,7 @@ class TelemetryServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port on which it listens."""
         return self._server.server_port
 
     def __enter__(self) -> Self:
@@ -39,12 +39,12 @@ def _handler(pulses: Pulses) -> type[BaseHTTPRequestHandler]:
             if self.path == "/metrics":
                 self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
             elif self.path == "/healthz":
-                beats = pulses()
-                body = {beat.name: {"age_s": round(beat.age_s, 3), "limit_s": beat.limit_s} for beat in beats}
-                healthy = all(beat.is_healthy for beat in beats)
+                heartbeats = pulses()
+                body = {each.name: {"age_s": round(each.age_s, 3), "limit_s": each.limit_s} for each in heartbeats}
+                healthy = all(each.is_healthy for each in heartbeats)
                 self._answer(200 if healthy else 503, "application/json", orjson.dumps(body))
             else:
-                self._answer(404, "text/plain", b"/metrics or /healthz\n")
+                self._answer(404, "text/plain", b"not found; use /metrics or /healthz\n")
 
         def _answer(self, status: int, content_type: str, body: bytes) -> None:
             self.send_response(status)
@@ -54,6 +54,6 @@ def _handler(pulses: Pulses) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Scrapes are not news."""
+            """Do not log requests."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, JSON for machines, colours for a terminal. Never a product's text or a secret."""
+"""Structured logs, one line per event: JSON or, on a terminal, coloured text. Never log product texts or secrets."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ Log = structlog.stdlib.BoundLogger
 
 
 def configure_logs(settings: LogSettings, program: str) -> None:
-    """Send structured logs (ours and the libraries' warnings) to standard error."""
+    """Write Hangtag's logs and the warnings of libraries to standard error; every line has the field `program`."""
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -31,8 +31,7 @@ def configure_logs(settings: LogSettings, program: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    for ours in ("hangtag", "server", "workers", "trainer"):
-        logging.getLogger(ours).setLevel(settings.level.upper())
+    logging.getLogger("hangtag").setLevel(settings.level.upper())
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -43,6 +42,6 @@ def configure_logs(settings: LogSettings, program: str) -> None:
 
 
 def get_log(name: str) -> Log:
-    """The logger of a module: `get_log(__name__)`."""
+    """The logger of a module; call it as `get_log(__name__)`."""
     log: Log = structlog.stdlib.get_logger(name)
     return log

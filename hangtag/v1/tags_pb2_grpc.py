@@ -26,11 +26,14 @@ if _version_not_supported:
 
 
 class TagServiceStub:
-    """Look-ups for search and for bots.
+    """Tags for search engines and bots. Always set a deadline.
 
-    Errors: INVALID_ARGUMENT (what is wrong with the request), NOT_FOUND (a product that was never seen, single get only),
-    UNAVAILABLE (the tag store cannot be reached: try again with back-off), RESOURCE_EXHAUSTED (the server is full: back off),
-    DEADLINE_EXCEEDED (your deadline passed first).
+    Every method may return these statuses; each method lists what else it returns:
+    - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
+    - RESOURCE_EXHAUSTED: the server has reached its limit of concurrent calls. Retry with back-off.
+    - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
+    - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
+    - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.
     """
 
     def __init__(self, channel):
@@ -42,7 +45,7 @@ class TagServiceStub:
         self.GetProductTags = channel.unary_unary(
                 '/hangtag.v1.TagService/GetProductTags',
                 request_serializer=hangtag_dot_v1_dot_tags__pb2.GetProductTagsRequest.SerializeToString,
-                response_deserializer=hangtag_dot_v1_dot_tags__pb2.ProductLookup.FromString,
+                response_deserializer=hangtag_dot_v1_dot_tags__pb2.GetProductTagsResponse.FromString,
                 _registered_method=True)
         self.BatchGetProductTags = channel.unary_unary(
                 '/hangtag.v1.TagService/BatchGetProductTags',
@@ -57,29 +60,41 @@ class TagServiceStub:
 
 
 class TagServiceServicer:
-    """Look-ups for search and for bots.
+    """Tags for search engines and bots. Always set a deadline.
 
-    Errors: INVALID_ARGUMENT (what is wrong with the request), NOT_FOUND (a product that was never seen, single get only),
-    UNAVAILABLE (the tag store cannot be reached: try again with back-off), RESOURCE_EXHAUSTED (the server is full: back off),
-    DEADLINE_EXCEEDED (your deadline passed first).
+    Every method may return these statuses; each method lists what else it returns:
+    - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
+    - RESOURCE_EXHAUSTED: the server has reached its limit of concurrent calls. Retry with back-off.
+    - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
+    - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
+    - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.
     """
 
     def GetProductTags(self, request, context):
-        """The tags of one product. A product that was never seen is NOT_FOUND; one that waits for its tags is an answer (PENDING).
+        """Returns the tags of one product. A product that was received but is not tagged yet is returned as PENDING.
+
+        Also: NOT_FOUND if the product was never received or is deleted; UNAVAILABLE if the tag store cannot be read (retry
+        with back-off).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetProductTags(self, request, context):
-        """The tags of up to 1,000 products, in the order of the request. A product that was never seen is UNKNOWN, not an error.
+        """Returns the tags of up to 1,000 products, in the order of the request. A product that was never received or is
+        deleted is returned as UNKNOWN, never as NOT_FOUND.
+
+        Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SuggestTags(self, request, context):
-        """The tags of a text: a query, an utterance, a product that is not listed yet. Nothing is stored.
+        """Returns tags for a text: a query, an utterance, or a product that is not listed yet. Nothing is stored.
+
+        Also: RESOURCE_EXHAUSTED if too many texts are waiting for the model (retry with back-off); INTERNAL if the model
+        fails on this text; UNAVAILABLE if the model fails on every text (the server then stops; retry on another one).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,7 +106,7 @@ def add_TagServiceServicer_to_server(servicer, server):
             'GetProductTags': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProductTags,
                     request_deserializer=hangtag_dot_v1_dot_tags__pb2.GetProductTagsRequest.FromString,
-                    response_serializer=hangtag_dot_v1_dot_tags__pb2.ProductLookup.SerializeToString,
+                    response_serializer=hangtag_dot_v1_dot_tags__pb2.GetProductTagsResponse.SerializeToString,
             ),
             'BatchGetProductTags': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchGetProductTags,
@@ -112,11 +127,14 @@ def add_TagServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TagService:
-    """Look-ups for search and for bots.
+    """Tags for search engines and bots. Always set a deadline.
 
-    Errors: INVALID_ARGUMENT (what is wrong with the request), NOT_FOUND (a product that was never seen, single get only),
-    UNAVAILABLE (the tag store cannot be reached: try again with back-off), RESOURCE_EXHAUSTED (the server is full: back off),
-    DEADLINE_EXCEEDED (your deadline passed first).
+    Every method may return these statuses; each method lists what else it returns:
+    - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
+    - RESOURCE_EXHAUSTED: the server has reached its limit of concurrent calls. Retry with back-off.
+    - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
+    - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
+    - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.
     """
 
     @staticmethod
@@ -135,7 +153,7 @@ class TagService:
             target,
             '/hangtag.v1.TagService/GetProductTags',
             hangtag_dot_v1_dot_tags__pb2.GetProductTagsRequest.SerializeToString,
-            hangtag_dot_v1_dot_tags__pb2.ProductLookup.FromString,
+            hangtag_dot_v1_dot_tags__pb2.GetProductTagsResponse.FromString,
             options,
             channel_credentials,
             insecure,

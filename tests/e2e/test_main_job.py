@@ -1,4 +1,4 @@
-"""The whole main job with the real parts: broker, cache, worker and server as processes, the starter bundle."""
+"""The main job with real parts: broker, store, worker and server as processes, and the starter bundle."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from hangtag.v1 import tags_pb2, tags_pb2_grpc
 ROOT = Path(__file__).resolve().parents[2]
 FEED = ROOT / "hangtag/cli/feed/products.jsonl"
 DEADLINE_S = 90
-# Runs a command of `hangtag` as on a machine of the plain install: what is only for training cannot be found.
+# Runs a command of `hangtag` as in a plain install, where the packages for training cannot be imported.
 PLAIN_INSTALL = """
 import importlib.machinery as machinery
 
@@ -69,27 +69,27 @@ def publish(environment: dict[str, str], file: Path, version: int) -> None:
     subprocess.run(command, env=environment, cwd=file.parent, check=True, timeout=60, capture_output=True)
 
 
-def wait_until(holds: Callable[[], bool], *children: Child) -> None:
-    give_up = time.monotonic() + DEADLINE_S
+def wait_until(is_true: Callable[[], bool], *children: Child) -> None:
+    deadline = time.monotonic() + DEADLINE_S
     while True:
         for child in children:
-            assert child.is_running, child.obituary()
-        if holds():
+            assert child.is_running, child.exit_report()
+        if is_true():
             return
-        assert time.monotonic() < give_up, "\n".join(child.tail() for child in children)
+        assert time.monotonic() < deadline, "\n".join(child.tail() for child in children)
         time.sleep(0.1)
 
 
-def lookups(environment: dict[str, str], ids: list[str]) -> dict[str, tags_pb2.ProductLookup]:
+def lookups(environment: dict[str, str], ids: list[str]) -> dict[str, tags_pb2.GetProductTagsResponse]:
     with grpc.insecure_channel(f"127.0.0.1:{environment['HANGTAG_SERVER__PORT']}") as channel:
         stub = tags_pb2_grpc.TagServiceStub(channel)
         request = tags_pb2.BatchGetProductTagsRequest(product_ids=ids)
         answer = stub.BatchGetProductTags(request, timeout=30, wait_for_ready=True)
-    return {lookup.product_id: lookup for lookup in answer.lookups}
+    return {product.product_id: product for product in answer.products}
 
 
 def dead_letters(topics: KafkaSettings) -> dict[str, dict[str, str]]:
-    """Headers of every dead letter by product id, read to the end of the topic."""
+    """The headers of every dead letter in the topic, by product id."""
     consumer = KafkaConsumer(bootstrap_servers=topics.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
     try:
         from kafka import TopicPartition
@@ -97,10 +97,10 @@ def dead_letters(topics: KafkaSettings) -> dict[str, dict[str, str]]:
         partitions = [TopicPartition(topics.dead_letter_topic, each) for each in range(6)]
         consumer.assign(partitions)
         found: dict[str, dict[str, str]] = {}
-        quiet = 0
-        while quiet < 3:
+        empty_polls = 0
+        while empty_polls < 3:
             polled = consumer.poll(timeout_ms=500)
-            quiet = 0 if polled else quiet + 1
+            empty_polls = 0 if polled else empty_polls + 1
             for records in polled.values():
                 for record in records:
                     found[record.key.decode()] = {name: value.decode() for name, value in record.headers}
@@ -117,14 +117,14 @@ def text_of(product: dict) -> ProductText:
     return ProductText.of(product["title"], product["description"], product["merchant_category"])
 
 
-def facets(lookup: tags_pb2.ProductLookup) -> dict[str, list[str]]:
+def facets(lookup: tags_pb2.GetProductTagsResponse) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for tag in lookup.tags.tags:
+    for tag in lookup.tags:
         found.setdefault(tag.facet, []).append(tag.value)
     return found
 
 
-def test_every_product_ends_as_tags_or_as_a_dead_letter(environment, topics, tmp_path):
+def test_every_product_is_tagged_or_a_dead_letter(environment, topics, tmp_path):
     ids = [product["product_id"] for product in products()]
     with (
         program("work", environment, tmp_path / "worker") as worker,
@@ -134,7 +134,7 @@ def test_every_product_ends_as_tags_or_as_a_dead_letter(environment, topics, tmp
         empty = {product["product_id"] for product in products() if text_of(product).is_empty}
         wait_until(
             lambda: (
-                sum(each.freshness == tags_pb2.FRESH for each in lookups(environment, ids).values())
+                sum(each.freshness == tags_pb2.FRESHNESS_FRESH for each in lookups(environment, ids).values())
                 == len(ids) - len(empty)
             ),
             worker,
@@ -152,7 +152,7 @@ def test_every_product_ends_as_tags_or_as_a_dead_letter(environment, topics, tmp
 
     assert set(letters) == empty
     assert all(headers["hangtag.stage"] and headers["hangtag.message"] for headers in letters.values())
-    assert {lookup.tags.version for lookup in found.values() if lookup.HasField("tags")} == {7}
+    assert {lookup.version for lookup in found.values() if lookup.bundle_version} == {7}
     tagged = {name: facets(lookup) for name, lookup in found.items() if name not in empty}
     assert sum("segment" in each for each in tagged.values()) > len(tagged) / 3
     for each in tagged.values():
@@ -168,12 +168,12 @@ def test_every_product_ends_as_tags_or_as_a_dead_letter(environment, topics, tmp
     cat_food = by_title["Wet cat food pouches in jelly 12 x 85g mixed meat"]
     assert cat_food["segment"] == ["pet care/food"]
     assert {"color", "audience", "genre", "mode"}.isdisjoint(cat_food)
-    said = {(tag.facet, tag.value) for tag in suggested.tags}
-    assert {("segment", "clothing"), ("color", "red"), ("audience", "women")} <= said
+    suggestions = {(tag.facet, tag.value) for tag in suggested.tags}
+    assert {("segment", "clothing"), ("color", "red"), ("audience", "women")} <= suggestions
 
 
-def test_killed_worker_loses_nothing_and_nothing_gets_older(environment, topics, tmp_path):
-    """Version 1 and 2 of everything; the worker is killed with -9 on the way and another goes on."""
+def test_killed_worker_loses_nothing_and_no_older_version_wins(environment, topics, tmp_path):
+    """Publish versions 1 and 2 of every product, kill the worker with SIGKILL in between and start another one."""
     feed = tmp_path / "feed.jsonl"
     lines = [
         json.dumps({**product, "product_id": f"{product['product_id']}-{copy}"})
@@ -187,23 +187,21 @@ def test_killed_worker_loses_nothing_and_nothing_gets_older(environment, topics,
         with program("work", environment, tmp_path / "first") as first:
             publish(environment, feed, version=2)
             publish(environment, feed, version=1)
-            wait_until(lambda: any(each.HasField("tags") for each in lookups(environment, ids).values()), first, server)
+            wait_until(lambda: any(each.bundle_version for each in lookups(environment, ids).values()), first, server)
             os.kill(first.pid, signal.SIGKILL)
-        killed_at = sum(each.HasField("tags") for each in lookups(environment, ids).values())
+        killed_at = sum(bool(each.bundle_version) for each in lookups(environment, ids).values())
         with program("work", environment, tmp_path / "second") as second:
-            wait_until(
-                lambda: all(each.tags.version == 2 for each in lookups(environment, ids).values()), second, server
-            )
+            wait_until(lambda: all(each.version == 2 for each in lookups(environment, ids).values()), second, server)
             second.stop()
         found = lookups(environment, ids)
 
     assert 0 < killed_at < len(ids)
-    assert {each.tags.version for each in found.values()} == {2}
+    assert {each.version for each in found.values()} == {2}
     assert dead_letters(topics) == {}
 
 
-def test_demo_counts_add_up(tmp_path):
-    """The newcomer's command, from start to end."""
+def test_counts_of_the_demo_add_up(tmp_path):
+    """The command that new users run first."""
     done = subprocess.run(
         [sys.executable, "-m", "hangtag.cli", "demo", "--once"],
         cwd=tmp_path,

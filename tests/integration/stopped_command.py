@@ -1,4 +1,4 @@
-"""A command that is told to end in the middle of its work."""
+"""Running a command and stopping it in the middle of its work."""
 
 import os
 import signal
@@ -8,14 +8,14 @@ import threading
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
-# Far longer than any stop takes on a busy machine, shorter than the time limit of a test.
+# Far longer than a command needs to stop on a busy machine, shorter than the time limit of a test.
 _HANGS_AFTER_S = 60
 
 
 def stopped_after(words: str, number: signal.Signals, *arguments: str) -> tuple[int, list[str]]:
-    """Run `hangtag ARGUMENTS` and send the signal once it has told `words`: its exit code and what it told, by line.
+    """Run `hangtag ARGUMENTS` and send the signal when it prints `words`; return the exit code and the lines of stderr.
 
-    A command that hangs is made to tell where its threads stand, and fails the test with that.
+    A command that hangs is killed with a dump of its threads' stacks, which then fails the test.
     """
     with subprocess.Popen(
         [sys.executable, "-X", "faulthandler", "-m", "hangtag.cli", *arguments],
@@ -25,14 +25,14 @@ def stopped_after(words: str, number: signal.Signals, *arguments: str) -> tuple[
         env={**os.environ, "PYTHONPATH": str(_ROOT), "COLUMNS": "200"},
     ) as process:
         assert process.stderr is not None
-        told = []
-        hangs = threading.Timer(_HANGS_AFTER_S, process.send_signal, [signal.SIGABRT])
+        lines = []
+        watchdog = threading.Timer(_HANGS_AFTER_S, process.send_signal, [signal.SIGABRT])
         for line in process.stderr:
-            told.append(line.rstrip("\n"))
+            lines.append(line.rstrip("\n"))
             if words in line:
                 process.send_signal(number)
                 words = "\0"  # once
-                hangs.start()
-        hangs.cancel()
-    assert process.returncode != -signal.SIGABRT, "\n".join(told)
-    return process.returncode, told
+                watchdog.start()
+        watchdog.cancel()
+    assert process.returncode != -signal.SIGABRT, "\n".join(lines)
+    return process.returncode, lines

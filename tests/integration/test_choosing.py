@@ -1,4 +1,4 @@
-"""Searching settings and comparing runs, on real small runs."""
+"""Hyperparameter search and comparison of runs, with real small runs."""
 
 import json
 import shutil
@@ -38,13 +38,13 @@ def data(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp("data"))
 
 
-def test_study_finds_what_learns_prunes_and_resumes(base, data, tmp_path):
+def test_a_study_finds_good_settings_prunes_and_resumes(base, data, tmp_path):
     start = recipe(base, epochs=2)
-    told = []
-    tune(start, data, tmp_path, trials=3, space=SPACE, on_trial=lambda trial: told.append(trial.number))
-    found = tune(start, data, tmp_path, trials=14, space=SPACE, on_trial=lambda trial: told.append(trial.number))
+    numbers = []
+    tune(start, data, tmp_path, trials=3, space=SPACE, on_trial=lambda trial: numbers.append(trial.number))
+    found = tune(start, data, tmp_path, trials=14, space=SPACE, on_trial=lambda trial: numbers.append(trial.number))
 
-    assert told == list(range(14))
+    assert numbers == list(range(14))
     assert {trial.state for trial in found.trials} == {"complete", "pruned"}
     assert len({tuple(trial.settings.values()) for trial in found.trials}) == 14
     best = max(found.trials, key=lambda trial: trial.score)
@@ -56,7 +56,7 @@ def test_study_finds_what_learns_prunes_and_resumes(base, data, tmp_path):
 def test_scores_come_from_the_training_files(base, data, tmp_path):
     lines = (data / "validation.jsonl").read_text()
     (tmp_path / "train.jsonl").write_text((data / "train.jsonl").read_text())
-    # Labels of the validation file that nothing could learn leave the scores as they are.
+    # Wrong labels in the validation file do not change the scores.
     (tmp_path / "validation.jsonl").write_text(
         lines.replace("color:red", "color:blue").replace("color:green", "color:blue")
     )
@@ -68,7 +68,7 @@ def test_scores_come_from_the_training_files(base, data, tmp_path):
     assert one.trials == other.trials
 
 
-def test_trial_that_a_kill_left_behind_is_counted_as_failed(base, data, tmp_path):
+def test_a_killed_trial_has_failed(base, data, tmp_path):
     class KilledError(BaseException):
         pass
 
@@ -93,13 +93,13 @@ def test_trial_that_a_kill_left_behind_is_counted_as_failed(base, data, tmp_path
     assert left == []
 
 
-def test_diverged_trial_has_failed_and_counts_and_the_search_goes_on(base, data, tmp_path):
-    start, told = recipe(base, epochs=1), []
+def test_a_diverged_trial_counts_and_the_search_continues(base, data, tmp_path):
+    start, states = recipe(base, epochs=1), []
     space = {"learning_rate": Range(choices=(1e-3, 1e30))}
 
-    found = tune(start, data, tmp_path, trials=6, space=space, on_trial=lambda trial: told.append(trial.state))
+    found = tune(start, data, tmp_path, trials=6, space=space, on_trial=lambda trial: states.append(trial.state))
 
-    assert told == [trial.state for trial in found.trials]
+    assert states == [trial.state for trial in found.trials]
     assert {trial.state: trial.settings["learning_rate"] for trial in found.trials} == {
         "complete": 1e-3,
         "diverged": 1e30,
@@ -108,18 +108,18 @@ def test_diverged_trial_has_failed_and_counts_and_the_search_goes_on(base, data,
     assert again.trials == found.trials
 
 
-def test_search_of_which_every_trial_diverged_says_what_to_do(base, data, tmp_path):
+def test_a_search_in_which_every_trial_diverged_is_reported(base, data, tmp_path):
     start, diverging = recipe(base, epochs=1), {"learning_rate": Range(choices=(1e30,))}
 
     for _ in range(2):
-        with pytest.raises(RecipeError, match="no trial in .* was finished: 2 diverged, lower the learning rates"):
+        with pytest.raises(RecipeError, match="no trial in .* was completed: 2 diverged, lower the learning rates"):
             tune(start, data, tmp_path, trials=2, space=diverging)
 
     found = tune(start, data, tmp_path, trials=1, space=SPACE)
     assert [trial.state for trial in found.trials] == ["complete"]
 
 
-def test_every_trial_leaves_its_figures(base, data, tmp_path):
+def test_every_trial_writes_its_figures(base, data, tmp_path):
     steps = []
     start = recipe(base, epochs=2)
     tune(start, data, tmp_path, trials=1, space=SPACE, on_step=lambda number, at: steps.append((number, at.step)))
@@ -130,7 +130,7 @@ def test_every_trial_leaves_its_figures(base, data, tmp_path):
     assert len((tmp_path / "trial-0" / "history.jsonl").read_text().splitlines()) == 2
 
 
-def test_study_is_of_one_recipe_one_space_and_one_set_of_files(base, data, tmp_path):
+def test_a_study_has_one_recipe_one_space_and_one_set_of_files(base, data, tmp_path):
     study, other = tmp_path / "study", tmp_path / "other"
     start = recipe(base, epochs=1)
     tune(start, data, study, trials=1, space=SPACE)
@@ -140,27 +140,27 @@ def test_study_is_of_one_recipe_one_space_and_one_set_of_files(base, data, tmp_p
         file.write("\n" + (other / "train.jsonl").read_text().splitlines()[0])
     narrow = SPACE | {"learning_rate": Range(low=1e-4, high=1e-2)}
 
-    with pytest.raises(RecipeError, match=r"differs in recipe \(dropout\): name another --study"):
+    with pytest.raises(RecipeError, match=r"with other recipe \(dropout\): choose another --study"):
         tune(recipe(base, epochs=1, dropout=0.2), data, study, trials=2, space=SPACE)
-    with pytest.raises(RecipeError, match=r"differs in space \(learning_rate\): name another --study"):
+    with pytest.raises(RecipeError, match=r"with other space \(learning_rate\): choose another --study"):
         tune(start, data, study, trials=2, space=narrow)
-    with pytest.raises(RecipeError, match=r"differs in files: name another --study"):
+    with pytest.raises(RecipeError, match=r"with other files: choose another --study"):
         tune(start, other, study, trials=2, space=SPACE)
-    with pytest.raises(RecipeError, match=r"differs in hold_out: name another --study"):
+    with pytest.raises(RecipeError, match=r"with other hold_out: choose another --study"):
         tune(start, data, study, trials=2, space=SPACE, hold_out=0.3)
     assert (study / "best.json").read_bytes() == best
-    about = (study / "study.json").read_text()
-    earlier = {name: value for name, value in json.loads(about).items() if name != "held_out_by"}
+    description = (study / "study.json").read_text()
+    earlier = {name: value for name, value in json.loads(description).items() if name != "held_out_by"}
     (study / "study.json").write_text(json.dumps(earlier))
-    with pytest.raises(RecipeError, match=r"differs in held_out_by: name another --study"):
+    with pytest.raises(RecipeError, match=r"with other held_out_by: choose another --study"):
         tune(start, data, study, trials=2, space=SPACE)
-    (study / "study.json").write_text(about)
-    # What is decided after training may change.
+    (study / "study.json").write_text(description)
+    # Settings that do not affect training may change.
     found = tune(recipe(base, epochs=1, auto_precision=0.9), data, study, trials=2, space=SPACE)
     assert [trial.state for trial in found.trials] == ["complete", "complete"]
 
 
-def test_recipe_that_was_mended_before_a_trial_ended_takes_the_study(base, data, tmp_path):
+def test_a_corrected_recipe_replaces_a_study_without_finished_trials(base, data, tmp_path):
     (tmp_path / "no-model").mkdir()
     other_choices = SPACE | {"head_learning_rate": Range(choices=(1e-3, 1e-4))}
     with pytest.raises(BaseModelError, match="no config"):
@@ -171,7 +171,7 @@ def test_recipe_that_was_mended_before_a_trial_ended_takes_the_study(base, data,
     assert [trial.state for trial in found.trials] == ["complete"]
 
 
-def test_one_process_at_a_time_searches_in_a_study(base, data, tmp_path):
+def test_one_process_at_a_time_works_in_a_study(base, data, tmp_path):
     start = recipe(base, epochs=1)
 
     def second(*_):
@@ -183,7 +183,7 @@ def test_one_process_at_a_time_searches_in_a_study(base, data, tmp_path):
     assert [trial.state for trial in found.trials] == ["complete"]
 
 
-def test_whole_numbers_are_drawn_where_the_setting_is_one(base, data, tmp_path):
+def test_integers_are_drawn_for_integer_settings(base, data, tmp_path):
     space = {"batch_size": Range(low=8, high=64, log=True), "dropout": Range(low=0, high=0)}
 
     found = tune(recipe(base, epochs=1), data, tmp_path, trials=3, space=space)
@@ -193,12 +193,12 @@ def test_whole_numbers_are_drawn_where_the_setting_is_one(base, data, tmp_path):
     assert isinstance(found.best.dropout, float)
 
 
-def test_space_is_checked(base, tmp_path):
-    with pytest.raises(RecipeError, match="no setting"):
+def test_changed_settings_are_checked(base, tmp_path):
+    with pytest.raises(RecipeError, match="not a setting"):
         with_settings(recipe(base), {"method.rang": 4})
     with pytest.raises(RecipeError, match="search space"):
         with_settings(recipe(base), {"dropout": 2.0})
-    with pytest.raises(RecipeError, match="no setting"):
+    with pytest.raises(RecipeError, match="not a setting"):
         with_settings(recipe(base), {"name.t": 4})
     assert with_settings(recipe(base), {"method.rank": 4}).method.rank == 4
 
@@ -208,14 +208,14 @@ def test_space_is_checked(base, tmp_path):
     [
         ('["method.rank"]\nlow = 3\n', "method.rank: .*low and high, or choices"),
         ("[dropout]\nlow = 0.3\nhigh = 0.1\n", "low 0.3 is above high 0.1"),
-        ("[dropout]\nlow = 0\nhigh = 0.1\nlog = true\n", "log needs a low above 0"),
+        ("[dropout]\nlow = 0\nhigh = 0.1\nlog = true\n", "log needs low above 0"),
         ("[dropout]\nlow = nan\nhigh = 0.1\n", "dropout.low: .*finite"),
         ("[method.rank]\nchoices = [1]\n", "dotted names in quotes"),
-        ("", "names no setting"),
-        ("low = ", "Invalid value"),
+        ("", "has no settings"),
+        ("low = ", "not valid TOML: Invalid value"),
     ],
 )
-def test_space_file_is_checked(space, reason, tmp_path):
+def test_a_space_file_is_checked(space, reason, tmp_path):
     (tmp_path / "space.toml").write_text(space)
     with pytest.raises(RecipeError, match=reason) as raised:
         read_space(tmp_path / "space.toml")
@@ -231,7 +231,7 @@ def test_space_file_is_checked(space, reason, tmp_path):
         {"batch_size": Range(choices=(4, 8, "many"))},
     ],
 )
-def test_all_of_a_space_fits_the_recipe_before_anything_is_written(space, base, data, tmp_path):
+def test_a_space_is_checked_before_anything_is_written(space, base, data, tmp_path):
     with pytest.raises(RecipeError, match="search space: "):
         tune(recipe(base), data, tmp_path / "study", trials=1, space=space)
     assert not (tmp_path / "study").exists()
@@ -239,13 +239,13 @@ def test_all_of_a_space_fits_the_recipe_before_anything_is_written(space, base, 
 
 @pytest.fixture
 def shop(base, tmp_path) -> Path:
-    """A recipe's file."""
+    """A recipe file."""
     file = tmp_path / "shop.json"
     file.write_text(recipe(base, epochs=1).model_dump_json())
     return file
 
 
-def test_tune_says_what_is_wrong_in_one_sentence(data, shop, tmp_path):
+def test_errors_of_tune_are_one_sentence(data, shop, tmp_path):
     taken, space = tmp_path / "taken", tmp_path / "space.toml"
     taken.touch()
     space.write_text('["[/b]"]\nchoices = ["[/b]"]\n')
@@ -261,10 +261,10 @@ def test_tune_says_what_is_wrong_in_one_sentence(data, shop, tmp_path):
     assert told("--study", taken) == f"{taken}: File exists"
     assert told("--study", taken / "study") == f"{taken / 'study'}: Not a directory"
     assert told("--space", tmp_path / "none.toml") == f"{tmp_path / 'none.toml'}: No such file or directory"
-    assert "'[/b]' is no setting of this recipe" in told("--space", space)
+    assert "'[/b]' is not a setting of this recipe" in told("--space", space)
 
 
-def test_tune_prints_names_as_they_stand(data, shop, tmp_path):
+def test_tune_prints_names_without_markup(data, shop, tmp_path):
     study, base, space = tmp_path / "[" / "b] :cat:", tmp_path / "[" / "base]", tmp_path / "space.toml"
     write_base(base)
     space.write_text(f'[base_model]\nchoices = ["{base}"]\n')
@@ -278,27 +278,27 @@ def test_tune_prints_names_as_they_stand(data, shop, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_tune_says_how_to_go_on(number, base, data, shop, tmp_path):
+def test_a_stopped_tune_says_how_to_continue(number, base, data, shop, tmp_path):
     shop.write_text(recipe(base, epochs=5000, patience=5000).model_dump_json())
     options = ["--recipe", str(shop), "--data", str(data), "--study", str(tmp_path / "study")]
 
     code, told = stopped_after("epoch 1:", number, "tune", *options)
 
     assert code == 130
-    assert told[-1] == f"stopped; the same command goes on with the study in {tmp_path / 'study'}"
+    assert told[-1] == f"stopped; run the same command again to continue the study in {tmp_path / 'study'}"
     assert not any("Traceback" in line for line in told)
 
 
 @pytest.fixture(scope="module")
 def runs(base, data, tmp_path_factory) -> Path:
-    """Two finished runs, `[/b]` and `long`, whose bundles are below them."""
+    """Two finished runs, `[/b]` and `long`, with bundles in their folders."""
     folder = tmp_path_factory.mktemp("runs")
     for name, epochs in (("[/b]", 1), ("long", 3)):
         train(recipe(base, epochs=epochs), data, folder / name, folder / name / "bundle")
     return folder
 
 
-def test_runs_side_by_side(runs, data):
+def test_runs_are_compared(runs, data):
     options = ["--texts", str(data / "validation.jsonl"), "--json"]
 
     done = CliRunner().invoke(app, ["compare", str(runs / "[/b]"), str(runs / "long"), *options])
@@ -315,7 +315,7 @@ def test_runs_side_by_side(runs, data):
     assert "round 5 of 5" in done.stderr
 
 
-def test_table_of_runs_has_names_as_they_stand(runs, tmp_path, monkeypatch):
+def test_the_table_of_runs_has_names_without_markup(runs, tmp_path, monkeypatch):
     (tmp_path / "texts.csv").write_text("Nr,Name\n" + "".join(f"{at},red cat game\n" for at in range(20)))
     monkeypatch.chdir(runs)
     options = ["--texts", str(tmp_path / "texts.csv"), "--column", "product_id=Nr", "--column", "title=Name"]
@@ -326,7 +326,7 @@ def test_table_of_runs_has_names_as_they_stand(runs, tmp_path, monkeypatch):
     assert "[/b]" in done.stdout.splitlines()[1]
 
 
-def test_compare_says_what_is_wrong_in_one_sentence(runs, data, tmp_path):
+def test_errors_of_compare_are_one_sentence(runs, data, tmp_path):
     empty = tmp_path / "empty.jsonl"
     empty.touch()
 
@@ -342,7 +342,7 @@ def test_compare_says_what_is_wrong_in_one_sentence(runs, data, tmp_path):
     assert "name=column" in told(runs / "long", texts, "--column", "Name")
 
 
-def test_stopped_compare_says_so(runs, data):
+def test_a_stopped_compare_says_so(runs, data):
     options = ["--texts", str(data / "validation.jsonl")]
 
     code, told = stopped_after("Timing in turns", signal.SIGTERM, "compare", str(runs / "long"), *options)
@@ -350,8 +350,8 @@ def test_stopped_compare_says_so(runs, data):
     assert (code, told[-1]) == (130, "stopped; nothing was written")
 
 
-def test_run_is_compared_by_the_bundle_it_made(runs, data, tmp_path):
-    """Two runs wrote their bundles to one place, so that the second's took the place of the first's."""
+def test_a_run_is_compared_by_its_own_bundle(runs, data, tmp_path):
+    """Two runs wrote their bundles to one place, so that the second replaced the first."""
     shutil.copytree(runs, tmp_path / "runs")
     first, second, shared = tmp_path / "runs" / "[/b]", tmp_path / "runs" / "long", tmp_path / "bundle"
     for run in (first, second):
@@ -368,15 +368,15 @@ def test_run_is_compared_by_the_bundle_it_made(runs, data, tmp_path):
     shutil.rmtree(first / "bundle")
     refused = CliRunner().invoke(app, command)
     assert isinstance(refused.exception, CommandError)
-    assert f"the bundle that {first} made (version {versions[0][:12]}) is neither in" in str(refused.exception)
+    assert f"the bundle made by {first} (version {versions[0][:12]}) is neither in" in str(refused.exception)
 
 
-def test_bundle_is_refused_where_int8_costs_too_much(base, data, tmp_path, monkeypatch):
+def test_no_bundle_is_made_if_int8_loses_too_much(base, data, tmp_path, monkeypatch):
     start = recipe(base, epochs=3)
     manifest, _ = train(start, data, tmp_path / "run", tmp_path / "bundle")
     assert abs(manifest.metrics["int8_loss"]) < 1
 
-    # An export that loses the word embedding.
+    # An export without the word embeddings.
     monkeypatch.setattr("hangtag.trainer.exporting.export.quantised_table", lambda table: quantised_table(table * 0))
     with pytest.raises(ExportError, match="max_int8_loss"):
         train(start, data, tmp_path / "run", tmp_path / "other")

@@ -1,4 +1,4 @@
-"""The commands against real brokers, a real server process and the whole demo."""
+"""The commands with real brokers and a real server process, and the complete demo."""
 
 import os
 import signal
@@ -26,26 +26,29 @@ _ON_TANSU = pytest.mark.parametrize("broker", ["tansu"], indirect=True)
 
 
 class _Service(tags_pb2_grpc.TagServiceServicer):
-    def BatchGetProductTags(  # noqa: N802 (the name the contract gives)
+    def BatchGetProductTags(  # noqa: N802 (the name in the contract)
         self, request: tags_pb2.BatchGetProductTagsRequest, context: grpc.ServicerContext
     ) -> tags_pb2.BatchGetProductTagsResponse:
         if len(request.product_ids) > 1_000:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many ids")
-        tag = tags_pb2.Tag(facet="color", value="navy", confidence=0.93, source=tags_pb2.MODEL, band=tags_pb2.AUTO)
-        lookups = []
+        tag = tags_pb2.Tag(
+            facet="color", value="navy", confidence=0.93, source=tags_pb2.SOURCE_MODEL, band=tags_pb2.BAND_AUTO
+        )
+        products = []
         for product_id in request.product_ids:
-            found = tags_pb2.ProductTags(product_id=product_id, version=1, tags=[tag])
-            lookup = tags_pb2.ProductLookup(product_id=product_id, freshness=tags_pb2.STALE, tags=found)
-            unknown = tags_pb2.ProductLookup(product_id=product_id, freshness=tags_pb2.UNKNOWN)
-            lookups.append(unknown if product_id.startswith("no") else lookup)
-        return tags_pb2.BatchGetProductTagsResponse(lookups=lookups)
+            found = tags_pb2.GetProductTagsResponse(
+                product_id=product_id, version=1, tags=[tag], freshness=tags_pb2.FRESHNESS_STALE
+            )
+            unknown = tags_pb2.GetProductTagsResponse(product_id=product_id, freshness=tags_pb2.FRESHNESS_UNKNOWN)
+            products.append(unknown if product_id.startswith("no") else found)
+        return tags_pb2.BatchGetProductTagsResponse(products=products)
 
-    def SuggestTags(  # noqa: N802 (the name the contract gives)
+    def SuggestTags(  # noqa: N802 (the name in the contract)
         self, request: tags_pb2.SuggestTagsRequest, context: grpc.ServicerContext
     ) -> tags_pb2.SuggestTagsResponse:
         if request.text == "slow":
             context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-        tag = tags_pb2.Tag(facet="class", value=request.text, confidence=0.5, band=tags_pb2.REVIEW)
+        tag = tags_pb2.Tag(facet="class", value=request.text, confidence=0.5, band=tags_pb2.BAND_REVIEW)
         return tags_pb2.SuggestTagsResponse(review=[tag])
 
 
@@ -63,43 +66,45 @@ def _run(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 
 
-def test_tags_as_table_and_json(address: str) -> None:
+def test_tags_are_printed_as_table_and_json(address: str) -> None:
     table = _run("tags", "a", "nope", "--server", address)
     assert table.exit_code == 0
-    assert all(text in table.output for text in ("STALE", "navy", "0.93", "AUTO", "nope", "never seen"))
+    assert all(text in table.output for text in ("STALE", "navy", "0.93", "AUTO", "nope", "never received"))
     found = orjson.loads(_run("tags", "a", "nope", "--server", address, "--json").stdout)
-    assert [each["freshness"] for each in found] == ["STALE", "UNKNOWN"]
-    assert found[0]["tags"]["tags"][0]["value"] == "navy"
+    assert [each["freshness"] for each in found] == ["FRESHNESS_STALE", "FRESHNESS_UNKNOWN"]
+    assert found[0]["tags"][0]["value"] == "navy"
     assert _run("tags", "nope", "--server", address).exit_code == 1
 
 
-def test_more_ids_than_one_call_takes(address: str) -> None:
+def test_more_ids_than_one_call_accepts(address: str) -> None:
     ids = [f"p{number}" for number in range(2_300)]
     found = orjson.loads(_run("tags", *ids, "--server", address, "--json").stdout)
     assert [each["product_id"] for each in found] == ids
 
 
-def test_suggest(address: str) -> None:
+def test_suggest_prints_json_and_table_and_honours_the_timeout(address: str) -> None:
     result = _run("suggest", "boots", "--server", address, "--json")
     assert orjson.loads(result.stdout)["review"][0] == {
         "facet": "class",
         "value": "boots",
         "confidence": 0.5,
-        "band": "REVIEW",
+        "band": "BAND_REVIEW",
     }
     assert "REVIEW" in _run("suggest", "boots", "--server", address).output
     slow = _run("suggest", "slow", "--server", address, "--timeout", "0.5")
     assert isinstance(slow.exception, CommandError)
-    assert "no answer within 0.5 s" in str(slow.exception)
+    assert "did not reply within 0.5 s" in str(slow.exception)
 
 
-def _use(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def _set_topics(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("bootstrap", "events_topic", "tagged_topic", "dead_letter_topic"):
         monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", getattr(topics, name))
 
 
-def test_publish_and_bad_lines(topics: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _use(topics, monkeypatch)
+def test_publish_skips_and_reports_bad_lines(
+    topics: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_topics(topics, monkeypatch)
     feed = tmp_path / "feed.jsonl"
     lines = [
         b'{"product_id": "a", "title": "A"}',
@@ -122,14 +127,14 @@ def test_publish_and_bad_lines(topics: KafkaSettings, tmp_path: Path, monkeypatc
     by_type = {dict(record.headers)["content-type"]: record for record in records if record.key == b"a"}
     assert orjson.loads(by_type[b"application/json"].value)["product"]["version"] == 7
     event = events_pb2.ProductEvent.FromString(by_type[b"application/x-protobuf"].value)
-    assert (event.product.title, event.product.version, event.type) == ("A", 8, events_pb2.UPDATED)
+    assert (event.product.title, event.product.version, event.type) == ("A", 8, events_pb2.EVENT_TYPE_UPDATED)
     assert len(records) == 3
 
 
-def test_a_product_that_is_too_large_is_refused_and_the_others_go_on(
+def test_a_product_that_is_too_large_is_refused_and_the_others_are_published(
     topics: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _use(topics, monkeypatch)
+    _set_topics(topics, monkeypatch)
     feed = tmp_path / "feed.jsonl"
     products = [{"product_id": "a"}, {"product_id": "big", "description": "x" * 1_100_000}, {"product_id": "b"}]
     feed.write_bytes(b"\n".join(map(orjson.dumps, products)))
@@ -141,13 +146,13 @@ def test_a_product_that_is_too_large_is_refused_and_the_others_go_on(
     assert "MessageSizeTooLargeError" in result.stderr
 
 
-def test_a_version_that_no_product_can_have_is_wrong_use() -> None:
+def test_a_version_out_of_range_is_wrong_usage() -> None:
     result = _run("publish", "-", "--version", str(2**63))
     assert result.exit_code == 2
 
 
-def test_dead_letters_newest_last(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    _use(topics, monkeypatch)
+def test_dead_letters_are_shown_newest_last(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    _set_topics(topics, monkeypatch)
     assert "no dead letters" in _run("deadletters").stdout
     with KafkaProducer(bootstrap_servers=topics.bootstrap) as producer:
         for number in range(5):
@@ -163,7 +168,7 @@ def test_dead_letters_newest_last(topics: KafkaSettings, monkeypatch: pytest.Mon
 
 
 @_ON_TANSU
-def test_a_topic_that_is_not_there(broker: str) -> None:
+def test_a_missing_topic_is_an_error(broker: str) -> None:
     with pytest.raises(CommandError, match=r"no topic nothing at .*`hangtag up` creates"):
         TopicReader(KafkaSettings(bootstrap=broker), "nothing")
 
@@ -187,14 +192,14 @@ def _demo(folder: Path, bundle: Path, *arguments: str) -> "subprocess.Popen[str]
     )
 
 
-def test_the_demo_adds_up(tmp_path: Path, bundle: Path) -> None:
+def test_the_counts_of_the_demo_add_up(tmp_path: Path, bundle: Path) -> None:
     lines = [
         *(f'{{"product_id": "p{number}", "title": "red dress {number}"}}' for number in range(30)),
         '{"product_id": "p3", "title": "red dress again"}',
         '{"product_id": "empty", "title": "<br>"}',
         '{"product": {"product_id": "dated", "title": "cat food"}, "time": "2020-01-01T00:00:00Z"}',
         '{"type": "DELETED", "product": {"product_id": "gone"}}',
-        "no JSON",
+        "not JSON",
     ]
     (tmp_path / "feed.jsonl").write_text("\n".join(lines))
     with _demo(tmp_path, bundle, "--feed", "feed.jsonl", "--once") as demo:
@@ -218,12 +223,12 @@ def test_the_demo_stays_up_and_other_commands_find_it(
             output = ""
             for line in demo.stdout:
                 output += line
-                if "Ctrl-C stops" in line:
+                if "Ctrl-C" in line:
                     break
             else:
                 pytest.fail(output + (demo.stderr.read() if demo.stderr else ""))
             found = orjson.loads(_run("tags", "p1", "--json").stdout)
-            assert found[0]["freshness"] == "FRESH"
+            assert found[0]["freshness"] == "FRESHNESS_FRESH"
             assert orjson.loads(_run("suggest", "cat food", "--json").stdout)["bundle_version"]
             assert "published 1 = tagged 1" in output
         finally:
@@ -232,9 +237,9 @@ def test_the_demo_stays_up_and_other_commands_find_it(
     assert demo.returncode == 0
 
 
-def test_a_program_that_dies_is_quoted(tmp_path: Path) -> None:
+def test_the_log_of_a_program_that_ends_is_shown(tmp_path: Path) -> None:
     with _demo(tmp_path, tmp_path / "nowhere", "--once") as demo:
         _, errors = demo.communicate(timeout=110)
     assert demo.returncode == 1
-    assert "ended with code 1; its last words:" in errors
+    assert "ended with exit code 1; end of its log" in errors
     assert "nowhere: no such folder" in errors

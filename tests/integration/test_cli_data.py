@@ -1,4 +1,4 @@
-"""`hangtag data` from a foreign CSV to files that `hangtag train` takes."""
+"""`hangtag data`, from a CSV with other column names to files for `hangtag train`."""
 
 import json
 import random
@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
-from hangtag.trainer.data.label_noise import LabelNoise, Suspicion
 from hangtag.trainer.data.labelled import read_labelled
+from hangtag.trainer.judging.label_noise import LabelNoise, Suspicion
 from tests.integration.tiny_shop import write_base
 
 
@@ -38,7 +38,7 @@ def call(*arguments) -> tuple[int, str, Exception | None]:
     return done.exit_code, done.output, done.exception
 
 
-def test_check_says_what_is_wrong_and_fails_on_bad_rows(shop, tmp_path):
+def test_check_reports_problems_and_fails_on_bad_rows(shop, tmp_path):
     base = write_base(tmp_path)
     code, output, _ = call("check", shop, *COLUMNS, "--base-model", base, "--json", tmp_path / "check.json")
     assert code == 0, output
@@ -53,7 +53,7 @@ def test_check_says_what_is_wrong_and_fails_on_bad_rows(shop, tmp_path):
     assert "202" in output
 
 
-def test_split_writes_files_that_training_reads(shop, tmp_path):
+def test_split_writes_files_that_training_can_read(shop, tmp_path):
     code, output, _ = call("split", shop, *COLUMNS, "--out", tmp_path / "out", "--disjoint", "Laden")
 
     assert code == 0, output
@@ -66,7 +66,7 @@ def test_split_writes_files_that_training_reads(shop, tmp_path):
     }
 
 
-def test_noise_ranks_the_flipped_label_first_and_shows_no_text(shop, tmp_path):
+def test_noise_lists_the_flipped_label_first_and_shows_no_text(shop, tmp_path):
     text = shop.read_text().splitlines()
     number, name, color, its_shop = text[50].split(";")
     other = "blue" if color != "blue" else "red"
@@ -81,9 +81,9 @@ def test_noise_ranks_the_flipped_label_first_and_shows_no_text(shop, tmp_path):
     assert "word" not in output
 
 
-def test_wrong_use_is_one_line(shop, tmp_path):
+def test_errors_are_one_line(shop, tmp_path):
     _, _, error = call("check", shop)
-    assert "map them with --column" in str(error)
+    assert "map columns with --column" in str(error)
     _, _, error = call("noise", tmp_path / "none.csv")
     assert "no such file" in str(error)
     code, *_ = call("split", shop, *COLUMNS, "--out", tmp_path, "--validation", "0.6", "--test", "0.5")
@@ -96,29 +96,29 @@ def test_wrong_use_is_one_line(shop, tmp_path):
     empty.write_text("\n")
     for command in (["check", empty], ["noise", empty], ["split", empty, "--out", tmp_path / "out"]):
         _, _, error = call(*command)
-        assert str(error) == f"there is no product in {empty}"
+        assert str(error) == f"no products in {empty}"
     empty.write_text("{}")
     _, _, error = call("noise", empty)
-    assert "no row is left" in str(error)
+    assert "no good row is left" in str(error)
 
 
 @pytest.mark.parametrize("command", ["check", "noise", "split"])
-def test_place_that_cannot_be_written_is_one_line(shop, tmp_path, command):
-    place = shop / "out"
+def test_output_that_cannot_be_written_is_a_one_line_error(shop, tmp_path, command):
+    output_path = shop / "out"
     options = ["--base-model", write_base(tmp_path)] if command == "check" else []
-    _, output, error = call(command, shop, *COLUMNS, *options, "--out" if command == "split" else "--json", place)
+    _, output, error = call(command, shop, *COLUMNS, *options, "--out" if command == "split" else "--json", output_path)
 
     assert isinstance(error, CommandError), output
-    assert str(place) in str(error)
+    assert str(output_path) in str(error)
     assert "cannot be written" in str(error)
 
 
 @pytest.mark.parametrize("command", ["check", "noise", "split"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_told_to_stop_it_says_so_and_writes_nothing(shop, tmp_path, monkeypatch, command, number):
+def test_a_signal_stops_the_command_and_nothing_is_written(shop, tmp_path, monkeypatch, command, number):
     work = {
         "check": "hangtag.trainer.data.check.find_duplicates",
-        "noise": "hangtag.trainer.data.label_noise.out_of_fold",
+        "noise": "hangtag.trainer.judging.label_noise.out_of_fold",
         "split": "hangtag.trainer.data.split.find_duplicates",
     }[command]
     monkeypatch.setattr(work, lambda *_, **__: signal.raise_signal(number))
@@ -140,18 +140,20 @@ def test_help_has_an_example():
         assert f"Example: hangtag data {command}" in output
 
 
-def test_split_into_the_folder_of_its_input_is_refused(shop, tmp_path):
+def test_split_does_not_replace_its_input(shop, tmp_path):
     folder = tmp_path / "data"
     assert call("split", shop, *COLUMNS, "--out", folder, "--validation", "0.2", "--test", "0.2")[0] == 0
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     _, _, error = call("split", folder / "train.jsonl", "--out", folder, "--validation", "0.1")
 
-    assert str(error) == f"{folder / 'train.jsonl'} is read and would be replaced by the split: name another --out"
+    assert (
+        str(error) == f"{folder / 'train.jsonl'} is an input and would be replaced by the split: choose another --out"
+    )
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_noise_counts_the_rows_that_it_leaves_out(shop, tmp_path):
+def test_noise_counts_the_rows_that_it_skips(shop, tmp_path):
     with shop.open("a") as file:
         file.write("\n201;too few\n202")
 
@@ -159,22 +161,22 @@ def test_noise_counts_the_rows_that_it_leaves_out(shop, tmp_path):
     found = json.loads((tmp_path / "noise.json").read_text())
 
     assert code == 0
-    assert "2 bad rows are left out" in output
+    assert "2 bad rows were skipped" in output
     assert "has 2 cells, the header has 4" in output
     assert (found["rows"], found["rows_left_out"]) == (200, 2)
 
 
-def test_noise_says_why_a_tag_is_not_judged(tmp_path):
+def test_noise_reports_why_a_tag_is_not_checked(tmp_path):
     path = tmp_path / "red.csv"
     path.write_text("product_id,title,color\n" + "".join(f"{at},shoe {at},red\n" for at in range(50)))
 
     code, output, _ = call("noise", path, "--column", "facet.color=color")
 
     assert code == 0
-    assert "1 tags were not judged: fewer than 5 products have them, or all of the facet's products do" in output
+    assert "1 tags were not checked: fewer than 5 products have them, or all of the facet's products do" in output
 
 
-def test_what_looks_like_markup_stands_as_it_is(tmp_path, monkeypatch):
+def test_text_that_looks_like_markup_is_printed_unchanged(tmp_path, monkeypatch):
     lines = [
         {"product_id": f"A[/{at}]\u001b[2J", "title": f"word{at}", "facets": ["size"], "tags": ["size:[/]"]}
         for at in range(20)
@@ -182,7 +184,7 @@ def test_what_looks_like_markup_stands_as_it_is(tmp_path, monkeypatch):
     path = tmp_path / "[b]shop.jsonl"
     path.write_text("\n".join(map(json.dumps, [*lines, {"product_id": "1", "facets": ["[/b]x"], "tags": []}])))
     doubts = LabelNoise([Suspicion(9, "size", "size:[/]", "size:[b]", 0.1)], {"size": 20}, ())
-    monkeypatch.setattr("hangtag.trainer.data.label_noise.find_label_noise", lambda *_: doubts)
+    monkeypatch.setattr("hangtag.trainer.judging.label_noise.find_label_noise", lambda *_: doubts)
 
     code, output, error = call("check", path, "--base-model", write_base(tmp_path))
     assert code == 1, error

@@ -1,4 +1,4 @@
-"""Which epoch a run keeps, and when it ends: by the scores on the validation products."""
+"""Early stopping: the kept epoch and the end of a run, by the scores on the validation products."""
 
 import json
 import shutil
@@ -28,16 +28,16 @@ def base(tmp_path_factory):
 
 
 def fitted(start: Recipe, data, folder, monkeypatch, *scores: float):
-    """Fit where the epochs have these scores: the model, each epoch's weights, and how many epochs there were."""
+    """Fit with given scores of the epochs; returns the model, each epoch's weights and the number of epochs."""
     folder.mkdir()
     prepared = prepare(start, data)
     model = prepared.model(start)
-    told = iter(scores)
+    given = iter(scores)
     after = []
 
     def score(*_):
         after.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
-        return {"color": next(told)}
+        return {"color": next(given)}
 
     monkeypatch.setattr("hangtag.trainer.fitting.fit.facet_scores", score)
     history = fit(model, prepared.train, prepared.validation, start, RunFolder(folder))
@@ -56,9 +56,14 @@ def same(weights, others) -> bool:
         (2, (0.5, 0.5, 0.5, 0.9), 3, 1),
         (4, (0.1, 0.4, 0.3, 0.2), 4, 2),
     ],
-    ids=["patience of 1", "a better one begins the count anew", "no worse is no better", "the last epoch ends it"],
+    ids=[
+        "patience of 1",
+        "a better epoch restarts the count",
+        "an equal score is not better",
+        "the last epoch ends it",
+    ],
 )
-def test_best_epoch_is_kept_and_patience_ends_the_run(
+def test_the_best_epoch_is_kept_and_patience_ends_the_run(
     patience, scores, epochs, best, base, data, tmp_path, monkeypatch
 ):
     start = recipe(base, epochs=len(scores), patience=patience)
@@ -72,7 +77,7 @@ def test_best_epoch_is_kept_and_patience_ends_the_run(
     assert not (tmp_path / "run" / "resume.pt").exists()
 
 
-def test_last_epoch_is_kept_where_the_recipe_says_so(base, data, tmp_path, monkeypatch):
+def test_the_last_epoch_is_kept_with_keep_last(base, data, tmp_path, monkeypatch):
     start = recipe(base, epochs=3, patience=3, keep="last")
 
     model, after, count = fitted(start, data, tmp_path / "run", monkeypatch, 0.5, 0.9, 0.4)
@@ -81,8 +86,8 @@ def test_last_epoch_is_kept_where_the_recipe_says_so(base, data, tmp_path, monke
     assert same(after[-1], model.state_dict())
 
 
-def test_training_too_fast_ends_with_the_epoch_before_it_went_wrong(base, data, tmp_path):
-    """The same with real scores: at this learning rate a later epoch is worse."""
+def test_training_with_a_high_learning_rate_keeps_the_epoch_before_it_got_worse(base, data, tmp_path):
+    """With real scores: at this learning rate, a later epoch is worse."""
     start = recipe(base, epochs=20, patience=1, learning_rate=0.5, head_learning_rate=0.5, warmup=0.0)
     prepared = prepare(start, data)
     model = prepared.model(start)
@@ -94,19 +99,19 @@ def test_training_too_fast_ends_with_the_epoch_before_it_went_wrong(base, data, 
     assert scores.index(max(scores)) == len(scores) - 2
 
 
-def test_validation_that_judges_nothing_is_refused_before_training(base, data, tmp_path):
-    """And the folder is still there for the mended files."""
+def test_validation_without_known_tags_is_refused_before_training(base, data, tmp_path):
+    """The folder can then be used with corrected files."""
     files = shutil.copytree(data, tmp_path / "data")
     text = (files / "validation.jsonl").read_text()
     rows = [json.loads(line) for line in text.splitlines()]
-    loud = [row | {"facets": ["color"], "tags": [row["tags"][0].replace("color:", "color:very ")]} for row in rows]
-    (files / "validation.jsonl").write_text("\n".join(map(json.dumps, loud)))
+    unknown = [row | {"facets": ["color"], "tags": [row["tags"][0].replace("color:", "color:very ")]} for row in rows]
+    (files / "validation.jsonl").write_text("\n".join(map(json.dumps, unknown)))
     start = recipe(base, epochs=1)
     prepared = prepare(start, files)
 
-    with pytest.raises(RecipeError, match="judges anything"):
+    with pytest.raises(RecipeError, match="no validation product can be scored"):
         fit(prepared.model(start), prepared.train, prepared.validation, start, RunFolder(tmp_path))
-    with pytest.raises(RecipeError, match="judges anything"):
+    with pytest.raises(RecipeError, match="no validation product can be scored"):
         train(start, files, tmp_path / "run", None)
 
     (files / "validation.jsonl").write_text(text)

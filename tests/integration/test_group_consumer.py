@@ -12,8 +12,8 @@ from hangtag.workers.kafka_source import KafkaSource
 
 # Tansu cannot add partitions to a topic.
 @pytest.mark.parametrize("broker", [pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
-def test_partitions_that_a_topic_gains_are_ours_and_commits_go_on(topics, monkeypatch):
-    """Wherever in the join that follows a poll ends."""
+def test_new_partitions_of_a_topic_are_assigned_and_commits_continue(topics, monkeypatch):
+    """Wherever during the following join a poll ends."""
     monkeypatch.setattr(kafka_source, "_METADATA_MAX_AGE_MS", 300)
     source, ours = KafkaSource(topics), set()
 

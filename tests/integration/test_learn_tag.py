@@ -1,4 +1,4 @@
-"""A tag from 8 examples: it is learnt, and nothing else changes by a bit."""
+"""Learning a tag from 8 examples, without changing any other logit."""
 
 import json
 import signal
@@ -77,7 +77,7 @@ def learnt(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["cpu", "torch"])
-def test_scores_of_old_tags_stay_bit_for_bit(learnt, kind):
+def test_logits_of_other_tags_stay_bit_identical(learnt, kind):
     if kind == "torch":
         pytest.importorskip("torch", reason="torch is not installed (extra gpu)")
     titles = [*LAMPS, *UNSEEN, *OTHERS, "x", "a very long title " * 12]
@@ -91,17 +91,17 @@ def test_scores_of_old_tags_stay_bit_for_bit(learnt, kind):
     assert all(new[tag] == old[tag] for tag in STARTER.schema.tags)
 
 
-def test_tag_is_told_of_unseen_products_in_review_only(learnt):
+def test_the_tag_is_predicted_for_unseen_products_in_review_only(learnt):
     assert bands(learnt, UNSEEN, "scent:candle") == [Band.REVIEW] * 3
     others = ["blue jeans for men", "cat food with tuna", "bluetooth speaker"]
     assert bands(learnt, others, "scent:candle") == [None] * 3
     at, where = learnt.schema.index["family:candles"], learnt.schema.slices["family"]
-    told = logits_of(learnt, UNSEEN)[:, where].argmax(axis=1) + where.start
-    assert (told == at).sum() >= 2
+    top = logits_of(learnt, UNSEEN)[:, where].argmax(axis=1) + where.start
+    assert (top == at).sum() >= 2
     assert (logits_of(learnt, others)[:, where].argmax(axis=1) + where.start != at).all()
 
 
-def test_manifest_says_what_was_added_and_whether_it_is_a_guess(learnt, tmp_path):
+def test_the_manifest_lists_learnt_tags_and_guesses(learnt, tmp_path):
     learnt_tags = learnt.manifest.metrics["learnt_tags"]
     assert learnt_tags["scent:candle"] == {"from": STARTER.version, "examples": 8, "how": "examples"}
 
@@ -118,20 +118,20 @@ def test_manifest_says_what_was_added_and_whether_it_is_a_guess(learnt, tmp_path
 @pytest.mark.parametrize(
     ("new", "count", "reason"),
     [
-        (NewTag("color:red"), 8, "knows color:red already"),
+        (NewTag("color:red"), 8, "already has color:red"),
         (NewTag("Color"), 8, "not facet:value"),
         (NewTag("family:candles"), 8, "--parent segment"),
         (NewTag("color:candle", "segment:clothing"), 8, "no parent"),
         (NewTag("scent:candle"), 7, "needs 8"),
     ],
 )
-def test_what_cannot_be_learnt_is_said(tmp_path, new, count, reason):
+def test_a_tag_that_cannot_be_learnt_is_refused(tmp_path, new, count, reason):
     with pytest.raises(LearnTagError, match=reason):
         learn_tag(STARTER, new, texts(LAMPS[:count]), texts(OTHERS), tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
 
-def test_moved_wide_part_keeps_every_weight_across_wide_gaps():
+def test_a_wide_part_with_an_inserted_tag_keeps_every_weight():
     from hangtag.text.wide import gaps_of
 
     tags = np.array([0, 254, 255, 700, 5, 300])
@@ -160,7 +160,7 @@ def others_file(folder):
     return write(folder / "others.jsonl", rows)
 
 
-def test_a_bundle_is_not_written_over_by_what_is_learnt_from_it(tmp_path):
+def test_a_bundle_is_not_overwritten_by_the_one_learnt_from_it(tmp_path):
     write_tiny_bundle(tmp_path / "shop")
     before = load_bundle(tmp_path / "shop").version
     options = ["--description", "it is worn", "--against", "none.jsonl"]
@@ -172,7 +172,7 @@ def test_a_bundle_is_not_written_over_by_what_is_learnt_from_it(tmp_path):
     assert load_bundle(tmp_path / "shop").version == before
 
 
-def test_command_learns_from_files(tmp_path):
+def test_the_command_learns_from_files(tmp_path):
     examples = write(
         tmp_path / "new.jsonl", [{"product_id": str(at), "title": title} for at, title in enumerate(LAMPS)]
     )
@@ -181,15 +181,15 @@ def test_command_learns_from_files(tmp_path):
     assert done.exit_code == 0, done.output
     assert f"{tmp_path / '[/out]'} version" in done.output
     assert "scent:candle" in load_bundle(tmp_path / "[/out]").schema.tags
-    assert "is told once" not in done.output
+    assert "only together" not in done.output
 
     assert call("scent:candle", *files).exit_code == 2
 
     above = call("segment:candles", "--examples", examples, *files)
-    assert "it is told once a family stands under it: learn one with --parent segment:candles" in above.output
+    assert "only together with a child of facet family; add one with --parent segment:candles" in above.output
 
 
-def test_command_reads_foreign_columns_of_both_files(tmp_path):
+def test_the_command_maps_columns_of_both_files(tmp_path):
     write(tmp_path / "new.jsonl", [{"Nr": at, "Name": title} for at, title in enumerate(LAMPS)])
     lines = ["Nr;Name;Duft", *(f"{at};{title};" for at, title in enumerate(OTHERS)), "x;vanilla candle;candle"]
     (tmp_path / "shop.csv").write_text("\n".join(lines))
@@ -204,7 +204,7 @@ def test_command_reads_foreign_columns_of_both_files(tmp_path):
     assert "not name=column" in str(wrong.exception)
 
 
-def test_what_the_command_cannot_do_is_one_line(tmp_path, monkeypatch):
+def test_errors_of_the_command_are_one_line(tmp_path, monkeypatch):
     files = ["--description", "it smells", "--against", others_file(tmp_path)]
 
     assert "no such file" in str(call("a:b", "--examples", "none.jsonl", *files[2:], "--out", tmp_path / "x").exception)

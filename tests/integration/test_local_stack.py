@@ -1,4 +1,4 @@
-"""The local stack: it starts, has its topics, and leaves nothing behind, however we end."""
+"""The local stack: it starts, creates its topics, and leaves nothing behind, however the program ends."""
 
 import os
 import signal
@@ -24,10 +24,10 @@ def _is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def _gone_within(pids: list[int], seconds: float) -> bool:
-    give_up = time.monotonic() + seconds
+def _end_within(pids: list[int], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
     while any(_is_alive(pid) for pid in pids):
-        if time.monotonic() > give_up:
+        if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
@@ -35,24 +35,24 @@ def _gone_within(pids: list[int], seconds: float) -> bool:
 
 def _environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HANGTAG_", "KAFKA_HOME"))}
-    # The project may be checked out without being installed, and children run in another folder.
+    # The project need not be installed, and child processes run in another folder.
     return {**kept, "PYTHONPATH": str(Path(__file__).parents[2]), **more}
 
 
 def _set_environment(monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
-    wanted = _environment(**more)
-    for name in [name for name in os.environ if name not in wanted]:
+    environment = _environment(**more)
+    for name in [name for name in os.environ if name not in environment]:
         monkeypatch.delenv(name)
-    for name, value in wanted.items():
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize("kind", ["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
-def test_stack_starts_with_topics_and_leaves_nothing(
+def test_stack_creates_topics_and_leaves_nothing_behind(
     kind: str, kafka_home: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "kafka" and kafka_home is None:
-        pytest.skip("no Apache Kafka: KAFKA_HOME names no release folder and ../shared/kafka is not there")
+        pytest.skip("no Apache Kafka: KAFKA_HOME is not a release folder and ../shared/kafka does not exist")
     _set_environment(monkeypatch, **({"KAFKA_HOME": str(kafka_home)} if kind == "kafka" else {}))
     stack = LocalStack()
     with stack as settings:
@@ -70,11 +70,11 @@ def test_stack_starts_with_topics_and_leaves_nothing(
     assert not any(_is_alive(pid) for pid in pids)
 
 
-def test_topics_that_exist_are_fine(topics: KafkaSettings) -> None:
+def test_existing_topics_are_not_created_again(topics: KafkaSettings) -> None:
     assert create_topics(topics) == []
 
 
-def test_records_go_round(topics: KafkaSettings) -> None:
+def test_a_record_is_produced_and_consumed(topics: KafkaSettings) -> None:
     with KafkaProducer(bootstrap_servers=topics.bootstrap) as producer:
         producer.send(topics.events_topic, key=b"k", value=b"v", headers=[("h", b"1")]).get(timeout=10)
     consumer = KafkaConsumer(
@@ -90,15 +90,15 @@ def test_records_go_round(topics: KafkaSettings) -> None:
     assert (record.key, record.value, list(record.headers)) == (b"k", b"v", [("h", b"1")])
 
 
-def test_servers_that_are_named_are_not_started(
+def test_servers_from_the_settings_are_not_started(
     valkey_url: str, topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    named = {
+    explicit = {
         "HANGTAG_REDIS__URL": valkey_url,
         "HANGTAG_KAFKA__BOOTSTRAP": topics.bootstrap,
         "HANGTAG_KAFKA__EVENTS_TOPIC": topics.events_topic,
     }
-    _set_environment(monkeypatch, **named)
+    _set_environment(monkeypatch, **explicit)
     stack = LocalStack()
     with stack as settings:
         assert list(stack.servers) == []
@@ -112,20 +112,22 @@ def test_each_test_has_an_empty_database(redis_settings: RedisSettings) -> None:
         client.set("left", "behind")
 
 
-def test_a_server_that_ends_says_so_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_server_that_ends_has_the_end_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken = start_valkey(tmp_path)
     with taken:
         monkeypatch.setattr("hangtag.cli.local.valkey.free_port", lambda: taken.port)
         other = tmp_path / "other"
         other.mkdir()
         second = start_valkey(other)
-        # The first one answers on the port, so look at the child and not at the port.
+        # The first server answers on the port, so only the child process shows that the second one has ended.
         monkeypatch.setattr(second, "_is_ready", lambda: False)
-        with pytest.raises(LocalError, match=r"(?s)valkey ended with code 1; its last words:.*in use"):
+        with pytest.raises(LocalError, match=r"(?s)valkey ended with exit code 1; end of its log .*in use"):
             second.wait_until_ready()
 
 
-def test_a_server_that_never_answers_is_stopped(tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer_is_stopped(tmp_path: Path) -> None:
     child = Child("sleeper", ["sleep", "60"], tmp_path)
     server = local_server.LocalServer(child, 1, "127.0.0.1:1", lambda: False, deadline_s=0.2)
     with pytest.raises(LocalError, match="sleeper does not answer on 127.0.0.1:1"):
@@ -141,15 +143,15 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     assert child.exit_code == -signal.SIGKILL
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals child processes when their parent ends")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_up_takes_its_children_with_it(how: signal.Signals, tmp_path: Path) -> None:
+def test_the_children_of_up_end_with_it(how: signal.Signals, tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "hangtag.cli", "up"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=tmp_path,
-        env=_environment(TMPDIR=str(tmp_path)),  # nobody clears up after SIGKILL
+        env=_environment(TMPDIR=str(tmp_path)),  # after SIGKILL the temporary folder is left behind
         text=True,
     ) as up:
         assert up.stdout is not None
@@ -165,5 +167,5 @@ def test_up_takes_its_children_with_it(how: signal.Signals, tmp_path: Path) -> N
     assert "export HANGTAG_KAFKA__BOOTSTRAP=127.0.0.1:" in text
     assert "export HANGTAG_REDIS__URL=redis://127.0.0.1:" in text
     assert len(children) == 2
-    assert _gone_within([int(pid) for pid in children], 5)
+    assert _end_within([int(pid) for pid in children], 5)
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0)

@@ -1,4 +1,4 @@
-"""What sends to Kafka, with real brokers that go away."""
+"""Producers whose real brokers go away."""
 
 import threading
 
@@ -7,29 +7,29 @@ import pytest
 from hangtag.cli.errors import CommandError
 from hangtag.cli.publisher import Publisher
 from hangtag.settings import KafkaSettings
+from hangtag.store import Entry
 from hangtag.v1 import events_pb2
-from hangtag.workers import SinkError
-from hangtag.workers.kafka_sink import KafkaSink
+from hangtag.write import KafkaSink, SinkError
 from tests.conftest import create_topics, start_broker
 
 
 @pytest.fixture
 def threads():
-    """Nothing that a test started goes on after it."""
+    """Fails a test that leaves a thread running."""
     before = threading.enumerate()
     yield
     assert [thread.name for thread in threading.enumerate() if thread not in before] == []
 
 
 @pytest.mark.usefixtures("threads")
-def test_what_the_brokers_did_not_take_is_given_up_with_the_sink(tmp_path):
+def test_closing_the_sink_gives_up_what_the_brokers_did_not_take(tmp_path):
     with start_broker("tansu", tmp_path, None) as broker:
         settings = KafkaSettings(bootstrap=broker.url)
         create_topics(settings)
         sink = KafkaSink(settings, flush_timeout_s=1)
-        sink.tagged("p1", b"1")
+        sink.tagged(Entry.deletion("p1", 1))
         sink.flush()
-    sink.tagged("p2", b"2")
+    sink.tagged(Entry.deletion("p2", 1))
 
     with pytest.raises(SinkError, match=settings.tagged_topic):
         sink.flush()

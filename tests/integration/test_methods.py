@@ -1,4 +1,4 @@
-"""Every way of fine-tuning: what it trains, what a run keeps of it, resuming, several processes."""
+"""Every fine-tuning method: trained weights, saved weights, resuming, several processes."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def run_of(recipe, data, folder) -> tuple:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_reloaded_run_has_equal_scores(base, data, tmp_path, kind):
+def test_a_reloaded_run_has_equal_scores(base, data, tmp_path, kind):
     chosen = settings(base, kind)
     prepared, model, history = run_of(chosen, data, tmp_path)
     trained = predict(model, prepared.validation, chosen)
@@ -68,18 +68,18 @@ def test_reloaded_run_has_equal_scores(base, data, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", MERGED)
-def test_what_is_frozen_stays_and_what_is_trained_moves(base, data, tmp_path, kind):
+def test_only_trained_weights_change(base, data, tmp_path, kind):
     chosen = settings(base, kind)
     prepared = prepare(chosen, data)
     before = {name: tensor.clone() for name, tensor in prepared.model(chosen).state_dict().items()}
     run_of(chosen, data, tmp_path)
     after = load_file(tmp_path / "best.safetensors")
 
-    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
 
     assert set(after) == set(before)
-    assert {"head.weight", "head.bias"} <= moved
-    encoder = {name.removeprefix("encoder.") for name in moved if name.startswith("encoder.")}
+    assert {"head.weight", "head.bias"} <= changed
+    encoder = {name.removeprefix("encoder.") for name in changed if name.startswith("encoder.")}
     if kind == "full":
         assert any(name.startswith("embeddings") for name in encoder)
     elif kind == "head":
@@ -94,7 +94,7 @@ def test_what_is_frozen_stays_and_what_is_trained_moves(base, data, tmp_path, ki
 
 
 @pytest.mark.parametrize("kind", ["lora", "adalora", "ia3"])
-def test_merged_weights_say_what_the_small_parts_said(base, data, kind):
+def test_merged_weights_have_the_same_scores_as_adapters(base, data, kind):
     chosen = settings(base, kind)
     prepared = prepare(chosen, data)
     model = prepared.model(chosen)
@@ -118,7 +118,7 @@ class KilledError(Exception):
 
 
 @pytest.mark.parametrize("kind", ["lora", "adalora", "prefix"])
-def test_killed_run_resumes_to_the_same_curve(base, data, tmp_path, kind):
+def test_a_killed_run_resumes_to_the_same_curve(base, data, tmp_path, kind):
     chosen = settings(base, kind, ema_decay=0.9, forward_size=6)
 
     def kill(at: Progress) -> None:
@@ -135,7 +135,7 @@ def test_killed_run_resumes_to_the_same_curve(base, data, tmp_path, kind):
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
 
 
-def test_prefix_is_trained_and_changes_scores(base, data, tmp_path):
+def test_the_prefix_is_trained_and_changes_scores(base, data, tmp_path):
     chosen = settings(base, "prefix")
     prepared, model, _ = run_of(chosen, data, tmp_path)
     trained = predict(model, prepared.validation, chosen)
@@ -147,14 +147,14 @@ def test_prefix_is_trained_and_changes_scores(base, data, tmp_path):
     assert np.abs(predict(model, prepared.validation, chosen) - trained).max() > 1e-3
 
 
-def test_prefix_is_refused_before_training_unless_no_bundle_is_wanted(base, data, tmp_path):
+def test_prefix_is_refused_before_training_unless_no_bundle_is_requested(base, data, tmp_path):
     with pytest.raises(RecipeError, match="--no-bundle"):
         train(settings(base, "prefix"), data, tmp_path / "run", tmp_path / "bundle")
 
     assert not (tmp_path / "run").exists()
 
 
-def test_gradients_of_parts_add_up_to_those_of_the_batch(base, data, tmp_path):
+def test_accumulated_gradients_equal_those_of_the_batch(base, data, tmp_path):
     train(settings(base, dropout=0), data, tmp_path / "whole", None)
     train(settings(base, dropout=0, forward_size=3), data, tmp_path / "parts", None)
 
@@ -196,7 +196,7 @@ def test_two_processes_train_like_one(base, data, tmp_path):
     np.testing.assert_allclose(curve(tmp_path / "two"), curve(tmp_path / "one"), rtol=2e-3)
 
 
-def test_tail_of_a_long_text_is_seen_in_training_and_serving_alike(base, data, tmp_path):
+def test_the_tail_of_a_long_text_is_the_same_in_training_and_serving(base, data, tmp_path):
     from hangtag.bundle import load_bundle
     from hangtag.text.product_text import ProductText
 
@@ -216,7 +216,7 @@ def test_tail_of_a_long_text_is_seen_in_training_and_serving_alike(base, data, t
     assert served.manifest.encoder.tail_tokens == 8
 
 
-def test_encoder_with_fewer_layers_is_trained_and_served(base, data, tmp_path):
+def test_an_encoder_with_fewer_layers_is_trained_and_served(base, data, tmp_path):
     from hangtag.bundle import load_bundle
     from hangtag.trainer.fitting.base_model import BaseModelError
 
@@ -231,17 +231,17 @@ def test_encoder_with_fewer_layers_is_trained_and_served(base, data, tmp_path):
     assert name.format(1) not in kept
     prefix = settings(base, "prefix", keep_layers=[1])
     assert len(run_of(prefix, data, tmp_path / "prefix")[2]) == 2
-    with pytest.raises(BaseModelError, match="names layer 2"):
+    with pytest.raises(BaseModelError, match="keep_layers has layer 2"):
         prepare(settings(base, keep_layers=[0, 2]), data)
-    with pytest.raises(ValueError, match="rising"):
+    with pytest.raises(ValueError, match="ascending"):
         settings(base, keep_layers=[1, 0])
 
 
 @pytest.mark.parametrize("name", ["models/none", "/nowhere/none", "none"])
-def test_a_base_model_that_is_nowhere_is_one_sentence(name, data):
+def test_a_base_model_that_is_not_found_is_reported(name, data):
     from hangtag.trainer.fitting.base_model import BaseModelError
 
-    with pytest.raises(BaseModelError, match=f"^{name}: no such folder, and no hub gave a model of that name"):
+    with pytest.raises(BaseModelError, match=f"^{name}: no such folder, and no model of that name"):
         prepare(recipe(name, epochs=1), data)
 
 

@@ -1,4 +1,4 @@
-"""Continued pre-training: it learns, goes on where it stopped, and leaves a base model."""
+"""Continued pre-training: it learns, resumes, and writes a base model."""
 
 import json
 import signal
@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
-from hangtag.trainer.data.columns import Columns
 from hangtag.trainer.data.labelled import read_labelled
 from hangtag.trainer.files.folder_lock import FolderInUseError
 from hangtag.trainer.fitting.base_model import BaseModelError
 from hangtag.trainer.pretraining import PretrainingError, PretrainingSettings, Step, pretrain
 from hangtag.trainer.pretraining.masking import Masker
+from hangtag.trainer.recipe.columns import Columns
 from hangtag.trainer.running.train import train
 from tests.integration.stopped_command import stopped_after
 from tests.integration.tiny_shop import recipe, write_base, write_data
@@ -52,7 +52,7 @@ def settings(base: Path, **changes) -> PretrainingSettings:
     return PretrainingSettings(**(chosen | {"save_steps": 10, "held_out": 0.2} | changes))
 
 
-def test_it_learns_to_guess_masked_words_and_leaves_a_base_model(base, texts, tmp_path):
+def test_it_learns_to_predict_masked_words_and_writes_a_base_model(base, texts, tmp_path):
     found = pretrain(settings(base), texts, tmp_path / "model")
 
     assert found.loss_after < 0.7 * found.loss_before
@@ -74,7 +74,7 @@ def kill(at: Step) -> None:
         raise KilledError
 
 
-def test_killed_one_goes_on_and_a_finished_one_is_left_alone(base, texts, tmp_path):
+def test_a_killed_call_is_resumed_and_a_finished_one_is_not_repeated(base, texts, tmp_path):
     whole = pretrain(settings(base), texts, tmp_path / "whole")
     with pytest.raises(KilledError):
         pretrain(settings(base), texts, tmp_path / "cut", kill)
@@ -92,7 +92,7 @@ def test_killed_one_goes_on_and_a_finished_one_is_left_alone(base, texts, tmp_pa
 
 
 @pytest.mark.parametrize("state", [None, '{"global_step": 3'])
-def test_kill_while_a_checkpoint_is_written_costs_that_checkpoint(state, base, texts, tmp_path):
+def test_a_kill_while_a_checkpoint_is_written_loses_only_that_checkpoint(state, base, texts, tmp_path):
     with pytest.raises(KilledError):
         pretrain(settings(base), texts, tmp_path, kill)
     broken = tmp_path / "checkpoints" / "checkpoint-30"
@@ -107,7 +107,7 @@ def test_kill_while_a_checkpoint_is_written_costs_that_checkpoint(state, base, t
     assert steps[0] == 21
 
 
-def test_kill_before_the_first_checkpoint_begins_anew(base, texts, tmp_path):
+def test_a_kill_before_the_first_checkpoint_starts_again(base, texts, tmp_path):
     with pytest.raises(KilledError):
         pretrain(settings(base, save_steps=100), texts, tmp_path, kill)
     steps = []
@@ -115,11 +115,11 @@ def test_kill_before_the_first_checkpoint_begins_anew(base, texts, tmp_path):
     pretrain(settings(base, save_steps=100), texts, tmp_path, lambda at: steps.append(at.step))
 
     assert steps[0] == 1
-    told = [json.loads(line)["step"] for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
-    assert told == sorted(set(told))
+    written = [json.loads(line)["step"] for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
+    assert written == sorted(set(written))
 
 
-def test_every_tenth_step_and_the_last_one_are_written_as_json_lines(base, texts, tmp_path):
+def test_every_tenth_and_the_last_step_are_written_as_json_lines(base, texts, tmp_path):
     found = pretrain(settings(base), texts, tmp_path)
 
     lines = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
@@ -130,7 +130,7 @@ def test_every_tenth_step_and_the_last_one_are_written_as_json_lines(base, texts
 
 
 @pytest.mark.parametrize("epochs", [1, 12])
-def test_a_loss_that_is_no_number_is_refused_and_leaves_no_base_model(epochs, base, texts, tmp_path):
+def test_a_loss_that_is_not_finite_is_reported_and_no_base_model_is_written(epochs, base, texts, tmp_path):
     for _ in range(2):
         with pytest.raises(PretrainingError, match="lower learning rate"):
             pretrain(settings(base, learning_rate=1e12, epochs=epochs), texts, tmp_path / "model")
@@ -138,11 +138,11 @@ def test_a_loss_that_is_no_number_is_refused_and_leaves_no_base_model(epochs, ba
     assert not (tmp_path / "model" / "model.safetensors").exists()
 
 
-def test_what_others_left_is_not_written_over(base, texts, tmp_path):
+def test_unrelated_files_are_not_overwritten(base, texts, tmp_path):
     before = {file.name: file.read_bytes() for file in base.iterdir()}
     with pytest.raises(PretrainingError, match="is the base model itself"):
         pretrain(settings(base), texts, base)
-    with pytest.raises(PretrainingError, match="no pre-training left"):
+    with pytest.raises(PretrainingError, match="not from pre-training"):
         pretrain(settings(base), texts, base.parent)
     assert {file.name: file.read_bytes() for file in base.iterdir()} == before
 
@@ -158,7 +158,7 @@ def test_one_process_at_a_time(base, texts, tmp_path):
     pretrain(settings(base, epochs=1), texts, tmp_path, second)
 
 
-def test_masks_are_others_in_each_epoch_and_the_same_for_one_that_goes_on(base):
+def test_masks_depend_only_on_the_epoch_and_the_batch(base):
     special = PreTrainedTokenizerFast(
         tokenizer_file=str(base / "tokenizer.json"), mask_token="[MASK]", pad_token="[PAD]"
     )
@@ -171,7 +171,7 @@ def test_masks_are_others_in_each_epoch_and_the_same_for_one_that_goes_on(base):
     assert not torch.equal(first, later)
 
 
-def test_a_batch_of_few_words_always_has_something_to_guess(base):
+def test_a_batch_of_few_words_always_has_a_token_to_predict(base):
     special = PreTrainedTokenizerFast(
         tokenizer_file=str(base / "tokenizer.json"), mask_token="[MASK]", pad_token="[PAD]"
     )
@@ -182,15 +182,15 @@ def test_a_batch_of_few_words_always_has_something_to_guess(base):
     assert all((each >= 0).any() for each in labels)
 
 
-def test_batches_are_read_as_they_are_planned(base, texts, tmp_path, monkeypatch):
-    """An epoch's last batch is not full: what comes after it is no part of it."""
+def test_batches_are_used_as_planned(base, texts, tmp_path, monkeypatch):
+    """An epoch's last batch is not filled up from the next epoch."""
     read, masked = [], Masker.torch_call
 
-    def seen(masker, examples):
+    def record(masker, examples):
         read.append([each.get("epoch") for each in examples])
         return masked(masker, examples)
 
-    monkeypatch.setattr(Masker, "torch_call", seen)
+    monkeypatch.setattr(Masker, "torch_call", record)
     found = pretrain(settings(base, epochs=3), texts, tmp_path)
 
     full, rest = divmod(found.texts - int(found.texts * 0.2), 8)
@@ -201,7 +201,7 @@ def test_batches_are_read_as_they_are_planned(base, texts, tmp_path, monkeypatch
         assert sizes == [rest, *[8] * full]
 
 
-def test_what_cannot_be_done_is_said(base, texts, tmp_path):
+def test_too_few_texts_and_a_missing_mask_token_are_refused(base, texts, tmp_path):
     with pytest.raises(PretrainingError, match="too few"):
         pretrain(settings(base), texts[:3], tmp_path / "a")
     with pytest.raises(BaseModelError, match="MASK"):
@@ -218,7 +218,7 @@ def shop(tmp_path_factory) -> Path:
 COLUMNS = ["--column", "product_id=Nr", "--column", "title=Name"]
 
 
-def test_command_reads_files_without_labels(base, shop, tmp_path):
+def test_the_command_reads_files_without_labels(base, shop, tmp_path):
     out = tmp_path / "[" / "b]"
 
     done = CliRunner().invoke(app, ["pretrain", str(shop), "--out", str(out), "--base-model", str(base), *COLUMNS])
@@ -229,7 +229,7 @@ def test_command_reads_files_without_labels(base, shop, tmp_path):
     assert json.loads((out / "pretraining.json").read_text())["result"]["texts"] == 40
 
 
-def test_wrong_input_is_one_sentence(base, shop, tmp_path):
+def test_errors_of_the_command_are_one_sentence(base, shop, tmp_path):
     empty, taken = tmp_path / "empty.jsonl", tmp_path / "taken"
     empty.touch()
     taken.touch()
@@ -248,12 +248,12 @@ def test_wrong_input_is_one_sentence(base, shop, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_command_says_how_to_go_on(number, base, shop, tmp_path):
+def test_a_stopped_command_says_how_to_continue(number, base, shop, tmp_path):
     out = tmp_path / "m"
     options = ["--out", str(out), "--base-model", str(base), "--epochs", "5000", *COLUMNS]
 
-    code, told = stopped_after("Reading the others", number, "pretrain", str(shop), *options)
+    code, told = stopped_after("Training on the other texts", number, "pretrain", str(shop), *options)
 
     assert code == 130
-    assert told[-1] == f"stopped; the same command goes on from the last checkpoint in {out}"
+    assert told[-1] == f"stopped; run the same command again to resume from the last checkpoint in {out}"
     assert not any("Traceback" in line for line in told)

@@ -1,4 +1,4 @@
-"""The release gate on real bundles: what passes, what is refused and why, and what is put in place."""
+"""The release gate on real bundles: what passes, what is refused and why, and what is copied."""
 
 import json
 from dataclasses import replace
@@ -16,9 +16,9 @@ from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.thresholds import KeyedThresholds, TagThresholds, Thresholds
 from hangtag.trainer.data.labelled import LabelledProduct
-from hangtag.trainer.judging.evaluate import judge, scores_of
+from hangtag.trainer.judging.evaluate import evaluate_logits, logits_of
 from hangtag.trainer.releasing.compare import RESAMPLES, SHARED_SUPPORT, compare
-from hangtag.trainer.releasing.gate import Limits, judge_release
+from hangtag.trainer.releasing.gate import Limits, check_release
 from tests.bundles import write_tiny_bundle
 
 WORDS = ["red", "blue", "dress", "shoe", "cat", "food", "game", "space"]
@@ -36,11 +36,11 @@ def tagger(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def products(tagger):
-    """Texts whose labels are what the bundle says of them, a tenth of them another segment."""
+    """Texts labelled with the bundle's predictions, except for a tenth with another segment."""
     rng = np.random.default_rng(0)
     titles = [" ".join(rng.choice(WORDS, size=rng.integers(2, 7))) for _ in range(400)]
     bare = [LabelledProduct(str(at), title, "", "", frozenset(), frozenset()) for at, title in enumerate(titles)]
-    logits = scores_of(tagger, bare)
+    logits = logits_of(tagger, bare)
     schema, chosen = tagger.bundle.schema, tagger.decoder.chosen(tagger.decoder.log_confidences(logits))
     genres = logits[:, schema.slices["genre"]] > 0
     result = []
@@ -54,7 +54,7 @@ def products(tagger):
 
 
 class Damaged:
-    """The bundle's own engine, with logits changed behind it."""
+    """The bundle's engine with changed logits."""
 
     def __init__(self, engine, change) -> None:
         self._engine, self._change = engine, change
@@ -68,25 +68,25 @@ def damaged(tagger: Tagger, change) -> Tagger:
 
 
 def gate(now: Tagger, new: Tagger, products, **limits):
-    return judge_release(
+    return check_release(
         now, new, products, (1.0, 1.0), Limits(**({"slowdown": 10, "mean_loss": 100, "coverage_loss": 100} | limits))
     )
 
 
 def test_figures_are_those_of_the_evaluation(tagger, products):
     compared = compare(tagger, tagger, products)
-    judged = judge(tagger, products, scores_of(tagger, products)).facets
+    evaluated = evaluate_logits(tagger, products, logits_of(tagger, products)).facets
 
     for facet in compared.facets:
-        expected = judged[facet.facet]
+        expected = evaluated[facet.facet]
         average = expected.weighted_f1 if facet.facet == "segment" else expected.micro_f1
         assert facet.f1.candidate == pytest.approx(100 * average, abs=1e-3)
         carried = [tag.f1 for tag in expected.tags.values() if tag.support]
         assert facet.macro_f1.candidate == pytest.approx(100 * np.mean(carried), abs=1e-3)
         for tag in facet.tags:
             assert tag.f1.candidate == pytest.approx(100 * expected.tags[tag.tag].f1, abs=1e-3)
-    told = compared.served["segment"]
-    assert told.right / told.tags == pytest.approx(judged["segment"].auto_precision)
+    served = compared.served["segment"]
+    assert served.right / served.tags == pytest.approx(evaluated["segment"].auto_precision)
 
 
 def test_the_same_bundle_passes(tagger, products):
@@ -96,7 +96,7 @@ def test_the_same_bundle_passes(tagger, products):
     assert verdict.compared.facets[0].f1.low == verdict.compared.facets[0].f1.high == 0
 
 
-def test_a_tag_that_is_lost_is_refused_and_named(tagger, products):
+def test_the_loss_of_a_tag_is_refused_by_name(tagger, products):
     tag = "genre:rpg"
     at = tagger.bundle.schema.index[tag]
 
@@ -110,33 +110,33 @@ def test_a_tag_that_is_lost_is_refused_and_named(tagger, products):
     assert gate(tagger, damaged(tagger, forget), products, loss=100, tag_loss=100).refused == []
 
 
-def test_a_tag_that_is_blocked_is_told_of_nothing(tagger, products):
-    """It is never served, so the evaluation finds none of it and the gate takes it for lost."""
+def test_a_blocked_tag_is_never_predicted(tagger, products):
+    """It is never served, so its recall is 0 and the gate reports its loss."""
     tag = "genre:rpg"
     schema = tagger.bundle.schema.model_copy(update={"blocked": (tag,)})
     blocking = Tagger.of(replace(tagger.bundle, schema=schema), tagger.engine)
 
-    judged = judge(blocking, products, scores_of(blocking, products)).facets["genre"].tags[tag]
+    score = evaluate_logits(blocking, products, logits_of(blocking, products)).facets["genre"].tags[tag]
 
-    assert judged.support > 0
-    assert judged.recall == judged.f1 == 0
+    assert score.support > 0
+    assert score.recall == score.f1 == 0
     assert [reason.split(": ")[0] for reason in gate(tagger, blocking, products, loss=100).refused] == [tag]
 
 
 def test_a_loss_that_may_be_chance_is_a_warning(tagger, products):
     schema = tagger.bundle.schema
-    chosen = tagger.decoder.chosen(tagger.decoder.log_confidences(scores_of(tagger, products)))["segment"]
+    chosen = tagger.decoder.chosen(tagger.decoder.log_confidences(logits_of(tagger, products)))["segment"]
     few = [product for product, at in zip(products, chosen, strict=True) if schema.tags[at] in product.tags][:40]
     hit = iter([True])
 
-    def slip(logits):
-        # One product of forty is told another segment.
+    def change_one(logits):
+        # Another segment is predicted for one product of forty.
         if next(hit, False):
             where = schema.slices["segment"]
             logits[0, where] = -logits[0, where]
         return logits
 
-    verdict = gate(tagger, damaged(tagger, slip), few)
+    verdict = gate(tagger, damaged(tagger, change_one), few)
     facet = next(each for each in verdict.compared.facets if each.facet == "segment")
 
     assert facet.f1.points < -0.5
@@ -163,15 +163,16 @@ def test_a_weaker_promise_is_refused_unless_it_is_allowed(tagger, products):
 
     assert gate(now, same, products).refused == []
     assert gate(promising({}), less, products).refused == []
-    assert "now 60% are promised" in gate(now, less, products).refused[0]
-    assert "promises nothing" in gate(now, promising({}), products).refused[0]
+    assert "a precision of 50% of AUTO tags, the current bundle 60%" in gate(now, less, products).refused[0]
+    assert "promises no precision" in gate(now, promising({}), products).refused[0]
     assert gate(now, less, products, allow_weaker_promise=True).refused == []
 
 
-def test_a_candidate_that_serves_less_is_refused_also_where_nothing_is_labelled(tagger, products):
+def test_a_candidate_with_a_lower_coverage_is_refused_also_for_facets_without_labels(tagger, products):
     never = {tag: TagThresholds(auto=1.01, review=0.3) for tag in tagger.bundle.schema.tags}
-    thresholds = KeyedThresholds.of_products(Thresholds(tags=never))
-    silent = Tagger.of(replace(tagger.bundle, thresholds=thresholds), tagger.engine)
+    silent = Tagger.of(
+        replace(tagger.bundle, thresholds=KeyedThresholds.of_products(Thresholds(tags=never))), tagger.engine
+    )
     segments = [replace(product, facets=frozenset({"segment"})) for product in products]
 
     verdict = gate(tagger, silent, segments, coverage_loss=5)
@@ -182,9 +183,9 @@ def test_a_candidate_that_serves_less_is_refused_also_where_nothing_is_labelled(
     assert all(share == 0 for _, share in verdict.compared.coverage.values())
 
 
-def test_a_lost_tag_is_seen_among_hundreds():
+def test_the_loss_of_one_tag_among_hundreds_is_significant():
     from hangtag.tags.schema import FacetKind
-    from hangtag.trainer.releasing.compare import _facet, _with_q
+    from hangtag.trainer.releasing.compare import _facet, _with_adjusted_p_values
 
     rng = np.random.default_rng(0)
     truth = np.eye(300, dtype=bool)[np.repeat(np.arange(300), 25)]
@@ -195,14 +196,14 @@ def test_a_lost_tag_is_seen_among_hundreds():
     draws = rng.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=200)
 
     found = _facet("class", FacetKind.MULTI, [f"class:{at}" for at in range(300)], truth, [now, lost], draws)
-    (judged,) = _with_q([found])
+    (adjusted,) = _with_adjusted_p_values([found])
 
-    assert [tag.tag for tag in judged.tags if tag.q < 0.05] == ["class:7"]
+    assert [tag.tag for tag in adjusted.tags if tag.q < 0.05] == ["class:7"]
 
 
-def test_slow_large_and_missing_are_refused(tagger, products):
-    verdict = judge_release(tagger, tagger, products, (1.0, 50.0), Limits(megabytes=40, slowdown=10))
-    assert verdict.refused == ["it has 50.0 MB, more than 40"]
+def test_slow_and_large_candidates_are_refused(tagger, products):
+    verdict = check_release(tagger, tagger, products, (1.0, 50.0), Limits(megabytes=40, slowdown=10))
+    assert verdict.refused == ["it has 50.0 MB, more than the limit of 40"]
 
     def slow(logits):
         import time
@@ -213,8 +214,8 @@ def test_slow_large_and_missing_are_refused(tagger, products):
     assert "speed" in gate(tagger, damaged(tagger, slow), products, slowdown=0.1).refused[0]
 
 
-def test_interval_covers_the_true_difference(tagger):
-    """Of candidates whose true difference is known the 95 % interval holds it about 95 % of the time."""
+def test_the_interval_covers_the_true_difference(tagger):
+    """The 95 % interval contains a known true difference in about 95 % of the runs."""
     from hangtag.tags.schema import FacetKind
     from hangtag.trainer.releasing.compare import _facet
 
@@ -222,20 +223,22 @@ def test_interval_covers_the_true_difference(tagger):
 
     def drawn(count):
         truth = np.eye(3, dtype=bool)[rng.integers(0, 3, count)]
-        said = [np.where((rng.random(count) < share)[:, None], truth, np.roll(truth, 1, 1)) for share in (0.85, 0.80)]
-        return truth, said
+        predicted = [
+            np.where((rng.random(count) < share)[:, None], truth, np.roll(truth, 1, 1)) for share in (0.85, 0.80)
+        ]
+        return truth, predicted
 
     covered, runs = 0, 100
     for _ in range(runs):
-        truth, said = drawn(300)
+        truth, predicted = drawn(300)
         draws = rng.multinomial(300, np.full(300, 1 / 300), size=RESAMPLES // 4)
-        found = _facet("segment", FacetKind.SINGLE, ("a", "b", "c"), truth, said, draws).f1
+        found = _facet("segment", FacetKind.SINGLE, ("a", "b", "c"), truth, predicted, draws).f1
         covered += found.low <= -5 <= found.high
 
     assert 87 <= covered <= 100
 
 
-def test_command_releases_keeps_the_previous_and_refuses(tagger, products, tmp_path):
+def test_the_command_releases_keeps_the_previous_bundle_and_refuses(tagger, products, tmp_path):
     now, new, place = (tmp_path / name for name in ("now", "new", "place"))
     write_tiny_bundle(now, thresholds=TagThresholds(auto=0.5, review=0.3))
     write_tiny_bundle(new, seed=3, thresholds=TagThresholds(auto=0.5, review=0.3))
@@ -269,7 +272,7 @@ def test_command_releases_keeps_the_previous_and_refuses(tagger, products, tmp_p
     assert load_bundle(place).version == load_bundle(new).version
     assert load_bundle(tmp_path / "place.previous").version == load_bundle(now).version
     assert json.loads((tmp_path / "v.json").read_text())["refused"] == []
-    assert f"what was there before: {place}.previous" in passed.output
+    assert f"the previous bundle is in {place}.previous" in passed.output
 
     again = release(new, *limits)
     assert "has this version already" in again.output
@@ -281,10 +284,10 @@ def test_command_releases_keeps_the_previous_and_refuses(tagger, products, tmp_p
     assert "holds files but no manifest" in str(foreign.exception)
     first = release(new, *limits, "--to", str(tmp_path / "empty"))
     assert "is now in" in first.output
-    assert "before" not in first.output
+    assert "previous" not in first.output
 
 
-def test_a_copy_that_fails_leaves_what_is_there(tmp_path):
+def test_a_copy_that_fails_changes_nothing(tmp_path):
     write_tiny_bundle(tmp_path / "now")
     write_tiny_bundle(tmp_path / "new", seed=3)
     with (tmp_path / "new" / "model.safetensors").open("ab") as file:
@@ -298,7 +301,7 @@ def test_a_copy_that_fails_leaves_what_is_there(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"now", "new"}
 
 
-def test_a_signal_between_the_renames_leaves_the_place_as_it_was(tmp_path, monkeypatch):
+def test_a_signal_between_the_renames_changes_nothing(tmp_path, monkeypatch):
     from pathlib import Path
 
     from hangtag.cli.stopping import Stopped
@@ -321,7 +324,7 @@ def test_a_signal_between_the_renames_leaves_the_place_as_it_was(tmp_path, monke
     assert {path.name for path in tmp_path.iterdir()} == {"now", "new"}
 
 
-def test_no_product_is_said_in_a_sentence(tagger, tmp_path):
+def test_no_products_are_one_sentence(tagger, tmp_path):
     write_tiny_bundle(tmp_path / "now")
     (tmp_path / "data.jsonl").touch()
 
@@ -330,11 +333,24 @@ def test_no_product_is_said_in_a_sentence(tagger, tmp_path):
         ["release", str(tmp_path / "now"), "--against", str(tmp_path / "now"), "--data", str(tmp_path / "data.jsonl")],
     )
 
-    assert "there is no product" in str(done.exception)
+    assert str(done.exception) == "there are no products to compare the bundles on"
 
 
-def test_what_both_know_is_judged_on_products_of_tags_that_both_know(tagger, products):
-    """New tags and the products that carry them change nothing about what counts as forgotten."""
+def test_labels_that_neither_bundle_has_are_one_sentence(tmp_path):
+    write_tiny_bundle(tmp_path / "now")
+    line = {"product_id": "1", "title": "red cat", "facets": ["smell"], "tags": ["smell:none"]}
+    (tmp_path / "data.jsonl").write_text(json.dumps(line))
+    bundle, data = str(tmp_path / "now"), str(tmp_path / "data.jsonl")
+
+    released = CliRunner().invoke(app, ["release", bundle, "--against", bundle, "--data", data])
+    evaluated = CliRunner().invoke(app, ["evaluate", data, "--bundle", bundle])
+
+    assert "no product is labelled for a facet that both bundles have" in str(released.exception)
+    assert "no product is labelled for a facet of the bundle" in str(evaluated.exception)
+
+
+def test_shared_tags_are_compared_on_products_without_other_tags(tagger, products):
+    """New tags and their products do not change what counts as forgotten."""
     new = [replace(product, tags=frozenset({"segment:new"}), facets=frozenset({"segment"})) for product in products]
     shared = compare(tagger, tagger, products).shared
 
@@ -353,8 +369,8 @@ def test_what_both_know_is_judged_on_products_of_tags_that_both_know(tagger, pro
     assert compare(tagger, tagger, new).shared is None
 
 
-def test_a_tag_of_few_products_does_not_move_what_counts_as_forgotten(tagger, products):
-    """One product that is told otherwise would move the mean by many points."""
+def test_a_tag_with_few_products_does_not_count_as_forgotten(tagger, products):
+    """One other prediction would change the mean by many points."""
     tag = "segment:pets"
     rare = [product for product in products if tag not in product.tags]
     rare += [product for product in products if tag in product.tags][: SHARED_SUPPORT - 1]
@@ -376,4 +392,4 @@ def test_forgotten_tags_are_refused(tagger, products):
 
     verdict = gate(tagger, damaged(tagger, forget), products, loss=100, tag_loss=100, mean_loss=1)
 
-    assert [reason.split(":")[0] for reason in verdict.refused] == ["the tags that both know"]
+    assert [reason.split(":")[0] for reason in verdict.refused] == ["mean F1 over the tags that both bundles have"]

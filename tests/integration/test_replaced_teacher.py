@@ -1,4 +1,4 @@
-"""A run goes on with the bundles that taught it from the start, or not at all."""
+"""A run is only resumed with the teachers that it was started with."""
 
 import shutil
 from pathlib import Path
@@ -36,7 +36,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundles(base, data, tmp_path_factory) -> list[Path]:
-    """Two that say different things; one promises little, so that it serves AUTO tags of sixty validation products."""
+    """Two different bundles; a low promised precision makes AUTO possible with only sixty validation products."""
     folder = tmp_path_factory.mktemp("bundles")
     for epochs in (9, 10):
         chosen = recipe(base, epochs=epochs, auto_precision=0.8, auto_confidence=0.8)
@@ -52,24 +52,24 @@ def put(bundle: Path, place: Path) -> None:
 def pseudo_labelled(base: Path, teacher: Path, **changes) -> Recipe:
     labelled = {"train": ["train.jsonl"], "validation": ["validation.jsonl"]}
     bare = {"train": ["train.jsonl"], "columns": {"labelled": False}, "pseudo_labels": True}
-    taught = {"sources": [labelled, bare], "pseudo_labels": {"teachers": [str(teacher)]}}
-    return recipe(base, epochs=2, **taught, **changes)
+    settings = {"sources": [labelled, bare], "pseudo_labels": {"teachers": [str(teacher)]}}
+    return recipe(base, epochs=2, **settings, **changes)
 
 
 def distilled(base: Path, teacher: Path, **changes) -> Recipe:
     return recipe(base, epochs=2, distillation={"teachers": [str(teacher)]}, **changes)
 
 
-@pytest.mark.parametrize("taught", [pseudo_labelled, distilled])
-def test_run_whose_teacher_was_replaced_is_refused_until_it_is_back(taught, base, data, bundles, tmp_path):
-    teacher, chosen = tmp_path / "teacher", taught(base, tmp_path / "teacher")
+@pytest.mark.parametrize("with_teacher", [pseudo_labelled, distilled])
+def test_a_run_whose_teacher_was_replaced_is_refused_until_it_is_back(with_teacher, base, data, bundles, tmp_path):
+    teacher, chosen = tmp_path / "teacher", with_teacher(base, tmp_path / "teacher")
     put(bundles[0], teacher)
     with pytest.raises(KilledError):
         train(chosen, data, tmp_path / "run", None, Watcher(epoch=kill))
     was, now = (read_manifest(bundle).version[:12] for bundle in bundles)
 
     put(bundles[1], teacher)
-    with pytest.raises(RecipeError, match=f"{teacher} was version {was} then, now it is {now}: name another --run"):
+    with pytest.raises(RecipeError, match=f"{teacher} was version {was} and is now {now}: choose another --run"):
         train(chosen, data, tmp_path / "run", None)
 
     put(bundles[0], teacher)
@@ -78,7 +78,7 @@ def test_run_whose_teacher_was_replaced_is_refused_until_it_is_back(taught, base
     assert epochs[-1] == 2
 
 
-def test_run_of_before_that_names_no_versions_goes_on_and_names_them(base, data, bundles, tmp_path):
+def test_an_older_run_without_recorded_versions_is_resumed_and_records_them(base, data, bundles, tmp_path):
     teacher, chosen = tmp_path / "teacher", pseudo_labelled(base, tmp_path / "teacher")
     put(bundles[0], teacher)
     with pytest.raises(KilledError):
@@ -92,7 +92,7 @@ def test_run_of_before_that_names_no_versions_goes_on_and_names_them(base, data,
         train(chosen, data, tmp_path / "run", None)
 
 
-def test_finished_student_of_soft_targets_does_not_ask_who_teaches_now(base, data, bundles, tmp_path):
+def test_a_finished_run_with_soft_targets_does_not_check_its_teacher(base, data, bundles, tmp_path):
     teacher, chosen = tmp_path / "teacher", distilled(base, tmp_path / "teacher")
     put(bundles[0], teacher)
     train(chosen, data, tmp_path / "run", None)
@@ -102,7 +102,7 @@ def test_finished_student_of_soft_targets_does_not_ask_who_teaches_now(base, dat
     assert train(chosen, data, tmp_path / "run", tmp_path / "bundle") is not None
 
 
-def test_study_is_of_the_teachers_it_began_with(base, data, bundles, tmp_path):
+def test_a_study_is_only_continued_with_its_teachers(base, data, bundles, tmp_path):
     teacher, chosen = tmp_path / "teacher", distilled(base, tmp_path / "teacher")
     space = {"distillation.temperature": Range(choices=(1.0, 2.0))}
     put(bundles[0], teacher)
@@ -110,5 +110,5 @@ def test_study_is_of_the_teachers_it_began_with(base, data, bundles, tmp_path):
 
     put(bundles[1], teacher)
 
-    with pytest.raises(RecipeError, match=r"differs in teachers \(.*teacher\): name another --study"):
+    with pytest.raises(RecipeError, match=r"with other teachers \(.*teacher\): choose another --study"):
         tune(chosen, data, tmp_path / "study", trials=2, space=space)

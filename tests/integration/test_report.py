@@ -1,4 +1,4 @@
-"""The report of a real small run: whole, self-contained, and safe against what products say."""
+"""The report of a real small run: complete, self-contained, and with escaped texts."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from tests.integration.tiny_shop import recipe, write_base, write_data
 def made(tmp_path_factory):
     base = write_base(tmp_path_factory.mktemp("base"))
     data = write_data(tmp_path_factory.mktemp("data"))
-    # What names no color is a mistake for certain, and would run if it were not escaped.
+    # A title without a color is certainly a mistake, and would be executed if it were not escaped.
     hostile = {"product_id": "evil", "title": "<script>alert(1)</script>", "facets": ["color"], "tags": ["color:blue"]}
     hostile = [
         hostile | {"product_id": f"evil-{color}", "tags": [f"color:{color}"]} for color in ("red", "blue", "green")
@@ -47,7 +47,7 @@ class Page(HTMLParser):
         self.links += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href"}]
 
 
-def test_page_needs_nothing_else(made):
+def test_the_page_is_self_contained(made):
     *_, html = made
 
     assert all(link.startswith("#") for link in Page(html).links)
@@ -55,7 +55,7 @@ def test_page_needs_nothing_else(made):
     assert len(html.encode()) < 3_000_000
 
 
-def test_texts_of_products_are_shown_and_never_run(made):
+def test_texts_of_products_are_escaped(made):
     *_, html = made
 
     assert "&lt;script&gt;alert(1)" in html
@@ -65,26 +65,26 @@ def test_texts_of_products_are_shown_and_never_run(made):
 def test_figures_are_those_of_the_evaluation(made):
     run, _data, report, html = made
     score = json.loads((run / "outcome.json").read_text())["evaluation"]["facets"]["color"]
-    told = report.to_json()["facets"]["color"]
+    figures = report.to_json()["facets"]["color"]
 
-    assert told["f1"] == pytest.approx(score["weighted_f1"])
+    assert figures["f1"] == pytest.approx(score["weighted_f1"])
     assert f"{100 * score['weighted_f1']:.1f}" in html
-    assert told["products"] == score["support"] == 63
-    # A model that says the most frequent tag is beaten by whatever has learned anything.
-    assert len(told["baselines"]) == 3
-    assert min(told["baselines"].values()) < told["f1"]
+    assert figures["products"] == score["support"] == 63
+    # Any trained model is better than always predicting the most common tag.
+    assert len(figures["baselines"]) == 3
+    assert min(figures["baselines"].values()) < figures["f1"]
 
 
-def test_every_promised_part_is_there(made):
+def test_every_section_is_there(made):
     *_, html = made
 
     assert html.count("<svg") >= 5
     assert re.search(r"on unseen products [\d.]+ % \([\d.]+ % before calibration\)", html)
-    for word in ("Learning", "aseline", "alibration", "AUTO", "mistake", "cost", ">red<", ">cat<"):
+    for word in ("Training", "aseline", "alibration", "AUTO", "mistake", "cost", ">red<", ">cat<"):
         assert word.lower() in html.lower(), word
 
 
-def test_page_to_hand_on_tells_mistakes_without_their_texts(made, tmp_path):
+def test_a_page_without_texts_lists_mistakes_by_id(made, tmp_path):
     run, data, report, html = made
     write_report(run, data, tmp_path / "r.html", with_baselines=False, with_texts=False)
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
@@ -95,7 +95,7 @@ def test_page_to_hand_on_tells_mistakes_without_their_texts(made, tmp_path):
     assert "alert(1)" not in page
 
 
-def test_command_writes_the_page_and_names_what_is_missing(made, tmp_path):
+def test_the_command_writes_the_page_and_reports_a_missing_run(made, tmp_path):
     run, data, *_ = made
     done = CliRunner().invoke(
         app, ["report", str(run), "--data", str(data), "--out", str(tmp_path / "r.html"), "--no-baselines", "--json"]
@@ -110,7 +110,7 @@ def test_command_writes_the_page_and_names_what_is_missing(made, tmp_path):
         write_report(tmp_path, data)
 
 
-def test_facet_of_one_tag_has_its_baselines(made, tmp_path):
+def test_a_facet_with_one_tag_has_baselines(made, tmp_path):
     _, data, *_ = made
     for name in ("train.jsonl", "validation.jsonl"):
         rows = [json.loads(line) for line in (data / name).read_text().splitlines()]
@@ -118,14 +118,24 @@ def test_facet_of_one_tag_has_its_baselines(made, tmp_path):
         (tmp_path / name).write_text("\n".join(json.dumps(row | its) for row, its in zip(rows, labels, strict=True)))
     train(recipe(write_base(tmp_path / "base"), epochs=1), tmp_path, tmp_path / "run", tmp_path / "bundle")
 
-    told = write_report(tmp_path / "run", tmp_path).to_json()["facets"]["edible"]["baselines"]
+    baselines = write_report(tmp_path / "run", tmp_path).to_json()["facets"]["edible"]["baselines"]
 
-    assert len(told) == 3
-    # The word says it all.
-    assert told["TF-IDF + linear"] > 0.95
+    assert len(baselines) == 3
+    # A single word determines the tag.
+    assert baselines["TF-IDF + linear"] > 0.95
 
 
-def test_facet_whose_tags_are_all_blocked_is_told_nothing(made, tmp_path):
+def test_a_damaged_cache_of_baselines_is_ignored(made, tmp_path):
+    run, data, report, _ = made
+    kept = (run / "baselines.json").read_text()
+
+    (run / "baselines.json").write_text(kept[: len(kept) // 2])
+
+    assert write_report(run, data, tmp_path / "r.html").to_json()["facets"] == report.to_json()["facets"]
+    assert json.loads((run / "baselines.json").read_text()).keys() == {"key", "baselines"}
+
+
+def test_a_facet_whose_tags_are_all_blocked_has_no_predictions(made, tmp_path):
     _, data, *_ = made
     blocked = ["color:red", "color:blue", "color:green"]
     train(recipe(write_base(tmp_path / "base"), epochs=1, blocked=blocked), data, tmp_path / "run", tmp_path / "bundle")
@@ -133,4 +143,4 @@ def test_facet_whose_tags_are_all_blocked_is_told_nothing(made, tmp_path):
     report = write_report(tmp_path / "run", data, with_baselines=False)
 
     assert report.to_json()["facets"]["color"]["f1"] == 0
-    assert "It tells nothing: blocked tags leave none" in report.path.read_text(encoding="utf-8")
+    assert "No tags can be predicted, because all of them are blocked" in report.path.read_text(encoding="utf-8")

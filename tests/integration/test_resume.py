@@ -1,4 +1,4 @@
-"""What a run that was killed goes on from, and what it draws then."""
+"""Resuming a killed run, and its random numbers afterwards."""
 
 import pytest
 
@@ -53,8 +53,8 @@ def test_a_large_seed_trains_to_the_end(base, data, tmp_path, seed):
     assert train(recipe(base, epochs=1, seed=seed), data, tmp_path, tmp_path / "bundle") is not None
 
 
-def test_step_draws_by_a_number_that_never_changes(base, data, tmp_path, monkeypatch):
-    """A run that was killed before an update draws after it what it would have drawn."""
+def test_the_seeds_of_steps_never_change(base, data, tmp_path, monkeypatch):
+    """A run that is resumed after an upgrade of Hangtag draws the same random numbers as without the interruption."""
     drawn: list[int] = []
     monkeypatch.setattr(torch, "manual_seed", drawn.append)
 
@@ -63,7 +63,7 @@ def test_step_draws_by_a_number_that_never_changes(base, data, tmp_path, monkeyp
     assert drawn[:3] == [7, 70_680_662_042_359, 70_680_662_043_368]
 
 
-def test_a_run_that_never_began_gives_way_to_a_mended_recipe(base, data, tmp_path):
+def test_a_run_that_has_not_trained_anything_is_replaced_by_a_corrected_recipe(base, data, tmp_path):
     wrong = recipe(base, epochs=1, start_from=str(tmp_path / "none"))
     with pytest.raises(RecipeError, match="train that run first"):
         train(wrong, data, tmp_path / "run", None)
@@ -74,8 +74,8 @@ def test_a_run_that_never_began_gives_way_to_a_mended_recipe(base, data, tmp_pat
         train(recipe(base, epochs=2), data, tmp_path / "run", None)
 
 
-def test_blocked_tags_decide_training_where_words_are_swapped(base, data, tmp_path):
-    """A blocked value is swapped in no more: half a run with it and half without is neither run."""
+def test_blocked_tags_are_a_training_setting_if_values_are_swapped(base, data, tmp_path):
+    """Blocked values are not swapped in, so a run cannot be resumed with other blocked tags."""
     swaps = {"swap_values_in": 1.0, "values_of": ["color"]}
     train(recipe(base, epochs=1, augmentation=swaps), data, tmp_path / "swapped", None)
     train(recipe(base, epochs=1), data, tmp_path / "plain", None)

@@ -1,4 +1,4 @@
-"""What bundles teach: soft targets, pseudo-labels, and what a model keeps when it learns more tags."""
+"""Learning from teachers: soft targets, pseudo-labels, and learning more tags without forgetting."""
 
 import json
 import shutil
@@ -21,13 +21,13 @@ from hangtag.cli.app import app
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.text.kind import TextKind
-from hangtag.trainer.choosing.tuning import Range, _held_out, tune
-from hangtag.trainer.data.columns import Columns
+from hangtag.trainer.choosing.tuning import Range, _with_held_out, tune
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.fit import Progress
-from hangtag.trainer.fitting.loss import taught_loss
-from hangtag.trainer.judging.evaluate import scores_of
+from hangtag.trainer.fitting.loss import distillation_loss
+from hangtag.trainer.judging.evaluate import logits_of
+from hangtag.trainer.recipe.columns import Columns
 from hangtag.trainer.recipe.recipe import RecipeError
 from hangtag.trainer.recipe.teaching import Distillation, PseudoLabels
 from hangtag.trainer.running.prepared import prepare
@@ -50,7 +50,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def teacher(base, data, tmp_path_factory) -> Path:
-    """A run whose bundle promises little, so that it serves AUTO tags of sixty validation products."""
+    """A run with a low promised precision, which makes AUTO possible with only sixty validation products."""
     folder = tmp_path_factory.mktemp("teacher")
     train(recipe(base, auto_precision=0.8), data, folder, folder / "bundle")
     return folder
@@ -65,7 +65,7 @@ def write(folder: Path, name: str, rows: list[dict]) -> None:
     (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
 
-def test_taught_loss_is_the_divergence_from_the_teachers(base, data):
+def test_the_distillation_loss_is_the_divergence_from_the_teachers(base, data):
     schema = prepare(recipe(base), data).schema
     colors, themes = schema.slices["color"], schema.slices["theme"]
     rng = np.random.default_rng(0)
@@ -75,21 +75,21 @@ def test_taught_loss_is_the_divergence_from_the_teachers(base, data):
     soft[1, colors] = [0.25, 0.75, np.nan]
     soft[2:, themes] = 0.3
 
-    loss = taught_loss(logits, torch.tensor(soft), schema, 2.0)
+    loss = distillation_loss(logits, torch.tensor(soft), schema, 2.0)
     loss.backward()
 
     scores = logits.detach().numpy() / 2
     expected = 0.0
-    for row, taught in ((0, [0, 1, 2]), (1, [0, 1]), (2, [0, 1, 2])):
-        p = soft[row, taught]
-        expected += (p * np.log(p / softmax(scores[row, taught]))).sum()
+    for row, tags in ((0, [0, 1, 2]), (1, [0, 1]), (2, [0, 1, 2])):
+        p = soft[row, tags]
+        expected += (p * np.log(p / softmax(scores[row, tags]))).sum()
     q = 1 / (1 + np.exp(-scores[2:, themes]))
     expected += (0.3 * np.log(0.3 / q) + 0.7 * np.log(0.7 / (1 - q))).sum()
     assert loss.item() == pytest.approx(4 * expected / 4)
     assert (logits.grad.numpy() != 0).tolist() == (~np.isnan(soft)).tolist()
 
 
-def test_soft_targets_are_matched_by_name_and_kept(base, data, teacher, tmp_path):
+def test_soft_targets_are_matched_by_name_and_cached(base, data, teacher, tmp_path):
     prepared = prepare(recipe(base), data)
     products = [replace(product, facets=frozenset({"color"})) for product in prepared.train.products[:40]]
     known = prepared.schema
@@ -103,10 +103,10 @@ def test_soft_targets_are_matched_by_name_and_kept(base, data, teacher, tmp_path
 
     with opened_teachers([str(teacher / "bundle")]) as (tagger,):
         temperature = tagger.bundle.calibration.entry(TextKind.PRODUCT).temperatures["color"]
-        logits = scores_of(tagger, products)[:, known.slices["color"]]
+        logits = logits_of(tagger, products)[:, known.slices["color"]]
     assert np.isnan(soft[:, 0]).all()
     np.testing.assert_allclose(soft[:, 3:0:-1], softmax(logits / temperature / 3, axis=1), atol=1e-3)
-    assert np.isnan(soft[:, 4:]).all(), "a facet that is not labelled is taught only by wish"
+    assert np.isnan(soft[:, 4:]).all(), "facets without labels have soft targets only if requested"
     unlabelled = soft_targets(products, known, settings.model_copy(update={"unlabelled": True}), run)
     assert not np.isnan(unlabelled).any()
     written = (tmp_path / "soft_targets.safetensors").stat().st_mtime_ns
@@ -118,25 +118,25 @@ def test_soft_targets_are_matched_by_name_and_kept(base, data, teacher, tmp_path
         soft_targets(products, known, Distillation(teachers=(str(tmp_path),)), run)
 
 
-def test_student_believes_its_teacher_where_labels_are_wrong(base, data, teacher, tmp_path):
+def test_a_student_follows_its_teacher_if_labels_are_wrong(base, data, teacher, tmp_path):
     wrong = {"color:red": "color:blue", "color:blue": "color:green", "color:green": "color:red"}
     write(tmp_path / "data", "train", [r | {"tags": [wrong.get(t, t) for t in r["tags"]]} for r in rows_of(data)])
     write(tmp_path / "data", "validation", rows_of(data, "validation"))
-    taught = {"distillation": {"teachers": [str(teacher / "bundle")], "weight": 1.0}, "keep": "last"}
+    distilled = {"distillation": {"teachers": [str(teacher / "bundle")], "weight": 1.0}, "keep": "last"}
 
     _, alone = train(recipe(base, keep="last"), tmp_path / "data", tmp_path / "a", tmp_path / "a" / "bundle")
-    _, student = train(recipe(base, **taught), tmp_path / "data", tmp_path / "b", tmp_path / "b" / "bundle")
+    _, student = train(recipe(base, **distilled), tmp_path / "data", tmp_path / "b", tmp_path / "b" / "bundle")
 
     assert alone.facets["color"].weighted_f1 < 0.1
     assert student.facets["color"].weighted_f1 > 0.95
 
 
-def test_a_teacher_with_all_the_weight_leaves_nothing_to_labels(base, data, teacher, tmp_path):
+def test_with_weight_1_labels_have_no_effect(base, data, teacher, tmp_path):
     wrong = {"color:red": "color:blue", "color:blue": "color:green", "color:green": "color:red"}
     write(tmp_path / "wrong", "train", [r | {"tags": [wrong.get(t, t) for t in r["tags"]]} for r in rows_of(data)])
     write(tmp_path / "wrong", "validation", rows_of(data, "validation"))
-    taught = {"teachers": [str(teacher / "bundle")], "weight": 1.0}
-    chosen = recipe(base, distillation=taught, keep="last", epochs=1)
+    distilled = {"teachers": [str(teacher / "bundle")], "weight": 1.0}
+    chosen = recipe(base, distillation=distilled, keep="last", epochs=1)
 
     train(chosen, data, tmp_path / "a", None)
     train(chosen, tmp_path / "wrong", tmp_path / "b", None)
@@ -145,17 +145,17 @@ def test_a_teacher_with_all_the_weight_leaves_nothing_to_labels(base, data, teac
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_search_of_settings_asks_the_teachers_too(base, data, teacher, tmp_path):
-    """Held-out labels are as wrong as the others here, so what learns from the teacher alone misses them."""
+def test_a_search_uses_the_teachers(base, data, teacher, tmp_path):
+    """The held-out labels are wrong here, so a student that follows its teacher has a low score."""
     wrong = {"color:red": "color:blue", "color:blue": "color:green", "color:green": "color:red"}
     rows = [r | {"tags": [wrong[t] for t in r["tags"] if t in wrong], "facets": ["color"]} for r in rows_of(data)]
     write(tmp_path / "data", "train", rows)
     write(tmp_path / "data", "validation", rows)
-    taught = {"teachers": [str(teacher / "bundle")], "weight": 1.0}
-    unsure = {"train": ["train.jsonl"], "pseudo_labels": True}
-    sources = [{"train": ["train.jsonl"], "validation": ["validation.jsonl"]}, unsure]
+    distilled = {"teachers": [str(teacher / "bundle")], "weight": 1.0}
+    with_pseudo_labels = {"train": ["train.jsonl"], "pseudo_labels": True}
+    sources = [{"train": ["train.jsonl"], "validation": ["validation.jsonl"]}, with_pseudo_labels]
     pseudo = {"teachers": [str(teacher / "bundle")]}
-    chosen = recipe(base, distillation=taught, sources=sources, pseudo_labels=pseudo, epochs=5)
+    chosen = recipe(base, distillation=distilled, sources=sources, pseudo_labels=pseudo, epochs=5)
     space = {"distillation.temperature": Range(choices=(1.0, 2.0))}
 
     found = tune(chosen, tmp_path / "data", tmp_path / "study", trials=1, space=space)
@@ -163,12 +163,12 @@ def test_search_of_settings_asks_the_teachers_too(base, data, teacher, tmp_path)
     assert found.best.distillation is not None
     assert found.trials[0].score is not None
     assert found.trials[0].score < 0.5
-    held_out = _held_out(prepare(chosen, tmp_path / "data"), chosen, 0.1)
+    held_out = _with_held_out(prepare(chosen, tmp_path / "data"), chosen, 0.1)
     assert len(held_out.validation_products) == 24
     assert [len(source) for source in held_out.train.sources] == [216, 216], "the same rows are left out of both"
 
 
-def test_a_finished_student_needs_its_teacher_no_more(base, data, teacher, tmp_path):
+def test_a_finished_student_does_not_need_its_teacher(base, data, teacher, tmp_path):
     copy_bundle(teacher / "bundle", tmp_path / "teacher")
     chosen = recipe(base, epochs=1, distillation={"teachers": [str(tmp_path / "teacher")]})
     train(chosen, data, tmp_path / "run", None)
@@ -183,7 +183,7 @@ class KilledError(Exception):
     """Stands for a kill in the middle of an epoch."""
 
 
-def test_killed_student_resumes_to_equal_weights(base, data, teacher, tmp_path):
+def test_a_killed_student_resumes_to_equal_weights(base, data, teacher, tmp_path):
     chosen = recipe(base, epochs=2, distillation={"teachers": [str(teacher / "bundle")]}, sources=thirds())
 
     def kill(at: Progress) -> None:
@@ -203,7 +203,7 @@ def thirds() -> list[dict]:
     return [{"train": ["train.jsonl"], "validation": ["validation.jsonl"], "fraction": 0.3}, {"train": ["train.jsonl"]}]
 
 
-def test_every_example_is_taught_what_is_said_of_its_own_product(base, data, teacher, tmp_path):
+def test_every_example_has_the_soft_targets_of_its_own_product(base, data, teacher, tmp_path):
     import random
 
     augmentation = {"swap_values_in": 0.5, "values_of": ["color"]}
@@ -214,20 +214,20 @@ def test_every_example_is_taught_what_is_said_of_its_own_product(base, data, tea
     plain = prepared.train.draw(random.Random(3))
     examples = replace(prepared.train, soft=soft).draw(random.Random(3))
 
-    taught = [each for each in examples if each.soft is not None]
+    with_soft = [each for each in examples if each.soft is not None]
     assert [len(each.tokens) for each in examples] == [len(each.tokens) for each in plain]
     assert all(each.soft is None for each in examples[-5:])
-    assert 0.3 * len(examples) < len(taught) < len(examples) - 5
-    for each in taught:
+    assert 0.3 * len(examples) < len(with_soft) < len(examples) - 5
+    for each in with_soft:
         product = products[int(each.soft[0])]
         assert {tag for tag, fits in zip(prepared.schema.tags, each.targets, strict=True) if fits} == product.tags
 
 
-class Teller:
-    """Stands where a tagger stands and says what it is told to."""
+class Teacher:
+    """A tagger with given predictions."""
 
-    def __init__(self, said: list[TagSet]) -> None:
-        self.said = said
+    def __init__(self, predictions: list[TagSet]) -> None:
+        self.predictions = predictions
         self.bundle = load_bundle("starter")
 
     def encode(self, texts):
@@ -237,10 +237,10 @@ class Teller:
         return np.zeros((len(tokens), len(self.bundle.schema.tags)), np.float32)
 
     def decode(self, logits):
-        return self.said[: len(logits)]
+        return self.predictions[: len(logits)]
 
 
-def said(auto: tuple[str, ...], review: tuple[str, ...] = ()) -> TagSet:
+def tag_set(auto: tuple[str, ...], review: tuple[str, ...] = ()) -> TagSet:
     scored = (
         [ScoredTag(tag, 0.9, Source.MODEL, band) for tag in tags]
         for tags, band in ((auto, Band.AUTO), (review, Band.REVIEW))
@@ -252,22 +252,26 @@ def bare(number: int, facets=(), tags=()) -> LabelledProduct:
     return LabelledProduct(str(number), f"title {number}", "", "", frozenset(facets), frozenset(tags))
 
 
-def test_pseudo_labels_are_sure_agreed_and_never_replace_a_label():
+def test_pseudo_labels_are_agreed_auto_tags_and_never_replace_a_label():
     red, cat, dog = "color:red", "theme:cat", "theme:dog"
     products = [bare(0), bare(1), bare(2), bare(3, ["color"], ["color:blue"]), bare(4, ["color"])]
-    first = Teller([said((red,)), said((red,)), said((red, cat), (dog,)), said((red,)), said((red, cat))])
-    second = Teller([said((red, cat)), said(("color:blue",)), said((red, cat)), said((red,)), said((red, cat))])
+    first = Teacher(
+        [tag_set((red,)), tag_set((red,)), tag_set((red, cat), (dog,)), tag_set((red,)), tag_set((red, cat))]
+    )
+    second = Teacher(
+        [tag_set((red, cat)), tag_set(("color:blue",)), tag_set((red, cat)), tag_set((red,)), tag_set((red, cat))]
+    )
     labelled = {red: 9, cat: 9, dog: 9}
 
     found = {
         p.product_id: p for p in pseudo_labelled(products, [first, second], PseudoLabels(teachers=("x",)), labelled, 7)
     }
 
-    assert found["0"].tags == {red}, "a facet that only one of them tells is not taken"
-    assert "1" not in found, "they say different tags"
-    assert found["2"].tags == {red}, "of themes one is in doubt"
+    assert found["0"].tags == {red}, "only one teacher has a tag of the other facet"
+    assert "1" not in found, "the teachers disagree"
+    assert found["2"].tags == {red}, "one theme is in REVIEW"
     assert found["3"].tags == {"color:blue"}
-    assert found["4"].tags == {cat}, "it is labelled as none of the colors"
+    assert found["4"].tags == {cat}, "it is labelled with no color"
     colors = PseudoLabels(teachers=("x",), facets=("color",))
     assert {p.product_id for p in pseudo_labelled(products, [first, second], colors, labelled, 7)} == {
         "0",
@@ -278,24 +282,24 @@ def test_pseudo_labels_are_sure_agreed_and_never_replace_a_label():
 
 
 def test_pseudo_labels_of_a_tag_are_bounded_by_its_labels():
-    told = [said(("color:red",)) if at % 2 else said(("color:pink",)) for at in range(100)]
-    teller = Teller([*told, *([said(("color:red",))] * 300)])
+    predictions = [tag_set(("color:red",)) if at % 2 else tag_set(("color:pink",)) for at in range(100)]
+    teacher = Teacher([*predictions, *([tag_set(("color:red",))] * 300)])
     known = [bare(at, ["color"], ["color:blue"]) for at in range(100, 400)]
     settings = PseudoLabels(teachers=("x",), per_label=1.5)
 
     products = [*(bare(at) for at in range(100)), *known]
 
-    found = pseudo_labelled(products, [teller], settings, {"color:red": 11}, 7)
+    found = pseudo_labelled(products, [teacher], settings, {"color:red": 11}, 7)
 
     new = [product for product in found if int(product.product_id) < 100]
-    assert len(new) == 17, "products that have a label use nothing up"
+    assert len(new) == 17, "products with a label do not count towards the limit"
     assert {tag for product in new for tag in product.tags} == {"color:red"}
     assert found[-300:] == known
-    assert found == pseudo_labelled(products, [teller], settings, {"color:red": 11}, 7)
+    assert found == pseudo_labelled(products, [teacher], settings, {"color:red": 11}, 7)
 
 
-def test_products_without_labels_train_a_model(base, data, teacher, tmp_path):
-    """One labelled product of each color, and all others told by the teacher: files need have no label fields."""
+def test_a_model_is_trained_on_products_without_labels(base, data, teacher, tmp_path):
+    """One product per color is labelled, and all others get pseudo-labels; their files have no label fields."""
     rows = rows_of(data)
     few = {tag: row for row in rows for tag in row["tags"] if len(row["facets"]) > 1}
     write(tmp_path / "data", "few", list(few.values()))
@@ -303,25 +307,27 @@ def test_products_without_labels_train_a_model(base, data, teacher, tmp_path):
     write(tmp_path / "data", "validation", rows_of(data, "validation"))
     labelled = {"train": ["few.jsonl"], "validation": ["validation.jsonl"]}
     unlabelled = {"train": ["bare.jsonl"], "columns": {"labelled": False}, "pseudo_labels": True}
-    wish = {"teachers": [str(teacher / "bundle")], "per_label": 100}
+    pseudo = {"teachers": [str(teacher / "bundle")], "per_label": 100}
 
-    prepared = prepare(recipe(base, sources=[labelled, unlabelled], pseudo_labels=wish), tmp_path / "data")
-    told = {product.product_id: product for product in prepared.train.sources[1]}
-    right = [told[row["product_id"]].tags_of("color") <= set(row["tags"]) for row in rows if row["product_id"] in told]
+    prepared = prepare(recipe(base, sources=[labelled, unlabelled], pseudo_labels=pseudo), tmp_path / "data")
+    given = {product.product_id: product for product in prepared.train.sources[1]}
+    right = [
+        given[row["product_id"]].tags_of("color") <= set(row["tags"]) for row in rows if row["product_id"] in given
+    ]
     history = []
-    chosen = recipe(base, sources=[labelled, unlabelled], pseudo_labels=wish)
+    chosen = recipe(base, sources=[labelled, unlabelled], pseudo_labels=pseudo)
     train(chosen, tmp_path / "data", tmp_path / "run", None, Watcher(epoch=history.append))
     alone = []
     train(recipe(base, sources=[labelled]), tmp_path / "data", tmp_path / "alone", None, Watcher(epoch=alone.append))
 
-    given = {facet: sum(1 for p in told.values() if p.tags_of(facet)) for facet in ("color", "theme")}
-    assert prepared.pseudo_labels == {facet: count for facet, count in given.items() if count}
+    counts = {facet: sum(1 for p in given.values() if p.tags_of(facet)) for facet in ("color", "theme")}
+    assert prepared.pseudo_labels == {facet: count for facet, count in counts.items() if count}
     assert len(right) > 150
     assert np.mean(right) > 0.95
     assert max(each.facets["color"] for each in history) > max(each.facets["color"] for each in alone)
-    with pytest.raises(LabelledFileError, match="misses facets"):
+    with pytest.raises(LabelledFileError, match="facets, tags is missing"):
         read_labelled([tmp_path / "data" / "bare.jsonl"])
-    with pytest.raises(ValueError, match="need each other"):
+    with pytest.raises(ValueError, match="and vice versa"):
         recipe(base, sources=[labelled, unlabelled])
 
 
@@ -333,7 +339,7 @@ def test_a_table_without_labels_is_read(tmp_path):
     assert (product.title, product.facets) == ("red scarf", frozenset())
 
 
-def test_head_rows_are_taken_over_by_name(base, data, teacher, tmp_path):
+def test_head_rows_are_matched_by_tag_name(base, data, teacher, tmp_path):
     rows = rows_of(data) + [r | {"tags": ["color:amber"], "facets": ["color"]} for r in rows_of(data)[:20]]
     write(tmp_path, "train", [row for row in rows if "color:red" not in row["tags"]])
     write(tmp_path, "validation", rows_of(data, "validation"))
@@ -351,12 +357,12 @@ def test_head_rows_are_taken_over_by_name(base, data, teacher, tmp_path):
         assert torch.equal(head.weight[at], expected), tag
     for name in ("train", "validation"):
         write(tmp_path, name, [r | {"tags": ["size:large"], "facets": ["size"]} for r in rows_of(data, name)])
-    with pytest.raises(RecipeError, match="shares no tag"):
+    with pytest.raises(RecipeError, match="no tag in common"):
         prepare(chosen, tmp_path).model(chosen)
 
 
-def test_new_tags_are_learnt_and_the_gate_sees_what_was_forgotten(base, data, tmp_path):
-    """Two colors, then the third: with old products drawn again nothing is lost, without them the gate refuses."""
+def test_new_tags_are_learnt_and_the_gate_detects_forgetting(base, data, tmp_path):
+    """Two colors, then the third: nothing is lost if old products are trained on again; otherwise the gate refuses."""
     folder = tmp_path / "data"
     rows = rows_of(data)
     is_new = ["color:green" in row["tags"] for row in rows]
@@ -378,8 +384,8 @@ def test_new_tags_are_learnt_and_the_gate_sees_what_was_forgotten(base, data, tm
     forgetful, careful = released(0.001, "forgetful"), released(0.5, "careful")
 
     assert forgetful.exit_code == 1
-    assert "tags that both know: mean F1 -" in " ".join(forgetful.output.split())
+    assert "mean F1 over the tags that both bundles have: -" in " ".join(forgetful.output.split())
     assert careful.exit_code == 0, careful.output
-    told = json.loads((tmp_path / "careful.json").read_text())
-    assert told["new"] == ["color:green"]
-    assert told["shared"]["candidate"] - told["shared"]["current"] > -1
+    verdict = json.loads((tmp_path / "careful.json").read_text())
+    assert verdict["new"] == ["color:green"]
+    assert verdict["shared"]["candidate"] - verdict["shared"]["current"] > -1

@@ -1,4 +1,4 @@
-"""A whole run on a small BERT and made-up products: training, resume, bundle, evaluation."""
+"""A complete run with a small BERT and made-up products: training, resuming, bundle, evaluation."""
 
 import json
 import shutil
@@ -20,8 +20,8 @@ from hangtag.cli.app import app
 from hangtag.engine import open_engine
 from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import read_labelled
+from hangtag.trainer.files.atomic_file import write_atomically
 from hangtag.trainer.files.folder_lock import FolderInUseError, locked
-from hangtag.trainer.files.whole_file import write_whole
 from hangtag.trainer.fitting.epochs import DivergedError, Progress
 from hangtag.trainer.recipe.recipe import RecipeError
 from hangtag.trainer.reporting.report import write_report
@@ -46,7 +46,7 @@ def trained(base, data, tmp_path_factory):
     return folder, manifest, evaluation
 
 
-def test_run_learns_and_writes_a_bundle(trained):
+def test_a_run_learns_and_writes_a_bundle(trained):
     folder, manifest, evaluation = trained
 
     assert evaluation.facets["color"].weighted_f1 > 0.95
@@ -60,7 +60,7 @@ class KilledError(Exception):
     """Stands for a kill in the middle of an epoch."""
 
 
-def test_killed_run_resumes_to_the_same_curve(base, data, trained, tmp_path):
+def test_a_killed_run_resumes_to_the_same_curve(base, data, trained, tmp_path):
     def kill(at: Progress) -> None:
         if (at.epoch, at.step) == (3, 4):
             raise KilledError
@@ -78,7 +78,7 @@ def test_killed_run_resumes_to_the_same_curve(base, data, trained, tmp_path):
 
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
-def test_a_kill_within_an_epoch_costs_only_what_no_checkpoint_has(base, data, tmp_path, ema_decay):
+def test_a_kill_within_an_epoch_loses_only_the_steps_after_the_checkpoint(base, data, tmp_path, ema_decay):
     chosen = recipe(base, epochs=2, batch_size=6, ema_decay=ema_decay, checkpoint_minutes=0)
     steps = []
 
@@ -94,16 +94,16 @@ def test_a_kill_within_an_epoch_costs_only_what_no_checkpoint_has(base, data, tm
     assert steps[0][:2] == (2, 21)
     whole, cut = (load_file(tmp_path / name / "best.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
-    told, before = (
+    resumed, before = (
         [json.loads(line) for line in (tmp_path / name / "steps.jsonl").read_text().splitlines()]
         for name in ("cut", "whole")
     )
-    for one, other in zip(told, before, strict=True):
+    for one, other in zip(resumed, before, strict=True):
         assert (one["epoch"], one["step"]) == (other["epoch"], other["step"])
         assert one["loss"] == pytest.approx(other["loss"])
 
 
-def test_figures_are_written_while_training_goes_on(base, data, tmp_path):
+def test_figures_are_written_during_training(base, data, tmp_path):
     def kill(at: Progress) -> None:
         if (at.epoch, at.step) == (2, 12):
             raise KilledError
@@ -140,8 +140,8 @@ def test_tensorboard_has_every_figure_once(base, data, tmp_path):
     assert board.Scalars("validation/f1/color")
 
 
-def test_a_stop_waits_for_no_tracker_and_loses_no_finished_epoch(base, data, tmp_path, monkeypatch):
-    """A signal in the middle of a tracker's hand-over leaves it in a state that it never comes out of."""
+def test_a_stop_does_not_wait_for_trackers_and_loses_no_finished_epoch(base, data, tmp_path, monkeypatch):
+    """After a signal in the middle of a transfer, a tracker may never finish."""
     pytest.importorskip("tensorboard", reason="tensorboard is not installed (extra dev)")
     from accelerate.tracking import TensorBoardTracker
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -162,7 +162,7 @@ def test_a_stop_waits_for_no_tracker_and_loses_no_finished_epoch(base, data, tmp
     assert [event.step for event in board.Scalars("validation/score")] == [15]
 
 
-def test_wandb_is_asked_for_by_name_and_missed_by_name(base, data, tmp_path, monkeypatch):
+def test_wandb_that_is_not_installed_is_reported(base, data, tmp_path, monkeypatch):
     import importlib.util
 
     found = importlib.util.find_spec
@@ -172,7 +172,7 @@ def test_wandb_is_asked_for_by_name_and_missed_by_name(base, data, tmp_path, mon
         train(recipe(base, epochs=1), data, tmp_path, None, wandb=True)
 
 
-def test_second_run_starts_from_the_first(base, data, trained, tmp_path):
+def test_a_second_run_starts_from_the_first(base, data, trained, tmp_path):
     first = trained[0]
     changes = {"start_from": str(first), "epochs": 1, "learning_rate": 1e-6, "head_learning_rate": 1e-6}
 
@@ -184,7 +184,7 @@ def test_second_run_starts_from_the_first(base, data, trained, tmp_path):
 
 
 @pytest.mark.gpu
-def test_a_run_on_cuda_learns_what_one_on_the_processor_learns(base, data, trained, tmp_path):
+def test_a_run_on_cuda_has_the_same_quality_as_on_the_cpu(base, data, trained, tmp_path):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
 
@@ -195,13 +195,13 @@ def test_a_run_on_cuda_learns_what_one_on_the_processor_learns(base, data, train
         assert evaluation.facets[facet].micro_f1 == pytest.approx(score.micro_f1, abs=0.1)
 
 
-def test_run_folder_belongs_to_its_recipe(base, data, trained):
+def test_a_run_folder_is_not_reused_for_another_recipe(base, data, trained):
     with pytest.raises(RecipeError, match="another recipe"):
         train(recipe(base, epochs=9), data, trained[0], trained[0] / "bundle")
 
 
-def test_run_folder_belongs_to_its_files(base, data, tmp_path):
-    """Weights whose rows stand for other tags, or a fingerprint of files that were never read, would be lies."""
+def test_a_run_folder_is_not_reused_for_other_files(base, data, tmp_path):
+    """Otherwise the weights' rows could be those of other tags, and the fingerprint that of other files."""
     files = shutil.copytree(data, tmp_path / "data")
     train(recipe(base, epochs=1), files, tmp_path / "run", None)
     kept = (tmp_path / "run" / "schema.json").read_text()
@@ -216,7 +216,7 @@ def test_run_folder_belongs_to_its_files(base, data, tmp_path):
     assert train(recipe(base, epochs=1, auto_precision=0.9), files, tmp_path / "run", tmp_path / "bundle") is not None
 
 
-def test_a_place_that_is_no_bundles_is_refused_before_training(base, data, tmp_path):
+def test_a_bundle_folder_with_other_files_is_refused_before_training(base, data, tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "one.txt").write_text("dear")
 
@@ -226,7 +226,7 @@ def test_a_place_that_is_no_bundles_is_refused_before_training(base, data, tmp_p
     assert not (tmp_path / "run").exists()
 
 
-def test_wrong_use_of_train_is_told(base, data, tmp_path):
+def test_wrong_use_of_train_is_reported(base, data, tmp_path):
     (tmp_path / "shop.json").write_text(recipe(base, epochs=1).model_dump_json())
     options = ["train", "--recipe", str(tmp_path / "shop.json"), "--data", str(data), "--run", str(tmp_path / "run")]
 
@@ -235,12 +235,12 @@ def test_wrong_use_of_train_is_told(base, data, tmp_path):
     compared = CliRunner().invoke(app, ["compare", str(tmp_path / "run"), "--texts", str(data / "validation.jsonl")])
 
     assert both.exit_code == 2
-    assert "no bundle was asked for" in done.output
-    assert "train it without --no-bundle" in str(compared.exception)
+    assert "no bundle was written" in done.output
+    assert "run `hangtag train` again without --no-bundle" in str(compared.exception)
 
 
 @pytest.mark.parametrize("kind", [SafetensorError, RuntimeError, OSError])
-def test_a_full_disk_is_a_fault_of_the_disk(tmp_path, kind):
+def test_a_full_disk_is_an_os_error(tmp_path, kind):
     error = kind("No space left on device")
 
     def full(part: Path) -> None:
@@ -248,13 +248,13 @@ def test_a_full_disk_is_a_fault_of_the_disk(tmp_path, kind):
         raise error
 
     with pytest.raises(OSError, match="No space left"):
-        write_whole(tmp_path / "best.safetensors", full)
+        write_atomically(tmp_path / "best.safetensors", full)
 
     assert not list(tmp_path.iterdir())
 
 
-def test_what_cannot_be_prepared_claims_no_folder(base, data, tmp_path):
-    faults = {
+def test_a_run_that_cannot_be_prepared_does_not_reserve_its_folder(base, data, tmp_path):
+    errors = {
         "'size:big'": recipe(
             base, sources=[{"train": ["train.jsonl"], "validation": ["validation.jsonl"], "assume": ["size:big"]}]
         ),
@@ -262,14 +262,14 @@ def test_what_cannot_be_prepared_claims_no_folder(base, data, tmp_path):
         "positions": recipe(base, max_tokens=500),
     }
 
-    for reason, wrong in faults.items():
+    for reason, wrong in errors.items():
         with pytest.raises(RecipeError, match=reason):
             train(wrong, data, tmp_path / "run", None)
 
     assert train(recipe(base, epochs=1), data, tmp_path / "run", None) is None
 
 
-def test_validation_must_judge_something_and_what_it_does_not_is_told(base, data, tmp_path):
+def test_facets_without_validation_labels_are_reported(base, data, tmp_path):
     files = shutil.copytree(data, tmp_path / "data")
     rows = [json.loads(line) for line in (files / "validation.jsonl").read_text().splitlines()]
 
@@ -286,18 +286,18 @@ def test_validation_must_judge_something_and_what_it_does_not_is_told(base, data
         train(recipe(base, epochs=1), files, tmp_path / "run", None)
 
     write("color")
-    told: list[str] = []
-    train(recipe(base, epochs=1), files, tmp_path / "run", tmp_path / "bundle", Watcher(stage=told.append))
-    assert "No validation product is labelled for theme: no tag of it is AUTO" in told
+    stages: list[str] = []
+    train(recipe(base, epochs=1), files, tmp_path / "run", tmp_path / "bundle", Watcher(stage=stages.append))
+    assert "No validation product is labelled for theme: it gets no AUTO tags" in stages
     report = write_report(tmp_path / "run", files, with_baselines=False)
-    assert ", not for 1 facet." in report.summary
-    assert "<b>Not checked:</b> theme." in report.path.read_text()
+    assert ", except for 1 facet." in report.summary
+    assert "<b>Not evaluated:</b> theme." in report.path.read_text()
     cuts = load_bundle(tmp_path / "bundle").thresholds.entry(TextKind.PRODUCT).tags
     assert all(cut.review < 1 < cut.auto for tag, cut in cuts.items() if tag.startswith("theme:"))
 
 
-def test_thresholds_are_set_on_files_of_their_own(base, data, tmp_path):
-    """Validation that is none of thresholds' business tells what they are worth: here it is all labelled wrongly."""
+def test_thresholds_are_set_on_calibration_files(base, data, tmp_path):
+    """The validation files, which are labelled wrongly here, do not affect the thresholds."""
     files = shutil.copytree(data, tmp_path / "data")
     text = (files / "validation.jsonl").read_text()
     (files / "calibration.jsonl").write_text(text)
@@ -306,7 +306,7 @@ def test_thresholds_are_set_on_files_of_their_own(base, data, tmp_path):
     source = {"train": ["train.jsonl"], "validation": ["validation.jsonl"]}
     shared = {"keep": "last", "auto_precision": 0.8}
 
-    manifest, judged = train(
+    manifest, evaluation = train(
         recipe(base, sources=[source | {"calibration": ["calibration.jsonl"]}], **shared),
         files,
         tmp_path / "run",
@@ -314,29 +314,29 @@ def test_thresholds_are_set_on_files_of_their_own(base, data, tmp_path):
     )
     alone, _ = train(recipe(base, sources=[source], **shared), files, tmp_path / "other", tmp_path / "alone")
 
-    assert judged.facets["color"].auto_coverage > 0.5
-    assert judged.facets["color"].auto_precision < 0.6
+    assert evaluation.facets["color"].auto_coverage > 0.5
+    assert evaluation.facets["color"].auto_precision < 0.6
     assert manifest.metrics["cross_fitted"]["color"]["precision"] > 0.9
     assert (manifest.metrics["promise"]["set_on"], manifest.metrics["promise"]["which_chose_the_epoch"]) == (60, False)
     assert not [tag for tag in alone.metrics["promise"]["tags"] if tag.startswith("color:")]
     assert manifest.data_fingerprint != alone.data_fingerprint
 
 
-def test_products_of_several_tags_of_a_single_facet_are_told(base, data, tmp_path):
+def test_products_with_several_tags_of_a_single_facet_are_reported(base, data, tmp_path):
     files = shutil.copytree(data, tmp_path / "data")
     rows = [json.loads(line) for line in (files / "train.jsonl").read_text().splitlines()]
     for row in rows[:3]:
         row["tags"] = ["color:red", "color:blue"]
     (files / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
     facets = {"color": {"kind": "single"}, "theme": {"kind": "multi"}}
-    told: list[str] = []
+    stages: list[str] = []
 
-    train(recipe(base, epochs=1, facets=facets), files, tmp_path / "run", None, Watcher(stage=told.append))
+    train(recipe(base, epochs=1, facets=facets), files, tmp_path / "run", None, Watcher(stage=stages.append))
 
-    assert "3 products carry several tags of color, which is single: they do not count for it" in told
+    assert "3 products have several tags of color, a single facet: they are not used for it" in stages
 
 
-def test_training_that_diverges_stops_and_says_so(base, data, tmp_path):
+def test_training_that_diverges_is_stopped_and_reported(base, data, tmp_path):
     with pytest.raises(DivergedError, match="lower learning_rate"):
         train(recipe(base, learning_rate=1e30, head_learning_rate=1e30), data, tmp_path, None)
 
@@ -347,8 +347,8 @@ def test_one_process_at_a_time_trains_in_a_folder(base, data, tmp_path):
 
 
 @pytest.mark.parametrize("engine", ["cpu", "torch"])
-def test_bundle_says_what_the_trained_model_said(base, data, trained, engine):
-    """Scores of the bundle's engines against the fine-tuned weights themselves: nothing is lost on the way."""
+def test_the_bundle_has_the_scores_of_the_trained_model(base, data, trained, engine):
+    """The scores of the bundle's engines are close to those of the fine-tuned weights."""
     from hangtag.trainer.data.examples import collate
     from hangtag.trainer.running.prepared import prepare
 
@@ -369,7 +369,7 @@ def test_bundle_says_what_the_trained_model_said(base, data, trained, engine):
     assert np.abs(found - expected).mean() < 0.02
 
 
-def test_evaluate_prints_what_scikit_learn_says(data, trained):
+def test_evaluate_prints_the_figures_of_scikit_learn(data, trained):
     folder, *_ = trained
     products = read_labelled([data / "validation.jsonl"])
 
@@ -383,16 +383,16 @@ def test_evaluate_prints_what_scikit_learn_says(data, trained):
     logits = engine.forward(bundle.tokenizer([product.text for product in products]))[:, where]
     engine.close()
     truth = [next(iter(tag for tag in product.tags if tag.startswith("color:"))) for product in products]
-    said = [bundle.schema.facets[0].tags[at] for at in logits.argmax(1)]
+    predicted = [bundle.schema.facets[0].tags[at] for at in logits.argmax(1)]
 
     assert done.exit_code == 0
     for average in ("weighted", "macro", "micro"):
-        assert facet[f"{average}_f1"] == pytest.approx(f1_score(truth, said, average=average))
+        assert facet[f"{average}_f1"] == pytest.approx(f1_score(truth, predicted, average=average))
     assert facet["support"] == 60
     assert set(facet["tags"]) == {f"color:{color}" for color in COLORS}
 
 
-def test_evaluate_names_a_bad_line(tmp_path):
+def test_evaluate_reports_a_bad_line(tmp_path):
     (tmp_path / "bad.jsonl").write_text("{}\n")
 
     done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "bad.jsonl")])

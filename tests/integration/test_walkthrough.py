@@ -1,4 +1,4 @@
-"""The walk from a CSV to a released bundle in docs/training.md, every command as it stands there."""
+"""The walkthrough in docs/training.md, from a CSV file to a released bundle: every command as written there."""
 
 import csv
 import random
@@ -43,19 +43,19 @@ def write_shop(file: Path) -> None:
 
 
 @pytest.mark.timeout(500)
-def test_the_walk_runs_as_written(tmp_path, monkeypatch):
+def test_the_walkthrough_runs_as_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_shop(Path("shop.csv"))
-    walk = commands()
+    walkthrough = commands()
 
     outputs = []
-    for command in walk:
+    for command in walkthrough:
         done = CliRunner().invoke(app, command)
         outputs.append(done.output)
-        is_gate = command is walk[-1]  # it may refuse what chance made worse
+        is_gate = command is walkthrough[-1]  # the second model may be worse by chance
         assert done.exit_code in ((0, 1) if is_gate else (0,)), (command, done.output, done.exception)
 
-    names = [" ".join(command[:2]) if command[0] == "data" else command[0] for command in walk]
+    names = [" ".join(command[:2]) if command[0] == "data" else command[0] for command in walkthrough]
     assert names == [
         *("data check", "data split", "data noise", "train", "report", "evaluate", "release"),
         *("pretrain", "train", "compare", "release"),

@@ -1,4 +1,4 @@
-"""A run whose recipe asks for a wide part."""
+"""A run with a wide part in its recipe."""
 
 import pytest
 
@@ -9,16 +9,18 @@ from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import recipe, write_base, write_data
 
 
-def test_a_shop_whose_ngrams_are_all_too_common_gets_a_bundle_without_a_wide_part_and_is_told(tmp_path):
+def test_if_all_ngrams_are_too_common_the_bundle_has_no_wide_part_and_that_is_reported(tmp_path):
     rare = {"max_share": 0.001, "max_word_share": 0.001}
     chosen = recipe(write_base(tmp_path / "base"), epochs=1, wide=rare, max_int8_loss=90)
     (tmp_path / "data").mkdir()
-    told: list[str] = []
+    stages: list[str] = []
 
     for _ in range(2):  # the bundle is made again from a finished run
-        told.clear()
-        train(chosen, write_data(tmp_path / "data"), tmp_path / "run", tmp_path / "bundle", Watcher(stage=told.append))
+        stages.clear()
+        train(
+            chosen, write_data(tmp_path / "data"), tmp_path / "run", tmp_path / "bundle", Watcher(stage=stages.append)
+        )
 
-        assert sum("There is no wide part" in each for each in told) == 1
+        assert sum("No wide part" in each for each in stages) == 1
         assert load_bundle(tmp_path / "bundle").weights.wide is None
         assert not (tmp_path / "run" / "wide.safetensors").exists()

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 from redis import Redis
+from typer.testing import CliRunner
 
+from hangtag.cli.app import app
 from hangtag.settings import (
     KafkaSettings,
     LogSettings,
@@ -24,10 +27,13 @@ from hangtag.settings import (
     SettingsError,
     WorkerSettings,
 )
+from hangtag.store import RedisTagStore, StoreState
 from hangtag.tagger.tagger import open_tagger
+from hangtag.tags.tagset import TagSet
 from hangtag.tags.thresholds import TagThresholds
 from hangtag.v1 import events_pb2, tags_pb2
-from hangtag.workers import work
+from hangtag.workers import SourceError, work
+from hangtag.write import Update, record_of
 from tests.bundles import write_tiny_bundle
 
 PROCESS = Path(__file__).with_name("worker_process.py")
@@ -152,7 +158,7 @@ def process(settings: Settings, folder: Path, slow_s: float = 0):
         worker.wait(30)
 
 
-def test_bad_records_among_good_neighbours(settings, producer):
+def test_bad_records_do_not_affect_good_ones(settings, producer):
     topic = settings.kafka.events_topic
     json_type = ("content-type", b"application/json; charset=utf-8")
     binary = events_pb2.ProductEvent(product=events_pb2.Product(product_id="binary", version=4, title="blue shoe"))
@@ -165,7 +171,7 @@ def test_bad_records_among_good_neighbours(settings, producer):
     bad = {
         "malformed": (b'{"product": {"product_id": "malformed"', "not valid JSON", []),
         "no id": (b'{"product": {"title": "x"}}', "product_id", []),
-        "empty text": (product("empty text", title="<p></p>"), "empty", []),
+        "empty text": (product("empty text", title="<p></p>"), "no visible text", []),
         "content type": (product("content type"), "application/json", [("content-type", b"text/xml")]),
         "wrong key": (product("another"), "key", []),
         "null": (None, "null", []),
@@ -203,7 +209,7 @@ def test_bad_records_among_good_neighbours(settings, producer):
     assert sum(committed(settings).values()) == len(good) + len(bad) + 3
 
 
-def test_a_taken_port_for_metrics_says_what_to_set(settings):
+def test_a_metrics_port_in_use_names_the_setting(settings):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         taken = settings.model_copy(update={"worker": settings.worker.model_copy(update={"metrics_port": port})})
@@ -261,3 +267,78 @@ def test_a_second_worker_takes_over_partitions_and_gives_them_back(settings, pro
         until(lambda: sum(committed(settings).values()) == 900)
 
     assert sum(committed(settings).values()) == 900
+
+
+def test_a_record_that_arrives_behind_a_newer_one_is_repaired(settings, producer):
+    """A former owner of the partition leaves it so if it dies before it can correct it."""
+    topic = settings.kafka.tagged_topic
+
+    def versions() -> list[str]:
+        return [dict(record.headers)["hangtag.version"].decode() for record in read_all(settings, topic)]
+
+    with working(settings):
+        producer.send(settings.kafka.events_topic, product("p1", 2), b"p1")
+        until(lambda: versions() == ["2"])
+        key, value, headers = record_of(Update("p1", 1, TagSet((), ()), "a" * 64).entry())
+        producer.send(topic, value, key, headers=list(headers)).get(30)
+        until(lambda: versions() == ["2", "1", "2"])
+
+    last = read_all(settings, topic)[-1]
+    assert tags_pb2.ProductTags.FromString(last.value).version == 2
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+def test_a_topic_that_would_lose_what_a_rebuild_needs_is_refused_with_the_command_that_corrects_it(settings):
+    topic = settings.kafka.tagged_topic
+    with KafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap) as admin:
+        wrong = {"delete.retention.ms": "1000", "min.compaction.lag.ms": "0", "cleanup.policy": "compact"}
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, wrong)])
+
+    with pytest.raises(SourceError, match=r"delete\.retention\.ms=604800000") as caught:
+        work(settings, open_tagger(settings.model), threading.Event())
+
+    assert f"--alter --topic {topic}" in str(caught.value)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+def test_an_emptied_store_is_recorded_and_rebuilt(settings, producer, monkeypatch, tmp_path):
+    """On Apache Kafka: Tansu keeps no metadata of committed offsets."""
+
+    def state() -> StoreState:
+        store = RedisTagStore(settings.redis)
+        try:
+            return store.check()
+        finally:
+            store.close()
+
+    for number in range(20):
+        producer.send(settings.kafka.events_topic, product(f"p{number}", 3), f"p{number}".encode())
+    producer.send(settings.kafka.events_topic, product("p0", 4, kind="DELETED"), b"p0")
+    producer.flush(30)
+    expected = {"p0": 4, **{f"p{number}": 3 for number in range(1, 20)}}
+    with working(settings):
+        until(lambda: stored(settings) == expected)
+        until(lambda: sum(committed(settings).values()) == 21)
+    with Redis.from_url(settings.redis.url.get_secret_value()) as redis:
+        redis.flushdb()
+    with working(settings):
+        until(lambda: state().emptied_ms is not None)
+    assert stored(settings) == {}
+
+    monkeypatch.setenv("HANGTAG_KAFKA__BOOTSTRAP", settings.kafka.bootstrap)
+    monkeypatch.setenv("HANGTAG_KAFKA__TAGGED_TOPIC", settings.kafka.tagged_topic)
+    monkeypatch.setenv("HANGTAG_REDIS__URL", settings.redis.url.get_secret_value())
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["rebuild"])
+
+    assert result.exit_code == 0, result.output
+    assert "20 products restored" in result.output
+    assert stored(settings) == expected
+    assert state().emptied_ms is None
+    with working(settings):
+        producer.send(settings.kafka.events_topic, product("p0", 2), b"p0")
+        producer.flush(30)
+        until(lambda: sum(committed(settings).values()) == 22)
+    assert stored(settings) == expected, "the deletion blocks an older version"

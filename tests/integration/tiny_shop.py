@@ -1,4 +1,4 @@
-"""A small BERT and made-up products, for runs that take seconds."""
+"""A small BERT and made-up products, for training runs that take seconds."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""The command line without servers: help, wrong use, errors that a user can mend."""
+"""The command line without servers: help, wrong usage, and errors that the user can fix."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ _ROOT = str(Path(__file__).parents[2])
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _empty_folder_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("HANGTAG_")]:
         monkeypatch.delenv(name)
@@ -54,11 +54,25 @@ def _run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "data check", "data split", "data noise"])
+@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", "data check", "data split", "data noise"])
 def test_each_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     assert f"hangtag {command}" in result.output.split("Example:", 1)[1]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", "data check", "data split", "data noise"])
+def test_no_help_is_truncated(command: str, width: int) -> None:
+    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": str(width)})
+    assert "…" not in result.output
+
+
+def test_help_shows_brackets_and_joins_the_lines_of_a_paragraph() -> None:
+    output = CliRunner().invoke(app, ["tune", "--help"], env={"COLUMNS": "200"}).output
+    assert "[learning_rate]" in output
+    assert '["method.rank"]' in output
+    assert "A file for --space has a table for each setting:" in output
 
 
 def test_help_lists_every_command() -> None:
@@ -78,7 +92,7 @@ def test_help_lists_every_command() -> None:
         ["publish", "f", "--limit", "-1"],
     ],
 )
-def test_wrong_use_is_2(arguments: list[str]) -> None:
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2
 
 
@@ -89,13 +103,15 @@ def test_wrong_use_is_2(arguments: list[str]) -> None:
         (
             ["tags", "a", "--server", "127.0.0.1:1"],
             {},
-            "no server on 127.0.0.1:1: start everything with `hangtag demo`",
+            "no server at 127.0.0.1:1: start everything with `hangtag demo`",
         ),
         (["publish", "nowhere.jsonl"], {}, "nowhere.jsonl: No such file"),
         (["demo", "--feed", "nowhere.jsonl"], {}, "nowhere.jsonl: no such file"),
     ],
 )
-def test_a_failure_is_one_line_and_1(arguments: list[str], environment: dict[str, str], text: str) -> None:
+def test_a_failure_prints_one_line_and_exits_with_1(
+    arguments: list[str], environment: dict[str, str], text: str
+) -> None:
     result = _run(*arguments, **environment)
     assert result.returncode == 1
     assert result.stderr.startswith("hangtag: ")
@@ -103,7 +119,7 @@ def test_a_failure_is_one_line_and_1(arguments: list[str], environment: dict[str
     assert result.stderr.count("\n") == 1
 
 
-def test_a_defect_stays_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_stays_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise ZeroDivisionError
 
@@ -125,7 +141,7 @@ def test_starting_up_loads_nothing_heavy() -> None:
     assert result.stdout.strip() == "[]"
 
 
-def test_config_tells_where_a_setting_comes_from_and_no_secret() -> None:
+def test_config_shows_the_source_of_each_setting_and_no_secret() -> None:
     environment = {"HANGTAG_REDIS__URL": "redis://user:hunter2@cache:6379/1", "HANGTAG_SERVER__PORT": "7000"}
     result = CliRunner().invoke(app, ["config", "--json"], env=environment)
     assert result.exit_code == 0
@@ -151,14 +167,14 @@ def test_other_commands_find_the_demo_while_it_runs(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("HANGTAG_KAFKA__BOOTSTRAP", "kafka:9092")
         settings = settings_here()
         assert (settings.kafka.bootstrap, settings.server.port) == ("kafka:9092", 9)
-        with pytest.raises(CommandError, match="another demo runs in this folder"), announced("", "", "", 0):
+        with pytest.raises(CommandError, match="another demo is running in this folder"), announced("", "", "", 0):
             pass
         assert find_running() is not None
     assert find_running() is None
     assert settings_here().kafka.bootstrap == "kafka:9092"
 
 
-def test_what_a_killed_demo_left_does_not_count() -> None:
+def test_the_state_file_of_a_killed_demo_is_ignored() -> None:
     STATE_FILE.parent.mkdir()
     STATE_FILE.write_text('{"pid": 1, "bootstrap": "a:1", "redis": "redis://b", "host": "c", "port": 2}')
     assert find_running() is None
@@ -167,14 +183,14 @@ def test_what_a_killed_demo_left_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_stop_and_handlers_come_back(how: signal.Signals) -> None:
+def test_signals_stop_and_handlers_are_restored(how: signal.Signals) -> None:
     before = signal.getsignal(how)
     with pytest.raises(Stopped, match=how.name), stopping():
         signal.raise_signal(how)
     assert signal.getsignal(how) is before
 
 
-def test_a_signal_that_a_finaliser_swallows_is_not_lost() -> None:
+def test_a_signal_during_a_finaliser_is_not_lost() -> None:
     class Finalised:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGTERM)
@@ -188,7 +204,7 @@ def test_a_signal_that_a_finaliser_swallows_is_not_lost() -> None:
         work()
 
 
-def test_a_dead_letter_shows_our_headers_only() -> None:
+def test_a_dead_letter_shows_only_headers_of_hangtag() -> None:
     headers = [("content-type", b"application/json"), ("hangtag.offset", b"7"), ("hangtag.message", "é".encode())]
     record = SimpleNamespace(key=b"p\xff", headers=headers)
     assert dead_letter(record) == {"product_id": "p�", "offset": "7", "message": "é"}

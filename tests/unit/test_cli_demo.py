@@ -1,4 +1,4 @@
-"""The demo's counts, and what it chooses to show."""
+"""The counts of the demo, and the products that it shows."""
 
 import pytest
 
@@ -15,23 +15,24 @@ class _Time:
         return self.now
 
 
-def _lookup(product_id: str, version: int | None = None, *tags: str) -> tags_pb2.ProductLookup:
+def _product(product_id: str, version: int | None = None, *tags: str) -> tags_pb2.GetProductTagsResponse:
     if version is None:
-        return tags_pb2.ProductLookup(product_id=product_id, freshness=tags_pb2.UNKNOWN)
+        return tags_pb2.GetProductTagsResponse(product_id=product_id, freshness=tags_pb2.FRESHNESS_UNKNOWN)
     parts = [tag.split(":") for tag in tags]
     found = [tags_pb2.Tag(facet=facet, value=value) for facet, value in parts]
-    stored = tags_pb2.ProductTags(product_id=product_id, version=version, tags=found)
-    return tags_pb2.ProductLookup(product_id=product_id, freshness=tags_pb2.FRESH, tags=stored)
+    return tags_pb2.GetProductTagsResponse(
+        product_id=product_id, version=version, tags=found, freshness=tags_pb2.FRESHNESS_FRESH
+    )
 
 
-def test_counts_add_up_and_the_oldest_ages() -> None:
+def test_counts_add_up_and_the_age_of_the_oldest_grows() -> None:
     time = _Time()
     tally = Tally(time)
     assert tally.counts() == Counts(0, 0, 0, 0, 0.0)
     for number, product_id in enumerate("abcd"):
         time.now = 100.0 + number
         tally.published(product_id, 1)
-    tally.see_lookups([_lookup("a", 1), _lookup("b"), _lookup("stranger", 9)])
+    tally.see_products([_product("a", 1), _product("b"), _product("stranger", 9)])
     tally.see_dead_letters(["d", "stranger"])
     time.now = 110.0
     assert tally.counts() == Counts(published=4, tagged=1, dead=1, waiting=2, oldest_s=9.0)
@@ -42,16 +43,16 @@ def test_counts_add_up_and_the_oldest_ages() -> None:
 def test_tags_of_an_older_version_do_not_count() -> None:
     tally = Tally()
     tally.published("a", 5)
-    tally.see_lookups([_lookup("a", 4)])
+    tally.see_products([_product("a", 4)])
     assert tally.counts().waiting == 1
-    tally.see_lookups([_lookup("a", 6)])
+    tally.see_products([_product("a", 6)])
     assert tally.counts().tagged == 1
 
 
 def test_a_product_published_twice_counts_once() -> None:
     tally = Tally()
     tally.published("a", 5)
-    tally.see_lookups([_lookup("a", 5)])
+    tally.see_products([_product("a", 5)])
     tally.published("a", 5)
     assert tally.counts() == Counts(1, 1, 0, 0, 0.0)
     tally.published("a", 6)
@@ -60,34 +61,34 @@ def test_a_product_published_twice_counts_once() -> None:
     assert tally.counts() == Counts(1, 0, 1, 0, 0.0)
 
 
-def test_the_audit_counts_anew() -> None:
+def test_the_audit_counts_from_fresh_lookups() -> None:
     tally = Tally()
     for product_id in "abcd":
         tally.published(product_id, 1)
-    tally.see_lookups([_lookup("a", 1), _lookup("b", 1)])
+    tally.see_products([_product("a", 1), _product("b", 1)])
     tally.see_dead_letters(["c", "d"])
     assert tally.counts().waiting == 0
-    # b has vanished, and d is tagged after all
-    counts = tally.audit([_lookup("a", 1), _lookup("b"), _lookup("c"), _lookup("d", 1)])
+    # b has disappeared, and d is tagged now
+    counts = tally.audit([_product("a", 1), _product("b"), _product("c"), _product("d", 1)])
     assert (counts.published, counts.tagged, counts.dead, counts.waiting) == (4, 2, 1, 1)
     assert tally.waiting(5) == ["b"]
 
 
 def test_products_of_different_kinds_are_shown() -> None:
-    lookups = [
-        _lookup("1", 1, "class:dresses"),
-        _lookup("2", 1, "class:dresses"),
-        _lookup("3", 1),
-        _lookup("4"),
-        _lookup("5", 1, "class:games", "genre:rpg"),
-        _lookup(SHOWN[0], 1, "class:watches"),
+    products = [
+        _product("1", 1, "class:dresses"),
+        _product("2", 1, "class:dresses"),
+        _product("3", 1),
+        _product("4"),
+        _product("5", 1, "class:games", "genre:rpg"),
+        _product(SHOWN[0], 1, "class:watches"),
     ]
-    assert [lookup.product_id for lookup in some_of_each(lookups)] == [SHOWN[0], "1", "5"]
-    assert [lookup.product_id for lookup in some_of_each(lookups, count=1)] == [SHOWN[0]]
+    assert [product.product_id for product in some_of_each(products)] == [SHOWN[0], "1", "5"]
+    assert [product.product_id for product in some_of_each(products, count=1)] == [SHOWN[0]]
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_waiting_is_cut(count: int) -> None:
+def test_waiting_returns_at_most_the_limit(count: int) -> None:
     tally = Tally()
     for number in range(5):
         tally.published(str(number), 1)

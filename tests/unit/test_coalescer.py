@@ -1,4 +1,4 @@
-"""Many look-ups at once become one read."""
+"""Concurrent look-ups are combined into one read."""
 
 import asyncio
 import gc
@@ -6,34 +6,50 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from hangtag.server.coalescer import Coalescer
+from hangtag.server.coalescer import Coalescer, Found
 from hangtag.store import Stored, StoreError
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now_ms = 1_000
+
+    def monotonic(self) -> float:
+        return self.now_ms / 1_000
+
+    def wall_ms(self) -> int:
+        return self.now_ms
+
+
 class Reader:
-    """Answers with the id as payload, after `gate` opens; notes what was read."""
+    """Returns the id as payload once `gate` is open, and records what was read. Each read takes a second of `clock`."""
 
     def __init__(self) -> None:
         self.reads: list[list[str]] = []
-        self.under_way = 0
-        self.most_under_way = 0
+        self.active = 0
+        self.most_active = 0
         self.asked = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.clock = Clock()
+
+    def coalescer(self, **options: int) -> Coalescer:
+        return Coalescer(self, self.clock, **options)
 
     async def read(self, ids: Sequence[str]) -> list[Stored]:
         self.reads.append(list(ids))
         self.asked.set()
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.active += 1
+        self.most_active = max(self.most_active, self.active)
         try:
             await self.gate.wait()
+            self.clock.now_ms += 1_000
             if self.error:
                 raise self.error
-            return [Stored(product.encode(), len(self.reads), b"", None) for product in ids]
+            return [Stored(product.encode(), len(self.reads), None) for product in ids]
         finally:
-            self.under_way -= 1
+            self.active -= 1
 
 
 def run(test: Callable[[Reader], Awaitable[None]]) -> None:
@@ -44,35 +60,35 @@ def run(test: Callable[[Reader], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def payloads(found: Sequence[Stored]) -> list[str]:
-    return [stored.payload.decode() for stored in found]
+def payloads(found: Found) -> list[str]:
+    return [stored.payload.decode() for stored in found.stored]
 
 
-def test_one_turn_is_one_read_without_duplicates() -> None:
+def test_one_loop_iteration_is_one_read_without_duplicates() -> None:
     async def test(reader: Reader) -> None:
-        coalescer = Coalescer(reader)
-        asked = [["a"], ["b", "a", "b"], ["a"], ["c"]]
-        found = await asyncio.gather(*(coalescer.read(ids) for ids in asked))
+        coalescer = reader.coalescer()
+        requested = [["a"], ["b", "a", "b"], ["a"], ["c"]]
+        found = await asyncio.gather(*(coalescer.read(ids) for ids in requested))
 
-        assert [payloads(each) for each in found] == asked
+        assert [payloads(each) for each in found] == requested
         assert reader.reads == [["a", "b", "c"]]
 
     run(test)
 
 
-def test_nothing_asked_is_nothing_read() -> None:
+def test_no_ids_read_nothing() -> None:
     async def test(reader: Reader) -> None:
-        assert await Coalescer(reader).read([]) == []
+        assert await reader.coalescer().read([]) == Found([], 1_000)
         await asyncio.sleep(0)
         assert reader.reads == []
 
     run(test)
 
 
-def test_a_later_turn_reads_again() -> None:
-    # The read under way may have missed a write that the later caller knows of.
+def test_a_product_that_is_being_read_is_read_again() -> None:
+    # The running read may have missed a write that the later caller knows of.
     async def test(reader: Reader) -> None:
-        coalescer = Coalescer(reader)
+        coalescer = reader.coalescer()
         reader.gate.clear()
         first = asyncio.create_task(coalescer.read(["a"]))
         await reader.asked.wait()
@@ -87,9 +103,9 @@ def test_a_later_turn_reads_again() -> None:
     run(test)
 
 
-def test_reads_are_capped_and_answers_put_together() -> None:
+def test_reads_have_a_maximum_size_and_replies_are_combined() -> None:
     async def test(reader: Reader) -> None:
-        coalescer = Coalescer(reader, max_products=10)
+        coalescer = reader.coalescer(max_products=10)
         ids = [f"p{i}" for i in range(25)]
         one, other = await asyncio.gather(coalescer.read(ids), coalescer.read(["p24", "p3"]))
 
@@ -100,9 +116,35 @@ def test_reads_are_capped_and_answers_put_together() -> None:
     run(test)
 
 
-def test_while_all_lanes_are_taken_products_gather() -> None:
+def test_as_of_is_the_time_before_the_earliest_read() -> None:
     async def test(reader: Reader) -> None:
-        coalescer = Coalescer(reader, lanes=2)
+        coalescer = reader.coalescer(max_products=1, read_slots=1)
+        several, last = await asyncio.gather(coalescer.read(["a", "b"]), coalescer.read(["c"]))
+
+        assert (several.as_of_ms, last.as_of_ms) == (1_000, 3_000)
+
+    run(test)
+
+
+def test_as_of_of_a_waiting_read_is_not_the_time_of_the_request() -> None:
+    async def test(reader: Reader) -> None:
+        coalescer = reader.coalescer(read_slots=1)
+        reader.gate.clear()
+        first = asyncio.create_task(coalescer.read(["a"]))
+        await reader.asked.wait()
+        second = asyncio.create_task(coalescer.read(["b"]))
+        await asyncio.sleep(0)
+        reader.clock.now_ms = 50_000
+        reader.gate.set()
+
+        assert [(await first).as_of_ms, (await second).as_of_ms] == [1_000, 51_000]
+
+    run(test)
+
+
+def test_products_collect_while_all_read_slots_are_taken() -> None:
+    async def test(reader: Reader) -> None:
+        coalescer = reader.coalescer(read_slots=2)
         reader.gate.clear()
         tasks = []
         for turn in range(6):
@@ -115,14 +157,14 @@ def test_while_all_lanes_are_taken_products_gather() -> None:
 
         assert [payloads(each) for each in found] == [[f"p{turn}"] for turn in range(6)]
         assert reader.reads == [["p0"], ["p1"], ["p2", "p3", "p4", "p5"]]
-        assert reader.most_under_way == 2
+        assert reader.most_active == 2
 
     run(test)
 
 
-def test_an_error_reaches_every_caller_and_the_next_read_works() -> None:
+def test_an_error_is_raised_to_every_caller_and_the_next_read_works() -> None:
     async def test(reader: Reader) -> None:
-        coalescer = Coalescer(reader, lanes=1)
+        coalescer = reader.coalescer(read_slots=1)
         reader.error = StoreError("gone")
         found = await asyncio.gather(*(coalescer.read(["a"]) for _ in range(3)), return_exceptions=True)
         assert [str(error) for error in found] == ["gone"] * 3
@@ -133,21 +175,21 @@ def test_an_error_reaches_every_caller_and_the_next_read_works() -> None:
     run(test)
 
 
-def test_a_wrong_count_is_an_error_and_no_hang() -> None:
+def test_a_wrong_number_of_results_is_an_error() -> None:
     async def test(reader: Reader) -> None:
         async def short(_: Sequence[str]) -> list[Stored]:
             return []
 
         reader.read = short
         with pytest.raises(ValueError, match="shorter"):
-            await Coalescer(reader).read(["a"])
+            await reader.coalescer().read(["a"])
 
     run(test)
 
 
-def test_a_caller_that_gives_up_leaves_the_others_their_answer() -> None:
+def test_a_cancelled_caller_does_not_cancel_the_read_for_others() -> None:
     async def test(reader: Reader) -> None:
-        coalescer = Coalescer(reader)
+        coalescer = reader.coalescer()
         reader.gate.clear()
         quitter = asyncio.create_task(coalescer.read(["a"]))
         other = asyncio.create_task(coalescer.read(["a"]))
@@ -162,21 +204,21 @@ def test_a_caller_that_gives_up_leaves_the_others_their_answer() -> None:
     run(test)
 
 
-def test_an_error_that_nobody_waits_for_is_no_noise() -> None:
-    # The caller leaves with the error of its first read and never asks for that of the second.
+def test_an_error_that_nobody_waits_for_is_not_logged() -> None:
+    # The caller gets the error of its first read and never retrieves that of the second.
     async def test(reader: Reader) -> None:
-        noise: list[object] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
+        logged: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
         reader.error = StoreError("gone")
         with pytest.raises(StoreError):
-            await Coalescer(reader, max_products=1).read(["a", "b"])
+            await reader.coalescer(max_products=1).read(["a", "b"])
         for _ in range(5):
             await asyncio.sleep(0)
-        # The future speaks up when it goes, and the error's traceback holds on to it.
+        # asyncio logs an unretrieved error when the future is freed; the error's traceback refers to the future.
         reader.error = None
         gc.collect()
 
         assert len(reader.reads) == 2
-        assert noise == []
+        assert logged == []
 
     run(test)

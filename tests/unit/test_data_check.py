@@ -1,4 +1,4 @@
-"""What `hangtag data check` finds, label noise, and the ways of changing a training product."""
+"""The findings of `hangtag data check`, label noise, and augmentation."""
 
 import json
 import random
@@ -13,9 +13,9 @@ from hangtag.trainer.data.augment import augmented
 from hangtag.trainer.data.check import CheckSettings, check
 from hangtag.trainer.data.duplicates import Duplicates, Pair
 from hangtag.trainer.data.label_conflicts import conflicts_of
-from hangtag.trainer.data.label_noise import find_label_noise
 from hangtag.trainer.data.labelled import LabelledProduct, LabelledRow, read_rows
 from hangtag.trainer.data.word_swaps import swappable_values
+from hangtag.trainer.judging.label_noise import find_label_noise
 from hangtag.trainer.recipe.recipe import Augmentation, RecipeError
 from tests.bundles import tiny_tokenizer
 
@@ -25,7 +25,7 @@ def product(title: str, *tags: str, number: int = 0, description: str = "") -> L
     return LabelledProduct(str(number), title, description, "", facets, frozenset(tags))
 
 
-def test_findings_name_their_places(tmp_path):
+def test_findings_have_files_and_lines(tmp_path):
     lines = [
         ("1", "a long red dress for a cat and a game", ["color:red"]),
         ("2", "A long red dress for a cat, and a game", ["color:blue"]),
@@ -37,7 +37,7 @@ def test_findings_name_their_places(tmp_path):
     path.write_text("\n".join(map(json.dumps, products)) + "\n{\n")
     rows, bad = read_rows([path])
 
-    found = check(rows, bad, tiny_tokenizer()._tokenizer, CheckSettings(max_tokens=8, fewest=2)).to_json()
+    found = check(rows, bad, tiny_tokenizer()._tokenizer, CheckSettings(max_tokens=8, min_examples=2)).to_json()
 
     assert [each["line"] for each in found["bad_rows"]] == [5]
     assert [[each["line"] for each in group] for group in found["same_product_id"]] == [[2, 3]]
@@ -51,7 +51,7 @@ def test_findings_name_their_places(tmp_path):
     assert "dress" not in json.dumps(found)
 
 
-def test_of_many_rows_of_one_text_each_different_label_is_named_once():
+def test_each_different_label_of_equal_texts_is_reported_once():
     rows = [product("T-shirt", f"color:{at % 20}", f"size:{at // 20 % 10}", number=at) for at in range(1_000)]
     others = [product("T-shirts", f"color:{at % 5}", number=at) for at in range(1_000)]
     places = tuple(range(1_000))
@@ -63,12 +63,12 @@ def test_of_many_rows_of_one_text_each_different_label_is_named_once():
     assert len(of_facet["size"]) == 9
     assert {each.first for each in of_facet["size"]} == {0}
     assert [each.second for each in of_facet["size"]] == [20 * at for at in range(1, 10)]
-    # Of each text's own labels, and of the first text's first label with the other's.
+    # Within each of the two texts, and between the first text's first label and the other text's labels.
     assert len(of_facet["color"]) == 19 + 4 + 4
     assert [(each.first, each.second) for each in of_facet["color"][-4:]] == [(0, 1_000 + at) for at in range(1, 5)]
 
 
-def test_a_label_that_each_text_names_as_its_own_is_told_whatever_its_case():
+def test_conflicts_whose_texts_name_their_own_values_are_marked_ignoring_case():
     rows = [product("a MİNİ dress", "cut:mini"), product("a Maxi dress", "cut:maxi"), product("a dress", "cut:maxi")]
 
     found = conflicts_of(rows, Duplicates((), (Pair(0, 1, 0.9), Pair(0, 2, 0.8))))
@@ -76,7 +76,7 @@ def test_a_label_that_each_text_names_as_its_own_is_told_whatever_its_case():
     assert [(each.second, each.is_named) for each in found] == [(2, False), (1, True)]
 
 
-def test_of_many_that_are_alike_some_pairs_are_listed_and_the_rest_is_told():
+def test_many_near_duplicates_are_listed_up_to_a_limit_that_is_reported():
     path = Path("shop.jsonl")
     titles = [f"a cotton shirt with a round neck and short sleeves, washable, model {at}" for at in range(80)]
     rows = [LabelledRow(path, at, product(title, number=at), {}) for at, title in enumerate(titles, 1)]
@@ -88,7 +88,7 @@ def test_of_many_that_are_alike_some_pairs_are_listed_and_the_rest_is_told():
 
 
 def test_flipped_labels_are_found():
-    """Of a tenth of labels flipped at least half are found, and seven of ten that are named are flipped."""
+    """With a tenth of the labels flipped, recall is at least 0.5 and precision at least 0.7."""
     rng = random.Random(5)
     kinds = {tag: [f"{tag}{at}x" for at in range(30)] for tag in ("red", "blue", "green", "black")}
     products, flipped = [], set()
@@ -100,10 +100,10 @@ def test_flipped_labels_are_found():
             kind = rng.choice(sorted(set(kinds) - {kind}))
         products.append(product(" ".join(words), f"color:{kind}", number=number))
 
-    named = {each.place for each in find_label_noise(products, folds=3).suspicions}
+    found = {each.place for each in find_label_noise(products, folds=3).suspicions}
 
-    assert len(named & flipped) >= 0.5 * len(flipped)
-    assert len(named & flipped) >= 0.7 * len(named)
+    assert len(found & flipped) >= 0.5 * len(flipped)
+    assert len(found & flipped) >= 0.7 * len(found)
 
 
 def test_flipped_labels_of_a_multi_facet_are_found():
@@ -123,7 +123,7 @@ def test_flipped_labels_of_a_multi_facet_are_found():
     noise = find_label_noise(products, folds=3)
     found = [each for each in noise.suspicions if "cat" in each.given + each.suggested]
 
-    assert noise.judged == {"theme": 3 * 400}, "each of the tags is a label"
+    assert noise.checked == {"theme": 3 * 400}, "one label per product and tag"
     assert len({each.place for each in found} & wrong) >= 0.5 * len(wrong)
     assert sum(each.place in wrong for each in found) >= 0.7 * len(found)
 
@@ -136,7 +136,7 @@ def changed(before: LabelledProduct, **settings) -> LabelledProduct:
     return augmented(before, augmentation, random.Random(1), swappable_values(COLORS, augmentation.values_of))
 
 
-def test_value_swap_changes_text_and_label_together():
+def test_value_swap_changes_text_and_label():
     before = product("Red dress", "color:red", description="A RED one")
     after = changed(before, swap_values_in=1, values_of=("color",))
     (value,) = (tag.split(":")[1] for tag in after.tags)
@@ -147,13 +147,13 @@ def test_value_swap_changes_text_and_label_together():
 
 
 @pytest.mark.parametrize("title", ["Blue and red dress", "A dress", "Reddish dress", "Navy blue dress"])
-def test_value_swap_leaves_titles_that_do_not_name_the_value_alone(title):
+def test_value_swap_keeps_products_whose_title_does_not_name_the_value(title):
     before = product(title, "color:red")
 
     assert changed(before, swap_values_in=1, values_of=("color",)) == before
 
 
-def test_synonyms_and_boilerplate_leave_labels_alone():
+def test_synonyms_and_boilerplate_keep_labels():
     before = product("Red sneakers", "color:red", description="for you")
     after = changed(
         before,

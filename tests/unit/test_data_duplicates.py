@@ -1,4 +1,4 @@
-"""Near duplicates: all of them in ordinary data; of a sentence that stands everywhere a bounded number of pairs."""
+"""Near duplicates: all pairs in ordinary data, and a bounded number if a sentence occurs in every text."""
 
 import random
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.data import near_pairs
-from hangtag.trainer.data.duplicates import MOST_PAIRS, find_duplicates
+from hangtag.trainer.data.duplicates import MAX_PAIRS, find_duplicates
 from hangtag.trainer.data.shingles import jaccard
 
 WORDS = [f"{first}{second}" for first in ("bra", "cle", "dro", "fli", "gru") for second in ("nda", "mpo", "st", "xel")]
@@ -22,7 +22,7 @@ def texts_of(titles) -> list[ProductText]:
 
 
 def variants(count: int, rng: random.Random) -> list[str]:
-    """Texts of which some are others with a few words changed: alike to every degree."""
+    """Texts, some of which are copies of others with a few changed words, so that all similarities occur."""
     texts = [" ".join(rng.choices(WORDS, k=12))]
     while len(texts) < count:
         words = rng.choice(texts).split(" ")
@@ -33,7 +33,7 @@ def variants(count: int, rng: random.Random) -> list[str]:
 
 
 def all_pairs(titles, threshold: float) -> dict[tuple[int, int], float]:
-    """By another way: plain sets of characters, every pair."""
+    """The reference: every pair, compared with plain sets of characters."""
     shingles = [{title[at : at + 5] for at in range(len(title) - 4)} for title in titles]
     alike = {
         (one, other): len(shingles[one] & shingles[other]) / len(shingles[one] | shingles[other])
@@ -56,7 +56,7 @@ def same_groups(one: list[int], other: list[int]) -> bool:
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 999), threshold=st.sampled_from([0.4, 0.7, 0.8, 0.9]), most=st.sampled_from([0, 2, 50]))
-def test_every_pair_is_found_up_to_the_most_and_groups_are_always_whole(seed, threshold, most):
+def test_pairs_are_found_up_to_the_limit_and_groups_are_complete(seed, threshold, most):
     titles = variants(120, random.Random(seed))
     expected = all_pairs(titles, threshold)
 
@@ -68,13 +68,13 @@ def test_every_pair_is_found_up_to_the_most_and_groups_are_always_whole(seed, th
     assert same_groups(groups_of(pairs, len(titles)), groups_of(expected, len(titles)))
     per_text = [sum(other == at for _, other in expected) for at in range(len(titles))]
     listed = [sum(other == at for _, other in pairs) for at in range(len(titles))]
-    assert all(min(all_of_it, most) <= its <= all_of_it for all_of_it, its in zip(per_text, listed, strict=True))
+    assert all(min(every, most) <= found <= every for every, found in zip(per_text, listed, strict=True))
     if max(per_text) < most:
         assert pairs.keys() == expected.keys()
         assert found.full == 0
 
 
-def test_a_sentence_that_stands_everywhere_costs_no_square(monkeypatch):
+def test_the_cost_of_a_sentence_in_every_text_is_not_quadratic(monkeypatch):
     titles = [
         f"a cotton shirt with a round neck and short sleeves, machine washable, model {at}" for at in range(2_000)
     ]
@@ -91,13 +91,13 @@ def test_a_sentence_that_stands_everywhere_costs_no_square(monkeypatch):
     joined = find_duplicates(texts_of(titles), 0.8, most=0)
 
     # Of two million pairs.
-    assert compared < 2 * MOST_PAIRS * len(titles)
-    assert len(found.near) <= (MOST_PAIRS + 1) * len(titles)
-    assert found.full >= len(titles) - 2 * MOST_PAIRS
+    assert compared < 2 * MAX_PAIRS * len(titles)
+    assert len(found.near) <= (MAX_PAIRS + 1) * len(titles)
+    assert found.full >= len(titles) - 2 * MAX_PAIRS
     assert len(joined.near) == len(titles) - 1
 
 
-def test_texts_that_are_alike_in_part_are_no_pairs_however_many_they_are():
+def test_texts_that_share_only_a_part_are_not_pairs():
     rng = random.Random(0)
     sentence = "returns within thirty days and free delivery on all orders above fifty euros"
     titles = [f"{' '.join(rng.choices(WORDS, k=9))} {sentence}" for _ in range(300)]
@@ -107,10 +107,10 @@ def test_texts_that_are_alike_in_part_are_no_pairs_however_many_they_are():
     assert {(pair.first, pair.second) for pair in found.near} == set(all_pairs(titles, 0.8))
 
 
-def test_steps_are_told_to_their_end():
-    told = []
-    find_duplicates(texts_of(variants(40, random.Random(0))), 0.8, lambda *step: told.append(step))
+def test_all_steps_are_reported():
+    reported = []
+    find_duplicates(texts_of(variants(40, random.Random(0))), 0.8, lambda *step: reported.append(step))
 
     for stage in ("reading texts", "comparing texts"):
-        steps = [(done, total) for name, done, total in told if name == stage]
+        steps = [(done, total) for name, done, total in reported if name == stage]
         assert [done for done, _ in steps] == list(range(steps[0][1]))

@@ -1,4 +1,4 @@
-"""Labelled files of three kinds, with their own or foreign columns; bad rows are named and lose no neighbour."""
+"""Reading labelled files of three formats, with default or mapped columns; bad rows do not affect other rows."""
 
 import gzip
 import json
@@ -8,11 +8,11 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra train)")
 from pyarrow import parquet
 
-from hangtag.trainer.data.columns import Columns, ColumnsError
 from hangtag.trainer.data.labelled import LabelledFileError, read_labelled, read_rows
 from hangtag.trainer.data.rows import MAX_ROW_BYTES, rows_of
+from hangtag.trainer.recipe.columns import Columns, ColumnsError
 
-FOREIGN = Columns.read(None, ["product_id=Nr", "title=Name", "facet.color=Farbe", "facet.theme=Thema", "none=keine"])
+MAPPED = Columns.read(None, ["product_id=Nr", "title=Name", "facet.color=Farbe", "facet.theme=Thema", "none=keine"])
 TABLE = [
     {"Nr": "1", "Name": "Roter Schal", "Farbe": "rot", "Thema": "", "Laden": "a"},
     {"Nr": "2", "Name": 'Spiel, "neu"', "Farbe": "keine", "Thema": "Katze|Weltraum", "Laden": "b"},
@@ -33,8 +33,8 @@ def rows_as(kind: str, folder):
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "jsonl.gz"])
-def test_foreign_columns_of_every_kind_of_file(tmp_path, kind):
-    first, second = read_labelled([rows_as(kind, tmp_path)], FOREIGN)
+def test_mapped_columns_in_every_format(tmp_path, kind):
+    first, second = read_labelled([rows_as(kind, tmp_path)], MAPPED)
 
     assert (first.product_id, first.title, first.facets, first.tags) == ("1", "Roter Schal", {"color"}, {"color:rot"})
     assert second.title == 'Spiel, "neu"'
@@ -42,7 +42,7 @@ def test_foreign_columns_of_every_kind_of_file(tmp_path, kind):
     assert second.tags == {"theme:Katze", "theme:Weltraum"}
 
 
-def test_own_columns_of_a_csv(tmp_path):
+def test_default_columns_in_a_csv(tmp_path):
     path = tmp_path / "shop.csv"
     path.write_text("product_id,title,facets,tags\n7,Scarf,color|class,color:red|class:scarves\n")
 
@@ -58,14 +58,14 @@ def test_own_columns_of_a_csv(tmp_path):
         ("{", "not JSON"),
         ("[1]", "not a JSON object"),
         ('{"product_id": "", "facets": [], "tags": []}', "product_id is empty"),
-        ('{"product_id": "x", "facets": ["Color"], "tags": []}', "no name"),
+        ('{"product_id": "x", "facets": ["Color"], "tags": []}', "not a valid name"),
         ('{"product_id": "x", "facets": ["color"], "tags": ["color:"]}', "not facet:value"),
-        ('{"product_id": "x", "facets": [], "tags": [], "title": 3}', "title is no text"),
+        ('{"product_id": "x", "facets": [], "tags": [], "title": 3}', "title is not a text"),
         ('{"product_id": "' + "x" * MAX_ROW_BYTES + '"}', "longer than"),
         ("\udcff", "not UTF-8"),
     ],
 )
-def test_bad_row_is_named_and_its_neighbours_are_read(tmp_path, line, reason):
+def test_bad_row_is_reported_and_other_rows_are_read(tmp_path, line, reason):
     good = json.dumps({"product_id": "1", "facets": [], "tags": []})
     path = tmp_path / "shop.jsonl"
     path.write_bytes(f"{good}\n{line}\n{good}".encode("utf-8", "surrogateescape"))
@@ -78,7 +78,18 @@ def test_bad_row_is_named_and_its_neighbours_are_read(tmp_path, line, reason):
         read_labelled([path])
 
 
-def test_bad_rows_of_a_csv(tmp_path):
+def test_a_mistake_in_the_reader_is_not_reported_as_a_bad_row(tmp_path, monkeypatch):
+    def fail(*_):
+        raise ValueError
+
+    monkeypatch.setattr("hangtag.trainer.data.labelled.labels_of", fail)
+    (tmp_path / "shop.jsonl").write_text(json.dumps({"product_id": "1", "facets": [], "tags": []}))
+
+    with pytest.raises(ValueError, match="^$"):
+        read_rows([tmp_path / "shop.jsonl"])
+
+
+def test_bad_rows_in_a_csv(tmp_path):
     path = tmp_path / "shop.csv"
     path.write_text('product_id,facets,tags\n1,,\n2,color\n3,,\n"4"x,,\n')
 
@@ -99,7 +110,7 @@ def test_bad_rows_of_a_csv(tmp_path):
         (Columns.read(None, ["facet.color=tags", "separator="]), {"tags": "TEXT" * 9}),
     ],
 )
-def test_a_reason_quotes_little_of_what_may_be_a_products_text(tmp_path, columns, labels):
+def test_a_reason_quotes_little_of_a_cell_that_may_be_a_products_text(tmp_path, columns, labels):
     text = "A warm red scarf, knitted by hand from the wool of our own sheep. " * 4
     path = tmp_path / "shop.jsonl"
     path.write_text(json.dumps({"product_id": "1", **labels}).replace("TEXT", text))
@@ -111,7 +122,7 @@ def test_a_reason_quotes_little_of_what_may_be_a_products_text(tmp_path, columns
 
 
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
-def test_a_whole_number_is_its_integer_text(tmp_path, kind):
+def test_an_integral_number_becomes_its_integer_text(tmp_path, kind):
     rows = [{"Nr": "1", "Name": "x", "size": 38.0}, {"Nr": "2", "Name": "x", "size": 38.5}]
     rows.append({"Nr": "3", "Name": "x", "size": None})
     path = tmp_path / f"shop.{kind}"
@@ -136,7 +147,7 @@ def test_a_whole_number_is_its_integer_text(tmp_path, kind):
         ("0", ["0", "0.0", '" 0"']),
     ],
 )
-def test_a_cell_says_that_nothing_fits_however_its_kind_of_file_writes_it(tmp_path, none, cells):
+def test_the_cell_for_no_tag_is_recognised_in_every_spelling(tmp_path, none, cells):
     path = tmp_path / "shop.jsonl"
     path.write_text("\n".join(f'{{"product_id": "1", "gift": {cell}}}' for cell in [*cells, "true"]))
     columns = Columns.read(None, ["facet.gift=gift", f"none={none}"])
@@ -147,7 +158,7 @@ def test_a_cell_says_that_nothing_fits_however_its_kind_of_file_writes_it(tmp_pa
     assert other.tags == {"gift:true"}
 
 
-def test_a_cell_too_long_for_csv_is_told_from_a_quote_left_open(tmp_path):
+def test_the_reason_for_a_cell_too_long_for_csv_mentions_the_limit(tmp_path):
     path = tmp_path / "shop.csv"
     path.write_text("product_id,title\n1," + "x" * 200_000 + "\n2,shoe\n")
 
@@ -157,7 +168,7 @@ def test_a_cell_too_long_for_csv_is_told_from_a_quote_left_open(tmp_path):
     assert good.fields["title"] == "shoe"
 
 
-def test_what_no_file_and_no_mapping_can_be(tmp_path):
+def test_files_and_mappings_that_cannot_be_used(tmp_path):
     (tmp_path / "shop.csv").write_text("id,title\n1,x\n")
     (tmp_path / "shop.parquet").write_text("no")
 
@@ -166,7 +177,7 @@ def test_what_no_file_and_no_mapping_can_be(tmp_path):
     with pytest.raises(LabelledFileError, match="A dress of silk and lace for l…") as raised:
         read_labelled([headless])
     assert "garden" not in str(raised.value)
-    with pytest.raises(LabelledFileError, match="misses facets, product_id, tags; its columns are id, title"):
+    with pytest.raises(LabelledFileError, match="missing columns: facets, product_id, tags; found: id, title"):
         read_rows([tmp_path / "shop.csv"])
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(LabelledFileError, match="first line is empty"):
@@ -179,3 +190,6 @@ def test_what_no_file_and_no_mapping_can_be(tmp_path):
         Columns.read(None, ["color=Farbe"])
     with pytest.raises(ColumnsError, match="name=column"):
         Columns.read(None, ["color"])
+    (tmp_path / "columns.toml").write_text("title = ")
+    with pytest.raises(ColumnsError, match=r"columns\.toml: not valid TOML"):
+        Columns.read(tmp_path / "columns.toml")

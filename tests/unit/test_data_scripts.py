@@ -1,4 +1,4 @@
-"""Words in scripts that put no space between them, and in those that do: found, exchanged, left out, mistyped."""
+"""Finding, swapping, removing and mistyping words in scripts with and without spaces between words."""
 
 import random
 import re
@@ -37,11 +37,11 @@ def product(title: str, *tags: str, description: str = "") -> LabelledProduct:
         (("빨강",), "빨강색 빨강", ["빨강"]),
     ],
 )
-def test_words_are_found_where_their_script_lets_them_begin_and_end(words, text, found):
+def test_words_are_found_at_the_word_boundaries_of_their_script(words, text, found):
     assert whole_words(words).findall(text) == found
 
 
-def test_synonyms_and_values_are_exchanged_where_no_space_stands_between_words():
+def test_synonyms_and_values_are_swapped_in_scripts_without_spaces():
     schema = TagSchema(facets=(Facet(name="color", kind=FacetKind.SINGLE, values=("红", "蓝", "深蓝")),))
     values = swappable_values(schema, ("color",))
     swap = Augmentation(swap_values_in=1, values_of=("color",))
@@ -57,7 +57,7 @@ def test_synonyms_and_values_are_exchanged_where_no_space_stands_between_words()
     }
 
 
-def test_a_letter_that_matches_and_folds_otherwise_stays():
+def test_a_word_that_matches_but_folds_differently_stays():
     assert with_synonyms("MİNİ skirt", (("mini", "short"), ("skirt", "skirts")), random.Random(0)).startswith("MİNİ ")
 
 
@@ -71,7 +71,7 @@ def test_a_letter_that_matches_and_folds_otherwise_stays():
         ("dressing gown", None),
     ],
 )
-def test_the_last_listed_word_names_a_product_in_every_script(title, tag):
+def test_the_last_listed_word_decides_in_every_script(title, tag):
     source = Source.model_validate(
         {
             "train": ["a"],
@@ -82,12 +82,12 @@ def test_the_last_listed_word_names_a_product_in_every_script(title, tag):
         }
     )
 
-    (named,) = weakly_labelled([product(title)], source)
+    (labelled,) = weakly_labelled([product(title)], source)
 
-    assert named.tags == ({tag} if tag else frozenset())
+    assert labelled.tags == ({tag} if tag else frozenset())
 
 
-def test_about_the_asked_share_of_characters_is_left_out_or_mistyped():
+def test_about_the_requested_share_of_characters_is_removed_or_mistyped():
     text = "夏季红色连衣裙新款女装" * 400
     dropped = augmented(product(text), Augmentation(drop_words_in=1, word_rate=0.1), random.Random(0)).title
     same = sum(one == other for one, other in zip(text, dropped, strict=False))
@@ -96,7 +96,7 @@ def test_about_the_asked_share_of_characters_is_left_out_or_mistyped():
     assert set(dropped) == set(text)
     assert same < 0.5 * len(text)  # from all over the text, not from its end
 
-    # Four kinds of error at a rate of 0.4: a tenth of the characters is doubled, a tenth is left out.
+    # Four kinds of error at a rate of 0.4: a tenth of the characters is doubled, a tenth is removed.
     wrong = mistyped(text, 0.4, random.Random(0))
     assert len(wrong) == pytest.approx(len(text), rel=0.03)
     assert len(re.findall(r"(.)\1", wrong)) == pytest.approx(0.1 * len(text), rel=0.3)
@@ -119,7 +119,7 @@ def test_a_mistyped_word_stays_in_its_script(text, letters):
     assert all(re.fullmatch(letters, each) for each in changed)
 
 
-def test_signs_stay_on_the_characters_that_carry_them():
+def test_signs_stay_on_their_characters():
     text = "สีน้ำเงิน"
     signs = {"\u0e35", "\u0e49", "\u0e34"}
     for seed in range(40):
@@ -129,13 +129,13 @@ def test_signs_stay_on_the_characters_that_carry_them():
 
 
 @pytest.mark.parametrize("text", ["红", "红 蓝", "ก"])
-def test_something_is_always_left(text):
+def test_a_text_never_becomes_empty(text):
     everything = Augmentation(drop_words_in=1.0, mistype_in=1.0, word_rate=1.0)
 
     assert all(not augmented(product(text), everything, random.Random(at)).text.is_empty for at in range(20))
 
 
-def test_seeded_runs_of_latin_data_stay_as_they_are():
+def test_seeded_augmentation_of_latin_texts_is_reproducible():
     settings = Augmentation(
         drop_words_in=0.7,
         mistype_in=0.7,

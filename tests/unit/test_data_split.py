@@ -1,4 +1,4 @@
-"""A split keeps together what is alike, gives every part its share of every tag, and is the same for a seed."""
+"""A split keeps duplicates together, gives every part its share of every tag, and depends only on the seed."""
 
 import contextlib
 import random
@@ -21,7 +21,7 @@ WORDS = [f"{first}{second}" for first in ("bra", "cle", "dro", "fli", "gru") for
 
 
 def rows_of(folder, count: int, seed: int, copies: float):
-    """Made-up products: some of them near copies of another one, of 8 shops, with a rare tag."""
+    """Made-up products of 8 shops; a share `copies` are near copies of another one, and one tag is rare."""
     import json
 
     rng = random.Random(seed)
@@ -29,7 +29,7 @@ def rows_of(folder, count: int, seed: int, copies: float):
     for number in range(count):
         if texts and rng.random() < copies:
             text = rng.choice(texts)
-            # The same, nearly the same, and alike just enough: 0.8 to 0.9 with another last word.
+            # Equal, nearly equal, or just similar enough: 0.8 to 0.9 with another last word.
             text = rng.choice([text, f"{text}!", f"{text} x", f"{text.rpartition(' ')[0]} {rng.choice(WORDS)}"])
         else:
             text = " ".join(rng.choices(WORDS, k=12))
@@ -44,13 +44,13 @@ def rows_of(folder, count: int, seed: int, copies: float):
 
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 999), copies=st.sampled_from([0.0, 0.3, 0.7]), test=st.sampled_from([0.0, 0.2]))
-def test_nothing_alike_stands_on_two_sides(tmp_path_factory, seed, copies, test):
+def test_near_duplicates_are_in_one_part(tmp_path_factory, seed, copies, test):
     rows = rows_of(tmp_path_factory.mktemp("split"), 160, seed, copies)
     done = split(rows, SplitSettings(validation=0.2, test=test, seed=seed))
     part_of = {place: part for part, places in done.parts.items() for place in places}
 
     assert sorted(part_of) == list(range(len(rows)))
-    # The oracle compares every pair, by another way than the split: plain sets of characters.
+    # The reference compares every pair, with plain sets of characters.
     titles = [row.product.title.rstrip("!") for row in rows]
     shingles = [{title[at : at + 5] for at in range(len(title) - 4)} for title in titles]
     for one in range(len(rows)):
@@ -61,20 +61,20 @@ def test_nothing_alike_stands_on_two_sides(tmp_path_factory, seed, copies, test)
 
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 999))
-def test_shops_stand_on_one_side(tmp_path_factory, seed):
+def test_each_shop_is_in_one_part(tmp_path_factory, seed):
     rows = rows_of(tmp_path_factory.mktemp("split"), 120, seed, 0)
 
     by_field = split(rows, SplitSettings(validation=0.3, field="shop", seed=seed))
     by_prefix = split(rows, SplitSettings(validation=0.3, prefix="-", seed=seed))
 
-    def sides(done, key) -> list[set[str]]:
+    def keys_of_parts(done, key) -> list[set[str]]:
         return [{key(rows[at]) for at in places} for places in done.parts.values()]
 
-    assert not set.intersection(*sides(by_field, lambda row: row.others["shop"]))
-    assert not set.intersection(*sides(by_prefix, lambda row: row.product.product_id.split("-")[0]))
+    assert not set.intersection(*keys_of_parts(by_field, lambda row: row.others["shop"]))
+    assert not set.intersection(*keys_of_parts(by_prefix, lambda row: row.product.product_id.split("-")[0]))
 
 
-def test_rare_tags_are_shared_out_and_a_seed_repeats(tmp_path):
+def test_rare_tags_are_in_every_part_and_a_seed_repeats_the_split(tmp_path):
     rows = rows_of(tmp_path, 400, 3, 0)
     done = split(rows, SplitSettings(validation=0.2, test=0.2))
     tags = done.report(rows)["tags"]
@@ -86,7 +86,7 @@ def test_rare_tags_are_shared_out_and_a_seed_repeats(tmp_path):
     assert split(rows, SplitSettings(validation=0.2, test=0.2, seed=8)).parts != done.parts
 
 
-def test_written_parts_read_back_and_foreign_files_stay(tmp_path):
+def test_written_parts_are_read_back_and_unrelated_files_stay(tmp_path):
     rows = rows_of(tmp_path, 60, 0, 0.2)
     done = split(rows, SplitSettings())
     write_split(tmp_path / "out", rows, done, zipped=True)
@@ -100,14 +100,14 @@ def test_written_parts_read_back_and_foreign_files_stay(tmp_path):
     assert all("shop" in row.others for row in back)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "train.jsonl").write_text("kept")
-    with pytest.raises(LabelledFileError, match="another folder"):
+    with pytest.raises(LabelledFileError, match="choose another --out"):
         write_split(tmp_path / "mine", rows, done, zipped=False)
-    with pytest.raises(LabelledFileError, match="no row has a field"):
+    with pytest.raises(LabelledFileError, match="no row has a value in field 'store'"):
         split(rows, SplitSettings(field="store"))
 
 
 @pytest.mark.parametrize("validation", [0.5, 0.6, 0.9])
-def test_every_tag_can_be_learnt_however_small_the_part_to_train_on(tmp_path, validation):
+def test_every_tag_is_in_the_training_part_however_small_it_is(tmp_path, validation):
     rows = rows_of(tmp_path, 80, 1, 0)
     tags = [frozenset({f"color:{number // 2}"}) for number in range(len(rows))]
     part_of = stratified([[at] for at in range(len(rows))], tags, [1 - validation, validation], 7)
@@ -125,8 +125,8 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("last", range(12))
-def test_killed_at_any_step_no_whole_split_is_gone_before_the_new_one_is_there(tmp_path, monkeypatch, last):
-    """From the step on which the process dies nothing reaches the disk, its clean-up neither."""
+def test_after_a_kill_at_any_step_the_old_or_the_new_split_is_complete(tmp_path, monkeypatch, last):
+    """From the step at which the process is killed, nothing is written to disk, not even by its clean-up."""
     rows = rows_of(tmp_path, 60, 0, 0.2)
     folder = tmp_path / "out"
     write_split(folder, rows, split(rows, SplitSettings(seed=1, test=0.2)), zipped=True)
@@ -149,15 +149,15 @@ def test_killed_at_any_step_no_whole_split_is_gone_before_the_new_one_is_there(t
         write_split(folder, rows, done, zipped=False)
     monkeypatch.undo()
     left = {path.name: path.read_bytes() for path in folder.iterdir()}
-    old_is_whole = all(left.get(name) == content for name, content in before.items())
-    new_is_whole = all(content in (left.get(name), left.get(f"{name}.part")) for name, content in new.items())
+    old_is_complete = all(left.get(name) == content for name, content in before.items())
+    new_is_complete = all(content in (left.get(name), left.get(f"{name}.part")) for name, content in new.items())
 
-    assert old_is_whole or new_is_whole
+    assert old_is_complete or new_is_complete
     write_split(folder, rows, done, zipped=False)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == new
 
 
-def test_a_stopped_split_leaves_the_earlier_one_and_nothing_else(tmp_path, monkeypatch):
+def test_an_interrupted_split_leaves_only_the_earlier_one(tmp_path, monkeypatch):
     rows = rows_of(tmp_path, 60, 0, 0.2)
     folder = tmp_path / "out"
     write_split(folder, rows, split(rows, SplitSettings(seed=1, test=0.2)), zipped=False)
@@ -177,7 +177,7 @@ def test_a_stopped_split_leaves_the_earlier_one_and_nothing_else(tmp_path, monke
 
 
 @pytest.mark.parametrize("name", ["train.jsonl", "test.jsonl.gz", "split.json", "validation.jsonl.part"])
-def test_what_is_read_is_never_replaced(tmp_path, name):
+def test_inputs_are_never_replaced(tmp_path, name):
     rows = rows_of(tmp_path, 60, 0, 0)
     folder = tmp_path / "out"
     done = split(rows, SplitSettings())
@@ -187,13 +187,13 @@ def test_what_is_read_is_never_replaced(tmp_path, name):
     (tmp_path / "link").symlink_to(folder)
 
     for path in (given, tmp_path / "link" / name):
-        with pytest.raises(LabelledFileError, match="name another --out"):
+        with pytest.raises(LabelledFileError, match="choose another --out"):
             write_split(folder, rows, done, zipped=False, inputs=[tmp_path / "all.jsonl", path])
 
     assert given.read_text() == "the shop's own"
 
 
-def test_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
     rows = rows_of(tmp_path, 20, 0, 0)
 
     with pytest.raises(LabelledFileError, match="cannot be written"):
@@ -211,22 +211,24 @@ def test_near_duplicates_are_found_with_their_similarity():
     assert found.near[0].similarity == pytest.approx(20 / 21)
 
 
-def test_a_part_that_nothing_is_left_for_is_told(tmp_path):
+def test_a_part_without_products_is_refused(tmp_path):
     import json
 
     path = tmp_path / "all.jsonl"
-    text = "a sentence that stands in every listing of this shop, whatever it sells, number"
+    text = "a sentence that is in every listing of this shop, whatever the product is, number"
     product = {"facets": ["color"], "tags": ["color:red"]}
     path.write_text(
         "\n".join(json.dumps(product | {"product_id": str(at), "title": f"{text} {at}"}) for at in range(30))
     )
 
-    with pytest.raises(LabelledFileError, match=r"nothing is left for validation: 30 products are 1 groups"):
+    with pytest.raises(LabelledFileError, match=r"no products are left for validation: 30 products form 1 groups"):
         split(read_rows([path])[0], SplitSettings(validation=0.2))
 
 
-@pytest.mark.parametrize(("kept_apart", "advice"), [({}, "raise --duplicates"), ({"field": "day"}, "with --disjoint")])
-def test_what_kept_too_much_together_is_told(tmp_path, kept_apart, advice):
+@pytest.mark.parametrize(
+    ("kept_apart", "advice"), [({}, "raise --duplicates"), ({"field": "day"}, "choose a --disjoint")]
+)
+def test_the_advice_depends_on_what_made_the_groups_too_large(tmp_path, kept_apart, advice):
     rows = rows_of(tmp_path, 20, 1, 0.0)
     for row in rows:
         row.others["day"] = "monday"
@@ -235,17 +237,17 @@ def test_what_kept_too_much_together_is_told(tmp_path, kept_apart, advice):
         split(rows, SplitSettings(validation=0.2, duplicates=0.8 if kept_apart else 0.01, **kept_apart))
 
 
-def test_a_field_that_is_empty_everywhere_is_told_from_one_that_is_missing(tmp_path):
+def test_a_field_that_is_empty_in_every_row_is_reported(tmp_path):
     rows = rows_of(tmp_path, 20, 1, 0.0)
     for row in rows:
         row.others["day"] = ""
 
-    with pytest.raises(LabelledFileError, match="'day' to keep apart; it is there, and empty in every row"):
+    with pytest.raises(LabelledFileError, match="'day' to keep apart; the field is empty in every row"):
         split(rows, SplitSettings(field="day"))
 
 
-def test_each_group_costs_what_its_own_tags_cost():
-    """With a look at all tags for every group it would not end within the test's time limit."""
+def test_the_cost_of_a_group_depends_only_on_its_own_tags():
+    """Visiting all tags for every group would exceed the test's time limit."""
     rng = random.Random(1)
     tags = [frozenset(f"brand:{rng.randrange(16_000)}" for _ in range(2)) for _ in range(80_000)]
 

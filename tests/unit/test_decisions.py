@@ -1,4 +1,4 @@
-"""What thresholds and calibration decide from labelled products, rule by rule."""
+"""Thresholds and calibration set on labelled products, rule by rule."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def examples(labelled: list[LabelledProduct], schema=SCHEMA) -> list[Example]:
 
 
 def scores(rows: int, **positive: np.ndarray) -> np.ndarray:
-    """Logits of 0, and of each tag (its value) those that are given."""
+    """Logits of 0, except for the tags with the given values."""
     logits = np.zeros((rows, len(SCHEMA.tags)), np.float32)
     for value, column in positive.items():
         logits[:, SCHEMA.index[next(tag for tag in SCHEMA.tags if tag.endswith(f":{value}"))]] = column
@@ -47,39 +47,39 @@ def decided(logits: np.ndarray, labelled: list[LabelledProduct], schema=SCHEMA, 
     return decide(logits, examples(labelled, schema), schema, calibration, RECIPE)
 
 
-def genres_told(count: int) -> np.ndarray:
+def genre_logits(count: int) -> np.ndarray:
     logits = scores(count)
     logits[:, SCHEMA.slices["genre"]] = 5 + np.linspace(0, 1, count)[:, None]
     logits[:, SCHEMA.index["segment:games"]] = 9
     return logits
 
 
-def test_tags_of_a_multi_facet_promise_nothing_together():
-    """A hundred products, each told three genres rightly, are a hundred products and not three hundred."""
+def test_tags_of_a_multi_facet_are_not_pooled():
+    """A hundred products with three right genres each count as a hundred products, not as three hundred."""
     labelled = products([{"segment:games", *GENRES}] * 100, "segment", "genre")
 
-    each = decided(genres_told(100), labelled).promises
+    each = decided(genre_logits(100), labelled).promises
 
     assert set(GENRES) <= set(each)
     assert all(not each[tag].pooled and each[tag].products <= 100 for tag in GENRES)
-    assert not set(decided(genres_told(100)[:50], labelled[:50]).promises) & set(GENRES)
+    assert not set(decided(genre_logits(100)[:50], labelled[:50]).promises) & set(GENRES)
 
 
-def test_a_blocked_tag_promises_nothing():
+def test_a_blocked_tag_has_no_promise():
     blocked = SCHEMA.model_copy(update={"blocked": (GENRES[0],)})
     labelled = products([{"segment:games", *GENRES}] * 300, "segment", "genre")
 
-    assert GENRES[0] in decided(genres_told(300), labelled).promises
-    assert GENRES[0] not in decided(genres_told(300), labelled, blocked).promises
+    assert GENRES[0] in decided(genre_logits(300), labelled).promises
+    assert GENRES[0] not in decided(genre_logits(300), labelled, blocked).promises
 
 
-def test_a_promise_is_about_what_could_be_served():
-    """A class counts only where the segment above it is AUTO: that half of the equally sure classes is right."""
+def test_a_promise_counts_only_tags_that_could_be_served():
+    """A class counts only if its parent segment is AUTO: that half of the equally confident classes is right."""
     tag, above = "class:dresses", "segment:clothing"
     logits = scores(800)
     logits[:, SCHEMA.index[tag]] = 9
     logits[:400, SCHEMA.index[above]] = 9
-    logits[400:, SCHEMA.index[above]] = 0.8  # told, never surely
+    logits[400:, SCHEMA.index[above]] = 0.8  # predicted, but with a low confidence
     labels = [{above, tag}] * 400 + [{"segment:pets", "class:cat food"}] * 400
 
     promise = decided(logits, products(labels, "segment", "class")).promises[tag]
@@ -87,8 +87,8 @@ def test_a_promise_is_about_what_could_be_served():
     assert (promise.products, promise.wrong) == (400, 0)
 
 
-def test_a_threshold_of_equal_confidences_serves_them():
-    """A threshold that was rounded up would leave out the very products that it was set on."""
+def test_a_threshold_at_equal_confidences_serves_them():
+    """A threshold that was rounded up would exclude the products that it was set on."""
     logits = scores(400, games=4.0)
     labelled = products([{"segment:games"}] * 400, "segment")
     decisions = decided(logits, labelled)
@@ -98,7 +98,7 @@ def test_a_threshold_of_equal_confidences_serves_them():
     assert all([scored.tag for scored in tags.tags] == ["segment:games"] for tags in served)
 
 
-def test_what_validation_does_not_tell_of_goes_to_review():
+def test_tags_without_validation_products_go_to_review():
     decisions = decided(scores(100, games=4.0), products([{"segment:games"}] * 100, "segment"))
 
     for tag in (*CLASSES, *GENRES):
@@ -107,19 +107,19 @@ def test_what_validation_does_not_tell_of_goes_to_review():
         assert cut.review <= 0.5
 
 
-def test_review_begins_where_half_the_told_tags_are_right():
+def test_review_starts_where_half_of_the_predicted_tags_are_right():
     margins = np.linspace(0.2, 4, 400)
     labels = [{"segment:games"} if at >= 200 or at % 4 == 0 else {"segment:pets"} for at in range(400)]
 
     cut = decided(scores(400, games=margins), products(labels, "segment")).thresholds.tags["segment:games"]
     confidences = np.exp(margins) / (np.exp(margins) + len(SEGMENTS) - 1)
-    told = confidences >= cut.review
+    predicted = confidences >= cut.review
 
     assert 0.35 < cut.review < cut.auto
-    assert 0.5 <= np.mean([labels[at] == {"segment:games"} for at in np.flatnonzero(told)]) < 0.7
+    assert 0.5 <= np.mean([labels[at] == {"segment:games"} for at in np.flatnonzero(predicted)]) < 0.7
 
 
-def test_review_of_a_multi_facet_is_where_f1_is_best():
+def test_the_review_threshold_of_a_multi_facet_maximises_f1():
     rng = np.random.default_rng(0)
     fits = rng.random(600) < 0.2
     logits = scores(600, rpg=np.where(fits, rng.normal(-1, 0.3, 600), rng.normal(-3, 0.3, 600)))
@@ -130,8 +130,8 @@ def test_review_of_a_multi_facet_is_where_f1_is_best():
     assert 0.07 < cut["genre:rpg"].review < 0.22
 
 
-def test_products_that_are_all_told_rightly_leave_room_for_doubt():
-    """Without it the temperature falls to its bound, and any other text is told for sure."""
+def test_confidences_stay_below_1_if_all_predictions_are_right():
+    """Without smoothed targets the temperature falls to its bound, and every prediction becomes certain."""
     logits = np.zeros((150, 3), np.float32)
     logits[np.arange(150), np.arange(150) % 3] = 3
     targets = (logits > 0).astype(np.float32)
@@ -146,9 +146,9 @@ def test_products_that_are_all_told_rightly_leave_room_for_doubt():
 
 def test_multi_facets_are_calibrated():
     rng = np.random.default_rng(0)
-    sure = rng.normal(0, 1, 3_000)
-    labels = [{"genre:rpg"} if fit else set() for fit in rng.random(3_000) < 1 / (1 + np.exp(-sure))]
-    logits = scores(3_000, rpg=4 * sure)
+    true_logits = rng.normal(0, 1, 3_000)
+    labels = [{"genre:rpg"} if fit else set() for fit in rng.random(3_000) < 1 / (1 + np.exp(-true_logits))]
+    logits = scores(3_000, rpg=4 * true_logits)
     logits[:, [SCHEMA.index[tag] for tag in GENRES if tag != "genre:rpg"]] = -20
 
     assert fit_calibration(logits, examples(products(labels, "genre")), SCHEMA).temperatures["genre"] > 3
@@ -156,19 +156,19 @@ def test_multi_facets_are_calibrated():
 
 @pytest.fixture(scope="module")
 def memorised():
-    """Products of which half are told wrongly, as surely as the others: nothing of it carries over to other ones."""
+    """Products with random labels and equally confident predictions: thresholds do not generalise to other products."""
     rng = np.random.default_rng(0)
     logits = scores(500)
     labels = []
     for row in range(500):
-        truth, told = rng.choice(len(SEGMENTS), 2)
-        logits[row, SCHEMA.index[SEGMENTS[told]]] = 3
+        truth, predicted = rng.choice(len(SEGMENTS), 2)
+        logits[row, SCHEMA.index[SEGMENTS[predicted]]] = 3
         labels.append({SEGMENTS[truth]})
     return logits, products(labels, "segment")
 
 
-def test_calibration_error_is_that_of_the_told_tag(memorised):
-    """Counted over all tags it would be small for any facet of many tags."""
+def test_calibration_error_is_that_of_the_predicted_tag(memorised):
+    """Over all tags it would be small for any facet with many tags."""
     logits, labelled = memorised
     served = cross_fitted(logits, labelled, examples(labelled), SCHEMA, RECIPE)["segment"]
     confidence = np.exp(3) / (np.exp(3) + len(SEGMENTS) - 1)
@@ -179,8 +179,8 @@ def test_calibration_error_is_that_of_the_told_tag(memorised):
     assert served.tags == 0
 
 
-def test_products_are_served_by_what_others_decide():
-    """Sure products are right in four fifths and wrong in the last one: on these no fitted threshold was set."""
+def test_products_are_evaluated_with_thresholds_set_on_others():
+    """All predictions are confident; those of one fifth, which its own thresholds were not set on, are wrong."""
     count = 500
     logits, labels = scores(count, games=6.0), [{"segment:games"}] * count
     folds = np.random.default_rng(RECIPE.seed).permutation(count) % 5

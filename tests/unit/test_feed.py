@@ -1,4 +1,4 @@
-"""Lines of a feed, and the demo's own products."""
+"""Lines of a feed, and the demo's product feed."""
 
 import gzip
 import io
@@ -23,7 +23,7 @@ def _feed() -> list[events_pb2.ProductEvent]:
         return [event_of(line, 7) for line in lines]
 
 
-def test_the_demo_has_some_200_products_of_its_own() -> None:
+def test_the_demo_feed_has_some_200_products() -> None:
     products = [event.product for event in _feed()]
     ids = [product.product_id for product in products]
     assert 190 <= len(products) <= 220
@@ -32,35 +32,35 @@ def test_the_demo_has_some_200_products_of_its_own() -> None:
     assert {"en", "de", "es", "zh"} <= {product.language for product in products}
 
 
-def test_the_demo_has_a_few_products_without_text_among_the_others() -> None:
+def test_the_demo_feed_has_a_few_products_without_text() -> None:
     empty = [ProductText.of(p.title, p.description, p.merchant_category).is_empty for p in (e.product for e in _feed())]
     assert sum(empty) == 3
     assert not any(empty[:20])
     assert not empty[-1]
 
 
-def test_a_bare_product() -> None:
+def test_a_line_may_be_only_a_product() -> None:
     line = b'{"product_id": 17, "title": "T", "description": null, "lang": "de", "price": 3.5}'
     event = event_of(line, 99)
-    assert event.type == events_pb2.UPDATED
+    assert event.type == events_pb2.EVENT_TYPE_UPDATED
     assert event.product == events_pb2.Product(product_id="17", version=99, title="T", language="de")
 
 
-def test_an_unknown_field_may_be_as_deep_as_it_likes() -> None:
+def test_an_unknown_field_may_be_nested_deeply() -> None:
     line = b'{"product_id": "a", "title": "T", "extra": ' + b"[" * 300 + b"]" * 300 + b"}"
     assert event_of(line, 1).product == events_pb2.Product(product_id="a", version=1, title="T")
 
 
 @pytest.mark.parametrize("name", ["product_id", "productId"])
-def test_an_event(name: str) -> None:
+def test_a_line_may_be_an_event(name: str) -> None:
     value = {"type": "DELETED", "eventId": "e1", "product": {name: "a", "version": "12"}}
     event = event_of(orjson.dumps(value), 99)
-    assert event.type == events_pb2.DELETED
+    assert event.type == events_pb2.EVENT_TYPE_DELETED
     assert event.event_id == "e1"
     assert (event.product.product_id, event.product.version) == ("a", 12)
 
 
-def test_a_time_stands_for_the_version() -> None:
+def test_the_time_of_an_event_replaces_a_missing_version() -> None:
     event = event_of(b'{"product": {"product_id": "a"}, "time": "1970-01-01T00:00:01.5Z"}', 99)
     assert event.product.version == 0
     assert version_of(event) == 1500
@@ -70,7 +70,7 @@ def test_a_time_stands_for_the_version() -> None:
     ("line", "reason"),
     [
         (b"{", "not JSON"),
-        (b'"text"', "a JSON str, not an object"),
+        (b'"text"', "expected a JSON object, got str"),
         (b'{"title": "no id"}', "product_id must be"),
         (b'{"product_id": "", "title": "T"}', "product_id must be"),
         (orjson.dumps({"product_id": "x" * 257}), "product_id must be"),
@@ -81,12 +81,12 @@ def test_a_time_stands_for_the_version() -> None:
         (b'{"product_id": "a", "title": ' + b"[" * 300 + b"]" * 300 + b"}", "nested too deeply"),
     ],
 )
-def test_a_bad_line_says_why(line: bytes, reason: str) -> None:
+def test_the_error_of_a_bad_line_has_the_reason(line: bytes, reason: str) -> None:
     with pytest.raises(LineError, match=reason):
         event_of(line, 1)
 
 
-def test_what_is_published_reads_back_the_same() -> None:
+def test_a_published_event_is_read_back_unchanged() -> None:
     lines = [
         b'{"product_id": "a", "title": "T\\u00e9", "version": "9223372036854775807"}',
         b'{"event_id": "e", "type": "CREATED", "time": "2024-02-29T12:00:00Z", "product": {"product_id": "b"}}',
@@ -98,7 +98,9 @@ def test_what_is_published_reads_back_the_same() -> None:
 
 
 @pytest.mark.parametrize("kind", ["plain", "gz", "stdin"])
-def test_feeds_open(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_compressed_and_standard_input_feeds_are_read(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / ("feed.jsonl.gz" if kind == "gz" else "feed.jsonl")
     file.write_bytes(gzip.compress(b"1\n2\n") if kind == "gz" else b"1\n2\n")
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"1\n2\n")))
@@ -106,20 +108,20 @@ def test_feeds_open(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert list(lines) == [b"1\n", b"2\n"]
 
 
-def test_a_missing_or_broken_feed_says_so(tmp_path: Path) -> None:
+def test_a_missing_or_invalid_feed_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"nowhere\.jsonl: No such file"), open_feed("nowhere.jsonl"):
         pass
     broken = tmp_path / "broken.gz"
-    broken.write_bytes(b"no gzip")
+    broken.write_bytes(b"not gzip")
     with pytest.raises(CommandError, match="Not a gzipped file"), open_feed(str(broken)) as lines:
         next(lines)
 
 
-def test_a_damaged_feed_says_so(tmp_path: Path) -> None:
+def test_a_damaged_feed_is_an_error(tmp_path: Path) -> None:
     random = Random(1)
     packed = bytearray(gzip.compress(b"\n".join(b"%d" % random.getrandbits(200) for _ in range(2_000))))
     packed[20:70] = b"\xff" * 50
     damaged = tmp_path / "damaged.gz"
     damaged.write_bytes(packed)
-    with pytest.raises(CommandError, match=r"damaged\.gz: .*name a JSONL file"), open_feed(str(damaged)) as lines:
+    with pytest.raises(CommandError, match=r"damaged\.gz: .*expected JSONL"), open_feed(str(damaged)) as lines:
         list(lines)

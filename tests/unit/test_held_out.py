@@ -1,4 +1,4 @@
-"""What a search of settings measures on: nothing that is alike is trained on, whichever sources it stands in."""
+"""Held-out products of a search: their duplicates, in whatever source, are not trained on."""
 
 import random
 
@@ -22,7 +22,7 @@ def texts(count: int, seed: int = 0) -> list[str]:
     return [" ".join(rng.choices(WORDS, k=12)) for _ in range(count)]
 
 
-def test_rows_of_one_id_of_one_text_and_of_nearly_one_text_stay_on_one_side():
+def test_equal_ids_equal_texts_and_near_duplicates_stay_together():
     rows = []
     for number, title in enumerate(texts(200)):
         rows += [product(number, title), product(number, f"other {number}")]
@@ -39,7 +39,7 @@ def number_of(each: LabelledProduct) -> str:
     return each.product_id.rpartition("-")[2]
 
 
-def test_a_file_that_stands_in_two_sources_is_on_one_side():
+def test_a_file_in_two_sources_is_held_out_in_both():
     rows = [product(number, title) for number, title in enumerate(texts(100))]
     more = [product(f"more-{number}", title) for number, title in enumerate(texts(50, seed=1))]
 
@@ -47,11 +47,11 @@ def test_a_file_that_stands_in_two_sources_is_on_one_side():
 
     ids = {each.product_id for each in out}
     assert [len(source) for source in kept] == [90, 135, 90]
-    assert len(out) == 10 + 15, "what a teacher labelled is not measured on"
+    assert len(out) == 10 + 15, "products with pseudo-labels are not scored"
     assert not ids & {each.product_id for source in kept for each in source}
 
 
-def test_the_same_seed_holds_out_the_same():
+def test_the_same_seed_holds_out_the_same_products():
     rows = [product(number, title) for number, title in enumerate(texts(100))]
 
     first, again, other = (held_out([rows], [True], 0.1, seed) for seed in (7, 7, 8))
@@ -59,7 +59,7 @@ def test_the_same_seed_holds_out_the_same():
     assert first == again != other
 
 
-def test_a_sentence_that_stands_everywhere_leaves_something_to_measure_on():
+def test_a_sentence_in_every_text_leaves_products_to_hold_out():
     sentence = "a shirt with a round neck and short sleeves, machine washable, for every day, article number"
     rows = [product(f"{number}-{copy}", f"{sentence} {number}") for number in range(100) for copy in (1, 2)]
 
@@ -69,28 +69,28 @@ def test_a_sentence_that_stands_everywhere_leaves_something_to_measure_on():
     assert not {each.title for each in out} & {each.title for each in kept}
 
 
-def test_groups_that_are_all_too_large_give_the_smallest_and_a_single_one_is_refused():
+def test_if_all_groups_are_too_large_the_smallest_is_held_out_and_a_single_one_is_refused():
     rows = [product(f"{title}{copy}", title) for title, copies in (("cat", 9), ("dog", 5)) for copy in range(copies)]
 
     (kept,), out = held_out([rows], [True], 0.1, 7)
 
     assert ({each.title for each in kept}, {each.title for each in out}) == ({"cat"}, {"dog"})
-    with pytest.raises(RecipeError, match="bring more products"):
+    with pytest.raises(RecipeError, match="add products"):
         held_out([kept], [True], 0.1, 7)
 
 
-def test_without_a_source_that_people_labelled_there_is_nothing_to_measure_on():
+def test_sources_with_pseudo_labels_alone_are_refused():
     rows = [product(number, title) for number, title in enumerate(texts(20))]
 
-    with pytest.raises(RecipeError, match="no source without pseudo_labels to measure on"):
+    with pytest.raises(RecipeError, match="all sources have pseudo_labels"):
         held_out([rows], [False], 0.1, 7)
 
 
-def test_no_source_is_held_out_as_a_whole():
+def test_no_source_is_held_out_completely():
     same = [product(f"same-{number}", "a red dress") for number in range(10)]
     others = [product(number, title) for number, title in enumerate(texts(30))]
 
-    with pytest.raises(RecipeError, match="all products of a source have one id or one text"):
+    with pytest.raises(RecipeError, match="all products of a source have the same id or text"):
         held_out([same, others], [True, False], 0.1, 7)
     kept, out = held_out([same, others], [True, True], 0.1, 7)
 

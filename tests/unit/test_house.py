@@ -23,14 +23,17 @@ HANGTAG = {
     "hangtag.engine": {"hangtag.text", "hangtag.bundle"},
     "hangtag.records": {"hangtag.v1", "hangtag.text", "hangtag.tags"},
     "hangtag.store": {"hangtag.settings", "hangtag.text"},
+    "hangtag.write": {
+        f"hangtag.{name}" for name in ("v1", "settings", "tags", "telemetry", "kafka", "records", "store")
+    },
     "hangtag.tagger": {
         *("hangtag.settings", "hangtag.text", "hangtag.tags", "hangtag.telemetry", "hangtag.bundle", "hangtag.engine")
     },
 }
 TRAINER = {
     "hangtag.trainer.errors": set(),
-    "hangtag.trainer.data": {"hangtag.trainer.judging", "hangtag.trainer.recipe"},
-    "hangtag.trainer.recipe": {"hangtag.trainer.data"},
+    "hangtag.trainer.recipe": set(),
+    "hangtag.trainer.data": {"hangtag.trainer.recipe"},
     "hangtag.trainer.files": {"hangtag.trainer.recipe"},
     "hangtag.trainer.fitting": {f"hangtag.trainer.{name}" for name in ("data", "recipe", "files")},
     "hangtag.trainer.wide": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},
@@ -106,6 +109,26 @@ def test_imports_point_one_way():
                 wrong.append(f"{path.relative_to(ROOT)} imports {module}, which is installed as hangtag.{module}")
 
     assert wrong == []
+
+
+def test_the_trainers_table_lists_only_imports_that_exist():
+    used = {room: set() for room in TRAINER}
+    for path in sources():
+        used.setdefault(room_of(module_of(path)), set()).update(map(room_of, imported(path)))
+
+    assert {room: sorted(others - used[room]) for room, others in TRAINER.items() if others - used[room]} == {}
+
+
+def test_errors_of_the_trainer_have_one_base():
+    errors = {
+        node.name: [base.id for base in node.bases if isinstance(base, ast.Name)]
+        for path in sorted((ROOT / "trainer").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Error")
+    }
+
+    assert errors.pop("TrainerError") == ["Exception"]
+    assert {name: bases for name, bases in errors.items() if "TrainerError" not in bases} == {}
 
 
 def test_the_rooms_have_no_circles():

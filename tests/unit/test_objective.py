@@ -1,4 +1,4 @@
-"""The losses against their papers' formulas, and what balancing and layer-wise decay do."""
+"""The losses compared with their papers' formulas; class balancing and layer-wise learning rates."""
 
 import math
 
@@ -27,7 +27,7 @@ def loss_of(schema, logits, target, **objective) -> float:
     return float(tag_loss(logits, target, known, schema, 0.0, Objective(**objective)))
 
 
-def test_focal_of_a_single_facet():
+def test_focal_loss_of_a_single_facet():
     p = torch.softmax(LOGITS, 1)[0, 1].item()
 
     found = loss_of(ONE, LOGITS, torch.tensor([[0.0, 1.0, 0.0]]), single="focal", focus=3)
@@ -35,7 +35,7 @@ def test_focal_of_a_single_facet():
     assert found == pytest.approx(-((1 - p) ** 3) * math.log(p), rel=1e-5)
 
 
-def test_focal_and_asymmetric_of_a_multi_facet():
+def test_focal_and_asymmetric_loss_of_a_multi_facet():
     logits, target = torch.tensor([[1.0, 0.3]]), torch.tensor([[1.0, 0.0]])
     p, q = (1 / (1 + math.exp(-each)) for each in (1.0, 0.3))
 
@@ -47,7 +47,7 @@ def test_focal_and_asymmetric_of_a_multi_facet():
     assert asymmetric == pytest.approx(-math.log(p) - shifted**4 * math.log(1 - shifted), rel=1e-5)
 
 
-def test_no_focus_is_the_plain_loss():
+def test_focal_loss_with_focus_0_is_cross_entropy():
     target = torch.tensor([[0.0, 1.0, 0.0]])
 
     assert loss_of(ONE, LOGITS, target, single="focal", focus=0) == pytest.approx(loss_of(ONE, LOGITS, target))
@@ -62,7 +62,7 @@ def test_no_focus_is_the_plain_loss():
         {"single": "focal", "focus": 0.5},
     ],
 )
-def test_loss_and_slope_of_the_surest_scores_are_numbers(objective):
+def test_loss_and_gradient_are_finite_for_extreme_logits(objective):
     schema = ONE if "single" in objective else MANY
     for score in (60.0, -60.0):
         logits = torch.tensor([[score, -score, 0.0][: len(schema.tags)]], requires_grad=True)
@@ -77,7 +77,7 @@ def test_loss_and_slope_of_the_surest_scores_are_numbers(objective):
 
 
 @pytest.mark.parametrize("balance", ["inverse_root", "effective"])
-def test_rare_tags_weigh_more_and_labels_weigh_one_on_average(balance):
+def test_rare_tags_have_larger_weights_and_the_mean_over_labels_is_1(balance):
     counts = torch.tensor([900.0, 90.0, 9.0])
 
     weights = tag_weights(counts, ONE, balance)
@@ -87,7 +87,7 @@ def test_rare_tags_weigh_more_and_labels_weigh_one_on_average(balance):
     assert tag_weights(counts, ONE, "none") is None
 
 
-def test_effective_weight_has_the_papers_ratio():
+def test_effective_weights_have_the_ratio_in_the_paper():
     weights = tag_weights(torch.tensor([1000.0, 10.0, 10.0]), ONE, "effective")
 
     assert float(weights[1] / weights[0]) == pytest.approx((1 - 0.999**1000) / (1 - 0.999**10), rel=1e-5)
@@ -103,7 +103,7 @@ def test_weights_scale_the_loss_of_a_tags_products():
     assert float(weighted) == pytest.approx(3 * float(plain))
 
 
-def test_lower_layers_learn_more_slowly():
+def test_lower_layers_have_lower_learning_rates():
     config = BertConfig(vocab_size=20, hidden_size=8, num_hidden_layers=3, num_attention_heads=1, intermediate_size=8)
     model = TagModel(BertModel(config, add_pooling_layer=False), 2, 0.0)
     recipe = Recipe(sources=({"train": ("x",)},), layer_decay=0.5, learning_rate=1.0, head_learning_rate=7.0)

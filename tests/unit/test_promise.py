@@ -1,4 +1,4 @@
-"""The promise of AUTO tags, checked by drawing products again and again."""
+"""The AUTO promise, checked by repeated sampling of products."""
 
 import math
 
@@ -15,7 +15,7 @@ from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.judging.calibration import calibration_error, fit_calibration
 from hangtag.trainer.judging.cross_fit import cross_fitted
 from hangtag.trainer.judging.decide import NEVER, decide
-from hangtag.trainer.judging.promise import fewest_products, promised_threshold
+from hangtag.trainer.judging.promise import min_products, promised_threshold
 from hangtag.trainer.recipe.recipe import Recipe, Source
 from tests.bundles import tiny_schema, tiny_tokenizer
 
@@ -26,7 +26,7 @@ RUNS = 600
 
 
 def is_right(confidence: np.ndarray) -> np.ndarray:
-    """How likely a tag told with this confidence is right: an overconfident model, 95 % at confidence 0.8."""
+    """The probability that a tag predicted with this confidence is right, in a model with 95 % at confidence 0.8."""
     return np.clip(0.7 + 0.3125 * confidence, 0, 1)
 
 
@@ -50,8 +50,8 @@ def naive_threshold(confidences: np.ndarray, right: np.ndarray) -> float | None:
     return float(confidences[falling[enough[-1]]]) if len(enough) else None
 
 
-def broken(rule, count: int) -> int:
-    """In how many of the runs a threshold that the rule sets on `count` products has too low a true precision."""
+def count_broken(rule, count: int) -> int:
+    """The number of runs in which the rule's threshold, set on `count` products, has too low a true precision."""
     rng = np.random.default_rng(count)
     thresholds = [rule(*draw(count, rng)) for _ in range(RUNS)]
     return sum(threshold is not None and true_precision(threshold) < PRECISION for threshold in thresholds)
@@ -62,18 +62,18 @@ def promised(confidences: np.ndarray, right: np.ndarray) -> float | None:
     return found and found[0]
 
 
-# What a share of 5 % of the runs may reach by chance.
+# The number of failures that a failure rate of 5 % can reach by chance.
 ALLOWED = int(binom.ppf(0.999, RUNS, 1 - CONFIDENCE))
 
 
 @pytest.mark.parametrize("count", [120, 500, 2_000])
-def test_promise_is_broken_in_at_most_5_percent_of_resamples(count):
-    assert broken(promised, count) <= ALLOWED
+def test_the_promise_is_broken_in_at_most_5_percent_of_samples(count):
+    assert count_broken(promised, count) <= ALLOWED
 
 
-def test_rule_without_a_bound_would_break_it():
-    """What the test above can see: the lowest threshold that was precise enough on the same products fails it."""
-    assert broken(naive_threshold, 500) > 3 * ALLOWED
+def test_a_rule_without_a_bound_breaks_the_promise():
+    """The test above detects broken promises: the lowest threshold with enough precision on the sample fails it."""
+    assert count_broken(naive_threshold, 500) > 3 * ALLOWED
 
 
 def test_more_products_give_more_coverage():
@@ -86,17 +86,17 @@ def test_more_products_give_more_coverage():
     assert covered[1] > covered[0] + 0.1
 
 
-def test_too_few_products_promise_nothing():
-    fewest = fewest_products(PRECISION, CONFIDENCE)
+def test_too_few_products_allow_no_promise():
+    needed = min_products(PRECISION, CONFIDENCE)
 
-    assert fewest == math.ceil(math.log(0.05) / math.log(0.95)) == 59
-    assert promised(np.full(fewest - 1, 0.9), np.ones(fewest - 1, bool)) is None
-    assert promised(np.full(fewest, 0.9), np.ones(fewest, bool)) == 0.9
+    assert needed == math.ceil(math.log(0.05) / math.log(0.95)) == 59
+    assert promised(np.full(needed - 1, 0.9), np.ones(needed - 1, bool)) is None
+    assert promised(np.full(needed, 0.9), np.ones(needed, bool)) == 0.9
     assert promised(np.zeros(0), np.zeros(0, bool)) is None
 
 
-def test_equal_confidences_stand_together():
-    """A threshold takes all products of one confidence: mistakes hidden among ties count."""
+def test_equal_confidences_are_not_separated():
+    """All products with the same confidence are on one side of a threshold, so mistakes among ties count."""
     confidences = np.full(1_000, 0.9)
     right = np.arange(1_000) >= 100
 
@@ -104,20 +104,20 @@ def test_equal_confidences_stand_together():
 
 
 def labelled(count: int, wrong: float, seed: int) -> tuple[np.ndarray, list[LabelledProduct]]:
-    """Logits that tell one of the segments; wrong ones are told with less confidence, most of the time."""
+    """Logits that predict one of the segments; wrong predictions mostly have a lower confidence."""
     rng = np.random.default_rng(seed)
     tags = SCHEMA.facets[0].tags
     logits = rng.normal(0, 0.3, (count, len(SCHEMA.tags))).astype(np.float32)
     products = []
     for row in range(count):
         truth = rng.integers(len(tags))
-        told = (truth + 1) % len(tags) if rng.random() < wrong else truth
-        logits[row, SCHEMA.index[tags[told]]] += rng.normal(6 if told == truth else 3, 1)
+        predicted = (truth + 1) % len(tags) if rng.random() < wrong else truth
+        logits[row, SCHEMA.index[tags[predicted]]] += rng.normal(6 if predicted == truth else 3, 1)
         products.append(LabelledProduct(str(row), "x", "", "", frozenset({"segment"}), frozenset({tags[truth]})))
     return logits, products
 
 
-def test_promised_tags_keep_it_on_other_products():
+def test_promises_hold_on_other_products():
     logits, products = labelled(3_000, wrong=0.15, seed=0)
     examples = examples_of(products, SCHEMA, tiny_tokenizer())
 
@@ -132,8 +132,8 @@ def test_promised_tags_keep_it_on_other_products():
     assert served.calibration_error < served.uncalibrated_error
 
 
-def test_tag_without_a_promise_is_never_auto():
-    """Half the told tags are wrong: nothing can be promised, all go to REVIEW."""
+def test_a_tag_without_a_promise_is_never_auto():
+    """Half of the predictions are wrong: no promise can be made, and all go to REVIEW."""
     logits, products = labelled(400, wrong=0.5, seed=1)
     logits[:, SCHEMA.slices["segment"]] = np.sign(logits[:, SCHEMA.slices["segment"]] - 1) * 4
     examples = examples_of(products, SCHEMA, tiny_tokenizer())
@@ -155,8 +155,8 @@ def test_rare_tags_share_a_promise():
     assert len({(promise.products, promise.wrong) for promise in segments}) == 1
 
 
-def test_tag_told_of_no_product_counts_as_wrong():
-    """Products that are none of the facet's: the more of them are told a tag, the higher its threshold."""
+def test_a_tag_predicted_for_a_product_without_tags_counts_as_wrong():
+    """The more products that no tag of the facet fits have a predicted tag, the higher its threshold."""
     logits, products = labelled(600, wrong=0.0, seed=3)
     nothing = [LabelledProduct(str(row), "x", "", "", frozenset({"segment"}), frozenset()) for row in range(300)]
     more = np.concatenate([logits, np.roll(logits[:300], 1, axis=0)])
@@ -169,7 +169,7 @@ def test_tag_told_of_no_product_counts_as_wrong():
     assert min(thresholds(more, products + nothing)) > max(thresholds(logits, products))
 
 
-def test_calibration_error_is_the_gap_of_the_bins():
+def test_calibration_error_is_the_mean_gap_of_the_bins():
     confidences = np.repeat([0.2, 0.9], 1_500)
     right = np.concatenate([np.arange(1_500) < 300, np.arange(1_500) < 1_200])
 

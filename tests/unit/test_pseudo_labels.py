@@ -1,4 +1,4 @@
-"""What teachers say of products that carry labels already: nothing that these contradict."""
+"""Pseudo-labels of products that have labels: none contradicts these."""
 
 from types import SimpleNamespace
 
@@ -33,12 +33,12 @@ SCHEMA = TagSchema(
 DRESS = ("segment:wear", "family:clothing", "class:dress", "color:red")
 
 
-class Teller:
-    """A teacher that says the same of everything."""
+class Teacher:
+    """A teacher with the same predictions for every product."""
 
     def __init__(self, *tags: str) -> None:
         self.bundle = SimpleNamespace(schema=SCHEMA)
-        self.said = TagSet(tuple(ScoredTag(tag, 0.9, Source.MODEL, Band.AUTO) for tag in tags), ())
+        self.predicted = TagSet(tuple(ScoredTag(tag, 0.9, Source.MODEL, Band.AUTO) for tag in tags), ())
 
     def encode(self, texts):
         return [()] * len(texts)
@@ -47,7 +47,7 @@ class Teller:
         return np.zeros((len(tokens), len(SCHEMA.tags)), np.float32)
 
     def decode(self, logits, _kinds):
-        return [self.said] * len(logits)
+        return [self.predicted] * len(logits)
 
 
 @pytest.mark.parametrize(
@@ -62,20 +62,20 @@ class Teller:
         (("color:blue",), set(DRESS) - {"color:red"}),
     ],
 )
-def test_no_tag_is_given_under_or_above_one_that_it_cannot_be_with(labels, given):
+def test_no_tag_is_added_that_contradicts_a_label_by_the_tags_parents(labels, given):
     facets = frozenset(tag.split(":")[0] for tag in labels)
     product = LabelledProduct("1", "a dress", "", "", facets, frozenset(labels))
     settings = PseudoLabels(teachers=("x",))
 
-    (found,) = pseudo_labelled([product], [Teller(*DRESS)], settings, dict.fromkeys(DRESS, 9), 7)
+    (found,) = pseudo_labelled([product], [Teacher(*DRESS)], settings, dict.fromkeys(DRESS, 9), 7)
 
     assert found.tags == given | set(labels)
 
 
-def test_what_is_labelled_as_none_of_the_families_gets_no_class():
+def test_a_product_labelled_with_no_family_gets_no_class():
     product = LabelledProduct("1", "a dress", "", "", frozenset({"family"}), frozenset())
     settings = PseudoLabels(teachers=("x",), facets=("class", "color"))
 
-    (found,) = pseudo_labelled([product], [Teller(*DRESS)], settings, dict.fromkeys(DRESS, 9), 7)
+    (found,) = pseudo_labelled([product], [Teacher(*DRESS)], settings, dict.fromkeys(DRESS, 9), 7)
 
     assert found.tags == {"color:red"}

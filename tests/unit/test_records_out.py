@@ -1,9 +1,11 @@
-"""What the workers write: tags and dead letters."""
+"""Values and headers that workers write: tags and dead letters."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.records import Partition, Record, dead_letter_headers, encode_tags
+from hangtag.records import Partition, Record, TaggedProduct, dead_letter_headers, decode_tags, encode_tags, tag_message
+from hangtag.tags.decisions import Decision
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.v1 import tags_pb2
@@ -21,19 +23,38 @@ def headers_of(record=RECORD, message="why"):
     )
 
 
-def test_tags_are_the_message_of_the_contract():
-    payload = encode_tags("p", 2**62, TAGS, "abc", 1_500)
+def test_encoded_tags_are_product_tags_of_the_contract():
+    product = TaggedProduct("p", 2**62, TAGS, "abc", 1_500, (Decision("color:red", is_accepted=False),))
+    payload = encode_tags(product)
 
     found = tags_pb2.ProductTags.FromString(payload)
     assert (found.product_id, found.version, found.bundle_version) == ("p", 2**62, "abc")
     assert found.tagged_at.ToMilliseconds() == 1_500
     assert (found.tags[0].facet, found.tags[0].value) == ("class", "cat:food")
-    assert (found.tags[0].source, found.tags[0].band) == (tags_pb2.MODEL, tags_pb2.AUTO)
-    assert (found.review[0].source, found.review[0].band) == (tags_pb2.RULE, tags_pb2.REVIEW)
-    assert payload == encode_tags("p", 2**62, TAGS, "abc", 1_500)
+    assert (found.tags[0].source, found.tags[0].band) == (tags_pb2.SOURCE_MODEL, tags_pb2.BAND_AUTO)
+    assert (found.review[0].source, found.review[0].band) == (tags_pb2.SOURCE_RULE, tags_pb2.BAND_REVIEW)
+    assert (found.decisions[0].facet, found.decisions[0].value) == ("color", "red")
+    assert found.decisions[0].verdict == tags_pb2.VERDICT_REJECTED
+    assert payload == encode_tags(product)
+    assert decode_tags(payload) == product
 
 
-def test_a_dead_letter_keeps_its_headers_and_says_where_it_is_from():
+@pytest.mark.parametrize("payload", [b"\xff", tags_pb2.ProductTags(tags=[tags_pb2.Tag(source=99)]).SerializeToString()])
+def test_bytes_that_are_not_tags_are_refused(payload):
+    with pytest.raises(ValueError, match="ProductTags|99"):
+        decode_tags(payload)
+
+
+@pytest.mark.parametrize("source", Source)
+@pytest.mark.parametrize("band", Band)
+def test_every_source_and_band_has_a_value_in_the_contract(source, band):
+    message = tag_message(ScoredTag("class:cat", 0.5, source, band))
+
+    assert tags_pb2.Source.Name(message.source) == f"SOURCE_{source}"
+    assert tags_pb2.Band.Name(message.band) == f"BAND_{band}"
+
+
+def test_a_dead_letter_keeps_the_records_headers_and_adds_its_origin():
     assert headers_of() == [
         ("trace", b"\xff\x00"),
         ("trace", b"2"),
@@ -50,7 +71,7 @@ def test_a_dead_letter_keeps_its_headers_and_says_where_it_is_from():
     ]
 
 
-def test_a_dead_letter_that_was_sent_again_tells_only_its_last_story():
+def test_a_dead_letter_that_was_sent_again_has_only_the_latest_headers():
     again = RECORD._replace(headers=tuple(headers_of(message="old")), offset=99)
 
     found = headers_of(again, "new")
@@ -59,7 +80,7 @@ def test_a_dead_letter_that_was_sent_again_tells_only_its_last_story():
 
 
 @given(st.text(max_size=3_000))
-def test_messages_are_cut_between_characters(message):
+def test_messages_are_truncated_between_characters(message):
     found = dict(headers_of(message=message))["hangtag.message"]
 
     assert len(found) <= 1_024

@@ -1,6 +1,7 @@
-"""Replies put together from bytes, held against protobuf itself."""
+"""Look-up replies that are built from serialised parts, compared with protobuf's own serialisation."""
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,25 +10,69 @@ from hangtag.server.freshness import freshness
 from hangtag.store import Stored
 from hangtag.v1 import tags_pb2
 
+FRESH, STALE = tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE
+PENDING, UNKNOWN = tags_pb2.FRESHNESS_PENDING, tags_pb2.FRESHNESS_UNKNOWN
+FIRST_LOOKUP_FIELD = 16
+
 ids = st.text(min_size=1, max_size=60)
-states = st.sampled_from([tags_pb2.FRESH, tags_pb2.STALE, tags_pb2.PENDING, tags_pb2.UNKNOWN])
+states = st.sampled_from([FRESH, STALE, PENDING, UNKNOWN])
 tag = st.builds(tags_pb2.Tag, facet=st.just("color"), value=ids, confidence=st.floats(0, 1, width=32))
+times = st.builds(Timestamp, seconds=st.integers(0, 4_000_000_000), nanos=st.integers(0, 999_999_999))
 stored_tags = st.builds(
-    tags_pb2.ProductTags, product_id=ids, version=st.integers(0, 2**63 - 1), tags=st.lists(tag, max_size=20)
+    tags_pb2.ProductTags,
+    product_id=ids,
+    version=st.integers(0, 2**63 - 1),
+    tags=st.lists(tag, max_size=20),
+    review=st.lists(tag, max_size=3),
+    bundle_version=ids,
+    tagged_at=st.none() | times,
+    decisions=st.lists(
+        st.builds(tags_pb2.Decision, facet=ids, value=ids, verdict=st.sampled_from(tags_pb2.Verdict.values())),
+        max_size=3,
+    ),
 )
 
 
-@given(st.lists(st.tuples(ids, states, st.none() | stored_tags), max_size=8))
-def test_reply_is_what_protobuf_would_write(answers: list[tuple[str, int, tags_pb2.ProductTags | None]]) -> None:
-    expected = tags_pb2.BatchGetProductTagsResponse(
-        lookups=[tags_pb2.ProductLookup(product_id=p, freshness=state, tags=tags) for p, state, tags in answers]
-    )
+def expected_product(
+    product_id: str, state: int, tags: tags_pb2.ProductTags | None, as_of_ms: int
+) -> tags_pb2.GetProductTagsResponse:
+    """What the parts should parse to, built field by field."""
+    product = tags_pb2.GetProductTagsResponse(product_id=product_id, freshness=state)
+    if tags:
+        for field, value in tags.ListFields():
+            product.MergeFrom(tags_pb2.GetProductTagsResponse(**{field.name: value}))
+    product.as_of.FromMilliseconds(as_of_ms)
+    return product
 
-    singles = [wire.lookup(p.encode(), state, t.SerializeToString() if t else b"") for p, state, t in answers]
 
-    assert wire.batch(singles) == expected.SerializeToString()
-    for single, lookup in zip(singles, expected.lookups, strict=True):
-        assert tags_pb2.ProductLookup.FromString(single) == lookup
+@given(st.lists(st.tuples(ids, states, st.none() | stored_tags), max_size=8), st.integers(0, 2**42))
+def test_replies_are_what_protobuf_would_write(
+    products: list[tuple[str, int, tags_pb2.ProductTags | None]], as_of_ms: int
+) -> None:
+    expected = tags_pb2.BatchGetProductTagsResponse()
+    parts = []
+    for product_id, state, tags in products:
+        expected.products.append(expected_product(tags.product_id if tags else product_id, state, tags, as_of_ms))
+        head = tags.SerializeToString() if tags else wire.id_field(product_id.encode())
+        parts.append((head, wire.lookup_fields(state, as_of_ms)))
+
+    assert wire.batch(parts) == expected.SerializeToString()
+    for (head, lookup), product in zip(parts, expected.products, strict=True):
+        assert tags_pb2.GetProductTagsResponse.FromString(head + lookup) == product
+
+
+def test_a_look_up_has_the_fields_of_the_stored_message() -> None:
+    """Stored bytes are sent as part of the reply, so every field of ProductTags has its number and type there."""
+    stored, reply = tags_pb2.ProductTags.DESCRIPTOR, tags_pb2.GetProductTagsResponse.DESCRIPTOR
+
+    def described(field) -> tuple[object, ...]:
+        return field.name, field.number, field.type, field.is_repeated, field.message_type, field.enum_type
+
+    of_lookup = [field for field in reply.fields if field.number >= FIRST_LOOKUP_FIELD]
+    assert [described(field) for field in reply.fields if field not in of_lookup] == [
+        described(field) for field in stored.fields
+    ]
+    assert [field.name for field in of_lookup] == ["freshness", "as_of"]
 
 
 @pytest.mark.parametrize(
@@ -41,19 +86,19 @@ def test_varint(number: int, expected: bytes) -> None:
 @pytest.mark.parametrize(
     ("payload", "version", "seen", "min_version", "state"),
     [
-        (b"x", 5, None, 0, tags_pb2.FRESH),
-        (b"x", 5, 5, 5, tags_pb2.FRESH),
-        (b"x", 5, 4, 0, tags_pb2.FRESH),
-        (b"x", 5, 6, 0, tags_pb2.STALE),
-        (b"x", 5, None, 6, tags_pb2.STALE),
-        (b"x", 0, 0, 0, tags_pb2.FRESH),
-        (b"", None, 1, 0, tags_pb2.PENDING),
-        (b"", None, 0, 9, tags_pb2.PENDING),
-        (b"", None, None, 9, tags_pb2.UNKNOWN),
-        (b"", 5, None, 0, tags_pb2.UNKNOWN),
-        (b"", 5, 5, 9, tags_pb2.UNKNOWN),
-        (b"", 5, 6, 0, tags_pb2.PENDING),
+        (b"x", 5, None, 0, FRESH),
+        (b"x", 5, 5, 5, FRESH),
+        (b"x", 5, 4, 0, FRESH),
+        (b"x", 5, 6, 0, STALE),
+        (b"x", 5, None, 6, STALE),
+        (b"x", 0, 0, 0, FRESH),
+        (b"", None, 1, 0, PENDING),
+        (b"", None, 0, 9, PENDING),
+        (b"", None, None, 9, UNKNOWN),
+        (b"", 5, None, 0, UNKNOWN),
+        (b"", 5, 5, 9, UNKNOWN),
+        (b"", 5, 6, 0, PENDING),
     ],
 )
 def test_freshness(payload: bytes, version: int | None, seen: int | None, min_version: int, state: int) -> None:
-    assert freshness(Stored(payload, version, b"", seen), min_version) == state
+    assert freshness(Stored(payload, version, seen), min_version) == state

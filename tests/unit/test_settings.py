@@ -1,4 +1,4 @@
-"""Settings: environment over file over default; what is unknown or wrong is refused by its name."""
+"""Settings: the environment overrides the file, the file overrides defaults, and errors name the setting."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def file(tmp_path, monkeypatch):
     return path
 
 
-def test_environment_over_file_over_default(file, monkeypatch):
+def test_environment_overrides_file_and_file_overrides_default(file, monkeypatch):
     file.write_text('[kafka]\nbootstrap = "file:1"\ngroup = "from-file"\n')
     monkeypatch.setenv("HANGTAG_KAFKA__BOOTSTRAP", "environment:1")
 
@@ -26,14 +26,14 @@ def test_environment_over_file_over_default(file, monkeypatch):
     assert origin["kafka.events_topic"] == "default"
 
 
-def test_unknown_variable_names_the_right_one(monkeypatch):
+def test_unknown_variable_is_refused_with_a_suggestion(monkeypatch):
     monkeypatch.setenv("HANGTAG_KAFKA__BOOTSRAP", "x:1")
 
     with pytest.raises(SettingsError, match="HANGTAG_KAFKA__BOOTSRAP.*did you mean HANGTAG_KAFKA__BOOTSTRAP"):
         load_settings()
 
 
-def test_wrong_variable_is_named(monkeypatch):
+def test_error_names_the_variable(monkeypatch):
     monkeypatch.setenv("HANGTAG_SERVER__PORT", "http")
 
     with pytest.raises(SettingsError, match=r"HANGTAG_SERVER__PORT.*integer"):
@@ -48,17 +48,17 @@ def test_wrong_variable_is_named(monkeypatch):
         ("[kafak]\nbootstrap = 'x'", "kafak.bootstrap"),
         ("port = 1", "port"),
         ("[server]\nport = 'x'", "server.port"),
-        ("[server", "no TOML"),
+        ("[server", "not valid TOML"),
     ],
 )
-def test_wrong_file_is_named(file, text, named):
+def test_error_names_the_file_and_the_setting(file, text, named):
     file.write_text(text)
 
     with pytest.raises(SettingsError, match=f"(?s){file}.*{named}"):
         load_settings()
 
 
-def test_missing_file_is_named(file):
+def test_error_names_a_missing_file(file):
     with pytest.raises(SettingsError, match=f"{file}: No such file"):
         load_settings()
 
@@ -66,22 +66,22 @@ def test_missing_file_is_named(file):
 @pytest.mark.parametrize(
     "brokers", ["localhost:abc", "localhost", "localhost:0", "a:1,", "a:1 b:2", "a:65536", "::1:9092"]
 )
-def test_brokers_that_are_none_are_refused(monkeypatch, brokers):
+def test_invalid_broker_addresses_are_refused(monkeypatch, brokers):
     monkeypatch.setenv("HANGTAG_KAFKA__BOOTSTRAP", brokers)
 
-    with pytest.raises(SettingsError, match="HANGTAG_KAFKA__BOOTSTRAP: .* is no broker; write host:port"):
+    with pytest.raises(SettingsError, match="HANGTAG_KAFKA__BOOTSTRAP: .* is not a broker address; write host:port"):
         load_settings()
 
 
 @pytest.mark.parametrize("brokers", ["a:1, b-2.shop.example:65535", "[::1]:9092"])
-def test_brokers_are_host_and_port(monkeypatch, brokers):
+def test_valid_broker_addresses_are_accepted(monkeypatch, brokers):
     monkeypatch.setenv("HANGTAG_KAFKA__BOOTSTRAP", brokers)
 
     assert load_settings().kafka.bootstrap == brokers
 
 
 @pytest.mark.parametrize("url", ["redis://cache:6379/0?password=hunter2", "unix:///run/cache.sock?password=hunter2"])
-def test_a_password_among_the_options_of_a_url_is_masked(monkeypatch, url):
+def test_a_password_in_the_options_of_a_url_is_masked(monkeypatch, url):
     monkeypatch.setenv("HANGTAG_REDIS__URL", url)
 
     assert "hunter2" not in str(resolve())
@@ -96,3 +96,7 @@ def test_secrets_are_masked(monkeypatch):
     assert "hunter2" not in str(shown)
     assert "hunter2" not in repr(load_settings())
     assert load_settings().redis.url.get_secret_value().endswith("@cache:6379/0")
+
+
+def test_every_setting_has_a_description():
+    assert [each.name for each in resolve() if not each.description] == []

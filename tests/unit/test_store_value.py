@@ -1,62 +1,82 @@
-"""What lies in a product's key, without a server."""
+"""The values of a product's keys, without a server."""
+
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.store import Entry, StoreError, StoreMismatchError
+from hangtag.store import Entry, Stored, StoreError, StoreMismatchError, StoreState, bundle_prefix
 from hangtag.store.errors import address_of, store_error
 from hangtag.store.keys import bucket_of, product_key, seen_key
-from hangtag.store.meta import check_meta
-from hangtag.store.value import FORMAT, HEADER_BYTES, pack, pack_version, unpack
+from hangtag.store.meta import read_meta
+from hangtag.store.value import FORMAT, HEADER_BYTES, pack, pack_version, unpack, unpack_entry
 from hangtag.text.limits import MAX_VERSION
 
-BUNDLE = "0123456789abcdef" * 4
 versions = st.integers(0, MAX_VERSION)
+prefixes, hashes = st.binary(min_size=8, max_size=8), st.binary(min_size=16, max_size=16)
 
 
-@given(versions, st.binary(min_size=1))
-def test_packed_entry_is_read_back(version: int, payload: bytes) -> None:
-    stored = unpack(pack(Entry("p", version, BUNDLE, payload)), None)
+@given(
+    versions, versions, versions, st.binary(min_size=8, max_size=8), st.binary(min_size=16, max_size=16), st.binary()
+)
+def test_a_packed_entry_is_read_back(
+    version: int, sequence: int, revision: int, prefix: bytes, text: bytes, payload: bytes
+) -> None:
+    entry = Entry("p", version, payload, prefix, sequence, revision, text)
 
-    assert (stored.version, stored.payload, stored.seen_version) == (version, payload, None)
-    assert stored.bundle_prefix == bytes.fromhex(BUNDLE[:16])
-    assert not stored.is_deleted
-
-
-@given(versions, versions)
-def test_byte_order_of_versions_is_number_order(one: int, other: int) -> None:
-    assert (pack_version(one) < pack_version(other)) == (one < other)
+    assert unpack_entry("p", pack(entry)) == entry
+    assert unpack(pack(entry), pack_version(8)) == Stored(payload, version, 8)
 
 
-@pytest.mark.parametrize("bundle", [BUNDLE, ""])
-def test_deletion_is_the_header_alone(bundle: str) -> None:
-    value = pack(Entry("p", 7, bundle, b""))
+ranked = st.builds(
+    lambda version, is_deletion, sequence, revision: Entry(
+        "p", version, b"" if is_deletion else b"x", sequence=sequence, revision=revision
+    ),
+    versions,
+    st.booleans(),
+    versions,
+    versions,
+)
 
-    assert len(value) == HEADER_BYTES
-    assert unpack(value, pack_version(8)).is_deleted
-    assert unpack(value, pack_version(8)).seen_version == 8
+
+@given(ranked, ranked)
+def test_byte_order_of_headers_is_the_order_of_ranks(one: Entry, other: Entry) -> None:
+    assert (pack(one)[1:26] < pack(other)[1:26]) == (one.rank < other.rank)
+    assert (pack_version(one.version) < pack_version(other.version)) == (one.version < other.version)
 
 
 @pytest.mark.parametrize(
-    "value", [None, b"", b"\x01short", bytes([FORMAT + 1]) + pack(Entry("p", 1, BUNDLE, b"x"))[1:]]
+    "value",
+    [
+        None,
+        b"",
+        b"\x02short",
+        bytes([FORMAT + 1]) + pack(Entry("p", 1, b"x"))[1:],
+        b"\x01" + (9).to_bytes(8, "big") + bytes(8) + b"a value of format 1 that is longer than the header of format 2",
+    ],
 )
-def test_value_that_is_not_ours_counts_as_none(value: bytes | None) -> None:
-    stored = unpack(value, b"not eight bytes")
+def test_a_value_of_another_format_counts_as_none(value: bytes | None) -> None:
+    assert unpack(value, b"not eight bytes") == Stored(b"", None, None)
+    assert unpack_entry("p", value) is None
 
-    assert (stored.version, stored.payload, stored.seen_version, stored.is_deleted) == (None, b"", None, False)
 
-
-@pytest.mark.parametrize("version", [-1, MAX_VERSION + 1])
-def test_version_out_of_range_is_refused(version: int) -> None:
-    with pytest.raises(ValueError, match="outside 0"):
-        Entry("p", version, BUNDLE, b"x")
+def test_a_value_that_is_cut_short_counts_as_none() -> None:
+    """A deletion has no payload, tags have one."""
+    assert unpack_entry("p", pack(Entry("p", 1, b"x"))[:HEADER_BYTES]) is None
+    assert unpack_entry("p", pack(Entry.deletion("p", 1)) + b"x") is None
 
 
 @pytest.mark.parametrize("bundle", ["", "abc", "not hexadecimal!!"])
-def test_bundle_version_must_be_hex(bundle: str) -> None:
+def test_a_bundle_version_must_be_hex(bundle: str) -> None:
     with pytest.raises(ValueError, match="16 hex digits"):
-        Entry("p", 1, bundle, b"x")
+        bundle_prefix(bundle)
+
+
+@pytest.mark.parametrize("wrong", [{"bundle_prefix": b"x"}, {"text_hash": b"x"}, {"sequence": -1}, {"revision": 2**63}])
+def test_a_header_field_that_does_not_fit_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"outside 0|bytes"):
+        Entry("p", 1, b"x", **wrong)
 
 
 def test_keys_of_a_product_share_a_slot() -> None:
@@ -88,15 +108,23 @@ def test_error_says_where_and_what_to_do() -> None:
 
 
 def test_meta_that_fits_or_is_empty() -> None:
-    assert check_meta([b"1", b"64"], 64, "cache:6379")
-    assert not check_meta([None, None], 64, "cache:6379")
+    identity = b"0f" * 16
+
+    assert read_meta([b"2", b"64", identity, None, None], 64, "cache:6379") == StoreState("0f" * 16)
+    assert read_meta([b"2", b"64", identity, b"17", b"1e"], 64, "cache:6379") == StoreState("0f" * 16, 17, "1e")
+    assert not read_meta([None] * 5, 64, "cache:6379").is_claimed
 
 
 @pytest.mark.parametrize(
-    ("found", "says"), [((b"1", b"32"), "HANGTAG_REDIS__BUCKETS=32"), ((b"2", b"64"), "holds format 2")]
+    ("found", "message"),
+    [
+        ((b"2", b"32"), "HANGTAG_REDIS__BUCKETS=32"),
+        ((b"3", b"64"), "has format 3.*run the release that wrote it"),
+        ((b"1", b"64"), "has format 1.*hangtag rebuild"),
+    ],
 )
-def test_meta_that_does_not_fit_says_what_to_set(found: tuple[bytes, bytes], says: str) -> None:
-    with pytest.raises(StoreMismatchError, match=says) as caught:
-        check_meta(found, 64, "cache:6379")
+def test_meta_that_does_not_fit_says_what_to_do(found: tuple[bytes, bytes], message: str) -> None:
+    with pytest.raises(StoreMismatchError, match=message) as caught:
+        read_meta([*found, None, None, None], 64, "cache:6379")
 
     assert isinstance(caught.value, StoreError)

@@ -1,4 +1,4 @@
-"""Texts that wait together are tagged together, by an engine that the test holds."""
+"""Texts that wait at the same time are tagged in one batch, by an engine that the test can block."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ import pytest
 
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.server.errors import CallError
-from hangtag.server.suggester import BEAT, Suggester
+from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.tagger.probe import EngineDownError
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
@@ -21,9 +21,11 @@ from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 
+QUERY = TextKind.QUERY
+
 
 class FakeTagger:
-    """One token a word; the tag is the number of words. The word `bad` fails its batch. `gate` holds forwards."""
+    """One token per word; the tag is the number of words. The word `bad` fails a batch. `forward` waits for `gate`."""
 
     def __init__(self) -> None:
         self.bundle = SimpleNamespace(version="ab" * 32)
@@ -31,8 +33,8 @@ class FakeTagger:
         self.batches: list[list[int]] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.under_way = 0
-        self.most_under_way = 0
+        self.active = 0
+        self.most_active = 0
 
     def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         if any("unreadable" in text.first for text in texts):
@@ -43,11 +45,11 @@ class FakeTagger:
         return [Tokens(np.array(row[1:], np.int32), np.zeros(len(row) - 1, np.int32)) for row in rows]
 
     def forward(self, tokens: Sequence[Tokens]) -> np.ndarray:
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.active += 1
+        self.most_active = max(self.most_active, self.active)
         self.batches.append([len(each) for each in tokens])
         self.gate.wait(5)
-        self.under_way -= 1
+        self.active -= 1
         if any((each.ids == -1).any() for each in tokens):
             raise RuntimeError
         return np.array([[len(each)] for each in tokens], np.float32)
@@ -70,7 +72,7 @@ def run(
 ) -> None:
     async def main() -> None:
         tagger = FakeTagger()
-        beats = Heartbeats(SystemClock(), {BEAT: 1.0})
+        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
         suggester = Suggester(tagger, token_budget, SystemClock(), beats, max_waiting)
         running = asyncio.create_task(suggester.run())
         try:
@@ -92,7 +94,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 def test_each_caller_gets_the_tags_of_its_text() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
-        found = await asyncio.gather(*(suggester.suggest(text(n)) for n in range(1, 30)))
+        found = await asyncio.gather(*(suggester.suggest(text(n), QUERY) for n in range(1, 30)))
 
         assert [tag_of(tags) for tags in found] == [f"words:{n}" for n in range(1, 30)]
         assert tagger.batches == [list(range(1, 30))]
@@ -100,29 +102,29 @@ def test_each_caller_gets_the_tags_of_its_text() -> None:
     run(test)
 
 
-def test_what_waits_goes_together_within_the_budget_one_batch_at_a_time() -> None:
+def test_waiting_texts_are_batched_within_the_budget_one_batch_at_a_time() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        first = asyncio.create_task(suggester.suggest(text(1)))
+        first = asyncio.create_task(suggester.suggest(text(1), QUERY))
         await until(lambda: tagger.batches)
-        others = [asyncio.create_task(suggester.suggest(text(4))) for _ in range(6)]
+        others = [asyncio.create_task(suggester.suggest(text(4), QUERY)) for _ in range(6)]
         await asyncio.sleep(0.02)
         assert tagger.batches == [[1]]
         tagger.gate.set()
         await asyncio.gather(first, *others)
 
         assert tagger.batches == [[1], [4, 4], [4, 4], [4, 4]]
-        assert tagger.most_under_way == 1
+        assert tagger.most_active == 1
 
     run(test, token_budget=10)
 
 
-def test_what_did_not_fit_goes_before_what_came_later() -> None:
+def test_texts_that_did_not_fit_go_before_later_ones() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        early = [asyncio.create_task(suggester.suggest(text(n))) for n in (8, 7, 6)]
+        early = [asyncio.create_task(suggester.suggest(text(n), QUERY)) for n in (8, 7, 6)]
         await until(lambda: tagger.batches)
-        late = asyncio.create_task(suggester.suggest(text(9)))
+        late = asyncio.create_task(suggester.suggest(text(9), QUERY))
         await asyncio.sleep(0)
         tagger.gate.set()
         await asyncio.gather(*early, late)
@@ -132,9 +134,9 @@ def test_what_did_not_fit_goes_before_what_came_later() -> None:
     run(test, token_budget=10)
 
 
-def test_a_text_longer_than_the_budget_goes_alone() -> None:
+def test_a_text_longer_than_the_budget_is_a_batch_of_its_own() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
-        await asyncio.gather(*(suggester.suggest(text(n)) for n in (50, 2, 3)))
+        await asyncio.gather(*(suggester.suggest(text(n), QUERY) for n in (50, 2, 3)))
 
         assert tagger.batches == [[50], [2, 3]]
 
@@ -146,24 +148,24 @@ def test_a_bad_text_fails_alone(poison: str) -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         texts = [text(n) for n in range(1, 9)]
         texts[5] = ProductText(f"this is {poison}")
-        found = await asyncio.gather(*(suggester.suggest(each) for each in texts), return_exceptions=True)
+        found = await asyncio.gather(*(suggester.suggest(each, QUERY) for each in texts), return_exceptions=True)
 
         (error,) = [each for each in found if isinstance(each, Exception)]
         assert found.index(error) == 5
         assert isinstance(error, CallError)
         assert error.code is grpc.StatusCode.INTERNAL
         assert poison not in error.message
-        assert tag_of(await suggester.suggest(text(3))) == "words:3"
+        assert tag_of(await suggester.suggest(text(3), QUERY)) == "words:3"
 
     run(test)
 
 
-def test_cancelled_callers_are_skipped() -> None:
+def test_texts_of_cancelled_callers_are_not_tagged() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        first = asyncio.create_task(suggester.suggest(text(1)))
+        first = asyncio.create_task(suggester.suggest(text(1), QUERY))
         await until(lambda: tagger.batches)
-        waiting = [asyncio.create_task(suggester.suggest(text(n))) for n in (2, 3, 4)]
+        waiting = [asyncio.create_task(suggester.suggest(text(n), QUERY)) for n in (2, 3, 4)]
         await asyncio.sleep(0)
         waiting[1].cancel()
         first.cancel()
@@ -176,18 +178,18 @@ def test_cancelled_callers_are_skipped() -> None:
     run(test)
 
 
-def test_too_many_waiting_is_refused_and_room_comes_back() -> None:
+def test_too_many_waiting_texts_are_refused_until_some_are_tagged() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        waiting = [asyncio.create_task(suggester.suggest(text(1))) for _ in range(3)]
+        waiting = [asyncio.create_task(suggester.suggest(text(1), QUERY)) for _ in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(CallError) as caught:
-            await suggester.suggest(text(1))
+            await suggester.suggest(text(1), QUERY)
         assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         tagger.gate.set()
         await asyncio.gather(*waiting)
 
-        assert tag_of(await suggester.suggest(text(1))) == "words:1"
+        assert tag_of(await suggester.suggest(text(1), QUERY)) == "words:1"
 
     run(test, max_waiting=3)
 
@@ -195,10 +197,10 @@ def test_too_many_waiting_is_refused_and_room_comes_back() -> None:
 def test_cancelled_callers_leave_the_queue_while_the_engine_is_busy() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        first = asyncio.create_task(suggester.suggest(text(1)))
+        first = asyncio.create_task(suggester.suggest(text(1), QUERY))
         await until(lambda: tagger.batches)
         for _ in range(5):
-            waiting = [asyncio.create_task(suggester.suggest(text(2))) for _ in range(2)]
+            waiting = [asyncio.create_task(suggester.suggest(text(2), QUERY)) for _ in range(2)]
             await asyncio.sleep(0)
             for each in waiting:
                 each.cancel()
@@ -224,17 +226,17 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
             raise RuntimeError(msg)
 
         setattr(tagger, stage, fail)
-        suggester = Suggester(tagger, 512, SystemClock(), Heartbeats(SystemClock(), {BEAT: 1.0}))
+        suggester = Suggester(tagger, 512, SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0}))
         async with asyncio.timeout(10):
             running = asyncio.create_task(suggester.run())
-            found = await asyncio.gather(*(suggester.suggest(text(1)) for _ in range(9)), return_exceptions=True)
+            found = await asyncio.gather(*(suggester.suggest(text(1), QUERY) for _ in range(9)), return_exceptions=True)
             with pytest.raises(EngineDownError, match="fails for any text.*device lost"):
                 await running
-            found += await asyncio.gather(suggester.suggest(text(1)), return_exceptions=True)
+            found += await asyncio.gather(suggester.suggest(text(1), QUERY), return_exceptions=True)
         suggester.close()
 
         assert [each.code for each in found] == [grpc.StatusCode.UNAVAILABLE] * 10
-        # The batch and the harmless text; no search for a culprit.
+        # The batch and the harmless text; the batch is not split.
         assert calls == 2
 
     asyncio.run(main())

@@ -10,7 +10,7 @@ A, B = Partition("events", 0), Partition("events", 1)
 
 
 class Naive:
-    """Remembers everything: per partition its epoch and each record of it with whether it is settled."""
+    """Keeps every record of each partition's current assignment and whether it is settled."""
 
     def __init__(self):
         self.lives: dict[Partition, tuple[int, list[list]]] = {}
@@ -36,7 +36,7 @@ operations = st.lists(
 
 
 @given(operations)
-def test_what_is_committable_is_what_a_naive_model_says(steps):
+def test_committable_offsets_equal_those_of_a_naive_model(steps):
     tracker, naive, tickets, committed = Tracker(), Naive(), [], {}
     for life, step in enumerate(steps):
         match step:
@@ -93,7 +93,7 @@ def test_a_result_of_an_earlier_assignment_commits_nothing():
     assert tracker.committable() == {}
 
 
-def test_an_offset_that_falls_back_begins_a_new_life():
+def test_an_offset_that_falls_back_starts_a_new_assignment():
     tracker = Tracker()
     tracker.assign(A)
     stale = tracker.add(A, 50)

@@ -1,4 +1,4 @@
-"""The parts of the trainer that decide what is learned and what is served."""
+"""Parts of the trainer: loss, schema, weak labels, calibration, thresholds, scores."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, re
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.data.weak_labels import weakly_labelled
 from hangtag.trainer.fitting.loss import tag_loss
-from hangtag.trainer.fitting.scores import check_judges, facet_scores
+from hangtag.trainer.fitting.scores import check_validation, facet_scores
 from hangtag.trainer.judging.calibration import fit_calibration
 from hangtag.trainer.judging.decide import decide
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source
@@ -28,8 +28,8 @@ def product(*tags: str, facets: tuple[str, ...] = (), title: str = "red dress") 
     return LabelledProduct("p", title, "", "", frozenset(named), frozenset(tags))
 
 
-def test_only_labelled_facets_count():
-    """The loss and its gradient stay away from facets that are not labelled for a product."""
+def test_only_labelled_facets_have_a_gradient():
+    """The loss does not depend on facets that a product is not labelled for."""
     (example,) = examples_of([product("segment:pets", facets=("genre",))], SCHEMA, tiny_tokenizer())
     logits = torch.randn(1, len(SCHEMA.tags), requires_grad=True)
 
@@ -53,18 +53,18 @@ def test_loss_is_cross_entropy_and_bce():
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_single_facet_without_its_tag_is_to_be_even():
-    """The loss of "none of them" is least where every tag of the facet is equally likely."""
+def test_a_single_facet_without_a_tag_has_a_uniform_target():
+    """If no tag fits, the loss is lowest if all tags of the facet are equally likely."""
     (example,) = examples_of([product(facets=("color",))], SCHEMA, tiny_tokenizer())
     labels = torch.tensor(example.targets)[None], torch.tensor(example.known)[None]
     even = torch.zeros(1, len(SCHEMA.tags))
-    sure = even.clone()
-    sure[0, SCHEMA.slices["color"].start] = 5
+    confident = even.clone()
+    confident[0, SCHEMA.slices["color"].start] = 5
 
-    assert tag_loss(even, *labels, SCHEMA, 0.05) < tag_loss(sure, *labels, SCHEMA, 0.05)
+    assert tag_loss(even, *labels, SCHEMA, 0.05) < tag_loss(confident, *labels, SCHEMA, 0.05)
 
 
-def test_batches_hold_every_index_once_at_like_length():
+def test_batches_have_every_index_once_and_similar_lengths():
     lengths = [random.Random(0).randint(3, 128) for _ in range(1_000)]
 
     found = batches(lengths, 32, random.Random(1))
@@ -74,14 +74,14 @@ def test_batches_hold_every_index_once_at_like_length():
     assert padded / sum(lengths) < 1.1
 
 
-def test_schema_from_data_tells_kind_and_parents():
+def test_kinds_and_parents_are_inferred_from_the_data():
     products = [
         product("segment:pets", "class:cat food"),
         product("segment:games", "class:software", "genre:rpg", "genre:indie"),
     ]
-    told = schema_of(Recipe(sources=(Source(train=("x",)),)), products)
+    inferred = schema_of(Recipe(sources=(Source(train=("x",)),)), products)
 
-    assert {facet.name: facet.kind for facet in told.facets} == {
+    assert {facet.name: facet.kind for facet in inferred.facets} == {
         "class": FacetKind.SINGLE,
         "segment": FacetKind.SINGLE,
         "genre": FacetKind.MULTI,
@@ -97,15 +97,15 @@ def test_schema_from_data_tells_kind_and_parents():
     assert given.parents == {"class:cat food": ("segment:pets",), "class:software": ("segment:games",)}
 
 
-def test_a_facet_of_one_tag_is_a_yes_or_no():
-    """A softmax over one tag would say it of everything."""
+def test_a_facet_with_one_tag_is_multi():
+    """A softmax over a single tag would always predict it."""
     products = [product("sale:yes", "color:red"), product("color:blue", facets=("sale",))]
 
     kinds = {facet.name: facet.kind for facet in schema_of(Recipe(sources=(Source(train=("x",)),)), products).facets}
 
     assert kinds == {"color": FacetKind.SINGLE, "sale": FacetKind.MULTI}
     facets = {"sale": {"kind": "single"}, "color": {"kind": "single"}}
-    with pytest.raises(RecipeError, match="'sale' has one tag"):
+    with pytest.raises(RecipeError, match="'sale' has only one tag"):
         schema_of(Recipe.model_validate({"sources": [{"train": ["x"]}], "facets": facets}), products)
 
 
@@ -117,19 +117,19 @@ def test_a_facet_of_one_tag_is_a_yes_or_no():
         ({"facets": {"color": {"kind": "single", "parent": "family"}}}, "parent 'family'"),
     ],
 )
-def test_a_schema_that_contradicts_itself_is_a_fault_of_the_recipe(settings, reason):
+def test_a_recipe_that_makes_an_invalid_schema_is_refused(settings, reason):
     recipe = Recipe.model_validate({"sources": [{"train": ["x"]}], **settings})
 
     with pytest.raises(RecipeError, match=reason):
         schema_of(recipe, [product("color:red"), product("color:blue")])
 
 
-def test_products_without_any_tag_make_no_schema():
-    with pytest.raises(RecipeError, match="no training product carries a tag"):
+def test_products_without_any_tag_are_refused():
+    with pytest.raises(RecipeError, match="no training product has a tag"):
         schema_of(Recipe(sources=(Source(train=("x",)),)), [product(facets=("color",))])
 
 
-def test_title_names_a_tag_and_labels_stay():
+def test_tags_are_inferred_from_titles_and_labels_stay():
     source = Source.model_validate(
         {
             "train": ["x"],
@@ -157,7 +157,7 @@ def test_title_names_a_tag_and_labels_stay():
     ]
 
 
-def test_a_title_that_names_what_a_label_contradicts_adds_nothing():
+def test_a_title_that_contradicts_a_label_adds_no_tags():
     named = {"tags": ["segment:clothing", "class:dress"], "words": ["dress"]}
     source = Source.model_validate({"train": ["x"], "assume": ["genre:rpg"], "named_by": [named]})
     products = [
@@ -175,14 +175,14 @@ def test_a_title_that_names_what_a_label_contradicts_adds_nothing():
     ]
 
 
-def test_recipe_and_data_must_name_the_same_facets():
+def test_recipe_and_data_must_have_the_same_facets():
     recipe = Recipe.model_validate({"sources": [{"train": ["x"]}], "facets": {"colour": {"kind": "single"}}})
 
     with pytest.raises(RecipeError, match="colou?r"):
         schema_of(recipe, [product("color:red")])
 
 
-def test_unknown_setting_of_a_recipe_is_named(tmp_path):
+def test_an_unknown_setting_of_a_recipe_is_reported(tmp_path):
     file = tmp_path / "recipe.toml"
     file.write_text('epoch = 3\n[[sources]]\ntrain = ["a"]\n')
 
@@ -191,8 +191,17 @@ def test_unknown_setting_of_a_recipe_is_named(tmp_path):
     assert "pydantic" not in str(raised.value)
 
 
+@pytest.mark.parametrize("content", [b"name = ", b"# \xff"])
+def test_a_recipe_that_is_not_toml_is_reported(tmp_path, content):
+    file = tmp_path / "recipe.toml"
+    file.write_bytes(content)
+
+    with pytest.raises(RecipeError, match=r"recipe\.toml: not valid TOML"):
+        Recipe.from_file(file)
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
-def test_seed_that_some_part_of_a_run_cannot_take_is_refused(tmp_path, seed):
+def test_a_seed_out_of_range_is_refused(tmp_path, seed):
     file = tmp_path / "recipe.toml"
     file.write_text(f'seed = {seed}\n[[sources]]\ntrain = ["a"]\n')
 
@@ -205,11 +214,11 @@ def test_seed_that_some_part_of_a_run_cannot_take_is_refused(tmp_path, seed):
     [
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
-        ('{"product_id": "1"}', "misses facets, tags"),
+        ('{"product_id": "1"}', "facets, tags is missing"),
         ('{"product_id": "1", "facets": ["color"], "tags": ["size:big"]}', "size:big"),
     ],
 )
-def test_bad_line_is_named(tmp_path, line, reason):
+def test_a_bad_line_is_reported(tmp_path, line, reason):
     file = tmp_path / "shop.jsonl"
     file.write_text(json.dumps({"product_id": "1", "facets": [], "tags": []}) + "\n" + line + "\n")
 
@@ -218,7 +227,7 @@ def test_bad_line_is_named(tmp_path, line, reason):
 
 
 def overconfident(count: int, wrong: float) -> tuple[np.ndarray, list]:
-    """Logits that are sure of `segment` and wrong in a known share of the products."""
+    """Logits with a high confidence in `segment` that are wrong for a share `wrong` of the products."""
     rng = random.Random(0)
     logits = np.zeros((count, len(SCHEMA.tags)), np.float32)
     products = []
@@ -230,13 +239,13 @@ def overconfident(count: int, wrong: float) -> tuple[np.ndarray, list]:
     return logits, examples_of(products, SCHEMA, tiny_tokenizer())
 
 
-def test_temperature_calms_overconfident_scores():
+def test_the_temperature_lowers_overconfident_scores():
     logits, examples = overconfident(600, wrong=0.2)
 
     assert fit_calibration(logits, examples, SCHEMA).temperatures["segment"] > 2
 
 
-def test_auto_threshold_reaches_the_precision_asked_for():
+def test_the_auto_threshold_separates_right_from_wrong():
     logits, examples = overconfident(600, wrong=0.2)
     recipe = Recipe(sources=(Source(train=("x",)),), auto_precision=0.95)
     calibration = fit_calibration(logits, examples, SCHEMA)
@@ -248,7 +257,7 @@ def test_auto_threshold_reaches_the_precision_asked_for():
     assert all(cut.review <= cut.auto for cut in cuts.values())
 
 
-def test_facet_of_one_tag_or_none_is_judged():
+def test_facets_with_one_tag_or_without_labels_have_figures():
     from hangtag.tags.schema import Facet
     from hangtag.tags.tagset import TagSet
     from hangtag.trainer.judging.evaluate import facet_score
@@ -265,21 +274,21 @@ def test_facet_of_one_tag_or_none_is_judged():
     assert (none.macro_f1, none.tags["item:watch"].support) == (0, 0)
 
 
-def test_score_of_a_facet_of_one_tag_is_that_of_the_tag():
-    """To say it of nothing is right for most products, and worth nothing."""
+def test_the_score_of_a_facet_with_one_tag_is_the_f1_of_that_tag():
+    """Never predicting the tag is right for most products, but has an F1 of 0."""
     schema = schema_of(Recipe(sources=(Source(train=("x",)),)), [product("gift:yes")])
     products = [product("gift:yes"), product("gift:yes"), *[product(facets=("gift",))] * 8]
     examples = examples_of(products, schema, tiny_tokenizer())
-    said = {name: np.full((10, 1), -3, np.float32) for name in ("nothing", "half")}
-    said["half"][[0, 9]] = 3
+    predicted = {name: np.full((10, 1), -3, np.float32) for name in ("nothing", "half")}
+    predicted["half"][[0, 9]] = 3
 
-    assert {name: facet_scores(logits, examples, schema)["gift"] for name, logits in said.items()} == {
+    assert {name: facet_scores(logits, examples, schema)["gift"] for name, logits in predicted.items()} == {
         "nothing": 0,
         "half": 0.5,
     }
 
 
-def test_score_of_a_multi_facet_counts_all_its_tags_together():
+def test_the_score_of_a_multi_facet_is_micro_f1():
     examples = examples_of([product("genre:rpg", "genre:indie"), product(facets=("genre",))], SCHEMA, tiny_tokenizer())
     logits = np.full((2, len(SCHEMA.tags)), -3, np.float32)
     logits[:, SCHEMA.index["genre:rpg"]] = 3
@@ -290,10 +299,10 @@ def test_score_of_a_multi_facet_counts_all_its_tags_together():
 @pytest.mark.parametrize(
     "labels",
     [product("color:mauve"), product(facets=("color", "genre")), product("color:red", "color:navy")],
-    ids=["a value that training does not know", "no tag fits", "several of a single facet"],
+    ids=["a value that is not in the training data", "no tag fits", "several tags of a single facet"],
 )
-def test_validation_products_whose_facets_alone_are_known_judge_nothing(labels):
+def test_validation_products_without_a_known_tag_are_refused(labels):
     with pytest.raises(RecipeError, match=f"Validate on products with tags such as {SCHEMA.tags[0]}"):
-        check_judges(examples_of([labels] * 3, SCHEMA, tiny_tokenizer()), SCHEMA)
+        check_validation(examples_of([labels] * 3, SCHEMA, tiny_tokenizer()), SCHEMA)
 
-    check_judges(examples_of([labels, product("color:red")], SCHEMA, tiny_tokenizer()), SCHEMA)
+    check_validation(examples_of([labels, product("color:red")], SCHEMA, tiny_tokenizer()), SCHEMA)

@@ -1,4 +1,4 @@
-"""What training makes of labelled products: changed copies, made-up texts, epochs."""
+"""Training data: augmentation, made-up texts, the examples of an epoch."""
 
 import random
 from dataclasses import replace
@@ -34,7 +34,7 @@ def test_without_settings_nothing_changes():
         ({"drop_words_in": 1.0, "word_rate": 0.5}, {"title", "description"}),
     ],
 )
-def test_each_setting_changes_its_texts_and_no_label(settings, changed):
+def test_each_setting_changes_only_its_texts(settings, changed):
     copies = [augmented(PRODUCT, Augmentation(**settings), random.Random(seed)) for seed in range(20)]
 
     found = {
@@ -48,7 +48,7 @@ def test_each_setting_changes_its_texts_and_no_label(settings, changed):
     assert all((copy.facets, copy.tags) == (PRODUCT.facets, PRODUCT.tags) for copy in copies)
 
 
-def test_something_is_always_left_to_read():
+def test_a_product_never_becomes_empty():
     everything = Augmentation(drop_category=1.0, drop_description=1.0, drop_words_in=1.0, mistype_in=1.0, word_rate=1.0)
     bare = [
         LabelledProduct("p", *texts, frozenset(), frozenset())
@@ -58,15 +58,15 @@ def test_something_is_always_left_to_read():
     assert all(not augmented(product, everything, random.Random(1)).text.is_empty for product in bare)
 
 
-def test_about_the_asked_share_of_words_is_mistyped():
+def test_about_the_requested_share_of_words_is_mistyped():
     words = " ".join(["evening"] * 4_000)
 
     wrong = sum(word != "evening" for word in mistyped(words, 0.1, random.Random(0)).split(" "))
 
-    assert 300 < wrong < 420  # doubling or swapping equal letters leaves some as they are
+    assert 300 < wrong < 420  # swapping equal letters changes nothing
 
 
-def test_made_up_texts_are_labelled_as_none_of_anything():
+def test_made_up_texts_are_labelled_with_no_tag():
     found = no_products(200, ["segment", "genre"], random.Random(0))
 
     assert all(product.facets == {"segment", "genre"} and not product.tags for product in found)
@@ -79,7 +79,7 @@ def recipe(**changes) -> Recipe:
     return Recipe.model_validate({"sources": sources, "no_products": 5, **changes})
 
 
-def test_epoch_draws_by_the_fractions_and_hangs_on_its_seed_alone():
+def test_an_epoch_is_drawn_by_the_fractions_and_depends_only_on_its_seed():
     sources = [[PRODUCT] * 10, [PRODUCT] * 3]
     drawn = TrainingSet(sources, recipe(augmentation={"mistype_in": 1.0}), tiny_schema(), tiny_tokenizer())
 

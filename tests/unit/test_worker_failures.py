@@ -1,4 +1,4 @@
-"""Invariants 3 and 6 of the worker, over parts in memory: what a bad record or a dead stage takes along."""
+"""Invariants 3 and 6 of the worker, over parts in memory: what a bad record or a failed stage affects."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.unit.worker_parts import FakeTagger, House, event
 # Invariant 3: one bad record never fails its neighbours.
 
 
-def test_the_culprit_of_a_failing_batch_is_found_and_the_others_are_tagged():
+def test_the_bad_text_of_a_failing_batch_is_found_and_the_others_are_tagged():
     house = House()
     for number in range(20):
         house.source.append(event(f"p{number}", 1, "poison" if number == 7 else "shoe"), f"p{number}".encode())
@@ -24,7 +24,7 @@ def test_the_culprit_of_a_failing_batch_is_found_and_the_others_are_tagged():
     assert house.committed() == 20
 
 
-def test_a_text_that_cannot_be_tokenised_is_a_dead_letter_of_its_own():
+def test_a_text_that_cannot_be_tokenised_becomes_a_dead_letter_alone():
     house = House()
     for number, title in enumerate(["shoe", "untokenisable", "dress"]):
         house.source.append(event(f"p{number}", 1, title), f"p{number}".encode())
@@ -36,7 +36,7 @@ def test_a_text_that_cannot_be_tokenised_is_a_dead_letter_of_its_own():
     assert house.committed() == 3
 
 
-def test_a_record_that_decoding_itself_fails_for_is_a_dead_letter_of_its_own(monkeypatch):
+def test_a_record_on_which_decoding_fails_becomes_a_dead_letter_alone(monkeypatch):
     real = decode_event
 
     def decode(value, *others):
@@ -57,7 +57,7 @@ def test_a_record_that_decoding_itself_fails_for_is_a_dead_letter_of_its_own(mon
 
 
 @pytest.mark.parametrize("title", ["poison", "untokenisable"])
-def test_what_a_bad_record_superseded_is_tagged_in_its_place(title):
+def test_the_event_that_a_bad_record_superseded_is_tagged_instead(title):
     house = House()
     for version in (1, 2):
         house.source.append(event("p1", version), b"p1")
@@ -70,7 +70,7 @@ def test_what_a_bad_record_superseded_is_tagged_in_its_place(title):
     assert house.committed() == 3
 
 
-def test_a_batch_too_large_for_the_memory_is_halved_and_the_next_are_smaller():
+def test_a_batch_too_large_for_memory_is_halved_and_later_ones_are_smaller():
     house = House(FakeTagger(room=8), token_budget=2_048)
     for number in range(64):
         house.source.append(event(f"p{number}", 1), f"p{number}".encode())
@@ -82,7 +82,7 @@ def test_a_batch_too_large_for_the_memory_is_halved_and_the_next_are_smaller():
     assert house.worker._budget < 2_048
 
 
-def test_an_engine_that_fails_for_every_text_ends_the_worker_and_blames_no_record():
+def test_an_engine_that_fails_for_every_text_ends_the_worker_without_dead_letters():
     house = House()
     house.tagger.is_down = True
     for number in range(8):
@@ -105,11 +105,11 @@ def test_too_little_memory_for_one_text_ends_the_worker():
     assert (house.sink.dead, house.committed()) == ([], 0)
 
 
-# Invariant 6: a stage that dies ends the process; health is age.
+# Invariant 6: a stage that fails ends the process; health is an age.
 
 
 @pytest.mark.parametrize("stage", ["encode", "forward", "write"])
-def test_a_stage_that_dies_ends_the_worker(stage, monkeypatch):
+def test_a_stage_that_fails_ends_the_worker(stage, monkeypatch):
     house = House()
     cause = SystemExit("gone")
 
@@ -126,7 +126,7 @@ def test_a_stage_that_dies_ends_the_worker(stage, monkeypatch):
     assert house.committed() == 0
 
 
-def test_a_store_of_another_kind_ends_the_worker():
+def test_a_store_that_does_not_fit_the_settings_ends_the_worker():
     house = House()
     house.store.error = StoreMismatchError("buckets")
     house.source.append(event("p1", 1), b"p1")

@@ -4,25 +4,25 @@ from hangtag.tagger.stage_thread import StageThread
 from tests.unit.worker_parts import FakeTagger, House, event
 
 
-def test_polling_pauses_when_the_window_is_full_and_goes_on_when_it_empties():
+def test_polling_pauses_when_the_window_is_full_and_resumes_when_it_empties():
     house = House(held=True, window=10)
     for number in range(30):
         house.source.append(event(f"p{number}", 1), None)
     house.steps()
     assert house.source.is_paused
-    assert len(house.worker._held) == 10
+    assert len(house.worker._unsettled) == 10
 
     for _ in range(100):
         house.worker.step()
-        for lane in (house.lanes.encode, house.lanes.forward, house.lanes.write):
-            while lane.calls:
-                lane.run_next()
+        for thread in (house.threads.encode, house.threads.forward, house.threads.write):
+            while thread.calls:
+                thread.run_next()
 
     assert len(house.versions()) == 30
     assert not house.source.is_paused
 
 
-def test_large_records_fill_the_window_by_their_bytes():
+def test_large_records_fill_the_window_by_size():
     house = House(held=True, max_value_bytes=1_024)
     for _ in range(3):
         house.source.append(b"x" * 40_000_000, None)
@@ -38,13 +38,13 @@ def test_exactly_one_batch_is_prepared_while_one_runs():
         house.source.append(event(f"p{number}", 1), None)
     for _ in range(20):
         house.worker.step()
-        while house.lanes.encode.calls:
-            house.lanes.encode.run_next()
+        while house.threads.encode.calls:
+            house.threads.encode.run_next()
 
-    assert len(house.lanes.forward.calls) == 2
+    assert len(house.threads.forward.calls) == 2
 
 
-def test_a_lone_record_waits_for_company_no_longer_than_its_bound():
+def test_a_single_record_waits_no_longer_than_max_wait():
     house = House(max_wait_ms=50)
     house.source.append(event("p1", 1), None)
     house.worker.step()
@@ -55,7 +55,7 @@ def test_a_lone_record_waits_for_company_no_longer_than_its_bound():
     assert 0.0499 <= house.clock.now - arrived <= 0.07
 
 
-def test_draining_finishes_what_is_polled_polls_no_more_and_commits():
+def test_draining_finishes_and_commits_what_was_polled_and_polls_no_more():
     house = House(max_wait_ms=10_000)
     house.source.append(event("p1", 1), None)
     house.steps(3)
@@ -67,14 +67,14 @@ def test_draining_finishes_what_is_polled_polls_no_more_and_commits():
     assert house.committed() == 1
 
 
-def test_draining_commits_as_soon_as_the_group_lets_it():
+def test_draining_commits_as_soon_as_the_group_accepts_it():
     house = House()
     house.source.append(event("p1", 1), None)
     house.steps(30)
     house.source.append(event("p2", 1), None)
     refusals = iter([True, True])
     commit = house.source.commit
-    house.source.commit = lambda offsets: False if next(refusals, False) else commit(offsets)
+    house.source.commit = lambda *offsets: False if next(refusals, False) else commit(*offsets)
 
     house.steps(1)
     assert house.worker.drain(20) is True
@@ -82,7 +82,7 @@ def test_draining_commits_as_soon_as_the_group_lets_it():
     assert house.committed() == 2
 
 
-def test_draining_gives_up_at_its_deadline_and_commits_no_more_than_is_settled():
+def test_draining_stops_at_its_deadline_and_commits_only_what_is_settled():
     house = House(held=True)
     house.source.append(event("p1", 1), None)
     house.steps(3)
@@ -92,7 +92,7 @@ def test_draining_gives_up_at_its_deadline_and_commits_no_more_than_is_settled()
     assert house.committed() == 0
 
 
-def test_a_new_tagger_takes_over_between_batches_and_the_old_one_finishes_its_own():
+def test_a_new_tagger_is_used_for_later_batches_and_the_old_one_finishes_its_own():
     house = House(max_wait_ms=100)
     old, new = house.tagger, FakeTagger("b" * 64)
     house.source.append(event("p1", 1), None)
@@ -102,19 +102,19 @@ def test_a_new_tagger_takes_over_between_batches_and_the_old_one_finishes_its_ow
     house.steps(200)
 
     assert (old.batches, new.batches) == ([1], [1])
-    versions = {product: entry.bundle_version[0] for product, entry in house.store.entries.items()}
+    versions = {product: entry.bundle_prefix.hex()[0] for product, entry in house.store.entries.items()}
     assert versions == {"p1": "a", "p2": "b"}
 
 
-def test_a_lane_runs_calls_in_order_and_hands_back_what_they_raise():
-    lane = StageThread("test")
+def test_a_stage_thread_runs_calls_in_order_and_returns_what_they_raise():
+    thread = StageThread("test")
     order = []
 
     def die():
         raise SystemExit
 
-    first, second, third = lane.submit(order.append, 1), lane.submit(die), lane.submit(order.append, 2)
-    lane.shutdown()
+    first, second, third = thread.submit(order.append, 1), thread.submit(die), thread.submit(order.append, 2)
+    thread.shutdown()
 
     assert (first.exception(), type(second.exception()), third.exception()) == (None, SystemExit, None)
     assert order == [1, 2]

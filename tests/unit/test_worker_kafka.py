@@ -1,11 +1,11 @@
-"""The Kafka source and sink over stand-ins for kafka-python: what a rebalance and a refusing broker do."""
+"""The Kafka source and sink over stand-ins for kafka-python: rebalances and refusing brokers."""
 
 # ruff: noqa: ARG002
 
 from types import SimpleNamespace
 
 import pytest
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import (
     CommitFailedError,
     KafkaTimeoutError,
@@ -17,7 +17,9 @@ from kafka.errors import (
 
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
-from hangtag.workers import Change, Reason, SinkError, SourceError, kafka_sink, kafka_source
+from hangtag.store import Entry
+from hangtag.workers import Change, SourceError, kafka_source
+from hangtag.write import Reason, SinkError, kafka_sink
 
 AT = TopicPartition("products.events", 0)
 PARTITION = Partition(*AT)
@@ -66,8 +68,9 @@ class Consumer:
             raise KeyError(partition)
         self.halted.discard(partition)
 
-    def committed(self, partition, timeout_ms):
-        return self.offsets.get(partition)
+    def committed(self, partition, timeout_ms, metadata=False):
+        found = self.offsets.get(partition)
+        return found if metadata or found is None else found.offset
 
     def seek(self, partition, offset):
         self.seeks.append((partition, offset))
@@ -78,7 +81,7 @@ class Consumer:
     def commit(self, offsets, timeout_ms):
         if self.error:
             raise self.error
-        self.offsets.update({partition: found.offset for partition, found in offsets.items()})
+        self.offsets.update(offsets)
 
     def assign(self):
         self.ours.add(AT)
@@ -110,18 +113,18 @@ def consumer(source):
     return source._consumer
 
 
-def test_records_of_a_partition_that_is_newly_ours_come_with_the_change(source, consumer):
+def test_records_of_a_newly_assigned_partition_come_with_the_change(source, consumer):
     consumer.pending = [consumer.assign]
     consumer.bring(4, 5)
 
     polled = source.poll(0.1, 10)
 
-    assert polled.changes == (Change(PARTITION, is_ours=True),)
+    assert polled.changes == (Change(PARTITION, is_assigned=True),)
     assert [record.offset for record in polled.records] == [4, 5]
     assert polled.records[0].headers == (("h", b""),)
 
 
-def test_records_read_before_a_partition_left_are_dropped(source, consumer):
+def test_records_read_before_a_partition_was_revoked_are_dropped(source, consumer):
     consumer.assign()
     source.poll(0, 1)
     consumer.pending = [consumer.revoke]
@@ -129,18 +132,18 @@ def test_records_read_before_a_partition_left_are_dropped(source, consumer):
 
     polled = source.poll(0.1, 10)
 
-    assert polled.changes == (Change(PARTITION, is_ours=False),)
+    assert polled.changes == (Change(PARTITION, is_assigned=False),)
     assert polled.records == ()
     assert consumer.seeks == []
 
 
 @pytest.mark.parametrize(("committed", "expected"), [(7, 7), (None, 0)])
-def test_a_partition_that_left_and_came_back_in_one_poll_is_read_again_from_what_is_committed(
+def test_a_partition_revoked_and_assigned_in_one_poll_is_read_again_from_the_committed_offset(
     source, consumer, committed, expected
 ):
     consumer.assign()
     source.poll(0, 1)
-    consumer.offsets = {} if committed is None else {AT: committed}
+    consumer.offsets = {} if committed is None else {AT: OffsetAndMetadata(committed)}
     consumer.pending = [consumer.revoke, consumer.assign]
     consumer.bring(40)
 
@@ -148,13 +151,13 @@ def test_a_partition_that_left_and_came_back_in_one_poll_is_read_again_from_what
     consumer.bring(expected)
     again = source.poll(0.1, 10)
 
-    assert [change.is_ours for change in polled.changes] == [False, True]
+    assert [change.is_assigned for change in polled.changes] == [False, True]
     assert polled.records == ()
     assert consumer.seeks == [(AT, expected)]
     assert [record.offset for record in again.records] == [expected]
 
 
-def test_what_is_newly_ours_while_paused_is_paused(source, consumer):
+def test_a_partition_assigned_while_paused_is_paused(source, consumer):
     source.pause()
     consumer.pending = [consumer.assign]
     source.poll(0, 1)
@@ -166,52 +169,62 @@ def test_what_is_newly_ours_while_paused_is_paused(source, consumer):
 
 
 @pytest.mark.parametrize("error", [RebalanceInProgressError(), CommitFailedError(), KafkaTimeoutError()])
-def test_a_commit_that_a_rebalance_refuses_is_put_off(source, consumer, error):
+def test_a_commit_refused_by_a_rebalance_can_be_repeated(source, consumer, error):
     consumer.error = error
-    assert source.commit({PARTITION: 3}) is False
+    assert source.commit({PARTITION: 3}, "store-1") is False
 
     consumer.error = None
 
-    assert source.commit({PARTITION: 3}) is True
-    assert consumer.offsets == {AT: 3}
+    assert source.commit({PARTITION: 3}, "store-1") is True
+    assert consumer.offsets == {AT: OffsetAndMetadata(3, "store=store-1")}
 
 
-def test_a_rebalance_that_never_ends_is_left_and_joined_anew(source, consumer, monkeypatch):
-    """The new consumer starts without partitions, and what the old one held is told as lost."""
+@pytest.mark.parametrize(
+    ("metadata", "identity"), [("store=store-1", "store-1"), ("", ""), (None, ""), ("another client's note", "")]
+)
+def test_the_store_identity_in_a_committed_offset_comes_with_the_assignment(source, consumer, metadata, identity):
+    consumer.offsets = {AT: OffsetAndMetadata(3, metadata)}
+    consumer.pending = [consumer.assign]
+
+    assert source.poll(0.1, 10).changes == (Change(PARTITION, is_assigned=True, store_identity=identity),)
+
+
+def test_a_worker_leaves_a_rebalance_that_never_ends_and_joins_again(source, consumer, monkeypatch):
+    """The new consumer starts without partitions, and what the old one held is reported as lost."""
     consumer.pending = [consumer.assign]
     source.poll(0.1, 10)
     consumer.error = RebalanceInProgressError()
     now = 1_000.0
     monkeypatch.setattr(kafka_source, "time", SimpleNamespace(monotonic=lambda: now))
-    assert source.commit({PARTITION: 3}) is False
+    assert source.commit({PARTITION: 3}, "store-1") is False
     now += 50
-    assert source.commit({PARTITION: 3}) is False
+    assert source.commit({PARTITION: 3}, "store-1") is False
     assert source._consumer is consumer
 
     now += 50
-    assert source.commit({PARTITION: 3}) is False
+    assert source.commit({PARTITION: 3}, "store-1") is False
 
     assert consumer.is_closed
     assert source._consumer is not consumer
-    assert source.poll(0.1, 10).changes == (Change(PARTITION, is_ours=False),)
+    assert source.poll(0.1, 10).changes == (Change(PARTITION, is_assigned=False),)
 
 
-def test_what_cannot_get_better_ends_the_worker(source, consumer):
+def test_an_error_that_waiting_cannot_fix_ends_the_worker(source, consumer):
     consumer.error = TopicAuthorizationFailedError("products.events")
 
     with pytest.raises(SourceError, match="TopicAuthorizationFailed"):
-        source.commit({PARTITION: 3})
+        source.commit({PARTITION: 3}, "store-1")
     with pytest.raises(SourceError, match="TopicAuthorizationFailed"):
         source.poll(0, 1)
 
 
-def test_the_consumer_commits_nothing_by_itself_and_rebalances_in_time(consumer):
+def test_the_consumer_does_not_commit_on_its_own_and_rebalances_in_time(consumer):
     assert consumer.options["enable_auto_commit"] is False
     assert consumer.options["auto_offset_reset"] == "earliest"
     assert 30_000 <= consumer.options["max_poll_interval_ms"] <= 60_000
 
 
-def test_an_unreachable_broker_is_an_error_that_says_where_to_look(monkeypatch):
+def test_an_unreachable_broker_is_an_error_that_names_the_setting(monkeypatch):
     def refuse(**_options):
         raise KafkaTimeoutError
 
@@ -269,10 +282,10 @@ def sink(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [KafkaTimeoutError(), OutOfOrderSequenceNumberError()])
-def test_a_flush_that_failed_leaves_nothing_under_way_and_sends_only_what_is_not_acknowledged(sink, error):
+def test_after_a_failed_flush_nothing_is_in_flight_and_only_the_rest_is_sent_again(sink, error):
     Producer.errors = [None, error]
-    sink.tagged("p1", b"1")
-    sink.tagged("p2", None)
+    sink.tagged(Entry("p1", 1, b""))
+    sink.tagged(Entry("p2", 1, b""))
 
     with pytest.raises(SinkError, match=r"products\.tagged"):
         sink.flush()
@@ -280,13 +293,13 @@ def test_a_flush_that_failed_leaves_nothing_under_way_and_sends_only_what_is_not
     sink.flush()
     sink.flush()
 
-    assert [(key, value) for _, key, value, _ in Producer.sent] == [(b"p1", b"1"), (b"p2", None)]
+    assert [(key, value) for _, key, value, _ in Producer.sent] == [(b"p1", None), (b"p2", None)]
     assert (Producer.opened, Producer.abandoned) == (2, 1)
 
 
 def test_retracted_tags_are_not_sent_and_dead_letters_are(sink):
     Producer.errors = [KafkaTimeoutError()]
-    sink.tagged("p1", b"1")
+    sink.tagged(Entry("p1", 1, b""))
     sink.dead_letter(RECORD, REASON, "ab")
     with pytest.raises(SinkError):
         sink.flush()
@@ -298,7 +311,7 @@ def test_retracted_tags_are_not_sent_and_dead_letters_are(sink):
     assert b"p1" not in [key for _, key, *_ in Producer.sent]
 
 
-def test_a_dead_letter_too_large_for_its_topic_says_what_to_raise(sink):
+def test_a_dead_letter_too_large_for_its_topic_names_the_setting_to_raise(sink):
     Producer.errors = [MessageSizeTooLargeError()]
     sink.dead_letter(RECORD, REASON, "ab")
 

@@ -12,14 +12,16 @@ from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.errors import OutOfMemory
 from hangtag.records import Partition, Record
 from hangtag.settings import WorkerSettings
-from hangtag.store import Entry, Outcome, StoreError
+from hangtag.store import Entry, MemoryTagStore, StoreError
+from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.telemetry import Heartbeats
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
-from hangtag.workers import Change, Lanes, Polled, Reason, SinkError, TaggerInUse, Worker
+from hangtag.workers import Change, Poll, StageThreads, Worker
+from hangtag.write import Reason, SinkError, record_of
 
 EVENTS = "products.events"
 
@@ -70,6 +72,7 @@ class MemorySource:
         self.clock = clock
         self.log: dict[Partition, list[Record]] = defaultdict(list)
         self.committed: dict[Partition, int] = {}
+        self.identities: dict[Partition, str] = {}
         self.positions: dict[Partition, int] = {}
         self.changes: list[Change] = []
         self.is_paused = False
@@ -87,14 +90,14 @@ class MemorySource:
     def assign(self, number: int = 0) -> None:
         partition = Partition(EVENTS, number)
         self.positions[partition] = self.committed.get(partition, 0)
-        self.changes.append(Change(partition, is_ours=True))
+        self.changes.append(Change(partition, is_assigned=True, store_identity=self.identities.get(partition, "")))
 
     def revoke(self, number: int = 0) -> None:
         partition = Partition(EVENTS, number)
         del self.positions[partition]
-        self.changes.append(Change(partition, is_ours=False))
+        self.changes.append(Change(partition, is_assigned=False))
 
-    def poll(self, timeout_s: float, max_records: int) -> Polled:
+    def poll(self, timeout_s: float, max_records: int) -> Poll:
         self.polls += 1
         self.clock.now += timeout_s
         changes, self.changes = tuple(self.changes), []
@@ -105,7 +108,7 @@ class MemorySource:
                 records += found
                 if found:
                     self.positions[partition] = found[-1].offset + 1
-        return Polled(changes, tuple(records))
+        return Poll(changes, tuple(records))
 
     def pause(self) -> None:
         self.is_paused = True
@@ -113,10 +116,11 @@ class MemorySource:
     def resume(self) -> None:
         self.is_paused = False
 
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+    def commit(self, offsets: Mapping[Partition, int], store_identity: str) -> bool:
         if self.refuses_commits:
             return False
         self.committed.update(offsets)
+        self.identities.update(dict.fromkeys(offsets, store_identity))
         return True
 
     def close(self) -> None:
@@ -124,71 +128,65 @@ class MemorySource:
 
 
 class MemorySink:
-    """Topics in memory; what is noted counts once it is flushed."""
+    """Topics in memory; what is queued is delivered by `flush`."""
 
     def __init__(self):
-        self.noted: list[tuple] = []
+        self.queued: list[tuple] = []
         self.tags: list[tuple[str, bytes | None]] = []
+        self.headers: list[dict[str, str]] = []
         self.dead: list[tuple[Record, Reason]] = []
         self.is_down = False
 
-    def tagged(self, product_id: str, value: bytes | None) -> None:
-        self.noted.append((product_id, value))
+    def tagged(self, entry: Entry) -> None:
+        self.queued.append((entry, None))
 
     def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:  # noqa: ARG002
-        self.noted.append((record, reason))
+        self.queued.append((record, reason))
 
     def retract_tags(self) -> None:
-        self.noted = [each for each in self.noted if not isinstance(each[0], str)]
+        self.queued = [each for each in self.queued if not isinstance(each[0], Entry)]
 
     def flush(self) -> None:
         if self.is_down:
             msg = "no broker"
             raise SinkError(msg)
-        for first, second in self.noted:
-            (self.tags if isinstance(first, str) else self.dead).append((first, second))
-        self.noted = []
+        for first, second in self.queued:
+            if isinstance(first, Entry):
+                record = record_of(first)
+                self.tags.append((record.key.decode(), record.value))
+                self.headers.append({name: value.decode() for name, value in record.headers})
+            else:
+                self.dead.append((first, second))
+        self.queued = []
 
     def close(self) -> None:
         pass
 
 
-class MemoryStore:
-    """The newest wins, as in the real store; remembers every entry it ever held."""
+class FailingStore(MemoryTagStore):
+    """A store in memory that fails while `error` is set, and remembers in which order products were seen."""
 
     def __init__(self):
-        self.entries: dict[str, Entry] = {}
-        self.seen: list[tuple[str, int]] = []
-        self.writes = 0
+        super().__init__()
+        self.marks: list[tuple[str, int]] = []
         self.error: Exception | None = None
+
+    def expect(self, identities: Sequence[str]) -> None:
+        self._check()
+        super().expect(identities)
 
     def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
         self._check()
-        self.seen += products
+        self.marks += products
+        super().mark_seen(products)
 
-    def write(self, entries: Sequence[Entry]) -> list[Outcome]:
+    def write(self, entries: Sequence[Entry]) -> list:
         self._check()
-        self.writes += 1
-        return [self._write(entry) for entry in entries]
+        return super().write(entries)
 
-    def payloads(self, product_ids: Sequence[str]) -> list[bytes | None]:
+    def read(self, product_ids: Sequence[str]) -> list:
         self._check()
-        return [self.entries[product].payload if product in self.entries else None for product in product_ids]
-
-    def close(self) -> None:
-        pass
-
-    def _write(self, entry: Entry) -> Outcome:
-        old = self.entries.get(entry.product_id)
-        if old is not None and old.version > entry.version:
-            return Outcome.OLDER
-        if old is not None and old.version == entry.version:
-            if old.is_deletion:
-                return Outcome.SAME if entry.is_deletion else Outcome.OLDER
-            if not entry.is_deletion and old.bundle_version == entry.bundle_version:
-                return Outcome.SAME
-        self.entries[entry.product_id] = entry
-        return Outcome.WRITTEN
+        return super().read(product_ids)
 
     def _check(self) -> None:
         if self.error is not None:
@@ -199,7 +197,7 @@ class FakeTagger:
     """Tags a text by its first word. `poison` fails the forward, more than `room` texts do not fit the memory."""
 
     def __init__(self, version: str = "a" * 64, room: int = 10_000):
-        self.bundle = SimpleNamespace(version=version, manifest=SimpleNamespace(name="fake"))
+        self.bundle = SimpleNamespace(version=version, manifest=SimpleNamespace(name="fake"), schema=None)
         self.engine = SimpleNamespace(name="fake", cost=CostModel(Padding.LONGEST, 512))
         self.room = room
         self.is_down = False
@@ -247,7 +245,7 @@ class House:
         self.clock = Clock()
         self.source = MemorySource(self.clock)
         self.sink = MemorySink()
-        self.store = MemoryStore()
+        self.store = FailingStore()
         self.in_use = TaggerInUse(tagger or FakeTagger())
         self.settings = WorkerSettings(**settings)
         self.held = held
@@ -259,14 +257,14 @@ class House:
         return self.in_use.current
 
     def start(self) -> None:
-        self.lanes = Lanes(*(Inline(held=self.held) for _ in range(3)))
+        self.threads = StageThreads(*(Inline(held=self.held) for _ in range(3)))
         self.beats = Heartbeats(self.clock, {"poll": 30, "batch": 120})
         self.worker = Worker(
             source=self.source,
             sink=self.sink,
             store=self.store,
             in_use=self.in_use,
-            lanes=self.lanes,
+            threads=self.threads,
             clock=self.clock,
             beats=self.beats,
             settings=self.settings,
@@ -278,7 +276,7 @@ class House:
         self.source.changes = []
         for partition in list(self.source.positions):
             self.source.assign(partition.number)
-        self.sink.noted = []
+        self.sink.queued = []
         self.start()
 
     def steps(self, count: int = 60) -> None:

@@ -1,1 +1,1 @@
-"""Which settings, and which of several runs."""
+"""Choosing settings by search, and choosing among several runs."""

@@ -1,4 +1,4 @@
-"""Runs side by side: quality, size, speed and cost."""
+"""Comparison of runs: quality, size, speed and cost."""
 
 import statistics
 import time
@@ -18,12 +18,13 @@ _ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """A run: F1 (weighted of single, micro of multi facets) and AUTO coverage per facet, 0 to 1; what it costs.
+class RunComparison:
+    """One run's figures.
 
-    `version` is that of its bundle, `int8_loss` what int8 cost, in points of F1 (None: not measured).
-    `texts_per_second` and `tokens_per_second` are medians on this machine, `ratio` is to the first run; `core_hours`
-    and `cost` are those of a million products. `settings` are those in which the runs differ.
+    `f1` (weighted for single, micro for multi facets) and `auto_coverage` are per facet, 0 to 1. `version` is the
+    bundle's; `int8_loss` is the loss by int8 in points of F1 (None: not measured). `texts_per_second` and
+    `tokens_per_second` are medians on this machine; `ratio` is the speed relative to the first run; `core_hours` and
+    `cost` are for a million products. `settings` are the recipe's settings in which the runs differ.
     """
 
     run: str
@@ -52,11 +53,11 @@ def compare_runs(
     texts: Sequence[ProductText],
     core_hour_price: float,
     on_stage: Callable[[str], object] = lambda _: None,
-) -> list[Compared]:
-    """Compare finished runs; their bundles tag the same texts in turns.
+) -> list[RunComparison]:
+    """Compare finished runs; their bundles tag the same texts in turns. `core_hour_price` is per core and hour.
 
     Raises:
-        RecipeError: a folder holds no finished run, or its bundle is gone.
+        RecipeError: a folder holds no finished run, or its bundle is not found.
     """
     on_stage("Loading the bundles")
     outcomes = [RunFolder(run).outcome() for run in runs]
@@ -84,7 +85,7 @@ def compare_runs(
         kinds = {facet.name: facet.kind.value for facet in bundle.schema.facets}
         averages = {"single": "weighted_f1", "multi": "micro_f1"}
         result.append(
-            Compared(
+            RunComparison(
                 run=str(runs[at]),
                 version=bundle.version,
                 f1={name: facet[averages[kinds[name]]] for name, facet in facets.items()},
@@ -106,7 +107,7 @@ def compare_runs(
 
 
 def _clock(taggers: Sequence[Tagger], texts: Sequence[ProductText]) -> list[tuple[float, float]]:
-    """Seconds and core-seconds of each, one after the other, so that what else the machine does hits all alike."""
+    """Seconds and core-seconds of each tagger, measured in turn so that other load affects all alike."""
     result = []
     for tagger in taggers:
         started, cores = time.perf_counter(), time.process_time()

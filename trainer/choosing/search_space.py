@@ -1,4 +1,4 @@
-"""What a search draws settings from."""
+"""The search space: the values that a search draws settings from."""
 
 import tomllib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from hangtag.trainer.recipe.recipe import Recipe, RecipeError, reasons_of
 
 
 class Range(BaseModel):
-    """The values of a setting: from `low` to `high` (`log`: by their order of magnitude), or one of `choices`."""
+    """The values of a setting: from `low` to `high` (on a logarithmic scale if `log`), or one of `choices`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,30 +22,30 @@ class Range(BaseModel):
     choices: tuple[str | int | float, ...] = ()
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
+    def _check_values(self) -> Self:
         if bool(self.choices) == (self.low is not None and self.high is not None):
-            msg = "give low and high, or choices"
+            msg = "set either low and high, or choices"
             raise ValueError(msg)
         if self.low is not None and self.high is not None and self.low > self.high:
             msg = f"low {self.low:g} is above high {self.high:g}"
             raise ValueError(msg)
         if self.log and self.low is not None and self.low <= 0:
-            msg = f"log needs a low above 0, not {self.low:g}"
+            msg = f"log needs low above 0, not {self.low:g}"
             raise ValueError(msg)
         return self
 
     @property
     def ends(self) -> tuple[str | int | float, ...]:
-        """Values that are right if all are: the choices, or both ends."""
+        """The values to validate: all choices, or both ends of the range."""
         if self.low is None or self.high is None:
             return self.choices
         return self.low, self.high
 
-    def drawn(self, trial: optuna.Trial, name: str, *, whole: bool) -> Any:
-        """A value for this trial; a whole number where the setting is one."""
+    def draw(self, trial: optuna.Trial, name: str, *, is_integer: bool) -> Any:
+        """Draw this trial's value of the setting `name`."""
         if self.low is None or self.high is None:
             return trial.suggest_categorical(name, self.choices)
-        if whole:
+        if is_integer:
             return trial.suggest_int(name, int(self.low), int(self.high), log=self.log)
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
@@ -64,7 +64,7 @@ def read_space(path: Path) -> Space:
     """Read a search space: a table per setting, dotted names in quotes (`["method.rank"]`).
 
     Raises:
-        RecipeError: the file cannot be read or says what is no range.
+        RecipeError: the file cannot be read, or a range is not valid.
     """
     try:
         space = TypeAdapter(dict[str, Range]).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -72,45 +72,46 @@ def read_space(path: Path) -> Space:
         msg = f"{path}: {error.strerror}"
         raise RecipeError(msg) from error
     except ValidationError as error:
-        msg = f'{path}: {reasons_of(error)}; each setting has a table, dotted names in quotes: ["method.rank"]'
+        msg = f'{path}: {reasons_of(error)}; each setting needs a table, dotted names in quotes: ["method.rank"]'
         raise RecipeError(msg) from error
-    except ValueError as error:
-        msg = f"{path}: {error}"
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path}: not valid TOML: {error}"
         raise RecipeError(msg) from error
     if not space:
-        msg = f"{path} names no setting: give each a table with low and high, or choices"
+        msg = f"{path} has no settings: add a table with low and high, or choices, for each"
         raise RecipeError(msg)
     return space
 
 
 def check_space(recipe: Recipe, space: Space) -> None:
-    """See that all that may be drawn fits the recipe.
+    """Check that all values that can be drawn are valid in the recipe.
 
     Raises:
-        RecipeError: a name is no setting of it, or a value does not fit.
+        RecipeError: a name is not a setting of the recipe, or a value is not valid.
     """
     for at in range(max(len(each.ends) for each in space.values())):
         with_settings(recipe, {name: each.ends[min(at, len(each.ends) - 1)] for name, each in space.items()})
 
 
-def drawn(recipe: Recipe, space: Space, trial: optuna.Trial) -> Recipe:
+def draw_recipe(recipe: Recipe, space: Space, trial: optuna.Trial) -> Recipe:
     """The recipe with this trial's settings."""
     settings = recipe.model_dump()
-    whole = {name for name in space if isinstance(_table(settings, name).get(_last(name)), int)}
-    return with_settings(recipe, {name: each.drawn(trial, name, whole=name in whole) for name, each in space.items()})
+    integers = {name for name in space if isinstance(_table(settings, name).get(_last(name)), int)}
+    changes = {name: each.draw(trial, name, is_integer=name in integers) for name, each in space.items()}
+    return with_settings(recipe, changes)
 
 
 def with_settings(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe with settings changed, by dotted names.
+    """The recipe with changed settings, given by dotted names.
 
     Raises:
-        RecipeError: a name is no setting or a value does not fit.
+        RecipeError: a name is not a setting, or a value is not valid.
     """
     settings = recipe.model_dump()
     for name, value in changes.items():
         place = _table(settings, name)
         if _last(name) not in place:
-            msg = f"search space: {name!r} is no setting of this recipe"
+            msg = f"search space: {name!r} is not a setting of this recipe"
             raise RecipeError(msg)
         place[_last(name)] = value
     try:
@@ -121,7 +122,7 @@ def with_settings(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
 
 def _table(settings: dict[str, Any], name: str) -> dict[str, Any]:
-    """The table that a dotted name's last part stands in; empty if there is none."""
+    """The table that has the last part of a dotted name; empty if there is none."""
     place: Any = settings
     for part in name.split(".")[:-1]:
         place = place.get(part) if isinstance(place, dict) else None

@@ -1,4 +1,4 @@
-"""A study's folder: what it is of, its trials, and the best of them."""
+"""A study's folder: its description, its trials, and the best recipe."""
 
 import json
 import shutil
@@ -11,47 +11,48 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from hangtag.trainer.files.atomic_file import write_text
 from hangtag.trainer.files.run_folder import RunFolder
-from hangtag.trainer.files.whole_file import write_text
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError
 
-# Trials that run to their end before others are measured against them.
+# The number of complete trials before pruning starts.
 BEFORE_PRUNING = 4
 _SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
-# What a failed trial says of itself whose loss became no number: one that a kill left behind says nothing.
+# A user attribute of failed trials with a loss that was not finite; trials that failed by a kill do not have it.
 DIVERGED = "diverged"
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFolder:
-    """`study.json` says what the study is of, `study.jsonl` has its trials, `best.json` is the best one's recipe.
+    """A study's folder.
 
-    `trial-N` is a trial's run, without weights once it is over. `lock` is kept while trials run.
+    Files: `study.json`, the study's description; `study.jsonl`, its trials; `best.json`, the best trial's recipe;
+    `trial-N`, a trial's run folder, without weights once the trial has ended; `lock`, held while trials run.
     """
 
     path: Path
 
-    def claim(self, about: dict[str, Any]) -> None:
-        """Make the folder a study of this, which is plain JSON. One of which no trial has a score gives way.
+    def claim(self, description: dict[str, Any]) -> None:
+        """Reserve the folder for a study with this description (JSON). A study without any scored trial is replaced.
 
         Raises:
-            RecipeError: it is a study of something else.
+            RecipeError: the folder holds a study with another description.
         """
-        kept = json.loads(self._about.read_text(encoding="utf-8")) if self._about.is_file() else {}
-        if kept == about:
+        kept = json.loads(self._description.read_text(encoding="utf-8")) if self._description.is_file() else {}
+        if kept == description:
             return
         if self._trials.is_file():
             study = self.open()
             if study.get_trials(deepcopy=False, states=_SCORED):
-                msg = f"{self.path} holds a study that differs in {_differing(about, kept)}: name another --study"
+                msg = f"{self.path} holds a study with other {_differing(description, kept)}: choose another --study"
                 raise RecipeError(msg)
             for trial in study.trials:
                 shutil.rmtree(self.run(trial.number).path, ignore_errors=True)
             self._trials.unlink()
-        write_text(self._about, json.dumps(about, indent=1) + "\n")
+        write_text(self._description, json.dumps(description, indent=1) + "\n")
 
     def open(self) -> optuna.Study:
-        """The study."""
+        """Open the study, or create it."""
         return optuna.create_study(
             study_name="tune",
             storage=JournalStorage(JournalFileBackend(str(self._trials))),
@@ -61,11 +62,11 @@ class StudyFolder:
         )
 
     def run(self, trial: int) -> RunFolder:
-        """A trial's run."""
+        """A trial's run folder."""
         return RunFolder(self.path / f"trial-{trial}")
 
     def drop_weights(self) -> None:
-        """Remove what is large of trials that are over: many would fill the disk."""
+        """Remove the large files of ended trials, so that many trials do not fill the disk."""
         for pattern in ("*.safetensors", "*.pt", "*.part"):
             for file in self.path.glob(f"trial-*/{pattern}"):
                 file.unlink()
@@ -75,7 +76,7 @@ class StudyFolder:
         write_text(self.path / "best.json", recipe.model_dump_json(indent=1) + "\n")
 
     @property
-    def _about(self) -> Path:
+    def _description(self) -> Path:
         return self.path / "study.json"
 
     @property
@@ -84,23 +85,23 @@ class StudyFolder:
 
 
 def has_diverged(trial: FrozenTrial) -> bool:
-    """Whether the trial ended because its loss became no number."""
+    """Whether the trial failed because its loss was not finite."""
     return DIVERGED in trial.user_attrs
 
 
 def is_done(trial: FrozenTrial) -> bool:
-    """Whether a study that is over counts this trial."""
+    """Whether the trial counts towards the requested number of trials."""
     return trial.state in _SCORED or has_diverged(trial)
 
 
-def _differing(about: dict[str, Any], kept: dict[str, Any]) -> str:
-    """What differs, of tables also in which of their names."""
-    told = []
-    for name, value in about.items():
+def _differing(description: dict[str, Any], kept: dict[str, Any]) -> str:
+    """The names of what differs, with the differing names inside tables."""
+    names = []
+    for name, value in description.items():
         before = kept.get(name)
         if isinstance(value, dict) and isinstance(before, dict):
             inner = sorted(each for each in value.keys() | before.keys() if value.get(each) != before.get(each))
-            told += [f"{name} ({', '.join(inner)})"] if inner else []
+            names += [f"{name} ({', '.join(inner)})"] if inner else []
         elif value != before:
-            told.append(name)
-    return ", ".join(told)
+            names.append(name)
+    return ", ".join(names)

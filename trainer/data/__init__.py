@@ -1,1 +1,1 @@
-"""Labelled products: read, checked, split, changed, tokenised."""
+"""Labelled products: reading, checking, splitting, augmenting and tokenising them."""

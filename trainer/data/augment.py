@@ -1,4 +1,4 @@
-"""Changed copies of training products: what shops leave out, say otherwise or add, and how people mistype."""
+"""Augmentation: randomly changed copies of training products, with missing fields, other words and typing errors."""
 
 import random
 import string
@@ -11,23 +11,22 @@ from hangtag.trainer.data.scripts import is_unspaced, letters_like, pieces_of
 from hangtag.trainer.data.word_swaps import Values, with_other_value, with_synonyms
 from hangtag.trainer.recipe.recipe import Augmentation
 
-# Words shorter than this are not mistyped.
-_LETTERS = 3
-# How often a sentence is added behind the description, not before it.
-_BEHIND = 0.5
-
-
+# Words shorter than this get no typing error.
+_MIN_LETTERS = 3
+# The probability that a sentence is added after the description, not before it.
+_AFTER = 0.5
 _NO_VALUES: Values = MappingProxyType({})
 
 
 def augmented(
     product: LabelledProduct, settings: Augmentation, rng: random.Random, values: Values = _NO_VALUES
 ) -> LabelledProduct:
-    """The product as one epoch sees it. Something of its text is always left.
+    """Return a randomly changed copy of the product for one epoch. Its text is never empty if it was not before.
 
-    Its labels stay, except where a facet of `values` (facet to its values) gets another one, in text and label alike.
+    `values` maps facets to their values; a facet in it may get another value, in the text and in the labels. All other
+    labels stay.
     """
-    # An option that is off draws nothing, so that the runs of a recipe without it stay the same.
+    # An option that is off draws no random number, so that adding options does not change runs that do not use them.
     if settings.swap_values_in and rng.random() < settings.swap_values_in:
         product = with_other_value(product, values, rng)
     title, description, category = product.title, product.description, product.merchant_category
@@ -35,41 +34,39 @@ def augmented(
         title, description = (with_synonyms(text, settings.synonyms, rng) for text in (title, description))
     if settings.add_boilerplate_in and rng.random() < settings.add_boilerplate_in:
         parts = [description, rng.choice(settings.boilerplate)]
-        description = " ".join(filter(None, parts if rng.random() < _BEHIND else reversed(parts)))
+        description = " ".join(filter(None, parts if rng.random() < _AFTER else reversed(parts)))
     if category and (title or description) and rng.random() < settings.drop_category:
         category = ""
     if description and title and rng.random() < settings.drop_description:
         description = ""
     if rng.random() < settings.drop_words_in:
-        title, description = (
-            _with_words_left_out(text, settings.word_rate, rng) or text for text in (title, description)
-        )
+        title, description = (_without_words(text, settings.word_rate, rng) or text for text in (title, description))
     if rng.random() < settings.mistype_in:
         title, description = (mistyped(text, settings.word_rate, rng) for text in (title, description))
     return replace(product, title=title, description=description, merchant_category=category)
 
 
 def mistyped(text: str, rate: float, rng: random.Random) -> str:
-    """The text with one typing error in about `rate` of its words; the shortest words stay.
+    """Return the text with a typing error in about `rate` of its words; words of one or two letters stay.
 
-    In scripts that put no space between words, at about `rate` of the characters.
+    In scripts without spaces between words, `rate` is the share of characters.
     """
     return " ".join(_mistyped_word(word, text, rate, rng) for word in text.split(" "))
 
 
-def _with_words_left_out(text: str, rate: float, rng: random.Random) -> str:
+def _without_words(text: str, rate: float, rng: random.Random) -> str:
     kept = ([piece for piece in pieces_of(word) if rng.random() >= rate] for word in text.split(" "))
     return " ".join("".join(pieces) for pieces in kept if pieces)
 
 
 def _mistyped_word(word: str, text: str, rate: float, rng: random.Random) -> str:
     pieces = pieces_of(word)
-    # From the end, so that what is left out or doubled moves nothing that is still to come.
+    # Backwards, so that removing or doubling a piece does not move the ones still to be visited.
     for at, piece in reversed(list(enumerate(pieces))):
         if is_unspaced(piece[:1]):
             if rng.random() < rate:
                 rng.choice(_ERRORS)(pieces, at, text, rng)
-        elif len(piece) >= _LETTERS and rng.random() < rate:
+        elif len(piece) >= _MIN_LETTERS and rng.random() < rate:
             error, letters = rng.choice(_ERRORS), list(piece)
             error(letters, rng.randrange(len(letters) - (error is _swap)), text, rng)
             pieces[at] = "".join(letters)
@@ -80,7 +77,7 @@ def _swap(letters: list[str], at: int, _text: str, _rng: random.Random) -> None:
     letters[at : at + 2] = reversed(letters[at : at + 2])
 
 
-def _leave_out(letters: list[str], at: int, _text: str, _rng: random.Random) -> None:
+def _remove(letters: list[str], at: int, _text: str, _rng: random.Random) -> None:
     del letters[at]
 
 
@@ -88,8 +85,8 @@ def _double(letters: list[str], at: int, _text: str, _rng: random.Random) -> Non
     letters.insert(at, letters[at])
 
 
-def _mishit(letters: list[str], at: int, text: str, rng: random.Random) -> None:
+def _replace(letters: list[str], at: int, text: str, rng: random.Random) -> None:
     letters[at] = rng.choice(letters_like("".join(letters), text) or string.ascii_lowercase)
 
 
-_ERRORS: tuple[Callable[[list[str], int, str, random.Random], None], ...] = (_swap, _leave_out, _double, _mishit)
+_ERRORS: tuple[Callable[[list[str], int, str, random.Random], None], ...] = (_swap, _remove, _double, _replace)

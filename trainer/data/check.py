@@ -1,4 +1,4 @@
-"""What is wrong, or odd, in labelled files."""
+"""Checks of labelled files: bad rows, duplicates, conflicting labels, rare tags, text lengths."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,16 +17,20 @@ from hangtag.trainer.data.text_lengths import TextLengths, lengths_of
 
 @dataclass(frozen=True, slots=True)
 class CheckSettings:
-    """`duplicates`: similarity from which texts are near duplicates; `fewest`: examples that a tag should have."""
+    """Limits of the checks.
+
+    `duplicates` is the similarity from which texts are near duplicates, `min_examples` the number of examples that a
+    tag should have, `max_tokens` the length at which training truncates texts.
+    """
 
     max_tokens: int = 128
     duplicates: float = 0.8
-    fewest: int = 5
+    min_examples: int = 5
 
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """Everything that was found; places are those of `rows`."""
+    """All findings. Places are indexes into `rows`."""
 
     rows: Sequence[LabelledRow]
     bad: Sequence[BadRow]
@@ -40,7 +44,7 @@ class DataCheck:
     lengths: TextLengths | None
 
     def to_json(self) -> dict[str, Any]:
-        """Every finding with files, lines and product ids; no text of a product."""
+        """All findings with files, lines and product ids; without the products' texts."""
         place = [row.place for row in self.rows]
         return {
             "rows": len(self.rows),
@@ -70,7 +74,7 @@ def check(
     settings: CheckSettings,
     on_step: Callable[[str, int, int], None] = lambda *_: None,
 ) -> DataCheck:
-    """Look through the rows; `on_step` is told what is done, how much of it, and how much there is."""
+    """Check the rows. `on_step` is called with the current step's name, how much of it is done, and its total."""
     products = [row.product for row in rows]
     texts = [product.text for product in products]
     by_id: dict[str, list[int]] = defaultdict(list)
@@ -87,7 +91,7 @@ def check(
         duplicates=duplicates,
         conflicts=conflicts_of(products, duplicates),
         balance=balance,
-        rare=rare_tags(balance, settings.fewest),
+        rare=rare_tags(balance, settings.min_examples),
         look_alikes=look_alikes(balance),
         lengths=lengths_of(texts, tokenizer, settings.max_tokens) if texts else None,
     )

@@ -1,4 +1,4 @@
-"""Products whose texts are the same, or nearly: MinHash and locality-sensitive hashing, then the exact similarity."""
+"""Exact and near duplicates among texts: MinHash with locality-sensitive hashing, then the exact similarity."""
 
 import re
 from collections import defaultdict
@@ -11,14 +11,14 @@ from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.near_pairs import NearPairs
 from hangtag.trainer.data.shingles import band_keys, shingles_of
 
-# Variants of one article are fewer; of a sentence that stands in a whole catalogue no more is worth a look.
-MOST_PAIRS = 50
+# More than the variants of one article; a sentence that occurs throughout a catalogue needs no more pairs than this.
+MAX_PAIRS = 50
 _BREAKS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two products, by their places in the list, the first before the second, and their Jaccard similarity."""
+    """Two products, by their places in the list (`first` < `second`), and their Jaccard similarity."""
 
     first: int
     second: int
@@ -27,15 +27,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """`exact`: places of products whose text is the same. `near`: pairs whose first-listed texts are much alike.
+    """Groups of products with the same text (`exact`) and pairs of products with similar texts (`near`), by places.
 
-    Each text stands for all that are the same: a pair of `near` names the first place of either. `full` texts are
-    paired with as many before them as a text may be, `most`: there may be more that are like them.
+    A pair in `near` names the first product with each of its two texts. `full` is the number of texts that reached
+    `most`, the limit of pairs with earlier texts; they may have further near duplicates.
     """
 
     exact: tuple[tuple[int, ...], ...]
     near: tuple[Pair, ...]
-    most: int = MOST_PAIRS
+    most: int = MAX_PAIRS
     full: int = 0
 
 
@@ -43,15 +43,15 @@ def find_duplicates(
     texts: Sequence[ProductText],
     threshold: float,
     on_step: Callable[[str, int, int], None] = lambda *_: None,
-    most: int = MOST_PAIRS,
+    most: int = MAX_PAIRS,
 ) -> Duplicates:
-    """Texts that are the same but for case, spaces and punctuation, and pairs at or above the threshold.
+    """Find texts that differ only in case, spaces and punctuation, and pairs with a similarity of `threshold` or more.
 
-    Similarity is Jaccard's, of the sets of 5-character shingles (Broder 1997). LSH proposes pairs and misses one at the
-    threshold with a probability below 1e-6; what it proposes is then compared exactly. A text is paired with `most`
-    texts before it, beyond that only where no pair joins the two yet: groups of texts that are alike, directly or
-    through others, are whole whatever `most` is. Texts that are empty are left out. `threshold` is between 0.3 and 1.
-    `on_step` is told what is done, how much of it, and how much there is.
+    The similarity is the Jaccard similarity of sets of 5-character shingles (Broder 1997). LSH proposes pairs, and
+    misses one at the threshold with a probability below 1e-6; proposed pairs are compared exactly. A text is paired
+    with at most `most` earlier texts, and beyond that only with texts that no chain of pairs connects it to yet, so the
+    connected groups are complete whatever `most` is. Empty texts are left out. `threshold` is between 0.3 and 1.
+    `on_step` is called with the current step's name, how much of it is done, and its total.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for place, text in enumerate(texts):
@@ -68,7 +68,7 @@ def find_duplicates(
     pairs = NearPairs(shingles, np.array(keys), threshold, most)
     for band in range(len(keys[0])):
         on_step("comparing texts", band, len(keys[0]))
-        pairs.gather(band)
+        pairs.collect(band)
     first = [places[0] for places in groups.values()]
     near = [Pair(first[one], first[other], similarity) for one, other, similarity in pairs.found]
     near.sort(key=lambda pair: (-pair.similarity, pair.first, pair.second))

@@ -1,4 +1,4 @@
-"""Labelled products as what the training loop eats: tokens, targets, and batches of like length."""
+"""Labelled products as training examples: tokens, targets, and batches of similar length."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -13,16 +13,17 @@ from hangtag.tags.schema import FacetKind, TagSchema
 from hangtag.text.tokens import ProductTokenizer, Tokens, pad
 from hangtag.trainer.data.labelled import LabelledProduct
 
-# Batches are cut from pools of this many batches that are sorted by length: little padding, much randomness left.
+# Batches are formed within pools of this many batches, sorted by length: little padding, but still random.
 _BATCHES_PER_POOL = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Tokens with `targets` (float32, 1 where a tag fits) and `known` (1 where it is known), both of shape (tags,).
+    """A tokenised product and its labels.
 
-    A single facet that is known and has no target is one whose tags all do not fit. `soft` (float16, same shape) is
-    what teachers say, not-a-number where they say nothing.
+    `targets` is 1 where a tag fits, `known` is 1 where that is known; both float32 of shape (tags,). A known single
+    facet without a target means that none of its tags fits. `soft` holds the teachers' probabilities, float16 of shape
+    (tags,), NaN where there is none.
     """
 
     tokens: Tokens
@@ -32,7 +33,7 @@ class Example:
 
 
 def examples_of(products: Sequence[LabelledProduct], schema: TagSchema, tokenizer: ProductTokenizer) -> list[Example]:
-    """Tokenise products and lay out their labels. A tag that the schema lacks counts as not labelled."""
+    """Tokenise products and encode their labels. A tag that is not in the schema counts as not labelled."""
     tokens = tokenizer([product.text for product in products])
     return [
         Example(its_tokens, *_labels(product, schema)) for its_tokens, product in zip(tokens, products, strict=True)
@@ -52,7 +53,7 @@ def _labels(product: LabelledProduct, schema: TagSchema) -> tuple[NDArray[np.flo
 
 
 def batches(lengths: Sequence[int], size: int, rng: random.Random) -> list[list[int]]:
-    """Every index once, in batches of like length, in random order."""
+    """Every index once, in batches of similar length, in random order."""
     order = list(range(len(lengths)))
     rng.shuffle(order)
     pool = size * _BATCHES_PER_POOL
@@ -65,14 +66,14 @@ def batches(lengths: Sequence[int], size: int, rng: random.Random) -> list[list[
 
 
 def in_order_of_length(examples: Sequence[Example], size: int) -> Iterator[list[int]]:
-    """Every index once, shortest first, in batches: the cheapest way through a set that is only scored."""
+    """Every index once, in batches, shortest texts first: little padding, for sets that are only scored."""
     by_length = sorted(range(len(examples)), key=lambda index: len(examples[index].tokens))
     for start in range(0, len(by_length), size):
         yield by_length[start : start + size]
 
 
 def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Tensors of a batch: ids, mask and segments (batch, longest), targets and known (batch, tags)."""
+    """Stack examples into tensors: ids, mask and segments (batch, longest), targets and known (batch, tags)."""
     ids, mask, segments = (torch.from_numpy(array).long() for array in pad([example.tokens for example in examples]))
     targets = torch.from_numpy(np.stack([example.targets for example in examples]))
     known = torch.from_numpy(np.stack([example.known for example in examples]))
@@ -80,8 +81,8 @@ def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor
 
 
 def collate_soft(examples: Sequence[Example]) -> Tensor | None:
-    """What teachers say of a batch, shape (batch, tags), not-a-number where nothing; None if it is nothing at all."""
+    """Stack soft targets into a tensor (batch, tags), NaN where there is none; None if no example has any."""
     if all(example.soft is None for example in examples):
         return None
-    nothing = np.full(len(examples[0].targets), np.nan, np.float32)
-    return torch.from_numpy(np.stack([nothing if each.soft is None else each.soft for each in examples]).astype("f4"))
+    none = np.full(len(examples[0].targets), np.nan, np.float32)
+    return torch.from_numpy(np.stack([none if each.soft is None else each.soft for each in examples]).astype("f4"))

@@ -1,4 +1,4 @@
-"""Products that must stay together when labelled files are split."""
+"""Groups of products that must stay together when labelled files are split."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,61 +13,62 @@ from hangtag.trainer.data.labelled import LabelledFileError, LabelledRow
 def groups_of(
     rows: Sequence[LabelledRow], duplicates: Duplicates, field: str = "", prefix: str = ""
 ) -> list[list[int]]:
-    """Places of rows, each once, in groups: what is alike, directly or through others, is in one group.
+    """Partition the rows' places into groups; rows that are linked, directly or through others, share a group.
 
-    Alike are duplicates, exact and near, rows of one product id, rows with the same value of `field`, and rows whose
-    product ids are the same up to the first `prefix`. Rows without the field or the prefix are alike no others by it.
+    Links are exact and near duplicates, equal product ids, equal values of `field`, and product ids that are equal up
+    to the first `prefix`. Rows without the field or the prefix get no link from it.
 
     Raises:
         LabelledFileError: no row has the field or the prefix.
     """
-    chains = _alike([row.product.product_id for row in rows], duplicates)
+    links = _duplicate_links([row.product.product_id for row in rows], duplicates)
     if field:
         values = [row.others.get(field) for row in rows]
         if not any(map(_is_given, values)):
             what = f"the first row's other fields: {_names(rows)}"
             if any(field in row.others for row in rows):
-                what = "it is there, and empty in every row"
-            msg = f"no row has a field {field!r} to keep apart; {what}"
+                what = "the field is empty in every row"
+            msg = f"no row has a value in field {field!r} to keep apart; {what}"
             raise LabelledFileError(msg)
-        chains += _with_same(str(value) if _is_given(value) else None for value in values)
+        links += _equal_values(str(value) if _is_given(value) else None for value in values)
     if prefix:
         heads = [row.product.product_id.partition(prefix) for row in rows]
         if not any(found for _, found, _ in heads):
-            msg = f"no product id has {prefix!r} in it"
+            msg = f"no product id contains {prefix!r}"
             raise LabelledFileError(msg)
-        chains += _with_same(head if found else None for head, found, _ in heads)
-    return _connected(chains, len(rows))
+        links += _equal_values(head if found else None for head, found, _ in heads)
+    return _connected(links, len(rows))
 
 
-def groups_alike(product_ids: Sequence[str], duplicates: Duplicates) -> list[list[int]]:
-    """The same of products that are alike by duplicates and their ids alone."""
-    return _connected(_alike(product_ids, duplicates), len(product_ids))
+def duplicate_groups(product_ids: Sequence[str], duplicates: Duplicates) -> list[list[int]]:
+    """Like `groups_of`, with duplicates and equal product ids as the only links."""
+    return _connected(_duplicate_links(product_ids, duplicates), len(product_ids))
 
 
-def _alike(product_ids: Sequence[str], duplicates: Duplicates) -> list[tuple[int, ...]]:
+def _duplicate_links(product_ids: Sequence[str], duplicates: Duplicates) -> list[tuple[int, ...]]:
     return [
         *duplicates.exact,
         *((pair.first, pair.second) for pair in duplicates.near),
-        *_with_same(product_ids),
+        *_equal_values(product_ids),
     ]
 
 
-def _with_same(values: Iterable[str | None]) -> Iterator[tuple[int, ...]]:
-    """Links from the first place of each value to its others."""
+def _equal_values(values: Iterable[str | None]) -> Iterator[tuple[int, ...]]:
+    """Links from the first place of each value to its other places."""
     first: dict[str, int] = {}
     for place, value in enumerate(values):
         if value is not None:
             yield (first.setdefault(value, place), place)
 
 
-def _connected(chains: Sequence[tuple[int, ...]], count: int) -> list[list[int]]:
-    links = np.array([(chain[0], place) for chain in chains for place in chain[1:]], np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(links), np.int8), (links[:, 0], links[:, 1])), shape=(count, count))
-    groups, names = connected_components(graph, directed=False)
+def _connected(links: Sequence[tuple[int, ...]], count: int) -> list[list[int]]:
+    """The connected components; each link joins all the places in it."""
+    edges = np.array([(link[0], place) for link in links for place in link[1:]], np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    groups, numbers = connected_components(graph, directed=False)
     result: list[list[int]] = [[] for _ in range(groups)]
-    for place, name in enumerate(names.tolist()):
-        result[name].append(place)
+    for place, number in enumerate(numbers.tolist()):
+        result[number].append(place)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Products with the same text, or nearly, that are labelled differently."""
+"""Products with the same or nearly the same text and different labels."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from hangtag.trainer.data.duplicates import Duplicates
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.data.words import whole_words
 
-# For each facet that any of some products is labelled for: its different labels, each with the first place that has it.
-_Labelled = dict[str, dict[frozenset[str], int]]
+# For each labelled facet: its different labels (sets of tags), each with the place of the first product that has it.
+_Labels = dict[str, dict[frozenset[str], int]]
 _PLAIN_I = str.maketrans({"\u0307": None, "\u0131": "i"})
 
 
@@ -17,8 +17,8 @@ _PLAIN_I = str.maketrans({"\u0307": None, "\u0131": "i"})
 class Conflict:
     """Two products, by their places, whose tags of a facet differ.
 
-    `is_named`: each text names its own value and not the other's, as variants of one article do (a red and a blue
-    shirt): then both are probably right.
+    `is_named`: each text contains its own value and not the other's, as with variants of one article (a red and a blue
+    shirt); then both labels are probably right.
     """
 
     facet: str
@@ -31,12 +31,12 @@ class Conflict:
 
 
 def conflicts_of(products: Sequence[LabelledProduct], duplicates: Duplicates) -> list[Conflict]:
-    """Conflicts among duplicates of facets that both are labelled for: unnamed ones first, the most alike first.
+    """Find conflicting labels among duplicates: those with `is_named` last, the most similar first.
 
-    Of many products with the same text the first that is labelled for a facet is named with the first of each other
-    label; with those of a text that is nearly the same likewise.
+    Within a group of equal texts, the first product labelled for a facet is paired with the first product of each other
+    label; between two similar texts likewise.
     """
-    found = list(_Conflicts(products, duplicates).found())
+    found = list(_Conflicts(products, duplicates).find())
     return sorted(found, key=lambda each: (each.is_named, -each.similarity, each.first, each.second))
 
 
@@ -46,24 +46,24 @@ class _Conflicts:
         self._duplicates = duplicates
         self._texts: dict[int, tuple[str, str]] = {}
 
-    def found(self) -> Iterator[Conflict]:
-        """Every conflict once."""
-        same = {places[0]: self._labelled(places) for places in self._duplicates.exact}
+    def find(self) -> Iterator[Conflict]:
+        """Yield every conflict once."""
+        same = {places[0]: self._labels(places) for places in self._duplicates.exact}
         for by_label in same.values():
             yield from self._between(by_label, by_label, 1.0)
         for pair in self._duplicates.near:
-            one, other = (same.get(place) or self._labelled((place,)) for place in (pair.first, pair.second))
+            one, other = (same.get(place) or self._labels((place,)) for place in (pair.first, pair.second))
             yield from self._between(one, other, pair.similarity)
 
-    def _labelled(self, places: Sequence[int]) -> _Labelled:
-        result: _Labelled = {}
+    def _labels(self, places: Sequence[int]) -> _Labels:
+        result: _Labels = {}
         for place in places:
             product = self._products[place]
             for facet in product.facets:
                 result.setdefault(facet, {}).setdefault(product.tags_of(facet), place)
         return result
 
-    def _between(self, one: _Labelled, other: _Labelled, similarity: float) -> Iterator[Conflict]:
+    def _between(self, one: _Labels, other: _Labels, similarity: float) -> Iterator[Conflict]:
         for facet in sorted(one.keys() & other.keys()):
             its, first = next(iter(one[facet].items()))
             for others, second in other[facet].items():
@@ -75,19 +75,19 @@ class _Conflicts:
 
     def _names(self, place: int, other: int, tags: frozenset[str]) -> bool:
         words = [value_of(tag) for tag in tags]
-        return bool(words) and all(self._holds(place, word) and not self._holds(other, word) for word in words)
+        return bool(words) and all(self._contains(place, word) and not self._contains(other, word) for word in words)
 
-    def _holds(self, place: int, word: str) -> bool:
+    def _contains(self, place: int, word: str) -> bool:
         if place not in self._texts:
-            # Once: of many products with the same text one stands in every pair.
+            # Cached: one product can be in many pairs.
             segments = self._products[place].text
             text = f"{segments.first} {segments.second}"
             self._texts[place] = text, _folded(text)
         text, folded = self._texts[place]
-        # To look for whole words is dear where there are thousands of them, and few stand in a text at all.
+        # The substring test is cheap and usually fails; the pattern of complete words is expensive.
         return _folded(word) in folded and bool(whole_words((word,)).search(text))
 
 
 def _folded(text: str) -> str:
-    """What two texts share that are the same to a pattern that ignores case: all kinds of i are one to it."""
+    """Fold case as a case-insensitive pattern does, for which dotted and dotless i are equal."""
     return text.casefold().translate(_PLAIN_I)

@@ -1,4 +1,4 @@
-"""Labelled products: what the trainer, `hangtag evaluate` and `hangtag data` read."""
+"""Labelled products and how they are read from files, for training, `hangtag evaluate` and `hangtag data`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -7,9 +7,9 @@ from typing import Any
 
 from hangtag.tags.tag import facet_of
 from hangtag.text.product_text import ProductText
-from hangtag.trainer.data.columns import Columns
-from hangtag.trainer.data.row_labels import labels_of, text_of
+from hangtag.trainer.data.row_labels import RowError, labels_of, text_of
 from hangtag.trainer.data.rows import BadRow, LabelledFileError, Row, rows_of
+from hangtag.trainer.recipe.columns import Columns
 
 __all__ = ["LabelledFileError", "LabelledProduct", "LabelledRow", "read_labelled", "read_rows", "with_tags"]
 
@@ -18,7 +18,11 @@ OWN_COLUMNS = Columns()
 
 @dataclass(frozen=True, slots=True)
 class LabelledProduct:
-    """A product whose `facets` are labelled: one of these without a tag means "none of them", any other "not known"."""
+    """A product and its labels.
+
+    `facets` are the labelled facets. A labelled facet without a tag means "none of its tags fits"; the tags of any
+    other facet are unknown.
+    """
 
     product_id: str
     title: str
@@ -29,17 +33,17 @@ class LabelledProduct:
 
     @property
     def text(self) -> ProductText:
-        """What the encoder sees of it."""
+        """The text that the encoder gets."""
         return ProductText.of(self.title, self.description, self.merchant_category)
 
     def tags_of(self, facet: str) -> frozenset[str]:
-        """Its tags of one facet."""
+        """The product's tags in one facet."""
         return frozenset(tag for tag in self.tags if facet_of(tag) == facet)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledRow:
-    """A product, where it stands, and the fields of its row that are no part of it (a shop's name, a language)."""
+    """A product, its place in a file, and the row's other fields (a shop's name, a language)."""
 
     file: Path
     line: int
@@ -48,12 +52,12 @@ class LabelledRow:
 
     @property
     def place(self) -> dict[str, Any]:
-        """Where it stands, as JSON: file, line and product id."""
+        """The row's place, as JSON: file, line and product id."""
         return {"file": str(self.file), "line": self.line, "product_id": self.product.product_id}
 
 
 def read_labelled(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> list[LabelledProduct]:
-    """Read JSONL, CSV or Parquet files (JSONL and CSV also gzipped, `.gz`) in the order given.
+    """Read JSONL, CSV or Parquet files (JSONL and CSV also gzipped, `.gz`), in the order given.
 
     Raises:
         LabelledFileError: a file is missing or a row is not a labelled product.
@@ -67,10 +71,10 @@ def read_labelled(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> list
 
 
 def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> tuple[list[LabelledRow], list[BadRow]]:
-    """Read such files and go on past rows that cannot be used: the good rows and the bad ones.
+    """Read such files and collect bad rows instead of failing; returns good rows and bad rows.
 
     Raises:
-        LabelledFileError: a file is missing, is no such file, or a table lacks a column.
+        LabelledFileError: a file is missing or is not of its kind, or a table lacks a column.
     """
     good, bad = [], []
     for row in _labelled(paths, columns):
@@ -82,7 +86,7 @@ def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> tuple[li
 
 
 def with_tags(product: LabelledProduct, tags: Iterable[str]) -> LabelledProduct:
-    """The product with more tags, whose facets count as labelled. A facet that is labelled already stays as it is."""
+    """Add tags, whose facets then count as labelled; tags of a facet that is already labelled are ignored."""
     new = frozenset(tag for tag in tags if facet_of(tag) not in product.facets)
     return replace(product, facets=product.facets | {facet_of(tag) for tag in new}, tags=product.tags | new)
 
@@ -94,24 +98,24 @@ def _labelled(paths: Iterable[Path], columns: Columns) -> Iterator[LabelledRow |
                 yield row
                 continue
             try:
-                yield _parse(row, columns)
-            except (ValueError, TypeError) as error:
+                yield _labelled_row(row, columns)
+            except RowError as error:
                 yield BadRow(row.file, row.line, str(error))
 
 
-def _parse(row: Row, columns: Columns) -> LabelledRow:
+def _labelled_row(row: Row, columns: Columns) -> LabelledRow:
     labels = (columns.facets, columns.tags) if columns.labelled and not columns.facet else ()
     needed = (columns.product_id, *labels)
     missing = [name for name in needed if name not in row.fields]
     if missing:
-        msg = f"misses {', '.join(missing)}"
-        raise ValueError(msg)
+        msg = f"{', '.join(missing)} is missing"
+        raise RowError(msg)
     product_id = row.fields[columns.product_id]
     if isinstance(product_id, int) and not isinstance(product_id, bool):
         product_id = str(product_id)
     if not text_of(product_id, columns.product_id):
         msg = f"{columns.product_id} is empty"
-        raise ValueError(msg)
+        raise RowError(msg)
     title, description, category = (
         text_of(row.fields.get(name), name) for name in (columns.title, columns.description, columns.merchant_category)
     )

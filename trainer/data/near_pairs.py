@@ -1,23 +1,24 @@
-"""Which of many texts are nearly the same: pair by pair, and never all pairs of many that are all alike."""
+"""Pairs of similar texts, without listing all pairs of a large group of similar texts."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.trainer.data.shingles import Hashes, Shingles, jaccard, within_reach
+from hangtag.trainer.data.shingles import Hashes, Shingles, jaccard, possibly_similar
 
 Places = NDArray[np.intp]
 
-# So many are compared at once: enough that numpy does the work, few where the first of them are pairs already.
-_AT_ONCE = 256
+# The number of texts compared at once: enough for numpy to be fast, few enough to stop early once the limit is reached.
+_CHUNK = 256
 
 
 class NearPairs:
-    """Pairs of texts at or above a threshold, gathered band by band of their keys (`band_keys`).
+    """Pairs of texts with a similarity of `threshold` or more, collected band by band of their LSH keys (`band_keys`).
 
-    Each text is paired with all texts before it, up to `most`; beyond that with one of each group that no pair joins
-    it to yet. So the pairs are at most `most` + 1 a text, and still connect exactly the texts that all pairs connect.
+    Each text is paired with up to `most` earlier texts, and beyond that with one text of each group that it is not yet
+    connected to. So the pairs are few, and still connect exactly the texts that all pairs would connect. `keys` has
+    the shape (texts, bands).
     """
 
     def __init__(self, texts: Sequence[Shingles], keys: Hashes, threshold: float, most: int) -> None:
@@ -32,27 +33,27 @@ class NearPairs:
 
     @property
     def full(self) -> int:
-        """How many texts have as many pairs as a text may have: there may be more that are like them."""
+        """The number of texts that reached the limit of pairs; they may have further near duplicates."""
         return int((self._pairs >= self._most).sum())
 
-    def gather(self, band: int) -> None:
-        """Compare the texts whose keys of this band are the same; bands are taken in order."""
+    def collect(self, band: int) -> None:
+        """Compare the texts that have the same key in this band. Call it for each band, in order."""
         for bucket in _buckets(self._keys[:, band]):
             groups = self._group[bucket]
-            is_one = bool((groups == groups[0]).all())
-            places = np.flatnonzero(self._pairs[bucket] < self._most) if is_one else np.arange(len(bucket))
+            is_connected = bool((groups == groups[0]).all())
+            places = np.flatnonzero(self._pairs[bucket] < self._most) if is_connected else np.arange(len(bucket))
             for at in places.tolist():
                 self._compare(int(bucket[at]), bucket[:at], band)
 
     def _compare(self, text: int, before: Places, band: int) -> None:
-        waiting = self._of_use(text, before)
-        # What had a key in common in an earlier band was compared there.
+        waiting = self._candidates(text, before)
+        # Texts that share a key in an earlier band have been compared there.
         waiting = waiting[~(self._keys[waiting, :band] == self._keys[text, :band]).any(axis=1)]
         while len(waiting):
-            others, waiting = waiting[:_AT_ONCE].tolist(), waiting[_AT_ONCE:]
-            for at in within_reach(self._texts[text], [self._texts[each] for each in others], self._threshold):
+            others, waiting = waiting[:_CHUNK].tolist(), waiting[_CHUNK:]
+            for at in possibly_similar(self._texts[text], [self._texts[each] for each in others], self._threshold):
                 self._pair(others[at], text)
-            waiting = self._of_use(text, waiting)
+            waiting = self._candidates(text, waiting)
 
     def _pair(self, one: int, text: int) -> None:
         if self._pairs[text] >= self._most and self._group[one] == self._group[text]:
@@ -63,7 +64,8 @@ class NearPairs:
             self._pairs[text] += 1
             self._join(one, text)
 
-    def _of_use(self, text: int, others: Places) -> Places:
+    def _candidates(self, text: int, others: Places) -> Places:
+        """The others that `text` may still be paired with: all, or, at the limit, those that it is not connected to."""
         if self._pairs[text] < self._most:
             return others
         apart: Places = others[self._group[others] != self._group[text]]
@@ -74,7 +76,7 @@ class NearPairs:
             {int(self._group[one]), int(self._group[other])}, key=lambda group: len(self._members.get(group, (group,)))
         )
         if len(groups) > 1:
-            # The smaller into the larger: a text changes its group a few times at most.
+            # Merge the smaller group into the larger one, so that a text changes its group only a few times.
             smaller, larger = groups
             moved = self._members.pop(smaller, [smaller])
             self._group[moved] = larger
@@ -82,7 +84,7 @@ class NearPairs:
 
 
 def _buckets(keys: Hashes) -> Iterator[Places]:
-    """Places of keys that are the same, in order, where there are two or more."""
+    """The places, in order, of each key that occurs twice or more."""
     order = np.argsort(keys, kind="stable")
     ends = np.flatnonzero(np.diff(keys[order])) + 1
     return (bucket for bucket in np.split(order, ends) if len(bucket) > 1)

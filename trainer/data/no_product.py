@@ -1,4 +1,4 @@
-"""Made-up texts that name no product: what a tagger is taught to say nothing about."""
+"""Made-up texts that are not products, from which a tagger learns to predict no tag."""
 
 import random
 import string
@@ -49,33 +49,46 @@ _FILLS = {
     "place": ("germany", "canada", "spain", "the island", "my office", "japan", "brazil"),
     "day": ("monday", "friday", "sunday", "the weekend", "christmas", "tomorrow"),
 }
-_ENDS = ("", "", ".", "?", "!", "??", " please", " thanks")
-_EMPTYISH = ("n/a", "none", "null", "test", "-", "...", "tbd", "todo", "xxx", "description", "title", "no description")
+_ENDINGS = ("", "", ".", "?", "!", "??", " please", " thanks")
+_NEARLY_EMPTY = (
+    "n/a",
+    "none",
+    "null",
+    "test",
+    "-",
+    "...",
+    "tbd",
+    "todo",
+    "xxx",
+    "description",
+    "title",
+    "no description",
+)
 _KEY_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
 def no_products(count: int, facets: Iterable[str], rng: random.Random) -> list[LabelledProduct]:
-    """Chat, questions about orders, random letters and next to nothing; labelled "none of them" for all `facets`."""
+    """Chat, questions about orders, random letters and nearly empty texts, labelled with no tag in all `facets`."""
     names = frozenset(facets)
-    makers = (_chat, _chat, _letters, _emptyish)
+    makers = (_chat, _chat, _random_letters, _nearly_empty)
     return [
         LabelledProduct(f"none-{number}", makers[number % len(makers)](rng), "", "", names, frozenset())
         for number in range(count)
     ]
 
 
-def _happens(part: float, rng: random.Random) -> bool:
-    return rng.random() < part
+def _happens(probability: float, rng: random.Random) -> bool:
+    return rng.random() < probability
 
 
 def _chat(rng: random.Random) -> str:
     sentence = rng.choice(_QUESTIONS).format(**{name: rng.choice(words) for name, words in _FILLS.items()})
     parts = [rng.choice(_GREETINGS)] if _happens(0.3, rng) else []
     text = ", ".join([*parts, sentence]) if _happens(0.85, rng) else rng.choice(_GREETINGS)
-    return (text.capitalize() if _happens(0.5, rng) else text) + rng.choice(_ENDS)
+    return (text.capitalize() if _happens(0.5, rng) else text) + rng.choice(_ENDINGS)
 
 
-def _letters(rng: random.Random) -> str:
+def _random_letters(rng: random.Random) -> str:
     def word() -> str:
         length = rng.randint(2, 12)
         if _happens(0.3, rng):
@@ -86,7 +99,7 @@ def _letters(rng: random.Random) -> str:
     return " ".join(word() for _ in range(rng.randint(1, 8)))
 
 
-def _emptyish(rng: random.Random) -> str:
+def _nearly_empty(rng: random.Random) -> str:
     if _happens(0.5, rng):
-        return rng.choice(_EMPTYISH)
+        return rng.choice(_NEARLY_EMPTY)
     return "".join(rng.choices(string.digits + string.punctuation, k=rng.randint(1, 12)))

@@ -1,4 +1,4 @@
-"""What a row's cells say: the labelled facets, the tags, a text."""
+"""The values in a row's cells: the labelled facets, the tags, a text."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -6,61 +6,68 @@ from typing import Any
 
 from hangtag.tags.schema import TAG_PATTERN
 from hangtag.tags.tag import facet_of
-from hangtag.trainer.data.columns import Columns
+from hangtag.trainer.errors import TrainerError
+from hangtag.trainer.recipe.columns import Columns
 
 Labels = tuple[frozenset[str], frozenset[str]]
 
-# Of what a cell holds a reason quotes no more: it may be a product's text, of which findings show nothing.
+# A reason quotes at most this many characters of a cell: the cell may be a product's text, which findings never show.
 _QUOTED = 40
 
 
+class RowError(TrainerError):
+    """A row is not a labelled product; the message says why, without file and line."""
+
+
 def labels_of(fields: Mapping[str, Any], columns: Columns) -> Labels:
-    """The labelled facets and their tags, from a column per facet or from the two lists.
+    """The labelled facets and their tags, read from one column per facet or from the two lists.
+
+    The columns of the two lists must be there.
 
     Raises:
-        ValueError, TypeError: a column is missing or holds no labels.
+        RowError: a cell holds something other than labels.
     """
     if not columns.labelled:
         return frozenset(), frozenset()
-    return _columns(fields, columns) if columns.facet else _own(fields, columns)
+    return _from_facet_columns(fields, columns) if columns.facet else _from_lists(fields, columns)
 
 
 def text_of(value: Any, name: str) -> str:
     """The text of a cell; empty if there is none.
 
     Raises:
-        ValueError, TypeError: it holds something else, or half a character.
+        RowError: the cell does not hold text, or its text holds a lone surrogate.
     """
     if value is None:
         return ""
     if not isinstance(value, str):
-        msg = f"{name} is no text"
-        raise TypeError(msg)
+        msg = f"{name} is not a text"
+        raise RowError(msg)
     try:
         value.encode()
     except UnicodeEncodeError:
         msg = f"{name} holds half a surrogate pair"
-        raise ValueError(msg) from None
+        raise RowError(msg) from None
     return value
 
 
-def _own(fields: Mapping[str, Any], columns: Columns) -> Labels:
+def _from_lists(fields: Mapping[str, Any], columns: Columns) -> Labels:
     facets, tags = (
         frozenset(_values(fields[name], name, columns.separator)) for name in (columns.facets, columns.tags)
     )
-    unfit = [facet for facet in sorted(facets) if not TAG_PATTERN.fullmatch(f"{facet}:x")]
-    if unfit:
-        msg = f"facet {_quoted(unfit[0])} is no name: lower-case letters, digits and _, at most 40"
-        raise ValueError(msg)
+    invalid = [facet for facet in sorted(facets) if not TAG_PATTERN.fullmatch(f"{facet}:x")]
+    if invalid:
+        msg = f"facet {_quoted(invalid[0])} is not a valid name: lower-case letters, digits and _, at most 40"
+        raise RowError(msg)
     stray = [tag for tag in sorted(tags) if facet_of(tag) not in facets]
     if stray:
         known = _quoted(", ".join(sorted(facets)))
         msg = f"tag {_quoted(stray[0])} belongs to none of the labelled facets {known}"
-        raise ValueError(msg)
+        raise RowError(msg)
     return facets, _checked(tags)
 
 
-def _columns(fields: Mapping[str, Any], columns: Columns) -> Labels:
+def _from_facet_columns(fields: Mapping[str, Any], columns: Columns) -> Labels:
     facets, tags = set(), set()
     none = _values(columns.none, "none", columns.separator)
     for facet, column in columns.facet.items():
@@ -76,10 +83,10 @@ def _columns(fields: Mapping[str, Any], columns: Columns) -> Labels:
 
 
 def _checked(tags: Iterable[str]) -> frozenset[str]:
-    unfit = [tag for tag in sorted(tags) if not TAG_PATTERN.fullmatch(tag)]
-    if unfit:
-        msg = f"tag {_quoted(unfit[0])} is not facet:value with a value of 1 to 200 characters on one line"
-        raise ValueError(msg)
+    invalid = [tag for tag in sorted(tags) if not TAG_PATTERN.fullmatch(tag)]
+    if invalid:
+        msg = f"tag {_quoted(invalid[0])} is not facet:value with a value of 1 to 200 characters on one line"
+        raise RowError(msg)
     return frozenset(tags)
 
 
@@ -94,11 +101,11 @@ def _values(cell: Any, name: str, separator: str) -> list[str]:
     if cell is None:
         return []
     if isinstance(cell, float) and cell.is_integer():
-        # Tables keep a column of whole numbers with gaps as floats: 38 is meant, not 38.0.
+        # A table stores a column of integers with gaps as floats: 38 is meant, not 38.0.
         return [str(int(cell))]
     if isinstance(cell, bool | int | float):
         return [str(cell).lower()]
     if isinstance(cell, list) and all(isinstance(each, str) for each in cell):
         return [text_of(each, name) for each in cell]
-    msg = f"{name} is no list of texts"
-    raise TypeError(msg)
+    msg = f"{name} is not a list of texts"
+    raise RowError(msg)

@@ -1,4 +1,4 @@
-"""The rows of a labelled file: JSONL, CSV or Parquet, each with the place it stands at; bad ones are passed over."""
+"""The rows of a labelled file (JSONL, CSV or Parquet), each with its line number; bad rows are reported and skipped."""
 
 import csv
 import gzip
@@ -9,24 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from hangtag.trainer.data.columns import Columns
+from hangtag.trainer.errors import TrainerError
+from hangtag.trainer.recipe.columns import Columns
 
 MAX_ROW_BYTES = 1 << 20
 _DELIMITERS = ",;\t"
-_CSV_ADVICE = f"is a quote not closed, or a cell longer than {csv.field_size_limit():,} characters?"
+_CSV_HINT = f"is a quote not closed, or a cell longer than {csv.field_size_limit():,} characters?"
 _BOM = b"\xef\xbb\xbf"
 _PARQUET_ROWS = 1_000
-# Of a file without a header the first line is a product: no text of it is told.
-_LONGEST_NAME = 30
+# If a file has no header, its first line is a product: messages do not show more of its text.
+_MAX_NAME = 30
 
 
-class LabelledFileError(ValueError):
+class LabelledFileError(TrainerError):
     """A labelled file cannot be used; the message names file, line and reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row's fields as they stand in the file; `line` is where it begins (Parquet: its number), from 1."""
+    """A row's fields as in the file; `line` is its first line (Parquet: the row's number), counted from 1."""
 
     file: Path
     line: int
@@ -46,10 +47,10 @@ class BadRow:
 
 
 def rows_of(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
-    """The rows of a file, by the end of its name: `.csv`, `.tsv`, `.parquet`, anything else is JSONL; `.gz` too.
+    """Read a file's rows. The name's suffix gives the format: `.csv`, `.tsv`, `.parquet`, else JSONL; optionally `.gz`.
 
     Raises:
-        LabelledFileError: the file is missing, is no such file, or a table lacks a column.
+        LabelledFileError: the file is missing or is not of its kind, or a table lacks a column.
     """
     if not path.is_file():
         msg = f"{path}: no such file"
@@ -67,17 +68,17 @@ def _text(path: Path, columns: Columns, *, is_table: bool) -> Iterator[Row | Bad
             lines.file = cast("BinaryIO", file)
             yield from _csv(lines, columns) if is_table else _jsonl(lines)
     except (OSError, EOFError, zlib.error) as error:
-        yield BadRow(path, lines.number + 1, f"the file cannot be read on from here: {error}")
+        yield BadRow(path, lines.number + 1, f"the file cannot be read from here on: {error}")
 
 
 class _Lines:
-    """Lines as text, of bounded length: a longer one, or one that is no UTF-8, becomes a reason in `bad`."""
+    """A file's lines as text. A line that is too long or not UTF-8 sets a reason, which `take_reason` returns."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.file: BinaryIO
         self.number = 0
-        self.bad: str | None = None
+        self._reason: str | None = None
 
     def __iter__(self) -> Iterator[str]:
         while line := self.file.readline(MAX_ROW_BYTES + 1):
@@ -85,7 +86,7 @@ class _Lines:
             if self.number == 1:
                 line = line.removeprefix(_BOM)
             if len(line) > MAX_ROW_BYTES:
-                self.bad = f"longer than {MAX_ROW_BYTES} bytes"
+                self._reason = f"longer than {MAX_ROW_BYTES} bytes"
                 while line and not line.endswith(b"\n"):
                     line = self.file.readline(MAX_ROW_BYTES)
                 yield "\n"
@@ -93,18 +94,18 @@ class _Lines:
             try:
                 yield line.decode()
             except UnicodeDecodeError as error:
-                self.bad = f"not UTF-8 at byte {error.start + 1}: save the file as UTF-8"
+                self._reason = f"not UTF-8 at byte {error.start + 1}: save the file as UTF-8"
                 yield line.decode(errors="replace")
 
-    def taken(self) -> str | None:
-        """What was wrong with the lines since the last call."""
-        bad, self.bad = self.bad, None
-        return bad
+    def take_reason(self) -> str | None:
+        """Return what was wrong with the lines since the last call."""
+        reason, self._reason = self._reason, None
+        return reason
 
 
 def _jsonl(lines: _Lines) -> Iterator[Row | BadRow]:
     for line in lines:
-        if reason := lines.taken():
+        if reason := lines.take_reason():
             yield BadRow(lines.path, lines.number, reason)
         elif line.strip():
             try:
@@ -112,7 +113,7 @@ def _jsonl(lines: _Lines) -> Iterator[Row | BadRow]:
             except json.JSONDecodeError as error:
                 yield BadRow(lines.path, lines.number, f"not JSON: {error.msg} at column {error.pos + 1}")
                 continue
-            except (ValueError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:  # a number with too many digits, or too many brackets
                 yield BadRow(lines.path, lines.number, f"not JSON: {error}")
                 continue
             if isinstance(fields, dict):
@@ -127,31 +128,31 @@ def _csv(lines: _Lines, columns: Columns) -> Iterator[Row | BadRow]:
     delimiter = max(_DELIMITERS, key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
     header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     if not any(header):
-        msg = f"{lines.path}: its first line is empty and should name the columns"
+        msg = f"{lines.path}: the first line is empty, but must name the columns"
         raise LabelledFileError(msg)
     _check_header(lines.path, header, columns)
-    # Strict: a quote that is never closed would otherwise swallow the rows behind it without a word.
+    # Strict, because a quote that is never closed would otherwise silently swallow the rows after it.
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     while True:
-        begins = lines.number + 1
+        first_line = lines.number + 1
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            lines.taken()
-            yield BadRow(lines.path, begins, f"not CSV: {error}; {_CSV_ADVICE}")
+            lines.take_reason()
+            yield BadRow(lines.path, first_line, f"not CSV: {error}; {_CSV_HINT}")
             continue
         if cells is None:
             return
-        if reason := lines.taken():
-            yield BadRow(lines.path, begins, reason)
+        if reason := lines.take_reason():
+            yield BadRow(lines.path, first_line, reason)
         elif cells and len(cells) != len(header):
-            yield BadRow(lines.path, begins, f"has {len(cells)} cells, the header has {len(header)}")
+            yield BadRow(lines.path, first_line, f"has {len(cells)} cells, the header has {len(header)}")
         elif any(cells):
-            yield Row(lines.path, begins, dict(zip(header, cells, strict=True)))
+            yield Row(lines.path, first_line, dict(zip(header, cells, strict=True)))
 
 
 def _parquet(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
-    import pyarrow as pa  # noqa: PLC0415 (only those who read Parquet load it)
+    import pyarrow as pa  # noqa: PLC0415 (loaded only to read Parquet)
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
     number = 0
@@ -177,9 +178,9 @@ def _check_header(path: Path, header: Sequence[str], columns: Columns) -> None:
         raise LabelledFileError(msg)
     missing = columns.missing_in(header)
     if missing:
-        names = ", ".join(name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…" for name in header)
+        names = ", ".join(name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…" for name in header)
         msg = (
-            f"{path}: misses {', '.join(missing)}; its columns are {names}: map them with --column (a facet's with "
+            f"{path}: missing columns: {', '.join(missing)}; found: {names}; map columns with --column (a facet's with "
             "--column facet.NAME=COLUMN), or name them in the first line"
         )
         raise LabelledFileError(msg)

@@ -1,4 +1,4 @@
-"""The tag schema that labelled products and a recipe's facets add up to."""
+"""The tag schema of a training run, from the labelled products and the recipe's facets."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -12,14 +12,14 @@ from hangtag.trainer.recipe.recipe import FacetSettings, Recipe, RecipeError, re
 
 
 def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
-    """Build the schema: a facet's values are the tags that its training products carry, sorted.
+    """Build the schema. A facet's values are those of the training products' tags, sorted.
 
-    Without facets in the recipe each facet of the data is one; it is `multi` where any product has two of its tags, and
-    where it has one tag alone (a yes or no).
+    If the recipe has no facets, the facets are those of the data; a facet is `multi` if a product has two of its tags
+    or if it has only one tag (a yes or no).
 
     Raises:
-        RecipeError: a facet of the recipe has no labelled product, or the other way round; a single facet has one tag
-            and products that are none of it; or the schema contradicts itself.
+        RecipeError: no product has a tag; a facet is only in the recipe or only in the data; a single facet has only
+            one tag and products without it; or the schema contradicts itself.
     """
     products = list(products)
     values: dict[str, set[str]] = defaultdict(set)
@@ -27,18 +27,18 @@ def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
         for tag in product.tags:
             facet, value = facet_of(tag), value_of(tag)
             values[facet].add(value)
-    settings = recipe.facets or _told_from(products, values)
+    settings = recipe.facets or _inferred_facets(products, values)
     if not values:
-        msg = "no training product carries a tag: label some, or say with --column which column holds which facet"
+        msg = "no training product has a tag: label some, or name the facets' columns with --column facet.NAME=COLUMN"
         raise RecipeError(msg)
     stray = sorted(set(settings) ^ set(values))
     if stray:
-        msg = f"facet {stray[0]!r} stands only in the recipe or only in the data; the data has {sorted(values)}"
+        msg = f"facet {stray[0]!r} is only in the recipe or only in the data; the data has {sorted(values)}"
         raise RecipeError(msg)
     nones = {facet for product in products for facet in product.facets if not product.tags_of(facet)}
     for name, each in settings.items():
         if each.kind is FacetKind.SINGLE and len(values[name]) == 1 and name in nones:
-            msg = f"facet {name!r} has one tag and products that are none of it: its kind is multi, not single"
+            msg = f"facet {name!r} has only one tag, and products without it: set its kind to multi"
             raise RecipeError(msg)
     try:
         facets = tuple(
@@ -47,11 +47,11 @@ def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
         )
         return TagSchema(facets=facets, parents=_parents(facets, products), rules=recipe.rules, blocked=recipe.blocked)
     except ValidationError as error:
-        msg = f"recipe and data make no tag schema: {reasons_of(error)}"
+        msg = f"recipe and data do not make a valid tag schema: {reasons_of(error)}"
         raise RecipeError(msg) from error
 
 
-def _told_from(products: list[LabelledProduct], values: dict[str, set[str]]) -> dict[str, FacetSettings]:
+def _inferred_facets(products: list[LabelledProduct], values: dict[str, set[str]]) -> dict[str, FacetSettings]:
     most: Counter[str] = Counter()
     for product in products:
         for facet, count in Counter(facet_of(tag) for tag in product.tags).items():

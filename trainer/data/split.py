@@ -1,4 +1,4 @@
-"""Labelled products split into parts to train on, to choose by and to test with."""
+"""Splitting labelled products into training, validation and test parts."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,10 @@ from hangtag.trainer.data.stratify import stratified
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
-    """Shares of all products, and what must never stand on two sides: near duplicates, shops (see `groups_of`)."""
+    """The parts' shares of all products (0 to 1), and what must stay in one part.
+
+    `duplicates` is the similarity from which texts are near duplicates; for `field` and `prefix` see `groups_of`.
+    """
 
     validation: float = 0.15
     test: float = 0.0
@@ -25,7 +28,7 @@ class SplitSettings:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Places of the rows in each part, in the files' order, and the largest group that had to stay together."""
+    """The places of the rows in each part, in file order; the number of groups and the size of the largest group."""
 
     settings: SplitSettings
     parts: Mapping[str, Sequence[int]]
@@ -33,7 +36,7 @@ class Split:
     largest_group: int
 
     def report(self, rows: Sequence[LabelledRow]) -> dict[str, Any]:
-        """What went where: products and tags of each part, and the tags that a part lacks."""
+        """The products and tags of each part, and the tags that a part lacks, as JSON."""
         tags = {
             name: Counter(tag for at in places for tag in rows[at].product.tags) for name, places in self.parts.items()
         }
@@ -51,18 +54,18 @@ class Split:
 def split(
     rows: Sequence[LabelledRow], settings: SplitSettings, on_step: Callable[[str, int, int], None] = lambda *_: None
 ) -> Split:
-    """Split by the settings; the same rows and seed give the same parts.
+    """Split rows by the settings; the same rows and settings give the same parts.
 
-    `on_step` is told what is done, how much of it, and how much there is.
+    `on_step` is called with the current step's name, how much of it is done, and its total.
 
     Raises:
-        LabelledFileError: there is nothing to split, no row has what the settings keep apart, or too much of it has to
-            stay together to leave something for every part.
+        LabelledFileError: there are no rows, no row has the field or prefix to keep apart, or the groups are too large
+            to leave products for every part.
     """
     if not rows:
         msg = "there is no labelled product to split"
         raise LabelledFileError(msg)
-    # Pairs matter here only for what they join.
+    # Only the connected groups matter here, so no more pairs than necessary are collected.
     duplicates = find_duplicates([row.product.text for row in rows], settings.duplicates, on_step, most=0)
     groups = groups_of(rows, duplicates, settings.field, settings.prefix)
     shares = {
@@ -75,18 +78,18 @@ def split(
         name: sorted(at for group, its_part in zip(groups, part_of, strict=True) if its_part == part for at in group)
         for part, name in enumerate(shares)
     }
-    done = Split(settings, parts, len(groups), max(map(len, groups)))
+    result = Split(settings, parts, len(groups), max(map(len, groups)))
     empty = [name for name, places in parts.items() if shares[name] and not places]
     if empty:
         msg = (
-            f"nothing is left for {empty[0]}: {len(rows):,} products are {done.groups:,} groups that must stay "
-            f"together, the largest of {done.largest_group:,}; {_way_out(settings)}"
+            f"no products are left for {empty[0]}: {len(rows):,} products form {result.groups:,} groups that must stay "
+            f"together, the largest of {result.largest_group:,}; {_advice(settings)}"
         )
         raise LabelledFileError(msg)
-    return done
+    return result
 
 
-def _way_out(settings: SplitSettings) -> str:
-    alike = f"raise --duplicates ({settings.duplicates:g})"
-    apart = "keep something smaller apart with --disjoint, " if settings.field or settings.prefix else ""
-    return f"{apart}{alike} or bring more products"
+def _advice(settings: SplitSettings) -> str:
+    duplicates = f"raise --duplicates ({settings.duplicates:g})"
+    disjoint = "choose a --disjoint that makes smaller groups, " if settings.field or settings.prefix else ""
+    return f"{disjoint}{duplicates} or add products"

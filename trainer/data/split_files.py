@@ -1,4 +1,4 @@
-"""The files of a split: written whole before any file of an earlier split goes."""
+"""The files of a split, written completely before an earlier split's files are removed."""
 
 import gzip
 import json
@@ -15,41 +15,40 @@ _UNFINISHED = ".part"
 
 
 def check_folder(folder: Path, inputs: Iterable[Path]) -> None:
-    """See that a split into this folder replaces nothing but an earlier split.
+    """Check that a split into this folder replaces only an earlier split.
 
     Raises:
-        LabelledFileError: it would replace one of the inputs, or files that no split wrote.
+        LabelledFileError: it would replace an input, or files that were not written by a split.
     """
     names = {f"{name}.jsonl{zipped}" for name in _PARTS for zipped in ("", ".gz")}
     taken = {folder / f"{name}{part}" for name in (*names, _REPORT) for part in ("", _UNFINISHED)}
     for path in inputs:
         if any(other.exists() and path.exists() and other.samefile(path) for other in taken):
-            msg = f"{path} is read and would be replaced by the split: name another --out"
+            msg = f"{path} is an input and would be replaced by the split: choose another --out"
             raise LabelledFileError(msg)
     earlier = _earlier(folder)
     if earlier and not (folder / _REPORT).exists():
-        msg = f"{earlier[0]} is there and was not written by a split: name another folder"
+        msg = f"{earlier[0]} exists and was not written by a split: choose another --out"
         raise LabelledFileError(msg)
 
 
 def write_split(
-    folder: Path, rows: Sequence[LabelledRow], done: Split, *, zipped: bool, inputs: Iterable[Path] = ()
+    folder: Path, rows: Sequence[LabelledRow], split: Split, *, zipped: bool, inputs: Iterable[Path] = ()
 ) -> dict[str, Any]:
-    """Write `train`, `validation` and `test` as `.jsonl` or `.jsonl.gz`, and `split.json`, the report it returns.
+    """Write `train`, `validation` and `test` as `.jsonl` or `.jsonl.gz`, and `split.json`, whose content is returned.
 
-    An earlier split in the folder is replaced, all of it, so that no part of it stays beside this one. `inputs` are
-    the files that the rows come from.
+    An earlier split in the folder is replaced completely. `inputs` are the files that the rows come from.
 
     Raises:
-        LabelledFileError: the folder holds an input, or files of these names and no report of a split, or cannot be
+        LabelledFileError: the folder holds an input, or files of these names without a `split.json`, or it cannot be
             written.
     """
     check_folder(folder, inputs)
-    report = done.report(rows)
+    report = split.report(rows)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        names = _write_parts(folder, _contents(rows, done, report, zipped=zipped))
-        # Stopped from here on, what is not in its place yet stays beside it.
+        names = _write_parts(folder, _contents(rows, split, report, zipped=zipped))
+        # If the process stops from here on, the files that have not been moved yet stay beside their targets.
         for name in names:
             (folder / f"{name}{_UNFINISHED}").replace(folder / name)
         for path in _earlier(folder):
@@ -67,17 +66,17 @@ def _earlier(folder: Path) -> list[Path]:
 
 
 def _contents(
-    rows: Sequence[LabelledRow], done: Split, report: dict[str, Any], *, zipped: bool
+    rows: Sequence[LabelledRow], split: Split, report: dict[str, Any], *, zipped: bool
 ) -> Iterator[tuple[str, bytes]]:
-    """The report first: it marks the files beside it as a split's, so that what stops on the way can start again."""
+    """Names and contents. The report comes first: it marks the folder as a split's if writing is interrupted."""
     yield _REPORT, (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
-    for part, places in done.parts.items():
+    for part, places in split.parts.items():
         lines = b"".join(_line(rows[at]) for at in places)
         yield (f"{part}.jsonl.gz", gzip.compress(lines, mtime=0)) if zipped else (f"{part}.jsonl", lines)
 
 
 def _write_parts(folder: Path, contents: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Write each under its unfinished name; all of them, or none is left."""
+    """Write all contents under their unfinished names; if one fails, remove them all."""
     names: list[str] = []
     try:
         for name, content in contents:
@@ -97,6 +96,6 @@ def _line(row: LabelledRow) -> bytes:
         "facets": sorted(product.facets),
         "tags": sorted(product.tags),
     }
-    # What a column of a table held (a date, a number of a kind that JSON lacks) becomes text.
+    # Values that JSON lacks (dates, decimals from a table's columns) become text.
     text = json.dumps({**row.others, **own}, ensure_ascii=False, default=str)
     return text.encode("utf-8", "replace") + b"\n"

@@ -1,4 +1,4 @@
-"""Iterative stratification of groups: every tag, the rare ones first, in every part by its share."""
+"""Iterative stratification of groups: every part gets its share of every tag, the rarest tags first."""
 
 import random
 from collections import Counter, defaultdict
@@ -11,11 +11,12 @@ Counts = Counter[str]
 def stratified(
     groups: Sequence[Sequence[int]], tags: Sequence[frozenset[str]], shares: Sequence[float], seed: int
 ) -> list[int]:
-    """The part that each group goes to; `tags` are those of each product, `shares` of the parts add up to 1.
+    """Assign each group to a part; returns one part number per group.
 
-    Sechidis et al. 2011, algorithm 1, with two changes for groups: a group counts as all its products, the largest of a
-    tag first, and does not go where there is no room left for it. Every tag is then in the first part: a tag that is
-    not has its smallest group moved there.
+    `groups` hold places of products, `tags` are each product's tags, `shares` are the parts' shares and add up to 1.
+    Sechidis et al. 2011, algorithm 1, with two changes for groups: a group counts as all its products, those with most
+    products of a tag first, and is not put into a part that has no room for it. Afterwards, if a tag is missing in the
+    first part, its smallest group is moved there.
     """
     rng = random.Random(seed)
     counts = [Counter(tag for place in group for tag in sorted(tags[place])) for group in groups]
@@ -27,7 +28,7 @@ def stratified(
             waiting[tag].append(at)
     parts = _Parts(shares, left, sum(map(len, groups)))
     part_of: dict[int, int] = {}
-    # The rarest tag first. A tag's entry stays when less of it is left, and then counts no more.
+    # The rarest tag first. Entries with outdated counts stay in the heap and are skipped.
     rarest = [(count, tag) for tag, count in left.items()]
     heapify(rarest)
     while left:
@@ -37,7 +38,7 @@ def stratified(
         open_groups = [at for at in waiting.pop(tag) if at not in part_of]
         rng.shuffle(open_groups)
         for at in sorted(open_groups, key=lambda at: -counts[at][tag]):
-            part_of[at] = parts.take(counts[at], len(groups[at]), tag, rng)
+            part_of[at] = parts.assign(counts[at], len(groups[at]), tag, rng)
             for each in counts[at].keys() & left.keys():
                 left[each] -= counts[at][each]
                 if left[each]:
@@ -47,19 +48,20 @@ def stratified(
         left.pop(tag, None)
     untagged = [at for at in range(len(groups)) if at not in part_of]
     for at in sorted(untagged, key=lambda at: -len(groups[at])):
-        part_of[at] = parts.take(counts[at], len(groups[at]), "", rng)
-    _repair(part_of, counts, groups)
+        part_of[at] = parts.assign(counts[at], len(groups[at]), "", rng)
+    _complete_first_part(part_of, counts, groups)
     return [part_of[at] for at in range(len(groups))]
 
 
 class _Parts:
-    """How many products, and how many of each tag, every part still wants."""
+    """The number of products, and of products per tag, that each part still lacks."""
 
     def __init__(self, shares: Sequence[float], total: Counts, products: int) -> None:
         self._tags = [{tag: share * count for tag, count in total.items()} for share in shares]
         self._products = [share * products for share in shares]
 
-    def take(self, counts: Counts, size: int, tag: str, rng: random.Random) -> int:
+    def assign(self, counts: Counts, size: int, tag: str, rng: random.Random) -> int:
+        """Choose the part that lacks most of the tag for a group of this size, and count the group in it."""
         every = range(len(self._products))
         roomy = [part for part in every if self._products[part] >= size] or list(every)
         part = max(roomy, key=lambda each: (self._tags[each].get(tag, 0), self._products[each], rng.random()))
@@ -69,11 +71,11 @@ class _Parts:
         return part
 
 
-def _repair(part_of: dict[int, int], counts: Sequence[Counts], groups: Sequence[Sequence[int]]) -> None:
-    having: dict[str, list[int]] = {}
+def _complete_first_part(part_of: dict[int, int], counts: Sequence[Counts], groups: Sequence[Sequence[int]]) -> None:
+    groups_with: dict[str, list[int]] = {}
     for at, count in enumerate(counts):
         for tag in count:
-            having.setdefault(tag, []).append(at)
-    for _, its_groups in sorted(having.items()):
+            groups_with.setdefault(tag, []).append(at)
+    for _, its_groups in sorted(groups_with.items()):
         if all(part_of[at] for at in its_groups):
             part_of[min(its_groups, key=lambda at: (len(groups[at]), at))] = 0

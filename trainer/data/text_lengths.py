@@ -1,4 +1,4 @@
-"""How long the products' texts are, and what truncation cuts from them."""
+"""Lengths of the products' texts in tokens, and the effect of truncation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from tokenizers import Tokenizer
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import ProductTokenizer
 
-# Longer than any cleaned text: the tokenizer then cuts nothing.
-_WHOLE = 1_000_000
+# Longer than any cleaned text, so that nothing is truncated.
+_NO_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class TextLengths:
-    """Lengths in tokens, special tokens included; `limit` is where texts are cut.
+    """Lengths in tokens, including special tokens; texts are truncated at `limit`.
 
-    `cut` counts the products that lose tokens, `cut_first` those that lose some of title and category; `lost` is the
-    part of all tokens that is cut, 0 to 1.
+    `cut` is the number of products that lose tokens, `cut_first` those that lose tokens of title and category; `lost`
+    is the share of all tokens that is lost, 0 to 1.
     """
 
     limit: int
@@ -33,10 +33,10 @@ class TextLengths:
 
 
 def lengths_of(texts: Sequence[ProductText], tokenizer: Tokenizer, max_tokens: int) -> TextLengths:
-    """Measure texts (at least one) with a base model's tokenizer. The tokenizer's own truncation is changed."""
-    whole = _segments(texts, ProductTokenizer(tokenizer, _WHOLE))
-    kept = _segments(texts, ProductTokenizer(tokenizer, max_tokens))
-    lengths, lost = whole.sum(axis=1), whole - kept
+    """Measure texts (at least one) with a base model's tokenizer, whose truncation setting is changed."""
+    complete = _segment_lengths(texts, ProductTokenizer(tokenizer, _NO_LIMIT))
+    truncated = _segment_lengths(texts, ProductTokenizer(tokenizer, max_tokens))
+    lengths, lost = complete.sum(axis=1), complete - truncated
     return TextLengths(
         limit=max_tokens,
         mean=float(lengths.mean()),
@@ -49,7 +49,7 @@ def lengths_of(texts: Sequence[ProductText], tokenizer: Tokenizer, max_tokens: i
     )
 
 
-def _segments(texts: Sequence[ProductText], tokenizer: ProductTokenizer) -> NDArray[np.int64]:
-    """Tokens of each text's first and second segment; shape (texts, 2)."""
-    second = [(len(tokens), int(tokens.segments.sum())) for tokens in tokenizer(texts)]
-    return np.array([(both - its_second, its_second) for both, its_second in second], np.int64)
+def _segment_lengths(texts: Sequence[ProductText], tokenizer: ProductTokenizer) -> NDArray[np.int64]:
+    """The number of tokens in each text's first and second segment; shape (texts, 2)."""
+    lengths = [(len(tokens), int(tokens.segments.sum())) for tokens in tokenizer(texts)]
+    return np.array([(total - second, second) for total, second in lengths], np.int64)

@@ -1,4 +1,4 @@
-"""What each epoch of a run trains on."""
+"""The training set, from which each epoch draws its examples."""
 
 import math
 import random
@@ -24,9 +24,9 @@ from hangtag.trainer.recipe.recipe import Recipe, Source
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Labelled products, one list per source of the recipe, from which every epoch draws anew.
+    """Labelled products, one list per source of the recipe.
 
-    `soft`, of shape (products of all sources, tags), is what teachers say of each.
+    `soft` holds the teachers' probabilities, of shape (products of all sources, tags), NaN where there is none.
     """
 
     sources: Sequence[Sequence[LabelledProduct]]
@@ -37,22 +37,22 @@ class TrainingSet:
 
     @property
     def size(self) -> int:
-        """Examples in an epoch."""
-        return sum(len(places.always) + places.drawn for places in self._places) + self.recipe.no_products
+        """The number of examples in an epoch."""
+        return sum(len(each.always) + each.drawn for each in self._selections) + self.recipe.no_products
 
     def draw(self, rng: random.Random) -> list[Example]:
-        """The examples of one epoch: drawn by the sources' fractions, augmented, with made-up texts beside them.
+        """Draw one epoch's examples by the sources' fractions, augment them, and add made-up texts.
 
         Raises:
-            RecipeError: augmentation swaps values of a facet that cannot be swapped alone.
+            RecipeError: augmentation swaps values of a facet that has a parent or children, or is not single.
         """
         values = swappable_values(self.schema, self.recipe.augmentation.values_of)
         originals = self.products
         starts = accumulate((len(source) for source in self.sources), initial=0)
         drawn = [
             (start + at, augmented(source[at], self.recipe.augmentation, rng, values))
-            for start, source, places in zip(starts, self.sources, self._places, strict=False)
-            for at in (*places.always, *rng.sample(places.others, places.drawn))
+            for start, source, selection in zip(starts, self.sources, self._selections, strict=False)
+            for at in (*selection.always, *rng.sample(selection.others, selection.drawn))
         ]
         facets = [facet.name for facet in self.schema.facets]
         made_up = no_products(self.recipe.no_products, facets, rng)
@@ -60,7 +60,7 @@ class TrainingSet:
         examples = examples_of([*products, *made_up], self.schema, self.tokenizer)
         if self.soft is not None:
             for place, (at, product) in enumerate(drawn):
-                # Of a product that became another value's the teachers have said nothing.
+                # The teachers saw the original product; if a value was swapped, their probabilities do not apply.
                 if product.tags == originals[at].tags:
                     examples[place] = replace(examples[place], soft=self.soft[at])
         return examples
@@ -71,33 +71,33 @@ class TrainingSet:
         return [product for source in self.sources for product in source]
 
     def counts(self) -> NDArray[np.float32]:
-        """How many products carry each tag; of shape (tags,)."""
+        """The number of products with each tag, of shape (tags,)."""
         found = Counter(tag for source in self.sources for product in source for tag in product.tags)
         return np.array([found[tag] for tag in self.schema.tags], np.float32)
 
-    def texts(self, count: int) -> list[Example]:
-        """At most `count` examples as they are in the files, drawn by the recipe's seed."""
+    def sample(self, count: int) -> list[Example]:
+        """At most `count` unchanged examples, drawn with the recipe's seed."""
         products = self.products
         drawn = random.Random(self.recipe.seed).sample(products, min(count, len(products)))
         return examples_of(drawn, self.schema, self.tokenizer)
 
-    def whole(self) -> tuple[list[ProductText], list[Example]]:
-        """All products as they are in the files, one epoch's made-up texts behind them: their texts, their labels."""
+    def all_examples(self) -> tuple[list[ProductText], list[Example]]:
+        """The texts and examples of all products, unchanged, followed by one epoch's made-up texts."""
         facets = [facet.name for facet in self.schema.facets]
         made_up = no_products(self.recipe.no_products, facets, random.Random(self.recipe.seed))
         products = [*self.products, *made_up]
         return [product.text for product in products], examples_of(products, self.schema, self.tokenizer)
 
     @property
-    def _places(self) -> list["_Places"]:
+    def _selections(self) -> list["_Selection"]:
         return [
-            _Places.of(products, source) for products, source in zip(self.sources, self.recipe.sources, strict=True)
+            _Selection.of(products, source) for products, source in zip(self.sources, self.recipe.sources, strict=True)
         ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
-    """Where a source's products stand that are in every epoch, and the others, of which so many are drawn for each."""
+class _Selection:
+    """The places of a source's products that are in every epoch, and of the others, of which `drawn` are drawn."""
 
     always: Sequence[int]
     others: Sequence[int]

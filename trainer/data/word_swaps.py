@@ -1,4 +1,4 @@
-"""Words of a product exchanged for others: synonyms, which leave the labels, and a facet's values, which do not."""
+"""Swapping words of a product: for synonyms, which keeps the labels, or for another value of a facet."""
 
 import random
 import re
@@ -15,24 +15,24 @@ Values = Mapping[str, tuple[str, ...]]
 
 
 def swappable_values(schema: TagSchema, facets: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The values of these facets that are not blocked.
+    """The values of these facets, without blocked ones.
 
     Raises:
-        RecipeError: one of them is no single facet, or stands above or below another: that one's labels would be wrong.
+        RecipeError: a facet is not single, or has a parent or children, whose labels would become wrong.
     """
     alone = {chain[0].name: chain[0] for chain in schema.chains if len(chain) == 1}
     for name in facets:
         if name not in alone:
-            msg = f"augmentation.values_of: {name!r} is no single facet without parent and children: leave it out"
+            msg = f"augmentation.values_of: {name!r} is not a single facet without parent and children: remove it"
             raise RecipeError(msg)
     blocked = set(schema.blocked)
     return {name: tuple(value for value in alone[name].values if f"{name}:{value}" not in blocked) for name in facets}
 
 
 def with_other_value(product: LabelledProduct, values: Values, rng: random.Random) -> LabelledProduct:
-    """The product with another value of each of the facets: `red dress` becomes `blue dress`, `color:red` `color:blue`.
+    """Swap values in text and labels: `red dress` becomes `blue dress`, and `color:red` becomes `color:blue`.
 
-    A facet changes only where the title names the value of its one tag and no other value of it.
+    A facet is changed only if the product has exactly one tag of it, whose value is the only one named in the title.
     """
     for facet, its_values in values.items():
         tags = product.tags_of(facet)
@@ -45,30 +45,30 @@ def with_other_value(product: LabelledProduct, values: Values, rng: random.Rando
         if named != {value.casefold()}:
             continue
         other = rng.choice(others)
-        title, description = (_exchanged(value, other, text) for text in (product.title, product.description))
+        title, description = (_replaced(value, other, text) for text in (product.title, product.description))
         tags_now = product.tags - tags | {f"{facet}:{other}"}
         product = replace(product, title=title, description=description, tags=tags_now)
     return product
 
 
 def with_synonyms(text: str, groups: tuple[tuple[str, ...], ...], rng: random.Random) -> str:
-    """The text with every word of a group exchanged for one of the group, drawn at random (it may stay)."""
+    """Replace every word that is in a group by a random word of that group, possibly itself."""
     group_of = {word.casefold(): group for group in groups for word in group}
 
     def other(found: re.Match[str]) -> str:
-        # Some letters match without regard to case and yet fold otherwise: the dotted capital of Turkish.
+        # Some letters match when case is ignored, but fold to something else: the dotted capital I of Turkish.
         group = group_of.get(found.group().casefold())
         return _cased(rng.choice(group), found.group()) if group else found.group()
 
     return whole_words(tuple(group_of)).sub(other, text)
 
 
-def _exchanged(value: str, other: str, text: str) -> str:
+def _replaced(value: str, other: str, text: str) -> str:
     return whole_words((value,)).sub(lambda found: _cased(other, found.group()), text)
 
 
 def _cased(word: str, like: str) -> str:
-    """The word in capitals, with a capital, or as it is, as the one it stands for."""
+    """Give the word the capitalisation of `like`."""
     if like.isupper() and len(like) > 1:
         return word.upper()
     if like.istitle() and " " in like:

@@ -1,1 +1,1 @@
-"""From the fine-tuned model to int8 weights."""
+"""Export of the fine-tuned model as int8 weights."""

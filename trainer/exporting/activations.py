@@ -1,8 +1,7 @@
-"""The inputs of a model's linear layers on sample texts."""
+"""Statistics of the inputs of a model's linear layers on sample texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,17 +13,16 @@ from hangtag.text.tokens import Tokens, pad
 from hangtag.trainer.fitting.model import TagModel
 
 _BATCH = 16
-# Rows kept per layer: enough to estimate the quantisation error, few enough for the inputs of a deep model to fit
-# into memory.
+# Input rows kept per layer: enough to estimate the quantisation error, few enough to fit a deep model in memory.
 _ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class LayerInput:
-    """Statistics of a linear layer's input.
+class InputStatistics:
+    """Statistics of a linear layer's inputs x.
 
-    `rows` float32 (rows, in), sampled from all tokens. Over all tokens: `moment`, the mean of x x^T, float64 (in, in),
-    and the smallest and largest values `low` and `high`, float32 (in,).
+    `rows` are inputs of randomly drawn tokens, float32 (rows, in). Over all tokens: `moment` is the mean of x x^T,
+    float64 (in, in); `low` and `high` are the extremes of each feature, float32 (in,).
     """
 
     rows: NDArray[np.float32]
@@ -35,16 +33,20 @@ class LayerInput:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Inputs of an encoder layer's query, key and value, of its attention output, and of both feed-forward layers."""
+    """Input statistics of one encoder layer's linear layers.
 
-    hidden: LayerInput
-    mixed: LayerInput
-    attended: LayerInput
-    wide: LayerInput
+    `hidden`: of query, key and value; `mixed`: of the attention output; `attended`: of the first feed-forward layer;
+    `wide`: of the second one.
+    """
+
+    hidden: InputStatistics
+    mixed: InputStatistics
+    attended: InputStatistics
+    wide: InputStatistics
 
 
 def linear_inputs(model: TagModel, texts: Sequence[Tokens]) -> list[Inputs]:
-    """Run texts through the model and collect the inputs of its linear layers, without padding; one entry per layer."""
+    """Run texts through the model and collect its linear layers' inputs, without padding; one entry per layer."""
     layers: Any = model.encoder.encoder.layer
     order = sorted(texts, key=len)
     batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
@@ -61,18 +63,18 @@ def linear_inputs(model: TagModel, texts: Sequence[Tokens]) -> list[Inputs]:
         with torch.no_grad():
             for batch in batches:
                 ids, mask, segments = (torch.from_numpy(array).long().to(device) for array in pad(batch))
-                for collector in chain.from_iterable(collectors):
+                for collector in (one for its in collectors for one in its):
                     collector.mask = mask.bool()
                 model(ids, mask, segments)
     finally:
         model.train(was_training)
-        for collector in chain.from_iterable(collectors):
+        for collector in (one for its in collectors for one in its):
             collector.handle.remove()
-    return [Inputs(*(collector.collected() for collector in its)) for its in collectors]
+    return [Inputs(*(collector.statistics() for collector in its)) for its in collectors]
 
 
 class _Collector:
-    """Collects the inputs of one module while texts run through the model."""
+    """Collects the inputs of one module in a forward hook; set `mask` before each batch."""
 
     def __init__(self, module: nn.Module, share: float, seed: int) -> None:
         self.mask = torch.ones(0)
@@ -92,12 +94,12 @@ class _Collector:
         self._high = high if self._high is None else torch.maximum(self._high, high)
         self._moment = self._moment + (rows.T @ rows).double()
         self._count += len(rows)
-        sampled = torch.rand(len(rows), generator=self._generator) <= self._share
-        self._rows.append(rows[sampled])
+        drawn = torch.rand(len(rows), generator=self._generator) <= self._share
+        self._rows.append(rows[drawn])
 
-    def collected(self) -> LayerInput:
+    def statistics(self) -> InputStatistics:
         assert self._low is not None
         assert self._high is not None
-        return LayerInput(
+        return InputStatistics(
             torch.cat(self._rows).numpy(), (self._moment / self._count).numpy(), self._low.numpy(), self._high.numpy()
         )

@@ -1,4 +1,4 @@
-"""From the fine-tuned model to a bundle's int8 weights."""
+"""Export of a fine-tuned model as a bundle's int8 weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,20 +9,21 @@ from torch import Tensor, nn
 
 from hangtag.bundle import EncoderConfig, Layer, Norm, Weights
 from hangtag.text.tokens import ProductTokenizer, Tokens
+from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.exporting.activations import Inputs, linear_inputs
 from hangtag.trainer.exporting.quantize import quantised_linears, quantised_table
 from hangtag.trainer.fitting.model import TagModel
 
 
-class ExportError(ValueError):
-    """The model cannot be exported; the message states why."""
+class ExportError(TrainerError):
+    """The model cannot be exported; the message says why."""
 
 
 def encoder_config_of(config: Mapping[str, Any], tokenizer: ProductTokenizer) -> EncoderConfig:
-    """Read the content of a BERT `config.json`.
+    """Read a BERT `config.json`.
 
     Raises:
-        ExportError: the encoder differs from what the engines run.
+        ExportError: the encoder has a setting that the engines do not support.
     """
     supported = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
     for key, value in supported.items():
@@ -46,15 +47,15 @@ def encoder_config_of(config: Mapping[str, Any], tokenizer: ProductTokenizer) ->
 def export(
     model: TagModel, tokenizer: ProductTokenizer, encoder_config: Mapping[str, Any], calibration: Sequence[Tokens]
 ) -> tuple[EncoderConfig, Weights]:
-    """Quantise a model; `calibration` are a few hundred tokenised training texts, to measure the inputs of layers.
+    """Quantise a model; `calibration` are some hundred tokenised training texts that determine the input ranges.
 
-    Returns the encoder's shape and the weights, both for `write_bundle`. The model is not changed.
+    Returns the encoder's configuration and the weights, both for `write_bundle`. The model is not changed.
 
     Raises:
-        ExportError: the encoder differs from what the engines run, or there are no calibration texts.
+        ExportError: the encoder has a setting that the engines do not support, or there are no calibration texts.
     """
     if not calibration:
-        msg = "export needs calibration texts: pass a few hundred tokenised training texts"
+        msg = "export needs calibration texts: pass some hundred tokenised training texts"
         raise ExportError(msg)
     config = encoder_config_of(encoder_config, tokenizer)
     inputs = linear_inputs(model, calibration)

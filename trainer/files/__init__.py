@@ -1,1 +1,1 @@
-"""Files and folders that a kill leaves whole."""
+"""Files and folders of training runs that stay consistent if the process is killed."""

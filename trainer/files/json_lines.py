@@ -1,26 +1,32 @@
-"""Figures as JSON lines, one a step, in a file that outlives the process."""
+"""Figures of training steps, one JSON object per line."""
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hangtag.trainer.files.whole_file import write_text
+from hangtag.trainer.files.atomic_file import write_text
 
 
 def append_line(file: Path, figures: Mapping[str, Any]) -> None:
-    """Add a line."""
+    """Append one object as a line."""
     with file.open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(figures) + "\n")
 
 
 def keep_lines(file: Path, is_kept: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Leave only these lines, of a file that need not be there; what a kill or a full disk cut short goes."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    kept = []
-    for line in lines:
-        with suppress(ValueError, KeyError, TypeError):
-            if is_kept(json.loads(line)):
-                kept.append(line)
+    """Rewrite the file (which may be missing) with only the lines that `is_kept` accepts.
+
+    Incomplete lines, which a kill or a full disk leaves behind, are dropped.
+    """
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
+    kept = [line for line in lines if (figures := _parsed(line)) is not None and is_kept(figures)]
     write_text(file, "".join(f"{line}\n" for line in kept))
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        figures = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return figures if isinstance(figures, dict) else None

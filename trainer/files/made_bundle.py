@@ -1,4 +1,4 @@
-"""The bundle that a finished run made."""
+"""The bundle made by a finished run."""
 
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,13 @@ from hangtag.trainer.recipe.recipe import RecipeError
 
 
 def made_bundle(run: Path, outcome: dict[str, Any]) -> tuple[Path, Bundle]:
-    """Where the bundle is whose version the run's outcome names, and the bundle.
+    """Find and load the bundle with the version in the run's outcome; returns its folder and the bundle.
 
-    Another run may have written over it since, or the run's folder was copied from elsewhere.
+    It is looked for at the path in the outcome, where another run may have replaced it, and in the run's folder, which
+    may have been copied from elsewhere.
 
     Raises:
-        RecipeError: neither the place in the outcome nor the run's folder has that version.
+        RecipeError: neither place has that version.
     """
     places = (Path(outcome["bundle"]), run / "bundle")
     for place in places:
@@ -24,7 +25,7 @@ def made_bundle(run: Path, outcome: dict[str, Any]) -> tuple[Path, Bundle]:
         if bundle.version == outcome["version"]:
             return place, bundle
     msg = (
-        f"the bundle that {run} made (version {outcome['version'][:12]}) is neither in {places[0]} nor in {places[1]}: "
-        "run the same `hangtag train` again, it only makes the bundle anew"
+        f"the bundle made by {run} (version {outcome['version'][:12]}) is neither in {places[0]} nor in {places[1]}: "
+        "run the same `hangtag train` again, which only makes the bundle again"
     )
     raise RecipeError(msg)

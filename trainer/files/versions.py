@@ -1,4 +1,4 @@
-"""Which bundles teach: a recipe names their folders, and another bundle may stand in one since."""
+"""Versions of the bundles in teachers' folders, which can change after a run has started."""
 
 from pathlib import Path
 
@@ -7,7 +7,10 @@ from hangtag.trainer.recipe.teaching import Distillation, PseudoLabels
 
 
 def versions_of(*settings: Distillation | PseudoLabels | None) -> dict[str, str]:
-    """The version of the bundle in each teacher's folder; without those that cannot be read: who loads one says why."""
+    """The version of the bundle in each teacher's folder.
+
+    Bundles that cannot be read are left out; loading them as teachers raises the error.
+    """
     versions = {}
     for folder in (teacher for each in settings if each is not None for teacher in each.teachers):
         try:

@@ -1,1 +1,1 @@
-"""The network, its loss and the training loop."""
+"""Fine-tuning: the network, its loss and the training loop."""

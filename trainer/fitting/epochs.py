@@ -1,4 +1,4 @@
-"""The steps of an epoch."""
+"""The training steps of an epoch."""
 
 import math
 import random
@@ -11,25 +11,29 @@ from torch import Tensor
 
 from hangtag.trainer.data.examples import Example, batches, collate, collate_soft
 from hangtag.trainer.data.training_set import TrainingSet
-from hangtag.trainer.fitting.loss import tag_loss, tag_weights, taught_loss
+from hangtag.trainer.errors import TrainerError
+from hangtag.trainer.fitting.loss import distillation_loss, tag_loss, tag_weights
 from hangtag.trainer.fitting.predict import autocast
 from hangtag.trainer.fitting.processes import Processes
-from hangtag.trainer.fitting.state import Cut, State
+from hangtag.trainer.fitting.state import Position, State
 from hangtag.trainer.recipe.recipe import Recipe
 
-# Whether a checkpoint is due is a question to all processes, so it is not asked after every step.
-_STEPS_A_LOOK = 10
-# torch takes no seed of more bits.
+# All processes must agree on whether a checkpoint is due, so it is not checked after every step.
+_STEPS_PER_CHECK = 10
+# torch's seeds have 64 bits.
 _SEEDS = 2**64
 
 
-class DivergedError(RuntimeError):
-    """The loss is no number any more; the message says where and what to change."""
+class DivergedError(TrainerError):
+    """The loss is not a finite number; the message says where and what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where training stands, told after every step: the epoch's mean loss so far, the highest learning rate."""
+    """The progress of training after a step.
+
+    `loss` is the epoch's mean loss so far; `learning_rate` is the highest of all parameter groups.
+    """
 
     epoch: int
     epochs: int
@@ -42,53 +46,53 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Epochs:
-    """What turns one epoch after the other into steps; `checkpoint` is called in the first process alone."""
+    """Runs the steps of epochs; `checkpoint` is called only in the first process."""
 
     state: State
     examples: TrainingSet
     recipe: Recipe
     processes: Processes
     on_step: Callable[[Progress], object]
-    checkpoint: Callable[[Cut], object]
+    checkpoint: Callable[[Position], object]
 
-    def train(self, number: int, cut: Cut) -> float:
-        """Train an epoch from where it was cut; returns its mean loss.
+    def train(self, number: int, start: Position) -> float:
+        """Train an epoch from a position in it; returns the mean loss of the complete epoch.
 
         Raises:
-            DivergedError: the loss is no finite number.
+            DivergedError: the loss is not a finite number.
         """
         recipe, processes = self.recipe, self.processes
-        # An epoch's randomness hangs on its number alone, so a resumed run draws what an unbroken one would.
+        # An epoch's random numbers depend only on its number, so that a resumed run equals an uninterrupted one.
         seed = recipe.seed * 10_007 + number
         rng = random.Random(seed)
         examples = self.examples.draw(rng)
         plan = batches([len(example.tokens) for example in examples], recipe.batch_size, rng)
         weights = self._weights()
         self.state.model.train()
-        before, own, tokens = cut.loss, 0.0, 0
+        before, own, tokens = start.loss, 0.0, 0
         started = saved = time.monotonic()
-        for step, batch in enumerate(plan[cut.step :], cut.step + 1):
-            # And a step's on its own, so that those before it need not be taken again.
+        for step, batch in enumerate(plan[start.step :], start.step + 1):
+            # A step's random numbers (dropout) depend only on epoch, step and process, so that it can be resumed.
             torch.manual_seed(((seed * 1_000_003 + step) * 1_009 + processes.number) % _SEEDS)
             mine = [examples[index] for index in processes.share(batch)]
             size = recipe.forward_size or len(batch)
-            for start in range(0, len(mine), size):
-                part = mine[start : start + size]
+            for first in range(0, len(mine), size):
+                part = mine[first : first + size]
                 loss = (self._loss(part, weights) + self.state.tuning.penalty()) * (len(part) / len(batch))
                 loss.backward()  # type: ignore[no-untyped-call]
                 own += self._checked(loss.item(), number, step)
                 tokens += sum(len(example.tokens) for example in part)
             self.state.step(processes, recipe.clip_norm)
-            # Each process knows the loss of its own part of a batch.
+            # A process has only the loss of its own part; the mean is estimated from that.
             mean = (before + own * processes.count) / step
             speed = tokens * processes.count / (time.monotonic() - started)
             rate = max(map(float, self.state.schedule.get_last_lr()))
             self.on_step(Progress(number, recipe.epochs, step, len(plan), mean, speed, rate))
             is_due = time.monotonic() - saved >= 60 * recipe.checkpoint_minutes
-            if step % _STEPS_A_LOOK == 0 and step < len(plan) and processes.from_first(is_due):
+            if step % _STEPS_PER_CHECK == 0 and step < len(plan) and processes.from_first(is_due):
                 before, own, saved = before + processes.sum(own), 0.0, time.monotonic()
                 if processes.is_first:
-                    self.checkpoint(Cut(step, before, cut.seconds + saved - started))
+                    self.checkpoint(Position(step, before, start.seconds + saved - started))
         return (before + processes.sum(own)) / len(plan)
 
     def _loss(self, examples: Sequence[Example], weights: Tensor | None) -> Tensor:
@@ -97,20 +101,21 @@ class Epochs:
         ids, mask, segments, targets, known = (tensor.to(device) for tensor in collate(examples))
         with autocast(device, recipe):
             logits = model(ids, mask, segments)
-        soft, taught = collate_soft(examples), None
+        soft, distilled = collate_soft(examples), None
         if recipe.distillation and soft is not None:
-            lesson, soft = recipe.distillation, soft.to(device)
-            taught = lesson.weight * taught_loss(logits.float(), soft, schema, lesson.temperature)
-            known = known * (1 - lesson.weight * ~soft.isnan())
+            settings, soft = recipe.distillation, soft.to(device)
+            distilled = settings.weight * distillation_loss(logits.float(), soft, schema, settings.temperature)
+            known = known * (1 - settings.weight * ~soft.isnan())
         loss = tag_loss(logits.float(), targets, known, schema, recipe.label_smoothing, recipe.objective, weights)
-        return loss if taught is None else loss + taught
+        return loss if distilled is None else loss + distilled
 
     def _checked(self, loss: float, epoch: int, step: int) -> float:
         if math.isfinite(loss):
             return loss
         msg = (
-            f"the loss is no number in epoch {epoch}, step {step}: lower learning_rate ({self.recipe.learning_rate:g}) "
-            f"or head_learning_rate ({self.recipe.head_learning_rate:g}), and start with another --run"
+            f"the loss is not a finite number in epoch {epoch}, step {step}: lower learning_rate "
+            f"({self.recipe.learning_rate:g}) or head_learning_rate ({self.recipe.head_learning_rate:g}), and start "
+            "with another --run"
         )
         raise DivergedError(msg)
 

@@ -1,4 +1,4 @@
-"""The training loop: epochs, what is kept of them, early stopping."""
+"""The training loop: epochs, checkpoints, kept weights, early stopping."""
 
 import math
 import time
@@ -14,8 +14,8 @@ from hangtag.trainer.fitting.epochs import Epochs, Progress
 from hangtag.trainer.fitting.model import TagModel
 from hangtag.trainer.fitting.predict import predict
 from hangtag.trainer.fitting.processes import Processes
-from hangtag.trainer.fitting.scores import check_judges, facet_scores
-from hangtag.trainer.fitting.state import NOT_CUT, State
+from hangtag.trainer.fitting.scores import check_validation, facet_scores
+from hangtag.trainer.fitting.state import EPOCH_START, State
 from hangtag.trainer.recipe.recipe import Recipe
 
 
@@ -29,30 +29,31 @@ def fit(
     on_epoch: Callable[[Epoch], object] = lambda _: None,
     processes: Processes | None = None,
 ) -> list[Epoch]:
-    """Fine-tune `model` in place and leave it with the weights that are kept; returns every epoch's figures.
+    """Fine-tune `model` in place and leave the kept weights in it; returns the figures of every epoch.
 
-    After each epoch, and every `checkpoint_minutes` within one, the run folder has all that is needed to go on: called
-    again with the same arguments it does, and ends with the same weights. Only the first of several processes writes.
+    A checkpoint is written to the run folder after each epoch and every `checkpoint_minutes` within one. Called again
+    with the same arguments, training resumes from it and ends with the same weights. Of several processes only the
+    first one writes.
 
     Raises:
-        RecipeError: no validation example judges anything.
-        DivergedError: the loss is no number any more.
+        RecipeError: no validation example has a known tag.
+        DivergedError: the loss is not a finite number.
     """
-    check_judges(validation, train.schema)
+    check_validation(validation, train.schema)
     processes = processes or Processes()
     steps = math.ceil(train.size / recipe.batch_size)
     state = State.of(model, recipe, steps * recipe.epochs)
-    history, cut = state.resume(run)
+    history, position = state.resume(run)
     best = max((epoch.score for epoch in history), default=-math.inf)
     finished = run.is_trained
     processes.wait()
     epochs = Epochs(state, train, recipe, processes, on_step, lambda at: state.checkpoint(run, history, at))
     for number in () if finished else range(len(history) + 1, recipe.epochs + 1):
-        if _stale(history) >= recipe.patience:
+        if _epochs_since_best(history) >= recipe.patience:
             break
-        started = time.monotonic() - cut.seconds
-        loss = epochs.train(number, cut)
-        cut = NOT_CUT
+        started = time.monotonic() - position.seconds
+        loss = epochs.train(number, position)
+        position = EPOCH_START
         facets = (
             facet_scores(predict(state.average.module, validation, recipe), validation, train.schema)
             if processes.is_first
@@ -72,11 +73,11 @@ def fit(
     state.tuning.finish(load_file(run.best, device=str(next(model.parameters()).device)))
     processes.wait()
     if processes.is_first:
-        run.write_history(history)  # a kill may have come between a checkpoint and the history of its epoch
+        run.write_history(history)  # the process may have been killed between a checkpoint and its epoch's history
         run.resume.unlink(missing_ok=True)
     return history
 
 
-def _stale(history: Sequence[Epoch]) -> int:
+def _epochs_since_best(history: Sequence[Epoch]) -> int:
     scores = [epoch.score for epoch in history]
     return len(scores) - 1 - scores.index(max(scores)) if scores else 0

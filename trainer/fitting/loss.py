@@ -10,7 +10,7 @@ from hangtag.tags.schema import FacetKind, TagSchema
 from hangtag.trainer.recipe.fitting import Objective
 
 PLAIN = Objective()
-# Beyond some thousand products of a tag more of them tell nothing new (Cui et al. 2019, section 5).
+# With this value, the effective number of a tag's products approaches 1,000 (Cui et al. 2019, section 5).
 _EFFECTIVE_BETA = 0.999
 _TINY = 1e-8
 
@@ -26,10 +26,10 @@ def tag_loss(
 ) -> Tensor:
     """Mean over the batch of each product's loss, summed over the facets that are labelled for it.
 
-    All of shape (batch, tags); `known` is 1 where a tag's target is known. `weights` of shape (tags,): what a product
-    that carries the tag weighs in the tag's facet. Smoothing e replaces a one-hot target y by (1 - e) y + e / K for
-    the K tags of a single facet (Szegedy et al. 2016, section 7). Where none of a single facet's tags fits, every one
-    of them is to be equally unlikely (outlier exposure: Hendrycks et al. 2019, section 4.3).
+    All tensors have the shape (batch, tags), except `weights`, of shape (tags,): the weight of products with the tag in
+    the loss of the tag's facet. `known` is 1 where the target is known. Label smoothing e replaces a one-hot target y
+    by (1 - e) y + e / K for the K tags of a single facet (Szegedy et al. 2016, section 7). If none of a single facet's
+    tags fits, the target is uniform (outlier exposure: Hendrycks et al. 2019, section 4.3).
     """
     losses = []
     for facet in schema.facets:
@@ -48,26 +48,27 @@ def tag_loss(
     return torch.stack(losses).sum() / len(logits)
 
 
-def taught_loss(logits: Tensor, soft: Tensor, schema: TagSchema, temperature: float) -> Tensor:
+def distillation_loss(logits: Tensor, soft: Tensor, schema: TagSchema, temperature: float) -> Tensor:
     """Mean over the batch of KL(teachers || student), summed over facets, times T^2.
 
-    Both of shape (batch, tags); `soft` are probabilities at temperature T, not-a-number where nothing is taught. T^2
-    keeps the gradients' size whatever T is (Hinton et al. 2015, section 2). In a single facet the student's softmax
-    runs over the taught tags alone, so tags that the teachers do not know are left to the labels (Li and Hoiem 2016).
+    Both tensors have the shape (batch, tags); `soft` are the teachers' probabilities at temperature T, NaN where there
+    is none. T^2 keeps the size of the gradients independent of T (Hinton et al. 2015, section 2). In a single facet the
+    student's softmax covers only tags with a soft target, so that tags that the teachers lack are learnt from the
+    labels (Li and Hoiem 2016).
     """
-    is_taught = ~soft.isnan()
-    told, scores = soft.nan_to_num(), logits / temperature
+    has_target = ~soft.isnan()
+    probabilities, scores = soft.nan_to_num(), logits / temperature
     losses = [logits.new_zeros(())]
     for facet in schema.facets:
         where = schema.slices[facet.name]
-        here = is_taught[:, where]
+        here = has_target[:, where]
         rows = here.any(1)
         if facet.kind is FacetKind.SINGLE:
             log_p = F.log_softmax(scores[rows, where].masked_fill(~here[rows], -torch.inf), dim=1)
-            p = told[rows, where]
+            p = probabilities[rows, where]
             losses.append((torch.xlogy(p, p) - p * log_p.masked_fill(~here[rows], 0.0)).sum())
         else:
-            p = told[:, where]
+            p = probabilities[:, where]
             each = F.binary_cross_entropy_with_logits(scores[:, where], p, reduction="none")
             losses.append(((each + torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)) * here).sum())
     return torch.stack(losses).sum() * temperature**2 / len(logits)
@@ -76,10 +77,10 @@ def taught_loss(logits: Tensor, soft: Tensor, schema: TagSchema, temperature: fl
 def tag_weights(
     counts: Tensor, schema: TagSchema, balance: Literal["none", "inverse_root", "effective"]
 ) -> Tensor | None:
-    """What products of each tag weigh, from the number of training products that carry it; both of shape (tags,).
+    """The weight of each tag's products, from the number n of training products with it; both of shape (tags,).
 
     `inverse_root`: 1 / sqrt(n). `effective`: (1 - b) / (1 - b^n), the inverse of the effective number of samples (Cui
-    et al. 2019, equation 2). Scaled so that the mean over a facet's labels is 1. None: all weigh the same.
+    et al. 2019, equation 2). Scaled so that the mean over a facet's labels is 1. None: all weights are equal.
     """
     if balance == "none":
         return None
@@ -97,22 +98,22 @@ def _single(scores: Tensor, target: Tensor, label_smoothing: float, objective: O
     smooth = torch.where(is_none, even, torch.lerp(target, even, label_smoothing))
     log_p = F.log_softmax(scores, dim=1)
     if objective.single == "focal":  # Lin et al. 2017, equation 4
-        return -(smooth * _faded(1 - log_p.exp(), objective.focus) * log_p)
+        return -(smooth * _focal_factor(1 - log_p.exp(), objective.focus) * log_p)
     return -(smooth * log_p)
 
 
 def _multi(scores: Tensor, target: Tensor, objective: Objective) -> Tensor:
     loss = F.binary_cross_entropy_with_logits(scores, target, reduction="none")
     if objective.multi == "focal":
-        # exp(-loss) is the probability that is given to the truth.
-        loss = loss * _faded(1 - torch.exp(-loss), objective.focus)
+        # exp(-loss) is the predicted probability of the true value.
+        loss = loss * _focal_factor(1 - torch.exp(-loss), objective.focus)
     elif objective.multi == "asymmetric":  # Ben-Baruch et al. 2021, equation 7, with gamma+ = 0
         shifted = (torch.sigmoid(scores) - objective.margin).clamp(min=0)
-        negative = -_faded(shifted, objective.focus) * torch.log((1 - shifted).clamp(min=_TINY))
+        negative = -_focal_factor(shifted, objective.focus) * torch.log((1 - shifted).clamp(min=_TINY))
         loss = target * loss + (1 - target) * negative
     return loss
 
 
-def _faded(part: Tensor, focus: float) -> Tensor:
-    # At exactly 0 the slope of a power below 1 is no number.
-    return part.clamp(min=_TINY) ** focus
+def _focal_factor(error: Tensor, focus: float) -> Tensor:
+    # At exactly 0, the gradient of a power below 1 is infinite.
+    return error.clamp(min=_TINY) ** focus

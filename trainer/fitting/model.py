@@ -1,4 +1,4 @@
-"""The network that is fine-tuned: a BERT encoder, mean pooling and one linear head over all tags."""
+"""The network to fine-tune: a BERT encoder, mean pooling and one linear head over all tags."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from hangtag.trainer.fitting.base_model import BaseModelError, unusable
 
 
 class TagModel(nn.Module):
-    """Token ids in, one logit per tag out (shape: batch x tags, in the schema's order)."""
+    """Maps token ids to one logit per tag, in the schema's order."""
 
     def __init__(self, encoder: Any, tags: int, dropout: float) -> None:
         super().__init__()
@@ -37,24 +37,24 @@ def load_encoder(path: str) -> tuple[nn.Module, Tokenizer, dict[str, Any]]:
     """Load a BERT checkpoint without its pooler: the encoder, its fast tokenizer and its config.
 
     Raises:
-        BaseModelError: the checkpoint is no BERT or cannot be read.
+        BaseModelError: the checkpoint is not a BERT model or cannot be read.
     """
-    # It reports the pooler as left out, which is meant.
+    # Without this, transformers warns about the pooler, which is left out on purpose.
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(path)
         if config.model_type != "bert":
-            msg = f"{path} is a {config.model_type} checkpoint; the engines run BERT encoders"
+            msg = f"{path} is a {config.model_type} checkpoint; the engines only run BERT encoders"
             raise BaseModelError(msg)
         encoder = AutoModel.from_pretrained(path, config=config, add_pooling_layer=False, dtype=torch.float32)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:  # transformers raises ValueError for what it cannot read
         raise unusable(path, error) from error
     return encoder, load_tokenizer(path), config.to_dict()
 
 
 def keep_layers(encoder: Any, config: dict[str, Any], layers: Sequence[int]) -> None:
-    """Leave only these layers in an encoder and its config, in place; none named: all stay.
+    """Remove all other layers from an encoder and its config, in place; if `layers` is empty, all stay.
 
     Raises:
         BaseModelError: the encoder has no such layer.
@@ -63,16 +63,16 @@ def keep_layers(encoder: Any, config: dict[str, Any], layers: Sequence[int]) -> 
         return
     every = encoder.encoder.layer
     if max(layers) >= len(every):
-        msg = f"keep_layers names layer {max(layers)}; the base model has {len(every)}, the last is {len(every) - 1}"
+        msg = f"keep_layers has layer {max(layers)}, but the base model's last layer is {len(every) - 1}"
         raise BaseModelError(msg)
     encoder.encoder.layer = nn.ModuleList(every[at] for at in layers)
     for place, layer in enumerate(encoder.encoder.layer):
-        layer.attention.self.layer_idx = place  # where a prefix looks for its keys and values
+        layer.attention.self.layer_idx = place  # the index of a trained prefix's keys and values
     encoder.config.num_hidden_layers = config["num_hidden_layers"] = len(layers)
 
 
 def load_tokenizer(path: str) -> Tokenizer:
-    """Load a checkpoint's fast tokenizer alone.
+    """Load a checkpoint's fast tokenizer.
 
     Raises:
         BaseModelError: it cannot be read.
@@ -82,5 +82,5 @@ def load_tokenizer(path: str) -> Tokenizer:
         if tokenizer_file.is_file():
             return Tokenizer.from_file(str(tokenizer_file))
         return Tokenizer.from_str(AutoTokenizer.from_pretrained(path).backend_tokenizer.to_str())
-    except Exception as error:  # tokenizers raises nothing narrower
+    except Exception as error:  # tokenizers raises plain Exception
         raise unusable(path, error) from error

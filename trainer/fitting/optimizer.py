@@ -1,4 +1,4 @@
-"""The optimizer and its schedule."""
+"""The optimizer and its learning rate schedule."""
 
 import re
 from collections.abc import Callable
@@ -13,10 +13,10 @@ _LAYER = re.compile(r"\bencoder\.layer\.(\d+)\.")
 
 
 def make_optimizer(model: TagModel, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW over what is trained; biases and norms do not decay, lower layers may learn more slowly.
+    """AdamW over the trainable parameters, without weight decay on biases and norms.
 
-    With layer-wise decay d, layer l of L learns at d^(L - 1 - l) times the rate, the embeddings at d^L (Howard and
-    Ruder 2018, section 3.2).
+    With `layer_decay` d, the learning rate of layer l of L is multiplied by d^(L - 1 - l), and that of the embeddings
+    by d^L (Howard and Ruder 2018, section 3.2).
     """
     layers = model.encoder.config.num_hidden_layers
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
@@ -33,7 +33,7 @@ def make_optimizer(model: TagModel, recipe: Recipe) -> torch.optim.AdamW:
 
 
 def warmup_then_linear(recipe: Recipe, steps: int) -> Callable[[int], float]:
-    """The factor on the learning rate at each step."""
+    """The factor on the learning rate, as a function of the step (from 0) in a run of `steps` steps."""
     warmup = max(1, int(steps * recipe.warmup))
 
     def factor(step: int) -> float:

@@ -1,4 +1,4 @@
-"""Scores of a model that is at hand in torch."""
+"""Predictions of a torch model."""
 
 from collections.abc import Sequence
 
@@ -25,5 +25,5 @@ def predict(model: nn.Module, examples: Sequence[Example], recipe: Recipe) -> ND
 
 
 def autocast(device: torch.device, recipe: Recipe) -> torch.autocast:
-    """Matrix products in the recipe's precision."""
+    """A context that runs matrix products in the recipe's precision."""
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")

@@ -1,4 +1,4 @@
-"""Several processes that train one model together, each on its part of every batch."""
+"""Data-parallel training: several processes train one model, each on its part of every batch."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -10,46 +10,46 @@ from accelerate.utils import broadcast_object_list, reduce
 from torch import nn
 
 Value = TypeVar("Value")
-# Others wait while the first asks teachers and scores validation products; torchrun ends those whose peer has died.
-_PATIENCE = timedelta(hours=12)
+# The others wait while the first process runs teachers and validation; torchrun ends them if a process dies.
+_TIMEOUT = timedelta(hours=12)
 
 
 class Processes:
-    """The processes that `torchrun` started, or this one alone.
+    """The processes started by `torchrun`, or this process alone.
 
-    Every process holds the whole model and takes the same steps: gradients are added up over all parts of a batch.
+    Every process has the complete model and takes the same steps; gradients are summed over all parts of a batch.
     """
 
     def __init__(self) -> None:
-        self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
+        self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=_TIMEOUT)
 
     @property
     def device(self) -> torch.device:
-        """Where this process trains."""
+        """The device that this process trains on."""
         device: torch.device = self._state.device
         return device
 
     @property
     def number(self) -> int:
-        """This process's, from 0."""
+        """This process's number, from 0."""
         return int(self._state.process_index)
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of processes."""
         return int(self._state.num_processes)
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that writes and tells."""
+        """Whether this is the process that writes files and reports progress."""
         return self.number == 0
 
     def share(self, batch: Sequence[int]) -> Sequence[int]:
         """This process's part of a batch; may be empty."""
         return batch[self.number :: self.count]
 
-    def add_up_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Every process's gradients become the sum over all of them, in one exchange."""
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace every process's gradients by the sum over all processes, in one exchange."""
         if self.count == 1:
             return
         trained = [parameter for parameter in parameters if parameter.requires_grad]
@@ -70,15 +70,15 @@ class Processes:
         return float(reduce(torch.tensor(value, dtype=torch.float64, device=self.device), "sum"))
 
     def from_first(self, value: Value) -> Value:
-        """What the first process has, in all of them."""
+        """The first process's value, in all processes."""
         (shared,) = broadcast_object_list([value])
         result: Value = shared
         return result
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have called this."""
         self._state.wait_for_everyone()
 
     def leave(self) -> None:
-        """No more exchange: the first process goes on alone."""
+        """End the process group; no exchange is possible afterwards."""
         self._state.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Quick figures while training: one F1 per facet, on plain scores (no rules, no thresholds)."""
+"""Validation scores during training: one F1 per facet, from logits without rules and thresholds."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,11 @@ _TAGS_SHOWN = 5
 
 
 def facet_scores(logits: NDArray[np.float32], examples: Sequence[Example], schema: TagSchema) -> dict[str, float]:
-    """Weighted F1 of the top tag of single facets, micro F1 at score 0.5 of multi facets, over labelled examples."""
+    """F1 per facet over labelled examples; facets without any are left out.
+
+    Single facets: weighted F1 of the top tag. Multi facets: micro F1 at probability 0.5. Logits have the shape
+    (examples, tags).
+    """
     targets = np.stack([example.targets for example in examples])
     known = np.stack([example.known for example in examples])
     result = {}
@@ -29,22 +33,22 @@ def facet_scores(logits: NDArray[np.float32], examples: Sequence[Example], schem
         if facet.kind is FacetKind.SINGLE:
             found = f1_score(target.argmax(1), scores.argmax(1), average="weighted", zero_division=0)
         else:
-            # Micro F1 is that of all cells as one row. Of a column alone "no" would be a class of its own.
+            # Micro F1 over the flattened cells; scikit-learn would take "no" as a second class of a single column.
             found = f1_score(target.ravel() > 0, scores.ravel() > 0, zero_division=0)
         result[facet.name] = float(found)
     return result
 
 
-def check_judges(examples: Sequence[Example], schema: TagSchema) -> None:
-    """Call before training, which would have no score to choose an epoch by.
+def check_validation(examples: Sequence[Example], schema: TagSchema) -> None:
+    """Check, before training, that there is a validation score to choose an epoch by.
 
     Raises:
-        RecipeError: no example is known to fit a tag.
+        RecipeError: no example has a known tag.
     """
     if not any((example.targets * example.known).any() for example in examples):
         msg = (
-            "no validation product judges anything: they carry no tag, only tags that no training product carries, or "
-            "several of a single facet. Validate on products with tags such as "
+            "no validation product can be scored: they have no tag, only tags that no training product has, or several "
+            "tags of a single facet. Validate on products with tags such as "
             f"{', '.join(schema.tags[:_TAGS_SHOWN])}"
         )
         raise RecipeError(msg)

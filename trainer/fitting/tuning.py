@@ -1,4 +1,4 @@
-"""The ways of fine-tuning: which weights of a model are trained, and how they come back into the plain model."""
+"""Fine-tuning methods: which weights of a model are trained, and how adapters are merged into the plain model."""
 
 import copy
 import math
@@ -11,19 +11,19 @@ from torch import Tensor
 from hangtag.trainer.fitting.model import TagModel
 from hangtag.trainer.recipe.fitting import Method
 
-# AdaLoRA: the parts of all steps before ranks begin to shrink and after they have their final size.
+# AdaLoRA: the share of all steps before ranks are reduced, and the share after they have their final size.
 _WARM = 0.1
 _FINAL = 0.3
 _START_RANK = 1.5
 _ADAPTER = "default"
-# Of AdaLoRA's rank allocator: how important each singular value was so far.
+# Attributes of AdaLoRA's rank allocator: the importance of each singular value so far.
 _IMPORTANCE = ("ipt", "exp_avg_ipt", "exp_avg_unc")
 
 
 class Tuning:
-    """Readies `model` for a method, in place; `steps` is the number of optimizer steps of the whole run.
+    """Prepares `model` for a method, in place; `steps` is the number of optimizer steps of the complete run.
 
-    The head stands outside of what peft wraps, so it is trained, saved and restored like any weight.
+    peft wraps only the encoder, so the head is trained, saved and restored like any other weight.
     """
 
     def __init__(self, model: TagModel, method: Method, steps: int) -> None:
@@ -38,7 +38,7 @@ class Tuning:
             model.encoder = get_peft_model(model.encoder, _peft_config(method, steps, model.encoder.config))
 
     def penalty(self) -> Tensor | float:
-        """What is added to the loss: AdaLoRA keeps its factors orthogonal (Zhang et al. 2023, equation 4)."""
+        """A term of the loss: AdaLoRA's penalty on factors that are not orthogonal (Zhang et al. 2023, equation 4)."""
         if self._method.kind != "adalora":
             return 0.0
         products = [
@@ -51,30 +51,30 @@ class Tuning:
         return weight * torch.stack(gaps).mean()
 
     def after_step(self) -> None:
-        """Call between the optimizer's step and the clearing of gradients."""
+        """Call this between the optimizer's step and clearing the gradients."""
         self._step += 1
         if self._method.kind == "adalora":
             self._model.encoder.base_model.update_and_allocate(self._step)
 
     def plain_weights(self, model: TagModel) -> dict[str, Tensor]:
-        """The weights of `model` (this one, or a copy of it) as those of a plain model, on the CPU.
+        """The weights of `model` (the prepared model, or a copy of it) in the form of a plain model, on the CPU.
 
-        Of a method that cannot be merged: as they are.
+        If the method cannot be merged, the weights are returned as they are.
         """
         if isinstance(model.encoder, PeftModel) and self._method.merges:
             model = copy.deepcopy(model)
             model.encoder = model.encoder.merge_and_unload()
-        # Cloned: peft names some tensors twice, and a weight file wants each to stand alone.
+        # Cloned, because peft has some tensors under two names and safetensors refuses shared memory.
         return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
 
     def finish(self, weights: dict[str, Tensor]) -> None:
-        """Leave the model plain, if the method can, with these weights."""
+        """Merge adapters, if the method allows it, and load these weights into the model."""
         if isinstance(self._model.encoder, PeftModel) and self._method.merges:
             self._model.encoder = self._model.encoder.merge_and_unload()
         self._model.load_state_dict(weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """What steps change beside weights: `load_state_dict` goes on from it."""
+        """The state beside the weights, for `load_state_dict`."""
         if self._method.kind != "adalora":
             return {"step": self._step}
         allocator = self._model.encoder.base_model.rankallocator
@@ -82,7 +82,7 @@ class Tuning:
         return {"step": self._step, "pattern": pattern} | {name: getattr(allocator, name) for name in _IMPORTANCE}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
+        """Restore the state returned by `state_dict`."""
         self._step = saved["step"]
         if self._method.kind == "adalora":
             allocator = self._model.encoder.base_model.rankallocator

@@ -1,1 +1,1 @@
-"""How good a bundle is: figures, calibration, thresholds."""
+"""Evaluation of bundles and labels: figures, calibration, thresholds, label noise."""

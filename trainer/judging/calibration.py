@@ -1,4 +1,4 @@
-"""Calibration: a temperature per facet, and how far confidences are from what they promise."""
+"""Calibration: a temperature per facet, and the error of the calibrated confidences."""
 
 from collections.abc import Sequence
 
@@ -19,14 +19,17 @@ Flags = NDArray[np.bool_]
 
 
 def fit_calibration(logits: Logits, examples: Sequence[Example], schema: TagSchema) -> Calibration:
-    """The temperature of each facet that minimises the log loss on labelled examples (Guo et al. 2017, section 4.2)."""
+    """Fit each facet's temperature by minimising the log loss on labelled examples (Guo et al. 2017, section 4.2).
+
+    Logits have the shape (examples, tags). A facet that no example is labelled for gets temperature 1.
+    """
     targets = np.stack([example.targets for example in examples])
     known = np.stack([example.known for example in examples])
     temperatures = {}
     for facet in schema.facets:
         where = schema.slices[facet.name]
         rows = known[:, where].any(axis=1)
-        if facet.kind is FacetKind.SINGLE:  # where none of the tags fits there is no right confidence to aim at
+        if facet.kind is FacetKind.SINGLE:  # if no tag fits, the softmax has no right confidence to aim at
             rows &= targets[:, where].any(axis=1)
         temperatures[facet.name] = (
             round(best_temperature(logits[rows, where], targets[rows, where], facet.kind), 4) if rows.any() else 1.0
@@ -37,7 +40,7 @@ def fit_calibration(logits: Logits, examples: Sequence[Example], schema: TagSche
 def calibration_error(confidences: Floats, right: Flags) -> float:
     """Expected calibration error: the mean distance between confidence and accuracy over 15 bins of equal mass.
 
-    Both of shape (count,). Guo et al. 2017, equation 3, with the bins of Nguyen and O'Connor 2015.
+    Both arrays have the shape (count,). Guo et al. 2017, equation 3, with the bins of Nguyen and O'Connor 2015.
     """
     order = np.argsort(confidences, kind="stable")
     bins = [rows for rows in np.array_split(order, _BINS) if len(rows)]
@@ -46,10 +49,10 @@ def calibration_error(confidences: Floats, right: Flags) -> float:
 
 
 def best_temperature(logits: Logits, targets: NDArray[np.float32], kind: FacetKind) -> float:
-    """The temperature, between 0.05 and 20, that minimises the log loss; both arrays of shape (count, tags).
+    """The temperature, between 0.05 and 20, that minimises the log loss; both arrays have the shape (count, tags).
 
-    Where every product is told rightly the loss would fall without end towards 0, and any text would be told for sure.
-    So what is aimed at is not 1 and 0 but what so many products can tell (Platt 1999, section 2.2).
+    If every product is predicted correctly, the best temperature for targets 1 and 0 would be the lowest one, which
+    makes every prediction certain. So targets are smoothed by the number of products (Platt 1999, section 2.2).
     """
     truth = targets.astype(np.float64)
     if kind is FacetKind.SINGLE:

@@ -1,4 +1,4 @@
-"""What calibration and thresholds do for products that they were not set on."""
+"""Cross-fitting: the quality of calibration and thresholds on products that they were not set on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +20,12 @@ _FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """One facet: labelled `products`, AUTO tags told of them, how many of these are wrong, and calibration errors.
+class CrossFitted:
+    """One facet's figures on unseen products.
 
-    `calibration_error` is that of the told tag's confidence in a single facet, of all tags' in a multi facet;
-    `uncalibrated_error` that at temperature 1.
+    Of the `products` labelled for the facet, `covered` have an AUTO tag; `tags` is the number of their AUTO tags, of
+    which `wrong` are wrong. `calibration_error` covers the predicted tags of a single facet and all tags of a multi
+    facet; `uncalibrated_error` is the same at temperature 1.
     """
 
     products: int
@@ -36,22 +37,25 @@ class Served:
 
     @property
     def coverage(self) -> float:
-        """The share of labelled products that are served an AUTO tag."""
+        """The share of labelled products with an AUTO tag."""
         return self.covered / self.products
 
     @property
     def precision(self) -> float | None:
-        """The share of AUTO tags that are right; None where there are none."""
+        """The share of AUTO tags that are right; None if there are none."""
         return 1 - self.wrong / self.tags if self.tags else None
 
 
 def cross_fitted(
     logits: Logits, products: Sequence[LabelledProduct], examples: Sequence[Example], schema: TagSchema, recipe: Recipe
-) -> dict[str, Served]:
-    """Each fifth of the products is served by what the other four fifths decide; logits of shape (products, tags)."""
+) -> dict[str, CrossFitted]:
+    """Evaluate each fifth of the products with calibration and thresholds from the other four fifths.
+
+    Logits have the shape (products, tags).
+    """
     folds = np.random.default_rng(recipe.seed).permutation(len(products)) % min(_FOLDS, len(products))
     sums: dict[str, list[int]] = {facet.name: [0, 0, 0, 0] for facet in schema.facets}
-    calibrated, plain = (_Told(np.empty(logits.shape), np.zeros(logits.shape, bool)) for _ in range(2))
+    calibrated, plain = (_Confidences(np.empty(logits.shape), np.zeros(logits.shape, bool)) for _ in range(2))
     for fold in range(folds.max() + 1):
         seen, rows = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
         fitted_on = [examples[row] for row in seen]
@@ -70,15 +74,18 @@ def cross_fitted(
         for facet, where in schema.slices.items()
     }
     return {
-        name: Served(products, covered, tags, wrong, *errors[name])
+        name: CrossFitted(products, covered, tags, wrong, *errors[name])
         for name, (products, covered, tags, wrong) in sums.items()
         if products
     }
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """Confidences, and whose count: the told tag's of a single facet, all of a multi facet's; (products, tags)."""
+class _Confidences:
+    """Confidences, and which of them count: a single facet's predicted tag, all tags of a multi facet.
+
+    Both arrays have the shape (products, tags).
+    """
 
     confidences: NDArray[np.float64]
     counted: NDArray[np.bool_]
@@ -97,9 +104,9 @@ class _Told:
         return calibration_error(self.confidences[:, where][here], targets[:, where][here])
 
 
-def _count(sums: dict[str, list[int]], product: LabelledProduct, told: Sequence[str]) -> None:
+def _count(sums: dict[str, list[int]], product: LabelledProduct, auto: Sequence[str]) -> None:
     for facet in product.facets & sums.keys():
-        tags = [tag for tag in told if tag.startswith(f"{facet}:")]
+        tags = [tag for tag in auto if tag.startswith(f"{facet}:")]
         wrong = sum(tag not in product.tags for tag in tags)
-        for place, more in enumerate((1, bool(tags), len(tags), wrong)):
-            sums[facet][place] += more
+        for place, count in enumerate((1, bool(tags), len(tags), wrong)):
+            sums[facet][place] += count

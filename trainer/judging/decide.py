@@ -1,4 +1,4 @@
-"""The cuts between AUTO, REVIEW and REJECT, set on products that training has not seen."""
+"""The thresholds between AUTO, REVIEW and REJECT, set on products that were not trained on."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,20 +11,21 @@ from hangtag.tags.decoding import Decoder, Logits
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
 from hangtag.tags.thresholds import Calibration, TagThresholds, Thresholds
 from hangtag.trainer.data.examples import Example
-from hangtag.trainer.judging.promise import Promise, fewest_products, promised_threshold
+from hangtag.trainer.judging.promise import Promise, min_products, promised_threshold
 from hangtag.trainer.recipe.recipe import Recipe
 
-# A tag is AUTO only if it is more likely than not, however well validation went; the same for REVIEW at lower stakes.
-_AUTO_FLOOR = 0.5
-_REVIEW_FLOOR = 0.2
-# A tag told of this many times what a promise needs at least has a threshold of its own; others share one.
-_ALONE = 4
-# Below this many validation products that tell of a tag, the facet as a whole decides about REVIEW.
-_ENOUGH = 30
-_ENOUGH_POSITIVES = 10
+# The lowest thresholds that are ever set: an AUTO tag is always more likely right than not.
+_MIN_AUTO = 0.5
+_MIN_REVIEW = 0.2
+# A tag predicted for this multiple of the products that a promise needs has its own threshold; others share one.
+_OWN_THRESHOLD = 4
+# A tag predicted for fewer products than this shares the REVIEW threshold of its single facet.
+_MIN_PREDICTIONS = 30
+# A multi facet's tag with fewer positive products than this has the default REVIEW threshold.
+_MIN_POSITIVES = 10
+_DEFAULT_REVIEW = 0.5
+# A threshold that no confidence reaches.
 NEVER = 1.01
-# The threshold of a multi facet's tag that validation tells too little of.
-_UNTOLD = 0.5
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -32,18 +33,18 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """Every tag's cut, and the promises behind the AUTO thresholds; a tag without one is never AUTO."""
+    """Every tag's thresholds, and the promises behind the AUTO thresholds; a tag without a promise is never AUTO."""
 
     thresholds: Thresholds
     promises: dict[str, Promise]
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """A facet's tags as they are told of products that are labelled for it.
+class _Predictions:
+    """A facet's predicted tags of the products labelled for it.
 
-    One entry per product and tag: the tag's position in the schema, its confidence, whether it is right, and whether it
-    could be served: the tags above it are AUTO and its facet applies.
+    One entry per product and tag, in arrays of shape (count,): the tag's position in the schema, its confidence,
+    whether it is right, and whether it could be served because its parent is AUTO and its facet applies.
     """
 
     positions: NDArray[np.int64]
@@ -55,14 +56,14 @@ class _Told:
 def decide(
     logits: Logits, examples: Sequence[Example], schema: TagSchema, calibration: Calibration, recipe: Recipe
 ) -> Decisions:
-    """The cuts of every tag, from logits of shape (examples, tags).
+    """Set every tag's thresholds from logits of shape (examples, tags).
 
-    AUTO: the lowest confidence, at least 0.5, from which on a tag that is served is right with the probability
-    `auto_precision`, for sure by `auto_confidence`; for the tag alone where the examples tell enough of it, else, in a
-    single facet, for its other tags together. (In a multi facet mistakes of one product come together, and a bound that
-    counts tags would take them for independent ones.) REVIEW: of single facets, the confidence from which on the told
-    tag is right in `review_precision` of the examples; of multi facets, the ones that maximise the facet's micro F1
-    and, at half the weight, macro F1. Where the examples tell nothing of a facet, the lowest that any may have.
+    AUTO: the lowest confidence, at least 0.5, from which served tags are right with a probability of at least
+    `auto_precision`, at confidence level `auto_confidence`. The threshold is the tag's own if the examples suffice;
+    otherwise, in a single facet, it is shared with other such tags of the facet. (In a multi facet the mistakes on one
+    product are correlated, and a bound on pooled tags would assume them independent.) REVIEW, single facets: the
+    confidence from which the predicted tag is right in `review_precision` of the examples, at least 0.2 (and 0.2 if
+    there are no examples). REVIEW, multi facets: the thresholds that maximise micro F1 plus half of macro F1.
     """
     decoder = Decoder.for_products(
         schema, calibration, Thresholds(tags={tag: TagThresholds(auto=1, review=1) for tag in schema.tags})
@@ -76,22 +77,24 @@ def decide(
     promises: dict[str, Promise] = {}
     auto = np.zeros(confidences.shape, bool)
     for facet in schema.facets:
-        told = np.zeros(confidences.shape, bool)
+        predicted = np.zeros(confidences.shape, bool)
         if facet.kind is FacetKind.MULTI:
-            told[:, [schema.index[tag] for tag in facet.tags if tag not in schema.blocked]] = True
+            predicted[:, [schema.index[tag] for tag in facet.tags if tag not in schema.blocked]] = True
         elif facet.name in chosen:
-            told[np.arange(len(told)), chosen[facet.name]] = True
-        servable = told & _supported(facet, schema, auto)
-        rows, positions = np.nonzero(told & known)
-        here = _Told(positions, confidences[rows, positions], targets[rows, positions], servable[rows, positions])
-        thresholds = _promised(facet, schema, here, recipe, promises)
-        cuts |= _cuts(facet, schema, here, thresholds, recipe)
+            predicted[np.arange(len(predicted)), chosen[facet.name]] = True
+        servable = predicted & _supported(facet, schema, auto)
+        rows, positions = np.nonzero(predicted & known)
+        predictions = _Predictions(
+            positions, confidences[rows, positions], targets[rows, positions], servable[rows, positions]
+        )
+        thresholds = _promised(facet, schema, predictions, recipe, promises)
+        cuts |= _cuts(facet, schema, predictions, thresholds, recipe)
         auto |= servable & (confidences >= np.array([thresholds.get(tag, NEVER) for tag in schema.tags]))
     return Decisions(Thresholds(tags=cuts), promises)
 
 
 def _supported(facet: Facet, schema: TagSchema, auto: Flags) -> Flags:
-    """Where a tag of the facet could be AUTO by what is AUTO above it; of shape (examples, tags)."""
+    """Whether each tag could be AUTO, given the AUTO tags of earlier facets; of shape (examples, tags)."""
     result = np.ones(auto.shape, bool)
     if facet.applies_when:
         result &= auto[:, [schema.index[tag] for tag in facet.applies_when]].any(axis=1, keepdims=True)
@@ -102,18 +105,18 @@ def _supported(facet: Facet, schema: TagSchema, auto: Flags) -> Flags:
 
 
 def _promised(
-    facet: Facet, schema: TagSchema, told: _Told, recipe: Recipe, promises: dict[str, Promise]
+    facet: Facet, schema: TagSchema, predictions: _Predictions, recipe: Recipe, promises: dict[str, Promise]
 ) -> dict[str, float]:
-    """The AUTO thresholds of the tags that can be promised; their promises are added to `promises`."""
-    candidates = told.servable & (told.confidences >= _AUTO_FLOOR)
-    counts = np.bincount(told.positions[candidates], minlength=len(schema.tags))
-    fewest = _ALONE * fewest_products(recipe.auto_precision, recipe.auto_confidence)
+    """The AUTO thresholds of the tags that a promise can be made for; their promises are added to `promises`."""
+    candidates = predictions.servable & (predictions.confidences >= _MIN_AUTO)
+    counts = np.bincount(predictions.positions[candidates], minlength=len(schema.tags))
+    needed = _OWN_THRESHOLD * min_products(recipe.auto_precision, recipe.auto_confidence)
     is_single = facet.kind is FacetKind.SINGLE
     thresholds: dict[str, float] = {}
-    for group in _groups(facet, schema, counts, fewest) if is_single else [[tag] for tag in facet.tags]:
-        rows = candidates & np.isin(told.positions, [schema.index[tag] for tag in group])
+    for group in _groups(facet, schema, counts, needed) if is_single else [[tag] for tag in facet.tags]:
+        rows = candidates & np.isin(predictions.positions, [schema.index[tag] for tag in group])
         found = promised_threshold(
-            told.confidences[rows], told.right[rows], recipe.auto_precision, recipe.auto_confidence
+            predictions.confidences[rows], predictions.right[rows], recipe.auto_precision, recipe.auto_confidence
         )
         if found is not None:
             threshold, products, wrong = found
@@ -122,17 +125,21 @@ def _promised(
     return thresholds
 
 
-def _groups(facet: Facet, schema: TagSchema, counts: NDArray[np.int64], fewest: int) -> list[list[str]]:
-    """A facet's tags by who shares a promise: alone with `fewest` products, else with those of its parent, else all."""
+def _groups(facet: Facet, schema: TagSchema, counts: NDArray[np.int64], needed: int) -> list[list[str]]:
+    """Group a facet's tags by shared threshold.
+
+    A tag with `needed` products has its own; the others share one per parent if they have enough products together; all
+    remaining tags share one.
+    """
     groups, rest = [], defaultdict(list)
     for tag in facet.tags:
-        if counts[schema.index[tag]] >= fewest:
+        if counts[schema.index[tag]] >= needed:
             groups.append([tag])
         else:
             rest[schema.parents.get(tag, ())].append(tag)
     left = []
     for tags in rest.values():
-        if sum(counts[schema.index[tag]] for tag in tags) >= fewest:
+        if sum(counts[schema.index[tag]] for tag in tags) >= needed:
             groups.append(tags)
         else:
             left += tags
@@ -140,55 +147,57 @@ def _groups(facet: Facet, schema: TagSchema, counts: NDArray[np.int64], fewest: 
 
 
 def _cuts(
-    facet: Facet, schema: TagSchema, told: _Told, thresholds: Mapping[str, float], recipe: Recipe
+    facet: Facet, schema: TagSchema, predictions: _Predictions, thresholds: Mapping[str, float], recipe: Recipe
 ) -> dict[str, TagThresholds]:
     review = _single_review if facet.kind is FacetKind.SINGLE else _multi_review
     cuts = {}
-    for tag, cut in review(facet, schema, told, recipe).items():
+    for tag, threshold in review(facet, schema, predictions, recipe).items():
         auto = thresholds.get(tag, NEVER)
-        cuts[tag] = TagThresholds(auto=auto, review=min(auto, round(cut, 4)))
+        cuts[tag] = TagThresholds(auto=auto, review=min(auto, round(threshold, 4)))
     return cuts
 
 
-def _single_review(facet: Facet, schema: TagSchema, told: _Told, recipe: Recipe) -> dict[str, float]:
+def _single_review(facet: Facet, schema: TagSchema, predictions: _Predictions, recipe: Recipe) -> dict[str, float]:
     def lowest(rows: Flags) -> float:
         if not rows.any():
-            return _REVIEW_FLOOR
+            return _MIN_REVIEW
         return max(
-            _REVIEW_FLOOR, _lowest_with_precision(told.confidences[rows], told.right[rows], recipe.review_precision)
+            _MIN_REVIEW,
+            _lowest_with_precision(predictions.confidences[rows], predictions.right[rows], recipe.review_precision),
         )
 
-    whole = lowest(np.ones(len(told.positions), bool))
-    of_tag = {tag: told.positions == schema.index[tag] for tag in facet.tags}
-    return {tag: lowest(rows) if rows.sum() >= _ENOUGH else whole for tag, rows in of_tag.items()}
+    shared = lowest(np.ones(len(predictions.positions), bool))
+    of_tag = {tag: predictions.positions == schema.index[tag] for tag in facet.tags}
+    return {tag: lowest(rows) if rows.sum() >= _MIN_PREDICTIONS else shared for tag, rows in of_tag.items()}
 
 
-def _multi_review(facet: Facet, schema: TagSchema, told: _Told, _: Recipe) -> dict[str, float]:
-    """The thresholds that maximise the facet's micro F1 and, at half the weight, macro F1: one tag after the other."""
-    ranked = {tag: _ranked(told, schema.index[tag]) for tag in facet.tags}
-    enough = {tag: each for tag, each in ranked.items() if each[1].sum() >= _ENOUGH_POSITIVES}
+def _multi_review(facet: Facet, schema: TagSchema, predictions: _Predictions, _: Recipe) -> dict[str, float]:
+    """The thresholds that maximise the facet's micro F1 plus half of macro F1, by three rounds of coordinate ascent."""
+    ranked = {tag: _ranked(predictions, schema.index[tag]) for tag in facet.tags}
+    enough = {tag: each for tag, each in ranked.items() if each[1].sum() >= _MIN_POSITIVES}
     positives = sum(int(right.sum()) for _confidences, right in enough.values())
-    count = {tag: int((confidences >= _UNTOLD).sum()) for tag, (confidences, _right) in enough.items()}
+    count = {tag: int((confidences >= _DEFAULT_REVIEW).sum()) for tag, (confidences, _right) in enough.items()}
     hits = {tag: int(right[: count[tag]].sum()) for tag, (_confidences, right) in enough.items()}
     for tag in (*enough, *enough, *enough):
         confidences, right = enough[tag]
         others = sum(hits.values()) - hits[tag], sum(count.values()) - count[tag]
-        told_of, found = np.arange(1, len(right) + 1), np.cumsum(right)
-        micro = 2 * (others[0] + found) / (others[1] + told_of + positives)
-        macro = 2 * found / (told_of + right.sum()) / len(enough)
+        predicted, found = np.arange(1, len(right) + 1), np.cumsum(right)
+        micro = 2 * (others[0] + found) / (others[1] + predicted + positives)
+        macro = 2 * found / (predicted + right.sum()) / len(enough)
         at = int(np.where(_ends_of_ties(confidences), micro + macro / 2, 0).argmax())
         count[tag], hits[tag] = at + 1, int(found[at])
-    thresholds = dict.fromkeys(facet.tags, _UNTOLD)
-    for tag, told_count in count.items():
+    thresholds = dict.fromkeys(facet.tags, _DEFAULT_REVIEW)
+    for tag, kept in count.items():
         confidences = np.append(enough[tag][0], 0.0)
-        thresholds[tag] = float(confidences[told_count - 1 : told_count + 1].mean())
+        thresholds[tag] = float(confidences[kept - 1 : kept + 1].mean())
     return thresholds
 
 
-def _ranked(told: _Told, position: int) -> tuple[Floats, Flags]:
-    rows = np.flatnonzero(told.positions == position)
-    falling = rows[np.argsort(-told.confidences[rows], kind="stable")]
-    return told.confidences[falling], told.right[falling]
+def _ranked(predictions: _Predictions, position: int) -> tuple[Floats, Flags]:
+    """The confidences of one tag, falling, and whether each is right."""
+    rows = np.flatnonzero(predictions.positions == position)
+    falling = rows[np.argsort(-predictions.confidences[rows], kind="stable")]
+    return predictions.confidences[falling], predictions.right[falling]
 
 
 def _lowest_with_precision(confidences: Floats, right: Flags, precision: float) -> float:
@@ -199,5 +208,5 @@ def _lowest_with_precision(confidences: Floats, right: Flags, precision: float) 
 
 
 def _ends_of_ties(falling: Floats) -> Flags:
-    # A threshold takes all of equal confidences or none.
+    # Equal confidences are all on the same side of a threshold.
     return np.append(falling[:-1] > falling[1:], [True])

@@ -1,4 +1,4 @@
-"""How well a bundle tags labelled products: precision, recall and F1 by scikit-learn's definitions."""
+"""Evaluation of a bundle on labelled products: precision, recall and F1 by scikit-learn's definitions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,13 +15,18 @@ from hangtag.tags.schema import Facet, FacetKind
 from hangtag.tags.tagset import TagSet
 from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.errors import TrainerError
 
 _BATCH = 512
 
 
+class EvaluationError(TrainerError):
+    """The products cannot be used for an evaluation; the message says which labels are needed."""
+
+
 @dataclass(frozen=True, slots=True)
 class TagScore:
-    """One tag's figures; `support` is the number of products that carry it."""
+    """One tag's figures; `support` is the number of products that have the tag."""
 
     precision: float
     recall: float
@@ -33,10 +38,9 @@ class TagScore:
 class FacetScore:
     """One facet's figures over the products that are labelled for it.
 
-    Averages are scikit-learn's. A single facet is judged by its top tag and a multi facet by the tags that are told at
-    all, in REVIEW or AUTO and not blocked, both as if the facet applied to every labelled product. `auto_coverage` is
-    the share of these products that are served an AUTO tag of the facet (whether it applies is then decided, too),
-    `auto_precision` the share of those tags that are right.
+    Averages are scikit-learn's, over the predicted tags (see `predicted_tags`). `auto_coverage` is the share of the
+    labelled products that are served an AUTO tag of the facet, which also requires that the facet applies;
+    `auto_precision` is the share of those tags that are right.
     """
 
     weighted_f1: float
@@ -50,7 +54,7 @@ class FacetScore:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Every facet that the products are labelled for."""
+    """The figures of every facet that the products are labelled for."""
 
     facets: dict[str, FacetScore]
 
@@ -62,19 +66,19 @@ class Evaluation:
 def evaluate(
     tagger: Tagger, products: Sequence[LabelledProduct], on_batch: Callable[[int], None] = lambda _: None
 ) -> Evaluation:
-    """Tag the products and compare with their labels; `on_batch` is told how many products each step did.
+    """Tag the products and compare with their labels; `on_batch` is called with the number of products of each batch.
 
     Raises:
-        ValueError: no product is labelled for a facet of the bundle.
+        EvaluationError: no product is labelled for a facet of the bundle.
     """
-    logits = scores_of(tagger, products, on_batch)
-    return judge(tagger, products, logits)
+    logits = logits_of(tagger, products, on_batch)
+    return evaluate_logits(tagger, products, logits)
 
 
-def scores_of(
+def logits_of(
     tagger: Tagger, products: Sequence[LabelledProduct], on_batch: Callable[[int], None] = lambda _: None
 ) -> Logits:
-    """Logits of shape (products, tags)."""
+    """The products' logits, of shape (products, tags)."""
     result = np.empty((len(products), len(tagger.bundle.schema.tags)), np.float32)
     tokens = tagger.encode([product.text for product in products])
     by_length = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
@@ -85,10 +89,10 @@ def scores_of(
     return result
 
 
-def told(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
-    """Which tags are told of each product, both of shape (products, tags), as if every facet applied.
+def predicted_tags(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
+    """Whether each tag is predicted for each product, as if every facet applied; both of shape (products, tags).
 
-    Of single facets the top tag, of multi facets those in REVIEW or AUTO. A blocked tag is never told.
+    In a single facet the top tag is predicted, in a multi facet every tag in REVIEW or AUTO. Blocked tags never are.
     """
     schema, decoder = tagger.bundle.schema, tagger.decoder
     thresholds = tagger.bundle.thresholds.entry(TextKind.PRODUCT).tags
@@ -105,10 +109,14 @@ def told(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
     return result
 
 
-def judge(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -> Evaluation:
-    """Compare what the logits, shape (products, tags), say with the labels."""
+def evaluate_logits(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -> Evaluation:
+    """Compare predictions with labels; the logits have the shape (products, tags).
+
+    Raises:
+        EvaluationError: no product is labelled for a facet of the bundle.
+    """
     schema = tagger.bundle.schema
-    tells = told(tagger, logits)
+    predicted = predicted_tags(tagger, logits)
     served = tagger.decode(logits, [TextKind.PRODUCT] * len(logits))
     facets = {}
     for facet in schema.facets:
@@ -116,25 +124,25 @@ def judge(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -
         if not rows:
             continue
         truth = [{tag for tag in products[row].tags if tag.startswith(f"{facet.name}:")} for row in rows]
-        fits = tells[rows, schema.slices[facet.name]]
-        found = [{tag for tag, fit in zip(facet.tags, row_fits, strict=True) if fit} for row_fits in fits]
+        of_facet = predicted[rows, schema.slices[facet.name]]
+        found = [{tag for tag, fits in zip(facet.tags, row, strict=True) if fits} for row in of_facet]
         facets[facet.name] = facet_score(facet, truth, found, [served[row] for row in rows])
     if not facets:
         msg = f"no product is labelled for a facet of the bundle: {[facet.name for facet in schema.facets]}"
-        raise ValueError(msg)
+        raise EvaluationError(msg)
     return Evaluation(facets)
 
 
 def facet_score(
     facet: Facet, truth: Sequence[set[str]], found: Sequence[set[str]], served: Sequence[TagSet]
 ) -> FacetScore:
-    """A facet's figures from each labelled product's true tags, those it was told and what was served of it."""
+    """A facet's figures from each labelled product's true tags, predicted tags (`found`) and served tags."""
     binarizer = MultiLabelBinarizer().fit([*truth, *found])
-    # A facet of which nothing is labelled or told still has its figures: all 0.
+    # A facet without labelled or predicted tags still has figures: all 0.
     labels = list(binarizer.classes_) or [facet.tags[0]]
     binarizer = MultiLabelBinarizer(classes=labels)
     y_true, y_pred = binarizer.fit_transform(truth), binarizer.fit_transform(found)
-    # One column alone is taken for a yes or no, of which "no" is a class of its own.
+    # scikit-learn takes a single column as binary, with "no" as a second class.
     classes = [1] if len(labels) == 1 else None
 
     def average(kind: str) -> float:

@@ -1,1 +1,1 @@
-"""New tags for a bundle without training its encoder."""
+"""Adding tags to a bundle without training its encoder."""

@@ -1,4 +1,4 @@
-"""A tag from a handful of examples: one more row of the head, everything else as it was."""
+"""Learning a tag from a few examples: one more row of the head; everything else stays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,25 +17,26 @@ from hangtag.tags.tag import facet_of, value_of
 from hangtag.tags.thresholds import Calibration, TagThresholds, Thresholds
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
+from hangtag.trainer.errors import TrainerError
 
 Floats = NDArray[np.float64]
 
-FEWEST = 8
-# Never AUTO: a handful of examples promises nothing.
+MIN_EXAMPLES = 8
+# Never AUTO: a few examples are not enough for a promise.
 _REVIEW_ONLY = TagThresholds(auto=1.01, review=0.5)
-# L2 penalty on the row over vectors of unit variance, against the mean log loss.
+# The L2 penalty on the row, for vectors of unit variance, relative to the mean log loss.
 _PENALTY = 0.02
 
 
-class LearnTagError(ValueError):
-    """The tag cannot be learnt; the message says what is missing."""
+class LearnTagError(TrainerError):
+    """The tag cannot be learnt; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewTag:
-    """What is learnt: `facet:value`, and the tag above it where its facet has a parent.
+    """The tag to learn: `facet:value`, and its parent tag if its facet has a parent.
 
-    `is_guess`: told by a name and a sentence instead of products.
+    `is_guess`: the examples are the tag's name and a description instead of products.
     """
 
     tag: str
@@ -44,34 +45,34 @@ class NewTag:
 
     @property
     def facet(self) -> str:
-        """Its facet's name."""
+        """The facet's name."""
         return facet_of(self.tag)
 
     @property
     def value(self) -> str:
-        """Its value."""
+        """The tag's value."""
         return value_of(self.tag)
 
 
 def learn_tag(
     bundle: Bundle, new: NewTag, examples: Sequence[ProductText], against: Sequence[ProductText], folder: Path
 ) -> Manifest:
-    """Write a bundle that knows one tag more; the logits of all others stay what they are, bit for bit.
+    """Write a bundle with one more tag to `folder`; the logits of all other tags stay exactly the same.
 
-    The head gets a row, fitted by logistic regression on the frozen encoder's vectors of `examples` and of products
-    that are none, `against`, both kinds with the same weight. In a single facet the row is fitted against what the
-    other tags score. A facet that the bundle lacks becomes a multi facet of its own. The tag is only ever in REVIEW:
-    thresholds with a promise need validation products.
+    The head gets a row, fitted by logistic regression on the frozen encoder's vectors of `examples` and of `against`,
+    texts that the tag does not fit, with the same total weight for both. In a single facet the row is fitted relative
+    to the other tags' logits. A facet that the bundle lacks is added as a multi facet. The tag is only served in
+    REVIEW, because a promise for AUTO needs validation products.
 
     Raises:
-        LearnTagError: the tag is there already, is none, lacks its parent, or there are too few texts.
-        BundleError: `folder` holds something that is no bundle.
+        LearnTagError: the tag exists already or is not valid, its parent is missing, or there are too few texts.
+        BundleError: `folder` holds something other than a bundle.
     """
     schema = _with_tag(bundle.schema, new)
-    fewest = 1 if new.is_guess else FEWEST
-    if len(set(examples)) < fewest or len(against) < FEWEST:
+    needed = 1 if new.is_guess else MIN_EXAMPLES
+    if len(set(examples)) < needed or len(against) < MIN_EXAMPLES:
         msg = (
-            f"{new.tag} needs {fewest} different examples and {FEWEST} products that are none; there are "
+            f"{new.tag} needs {needed} different examples and {MIN_EXAMPLES} products without the tag; there are "
             f"{len(set(examples))} and {len(against)}"
         )
         raise LearnTagError(msg)
@@ -122,13 +123,13 @@ def _with_tag(schema: TagSchema, new: NewTag) -> TagSchema:
         msg = f"{new.tag!r} is not facet:value"
         raise LearnTagError(msg)
     if new.tag in schema.index:
-        msg = f"the bundle knows {new.tag} already"
+        msg = f"the bundle already has {new.tag}"
         raise LearnTagError(msg)
     known = {facet.name: facet for facet in schema.facets}
     facet = known.get(new.facet, Facet(name=new.facet, kind=FacetKind.MULTI, values=(new.value,)))
     above = schema.slices.get(facet.parent) if facet.parent else None
     if above is not None and new.parent not in schema.tags[above]:
-        msg = f"{new.tag} stands under a tag of {facet.parent!r}: name it with --parent {facet.parent}:..."
+        msg = f"{new.tag} needs a parent tag in facet {facet.parent!r}: add --parent {facet.parent}:..."
         raise LearnTagError(msg)
     if new.parent and above is None:
         msg = f"facet {new.facet!r} has no parent: leave out --parent"
@@ -153,20 +154,20 @@ def _logits(bundle: Bundle, texts: Sequence[ProductText]) -> NDArray[np.float32]
 
 
 def _vectors(bundle: Bundle, texts: Sequence[ProductText]) -> Floats:
-    """What the head sees of each text, shape (texts, hidden), as the engine computes it: a head that passes it on."""
+    """The head's input for each text, of shape (texts, hidden): the engine's output with an identity matrix as head."""
     hidden = bundle.manifest.encoder.hidden
-    passed = Facet(name="vector", kind=FacetKind.MULTI, values=tuple(map(str, range(hidden))))
+    identity = Facet(name="vector", kind=FacetKind.MULTI, values=tuple(map(str, range(hidden))))
     weights = replace(
         bundle.weights,
         head_weight=np.eye(hidden, dtype=np.float32),
         head_bias=np.zeros(hidden, np.float32),
         wide=None,
     )
-    return _logits(replace(bundle, schema=TagSchema(facets=(passed,)), weights=weights), texts).astype(np.float64)
+    return _logits(replace(bundle, schema=TagSchema(facets=(identity,)), weights=weights), texts).astype(np.float64)
 
 
 def _row(vectors: Floats, offsets: Floats, fits: NDArray[np.bool_]) -> tuple[NDArray[np.float32], np.float32]:
-    """Weight (hidden,) and bias of the row: logistic regression, offsets fixed, both kinds weighing the same."""
+    """Fit the row's weight (hidden,) and bias by logistic regression with fixed offsets and balanced classes."""
     mean, scale = vectors.mean(axis=0), vectors.std(axis=0) + 1e-6
     inputs = (vectors - mean) / scale
     shares = np.where(fits, 0.5 / fits.sum(), 0.5 / (~fits).sum())

@@ -1,7 +1,7 @@
-"""Continued pre-training: a base model reads a shop's texts, without labels, before it is fine-tuned."""
+"""Continued pre-training of a base model on a shop's unlabelled texts, before fine-tuning."""
 
 from hangtag.trainer.pretraining.pretrain import pretrain
+from hangtag.trainer.pretraining.progress import Step
 from hangtag.trainer.pretraining.settings import PretrainingError, PretrainingSettings
-from hangtag.trainer.pretraining.telling import Step
 
 __all__ = ["PretrainingError", "PretrainingSettings", "Step", "pretrain"]

@@ -1,4 +1,4 @@
-"""The folder that a pre-trained base model is left in: whose it is, its checkpoints, what came out."""
+"""The folder of a pre-trained base model: its settings, checkpoints and result."""
 
 import hashlib
 import json
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from hangtag.text.product_text import ProductText
-from hangtag.trainer.files.whole_file import write_text
+from hangtag.trainer.files.atomic_file import write_text
 from hangtag.trainer.fitting.base_model import STARTER
 from hangtag.trainer.pretraining.settings import PretrainingError, PretrainingSettings
 
-_ABOUT = "pretraining.json"
+_DESCRIPTION = "pretraining.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Pretrained:
-    """What came out: mean loss per masked token (nats) on held-out texts, before and after, and what was read."""
+    """The result: mean loss per masked token (nats) on held-out texts, before and after, the texts and the steps."""
 
     loss_before: float
     loss_after: float
@@ -27,52 +27,56 @@ class Pretrained:
 
 
 def claim(folder: Path, settings: PretrainingSettings, texts: Sequence[ProductText]) -> Pretrained | None:
-    """Make the folder this call's; what came out, if it is finished."""
+    """Reserve the folder for these settings and texts; returns the result if they are finished already.
+
+    Raises:
+        PretrainingError: the folder holds the base model itself, other settings or texts, or unrelated files.
+    """
     if settings.base_model != STARTER and Path(settings.base_model).expanduser().resolve() == folder.resolve():
-        msg = f"{folder} is the base model itself, which would be written over: name another folder"
+        msg = f"{folder} is the base model itself, which would be overwritten: choose another folder"
         raise PretrainingError(msg)
     folder.mkdir(parents=True, exist_ok=True)
-    about, file = _about(settings, texts), folder / _ABOUT
+    description, file = _description(settings, texts), folder / _DESCRIPTION
     if file.is_file():
         kept = json.loads(file.read_text(encoding="utf-8"))
-        if {name: kept.get(name) for name in about} != about:
-            msg = f"{folder} holds a base model of other settings or texts (see {file}): name another folder"
+        if {name: kept.get(name) for name in description} != description:
+            msg = f"{folder} holds a base model of other settings or texts (see {file}): choose another folder"
             raise PretrainingError(msg)
         return Pretrained(**kept["result"]) if "result" in kept else None
-    # A kill may have left the first writing of that file.
-    if any(each.name != f"{_ABOUT}.part" for each in folder.iterdir()):
-        msg = f"{folder} holds files that no pre-training left (it has no {_ABOUT}): name a new or an empty folder"
+    # A killed process may have left the temporary file.
+    if any(each.name != f"{_DESCRIPTION}.part" for each in folder.iterdir()):
+        msg = f"{folder} holds files that are not from pre-training (no {_DESCRIPTION}): choose a new or empty folder"
         raise PretrainingError(msg)
-    _write(folder, about)
+    _write(folder, description)
     return None
 
 
-def _about(settings: PretrainingSettings, texts: Sequence[ProductText]) -> dict[str, Any]:
+def _description(settings: PretrainingSettings, texts: Sequence[ProductText]) -> dict[str, Any]:
     digest = hashlib.sha256()
     for first, second in sorted((text.first, text.second or "") for text in texts):
         digest.update(f"{first}\0{second}\0".encode())
     return {"settings": settings.model_dump(), "texts": digest.hexdigest()}
 
 
-def _write(folder: Path, about: dict[str, Any]) -> None:
-    write_text(folder / _ABOUT, json.dumps(about, indent=1) + "\n")
+def _write(folder: Path, description: dict[str, Any]) -> None:
+    write_text(folder / _DESCRIPTION, json.dumps(description, indent=1) + "\n")
 
 
 def finish(folder: Path, settings: PretrainingSettings, texts: Sequence[ProductText], result: Pretrained) -> None:
-    """Write what came out; checkpoints are needed no more."""
-    _write(folder, _about(settings, texts) | {"result": asdict(result)})
+    """Write the result and remove the checkpoints."""
+    _write(folder, _description(settings, texts) | {"result": asdict(result)})
     shutil.rmtree(checkpoints_of(folder), ignore_errors=True)
 
 
 def checkpoints_of(folder: Path) -> Path:
-    """Where they stand while it goes on."""
+    """The folder of the checkpoints while pre-training is unfinished."""
     return folder / "checkpoints"
 
 
-def last_whole(checkpoints: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; others are removed.
+def last_complete(checkpoints: Path) -> Path | None:
+    """The newest complete checkpoint; all others are removed.
 
-    Its trainer_state.json is written last, and only then is the checkpoint before it removed.
+    trainer_state.json is the last file of a checkpoint to be written, before the previous checkpoint is removed.
     """
     last = None
     for each in sorted(checkpoints.glob("checkpoint-*"), key=_step_of, reverse=True):
@@ -90,6 +94,6 @@ def _step_of(checkpoint: Path) -> int:
 def _is_json(file: Path) -> bool:
     try:
         json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
         return False
     return True

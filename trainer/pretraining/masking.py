@@ -1,4 +1,4 @@
-"""Texts in the order in which they are read, and which of their tokens are masked."""
+"""The order of the texts in pre-training, and the masks of their tokens."""
 
 import random
 import zlib
@@ -14,10 +14,10 @@ from hangtag.trainer.pretraining.settings import PretrainingSettings
 
 
 def epochs_of(tokens: Sequence[dict[str, Any]], settings: PretrainingSettings) -> list[list[dict[str, Any]]]:
-    """Every epoch's batches one after the other, each of texts of like length, in the order in which they are read.
+    """The batches of all epochs, in the order of training, each of texts of similar length.
 
-    A sampler that draws while it reads would draw anew where a killed one goes on, and a loader that cuts batches by
-    count would make each of two where an epoch's last one is not full.
+    They are planned in advance because a sampler that draws during training would draw other batches after a resume,
+    and a loader would fill an epoch's last batch from the next epoch.
     """
     rng = random.Random(settings.seed)
     lengths = [len(each["input_ids"]) for each in tokens]
@@ -29,23 +29,23 @@ def epochs_of(tokens: Sequence[dict[str, Any]], settings: PretrainingSettings) -
 
 
 class Masker(DataCollatorForLanguageModeling):  # type: ignore[misc]
-    """Masks that hang on the epoch and the batch alone: one that goes on masks what an unbroken one would.
+    """Masks tokens at random, seeded only by the epoch and the batch, so that a resumed run has the same masks.
 
-    The loader is a batch ahead of the steps, so the process's random state at a checkpoint cannot tell them.
+    The process's random state at a checkpoint could not restore them, because the loader is one batch ahead.
     """
 
     def batch(self, planned: Sequence[Sequence[dict[str, Any]]]) -> Any:
-        """The same of batches as they are planned, for a loader to which each is one item."""
+        """Mask planned batches, for a loader whose items are batches."""
         return self([each for batch in planned for each in batch])
 
     def torch_call(self, examples: Any) -> Any:
-        """A batch of tensors, masked."""
+        """Collate a batch into tensors and mask it."""
         tokens = [{name: each[name] for name in ("input_ids", "token_type_ids")} for each in examples]
         seen = [examples[0].get("epoch", 0), *(token for each in tokens for token in each["input_ids"])]
         self.generator = torch.Generator().manual_seed(zlib.crc32(np.asarray(seen, np.int32).tobytes()))
         batch = super().torch_call(tokens)
         if not (batch["labels"] >= 0).any():
-            # The mean over no token is no number: of a few short texts one token is guessed as it stands.
+            # The mean loss over no token would be NaN: in a few short texts, one unmasked token is predicted instead.
             places = batch["attention_mask"].nonzero()
             at = tuple(places[torch.randint(len(places), (1,), generator=self.generator)[0]])
             batch["labels"][at] = batch["input_ids"][at]

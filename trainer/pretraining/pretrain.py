@@ -1,4 +1,4 @@
-"""Masked language modelling on a shop's texts, by transformers' Trainer; it goes on where it was stopped."""
+"""Masked language modelling on a shop's texts, with transformers' Trainer; it resumes where it was stopped."""
 
 import random
 import shutil
@@ -14,15 +14,15 @@ from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.files.folder_lock import locked
 from hangtag.trainer.fitting.base_model import BaseModelError, resolve_base_model
 from hangtag.trainer.fitting.model import load_encoder
-from hangtag.trainer.pretraining.folder import Pretrained, checkpoints_of, claim, finish, last_whole
+from hangtag.trainer.pretraining.folder import Pretrained, checkpoints_of, claim, finish, last_complete
 from hangtag.trainer.pretraining.masking import Masker, epochs_of
+from hangtag.trainer.pretraining.progress import ProgressWriter, Step, check_loss
 from hangtag.trainer.pretraining.settings import PretrainingError, PretrainingSettings
-from hangtag.trainer.pretraining.telling import Step, Teller, check_loss
 
 _SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 _MASK = "[MASK]"
-_FEWEST = 20
-_STEPS_A_LINE = 10
+_MIN_TEXTS = 20
+_STEPS_PER_LINE = 10
 
 
 def pretrain(
@@ -32,34 +32,34 @@ def pretrain(
     on_step: Callable[[Step], object] = lambda _: None,
     on_stage: Callable[[str], object] = lambda _: None,
 ) -> Pretrained:
-    """Go on with masked language modelling (Devlin et al. 2019, section 3.1) and leave a base model in `folder`.
+    """Train a base model on texts by masked language modelling (Devlin et al. 2019, section 3.1) into `folder`.
 
-    A tenth of the masked tokens stay and a tenth become others. The same call goes on from the last checkpoint; in a
-    finished folder it only tells what came out. Texts that occur twice are read once. `steps.jsonl` has every tenth
-    step's figures; a call that goes on writes over those of steps that it takes again.
+    Of the masked tokens, a tenth keep their token and a tenth get a random one. The same call resumes from the last
+    checkpoint, or returns the result if the folder is finished. Repeated texts are used once. `steps.jsonl` has the
+    figures of every tenth step; a resumed call overwrites those of steps that it repeats.
 
     Raises:
-        PretrainingError: too few texts, the folder belongs to other settings or texts or to something else, or the
-            loss is no number any more.
-        BaseModelError: the base model cannot be loaded or knows no mask.
+        PretrainingError: there are too few texts, the folder holds other settings, texts or files, or the loss is not a
+            finite number.
+        BaseModelError: the base model cannot be loaded or has no mask token.
         FolderInUseError: another process pre-trains in this folder.
         OSError: the folder cannot be written.
     """
     texts = sorted(set(texts), key=lambda text: (text.first, text.second or ""))
-    if len(texts) < _FEWEST:
-        msg = f"{len(texts)} different texts are too few to learn from: {_FEWEST} at least"
+    if len(texts) < _MIN_TEXTS:
+        msg = f"{len(texts)} different texts are too few: at least {_MIN_TEXTS} are needed"
         raise PretrainingError(msg)
     found = claim(folder, settings, texts)
     if found is not None:
-        shutil.rmtree(checkpoints_of(folder), ignore_errors=True)  # a kill may have left them
+        shutil.rmtree(checkpoints_of(folder), ignore_errors=True)  # a killed process may have left them
         return found
     with locked(checkpoints_of(folder)):
-        result = _read_texts(settings, texts, folder, on_step, on_stage)
+        result = _train(settings, texts, folder, on_step, on_stage)
         finish(folder, settings, texts, result)
     return result
 
 
-def _read_texts(
+def _train(
     settings: PretrainingSettings,
     texts: list[ProductText],
     folder: Path,
@@ -71,7 +71,7 @@ def _read_texts(
     path = resolve_base_model(settings.base_model)
     _, tokenizer, _ = load_encoder(path)
     if tokenizer.token_to_id(_MASK) is None:
-        msg = f"{settings.base_model}: its tokenizer has no {_MASK}, so it cannot go on with masked language modelling"
+        msg = f"{settings.base_model}: the tokenizer has no {_MASK}, which masked language modelling needs"
         raise BaseModelError(msg)
     tokens = [
         {"input_ids": each.ids.tolist(), "token_type_ids": each.segments.tolist()}
@@ -87,15 +87,15 @@ def _read_texts(
         args=_arguments(settings, folder, len(batches)),
         train_dataset=batches,
         data_collator=Masker(special, mlm_probability=settings.masked).batch,
-        callbacks=[Teller(folder / "steps.jsonl", on_step)],
+        callbacks=[ProgressWriter(folder / "steps.jsonl", on_step)],
     )
     trainer.remove_callback(PrinterCallback)
-    on_stage("Measuring on texts that it will not read")
+    on_stage("Evaluating on held-out texts")
     before = _loss(model, tokens[:held_out], special, settings)
-    on_stage("Reading the others")
-    last = last_whole(checkpoints_of(folder))
+    on_stage("Training on the other texts")
+    last = last_complete(checkpoints_of(folder))
     trainer.train(resume_from_checkpoint=None if last is None else str(last))
-    on_stage("Measuring again")
+    on_stage("Evaluating again")
     after = _loss(model, tokens[:held_out], special, settings)
     check_loss(after, "after the last step")
     model.bert.save_pretrained(folder)
@@ -107,15 +107,15 @@ def _arguments(settings: PretrainingSettings, folder: Path, steps: int) -> Train
     has_gpu = torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(checkpoints_of(folder)),
-        num_train_epochs=1,  # all epochs, laid out in one
-        per_device_train_batch_size=1,  # an item is a batch as it was planned
+        num_train_epochs=1,  # the data set has the batches of all epochs
+        per_device_train_batch_size=1,  # an item is a planned batch
         learning_rate=settings.learning_rate,
         warmup_steps=int(steps * settings.warmup),
         weight_decay=settings.weight_decay,
         train_sampling_strategy="sequential",
         save_steps=settings.save_steps,
         save_total_limit=1,
-        logging_steps=_STEPS_A_LINE,
+        logging_steps=_STEPS_PER_LINE,
         logging_nan_inf_filter=False,
         bf16=True,
         use_cpu=not has_gpu,
@@ -127,7 +127,7 @@ def _arguments(settings: PretrainingSettings, folder: Path, steps: int) -> Train
 
 
 def _loss(model: Any, tokens: Sequence[dict[str, Any]], tokenizer: Any, settings: PretrainingSettings) -> float:
-    """Mean over all masked tokens, the same ones each time."""
+    """The mean loss over all masked tokens, which are the same in each call."""
     collate = Masker(tokenizer, mlm_probability=settings.masked)
     model.eval()
     total, count = 0.0, 0

@@ -1,1 +1,1 @@
-"""The recipe of a run and the settings it is made of."""
+"""The recipe of a training run and its settings."""

@@ -1,4 +1,4 @@
-"""Settings of what teachers, which are finished bundles, tell a model in training."""
+"""Settings of learning from teachers, which are finished bundles."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,26 +8,29 @@ class _Settings(BaseModel):
 
 
 class Distillation(_Settings):
-    """Soft targets beside the labels (Hinton et al. 2015). Tags are matched by name; others are learnt from labels."""
+    """Soft targets in addition to labels (Hinton et al. 2015).
+
+    Tags are matched by name; tags that no teacher has are learnt from labels only.
+    """
 
     teachers: tuple[str, ...] = Field(
-        min_length=1, description="folders of bundles, or `starter`; of several the mean probability counts"
+        min_length=1, description="bundle folders, or `starter`; several teachers' probabilities are averaged"
     )
-    weight: float = Field(default=0.5, gt=0, le=1, description="of the teachers' word; the rest is the labels'")
-    temperature: float = Field(default=2.0, ge=1, description="that flattens teachers and student alike")
+    weight: float = Field(default=0.5, gt=0, le=1, description="of the soft targets; the labels have 1 - weight")
+    temperature: float = Field(default=2.0, ge=1, description="softens the probabilities of teachers and student")
     unlabelled: bool = Field(
-        default=False, description="whether teachers also tell of facets that are not labelled for a product"
+        default=False, description="whether soft targets are also used for facets that a product is not labelled for"
     )
 
 
 class PseudoLabels(_Settings):
-    """Labels from teachers for facets that a product is not labelled for (sources that say `pseudo_labels`).
+    """Labels from teachers for facets that a product is not labelled for, in sources with `pseudo_labels`.
 
-    A facet's tags are taken only where every teacher serves the same ones as AUTO and none has one in REVIEW.
+    A facet is labelled only if every teacher serves the same tags as AUTO and none has a tag of it in REVIEW.
     """
 
-    teachers: tuple[str, ...] = Field(min_length=1, description="folders of bundles, or `starter`")
-    facets: tuple[str, ...] = Field(default=(), description="of these only; empty: of all")
+    teachers: tuple[str, ...] = Field(min_length=1, description="bundle folders, or `starter`")
+    facets: tuple[str, ...] = Field(default=(), description="the facets to label; empty: all")
     per_label: float = Field(
-        default=3.0, gt=0, description="a tag is given to at most so many products for each that is labelled with it"
+        default=3.0, gt=0, description="a tag's pseudo-labels are at most this multiple of its labels"
     )

@@ -1,1 +1,1 @@
-"""Whether a bundle may take another one's place."""
+"""The release gate: whether a bundle may replace the current one."""

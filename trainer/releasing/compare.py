@@ -1,4 +1,4 @@
-"""Two bundles on the same labelled products: differences of F1 with bootstrap intervals."""
+"""Comparison of two bundles on the same labelled products: differences in F1 with bootstrap intervals."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,22 +14,23 @@ from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import TagSet
 from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct
-from hangtag.trainer.judging.evaluate import scores_of, told
+from hangtag.trainer.judging.evaluate import EvaluationError, logits_of, predicted_tags
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Fs = tuple[Floats, Floats, Floats]
+# The average, macro and per-tag F1 of one bundle.
+F1s = tuple[Floats, Floats, Floats]
 
 RESAMPLES = 1_000
-# Of a tag that fewer products carry no loss can be told from chance.
+# With fewer products of a tag, a loss cannot be distinguished from chance.
 SUPPORT = 20
-# Nor does the mean over what both know run over tags that fewer products carry: one product would move it by points.
+# Tags with fewer products are left out of the mean over shared tags: one product would move it by points.
 SHARED_SUPPORT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Candidate less current, in points: `low` to `high` is the 95 % bootstrap interval (percentiles)."""
+    """A difference in F1 points, candidate minus current, with its 95 % bootstrap interval `low` to `high`."""
 
     current: float
     candidate: float
@@ -44,11 +45,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class TagDifference:
-    """A tag's F1; `support` products carry it, `q` is the chance that so clear a loss is none, among all judged tags.
+    """A tag's F1; `support` products have the tag, and `q` is the Benjamini-Hochberg-adjusted p-value of a loss.
 
-    That is the one-sided normal probability of the loss over its bootstrap standard error (Efron and Tibshirani 1993,
-    section 13.2: a share of the resamples could not be small enough where there are hundreds of tags), after Benjamini
-    and Hochberg 1995. Tags with less than SUPPORT products are not judged: 1.
+    The p-value is the one-sided normal probability of the loss over its bootstrap standard error (Efron and Tibshirani
+    1993, section 13.2; a share of the resamples could not be small enough for hundreds of tags), adjusted over all
+    tested tags (Benjamini and Hochberg 1995). Tags with fewer than SUPPORT products are not tested; their `q` is 1.
     """
 
     tag: str
@@ -59,9 +60,9 @@ class TagDifference:
 
 @dataclass(frozen=True, slots=True)
 class FacetDifference:
-    """A facet that both bundles have: `products` are labelled for it; `f1` is weighted for single, micro for multi.
+    """A facet that both bundles have, and that `products` products are labelled for.
 
-    `macro_f1` is the mean over the tags that products carry.
+    `f1` is weighted F1 for single and micro F1 for multi facets; `macro_f1` is the mean over tags with support.
     """
 
     facet: str
@@ -73,15 +74,15 @@ class FacetDifference:
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """Average, macro and each tag's F1 of current and candidate: once, and on every resample."""
+    """The F1 of current and candidate, on the products and on every resample."""
 
-    once: tuple[Fs, Fs]
-    drawn: tuple[Fs, Fs]
+    point: tuple[F1s, F1s]
+    resampled: tuple[F1s, F1s]
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """AUTO tags that a bundle serves of labelled products: `tags` of them, `right`."""
+class ServedTags:
+    """The number of AUTO tags that a bundle serves for products labelled in a facet, and of those that are right."""
 
     tags: int
     right: int
@@ -89,34 +90,35 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two bundles on the same products.
+    """The comparison of two bundles.
 
-    `facets` are those that both have and products are labelled for. `shared` is about the mean F1 over the tags that
-    both know and SHARED_SUPPORT products or more carry, on products that carry no other: what a bundle that learnt
-    more tags forgot; None where there is no such tag. `served` is what the candidate serves of labelled products,
-    `coverage` the shares of all products that current and candidate serve an AUTO tag of a facet that both have.
+    `facets` are those that both bundles have and products are labelled for. `shared` is the difference in mean F1 over
+    the tags that both bundles have and at least SHARED_SUPPORT products have, on products without other tags: what the
+    candidate forgot by learning more tags; None if there is no such tag. `served` are the candidate's AUTO tags of
+    labelled products, by facet. `coverage` has, for each facet that both have, the shares of all products with an AUTO
+    tag of it, for current and candidate.
     """
 
     facets: Sequence[FacetDifference]
     shared: Difference | None
-    served: dict[str, Served]
+    served: dict[str, ServedTags]
     coverage: dict[str, tuple[float, float]]
 
 
 def compare(current: Tagger, candidate: Tagger, products: Sequence[LabelledProduct], seed: int = 7) -> Comparison:
-    """Compare both on the same resamples of the products, so that what is hard for both cancels out.
+    """Compare both bundles on the same resamples of the products, so that variation common to both cancels out.
 
-    Source: Efron and Tibshirani 1993, chapter 16.
+    A paired bootstrap (Efron and Tibshirani 1993, chapter 16).
 
     Raises:
-        ValueError: there is no product, or none is labelled for a facet that both have.
+        EvaluationError: there is no product, or none is labelled for a facet that both bundles have.
     """
     if not products:
-        msg = "there is no product to compare them on"
-        raise ValueError(msg)
-    logits = scores_of(candidate, products)
-    current_logits = scores_of(current, products)
-    tells = [told(current, current_logits), told(candidate, logits)]
+        msg = "there are no products to compare the bundles on"
+        raise EvaluationError(msg)
+    logits = logits_of(candidate, products)
+    current_logits = logits_of(current, products)
+    predictions = [predicted_tags(current, current_logits), predicted_tags(candidate, logits)]
     draws = np.random.default_rng(seed).multinomial(
         len(products), np.full(len(products), 1 / len(products)), size=RESAMPLES
     )
@@ -129,23 +131,25 @@ def compare(current: Tagger, candidate: Tagger, products: Sequence[LabelledProdu
         labels = {tag for product in products for tag in product.tags if tag.startswith(prefix)}
         tags = sorted(labels.union(facet.tags, current.bundle.schema.tags[current.bundle.schema.slices[facet.name]]))
         truth = _matrix([product.tags for product in products], tags)[rows]
-        said = [_columns(tagger, each, tags)[rows] for tagger, each in zip((current, candidate), tells, strict=True)]
-        facets.append(_facet(facet.name, facet.kind, tags, truth, said, draws[:, rows]))
+        predicted = [
+            _columns(tagger, each, tags)[rows] for tagger, each in zip((current, candidate), predictions, strict=True)
+        ]
+        facets.append(_facet(facet.name, facet.kind, tags, truth, predicted, draws[:, rows]))
         both = np.array([all(tag in each.bundle.schema.index for each in (current, candidate)) for tag in tags])
         old = ~truth[:, ~both].any(axis=1)
         carried = both & (truth[old].sum(axis=0) >= SHARED_SUPPORT)
         if carried.any():
-            figures = _figures(facet.kind, truth[old], [each[old] for each in said], draws[:, rows][:, old])
-            shared.append([[each[2][:, carried] for each in pair] for pair in (figures.once, figures.drawn)])
+            figures = _figures(facet.kind, truth[old], [each[old] for each in predicted], draws[:, rows][:, old])
+            shared.append([[each[2][:, carried] for each in pair] for pair in (figures.point, figures.resampled)])
     if not facets:
-        msg = "no product is labelled for a facet that both bundles have: name files with such labels"
-        raise ValueError(msg)
+        msg = "no product is labelled for a facet that both bundles have: add files with such labels"
+        raise EvaluationError(msg)
     kinds = [TextKind.PRODUCT] * len(products)
     decoded = [current.decode(current_logits, kinds), candidate.decode(logits, kinds)]
     common = [facet.name for facet in candidate.bundle.schema.facets if facet.name in current.bundle.schema.slices]
     now, new = (_coverage(each, common) for each in decoded)
     return Comparison(
-        _with_q(facets),
+        _with_adjusted_p_values(facets),
         _shared(shared),
         _served(candidate, decoded[1], products),
         {facet: (now[facet], new[facet]) for facet in common},
@@ -162,20 +166,20 @@ def _shared(facets: Sequence[Sequence[Sequence[Floats]]]) -> Difference | None:
     return _difference(now, new, new_drawn - now_drawn)
 
 
-def _figures(kind: FacetKind, truth: Flags, said: Sequence[Flags], draws: NDArray[np.int64]) -> _Figures:
+def _figures(kind: FacetKind, truth: Flags, predicted: Sequence[Flags], draws: NDArray[np.int64]) -> _Figures:
     pairs = []
     for weights in (np.ones((1, len(truth)), np.int64), draws):
         support = weights.astype(np.float64) @ truth
-        now, new = (_f1s(weights, truth, each, support, kind) for each in said)
+        now, new = (_f1s(weights, truth, each, support, kind) for each in predicted)
         pairs.append((now, new))
     return _Figures(*pairs)
 
 
 def _facet(
-    name: str, kind: FacetKind, tags: Sequence[str], truth: Flags, said: Sequence[Flags], draws: NDArray[np.int64]
+    name: str, kind: FacetKind, tags: Sequence[str], truth: Flags, predicted: Sequence[Flags], draws: NDArray[np.int64]
 ) -> FacetDifference:
-    figures = _figures(kind, truth, said, draws)
-    (now, new), (now_drawn, new_drawn) = figures.once, figures.drawn
+    figures = _figures(kind, truth, predicted, draws)
+    (now, new), (now_drawn, new_drawn) = figures.point, figures.resampled
     supports = truth.sum(axis=0)
     differences = []
     for at, tag in enumerate(tags):
@@ -183,8 +187,8 @@ def _facet(
             drawn = new_drawn[2][:, at] - now_drawn[2][:, at]
             f1 = _difference(now[2][:, at], new[2][:, at], drawn)
             error = drawn.std()
-            chance = float(norm.cdf(f1.points / error)) if error else float(f1.points >= 0)
-            differences.append(TagDifference(tag, f1, int(supports[at]), chance))
+            p_value = float(norm.cdf(f1.points / error)) if error else float(f1.points >= 0)
+            differences.append(TagDifference(tag, f1, int(supports[at]), p_value))
     return FacetDifference(
         name,
         len(truth),
@@ -195,18 +199,18 @@ def _facet(
 
 
 def _f1s(
-    weights: NDArray[np.int64], truth: Flags, said: Flags, support: Floats, kind: FacetKind
+    weights: NDArray[np.int64], truth: Flags, predicted: Flags, support: Floats, kind: FacetKind
 ) -> tuple[Floats, Floats, Floats]:
-    """Average, macro and each tag's F1 in points for each row of weights, how often products count."""
+    """Average, macro and per-tag F1 in points for each row of weights (how often each product counts)."""
     counts = weights.astype(np.float64)
-    hits, tells = counts @ (truth & said), counts @ said
-    each = np.divide(200 * hits, support + tells, out=np.zeros_like(hits), where=support + tells > 0)
-    # Tags that no product carries would make two bundles' averages run over different tags.
+    hits, positives = counts @ (truth & predicted), counts @ predicted
+    each = np.divide(200 * hits, support + positives, out=np.zeros_like(hits), where=support + positives > 0)
+    # Only tags with support, so that both bundles' averages are over the same tags.
     macro = each[:, truth.any(axis=0)].mean(axis=1)
     if kind is FacetKind.SINGLE:
         average = (each * support).sum(axis=1) / np.maximum(1, support.sum(axis=1))
     else:
-        average = 200 * hits.sum(axis=1) / np.maximum(1, (support + tells).sum(axis=1))
+        average = 200 * hits.sum(axis=1) / np.maximum(1, (support + positives).sum(axis=1))
     return average, macro, each
 
 
@@ -215,10 +219,10 @@ def _difference(current: Floats, candidate: Floats, drawn: Floats) -> Difference
     return Difference(float(current[0]), float(candidate[0]), float(low), float(high))
 
 
-def _with_q(facets: Sequence[FacetDifference]) -> list[FacetDifference]:
-    judged = [each for facet in facets for each in facet.tags if each.support >= SUPPORT]
-    corrected = false_discovery_control([each.q for each in judged]) if judged else ()
-    q_of = dict(zip((each.tag for each in judged), map(float, corrected), strict=True))
+def _with_adjusted_p_values(facets: Sequence[FacetDifference]) -> list[FacetDifference]:
+    tested = [each for facet in facets for each in facet.tags if each.support >= SUPPORT]
+    adjusted = false_discovery_control([each.q for each in tested]) if tested else ()
+    q_of = dict(zip((each.tag for each in tested), map(float, adjusted), strict=True))
     return [replace(facet, tags=[replace(each, q=q_of.get(each.tag, 1.0)) for each in facet.tags]) for facet in facets]
 
 
@@ -227,7 +231,7 @@ def _coverage(served: Sequence[TagSet], facets: Sequence[str]) -> dict[str, floa
     return {facet: counts[facet] / len(served) for facet in facets}
 
 
-def _served(tagger: Tagger, served: Sequence[TagSet], products: Sequence[LabelledProduct]) -> dict[str, Served]:
+def _served(tagger: Tagger, served: Sequence[TagSet], products: Sequence[LabelledProduct]) -> dict[str, ServedTags]:
     sums = {facet.name: [0, 0] for facet in tagger.bundle.schema.facets}
     for product, tags in zip(products, served, strict=True):
         for scored in tags.tags:
@@ -235,18 +239,18 @@ def _served(tagger: Tagger, served: Sequence[TagSet], products: Sequence[Labelle
             if facet in product.facets:
                 sums[facet][0] += 1
                 sums[facet][1] += scored.tag in product.tags
-    return {facet: Served(tags, right) for facet, (tags, right) in sums.items()}
+    return {facet: ServedTags(tags, right) for facet, (tags, right) in sums.items()}
 
 
 def _matrix(sets: Sequence[frozenset[str]], tags: Sequence[str]) -> Flags:
     return np.array([[tag in each for tag in tags] for each in sets])
 
 
-def _columns(tagger: Tagger, tells: Flags, tags: Sequence[str]) -> Flags:
-    """What a bundle tells, in the order of `tags`; a tag that it does not know is never told."""
+def _columns(tagger: Tagger, predicted: Flags, tags: Sequence[str]) -> Flags:
+    """A bundle's predictions, with columns in the order of `tags`; a tag that the bundle lacks is never predicted."""
     index = tagger.bundle.schema.index
-    result = np.zeros((len(tells), len(tags)), bool)
+    result = np.zeros((len(predicted), len(tags)), bool)
     for at, tag in enumerate(tags):
         if tag in index:
-            result[:, at] = tells[:, index[tag]]
+            result[:, at] = predicted[:, index[tag]]
     return result

@@ -1,4 +1,4 @@
-"""The release gate: what must hold before a candidate takes the current bundle's place."""
+"""The release gate: the conditions under which a candidate may replace the current bundle."""
 
 import statistics
 import time
@@ -17,31 +17,36 @@ from hangtag.trainer.releasing.compare import Comparison, compare
 
 _ROUNDS = 5
 _TIMED = 256
-# A tag's loss counts when it is so unlikely to be chance.
-_CHANCE = 0.05
+# A tag's loss is significant if its adjusted p-value is below this.
+_SIGNIFICANCE = 0.05
 _CONFIDENCE = 0.95
 
 
 class Limits(BaseModel):
-    """What a candidate may lose at most."""
+    """The limits that a candidate must keep; losses are relative to the current bundle."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     loss: float = Field(default=0.5, ge=0, description="points of a facet's F1")
     mean_loss: float = Field(
-        default=1.0, ge=0, description="points of mean F1 over the tags that both know and 5 products or more carry"
+        default=1.0, ge=0, description="points of mean F1 over the tags that both bundles have with 5 products or more"
     )
     tag_loss: float = Field(default=5.0, ge=0, description="points of a tag's F1")
-    coverage_loss: float = Field(default=5.0, ge=0, description="points of a facet's AUTO coverage, of all products")
-    slowdown: float = Field(default=0.1, ge=0, description="part of the texts per second")
+    coverage_loss: float = Field(default=5.0, ge=0, description="points of a facet's AUTO coverage of all products")
+    slowdown: float = Field(default=0.1, ge=0, description="share of the texts per second")
     megabytes: float = Field(default=40.0, gt=0)
-    allow_missing: bool = Field(default=False, description="whether tags of the current bundle may be gone")
-    allow_weaker_promise: bool = Field(default=False, description="whether AUTO may promise less precision")
+    allow_missing: bool = Field(default=False, description="whether tags may be removed")
+    allow_weaker_promise: bool = Field(default=False, description="whether AUTO may promise a lower precision")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was measured; `refused` holds the reasons against, `warnings` what the data cannot tell."""
+    """The gate's result: the candidate passes if `refused`, the list of reasons against it, is empty.
+
+    `warnings` are what the data is too small or not labelled to decide. `speed` is the candidate's texts per second
+    divided by the current bundle's; `megabytes` are the sizes of both; `missing` and `new` are tags that only the
+    current bundle or only the candidate has.
+    """
 
     compared: Comparison
     speed: float
@@ -57,7 +62,7 @@ class Verdict:
         return asdict(self.compared) | others
 
 
-def judge_release(
+def check_release(
     current: Tagger,
     candidate: Tagger,
     products: Sequence[LabelledProduct],
@@ -65,16 +70,16 @@ def judge_release(
     limits: Limits,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
-    """Compare both on the same products and name every reason against the candidate.
+    """Compare both bundles on the same products and list every reason against the candidate.
 
-    `megabytes` are what the folders of current and candidate hold.
+    `megabytes` are the sizes of the current and the candidate's folder.
 
     Raises:
-        ValueError: the products tell nothing of what both bundles know.
+        EvaluationError: no product is labelled for a facet that both bundles have.
     """
-    on_stage("Tagging the products with both")
+    on_stage("Tagging the products with both bundles")
     compared = compare(current, candidate, products)
-    on_stage("Timing both in turns")
+    on_stage("Timing both bundles in turns")
     known, offered = set(current.bundle.schema.tags), set(candidate.bundle.schema.tags)
     verdict = Verdict(
         compared,
@@ -83,78 +88,83 @@ def judge_release(
         sorted(known - offered),
         sorted(offered - known),
     )
-    _judge_quality(verdict, limits)
-    _judge_coverage(verdict, limits)
-    _judge_promise(verdict, current.bundle, candidate.bundle, limits)
+    _check_quality(verdict, limits)
+    _check_coverage(verdict, limits)
+    _check_promise(verdict, current.bundle, candidate.bundle, limits)
     if verdict.missing and not limits.allow_missing:
         names = ", ".join(verdict.missing[:3])
-        verdict.refused.append(f"{len(verdict.missing)} tags are gone ({names}): train with them, or --allow-missing")
+        verdict.refused.append(
+            f"{len(verdict.missing)} tags are missing ({names}): train with them, or use --allow-missing"
+        )
     if verdict.speed < 1 - limits.slowdown:
         verdict.refused.append(
-            f"it tags at {verdict.speed:.2f} of the current speed: cut layers, max_tokens or the wide part"
+            f"it tags at {verdict.speed:.2f} times the current speed: reduce layers, max_tokens or the wide part"
         )
     if verdict.megabytes[1] > limits.megabytes:
-        verdict.refused.append(f"it has {verdict.megabytes[1]:.1f} MB, more than {limits.megabytes:g}")
+        verdict.refused.append(f"it has {verdict.megabytes[1]:.1f} MB, more than the limit of {limits.megabytes:g}")
     return verdict
 
 
-def _judge_quality(verdict: Verdict, limits: Limits) -> None:
+def _check_quality(verdict: Verdict, limits: Limits) -> None:
     shared = verdict.compared.shared
-    # Chance is no excuse here: a bundle that may have forgotten is trained again, with more of the old products.
+    # Refused even if the loss may be chance: a bundle that may have forgotten tags should be trained again.
     if shared is not None and -shared.points > limits.mean_loss:
         verdict.refused.append(
-            f"the tags that both know: mean F1 {shared.points:+.2f} points ({shared.low:+.2f} to {shared.high:+.2f}), "
-            f"more than {limits.mean_loss:g} lost: train with more of the old products, or distil the old bundle"
+            f"mean F1 over the tags that both bundles have: {shared.points:+.2f} points ({shared.low:+.2f} to "
+            f"{shared.high:+.2f}), a loss of more than {limits.mean_loss:g}: train with more of the old products, or "
+            "distil the old bundle"
         )
     for facet in verdict.compared.facets:
         for name, f1 in (("F1", facet.f1), ("macro F1", facet.macro_f1)):
             if -f1.points > limits.loss:
-                told = f"{facet.facet}: {name} {f1.points:+.2f} points ({f1.low:+.2f} to {f1.high:+.2f})"
+                loss = f"{facet.facet}: {name} {f1.points:+.2f} points ({f1.low:+.2f} to {f1.high:+.2f})"
                 if f1.high < 0:
-                    verdict.refused.append(f"{told}, more than {limits.loss:g} lost")
+                    verdict.refused.append(f"{loss}, a loss of more than {limits.loss:g}")
                 else:
-                    verdict.warnings.append(f"{told}: {facet.products:,} products cannot tell whether that is chance")
+                    verdict.warnings.append(f"{loss}: with {facet.products:,} products that may be chance")
         for tag in facet.tags:
-            if tag.q < _CHANCE and -tag.f1.points > limits.tag_loss:
-                verdict.refused.append(f"{tag.tag}: F1 {tag.f1.points:+.1f} points, more than {limits.tag_loss:g} lost")
+            if tag.q < _SIGNIFICANCE and -tag.f1.points > limits.tag_loss:
+                verdict.refused.append(
+                    f"{tag.tag}: F1 {tag.f1.points:+.1f} points, a loss of more than {limits.tag_loss:g}"
+                )
 
 
-def _judge_coverage(verdict: Verdict, limits: Limits) -> None:
+def _check_coverage(verdict: Verdict, limits: Limits) -> None:
     labelled = {facet.facet for facet in verdict.compared.facets}
     for facet, (now, new) in verdict.compared.coverage.items():
         lost = 100 * (now - new)
         if lost > limits.coverage_loss:
             verdict.refused.append(
-                f"{facet}: AUTO on {new:.1%} of the products, now {now:.1%}: more than {limits.coverage_loss:g} points "
-                "lost"
+                f"{facet}: AUTO tags for {new:.1%} of the products, currently {now:.1%}: a loss of more than "
+                f"{limits.coverage_loss:g} points"
             )
         if facet not in labelled:
-            verdict.warnings.append(f"{facet}: no product is labelled for it, so whether it got worse is not known")
+            verdict.warnings.append(f"{facet}: no product is labelled for it, so its quality was not compared")
 
 
-def _judge_promise(verdict: Verdict, current: Bundle, candidate: Bundle, limits: Limits) -> None:
+def _check_promise(verdict: Verdict, current: Bundle, candidate: Bundle, limits: Limits) -> None:
     now, promised = (each.manifest.metrics.get("promise", {}).get("precision") for each in (current, candidate))
     if now is not None and (promised is None or promised < now) and not limits.allow_weaker_promise:
-        less = "nothing" if promised is None else f"{promised:.0%}"
+        offered = "no precision" if promised is None else f"a precision of {promised:.0%}"
         verdict.refused.append(
-            f"it promises {less} of its AUTO tags to be right, now {now:.0%} are promised: train with that "
-            "auto_precision, or --allow-weaker-promise"
+            f"it promises {offered} of AUTO tags, the current bundle {now:.0%}: train with that auto_precision, or use "
+            "--allow-weaker-promise"
         )
     if promised is None:
-        verdict.warnings.append("its manifest promises no precision of AUTO tags")
+        verdict.warnings.append("its manifest does not promise a precision of AUTO tags")
         return
     for facet, served in verdict.compared.served.items():
-        # Clopper and Pearson 1934: the precision that these mistakes would still leave likely.
+        # Clopper and Pearson 1934: the upper end of the one-sided interval for the precision.
         if served.tags and beta.ppf(_CONFIDENCE, served.right + 1, max(served.tags - served.right, 1e-9)) < promised:
             share = served.right / served.tags
             verdict.refused.append(
-                f"{facet}: {share:.1%} of {served.tags:,} AUTO tags are right, {promised:.0%} are promised: set "
-                "thresholds anew on newer validation products"
+                f"{facet}: {share:.1%} of {served.tags:,} AUTO tags are right, but {promised:.0%} are promised: set "
+                "the thresholds on newer validation products"
             )
 
 
 def _speed(current: Tagger, candidate: Tagger, products: Sequence[LabelledProduct]) -> float:
-    """Candidate's texts a second against current's: median over rounds in which they take turns."""
+    """The candidate's texts per second divided by the current bundle's: the median over rounds of both in turn."""
     texts = [product.text for product in products[:_TIMED]]
     ratios = []
     for _ in range(_ROUNDS + 1):
@@ -164,5 +174,5 @@ def _speed(current: Tagger, candidate: Tagger, products: Sequence[LabelledProduc
             tagger.decode(tagger.forward(tagger.encode(texts)), [TextKind.PRODUCT] * len(texts))
             seconds.append(time.perf_counter() - started)
         ratios.append(seconds[0] / seconds[1])
-    # The first round warms up.
+    # The first round is a warm-up.
     return statistics.median(ratios[1:])

@@ -1,1 +1,1 @@
-"""The report of a run: one page for the people who use its tags and for those who have to trust it."""
+"""The report of a run: an HTML page with its quality, its data and its costs."""

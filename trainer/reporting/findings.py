@@ -1,4 +1,4 @@
-"""What stands out in a facet: confidences against truth, confused pairs, the surest mistakes."""
+"""Findings for each facet: confidences and correctness, confused pairs of tags, the most confident mistakes."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -19,36 +19,36 @@ _MATRIX = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A facet's tags as told: one entry per labelled product (single facet) or per product and tag (multi facet).
+class Predictions:
+    """A facet's predictions: one entry per labelled product (single facet) or per product and tag (multi facet).
 
-    Arrays of shape (count,): confidence, whether the tag is right, whether it is served as AUTO, as AUTO or REVIEW.
-    `whole` is what coverage is a share of: the labelled products (single) or their tags (multi).
+    Arrays of shape (count,): the confidence, whether the tag is right, whether it is AUTO, whether it is AUTO or
+    REVIEW (`shown`). `total` is the denominator of coverage: the labelled products (single) or their tags (multi).
     """
 
     confidences: NDArray[np.float64]
     right: NDArray[np.bool_]
     auto: NDArray[np.bool_]
     shown: NDArray[np.bool_]
-    whole: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """`count` products of the tag `truth` were told `told`."""
+class Confusion:
+    """For `count` products with the label `truth`, a share `share` of them, `predicted` was predicted."""
 
     truth: str
-    told: str
+    predicted: str
     count: int
     share: float
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A tag that was told of a product whose label says otherwise."""
+    """A predicted tag that contradicts the product's labels."""
 
     product: LabelledProduct
-    told: str
+    predicted: str
     confidence: float
     band: Band
     labels: tuple[str, ...]
@@ -56,20 +56,22 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """One facet. `matrix` counts products by true (row) and told tag (column) of `matrix_tags`, the most confused.
+    """One facet's findings.
 
-    `auto`, `review` and `silent` are labelled products with an AUTO tag, only REVIEW tags, none.
-    `trained_on` is the number of training products of every tag, `trained_none` that of the products labelled "none".
+    `auto`, `review` and `untagged` are the numbers of labelled products with an AUTO tag, with only REVIEW tags, and
+    with neither. `pairs` are the most confused tags; `matrix` counts products by label (row) and predicted tag
+    (column), among `matrix_tags`, the most confused tags. `trained` is the number of training products labelled for the
+    facet, `trained_on` the number with each tag, `trained_none` the number labelled with no tag.
     """
 
     facet: Facet
     score: FacetScore
-    told: Told
+    predictions: Predictions
     calibration_error: float
     auto: int
     review: int
-    silent: int
-    pairs: list[Pair]
+    untagged: int
+    pairs: list[Confusion]
     matrix_tags: list[str]
     matrix: list[list[int]]
     mistakes: list[Mistake]
@@ -84,17 +86,17 @@ class Findings:
 
     @property
     def f1(self) -> float:
-        """The facet's figure: weighted F1 of a single, micro F1 of a multi facet."""
+        """The facet's main figure: weighted F1 of a single, micro F1 of a multi facet."""
         return self.score.weighted_f1 if self.is_single else self.score.micro_f1
 
     @property
     def rare(self) -> int:
-        """Tags with fewer than five training products."""
-        return sum(self.trained_on[tag] < 5 for tag in self.facet.tags)  # noqa: PLR2004 (said in the docstring)
+        """The number of tags with fewer than five training products."""
+        return sum(self.trained_on[tag] < 5 for tag in self.facet.tags)  # noqa: PLR2004 (see the docstring)
 
 
 def findings_of(gathered: Gathered) -> list[Findings]:
-    """Every facet that validation products are labelled for, in the schema's order."""
+    """The findings of every facet that validation products are labelled for, in the schema's order."""
     products, train = gathered.validation, gathered.train
     facets = [facet for facet in gathered.bundle.schema.facets if facet.name in gathered.evaluation.facets]
     return [_findings(facet, gathered, products, train) for facet in facets]
@@ -105,7 +107,7 @@ def _findings(
 ) -> Findings:
     schema = gathered.bundle.schema
     labelled = [row for row, product in enumerate(products) if facet.name in product.facets]
-    if facet.kind is FacetKind.SINGLE and facet.name not in gathered.chosen:  # blocked tags leave no path: told nothing
+    if facet.kind is FacetKind.SINGLE and facet.name not in gathered.chosen:  # all tags are blocked
         rows, positions = np.zeros(0, np.int64), np.zeros(0, np.int64)
     elif facet.kind is FacetKind.SINGLE:
         rows, positions = np.array(labelled), gathered.chosen[facet.name][labelled]
@@ -113,9 +115,9 @@ def _findings(
         rows = np.repeat(labelled, len(facet.tags))
         positions = np.tile([schema.index[tag] for tag in facet.tags], len(labelled))
     auto = [{scored.tag for scored in served.tags} for served in gathered.served]
-    shown = [told | {scored.tag for scored in s.review} for told, s in zip(auto, gathered.served, strict=True)]
+    shown = [tags | {scored.tag for scored in s.review} for tags, s in zip(auto, gathered.served, strict=True)]
     entries = [(int(row), schema.tags[position]) for row, position in zip(rows, positions, strict=True)]
-    told = Told(
+    predictions = Predictions(
         gathered.confidences[rows, positions].astype(np.float64),
         np.array([tag in products[row].tags for row, tag in entries], bool),
         np.array([tag in auto[row] for row, tag in entries], bool),
@@ -132,15 +134,15 @@ def _findings(
     return Findings(
         facet,
         gathered.evaluation.facets[facet.name],
-        told,
-        calibration_error(told.confidences, told.right),
+        predictions,
+        calibration_error(predictions.confidences, predictions.right),
         with_auto,
         with_any - with_auto,
         len(labelled) - with_any,
         pairs,
         matrix_tags,
         [[confusion[truth, tag] for tag in matrix_tags] for truth in matrix_tags],
-        _mistakes(facet, entries, told, products),
+        _mistakes(facet, entries, predictions, products),
         Counter(tag for product in of_train for tag in product.tags),
         len(of_train),
         sum(product.tags.isdisjoint(facet.tags) for product in of_train),
@@ -159,26 +161,26 @@ def _confusion(
     return Counter((truth, tag) for row, tag in entries for truth in _labels(products[row], facet))
 
 
-def _pairs(confusion: Counter[tuple[str, str]], score: FacetScore) -> tuple[list[Pair], list[str]]:
+def _pairs(confusion: Counter[tuple[str, str]], score: FacetScore) -> tuple[list[Confusion], list[str]]:
     wrong = sorted(
         ((count, truth, tag) for (truth, tag), count in confusion.items() if truth != tag),
         key=lambda each: (-each[0], each[1:]),
     )
-    pairs = [Pair(truth, tag, count, count / score.tags[truth].support) for count, truth, tag in wrong[:_PAIRS]]
-    tags = list(dict.fromkeys(tag for pair in pairs for tag in (pair.truth, pair.told)))
+    pairs = [Confusion(truth, tag, count, count / score.tags[truth].support) for count, truth, tag in wrong[:_PAIRS]]
+    tags = list(dict.fromkeys(tag for pair in pairs for tag in (pair.truth, pair.predicted)))
     return pairs, sorted(tags[:_MATRIX])
 
 
 def _mistakes(
-    facet: Facet, entries: list[tuple[int, str]], told: Told, products: list[LabelledProduct]
+    facet: Facet, entries: list[tuple[int, str]], predictions: Predictions, products: list[LabelledProduct]
 ) -> list[Mistake]:
-    is_told = np.ones(len(entries), bool) if facet.kind is FacetKind.SINGLE else told.shown
-    wrong = np.flatnonzero(~told.right & is_told)
-    surest = wrong[np.argsort(-told.confidences[wrong], kind="stable")][:_MISTAKES]
+    is_predicted = np.ones(len(entries), bool) if facet.kind is FacetKind.SINGLE else predictions.shown
+    wrong = np.flatnonzero(~predictions.right & is_predicted)
+    most_confident = wrong[np.argsort(-predictions.confidences[wrong], kind="stable")][:_MISTAKES]
     result = []
-    for at in surest.tolist():
+    for at in most_confident.tolist():
         row, tag = entries[at]
-        band = Band.AUTO if told.auto[at] else Band.REVIEW if told.shown[at] else Band.REJECT
+        band = Band.AUTO if predictions.auto[at] else Band.REVIEW if predictions.shown[at] else Band.REJECT
         labels = _labels(products[row], facet)
-        result.append(Mistake(products[row], tag, float(told.confidences[at]), band, labels))
+        result.append(Mistake(products[row], tag, float(predictions.confidences[at]), band, labels))
     return result

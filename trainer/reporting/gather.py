@@ -1,4 +1,4 @@
-"""What a report is made from: the run, its files and what its bundle says of the validation products."""
+"""The inputs of a report: the run, its files and its bundle's predictions for the validation products."""
 
 import time
 from collections.abc import Callable
@@ -19,23 +19,24 @@ from hangtag.text.kind import TextKind
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
 from hangtag.trainer.data.weak_labels import weakly_labelled
+from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.files.made_bundle import made_bundle
 from hangtag.trainer.files.run_folder import Epoch, RunFolder
-from hangtag.trainer.judging.evaluate import Evaluation, judge, scores_of
+from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, logits_of
 from hangtag.trainer.recipe.recipe import Recipe, Source
 from hangtag.trainer.running.prepared import fingerprint_of
 
-# Products that are tagged before the clock starts.
+# The number of products that are tagged before the time is measured.
 _WARM_UP = 64
 
 
-class ReportError(ValueError):
-    """There is no report to be made; the message says what is missing and what to do."""
+class ReportError(TrainerError):
+    """The report cannot be made; the message says what is missing and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceProducts:
-    """A source of the recipe with its products, and how many of those it trains on reach the token limit."""
+    """A source of the recipe with its products, and the number of training products that reach the token limit."""
 
     source: Source
     train: list[LabelledProduct]
@@ -45,7 +46,7 @@ class SourceProducts:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How long the bundle took for `products` on this machine: tokens, engine and decoding."""
+    """The time that the bundle took on this machine to tokenise, run and decode the number of `products`."""
 
     products: int
     seconds: float
@@ -53,19 +54,20 @@ class Speed:
 
     @property
     def per_second(self) -> float:
-        """Products a second, all cores at work."""
+        """Products per second, on all cores."""
         return self.products / self.seconds
 
     def cost_of_a_million(self, core_hour_price: float) -> float:
-        """The price of a million products, in the currency of the price of one core for an hour."""
+        """The cost of tagging a million products, from the price of one core for an hour."""
         return self.core_seconds / self.products * 1e6 / 3600 * core_hour_price
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The run and, row by row, what its bundle says of the validation products.
+    """The run and its bundle's predictions for the validation products.
 
-    `confidences` float32 (products, tags); `chosen` the schema position of each single facet's one tag, (products,).
+    `confidences` is float32 (products, tags); `chosen` has, for each single facet, the predicted tags' positions in the
+    schema, (products,).
     """
 
     recipe: Recipe
@@ -86,12 +88,12 @@ class Gathered:
 
     @property
     def validation(self) -> list[LabelledProduct]:
-        """Those of their validation files: the rows of all that stands here."""
+        """The products of all sources' validation files: the rows of all arrays and lists."""
         return [product for source in self.sources for product in source.validation]
 
     @property
     def copies(self) -> int:
-        """Validation products whose text is that of a training product, letter by letter."""
+        """The number of validation products with exactly the text of a training product."""
         known = {product.text for product in self.train}
         return sum(product.text in known for product in self.validation)
 
@@ -100,7 +102,7 @@ def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: No
     """Read a finished run and its files below `data`, and tag the validation products with its bundle.
 
     Raises:
-        RecipeError: `run` holds no finished run, or its bundle is gone.
+        RecipeError: `run` holds no finished run, or its bundle is not found.
         LabelledFileError: a file is missing or has a bad line.
         ReportError: the files are not those of the run.
     """
@@ -111,16 +113,16 @@ def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: No
     tokenizer = ProductTokenizer(Tokenizer.from_file(str(place / TOKENIZER)), recipe.max_tokens)
     sources = [_read(source, data, tokenizer) for source in recipe.sources]
     if fingerprint_of(recipe, data) != bundle.manifest.data_fingerprint:
-        msg = f"the files below {data} are not those that {run} was made from: name the folder of that time with --data"
+        msg = f"the files below {data} differ from those that {run} was made from: name their folder with --data"
         raise ReportError(msg)
     on_stage("Tagging the validation products")
     products = [product for source in sources for product in source.validation]
     engine = open_engine(bundle, "cpu")
     try:
         tagger = Tagger.of(bundle, engine)
-        scores_of(tagger, products[:_WARM_UP])
+        logits_of(tagger, products[:_WARM_UP])
         started, cores_started = time.perf_counter(), time.process_time()
-        logits = scores_of(tagger, products)
+        logits = logits_of(tagger, products)
         served = tagger.decode(logits, [TextKind.PRODUCT] * len(logits))
         speed = Speed(len(products), time.perf_counter() - started, time.process_time() - cores_started)
     finally:
@@ -135,7 +137,7 @@ def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: No
         np.exp(log_confidences),
         tagger.decoder.chosen(log_confidences),
         served,
-        judge(tagger, products, logits),
+        evaluate_logits(tagger, products, logits),
         speed,
     )
 

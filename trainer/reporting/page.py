@@ -1,4 +1,4 @@
-"""The page: everything a report says as one HTML file that needs nothing else."""
+"""The report's page: a single, self-contained HTML file."""
 
 import json
 import platform
@@ -30,15 +30,21 @@ def page_of(
     *,
     with_texts: bool,
 ) -> str:
-    """The HTML. Texts of products and tags are escaped; pictures, style and script stand in it."""
+    """Render the HTML. Texts of products and tags are escaped; pictures, style and script are embedded."""
     environment = Environment(
-        loader=PackageLoader("trainer", "reporting"),
+        loader=PackageLoader("hangtag.trainer", "reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "points": _points, "count": _count, "cut": _cut, "short": _short}
+    environment.filters |= {
+        "percent": _percent,
+        "points": _points,
+        "count": _count,
+        "threshold": _threshold,
+        "short": _short,
+    }
     metrics = gathered.bundle.manifest.metrics
     promise = metrics.get("promise")
     return environment.get_template("report.html.j2").render(
@@ -53,15 +59,15 @@ def page_of(
         promise=promise,
         calibrated_apart=any(source.calibration for source in gathered.recipe.sources),
         cross_fitted=metrics.get("cross_fitted", {}),
-        cuts=gathered.bundle.thresholds.entry(TextKind.PRODUCT).tags,
-        curves=Markup(plots.learning_curves(gathered.history)),  # noqa: S704 (drawn by us)
+        thresholds=gathered.bundle.thresholds.entry(TextKind.PRODUCT).tags,
+        curves=Markup(plots.learning_curves(gathered.history)),  # noqa: S704 (our own SVG)
         pictures={
             each.facet.name: (
                 Markup(plots.precision_coverage(each, promise and promise["precision"])),  # noqa: S704
                 Markup(plots.reliability(each)),  # noqa: S704
             )
             for each in findings
-            if len(each.told.right)
+            if len(each.predictions.right)
         },
         recipe=json.dumps(gathered.recipe.model_dump(mode="json"), indent=1, ensure_ascii=False),
         made_with=_made_with(),
@@ -87,8 +93,8 @@ def _count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def _cut(cut: TagThresholds, band: str) -> str:
-    threshold: float = getattr(cut, band)
+def _threshold(thresholds: TagThresholds, band: str) -> str:
+    threshold: float = getattr(thresholds, band)
     return "never" if threshold > 1 else f"{threshold:.2f}"
 
 

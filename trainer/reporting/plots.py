@@ -1,4 +1,4 @@
-"""A report's pictures: SVG text to put into a page, without anything from elsewhere."""
+"""A report's plots, as self-contained SVG to embed in a page."""
 
 import io
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from hangtag.trainer.files.run_folder import Epoch
 from hangtag.trainer.reporting.findings import Findings
 
 _BINS = 15
-# A curve of more points looks the same and makes the page heavy.
+# More points would not change how a curve looks, but make the page larger.
 _POINTS = 300
 _INK, _BLUE, _ORANGE, _GREEN, _GREY = "#1f2933", "#2563a8", "#c2570c", "#15803d", "#9aa5b1"
 _STYLE = {
-    "svg.fonttype": "none",  # letters stay letters: small, searchable, in the page's own font
+    "svg.fonttype": "none",  # text stays text: small, searchable, in the page's font
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.edgecolor": _GREY,
@@ -35,7 +35,7 @@ _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 def learning_curves(history: Sequence[Epoch]) -> str:
-    """Loss on training products and the facets' F1 on validation products, epoch by epoch."""
+    """The training loss and the facets' validation F1, by epoch."""
     epochs = [epoch.epoch for epoch in history]
     with rc_context(_STYLE | {"svg.hashsalt": "learning"}):
         figure = Figure(figsize=(8.2, 3.1), layout="constrained")
@@ -51,10 +51,10 @@ def learning_curves(history: Sequence[Epoch]) -> str:
 
 
 def reliability(findings: Findings) -> str:
-    """Confidence against the share of right tags, in bins of equal mass; on the diagonal it is honest."""
-    told = findings.told
+    """A reliability diagram: confidence against the share of right tags, in bins of equal mass."""
+    predictions = findings.predictions
     right, confidence = calibration_curve(
-        told.right, np.clip(told.confidences, 0, 1), n_bins=_BINS, strategy="quantile"
+        predictions.right, np.clip(predictions.confidences, 0, 1), n_bins=_BINS, strategy="quantile"
     )
     with rc_context(_STYLE | {"svg.hashsalt": f"reliability {findings.facet.name}"}):
         figure, axes = _square()
@@ -65,30 +65,33 @@ def reliability(findings: Findings) -> str:
 
 
 def precision_coverage(findings: Findings, promised: float | None) -> str:
-    """What a single threshold on confidence would give, and where the thresholds that are set stand.
+    """Precision against coverage for a varying threshold on confidence, with dots for the tags that are served.
 
-    Coverage is the share of labelled products (single) or of their tags that are found (multi: recall).
+    Coverage is the share of labelled products with a prediction (single) or the share of their tags that are found
+    (multi: recall).
     """
-    told = findings.told
-    order = np.argsort(-told.confidences, kind="stable")
-    hits, count = np.cumsum(told.right[order]), np.arange(1, len(order) + 1)
-    covered = (count if findings.is_single else hits) / max(1, told.whole)
-    first = min(20, len(order) - 1)  # of fewer products a share says nothing
+    predictions = findings.predictions
+    order = np.argsort(-predictions.confidences, kind="stable")
+    hits, count = np.cumsum(predictions.right[order]), np.arange(1, len(order) + 1)
+    covered = (count if findings.is_single else hits) / max(1, predictions.total)
+    first = min(20, len(order) - 1)  # with fewer products, a share is not meaningful
     at = np.unique(np.linspace(first, len(order) - 1, _POINTS).astype(int))
     with rc_context(_STYLE | {"svg.hashsalt": f"coverage {findings.facet.name}"}):
         figure, axes = _square()
         axes.plot(100 * covered[at], 100 * hits[at] / count[at], color=_BLUE)
         lowest = [100 * float((hits[at] / count[at]).min())]
-        for flags, name, color in ((told.auto, "AUTO", _GREEN), (told.shown, "AUTO + REVIEW", _ORANGE)):
+        for flags, name, color in ((predictions.auto, "AUTO", _GREEN), (predictions.shown, "AUTO + REVIEW", _ORANGE)):
             if flags.any():
-                share = (flags.sum() if findings.is_single else told.right[flags].sum()) / max(1, told.whole)
-                precision = 100 * float(told.right[flags].mean())
+                share = (flags.sum() if findings.is_single else predictions.right[flags].sum()) / max(
+                    1, predictions.total
+                )
+                precision = 100 * float(predictions.right[flags].mean())
                 axes.plot([100 * share], [precision], "o", color=color, markersize=8, label=name)
                 lowest.append(precision)
         if promised is not None:
             axes.axhline(100 * promised, color=_GREEN, linestyle=":", linewidth=1.5, label="AUTO promise")
         axes.set(
-            xlabel="products told, %" if findings.is_single else "true tags found, %",
+            xlabel="products with a tag, %" if findings.is_single else "true tags found, %",
             ylabel="right, %",
             xlim=(0, 100.5),
             ylim=(max(0.0, min(lowest) - 3), 100.5),
@@ -106,5 +109,5 @@ def _svg(figure: Any, title: str) -> str:
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata=_NO_METADATA, transparent=True)
     svg = text.getvalue()
-    # Without the XML head, whose document type names a server.
+    # Without the XML declaration and document type, which refers to an external DTD.
     return svg[svg.index("<svg") :].replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)

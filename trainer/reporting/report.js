@@ -1,5 +1,5 @@
 "use strict";
-// Tables that sort by a click on a column's head and, where they are long, filter by what is typed.
+// Tables that are sorted by a click on a column's head, with a search field if they are long.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
@@ -31,5 +31,5 @@ for (const table of document.querySelectorAll("table.sortable")) {
     table.parentElement.before(field);
   }
 }
-// A long facet is folded on the screen, but paper cannot be clicked.
+// Open all collapsed sections before printing.
 window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => (each.open = true)));

@@ -1,24 +1,24 @@
-"""From a run to its report."""
+"""Writing the report of a run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hangtag.trainer.files.whole_file import write_text
+from hangtag.trainer.files.atomic_file import write_text
 from hangtag.trainer.reporting.baselines import Baseline, baselines_of
 from hangtag.trainer.reporting.findings import Findings, findings_of
 from hangtag.trainer.reporting.gather import gather
 from hangtag.trainer.reporting.page import page_of
 from hangtag.trainer.reporting.summary import figure_of, summary_of
 
-# What a core of a rented machine costs for an hour, give or take: in dollars or euros.
+# A typical price of one rented core for an hour, in dollars or euros.
 CORE_HOUR_PRICE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report that was written: where it is, its summary and the figures of its first table."""
+    """A written report: its path, its summary and the figures of its first table."""
 
     path: Path
     summary: str
@@ -26,7 +26,7 @@ class Report:
     baselines: list[Baseline]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; `f1` is weighted for single and micro for multi facets, baselines' likewise."""
+        """Plain values; `f1` and the baselines' figures are weighted F1 for single and micro F1 for multi facets."""
         return {
             "report": str(self.path),
             "summary": self.summary,
@@ -58,13 +58,13 @@ def write_report(
     core_hour_price: float = CORE_HOUR_PRICE,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Write `out` (`report.html` in the run's folder), whole or not at all. Baselines are kept in the run's folder.
+    """Write the report to `out` (default: `report.html` in the run's folder). Baselines are cached in the run's folder.
 
-    Without texts, the surest mistakes stand there by their products' ids alone.
+    Without texts, mistakes are listed only by their products' ids.
 
     Raises:
         RecipeError, LabelledFileError, ReportError: see `gather`.
-        OSError: the disk.
+        OSError: the report cannot be written.
     """
     gathered = gather(run, data, on_stage)
     findings = findings_of(gathered)

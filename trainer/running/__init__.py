@@ -1,1 +1,1 @@
-"""One training run, from the recipe to the bundle."""
+"""A training run, from the recipe to the bundle."""

@@ -17,14 +17,14 @@ from hangtag.trainer.fitting.scores import facet_scores
 from hangtag.trainer.judging.calibration import fit_calibration
 from hangtag.trainer.judging.cross_fit import cross_fitted
 from hangtag.trainer.judging.decide import decide
-from hangtag.trainer.judging.evaluate import Evaluation, judge, scores_of
+from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, logits_of
 from hangtag.trainer.recipe.recipe import Recipe
 from hangtag.trainer.running.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
 class BundleMaker:
-    """Makes the bundle of a run in `folder`; `exact` are the float model's logits for the validation products."""
+    """Makes a run's bundle in `folder`; `exact` are the float model's logits for the validation products."""
 
     folder: Path
     recipe: Recipe
@@ -34,36 +34,36 @@ class BundleMaker:
     exact: Logits
 
     def finish(self, score: float, epochs: int) -> tuple[Manifest, Evaluation]:
-        """Calibrate, set thresholds and evaluate with the int8 engine's logits, then write the bundle.
+        """Calibrate, set thresholds and evaluate with the int8 engine, then write the bundle.
 
-        `score` is the run's best validation score, `epochs` the number of epochs it took.
+        `score` is the run's best validation score and `epochs` the number of trained epochs.
 
         Raises:
-            ExportError: int8 costs more F1 than the recipe allows.
-            BundleError: the folder holds something that is not a bundle.
+            ExportError: int8 loses more than the recipe allows.
+            BundleError: the folder holds something other than a bundle.
         """
-        # Calibration and thresholds are fitted on logits of the int8 engine, which needs a provisional bundle.
+        # Thresholds are set on the int8 engine's logits, which need a provisional bundle.
         schema = self.prepared.schema
-        undecided = KeyedCalibration.of_products(Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}))
-        # Written elsewhere: a bundle that serves nothing must not replace one that does.
+        neutral = KeyedCalibration.of_products(Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}))
+        # In a temporary folder, because a bundle that serves nothing must not replace a working one.
         with TemporaryDirectory() as folder:
-            self._write(Path(folder) / "bundle", _undecided(schema), undecided, {})
+            self._write(Path(folder) / "bundle", _nothing_served(schema), neutral, {})
             provisional = load_bundle(Path(folder) / "bundle")
         engine = open_engine(provisional, "cpu")
         try:
             tagger = Tagger.of(provisional, engine)
             validation, products = self.prepared.validation_products, self.prepared.calibration_products
-            logits = scores_of(tagger, validation)
+            logits = logits_of(tagger, validation)
             int8_loss = self._int8_loss(logits)
             examples = self.prepared.calibration
-            product_logits = logits if products is validation else scores_of(tagger, products)
-            fitted = fit_calibration(product_logits, examples, schema)
-            decisions = decide(product_logits, examples, schema, fitted, self.recipe)
+            calibration_logits = logits if products is validation else logits_of(tagger, products)
+            fitted = fit_calibration(calibration_logits, examples, schema)
+            decisions = decide(calibration_logits, examples, schema, fitted, self.recipe)
             calibration = KeyedCalibration.of_products(fitted)
             thresholds = KeyedThresholds.of_products(decisions.thresholds)
-            honest = cross_fitted(product_logits, products, examples, schema, self.recipe)
+            unseen = cross_fitted(calibration_logits, products, examples, schema, self.recipe)
             decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
-            evaluation = judge(decided, validation, logits)
+            evaluation = evaluate_logits(decided, validation, logits)
         finally:
             engine.close()
         metrics = {
@@ -83,25 +83,21 @@ class BundleMaker:
                 "tags": {tag: promise.model_dump() for tag, promise in decisions.promises.items()},
             },
             "cross_fitted": {
-                name: asdict(served) | {"coverage": served.coverage, "precision": served.precision}
-                for name, served in honest.items()
+                name: asdict(figures) | {"coverage": figures.coverage, "precision": figures.precision}
+                for name, figures in unseen.items()
             },
         }
         return self._write(self.folder, thresholds, calibration, metrics), evaluation
 
     def _int8_loss(self, logits: Logits) -> float:
-        """The loss by int8 in points of F1, mean over facets, before calibration and thresholds.
-
-        Raises:
-            ExportError: it is more than the recipe allows.
-        """
+        """The points of F1 (mean over facets) that int8 loses, before calibration and thresholds."""
         schema, examples = self.prepared.schema, self.prepared.validation
         exact, found = (facet_scores(each, examples, schema) for each in (self.exact, logits))
         loss = 100 * sum(exact[name] - found[name] for name in exact) / len(exact)
         if loss > self.recipe.max_int8_loss:
             msg = (
-                f"int8 costs {loss:.2f} points of F1, more than max_int8_loss {self.recipe.max_int8_loss:g}, so no "
-                "bundle was made: train longer, at a lower learning rate, or raise the limit"
+                f"int8 loses {loss:.2f} points of F1, more than max_int8_loss {self.recipe.max_int8_loss:g}, so no "
+                "bundle was made: train longer, use a lower learning rate, or raise the limit"
             )
             raise ExportError(msg)
         return loss
@@ -126,5 +122,5 @@ class BundleMaker:
         )
 
 
-def _undecided(schema: TagSchema) -> KeyedThresholds:
+def _nothing_served(schema: TagSchema) -> KeyedThresholds:
     return KeyedThresholds.of_products(Thresholds(tags={tag: TagThresholds(auto=1, review=1) for tag in schema.tags}))

@@ -1,4 +1,4 @@
-"""A recipe and a data folder, read and tokenised: what training and bundle making start from."""
+"""Preparing a run: reading its files, deriving the schema, loading the base model, tokenising."""
 
 import hashlib
 from collections import Counter
@@ -28,16 +28,16 @@ from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
 from hangtag.trainer.teaching.soft_targets import soft_targets
 from hangtag.trainer.teaching.teachers import opened_teachers
 
-# Thresholds and their cross-fitted check need two parts of them.
-_FEWEST_JUDGED = 2
+# Cross-fitting the thresholds needs two parts.
+_MIN_LABELLED = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything a run needs.
+    """Everything that training and bundle making need.
 
-    `calibration` are the products that calibration and thresholds are set on, those of `validation` if there are no
-    files for it. `pseudo_labels` is how many products got a label from teachers, by facet.
+    `calibration` are the examples that calibration and thresholds are set on: those of the calibration files, or of
+    the validation files if there are none. `pseudo_labels` is the number of products with pseudo-labels, by facet.
     """
 
     schema: TagSchema
@@ -53,14 +53,14 @@ class Prepared:
     pseudo_labels: dict[str, int]
 
     @property
-    def unjudged(self) -> list[str]:
-        """Facets that no product is labelled for which calibration and thresholds are set on."""
+    def unlabelled_facets(self) -> list[str]:
+        """The facets that no calibration product is labelled for."""
         labelled = {facet for product in self.calibration_products for facet in product.facets}
         return [facet.name for facet in self.schema.facets if facet.name not in labelled]
 
     @property
     def contradictory(self) -> dict[str, int]:
-        """Training products that carry several tags of a single facet, by facet: they tell nothing of it."""
+        """The number of training products with several tags of a single facet, by facet; they do not count for it."""
         single = [facet.name for facet in self.schema.facets if facet.kind is FacetKind.SINGLE]
         counts = Counter(
             facet for product in self.train.products for facet in single if len(product.tags_of(facet)) > 1
@@ -68,7 +68,7 @@ class Prepared:
         return dict(counts)
 
     def model(self, recipe: Recipe, device: torch.device | None = None) -> TagModel:
-        """A fresh model, on the device at hand or the one named; its head is drawn from the recipe's seed."""
+        """A fresh model on `device` (default: a GPU if there is one), with a head drawn from the recipe's seed."""
         torch.manual_seed(recipe.seed)
         device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = TagModel(self.encoder, len(self.schema.tags), recipe.dropout)
@@ -77,7 +77,7 @@ class Prepared:
         return model.to(device)
 
     def with_teachers(self, recipe: Recipe, run: RunFolder) -> Self:
-        """The same with what the recipe's teachers, if it has any, say of the training products; `run` keeps it.
+        """Add the soft targets of the recipe's teachers, if it has any; they are cached in `run`.
 
         Raises:
             RecipeError: a teacher cannot be loaded.
@@ -92,12 +92,12 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
     """Read the recipe's files below `data`, derive the tag schema, load the base model, tokenise.
 
     Raises:
-        RecipeError: facets and data do not fit, a teacher is missing, or there is nothing to validate on.
+        RecipeError: recipe and data do not fit, a teacher cannot be loaded, or there are no validation products.
         LabelledFileError: a file is missing or has a bad line.
         BaseModelError: the base model cannot be loaded.
     """
     read = [read_labelled([data / name for name in source.train], source.columns) for source in recipe.sources]
-    _check_taught(recipe, read)
+    _check_weak_labels(recipe, read)
     train = [weakly_labelled(products, source) for products, source in zip(read, recipe.sources, strict=True)]
     labelled = _labels(train)
     train = _with_pseudo_labels(train, recipe)
@@ -111,15 +111,15 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
     )
     for source, its_products in zip(recipe.sources, train, strict=True):
         if not its_products:
-            msg = f"there is no training product in {', '.join(source.train)}"
+            msg = f"there are no training products in {', '.join(source.train)}"
             raise RecipeError(msg)
     if not validation:
-        msg = "there is no validation product: name files with --validation, or in the recipe's sources"
+        msg = "there are no validation products: name files with --validation, or in the recipe's sources"
         raise RecipeError(msg)
     products = [product for source in train for product in source]
     schema = schema_of(recipe, products)
-    for part, asked in (("validation", validation), ("calibration", calibration or validation)):
-        _check_judges(part, asked, schema)
+    for part, part_products in (("validation", validation), ("calibration", calibration or validation)):
+        _check_labelled(part, part_products, schema)
     encoder, raw_tokenizer, config = load_encoder(resolve_base_model(recipe.base_model))
     keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
@@ -140,29 +140,30 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
     )
 
 
-def _check_taught(recipe: Recipe, sources: list[list[LabelledProduct]]) -> None:
-    """A slip of the pen in `assume` or `named_by` must not become a tag, or a facet, that is served."""
+def _check_weak_labels(recipe: Recipe, sources: list[list[LabelledProduct]]) -> None:
+    """A typo in `assume` or `named_by` must not become a new tag or facet."""
     known = {tag for products in sources for product in products for tag in product.tags}
     for source in recipe.sources:
         for tag in (*source.assume, *(tag for group in source.named_by for tag in group.tags)):
             if tag not in known and facet_of(tag) not in recipe.facets:
-                msg = f"assume or named_by tells of {tag!r}, which no product carries and no table of [facets] has"
+                msg = f"assume or named_by has {tag!r}, but no product has that tag and [facets] lacks its facet"
                 raise RecipeError(msg)
 
 
-def _check_judges(part: str, products: list[LabelledProduct], schema: TagSchema) -> None:
-    judged = sum(bool(product.facets & schema.slices.keys()) for product in products)
-    if judged < _FEWEST_JUDGED:
-        told = sorted({facet for product in products for facet in product.facets})
+def _check_labelled(part: str, products: list[LabelledProduct], schema: TagSchema) -> None:
+    labelled = sum(bool(product.facets & schema.slices.keys()) for product in products)
+    if labelled < _MIN_LABELLED:
+        facets = sorted({facet for product in products for facet in product.facets})
         msg = (
-            f"{judged} {part} products are labelled for a facet of the training products "
-            f"({', '.join(schema.slices)}), whose facets are {told}: there must be {_FEWEST_JUDGED} at least"
+            f"{labelled} {part} products are labelled for a facet of the training products "
+            f"({', '.join(schema.slices)}), but at least {_MIN_LABELLED} are needed; the {part} products' facets are "
+            f"{facets}"
         )
         raise RecipeError(msg)
 
 
 def _check_exportable(config: dict[str, Any], tokenizer: ProductTokenizer, recipe: Recipe) -> None:
-    """Before hours of training, not after them."""
+    """Check before training, which may take hours, that the encoder can be exported afterwards."""
     try:
         encoder_config_of(config, tokenizer)
     except ExportError as error:
@@ -173,7 +174,7 @@ def _check_exportable(config: dict[str, Any], tokenizer: ProductTokenizer, recip
 
 
 def _labels(sources: list[list[LabelledProduct]]) -> Counter[str]:
-    """Products with a tag of each facet."""
+    """The number of products with a tag, by facet."""
     return Counter(
         facet for products in sources for product in products for facet in {facet_of(tag) for tag in product.tags}
     )
@@ -192,28 +193,28 @@ def _with_pseudo_labels(sources: list[list[LabelledProduct]], recipe: Recipe) ->
 
 
 def _load_best(model: TagModel, run: RunFolder, schema: TagSchema) -> None:
-    """The run's weights; a tag's row of the head by its name, so that tags may be new or gone since."""
+    """Load a run's best weights. Head rows are matched by tag name; rows of new tags keep their initial values."""
     try:
         weights = load_file(run.best)
         before = run.schema()
         if before is not None and before.tags != schema.tags:
             shared = [tag for tag in schema.tags if tag in before.index]
             if not shared:
-                msg = f"start_from {run.path}: it shares no tag with this recipe's data"
+                msg = f"start_from {run.path}: the run has no tag in common with this recipe's data"
                 raise RecipeError(msg)
-            to, came_from = ([each.index[tag] for tag in shared] for each in (schema, before))
+            new_rows, old_rows = ([each.index[tag] for tag in shared] for each in (schema, before))
             for name, fresh in model.head.named_parameters(prefix="head"):
                 rows = fresh.detach().clone()
-                rows[to] = weights[name][came_from]
+                rows[new_rows] = weights[name][old_rows]
                 weights[name] = rows
         model.load_state_dict(weights)
     except (OSError, RuntimeError) as error:
-        msg = f"start_from {run.path}: no weights of a run with the same base model ({error}); train that run first"
+        msg = f"start_from {run.path}: there are no weights for the same base model ({error}); train that run first"
         raise RecipeError(msg) from error
 
 
 def fingerprint_of(recipe: Recipe, data: Path) -> str:
-    """sha256, hex, over the sha256 of each file below `data` that the recipe names.
+    """The SHA-256 (hex) over the SHA-256 digests of the recipe's files below `data`.
 
     Raises:
         LabelledFileError: a file cannot be read.

@@ -1,4 +1,4 @@
-"""A run from labelled products to a bundle."""
+"""A training run, from labelled products to a bundle."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -16,7 +16,7 @@ from hangtag.trainer.fitting.epochs import Progress
 from hangtag.trainer.fitting.fit import fit
 from hangtag.trainer.fitting.predict import predict
 from hangtag.trainer.fitting.processes import Processes
-from hangtag.trainer.fitting.scores import check_judges
+from hangtag.trainer.fitting.scores import check_validation
 from hangtag.trainer.judging.evaluate import Evaluation
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError
 from hangtag.trainer.recipe.wide import WideSettings
@@ -25,13 +25,13 @@ from hangtag.trainer.running.prepared import Prepared, prepare
 from hangtag.trainer.running.tracking import Tracking
 from hangtag.trainer.wide.fit import fit_wide
 
-# Texts that show the int8 engine the range of every layer's input.
+# The number of texts from which the ranges of int8 inputs are determined.
 _CALIBRATION_TEXTS = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """Who is told how a run goes on: the stage's name, every step, every epoch."""
+    """Callbacks for a run's progress: the name of each stage, every step, every epoch."""
 
     stage: Callable[[str], None] = lambda _: None
     step: Callable[[Progress], object] = lambda _: None
@@ -49,25 +49,28 @@ def train(
 ) -> tuple[Manifest, Evaluation] | None:
     """Fine-tune by the recipe on files below `data`, write the bundle, evaluate it in int8 on the validation files.
 
-    `run` keeps the recipe, the history and what is needed to resume: the same call goes on where it stopped, and on a
-    finished run it only makes the bundle again. Without `bundle` training is all. Of several processes only the first
-    makes the bundle; the others return None after training. Figures go to the run's folder, with `wandb` also to W&B.
+    The same call resumes an interrupted run from the folder `run`; for a finished run it only makes the bundle again.
+    Without `bundle`, the run is only trained and None is returned. Of several processes only the first makes the
+    bundle; the others return None after training. Figures are written to the run's folder, and with `wandb` to W&B.
 
     Raises:
-        RecipeError: recipe and data do not fit, `run` belongs to another recipe or other files, or its method makes no
-            bundle.
+        RecipeError: recipe and data do not fit, `run` holds a run of another recipe or other files, or no bundle can be
+            made with the recipe's method.
         FolderInUseError: another process trains in `run`.
-        DivergedError: the loss is no number any more.
-        LabelledFileError, BaseModelError, BundleError: see there.
+        DivergedError: the loss is not a finite number.
+        ExportError: the model cannot be exported, or int8 loses more than the recipe allows.
+        LabelledFileError: a labelled file cannot be used.
+        BaseModelError: the base model cannot be loaded.
+        BundleError: `bundle` holds something other than a bundle.
     """
     if bundle is not None and not recipe.method.merges:
         msg = (
-            f"method {recipe.method.kind} cannot be merged into the encoder, so no engine could run its bundle: take "
-            "lora, or train without a bundle (--no-bundle) for the scores alone"
+            f"method {recipe.method.kind} cannot be merged into the encoder, so no engine could run its bundle: use "
+            "lora, or train without a bundle (--no-bundle) to get only the scores"
         )
         raise RecipeError(msg)
     if bundle is not None:
-        check_place(bundle)  # before hours of training, not after them
+        check_place(bundle)  # before training, which may take hours
     processes = Processes()
     watcher = watcher if watcher and processes.is_first else Watcher()
     with locked(run) if processes.is_first else nullcontext():
@@ -86,21 +89,23 @@ def _train(
 ) -> tuple[Manifest, Evaluation] | None:
     watcher.stage("Reading and tokenising")
     prepared = prepare(recipe, data)
-    check_judges(prepared.validation, prepared.schema)  # before the folder belongs to files that must change
+    check_validation(prepared.validation, prepared.schema)  # before the folder is reserved for files that must change
     if processes.is_first:
         folder.claim(recipe, prepared.data_fingerprint, prepared.schema)
-    if prepared.unjudged:
-        watcher.stage(f"No validation product is labelled for {', '.join(prepared.unjudged)}: no tag of it is AUTO")
+    if prepared.unlabelled_facets:
+        watcher.stage(
+            f"No validation product is labelled for {', '.join(prepared.unlabelled_facets)}: it gets no AUTO tags"
+        )
     for facet, count in prepared.contradictory.items():
-        watcher.stage(f"{count:,} products carry several tags of {facet}, which is single: they do not count for it")
+        watcher.stage(f"{count:,} products have several tags of {facet}, a single facet: they are not used for it")
     if prepared.pseudo_labels:
-        told = ", ".join(f"{facet} {count:,}" for facet, count in prepared.pseudo_labels.items())
-        watcher.stage(f"Products with pseudo-labels: {told}")
+        counts = ", ".join(f"{facet} {count:,}" for facet, count in prepared.pseudo_labels.items())
+        watcher.stage(f"Products with pseudo-labels: {counts}")
     model = prepared.model(recipe, processes.device)
     if recipe.distillation and not folder.is_trained:
-        watcher.stage("Asking the teachers")
+        watcher.stage("Computing soft targets")
         if not processes.is_first:
-            processes.wait()  # the first asks them and the others read its answer
+            processes.wait()  # the first process computes them and the others read its file
         prepared = prepared.with_teachers(recipe, folder)
         if processes.is_first:
             processes.wait()
@@ -146,7 +151,7 @@ def _train(
 
 
 def _with_wide(logits: Logits, prepared: Prepared, wide: Wide | None) -> Logits:
-    """Logits of the validation products with what the wide part adds, as engines do it."""
+    """Add the wide part's scores to the validation products' logits, as engines do."""
     if wide is None:
         return logits
     features = [wide.features(product.text) for product in prepared.validation_products]
@@ -154,17 +159,17 @@ def _with_wide(logits: Logits, prepared: Prepared, wide: Wide | None) -> Logits:
 
 
 def _wide(prepared: Prepared, settings: WideSettings, folder: RunFolder, watcher: Watcher) -> Wide | None:
-    """The wide part, fitted once a run; None where no n-gram is left to fit one on."""
+    """The wide part, fitted once per run; None if no n-gram can be used."""
     kept = folder.wide(settings)
     if kept is None:
-        texts, labels = prepared.train.whole()
+        texts, labels = prepared.train.all_examples()
         kept = fit_wide(texts, labels, prepared.schema, settings, lambda facet: watcher.stage(f"  {facet}"))
         if kept is None:
-            watcher.stage("  There is no wide part: every n-gram is in too few or too many of the training products")
+            watcher.stage("  No wide part: every n-gram occurs in too few or too many training products")
         else:
             folder.write_wide(settings, kept)
     return kept
 
 
 def _calibration_texts(prepared: Prepared) -> list[Any]:
-    return [example.tokens for example in prepared.train.texts(_CALIBRATION_TEXTS)]
+    return [example.tokens for example in prepared.train.sample(_CALIBRATION_TEXTS)]

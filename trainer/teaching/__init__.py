@@ -1,1 +1,1 @@
-"""What finished bundles teach a new model: soft targets, and labels for products that have none."""
+"""Learning from teachers, which are finished bundles: soft targets, and pseudo-labels for unlabelled products."""

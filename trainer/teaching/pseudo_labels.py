@@ -1,4 +1,4 @@
-"""Labels from teachers for products that have none, taken only where they are sure and agree."""
+"""Pseudo-labels: labels from teachers for facets that a product is not labelled for."""
 
 import math
 import random
@@ -11,7 +11,7 @@ from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import TagSet
 from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct, with_tags
-from hangtag.trainer.judging.evaluate import scores_of
+from hangtag.trainer.judging.evaluate import logits_of
 from hangtag.trainer.recipe.teaching import PseudoLabels
 
 
@@ -22,20 +22,22 @@ def pseudo_labelled(
     labelled: Mapping[str, int],
     seed: int,
 ) -> list[LabelledProduct]:
-    """The products with what the teachers are sure of; those that end without any label are left out.
+    """Add the tags that all teachers serve as AUTO; products without any label afterwards are left out.
 
-    `labelled` is how many products carry each tag by a person's label: a tag that none carries is never given.
-    Which products get a tag that too many could get is drawn by the seed. No tag is given that, by a teacher's schema,
-    can stand neither under nor above what the product is labelled with.
+    `labelled` is the number of products labelled with each tag; a tag that is not in it is never added. If more
+    products could get a tag than `per_label` allows, they are drawn by the seed. No tag is added that a teacher's
+    schema does not allow as parent or child of the product's labels.
     """
-    told = [tagger.decode(scores_of(tagger, products), [TextKind.PRODUCT] * len(products)) for tagger in teachers]
+    predictions = [
+        tagger.decode(logits_of(tagger, products), [TextKind.PRODUCT] * len(products)) for tagger in teachers
+    ]
     rng = random.Random(seed)
     given: Counter[str] = Counter()
     result = list(products)
     for row in rng.sample(range(len(products)), len(products)):
         product = products[row]
-        sure = _sure([each[row] for each in told])
-        for facet, tags in sure.items():
+        agreed = _agreed([tag_sets[row] for tag_sets in predictions])
+        for facet, tags in agreed.items():
             if facet in product.facets or (settings.facets and facet not in settings.facets):
                 continue
             if any(_contradicts(result[row], facet, tags, teacher.bundle.schema) for teacher in teachers):
@@ -46,34 +48,34 @@ def pseudo_labelled(
     return [product for product in result if product.facets]
 
 
-def _sure(told: Sequence[TagSet]) -> dict[str, frozenset[str]]:
-    """The AUTO tags of each facet on which all agree and of which none is in doubt."""
-    first, *others = [_by_facet(tags) for tags in told]
-    doubted = {facet_of(scored.tag) for tags in told for scored in tags.review}
+def _agreed(predictions: Sequence[TagSet]) -> dict[str, frozenset[str]]:
+    """The AUTO tags of each facet in which all teachers agree and none has a tag in REVIEW."""
+    first, *others = [_by_facet(tags) for tags in predictions]
+    in_review = {facet_of(scored.tag) for tags in predictions for scored in tags.review}
     return {
         facet: tags
         for facet, tags in first.items()
-        if facet not in doubted and all(other.get(facet) == tags for other in others)
+        if facet not in in_review and all(other.get(facet) == tags for other in others)
     }
 
 
 def _contradicts(product: LabelledProduct, facet: str, tags: frozenset[str], schema: TagSchema) -> bool:
-    """Whether the product with these tags of the facet has one of them under or above a tag that it cannot be with."""
-    taught = with_tags(product, tags)
-    for tag in taught.tags:
-        above = _above(tag, taught, schema)
-        if above and taught.tags.isdisjoint(above) and facet in map(facet_of, (tag, *above)):
+    """Whether adding these tags of the facet gives the product a tag and a parent that do not belong together."""
+    changed = with_tags(product, tags)
+    for tag in changed.tags:
+        parents = _possible_parents(tag, changed, schema)
+        if parents and changed.tags.isdisjoint(parents) and facet in map(facet_of, (tag, *parents)):
             return True
     return False
 
 
-def _above(tag: str, product: LabelledProduct, schema: TagSchema) -> frozenset[str]:
-    """What the tag may stand under, in the nearest facet above that the product is labelled for; empty: in none."""
-    above = frozenset({tag})
-    while above := frozenset(each for one in above for each in schema.parents.get(one, ())):
-        if not product.facets.isdisjoint(map(facet_of, above)):
+def _possible_parents(tag: str, product: LabelledProduct, schema: TagSchema) -> frozenset[str]:
+    """The tag's allowed ancestors in the nearest parent facet that the product is labelled for; may be empty."""
+    parents = frozenset({tag})
+    while parents := frozenset(each for one in parents for each in schema.parents.get(one, ())):
+        if not product.facets.isdisjoint(map(facet_of, parents)):
             break
-    return above
+    return parents
 
 
 def _by_facet(tags: TagSet) -> dict[str, frozenset[str]]:

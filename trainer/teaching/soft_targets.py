@@ -1,4 +1,4 @@
-"""What teachers say of every training product: probabilities that a student learns beside the labels."""
+"""Soft targets: the teachers' probabilities for every training product, learnt in addition to the labels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,17 +14,18 @@ from hangtag.tags.schema import Facet, FacetKind, TagSchema
 from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.files.run_folder import RunFolder
-from hangtag.trainer.judging.evaluate import scores_of
+from hangtag.trainer.judging.evaluate import logits_of
 from hangtag.trainer.recipe.teaching import Distillation
 from hangtag.trainer.teaching.teachers import opened_teachers
 
 SoftTargets = NDArray[np.float16]
-_FEWEST = 2
+# A softmax needs two tags.
+_MIN_TAGS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
-    """A facet's tags that are taught: where they stand in the student's schema, and in each of its teachers'."""
+class _SharedTags:
+    """A facet's tags that its teachers have: their positions in the student's schema and in each teacher's."""
 
     kind: FacetKind
     student: list[int]
@@ -34,10 +35,10 @@ class _Columns:
 def soft_targets(
     products: Sequence[LabelledProduct], schema: TagSchema, settings: Distillation, run: RunFolder
 ) -> SoftTargets:
-    """Probabilities of shape (products, tags) at the settings' temperature; not-a-number where nobody teaches.
+    """The teachers' probabilities at the settings' temperature, of shape (products, tags), NaN where there is none.
 
-    A single facet's are a softmax over the tags that all its teachers know, the mean over these teachers. The run's
-    folder keeps them for as long as teachers, texts, tags and settings stay.
+    In a single facet they are the mean, over the teachers that have the facet, of a softmax over the tags that all
+    these teachers have. They are cached in the run's folder for the same teachers, texts, tags and settings.
 
     Raises:
         RecipeError: a teacher cannot be loaded.
@@ -46,7 +47,7 @@ def soft_targets(
         key = _key(products, schema, settings, taggers)
         kept = run.soft_targets(key)
         if kept is None:
-            kept = _asked(products, schema, settings.temperature, taggers)
+            kept = _predicted(products, schema, settings.temperature, taggers)
             run.write_soft_targets(key, kept)
     if settings.unlabelled:
         return kept
@@ -56,34 +57,34 @@ def soft_targets(
     return kept
 
 
-def _asked(
+def _predicted(
     products: Sequence[LabelledProduct], schema: TagSchema, temperature: float, taggers: Sequence[Tagger]
 ) -> SoftTargets:
     sums = np.full((len(products), len(schema.tags)), np.nan, np.float32)
-    plan = [_columns(facet, schema, taggers) for facet in schema.facets]
+    facets = [_shared_tags(facet, schema, taggers) for facet in schema.facets]
     for number, tagger in enumerate(taggers):
-        logits = _calibrated(tagger, scores_of(tagger, products)) / temperature
-        for columns in plan:
-            if number in columns.teachers:
-                scores = logits[:, columns.teachers[number]]
-                told = softmax(scores, axis=1) if columns.kind is FacetKind.SINGLE else expit(scores)
-                so_far = np.nan_to_num(sums[:, columns.student])
-                sums[:, columns.student] = so_far + told / len(columns.teachers)
+        logits = _calibrated(tagger, logits_of(tagger, products)) / temperature
+        for shared in facets:
+            if number in shared.teachers:
+                scores = logits[:, shared.teachers[number]]
+                probabilities = softmax(scores, axis=1) if shared.kind is FacetKind.SINGLE else expit(scores)
+                so_far = np.nan_to_num(sums[:, shared.student])
+                sums[:, shared.student] = so_far + probabilities / len(shared.teachers)
     return sums.astype(np.float16)
 
 
-def _columns(facet: Facet, schema: TagSchema, taggers: Sequence[Tagger]) -> _Columns:
+def _shared_tags(facet: Facet, schema: TagSchema, taggers: Sequence[Tagger]) -> _SharedTags:
     indexes = [tagger.bundle.schema.index for tagger in taggers]
-    tellers = [at for at, index in enumerate(indexes) if any(tag in index for tag in facet.tags)]
-    shared = [tag for tag in facet.tags if all(tag in indexes[at] for at in tellers)] if tellers else []
-    if facet.kind is FacetKind.SINGLE and len(shared) < _FEWEST:
+    having = [at for at, index in enumerate(indexes) if any(tag in index for tag in facet.tags)]
+    shared = [tag for tag in facet.tags if all(tag in indexes[at] for at in having)] if having else []
+    if facet.kind is FacetKind.SINGLE and len(shared) < _MIN_TAGS:
         shared = []
-    teachers = {at: [indexes[at][tag] for tag in shared] for at in tellers} if shared else {}
-    return _Columns(facet.kind, [schema.index[tag] for tag in shared], teachers)
+    teachers = {at: [indexes[at][tag] for tag in shared] for at in having} if shared else {}
+    return _SharedTags(facet.kind, [schema.index[tag] for tag in shared], teachers)
 
 
 def _calibrated(tagger: Tagger, logits: Logits) -> Logits:
-    """Each facet's divided by its temperature, so that teachers are equally sure of what they know equally well."""
+    """Divide each facet's logits by its temperature, in place, so that the teachers' confidences are comparable."""
     temperatures = tagger.bundle.calibration.entry(TextKind.PRODUCT).temperatures
     for facet in tagger.bundle.schema.facets:
         logits[:, tagger.bundle.schema.slices[facet.name]] /= temperatures[facet.name]
@@ -93,6 +94,6 @@ def _calibrated(tagger: Tagger, logits: Logits) -> Logits:
 def _key(
     products: Sequence[LabelledProduct], schema: TagSchema, settings: Distillation, taggers: Sequence[Tagger]
 ) -> str:
-    told = [str(settings.temperature), *schema.tags, *(tagger.bundle.version for tagger in taggers)]
-    told += [part for product in products for part in (product.text.first, product.text.second or "")]
-    return hashlib.sha256("\0".join(told).encode()).hexdigest()
+    parts = [str(settings.temperature), *schema.tags, *(tagger.bundle.version for tagger in taggers)]
+    parts += [part for product in products for part in (product.text.first, product.text.second or "")]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Teachers: bundles, opened on the engine at hand."""
+"""Teachers: bundles opened on the best available engine."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,7 +11,7 @@ from hangtag.trainer.recipe.recipe import RecipeError
 
 @contextmanager
 def opened_teachers(folders: Sequence[str]) -> Iterator[list[Tagger]]:
-    """The taggers of these bundles, closed in the end.
+    """The taggers of these bundles; their engines are closed when the block ends.
 
     Raises:
         RecipeError: a bundle cannot be loaded.

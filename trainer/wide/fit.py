@@ -16,7 +16,7 @@ from hangtag.trainer.recipe.wide import WideSettings
 
 Floats = NDArray[np.float32]
 _TOP = 127
-# How many n-grams' weights and how many products' inner products are computed at a time.
+# The number of n-grams whose weights, and of products whose inner products, are computed at a time.
 _ROWS = 20_000
 _PRODUCTS = 1_000
 
@@ -28,12 +28,12 @@ def fit_wide(
     settings: WideSettings,
     on_facet: Callable[[str], None] = lambda _: None,
 ) -> Wide | None:
-    """A linear model from n-grams to tags, fitted by kernel ridge regression on the products labelled for each facet.
+    """Fit a linear model from n-grams to tags by kernel ridge regression, per facet on the products labelled for it.
 
-    Targets are 1 and 0, less the tag's share of the products, so that a text without a known n-gram gets 0: the wide
-    part then leaves the encoder alone. A product none of whose single facet's tags fits has target 0 for all of them.
-    The weights are w = X^T (X X^T + ridge I)^-1 Y (Saunders et al. 1998); the largest of them are kept, in int8.
-    A facet that has no product with one of its tags gets none. None: every n-gram is too rare or too common.
+    Returns None if every n-gram is too rare or too common. Targets are 1 and 0, minus the tag's share of the products,
+    so that a text without a known n-gram gets score 0, which leaves the encoder's logits unchanged. A product that none
+    of a single facet's tags fits has target 0 for all of them. The weights are w = X^T (X X^T + ridge I)^-1 Y (Saunders
+    et al. 1998); the largest are kept, in int8. A facet without a product that has one of its tags gets no weights.
     """
     vocabulary = _vocabulary(texts, settings)
     if not len(vocabulary.hashes):
@@ -58,7 +58,7 @@ def fit_wide(
 
 
 def _vocabulary(texts: Sequence[ProductText], settings: WideSettings) -> Wide:
-    """A wide part that knows the n-grams and their inverse document frequencies, and has no weights yet."""
+    """A wide part with n-grams and inverse document frequencies, but without weights."""
     blocks = list(zip(*(ngram_hashes(text) for text in texts), strict=True))
     found = [
         _frequent(block, len(texts), settings, settings.max_word_share if is_words else settings.max_share)
@@ -68,7 +68,7 @@ def _vocabulary(texts: Sequence[ProductText], settings: WideSettings) -> Wide:
     hashes, first = np.unique(hashes, return_index=True)
     products = products[first]
     if len(hashes) > settings.max_ngrams:
-        # Of those that are equally frequent the smaller hash is kept: any order will do that is always the same.
+        # Ties are broken by the smaller hash; any deterministic order would do.
         kept = np.sort(np.argsort(-products, kind="stable")[: settings.max_ngrams])
         hashes, products = hashes[kept], products[kept]
     idf = np.log((1 + len(texts)) / (1 + products)) + 1
@@ -86,7 +86,7 @@ def _vocabulary(texts: Sequence[ProductText], settings: WideSettings) -> Wide:
 def _frequent(
     block: Sequence[Hashes], texts: int, settings: WideSettings, max_share: float
 ) -> tuple[Hashes, NDArray[np.int64]]:
-    """The n-grams of one block that are neither too rare nor too common, with the number of products they occur in."""
+    """The n-grams of one block that are neither too rare nor too common, with their numbers of products."""
     hashes, products = np.unique(np.concatenate([np.unique(each) for each in block]), return_counts=True)
     kept = (products >= settings.min_products) & (products <= max_share * texts)
     return hashes[kept], products[kept]
@@ -100,7 +100,7 @@ def _matrix(vocabulary: Wide, texts: Sequence[ProductText]) -> sparse.csr_matrix
 
 
 def _kernel(matrix: sparse.csr_matrix) -> Floats:
-    """X X^T, its lower triangle alone: what a Cholesky factor is made from."""
+    """The lower triangle of X X^T, which is all that a Cholesky decomposition needs."""
     kernel = np.zeros((matrix.shape[0],) * 2, np.float32)
     for start in range(0, matrix.shape[0], _PRODUCTS):
         stop = min(start + _PRODUCTS, matrix.shape[0])
@@ -121,7 +121,7 @@ def _solved(kernel: Floats, targets: Floats, ridge: float) -> Floats:
 
 
 def _pruned(vocabulary: Wide, matrix: sparse.csr_matrix, duals: Floats, entries: int) -> Wide:
-    """The weights X^T duals, of which the `entries` with the largest effect stay: size times root of how often used."""
+    """The weights X^T duals, pruned to the `entries` with the largest effect: |weight| times the n-gram's norm."""
     columns = matrix.T.tocsr()
     used = np.sqrt(np.asarray(columns.multiply(columns).sum(axis=1)).ravel()).astype(np.float32)
     effects = [np.abs(weights) * used[rows, None] for rows, weights in _weights(columns, duals)]
@@ -148,7 +148,7 @@ def _weights(columns: sparse.csr_matrix, duals: Floats) -> Iterator[tuple[slice,
 
 
 def _largest(effects: Sequence[Floats], count: int) -> float:
-    """The effect below which all but `count` lie, found among a sample: the number kept may differ by a percent."""
+    """The threshold that about `count` effects exceed, estimated from a sample: the count may be off by a percent."""
     sample = np.concatenate([effect.ravel()[:: max(1, effect.size // 400_000)] for effect in effects])
     share = count / sum(effect.size for effect in effects)
     return float(np.quantile(sample, 1 - share))

@@ -1,4 +1,4 @@
-"""`hangtag demo`: everything on this machine, end to end."""
+"""`hangtag demo`: the complete system on this machine."""
 
 from hangtag.cli.demo.command import demo
 

@@ -7,13 +7,15 @@ import typer
 
 def demo(
     feed: Annotated[
-        str | None, typer.Option(help="JSONL of products, also .gz; default: some 200 products of ours")
+        str | None,
+        typer.Option(metavar="FILE", help="JSONL file of products, also as .gz. Default: some 200 sample products."),
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="end by itself instead of staying up")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Exit when the feed is tagged instead of staying up.")] = False,
 ) -> None:
-    """Tag a product feed end to end on this machine: broker, tag store, worker, server, and a bot's look-ups.
+    """Run the complete system on this machine and tag a product feed.
 
-    Every published product must end up tagged or as a dead letter; the exit code is 1 if one does not.
+    Starts a broker, a tag store, a worker and a server, publishes the feed, waits until every product is tagged or a
+    dead letter, and looks up some of the tags. The exit code is 1 if a product is lost.
 
     Example: hangtag demo --feed products.jsonl --once
     """

@@ -1,4 +1,4 @@
-"""Publishing a feed beside the watching of it."""
+"""Publishing the feed in the background."""
 
 import threading
 import time
@@ -16,15 +16,15 @@ _KEPT_TITLES = 10_000
 
 
 class Feeding:
-    """A thread that publishes a feed and tells the tally; a context manager, leaving it stops the thread.
+    """A thread that publishes a feed and counts it in the tally; a context manager, leaving it stops the thread.
 
-    `problems` are the first lines that could not be published, `left_out` counts them all, `titles` names the first
-    products.
+    `problems` describes the first lines that were not published, `skipped` counts all such lines, and `titles` maps the
+    first product ids to titles.
     """
 
     def __init__(self, feed: str, settings: KafkaSettings, tally: Tally) -> None:
         self.problems: list[str] = []
-        self.left_out = 0
+        self.skipped = 0
         self.titles: dict[str, str] = {}
         self._feed, self._settings, self._tally = feed, settings, tally
         self._stop = threading.Event()
@@ -40,7 +40,7 @@ class Feeding:
         self._thread.join(timeout=10)
 
     def is_done(self) -> bool:
-        """True when everything is published and acknowledged.
+        """True when the complete feed is published and acknowledged.
 
         Raises:
             CommandError: publishing failed.
@@ -54,7 +54,7 @@ class Feeding:
     def _run(self) -> None:
         try:
             self._publish()
-        except Exception as error:  # noqa: BLE001 (is_done raises it in the thread that watches)
+        except Exception as error:  # noqa: BLE001 (is_done raises it in the calling thread)
             self._error = error
 
     def _publish(self) -> None:
@@ -68,10 +68,12 @@ class Feeding:
                 try:
                     event = event_of(line, now)
                 except LineError as error:
-                    self._leave_out(f"{self._feed}:{number}: {error}")
+                    self._skip(f"{self._feed}:{number}: {error}")
                     continue
-                if event.type == events_pb2.DELETED:
-                    self._leave_out(f"{self._feed}:{number}: a deletion; the demo publishes listings only")
+                if event.type == events_pb2.EVENT_TYPE_DELETED:
+                    self._skip(
+                        f"{self._feed}:{number}: a deletion; the demo publishes only created and updated products"
+                    )
                     continue
                 product = event.product
                 self._tally.published(product.product_id, version_of(event))
@@ -83,7 +85,7 @@ class Feeding:
                 msg = f"the broker refused {len(publisher.refused)} products, the first: {publisher.refused[0]}"
                 raise CommandError(msg)
 
-    def _leave_out(self, problem: str) -> None:
-        self.left_out += 1
+    def _skip(self, problem: str) -> None:
+        self.skipped += 1
         if len(self.problems) < _KEPT_PROBLEMS:
             self.problems.append(problem)

@@ -1,4 +1,4 @@
-"""The worker and the server of the demo, as processes of their own."""
+"""The worker and the server of the demo, as child processes."""
 
 import os
 import sys
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hangtag.cli.errors import CommandError
-from hangtag.cli.local import Child, chosen, free_port
+from hangtag.cli.local import Child, explicit_settings, free_port
 from hangtag.settings import Settings, variable_of
 
 _DEADLINE_S = 90
-_LOOK_EVERY_S = 0.1
+_CHECK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The two children and where the server listens."""
+    """The two child processes and the address of the server."""
 
     worker: Child
     server: Child
@@ -26,45 +26,45 @@ class Programs:
     port: int
 
     def check(self) -> None:
-        """Return at once while both run.
+        """Do nothing while both are running.
 
         Raises:
-            CommandError: one ended; with the tail of its log.
+            CommandError: one ended; the message has the end of its log.
         """
         for child in (self.worker, self.server):
             if not child.is_running:
-                raise CommandError(child.obituary())
+                raise CommandError(child.exit_report())
 
     def wait_for_server(self, meanwhile: Callable[[], None]) -> None:
-        """Return when the server says that it serves; calls `meanwhile` again and again.
+        """Wait until the server's health is SERVING, and call `meanwhile` between the checks.
 
         Raises:
-            CommandError: a program ended, or the server is not there in time.
+            CommandError: a program ended, or the server is not ready in time.
         """
         import grpc  # noqa: PLC0415
         from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
 
-        give_up = time.monotonic() + _DEADLINE_S
+        deadline = time.monotonic() + _DEADLINE_S
         with grpc.insecure_channel(f"{self.host}:{self.port}", [("grpc.max_reconnect_backoff_ms", 200)]) as channel:
             health = health_pb2_grpc.HealthStub(channel)
-            while time.monotonic() < give_up:
+            while time.monotonic() < deadline:
                 self.check()
                 meanwhile()
                 with suppress(grpc.RpcError):
                     answer = health.Check(health_pb2.HealthCheckRequest(), timeout=1)
                     if answer.status == health_pb2.HealthCheckResponse.SERVING:
                         return
-                self.server.ends_within(_LOOK_EVERY_S)
-        msg = f"the server is not ready after {_DEADLINE_S} s; the end of its log {self.server.log}:\n"
+                self.server.ends_within(_CHECK_EVERY_S)
+        msg = f"the server is not ready after {_DEADLINE_S} s; end of its log {self.server.log}:\n"
         raise CommandError(msg + self.server.tail().rstrip())
 
 
 @contextmanager
 def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
-    """Start a worker and a server side by side with their logs in `folder`; stop both at the end."""
-    named = chosen()
-    host = settings.server.host if "server.host" in named else "127.0.0.1"
-    port = settings.server.port if "server.port" in named and settings.server.port else free_port()
+    """Start a worker and a server with their logs in `folder`, and stop both at the end of the block."""
+    explicit = explicit_settings()
+    host = settings.server.host if "server.host" in explicit else "127.0.0.1"
+    port = settings.server.port if "server.port" in explicit and settings.server.port else free_port()
     addresses = {
         "kafka.bootstrap": settings.kafka.bootstrap,
         "redis.url": settings.redis.url.get_secret_value(),
@@ -83,4 +83,4 @@ def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
         try:
             yield pair
         finally:
-            pair.worker.ask_to_stop()  # side by side; collected one by one when the stack unwinds
+            pair.worker.ask_to_stop()  # both end at the same time; the stack waits for them

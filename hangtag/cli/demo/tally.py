@@ -1,4 +1,4 @@
-"""Where each published product stands: waiting, tagged or dead-lettered."""
+"""The state of each published product: waiting, tagged or dead letter."""
 
 import threading
 import time
@@ -8,10 +8,12 @@ from itertools import islice
 
 from hangtag.v1 import tags_pb2
 
+_TAGGED = frozenset({tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE})
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Products, each counted once; `published` is the sum of the other three."""
+    """Numbers of products; `published` is the sum of the three states. `oldest_s`: age of the oldest that waits."""
 
     published: int
     tagged: int
@@ -21,22 +23,22 @@ class Counts:
 
     @property
     def settled(self) -> int:
-        """Products that nothing is to be done for."""
+        """Number of products that are tagged or dead letters."""
         return self.tagged + self.dead
 
 
 class Tally:
-    """A product is tagged when tags of its published version, or of a newer one, are stored. Any thread may call."""
+    """Counts products by state. Tagged: tags of the published or a newer version are stored. Any thread may call."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._versions: dict[str, int] = {}
-        self._waiting: dict[str, float] = {}  # since when, oldest first
+        self._waiting: dict[str, float] = {}  # the time of publishing, oldest first
         self._dead: set[str] = set()
 
     def published(self, product_id: str, version: int) -> None:
-        """The product was sent. Sent again with a newer version it waits again; it still counts once."""
+        """Count a product that was sent. With a newer version it waits again, but is still counted once."""
         with self._lock:
             known = self._versions.get(product_id)
             if known is None or version > known:
@@ -45,34 +47,34 @@ class Tally:
                 self._waiting.setdefault(product_id, self._monotonic())
 
     def waiting(self, limit: int) -> list[str]:
-        """Ids of those that wait longest."""
+        """Ids of waiting products, at most `limit`, those that wait longest first."""
         with self._lock:
             return list(islice(self._waiting, limit))
 
     def everything(self) -> list[str]:
-        """Every published id, in the order of publishing."""
+        """All published ids, in the order of publishing."""
         with self._lock:
             return list(self._versions)
 
-    def see_lookups(self, lookups: Iterable[tags_pb2.ProductLookup]) -> None:
-        """Take in what the server says."""
+    def see_products(self, products: Iterable[tags_pb2.GetProductTagsResponse]) -> None:
+        """Update the counts from look-ups."""
         with self._lock:
-            for lookup in lookups:
-                if self._is_tagged(lookup):
-                    self._waiting.pop(lookup.product_id, None)
-                    self._dead.discard(lookup.product_id)
+            for product in products:
+                if self._is_tagged(product):
+                    self._waiting.pop(product.product_id, None)
+                    self._dead.discard(product.product_id)
 
     def see_dead_letters(self, product_ids: Iterable[str]) -> None:
-        """Take in the keys of dead letters. Keys of others' products do not matter, nor those of tagged ones."""
+        """Update the counts from the keys of dead letters; keys of products that are not waiting are ignored."""
         with self._lock:
             for product_id in product_ids:
                 if self._waiting.pop(product_id, None) is not None:
                     self._dead.add(product_id)
 
-    def audit(self, lookups: Iterable[tags_pb2.ProductLookup]) -> Counts:
-        """Count anew from fresh look-ups of everything: what was seen tagged before and is not now is waiting again."""
+    def audit(self, products: Iterable[tags_pb2.GetProductTagsResponse]) -> Counts:
+        """Count again from new look-ups of all products: one that is no longer tagged is waiting again."""
         with self._lock:
-            tagged = {lookup.product_id for lookup in lookups if self._is_tagged(lookup)}
+            tagged = {product.product_id for product in products if self._is_tagged(product)}
             dead = self._dead - tagged
             lost = set(self._versions) - tagged - dead
             self._dead = dead
@@ -82,13 +84,13 @@ class Tally:
         return self.counts()
 
     def counts(self) -> Counts:
-        """How many stand where now."""
+        """The current counts."""
         with self._lock:
             oldest = next(iter(self._waiting.values()), None)
             published, dead, waiting = len(self._versions), len(self._dead), len(self._waiting)
             age = 0.0 if oldest is None else self._monotonic() - oldest
         return Counts(published, published - dead - waiting, dead, waiting, age)
 
-    def _is_tagged(self, lookup: tags_pb2.ProductLookup) -> bool:
-        version = self._versions.get(lookup.product_id)
-        return version is not None and lookup.HasField("tags") and lookup.tags.version >= version
+    def _is_tagged(self, product: tags_pb2.GetProductTagsResponse) -> bool:
+        version = self._versions.get(product.product_id)
+        return version is not None and product.freshness in _TAGGED and product.version >= version

@@ -1,4 +1,4 @@
-"""Watching until every product is settled."""
+"""Waiting until every product of the feed is tagged or a dead letter."""
 
 import time
 from collections.abc import Callable
@@ -9,72 +9,76 @@ from hangtag.cli.dead_letters import dead_letter
 from hangtag.cli.demo.feeding import Feeding
 from hangtag.cli.demo.tally import Counts, Tally
 from hangtag.cli.errors import CommandError
+from hangtag.cli.progress import LiveStatus
 from hangtag.cli.rpc import IDS_PER_CALL, TagClient
-from hangtag.cli.screen import Screen
 from hangtag.cli.topic import TopicReader
 
 _STALLED_S = 120
-_FAILED_LOOKS = 5
-_LOOK_EVERY_S = 0.25
-_CALLS_A_LOOK = 5
+_MAX_FAILURES = 5
+_CHECK_EVERY_S = 0.25
+_CALLS_PER_CHECK = 5
 
 
 class StalledError(CommandError):
-    """Products wait, and nothing happens to them."""
+    """Products are waiting, and none of them makes progress."""
 
 
 class Watch:
-    """Asks the server and reads dead letters again and again; knows when the first tags came and how fast it goes."""
+    """Polls the server and the dead-letter topic until the feed is settled.
 
-    def __init__(self, tally: Tally, client: TagClient, dead_letters: TopicReader, screen: Screen) -> None:
+    `reasons` maps product ids of dead letters to messages; `first_tags_at` and `seconds` are the time of the first tags
+    and the duration so far.
+    """
+
+    def __init__(self, tally: Tally, client: TagClient, dead_letters: TopicReader, status: LiveStatus) -> None:
         self.reasons: dict[str, str] = {}
         self.first_tags_at: float | None = None
-        self._tally, self._client, self._dead_letters, self._screen = tally, client, dead_letters, screen
-        self._began = time.monotonic()
+        self._tally, self._client, self._dead_letters, self._status = tally, client, dead_letters, status
+        self._started = time.monotonic()
         self.seconds = 0.0
 
     def until_settled(self, feeding: Feeding, check: Callable[[], None]) -> None:
-        """Return when the whole feed is published and nothing waits. `check` raises when a program ended.
+        """Wait until the complete feed is published and settled. `check` raises if a program ended.
 
         Raises:
             StalledError: nothing was settled for two minutes.
-            CommandError: publishing failed, or the server answers no more.
+            CommandError: publishing failed, or the server does not answer any more.
         """
-        settled, moved, failures = 0, time.monotonic(), 0
+        settled, progress_at, failures = 0, time.monotonic(), 0
         while True:
             check()
             published_all = feeding.is_done()
             try:
-                counts = self.look()
+                counts = self.update()
                 failures = 0
             except CommandError:
                 failures += 1
-                if failures > _FAILED_LOOKS:
+                if failures > _MAX_FAILURES:
                     raise
-                time.sleep(_LOOK_EVERY_S)  # then `check`: a program that ended has more to say
+                time.sleep(_CHECK_EVERY_S)  # then `check`: if a program ended, its error is more useful
                 continue
             if counts.settled > settled:
-                settled, moved = counts.settled, time.monotonic()
+                settled, progress_at = counts.settled, time.monotonic()
             if published_all and not counts.waiting:
                 return
-            if time.monotonic() - moved > _STALLED_S:
-                msg = f"nothing was settled for {_STALLED_S} s, {counts.waiting} products wait"
+            if time.monotonic() - progress_at > _STALLED_S:
+                msg = f"nothing was settled for {_STALLED_S} s, {counts.waiting} products are waiting"
                 raise StalledError(msg)
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_CHECK_EVERY_S)
 
-    def look(self) -> Counts:
-        """Ask once, show the state and return it."""
+    def update(self) -> Counts:
+        """Poll once, show the counts and return them."""
         for record in self._dead_letters.new():
             letter = dead_letter(record)
             self._tally.see_dead_letters([letter["product_id"]])
             self.reasons[letter["product_id"]] = letter.get("message") or letter.get("error", "")
-        waiting = self._tally.waiting(_CALLS_A_LOOK * IDS_PER_CALL)
-        self._tally.see_lookups(self._client.look_up(waiting))
+        waiting = self._tally.waiting(_CALLS_PER_CHECK * IDS_PER_CALL)
+        self._tally.see_products(self._client.look_up(waiting))
         counts = self._tally.counts()
         if counts.tagged and self.first_tags_at is None:
             self.first_tags_at = time.monotonic()
-        self.seconds = time.monotonic() - self._began
-        self._screen.show(_line(counts, self.seconds), _picture(counts, self.seconds))
+        self.seconds = time.monotonic() - self._started
+        self._status.show(_line(counts, self.seconds), _picture(counts, self.seconds))
         return counts
 
 

@@ -1,4 +1,4 @@
-"""One node of a real Apache Kafka (broker and controller in one, KRaft), its data in a throw-away folder."""
+"""Apache Kafka: one node that is broker and controller (KRaft), with its data in a temporary folder."""
 
 import base64
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hangtag.cli.local.child import Child
 from hangtag.cli.local.errors import LocalError
-from hangtag.cli.local.server import HOST, LocalServer, answers, free_port
+from hangtag.cli.local.server import HOST, LocalServer, free_port, responds
 
 _HEAP = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _LOG4J = """\
@@ -22,24 +22,24 @@ rootLogger.appenderRef.out.ref=out
 
 
 def start_apache(folder: Path, home: Path) -> LocalServer:
-    """Start the Kafka of the release folder `home` on a free port; returns at once, enter the result to wait for it.
+    """Start the Kafka release in the folder `home` on a free port. Returns at once; enter the result to wait for it.
 
     Raises:
-        LocalError: `home` is no Kafka release, or there is no Java.
+        LocalError: `home` is not a Kafka release, or Java is not installed.
     """
     if not any(home.glob("libs/kafka*.jar")):
-        msg = f"KAFKA_HOME={home}: no libs/kafka*.jar there; name the folder of an unpacked Kafka release"
+        msg = f"KAFKA_HOME={home}: contains no libs/kafka*.jar; set it to the folder of an unpacked Kafka release"
         raise LocalError(msg)
     port = free_port()
     properties, log4j = folder / "server.properties", folder / "log4j2.properties"
     properties.write_text(_properties(port, free_port(), folder / "kafka-data"), encoding="utf-8")
     log4j.write_text(_LOG4J, encoding="utf-8")
     java = [_java(), *_HEAP, f"-Dlog4j2.configurationFile={log4j}", "-cp", f"{home}/libs/*"]
-    # A shell, so that formatting (a JVM of its own, 2 s) does not hold up our caller; `exec` leaves one process, ours.
+    # A shell formats the folder first (its own JVM, 2 s), so that the caller need not wait; `exec` then replaces it.
     script = '"$@" kafka.tools.StorageTool format -t "$CLUSTER" -c "$CONFIG" && exec "$@" kafka.Kafka "$CONFIG"'
     env = {**os.environ, "CLUSTER": _cluster_id(), "CONFIG": str(properties)}
     child = Child("kafka", ["/bin/sh", "-c", script, "sh", *java], folder, env)
-    return LocalServer(child, port, f"{HOST}:{port}", lambda: answers(port), deadline_s=60)
+    return LocalServer(child, port, f"{HOST}:{port}", lambda: responds(port), deadline_s=60)
 
 
 def _java() -> str:
@@ -47,15 +47,13 @@ def _java() -> str:
     java = shutil.which(f"{home}/bin/java") if home else None
     java = java or shutil.which("java")
     if java is None:
-        msg = (
-            "Apache Kafka needs Java 17 or newer: install it, name it with JAVA_HOME, or unset KAFKA_HOME to use Tansu"
-        )
+        msg = "Apache Kafka needs Java 17 or newer: install it, set JAVA_HOME, or unset KAFKA_HOME to use Tansu instead"
         raise LocalError(msg)
     return java
 
 
 def _cluster_id() -> str:
-    # As Kafka's own: 22 characters, and none may look like an option of the command.
+    # Like Kafka's own ids: 22 characters. Without "-": a leading one would be taken for an option.
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
 
 

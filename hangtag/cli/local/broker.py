@@ -1,4 +1,4 @@
-"""Which broker the local stack runs."""
+"""The broker of the local stack."""
 
 import os
 from pathlib import Path
@@ -13,22 +13,22 @@ BrokerKind = Literal["tansu", "kafka"]
 
 
 def broker_kind() -> BrokerKind:
-    """`kafka` if `KAFKA_HOME` names a release of Apache Kafka, else `tansu`."""
+    """`kafka` if `KAFKA_HOME` is set, otherwise `tansu`."""
     return "kafka" if os.environ.get("KAFKA_HOME") else "tansu"
 
 
 def start_broker(kind: BrokerKind, folder: Path, kafka_home: Path | None = None) -> LocalServer:
-    """Start a broker without topics on a free port; returns at once, enter the result to wait for it.
+    """Start a broker without topics on a free port. Returns at once; enter the result to wait for it.
 
-    `url` of the result is the bootstrap address. `kafka_home` matters to `kafka` only; unset, `KAFKA_HOME` counts.
+    `url` of the result is the bootstrap address. `kafka_home`, for `kafka` only, defaults to `KAFKA_HOME`.
 
     Raises:
-        LocalError: a part is missing; the message says what to install or set.
+        LocalError: something is not installed; the message says what to install or set.
     """
     if kind == "tansu":
         return start_tansu(folder)
     home = kafka_home or (Path(os.environ["KAFKA_HOME"]) if os.environ.get("KAFKA_HOME") else None)
     if home is None:
-        msg = "KAFKA_HOME is not set: it names the folder of an unpacked Apache Kafka release"
+        msg = "KAFKA_HOME is not set: set it to the folder of an unpacked Apache Kafka release"
         raise LocalError(msg)
     return start_apache(folder, home)

@@ -1,5 +1,5 @@
-"""What can go wrong with the local stack."""
+"""The error of the local stack."""
 
 
 class LocalError(RuntimeError):
-    """A local server cannot be started or went away; the message says why and what to do."""
+    """A local server cannot be started or ended; the message says why and what to do."""

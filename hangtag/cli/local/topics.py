@@ -14,10 +14,13 @@ _ATTEMPT_MS = 5_000
 _PAUSE_S = 0.2
 
 
-def create_topics(settings: KafkaSettings, *, replication: int = 1, deadline_s: float = 60) -> list[str]:
+def create_topics(
+    settings: KafkaSettings, *, deleted_ttl_s: int = 604_800, replication: int = 1, deadline_s: float = 60
+) -> list[str]:
     """Create the topics that do not exist yet and return their names; tags are compacted, the others kept by time.
 
-    Tries again while the brokers are starting. `replication` -1 leaves it to the brokers.
+    Tombstones are kept for `deleted_ttl_s`, as long as the store keeps deletions. Tries again while the brokers are
+    starting. `replication` -1 leaves it to the brokers.
 
     Raises:
         LocalError: no broker answers, or one refuses, until the deadline.
@@ -27,7 +30,7 @@ def create_topics(settings: KafkaSettings, *, replication: int = 1, deadline_s: 
     give_up = time.monotonic() + deadline_s
     while True:
         try:
-            return _create(settings, replication)
+            return _create(settings, deleted_ttl_s, replication)
         except (KafkaError, OSError) as error:
             if time.monotonic() > give_up:
                 msg = (
@@ -38,16 +41,17 @@ def create_topics(settings: KafkaSettings, *, replication: int = 1, deadline_s: 
         time.sleep(_PAUSE_S)
 
 
-def _create(settings: KafkaSettings, replication: int) -> list[str]:
+def _create(settings: KafkaSettings, deleted_ttl_s: int, replication: int) -> list[str]:
     from kafka import KafkaAdminClient  # noqa: PLC0415
     from kafka.errors import for_code  # noqa: PLC0415
 
     from hangtag.kafka.options import kafka_options  # noqa: PLC0415
+    from hangtag.kafka.tagged_topic import tagged_topic_config  # noqa: PLC0415
 
     plain: dict[str, Any] = {"num_partitions": PARTITIONS, "replication_factor": replication}
     wanted = {
         settings.events_topic: plain,
-        settings.tagged_topic: {**plain, "configs": {"cleanup.policy": "compact"}},
+        settings.tagged_topic: {**plain, "configs": tagged_topic_config(deleted_ttl_s)},
         settings.dead_letter_topic: {**plain, "configs": {"max.message.bytes": str(_DEAD_LETTER_MAX_BYTES)}},
     }
     with KafkaAdminClient(**kafka_options(settings, "hangtag-cli"), request_timeout_ms=_ATTEMPT_MS) as admin:

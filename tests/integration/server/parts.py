@@ -1,4 +1,4 @@
-"""A server that runs, over a tagger that counts words, and a client of it."""
+"""A running server whose tagger counts words, and a client of it."""
 
 import asyncio
 import concurrent.futures
@@ -30,7 +30,7 @@ Code = grpc.StatusCode
 
 
 class FakeTagger:
-    """Tags a text with its number of words; `gate` holds forwards, `batches` notes them."""
+    """Tags a text with its number of words. `forward` waits for `gate` and records its batch sizes in `batches`."""
 
     def __init__(self) -> None:
         self.bundle = SimpleNamespace(version=BUNDLE)
@@ -56,7 +56,7 @@ class FakeTagger:
 
 
 class Served:
-    """A server that runs, and a client of it."""
+    """A running server and a client of it."""
 
     def __init__(self, port: int, stop: Callable[[], None], result: concurrent.futures.Future[None]) -> None:
         self.port = port
@@ -65,16 +65,16 @@ class Served:
         self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
         self.tags = tags_pb2_grpc.TagServiceStub(self.channel)
 
-    def get(self, product: str, min_version: int = 0) -> tags_pb2.ProductLookup:
+    def get(self, product: str, min_version: int = 0) -> tags_pb2.GetProductTagsResponse:
         return self.tags.GetProductTags(
             tags_pb2.GetProductTagsRequest(product_id=product, min_version=min_version), timeout=5
         )
 
-    def batch(self, products: Sequence[str]) -> list[tags_pb2.ProductLookup]:
+    def batch(self, products: Sequence[str]) -> list[tags_pb2.GetProductTagsResponse]:
         request = tags_pb2.BatchGetProductTagsRequest(product_ids=products)
-        return list(self.tags.BatchGetProductTags(request, timeout=5).lookups)
+        return list(self.tags.BatchGetProductTags(request, timeout=5).products)
 
-    def suggest(self, text: str = "", **more: str) -> tags_pb2.SuggestTagsResponse:
+    def suggest(self, text: str = "", **more: object) -> tags_pb2.SuggestTagsResponse:
         return self.tags.SuggestTags(tags_pb2.SuggestTagsRequest(text=text, **more), timeout=5)
 
     def suggest_later(self, text: str, timeout: float = 5) -> grpc.Future:
@@ -110,17 +110,17 @@ def settings_for(redis: RedisSettings, **server: object) -> Settings:
 def until(condition: Callable[[], object], limit_s: float = 10) -> None:
     end = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.02)
 
 
 @contextmanager
-def refused(code: grpc.StatusCode, *says: str) -> Iterator[None]:
+def fails_with(code: grpc.StatusCode, *parts: str) -> Iterator[None]:
     with pytest.raises(grpc.RpcError) as caught:
         yield
     assert caught.value.code() is code
-    for words in says:
-        assert words in caught.value.details()
+    for part in parts:
+        assert part in caught.value.details()
 
 
 def free_port() -> int:

@@ -1,8 +1,9 @@
-"""Calls to the server on a real port over a real Valkey, by a real client."""
+"""Calls to a server on a real port with a real Valkey, by a real client."""
 
 import asyncio
 import time
 
+import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
@@ -15,7 +16,7 @@ from tests.integration.server.parts import (
     Code,
     FakeTagger,
     Served,
-    refused,
+    fails_with,
     serving,
     settings_for,
     until,
@@ -23,104 +24,161 @@ from tests.integration.server.parts import (
 
 
 def tags_of(product: str, version: int) -> tags_pb2.ProductTags:
-    tag = tags_pb2.Tag(facet="color", value="navy", confidence=0.5, source=tags_pb2.MODEL, band=tags_pb2.AUTO)
+    tag = tags_pb2.Tag(
+        facet="color", value="navy", confidence=0.5, source=tags_pb2.SOURCE_MODEL, band=tags_pb2.BAND_AUTO
+    )
     return tags_pb2.ProductTags(product_id=product, version=version, tags=[tag] * 3, bundle_version=BUNDLE)
 
 
 def entry(product: str, version: int) -> Entry:
-    return Entry(product, version, BUNDLE, tags_of(product, version).SerializeToString())
+    return Entry(product, version, tags_of(product, version).SerializeToString())
+
+
+def stored_part(product: tags_pb2.GetProductTagsResponse) -> tags_pb2.ProductTags:
+    stored = tags_pb2.ProductTags.FromString(product.SerializeToString())
+    stored.DiscardUnknownFields()
+    return stored
+
+
+def without_as_of(product: tags_pb2.GetProductTagsResponse) -> tags_pb2.GetProductTagsResponse:
+    assert product.HasField("as_of")
+    product.ClearField("as_of")
+    return product
 
 
 def test_every_state_of_freshness(served: Served, store: RedisTagStore) -> None:
     store.mark_seen([("fresh", 5), ("stale", 6), ("pending", 1), ("gone", 5), ("relisted", 6)])
     store.write([entry("fresh", 5), entry("stale", 5), entry("unseen", 5)])
-    store.write([Entry(product, 5, "", b"") for product in ("gone", "relisted")])
+    store.write([Entry.deletion(product, 5) for product in ("gone", "relisted")])
     expected = {
-        "fresh": tags_pb2.FRESH,
-        "unseen": tags_pb2.FRESH,
-        "stale": tags_pb2.STALE,
-        "pending": tags_pb2.PENDING,
-        "relisted": tags_pb2.PENDING,
-        "gone": tags_pb2.UNKNOWN,
-        "never": tags_pb2.UNKNOWN,
+        "fresh": tags_pb2.FRESHNESS_FRESH,
+        "unseen": tags_pb2.FRESHNESS_FRESH,
+        "stale": tags_pb2.FRESHNESS_STALE,
+        "pending": tags_pb2.FRESHNESS_PENDING,
+        "relisted": tags_pb2.FRESHNESS_PENDING,
+        "gone": tags_pb2.FRESHNESS_UNKNOWN,
+        "never": tags_pb2.FRESHNESS_UNKNOWN,
     }
 
-    lookups = served.batch(list(expected))
+    products = served.batch(list(expected))
 
-    assert {lookup.product_id: lookup.freshness for lookup in lookups} == expected
-    for lookup in lookups:
-        has_tags = lookup.freshness in (tags_pb2.FRESH, tags_pb2.STALE)
-        assert lookup.HasField("tags") is has_tags
-        assert not has_tags or lookup.tags == tags_of(lookup.product_id, 5)
-        if lookup.freshness == tags_pb2.UNKNOWN:
-            with refused(Code.NOT_FOUND, repr(lookup.product_id), "never seen, or is deleted"):
-                served.get(lookup.product_id)
+    assert {product.product_id: product.freshness for product in products} == expected
+    for product in products:
+        if product.freshness == tags_pb2.FRESHNESS_UNKNOWN:
+            with fails_with(Code.NOT_FOUND, repr(product.product_id), "never received or is deleted"):
+                served.get(product.product_id)
         else:
-            assert served.get(lookup.product_id) == lookup
+            assert without_as_of(served.get(product.product_id)) == without_as_of(product)
+        has_tags = product.freshness in (tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE)
+        stored = tags_of(product.product_id, 5) if has_tags else tags_pb2.ProductTags(product_id=product.product_id)
+        assert stored_part(product) == stored
+
+
+def test_as_of_is_the_time_of_the_read(served: Served, store: RedisTagStore) -> None:
+    store.write([entry("p", 1)])
+    store.mark_seen([("q", 1)])
+    before = time.time_ns() // 1_000_000
+
+    products = [*served.batch(["p", "q", "never"]), served.get("p"), served.get("q")]
+
+    times = [product.as_of.ToMilliseconds() for product in products]
+    assert len(set(times[:3])) == 1
+    assert before <= min(times) <= max(times) <= time.time_ns() // 1_000_000
+
+
+def test_fields_that_the_server_does_not_know_are_passed_on(served: Served, store: RedisTagStore) -> None:
+    """A field that a newer worker stores reaches newer clients through an older server."""
+    new_field = b"\x42\x03new"  # number 8, a string
+    store.write([Entry("p", 1, tags_of("p", 1).SerializeToString() + new_field)])
+
+    product = served.get("p")
+
+    assert new_field in product.SerializeToString()
+    assert (product.freshness, product.version) == (tags_pb2.FRESHNESS_FRESH, 1)
 
 
 def test_min_version_makes_stale(served: Served, store: RedisTagStore) -> None:
     store.write([entry("p", 2**53 + 1)])
 
-    assert served.get("p", 2**53 + 1).freshness == tags_pb2.FRESH
-    assert served.get("p", 2**53 + 2).freshness == tags_pb2.STALE
+    assert served.get("p", 2**53 + 1).freshness == tags_pb2.FRESHNESS_FRESH
+    assert served.get("p", 2**53 + 2).freshness == tags_pb2.FRESHNESS_STALE
 
 
-def test_batch_keeps_order_and_repeats(served: Served, store: RedisTagStore) -> None:
+def test_batch_keeps_the_order_and_repeated_ids(served: Served, store: RedisTagStore) -> None:
     store.write([entry(f"p{i}", i) for i in range(50)])
     ids = [f"p{i * 7 % 60}" for i in range(100)]
 
-    lookups = served.batch(ids)
+    products = served.batch(ids)
 
-    assert [lookup.product_id for lookup in lookups] == ids
-    assert [lookup.tags.version for lookup in lookups] == [v if (v := i * 7 % 60) < 50 else 0 for i in range(100)]
+    assert [product.product_id for product in products] == ids
+    assert [product.version for product in products] == [v if (v := i * 7 % 60) < 50 else 0 for i in range(100)]
 
 
 def test_largest_batch_of_largest_ids(served: Served, store: RedisTagStore) -> None:
     ids = [f"{i:04}{'ü' * 126}" for i in range(1_000)]
     store.write([entry(product, 1) for product in ids])
 
-    assert [lookup.freshness for lookup in served.batch(ids)] == [tags_pb2.FRESH] * 1_000
+    assert [product.freshness for product in served.batch(ids)] == [tags_pb2.FRESHNESS_FRESH] * 1_000
 
 
 def test_bad_requests_name_the_field(served: Served) -> None:
-    with refused(Code.INVALID_ARGUMENT, "product_id is empty"):
+    with fails_with(Code.INVALID_ARGUMENT, "product_id is empty"):
         served.get("")
-    with refused(Code.INVALID_ARGUMENT, "product_id has 258 bytes", "256"):
+    with fails_with(Code.INVALID_ARGUMENT, "product_id has 258 bytes", "256"):
         served.get("ü" * 129)
-    with refused(Code.INVALID_ARGUMENT, "min_version is -1"):
+    with fails_with(Code.INVALID_ARGUMENT, "min_version is -1"):
         served.get("p", -1)
-    with refused(Code.INVALID_ARGUMENT, "product_ids is empty"):
+    with fails_with(Code.INVALID_ARGUMENT, "product_ids is empty"):
         served.batch([])
-    with refused(Code.INVALID_ARGUMENT, "product_ids has 1001 ids", "1000"):
+    with fails_with(Code.INVALID_ARGUMENT, "product_ids has 1001 ids", "1000"):
         served.batch(["p"] * 1_001)
-    with refused(Code.INVALID_ARGUMENT, "product_ids[1] is empty"):
+    with fails_with(Code.INVALID_ARGUMENT, "product_ids[1] is empty"):
         served.batch(["p", ""])
-    with refused(Code.INVALID_ARGUMENT, "product_ids[2] has 257 bytes"):
+    with fails_with(Code.INVALID_ARGUMENT, "product_ids[2] has 257 bytes"):
         served.batch(["p", "q", "x" * 257])
-    with refused(Code.INVALID_ARGUMENT, "text has 10001 characters"):
+    with fails_with(Code.INVALID_ARGUMENT, "text has 10001 characters"):
         served.suggest("x" * 10_001)
-    with refused(Code.INVALID_ARGUMENT, "description has 10001 characters"):
+    with fails_with(Code.INVALID_ARGUMENT, "description has 10001 characters"):
         served.suggest("x", description="x" * 10_001)
-    with refused(Code.INVALID_ARGUMENT, "merchant_category has 1001 characters"):
+    with fails_with(Code.INVALID_ARGUMENT, "merchant_category has 1001 characters"):
         served.suggest("x", merchant_category="x" * 1_001)
-    with refused(Code.INVALID_ARGUMENT, "all empty"):
+    with fails_with(Code.INVALID_ARGUMENT, "no visible text"):
         served.suggest(" <br> &nbsp;")
+    with fails_with(Code.INVALID_ARGUMENT, "kind is 9", "TEXT_KIND_PRODUCT"):
+        served.suggest("x", kind=9)
 
 
-def test_suggestion_carries_tags_review_and_bundle(served: Served) -> None:
+def test_a_suggestion_has_tags_review_and_bundle(served: Served) -> None:
     reply = served.suggest("a red <b>dress</b>", description="for the summer", merchant_category="women")
 
     assert reply.bundle_version == BUNDLE
     assert list(reply.tags) == [
-        tags_pb2.Tag(facet="words", value="8", confidence=0.75, source=tags_pb2.MODEL, band=tags_pb2.AUTO)
+        tags_pb2.Tag(facet="words", value="8", confidence=0.75, source=tags_pb2.SOURCE_MODEL, band=tags_pb2.BAND_AUTO)
     ]
     assert list(reply.review) == [
-        tags_pb2.Tag(facet="mood", value="a:b", confidence=0.25, source=tags_pb2.RULE, band=tags_pb2.REVIEW)
+        tags_pb2.Tag(facet="mood", value="a:b", confidence=0.25, source=tags_pb2.SOURCE_RULE, band=tags_pb2.BAND_REVIEW)
     ]
 
 
-def test_suggestion_past_its_deadline_is_not_worked_for(served: Served, tagger: FakeTagger) -> None:
+PRODUCT, QUERY = tags_pb2.TEXT_KIND_PRODUCT, tags_pb2.TEXT_KIND_QUERY
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "kind"),
+    [
+        ({}, QUERY),
+        ({"description": "for the summer"}, PRODUCT),
+        ({"merchant_category": "women"}, PRODUCT),
+        ({"kind": PRODUCT}, PRODUCT),
+        ({"kind": QUERY}, QUERY),
+        ({"kind": QUERY, "description": "for the summer"}, QUERY),
+    ],
+)
+def test_a_suggestion_states_the_kind_of_text(served: Served, request_fields: dict[str, object], kind: int) -> None:
+    assert served.suggest("a red dress", **request_fields).kind == kind
+
+
+def test_a_suggestion_past_its_deadline_is_not_computed(served: Served, tagger: FakeTagger) -> None:
     tagger.gate.clear()
     first = served.suggest_later("one")
     until(lambda: tagger.batches)
@@ -136,26 +194,26 @@ def test_suggestion_past_its_deadline_is_not_worked_for(served: Served, tagger: 
     assert tagger.batches == [1, 1]
 
 
-def test_full_server_refuses_calls_and_still_tells_its_health(
+def test_a_full_server_rejects_calls_but_still_reports_health(
     loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
 ) -> None:
     with serving(loop, settings_for(redis_settings, max_concurrent=2), tagger) as served:
         tagger.gate.clear()
-        under_way = [served.suggest_later("one") for _ in range(2)]
+        running = [served.suggest_later("one") for _ in range(2)]
         until(lambda: tagger.batches)
         time.sleep(0.1)
-        with refused(Code.RESOURCE_EXHAUSTED, "try again with back-off"):
+        with fails_with(Code.RESOURCE_EXHAUSTED, "retry with back-off"):
             served.batch(["p"])
         assert served.health() == SERVING
         tagger.gate.set()
-        assert [call.result().tags[0].value for call in under_way] == ["1", "1"]
+        assert [call.result().tags[0].value for call in running] == ["1", "1"]
         assert len(served.batch(["p"])) == 1
 
 
 def test_health_and_reflection_answer(served: Served) -> None:
     assert served.health() == SERVING
     assert served.health("hangtag.v1.TagService") == SERVING
-    with refused(Code.NOT_FOUND):
+    with fails_with(Code.NOT_FOUND):
         served.health("hangtag.v2.TagService")
 
     known = ProtoReflectionDescriptorDatabase(served.channel)

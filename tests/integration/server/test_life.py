@@ -1,4 +1,4 @@
-"""The server's life: its start, its store and its ports, what it tells of itself, its stop."""
+"""Start and stop of the server, its ports, a lost store, health and metrics."""
 
 import asyncio
 import os
@@ -28,15 +28,15 @@ from tests.integration.server.parts import (
     Code,
     FakeTagger,
     Served,
+    fails_with,
     free_port,
-    refused,
     serving,
     settings_for,
     until,
 )
 
 
-def test_lost_store_is_told_and_comes_back(loop: asyncio.AbstractEventLoop, tagger: FakeTagger) -> None:
+def test_a_lost_store_is_reported_until_it_is_back(loop: asyncio.AbstractEventLoop, tagger: FakeTagger) -> None:
     port = free_port()
     settings = settings_for(RedisSettings(url=f"redis://default:hunter2@127.0.0.1:{port}/0", timeout_ms=200))
     with ValkeyServer(port=port) as valkey, serving(loop, settings, tagger) as served:
@@ -46,14 +46,14 @@ def test_lost_store_is_told_and_comes_back(loop: asyncio.AbstractEventLoop, tagg
         valkey.terminate()
         until(lambda: served.health() == NOT_SERVING, 5)
         assert served.health("hangtag.v1.TagService") == NOT_SERVING
-        with refused(Code.UNAVAILABLE, "the tag store cannot be read; try again"):
+        with fails_with(Code.UNAVAILABLE, "the tag store cannot be read; retry"):
             served.get("p")
-        # Where the store is and how to get in is nothing for callers.
+        # Callers see neither the address of the store nor its password.
         with pytest.raises(grpc.RpcError) as caught:
             served.batch(["p"])
         assert caught.value.code() is Code.UNAVAILABLE
         assert not any(secret in caught.value.details() for secret in ("hunter2", str(port)))
-        # Suggestions need no store.
+        # Suggestions do not need the store.
         assert served.suggest("one").tags[0].value == "1"
 
         valkey.start()
@@ -61,7 +61,7 @@ def test_lost_store_is_told_and_comes_back(loop: asyncio.AbstractEventLoop, tagg
         assert len(served.batch(["p"])) == 1
 
 
-def test_server_starts_before_its_store(loop: asyncio.AbstractEventLoop, tagger: FakeTagger) -> None:
+def test_the_server_starts_before_its_store(loop: asyncio.AbstractEventLoop, tagger: FakeTagger) -> None:
     port = free_port()
     settings = settings_for(RedisSettings(url=f"redis://127.0.0.1:{port}/0", timeout_ms=200))
     with serving(loop, settings, tagger) as served:
@@ -70,7 +70,7 @@ def test_server_starts_before_its_store(loop: asyncio.AbstractEventLoop, tagger:
             until(lambda: served.health() == SERVING, 5)
 
 
-def test_store_of_other_settings_refuses_to_start(
+def test_the_server_does_not_start_on_a_store_with_other_settings(
     loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, store: RedisTagStore, tagger: FakeTagger
 ) -> None:
     store.check()
@@ -84,7 +84,7 @@ def test_store_of_other_settings_refuses_to_start(
 
 
 @pytest.mark.parametrize(("setting", "name"), [("port", "PORT"), ("metrics_port", "METRICS_PORT")])
-def test_taken_port_says_which_and_what_to_set(
+def test_a_port_in_use_is_an_error_that_names_the_setting(
     loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, setting: str, name: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -96,7 +96,7 @@ def test_taken_port_says_which_and_what_to_set(
             pass
 
 
-def test_second_server_on_the_port_is_an_error(
+def test_a_second_server_on_the_port_is_an_error(
     loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, served: Served, tagger: FakeTagger
 ) -> None:
     with (
@@ -106,24 +106,24 @@ def test_second_server_on_the_port_is_an_error(
         pass
 
 
-def test_stop_drains_finishes_what_is_under_way_and_closes(
+def test_stop_drains_finishes_running_calls_and_closes(
     loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
 ) -> None:
     with serving(loop, settings_for(redis_settings, drain_s=1), tagger) as served:
         tagger.gate.clear()
-        under_way = served.suggest_later("one")
+        running = served.suggest_later("one")
         until(lambda: tagger.batches)
         served.stop()
         until(lambda: served.health() == NOT_SERVING, 1)
-        # Balancers have not noticed yet: calls are still answered.
+        # Load balancers may not have noticed yet: calls are still accepted.
         assert len(served.batch(["p"])) == 1
         time.sleep(1.5)
-        with refused(Code.UNAVAILABLE):
+        with fails_with(Code.UNAVAILABLE):
             served.batch(["p"])
         assert not served.result.done()
         tagger.gate.set()
 
-        assert under_way.result().tags[0].value == "1"
+        assert running.result().tags[0].value == "1"
         served.result.result(5)
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", served.port), timeout=1)
@@ -152,11 +152,11 @@ def test_metrics_and_liveness_over_http(
         )
         before = {name: value(name) for name in names}
         served.batch(["p", "q", "p"])
-        with refused(Code.NOT_FOUND):
+        with fails_with(Code.NOT_FOUND):
             served.get("p")
-        with refused(Code.INVALID_ARGUMENT):
+        with fails_with(Code.INVALID_ARGUMENT):
             served.suggest("")
-        # A status reaches the client before the handler ends.
+        # The client gets the status before the handler ends.
         until(lambda: value(names[2]) > before[names[2]])
 
         assert [value(name) - before[name] for name in names] == [1, 1, 1, 4, 1, 3]
@@ -165,7 +165,7 @@ def test_metrics_and_liveness_over_http(
         assert all(beat in health for beat in ("event loop", "suggestions", "store"))
 
 
-def test_liveness_does_not_wait_for_a_store_that_is_silent(
+def test_liveness_does_not_depend_on_a_store_that_does_not_reply(
     loop: asyncio.AbstractEventLoop, tagger: FakeTagger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(program, "_LOOP_EVERY_S", 0.05)
@@ -176,7 +176,7 @@ def test_liveness_does_not_wait_for_a_store_that_is_silent(
         with serving(loop, settings_for(redis, metrics_port=port, grace_s=0), tagger):
             end = time.monotonic() + 3
             while time.monotonic() < end:
-                # An age over its limit is a 503, which raises here.
+                # A heartbeat older than its limit is a 503, which raises here.
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).close()
                 time.sleep(0.1)
 
@@ -191,7 +191,7 @@ def test_an_engine_that_fails_for_every_text_ends_the_server(
     def suggest() -> None:
         with serving(loop, settings_for(redis_settings), tagger) as served:
             tagger.forward = fail
-            with refused(Code.UNAVAILABLE, "about to end"):
+            with fails_with(Code.UNAVAILABLE, "about to stop"):
                 served.suggest("one")
             until(served.result.done, 3)
 
@@ -219,7 +219,7 @@ asyncio.run(serve(settings, tagger, lambda port: print(port, flush=True)))
 
 @contextmanager
 def process(redis: RedisSettings, grace_s: float) -> Iterator["subprocess.Popen[str]"]:
-    """A server as a process of its own, which prints its port; its engine hangs."""
+    """A server in its own process, which prints its port; its engine hangs."""
     root = Path(__file__).resolve().parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, redis.url.get_secret_value(), str(grace_s)],
@@ -245,7 +245,7 @@ def test_signal_stops_the_process_cleanly(redis_settings: RedisSettings, sent: s
             assert running.wait(10) == 0
 
 
-def test_an_engine_that_hangs_does_not_keep_a_stopped_process(redis_settings: RedisSettings) -> None:
+def test_an_engine_that_hangs_does_not_keep_a_stopped_process_alive(redis_settings: RedisSettings) -> None:
     with process(redis_settings, grace_s=0.2) as running:
         port = int(running.stdout.readline())
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -1,4 +1,4 @@
-"""Suggestions of a real bundle on the real engine, asked for over gRPC."""
+"""Suggestions of a real bundle on the real engine over gRPC."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ def tagger(tmp_path_factory: pytest.TempPathFactory) -> Tagger:
 
 
 async def suggest_all(settings: Settings, tagger: Tagger, texts: list[str]) -> list[tags_pb2.SuggestTagsResponse]:
-    """All at once, so that they share batches."""
+    """Concurrent calls, so that they share batches."""
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     running = asyncio.create_task(serve(settings, tagger, ready.set_result, stop))
@@ -38,7 +38,7 @@ async def suggest_all(settings: Settings, tagger: Tagger, texts: list[str]) -> l
         await running
 
 
-def test_suggestions_are_those_of_the_tagger(redis_settings: RedisSettings, tagger: Tagger) -> None:
+def test_suggestions_are_what_the_tagger_predicts(redis_settings: RedisSettings, tagger: Tagger) -> None:
     settings = Settings(redis=redis_settings, server=ServerSettings(port=0, suggest_token_budget=512))
 
     replies = asyncio.run(suggest_all(settings, tagger, TEXTS * 20))
@@ -50,5 +50,5 @@ def test_suggestions_are_those_of_the_tagger(redis_settings: RedisSettings, tagg
         for sent, known in ((reply.tags, expected.tags), (reply.review, expected.review)):
             assert [f"{tag.facet}:{tag.value}" for tag in sent] == [scored.tag for scored in known]
             assert [tag.confidence for tag in sent] == pytest.approx([s.confidence for s in known], abs=1e-3)
-            assert [tags_pb2.Band.Name(tag.band) for tag in sent] == [scored.band for scored in known]
+            assert [tags_pb2.Band.Name(tag.band) for tag in sent] == [f"BAND_{scored.band}" for scored in known]
     assert any(reply.tags for reply in replies)

@@ -1,11 +1,11 @@
-"""Where encoded items wait for the engine."""
+"""The `batch` hop: encoded items wait here until the engine takes them."""
 
 from hangtag.tagger.planner import Waiting, plan
-from hangtag.workers.item import Item, newest
+from hangtag.workers.item import Item, newer_of
 
 
-class Room:
-    """Items that wait, one a product. One thread owns it."""
+class Batcher:
+    """Items that wait for the engine, one per product. One thread owns it."""
 
     def __init__(self, window: int, max_wait_s: float) -> None:
         self._window = window
@@ -16,19 +16,22 @@ class Room:
         return len(self._items)
 
     def add(self, item: Item) -> Item | None:
-        """Let an item wait, together with what waits of its product. A deletion comes back: it needs no engine."""
+        """Let an item wait, merged with a waiting one of its product. Returns a deletion: it needs no engine."""
         known = self._items.pop(item.event.product_id, None)
         if known is not None:
-            item = newest(known, item)
+            item = newer_of(known, item)
         if item.is_deletion:
             return item
         self._items[item.event.product_id] = item
         return None
 
-    def take(self, budget: int, now: float, *, hurry: bool = False) -> tuple[list[Item], float | None]:
-        """The batch to run now, or none and how long to wait for company. Its items were all encoded by one tagger."""
+    def batch(self, budget: int, now: float, *, hurry: bool = False) -> list[Item]:
+        """Take out the batch to run now; empty if nothing waits, or what waits should wait for company.
+
+        All items of a batch were encoded by one tagger.
+        """
         if not self._items:
-            return [], None
+            return []
         tagger = min(self._items.values(), key=lambda item: item.arrived_s).tagger
         alike = [item for item in self._items.values() if item.tagger is tagger]
         waiting = [Waiting(len(item.tokens or ()), item.arrived_s) for item in alike]
@@ -45,4 +48,4 @@ class Room:
         items = [alike[place] for place in chosen.batch]
         for item in items:
             del self._items[item.event.product_id]
-        return items, chosen.wait_s
+        return items

@@ -1,4 +1,4 @@
-"""Where a labelled file keeps what: foreign column names and facets that are columns of their own."""
+"""Which columns of a labelled file hold which fields: other column names, and facets with a column of their own."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +8,13 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hangtag.tags.schema import FacetName
+from hangtag.trainer.errors import TrainerError
 
 _FACET = "facet."
 
 
-class ColumnsError(ValueError):
-    """A column mapping cannot be used; the message says which part of it and what would be right."""
+class ColumnsError(TrainerError):
+    """A column mapping cannot be used; the message says which part is wrong and what is expected."""
 
 
 class Columns(BaseModel):
@@ -25,35 +26,36 @@ class Columns(BaseModel):
     title: str = "title"
     description: str = "description"
     merchant_category: str = "merchant_category"
-    facets: str = Field(default="facets", description="the labelled facets; not read where `facet` is given")
-    tags: str = Field(default="tags", description="`facet:value`; not read where `facet` is given")
+    facets: str = Field(default="facets", description="the labelled facets; not read if `facet` is given")
+    tags: str = Field(default="tags", description="tags as `facet:value`; not read if `facet` is given")
     facet: dict[FacetName, str] = Field(
-        default_factory=dict, description="facet to the column with its values; an empty cell: not known"
+        default_factory=dict, description="the column that holds each facet's values; an empty cell means unknown"
     )
-    labelled: bool = Field(default=True, description="false: labels are not read, and files need have none")
+    labelled: bool = Field(default=True, description="false: labels are neither read nor required")
     separator: str = Field(default="|", description="between the values in a cell; empty: a cell is one value")
-    none: str = Field(default="", description="cell of a facet's column that says: none of its values fits")
+    none: str = Field(default="", description="cell in a facet's column that means: none of the facet's values fits")
 
     @classmethod
     def read(cls, path: Path | None, pairs: Iterable[str] = ()) -> Self:
-        """The mapping of a TOML file, with `name=column` pairs (`facet.color=Farbe`) on top of it.
+        """Read the mapping from a TOML file and override it with `name=column` pairs (`facet.color=Farbe`).
 
         Raises:
             ColumnsError: the file cannot be read, or a name is unknown.
         """
         try:
             settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
-            return cls.model_validate(_with_pairs(settings, pairs))
         except OSError as error:
             msg = f"{path}: {error.strerror}"
             raise ColumnsError(msg) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            msg = f"{path}: not valid TOML: {error}"
+            raise ColumnsError(msg) from error
+        try:
+            return cls.model_validate(_with_pairs(settings, pairs))
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
             msg = f"columns: {name}: {first['msg']}; names are {', '.join(cls.model_fields)} and facet.NAME"
-            raise ColumnsError(msg) from error
-        except ValueError as error:
-            msg = f"{path or 'columns'}: {error}"
             raise ColumnsError(msg) from error
 
     @property
@@ -65,7 +67,7 @@ class Columns(BaseModel):
         )
 
     def missing_in(self, header: Sequence[str]) -> list[str]:
-        """The columns that a table with this header lacks; texts under their own names may be absent."""
+        """The required columns that a table's header lacks; text columns with their default names are optional."""
         texts = {name: getattr(self, name) for name in ("title", "description", "merchant_category")}
         optional = {column for name, column in texts.items() if column == name}
         return sorted(self.used - optional - set(header))
@@ -76,7 +78,7 @@ def _with_pairs(settings: Mapping[str, Any], pairs: Iterable[str]) -> dict[str, 
     for pair in pairs:
         name, found, column = pair.partition("=")
         if not found:
-            msg = f"{pair!r} is not name=column"
+            msg = f"columns: {pair!r} is not name=column"
             raise ColumnsError(msg)
         if name.startswith(_FACET):
             result["facet"] = {**result.get("facet", {}), name.removeprefix(_FACET): column}

@@ -1,18 +1,20 @@
-"""What the worker and the server begin with."""
+"""What the worker and the server open at start-up."""
 
 from typing import TYPE_CHECKING
 
 from hangtag.settings import Settings, load_settings
 
-if TYPE_CHECKING:  # brings the engine's runtime with it
+if TYPE_CHECKING:  # loads the engine's runtime
     from hangtag.tagger.tagger import Tagger
 
 
-def opened(program: str, model: dict[str, str | None]) -> "tuple[Settings, Tagger]":
-    """Settings with the options of the command line over them, logs set up, and the tagger, warm.
+def open_program(program: str, model: dict[str, str | None]) -> "tuple[Settings, Tagger]":
+    """Load the settings, configure logs, and open and warm up the tagger.
+
+    `model` holds settings of the group `model` from the command line; None: not given.
 
     Raises:
-        SettingsError, BundleError, EngineError: with what to do about it.
+        SettingsError, BundleError, EngineError: the message says what to do.
     """
     from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
     from hangtag.telemetry import configure_logs, get_log  # noqa: PLC0415

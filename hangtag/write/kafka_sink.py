@@ -1,4 +1,4 @@
-"""Tags and dead letters to Kafka, by kafka-python."""
+"""Produces tags and dead letters with kafka-python."""
 
 import time
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from hangtag.kafka.options import kafka_options
 from hangtag.kafka.producer import Producer
 from hangtag.records import Record, dead_letter_headers
 from hangtag.settings import KafkaSettings
-from hangtag.workers.sink import Reason, SinkError
+from hangtag.store import Entry
+from hangtag.write.sink import Reason, SinkError
+from hangtag.write.tagged_record import record_of
 
-_TAGGED_HEADERS = [("content-type", b"application/x-protobuf")]
 _OPEN_TIMEOUT_MS = 5_000
-# A record that a broker let in must leave with our headers on top; the dead-letter topic's own limit decides.
+# A record that a broker accepted must be sent on with more headers; the dead-letter topic's own limit decides.
 _MAX_REQUEST_BYTES = 64 * 1_048_576
 
 
@@ -28,21 +29,22 @@ class _Message:
 
 
 class KafkaSink:
-    """An idempotent producer, opened when it is first needed; `flush` takes at most about `flush_timeout_s`."""
+    """An idempotent producer, opened when it is first needed. A `flush` takes at most about `flush_timeout_s`."""
 
-    def __init__(self, settings: KafkaSettings, flush_timeout_s: float = 5) -> None:
+    def __init__(self, settings: KafkaSettings, client_id: str = "hangtag-worker", flush_timeout_s: float = 5) -> None:
         self._settings = settings
+        self._client_id = client_id
         self._flush_timeout_s = flush_timeout_s
         self._producer: Producer | None = None
         self._unacknowledged: list[_Message] = []
 
-    def tagged(self, product_id: str, value: bytes | None) -> None:
+    def tagged(self, entry: Entry) -> None:
         """See `RecordSink`."""
-        headers = [] if value is None else _TAGGED_HEADERS
-        self._unacknowledged.append(_Message(self._settings.tagged_topic, product_id.encode(), value, headers))
+        key, value, headers = record_of(entry)
+        self._unacknowledged.append(_Message(self._settings.tagged_topic, key, value, list(headers)))
 
     def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:
-        """See `RecordSink`. Without key and value it goes out with an empty value: Kafka's client takes no less."""
+        """See `RecordSink`. A record without key and value gets an empty value, which kafka-python requires."""
         headers = dead_letter_headers(
             record,
             group=self._settings.group,
@@ -61,7 +63,7 @@ class KafkaSink:
         self._unacknowledged = [message for message in self._unacknowledged if message.topic == kept]
 
     def flush(self) -> None:
-        """See `RecordSink`. After an error nothing is under way: a new producer sends what is still wanted."""
+        """See `RecordSink`. After an error nothing is in flight: a new producer sends what is still queued."""
         if not self._unacknowledged:
             return
         deadline = time.monotonic() + self._flush_timeout_s
@@ -99,7 +101,7 @@ class KafkaSink:
     def _send(self, message: _Message) -> None:
         if self._producer is None:
             self._producer = Producer(
-                **kafka_options(self._settings, "hangtag-worker"),
+                **kafka_options(self._settings, self._client_id),
                 metrics_enabled=False,
                 acks="all",
                 max_request_size=_MAX_REQUEST_BYTES,

@@ -1,4 +1,4 @@
-"""What a fast linear model, which has not seen a product's label, says of it."""
+"""Out-of-fold predictions of a fast linear model, which has not seen the product's own label."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,10 +14,10 @@ from hangtag.tags.schema import FacetKind
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.judging.calibration import best_temperature
 
-# The beginning says most; the rest costs most of the time.
+# The beginning of a text has most of the information, and the rest most of the cost.
 _WORD_CHARS = 500
 _NGRAM_CHARS = 120
-# From so many texts on, n-grams of one text alone are left out.
+# With this many texts or more, n-grams that occur in only one text are left out.
 _MANY = 1_000
 _NOTHING = "-nothing-"
 _PENALTY = 0.3
@@ -28,12 +28,12 @@ Classes = NDArray[np.int64]
 def features_of(texts: Sequence[ProductText]) -> csr_matrix:
     """TF-IDF of words and pairs of words, and of character n-grams of the beginning; shape (texts, n-grams)."""
     plain = [f"{text.first} {text.second}".strip() for text in texts]
-    # Characters tell what a word is made of, and are all there is to go by where no space stands between words.
+    # Character n-grams capture parts of words, and are the only usable features in scripts without spaces.
     kinds = ({"ngram_range": (1, 2), "token_pattern": r"\w+"}, {"ngram_range": (2, 5), "analyzer": "char_wb"})
-    fewest = 1 if len(texts) < _MANY else 2
+    min_df = 1 if len(texts) < _MANY else 2
     return hstack(
         [
-            TfidfVectorizer(sublinear_tf=True, min_df=fewest, dtype=np.float32, **kind).fit_transform(
+            TfidfVectorizer(sublinear_tf=True, min_df=min_df, dtype=np.float32, **kind).fit_transform(
                 [text[:chars] or _NOTHING for text in plain]
             )
             for kind, chars in zip(kinds, (_WORD_CHARS, _NGRAM_CHARS), strict=True)
@@ -44,10 +44,11 @@ def features_of(texts: Sequence[ProductText]) -> csr_matrix:
 def out_of_fold(
     features: csr_matrix, classes: Classes, folds: int, seed: int, on_fold: Callable[[], None] = lambda: None
 ) -> NDArray[np.float64]:
-    """Probabilities of each class, shape (products, classes), each product's from a model fitted on other folds.
+    """Class probabilities of shape (products, classes), each product's from a model fitted on the other folds.
 
-    A linear SVM, one class against the rest; its margins become probabilities by one temperature, fitted on all folds'
-    margins. `classes` are 0 to K - 1, each with at least `folds` products. `on_fold` is called after each fold.
+    The model is a one-vs-rest linear SVM; its margins become probabilities through one temperature, fitted on the
+    margins of all folds. `classes` are 0 to K - 1, each with at least `folds` products. `on_fold` is called after each
+    fold.
     """
     count = int(classes.max()) + 1
     margins = np.zeros((len(classes), count), np.float32)

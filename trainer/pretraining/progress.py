@@ -1,4 +1,4 @@
-"""Figures of continued pre-training, while it goes on."""
+"""Progress of continued pre-training: its figures, step by step."""
 
 import math
 from collections.abc import Callable
@@ -14,18 +14,18 @@ from hangtag.trainer.pretraining.settings import PretrainingError
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where it stands."""
+    """The progress after a step; `loss` is the last logged mean loss."""
 
     step: int
     steps: int
     loss: float | None
 
 
-class Teller(TrainerCallback):  # type: ignore[misc]
-    """Tells of every step and writes every tenth one's figures, and the last one's; nothing is printed.
+class ProgressWriter(TrainerCallback):  # type: ignore[misc]
+    """Calls `on_step` after every step and writes the figures of every tenth and of the last step; prints nothing.
 
     Raises:
-        PretrainingError: the loss is no number any more.
+        PretrainingError: the loss is not a finite number.
     """
 
     def __init__(self, file: Path, on_step: Callable[[Step], object]) -> None:
@@ -34,12 +34,12 @@ class Teller(TrainerCallback):  # type: ignore[misc]
         self._loss: float | None = None
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        """Take back what was told of steps that are taken again."""
-        keep_lines(self._file, lambda told: told["step"] <= state.global_step)
+        """Remove the figures of steps that will be repeated."""
+        keep_lines(self._file, lambda line: line["step"] <= state.global_step)
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any) -> None:
         """Write the figures of a step."""
-        if "loss" not in logs:  # what it sums up when it ends
+        if "loss" not in logs:  # the summary at the end
             return
         self._loss = float(logs["loss"])
         check_loss(self._loss, f"by step {state.global_step}")
@@ -47,17 +47,19 @@ class Teller(TrainerCallback):  # type: ignore[misc]
         append_line(self._file, {"step": state.global_step, "steps": state.max_steps} | figures)
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Tell of a step."""
+        """Report a step."""
         control.should_log |= state.global_step == state.max_steps
         self._on_step(Step(state.global_step, state.max_steps, self._loss))
 
 
 def check_loss(loss: float, when: str) -> None:
-    """Refuse what cannot get better.
+    """Check that the loss is finite.
 
     Raises:
-        PretrainingError: the loss is no number.
+        PretrainingError: the loss is not a finite number.
     """
     if not math.isfinite(loss):
-        msg = f"the loss is no number {when}: take a lower learning rate, and another folder (--out) to start anew"
+        msg = (
+            f"the loss is not a finite number {when}: start again with a lower learning rate in another folder (--out)"
+        )
         raise PretrainingError(msg)

@@ -1,0 +1,25 @@
+"""Consoles and tables for the output of commands."""
+
+from rich.console import Console
+from rich.table import Column, Table
+
+_WIDTH_OF_FILES = 160
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console as wide as the terminal, or wide enough for every table if the output goes to a file or a pipe."""
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDTH_OF_FILES)
+
+
+def plain_console(*, stderr: bool = False) -> Console:
+    """The same for data from users: prints text unchanged, so `[/b]` is not markup and `:cat:` is not an emoji."""
+    usual = make_console(stderr=stderr)
+    width = None if usual.is_terminal else usual.width
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
+
+
+def make_table(*headers: str, title: str | None = None, show_header: bool = True) -> Table:
+    """A table that wraps long cells and never truncates them."""
+    columns = (Column(header, overflow="fold") for header in headers)
+    return Table(*columns, title=title, show_header=show_header)

@@ -1,0 +1,31 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+LabelledFiles = Annotated[
+    list[Path], typer.Argument(metavar="FILES", help="Labelled JSONL, CSV or Parquet files; JSONL and CSV also as .gz.")
+]
+ColumnNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=COLUMN",
+        help="Column of the files that holds a field: title=Name, facet.color=Colour. Repeatable.",
+    ),
+]
+DataFolder = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that contains the recipe's files.")]
+CoreHourPrice = Annotated[float, typer.Option(metavar="PRICE", min=0, help="Price of one CPU core for one hour.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all results to this JSON file.")]
+JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+BundleName = Annotated[
+    str | None,
+    typer.Option(metavar="FOLDER", help="Folder of the bundle, or starter. Default: the setting model.bundle."),
+]
+EngineName = Annotated[
+    Literal["auto", "cpu", "torch"] | None,
+    typer.Option(
+        help="Engine that runs the model; auto: torch if there is CUDA, else cpu. Default: the setting model.engine."
+    ),
+]

@@ -1,0 +1,75 @@
+"""Progress of long work: updated in place on a terminal, a line from time to time elsewhere."""
+
+import time
+from typing import Self
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+_STATUS_LINE_EVERY_S = 2.0
+_STEP_LINE_EVERY_S = 15.0
+
+
+class LiveStatus:
+    """Shows the latest state; a context manager, used by one thread."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._console = console
+        self._last = ""
+        self._next_line = time.monotonic() + _STATUS_LINE_EVERY_S
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, line: str, picture: RenderableType | None = None) -> None:
+        """Show `picture` or else the line on a terminal; elsewhere print the line if it is new, at most every 2 s."""
+        if self._live is not None:
+            self._live.update(picture or line, refresh=True)
+        elif line != self._last and time.monotonic() >= self._next_line:
+            self._console.print(line, markup=False, soft_wrap=True)
+            self._last, self._next_line = line, time.monotonic() + _STATUS_LINE_EVERY_S
+
+
+class StepBar:
+    """A progress bar for work in stages and steps; a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._next_line = time.monotonic() + _STEP_LINE_EVERY_S
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._bar.stop()
+
+    def stage(self, name: str) -> None:
+        """Print the name of the stage that starts now."""
+        self._console.print(f"{name} ...", soft_wrap=True)
+        self._bar.update(self._task, description=name, total=None)
+
+    def step(self, description: str, step: int, steps: int) -> None:
+        """Show that `step` of `steps` is done; without a terminal, print the description at most every 15 s."""
+        self._bar.update(self._task, description=description, total=steps, completed=step)
+        if not self._console.is_terminal and time.monotonic() >= self._next_line:
+            self._console.print(description, soft_wrap=True)
+            self._next_line = time.monotonic() + _STEP_LINE_EVERY_S

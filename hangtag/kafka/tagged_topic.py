@@ -1,0 +1,65 @@
+"""The configuration that `products.tagged` needs, for the program that creates it and for those that rely on it."""
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError
+
+from hangtag.kafka.options import kafka_options
+from hangtag.settings import KafkaSettings
+
+# A record that arrived behind a newer one stays visible this long for the reader of the topic's tail.
+MIN_COMPACTION_LAG_MS = 86_400_000
+_TIMEOUT_MS = 10_000
+
+
+class TopicConfigError(ValueError):
+    """The topic's configuration could lose what Hangtag relies on; the message has the command that corrects it."""
+
+
+def tagged_topic_config(deleted_ttl_s: int) -> dict[str, str]:
+    """Configuration of the topic: compacted, tombstones kept as long as the store keeps deletions."""
+    return {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS),
+        "delete.retention.ms": str(deleted_ttl_s * 1_000),
+    }
+
+
+def check_tagged_topic(settings: KafkaSettings, deleted_ttl_s: int) -> bool:
+    """Compare the topic's configuration with what Hangtag relies on. False: the brokers do not return it.
+
+    Raises:
+        TopicConfigError: it is not compacted, compacts too early, or forgets deletions before the store does.
+    """
+    try:
+        found = _configuration(settings)
+    except KafkaError:
+        return False
+    if not found:
+        return False
+    wrong = {
+        name: value
+        for name, value in tagged_topic_config(deleted_ttl_s).items()
+        if (found[name] != value if name == "cleanup.policy" else int(found[name]) < int(value))
+    }
+    if wrong:
+        changes = ",".join(f"{name}={value}" for name, value in wrong.items())
+        msg = (
+            f"the topic {settings.tagged_topic} has "
+            + ", ".join(f"{name}={found[name]}" for name in wrong)
+            + "; Hangtag relies on it to rebuild the store. Run: kafka-configs.sh --bootstrap-server "
+            f"{settings.bootstrap} --alter --topic {settings.tagged_topic} --add-config {changes}"
+        )
+        raise TopicConfigError(msg)
+    return True
+
+
+def _configuration(settings: KafkaSettings) -> dict[str, str]:
+    """The values that `tagged_topic_config` names; empty if the brokers leave one out."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, settings.tagged_topic)
+    with KafkaAdminClient(**kafka_options(settings, "hangtag-worker"), request_timeout_ms=_TIMEOUT_MS) as admin:
+        described = admin.describe_configs([resource], config_filter="all")
+    [configs] = [configs for topics in described.values() for configs in topics.values()]
+    names = tagged_topic_config(0)
+    found = {name: str(data["value"]) for name, data in configs.items() if name in names}
+    return found if found.keys() == names.keys() else {}

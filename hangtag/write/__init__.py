@@ -1,0 +1,24 @@
+"""The one write path: the store, `products.tagged`, and the agreement of both on the newest.
+
+Everyone who writes tags uses `Writes`: workers, the reader of the topic's tail, and `hangtag rebuild`.
+"""
+
+from hangtag.write.kafka_sink import KafkaSink
+from hangtag.write.rebuild import PartitionRebuild
+from hangtag.write.sink import Reason, RecordSink, SinkError
+from hangtag.write.tagged_record import TaggedRecordError, entry_of, record_of
+from hangtag.write.update import Update
+from hangtag.write.writes import Writes
+
+__all__ = [
+    "KafkaSink",
+    "PartitionRebuild",
+    "Reason",
+    "RecordSink",
+    "SinkError",
+    "TaggedRecordError",
+    "Update",
+    "Writes",
+    "entry_of",
+    "record_of",
+]

@@ -1,0 +1,85 @@
+"""Entries of the store as records of `products.tagged`, and back.
+
+The headers hold what the store's own header holds, so that the topic alone is enough to rebuild the store, deletions
+included.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hangtag.records import Headers, decode_tags
+from hangtag.store import Entry, bundle_prefix
+from hangtag.store.entry import NO_BUNDLE, NO_TEXT
+from hangtag.v1 import tags_pb2
+
+_PREFIX = "hangtag."
+_CONTENT_TYPE = ("content-type", b"application/x-protobuf")
+
+
+class TaggedRecordError(ValueError):
+    """A record of `products.tagged` is not one that Hangtag wrote; the message says what is wrong with it."""
+
+
+class TaggedRecord(NamedTuple):
+    """What is produced for an entry. `value` is None for a deletion: a tombstone, which compaction removes at last."""
+
+    key: bytes
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def record_of(entry: Entry) -> TaggedRecord:
+    """The record of an entry; the same entry gives the same record."""
+    bundle = "" if entry.is_deletion else tags_pb2.ProductTags.FromString(entry.payload).bundle_version
+    own = {
+        "version": str(entry.version),
+        "sequence": str(entry.sequence),
+        "revision": str(entry.revision),
+        "bundle_version": bundle,
+        "text_hash": "" if entry.text_hash == NO_TEXT else entry.text_hash.hex(),
+        "source": "SHOP" if entry.is_deletion else "HUMAN" if entry.revision else "MODEL",
+    }
+    headers = [(_PREFIX + name, text.encode()) for name, text in own.items()]
+    if not entry.is_deletion:
+        headers.append(_CONTENT_TYPE)
+    return TaggedRecord(entry.product_id.encode(), entry.payload or None, headers)
+
+
+def entry_of(key: bytes | None, value: bytes | None, headers: Headers) -> Entry:
+    """The entry of a record.
+
+    A record with a value and without our headers (of a release before they existed) is read from its value alone.
+
+    Raises:
+        TaggedRecordError: the key or a header is missing or wrong, or the value is not a `ProductTags` message.
+    """
+    own = {name.removeprefix(_PREFIX): text for name, text in headers if name.startswith(_PREFIX)}
+    try:
+        product_id = (key or b"").decode()
+        fields = {name: text.decode() for name, text in own.items()}
+        entry = _entry(product_id, value or b"", fields) if product_id else None
+    except ValueError as error:
+        msg = f"the record of key {key!r} cannot be read: {error}"
+        raise TaggedRecordError(msg) from error
+    if entry is None:
+        msg = f"the record has no key, or is a tombstone without the header {_PREFIX}version"
+        raise TaggedRecordError(msg)
+    return entry
+
+
+def _entry(product_id: str, value: bytes, fields: dict[str, str]) -> Entry | None:
+    if not value:
+        return Entry.deletion(product_id, int(fields["version"])) if "version" in fields else None
+    if "version" not in fields or not fields.get("bundle_version"):
+        product = decode_tags(value)
+        fields = {"version": str(product.version), "bundle_version": product.bundle_version} | fields
+    bundle = fields["bundle_version"]
+    return Entry(
+        product_id=product_id,
+        version=int(fields["version"]),
+        payload=value,
+        bundle_prefix=bundle_prefix(bundle) if bundle else NO_BUNDLE,
+        sequence=int(fields.get("sequence", "0")),
+        revision=int(fields.get("revision", "0")),
+        text_hash=bytes.fromhex(fields.get("text_hash", "")) or NO_TEXT,
+    )

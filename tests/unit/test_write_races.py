@@ -1,0 +1,204 @@
+"""Invariant 2 of the write path: two writers race over many interleavings; store and topic end with the newest."""
+
+import random
+
+import pytest
+
+from hangtag.records import TaggedProduct, encode_tags
+from hangtag.store import Entry, MemoryTagStore, bundle_prefix
+from hangtag.tags.decisions import Decision
+from hangtag.tags.tagset import ScoredTag, Source, TagSet
+from hangtag.tags.thresholds import Band
+from hangtag.workers.tail import TailRepair
+from hangtag.write import PartitionRebuild, SinkError, Update, Writes, entry_of
+from tests.unit.interleaving import FlakySink, SharedStore, Topic, Turns
+
+BUNDLES = ("a" * 64, "b" * 64)
+SEEDS = range(400)
+
+
+class Race:
+    """Two workers' write paths over one store and one partition, and everything that may happen to them."""
+
+    def __init__(self, seed: int, failures: float):
+        self.turns = Turns(seed)
+        self.dice = self.turns.dice
+        self.store = MemoryTagStore()
+        self.topic = Topic()
+        self.failures = failures
+        self.written: list[Update] = []
+        self.snapshot: dict[str, Entry] = {}
+
+    def writer(self, bundle: str) -> None:
+        store, sink = SharedStore(self.store, self.turns), FlakySink(self.topic, self.turns, self.failures)
+        for _ in range(4):
+            products = random.Random(self.dice.random()).sample(["p", "q"], self.dice.choice([1, 2]))
+            updates = [update(product, self.dice.randrange(1, 5), bundle, self.dice) for product in products]
+            writes = Writes(updates)
+            while True:
+                try:
+                    writes.run(store, sink)
+                except SinkError:
+                    continue
+                break
+            self.written += updates
+
+    def run(self, between=lambda: None) -> None:
+        self.turns.start(*(lambda bundle=bundle: self.writer(bundle) for bundle in BUNDLES))
+        self.turns.run(between)
+        assert self.turns.errors == []
+
+    def read_tail(self) -> None:
+        """The tail reader reads all records, those that it produces included."""
+        sink = FlakySink(self.topic, QuietTurns(), 0)
+        repair, place = TailRepair(self.store, sink), 0
+        while place < len(self.topic.log):
+            step = self.dice.randrange(1, 6)
+            records = self.topic.log[place : place + step]
+            repair.run(records)
+            place += len(records)
+
+    def rebuild(self) -> None:
+        rebuild = PartitionRebuild(self.store, FlakySink(self.topic, QuietTurns(), 0))
+        for place in range(0, len(self.topic.log), 3):
+            rebuild.take(self.topic.log[place : place + 3])
+        rebuild.finish()
+
+    def last(self) -> dict[str, Entry]:
+        """What compaction keeps."""
+        entries = [entry_of(record.key, record.value, record.headers) for record in self.topic.log]
+        return {entry.product_id: entry for entry in entries}
+
+    def newest(self) -> dict[str, tuple[int, bool]]:
+        """Version and deletion of the newest update of each product that was written."""
+        found: dict[str, tuple[int, bool]] = {}
+        for one in self.written:
+            rank = (one.version, one.tags is None)
+            found[one.product_id] = max(rank, found.get(one.product_id, rank))
+        return found
+
+    def check(self) -> None:
+        assert self.last() == self.store.entries
+        assert {product: entry.rank[:2] for product, entry in self.store.entries.items()} == self.newest()
+
+
+class QuietTurns:
+    dice = random.Random(0)
+
+    def turn(self) -> None:
+        pass
+
+
+def update(product: str, version: int, bundle: str, dice: random.Random) -> Update:
+    if dice.random() < 0.2:
+        return Update(product, version, None)
+    tags = TagSet((ScoredTag("color:red", 0.9, Source.MODEL, Band.AUTO),), ())
+    return Update(product, version, tags, bundle, 0, bytes([version]) * 16, dice.randrange(10**6))
+
+
+@pytest.mark.parametrize("failures", [0.0, 0.3])
+def test_writers_that_live_leave_the_newest_in_the_store_and_last_on_the_topic(failures):
+    """Without records that arrive late, no repair is needed."""
+    for seed in SEEDS:
+        race = Race(seed, failures)
+        if failures:
+            # A record of a failed try arrives at once or never.
+            race.topic.in_flight = Never()
+        race.run()
+        race.check()
+
+
+class Never(list):
+    def append(self, _entry):
+        pass
+
+
+def test_the_tail_reader_repairs_what_dead_writers_and_late_records_leave():
+    for seed in SEEDS:
+        race = Race(seed, 0.3)
+
+        def between(race=race) -> None:
+            if race.dice.random() < 0.02:
+                race.turns.kill_one()
+            if race.dice.random() < 0.2:
+                race.topic.deliver_one(race.dice)
+
+        race.run(between)
+        while race.topic.in_flight:
+            race.topic.deliver_one(race.dice)
+        race.read_tail()
+
+        assert race.last().items() <= race.store.entries.items()
+        newest = {product: entry.rank[:2] for product, entry in race.store.entries.items()}
+        assert all(newest[product] >= rank for product, rank in race.newest().items())
+
+
+@pytest.mark.parametrize("loss", ["flush", "stale failover"])
+def test_a_rebuild_restores_what_the_store_lost(loss):
+    for seed in SEEDS:
+        race = Race(seed, 0.3)
+
+        def between(race=race) -> None:
+            if race.dice.random() < 0.3:
+                race.topic.deliver_one(race.dice)
+            if race.dice.random() < 0.1:
+                race.snapshot = dict(race.store.entries)
+            if race.dice.random() < 0.03:
+                if loss == "flush":
+                    race.store.empty()
+                else:
+                    race.store.entries = dict(race.snapshot)
+
+        race.run(between)
+        while race.topic.in_flight:
+            race.topic.deliver_one(race.dice)
+        race.rebuild()
+        race.read_tail()
+
+        race.check()
+
+
+def test_decisions_of_people_survive_writers_that_have_not_seen_them():
+    for seed in SEEDS:
+        race = Race(seed, 0.0)
+        dice = random.Random(seed)
+        decided = dice.randrange(12)
+        turns = 0
+
+        def between(race=race, decided=decided) -> None:
+            nonlocal turns
+            turns += 1
+            held = race.store.entries.get("p")
+            if turns >= decided and held is not None and not held.is_deletion and not held.revision:
+                found = Update.of(held).entry([Decision("color:red", is_accepted=False)], revision=7)
+                race.store.entries["p"] = found
+
+        race.run(between)
+
+        held = race.store.entries.get("p")
+        if held is not None and held.revision:
+            assert encode_tags(TaggedProduct("p", held.version, TagSet((), ()), "", 0))[:3] == held.payload[:3]
+            assert b"red" in held.payload
+            assert Update.of(held).tags == TagSet((), ())
+
+
+def test_an_update_refused_as_older_is_not_produced():
+    store, topic = MemoryTagStore(), Topic()
+    sink = FlakySink(topic, QuietTurns(), 0)
+    Writes([Update("p", 5, TagSet((), ()), BUNDLES[0])]).run(store, sink)
+
+    writes = Writes([Update("p", 4, TagSet((), ()), BUNDLES[0])])
+    writes.run(store, sink)
+
+    assert [outcome.value for outcome in writes.outcomes] == ["OLDER"]
+    assert len(topic.log) == 1
+
+
+def test_a_later_release_replaces_tags_of_the_same_version_and_an_earlier_one_does_not():
+    store, topic = MemoryTagStore(), Topic()
+    sink = FlakySink(topic, QuietTurns(), 0)
+    for bundle, sequence in ((BUNDLES[0], 3), (BUNDLES[1], 4), (BUNDLES[0], 3)):
+        Writes([Update("p", 1, TagSet((), ()), bundle, sequence)]).run(store, sink)
+
+    assert store.entries["p"].bundle_prefix == bundle_prefix(BUNDLES[1])
+    assert [entry_of(one.key, one.value, one.headers).sequence for one in topic.log] == [3, 4]
