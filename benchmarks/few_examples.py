@@ -26,6 +26,7 @@ from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
+from hangtag.tags.tag import facet_of
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.judging.evaluate import evaluate_logits, logits_of
@@ -82,7 +83,7 @@ def learnt(
         score = evaluate_logits(Tagger.of(richer, engine), products, after["cpu"][kept])
     finally:
         engine.close()
-    found = score.facets[tag.split(":", 1)[0]].tags[tag]
+    found = score.facets[facet_of(tag)].tags[tag]
     return {
         "tag": tag,
         "test products": found.support,

@@ -24,6 +24,7 @@ from hangtag.cli.local import LocalStack
 from hangtag.cli.publisher import Publisher
 from hangtag.settings import ModelSettings, Settings
 from hangtag.tagger.tagger import open_tagger
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.v1 import events_pb2, tags_pb2, tags_pb2_grpc
 
@@ -86,7 +87,7 @@ def engine_alone(events: list[events_pb2.ProductEvent]) -> float:
     tagger = open_tagger(ModelSettings())
     texts = [ProductText.of(e.product.title, e.product.description, e.product.merchant_category) for e in events]
     started = time.monotonic()
-    tagger.decode(tagger.forward(tagger.encode(texts)))
+    tagger.decode(tagger.forward(tagger.encode(texts)), [TextKind.PRODUCT] * len(texts))
     took = time.monotonic() - started
     tagger.engine.close()
     return len(texts) / took

@@ -15,6 +15,7 @@ from rich.table import Table
 from hangtag.settings import ModelSettings
 from hangtag.tagger.tagger import open_tagger
 from hangtag.tags.schema import FacetKind
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.labelled import read_labelled
 from hangtag.trainer.judging.evaluate import evaluate
@@ -56,7 +57,7 @@ def main() -> None:
         lost = rows["unchanged"]["weighted_f1"] - means[0]
         table.add_row(name, f"{means[0]:.2f}", f"{lost:.2f}", f"{means[1]:.1f}", f"{means[2]:.1f}")
     texts = [ProductText.of(text) for text in spoiling.NO_PRODUCTS]
-    predictions = tagger.decode(tagger.forward(tagger.encode(texts)))
+    predictions = tagger.decode(tagger.forward(tagger.encode(texts)), [TextKind.PRODUCT] * len(texts))
     wrong = {
         text.first: [scored.tag for scored in tags.tags]
         for text, tags in zip(texts, predictions, strict=True)

@@ -10,6 +10,7 @@ import grpc
 
 from hangtag.server.errors import CallError, place_of
 from hangtag.tagger.isolate import Failure, isolate
+from hangtag.tagger.planner import Waiting, plan
 from hangtag.tagger.probe import EngineDownError, probing
 from hangtag.tagger.stage_thread import StageThread
 from hangtag.tags.tagset import TagSet
@@ -32,12 +33,13 @@ _log = get_log(__name__)
 class _Job:
     """A waiting text. `tokens` is set once it is encoded; `tags` yields the result to the caller."""
 
-    __slots__ = ("kind", "tags", "text", "tokens")
+    __slots__ = ("arrived_s", "kind", "tags", "text", "tokens")
 
-    def __init__(self, text: ProductText, kind: TextKind, tags: asyncio.Future[TagSet]) -> None:
+    def __init__(self, text: ProductText, kind: TextKind, tags: asyncio.Future[TagSet], arrived_s: float) -> None:
         self.text = text
         self.kind = kind
         self.tags = tags
+        self.arrived_s = arrived_s
         self.tokens: Tokens | None = None
 
 
@@ -78,7 +80,7 @@ class Suggester:
         if self._pending >= self._max_waiting:
             message = f"{self._pending} texts are waiting, the maximum; retry with back-off"
             raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
-        job = _Job(text, kind, asyncio.get_running_loop().create_future())
+        job = _Job(text, kind, asyncio.get_running_loop().create_future(), self._clock.monotonic())
         self._waiting.append(job)
         self._has_work.set()
         self._pending += 1
@@ -138,25 +140,19 @@ class Suggester:
                 finished.append((job, tokens))
             else:
                 job.tokens = tokens
-        fit: list[_Job] = []
-        batch: list[Tokens] = []
-        left: list[_Job] = []
-        total = 0
-        for job in jobs:
-            if job.tokens is None:
-                continue
-            total += len(job.tokens)
-            # The first one is always included, even if it is longer than the budget.
-            if batch and total > self._token_budget:
-                left.append(job)
-            else:
-                fit.append(job)
-                batch.append(job.tokens)
+        encoded_jobs = [(job, job.tokens) for job in jobs if job.tokens is not None]
+        waiting = [Waiting(len(tokens), job.arrived_s) for job, tokens in encoded_jobs]
+        cost, window = self._tagger.engine.cost, self._max_waiting
+        # This thread runs the engine, so the engine is free.
+        now = self._clock.monotonic()
+        chosen = plan(waiting, self._token_budget, now, cost=cost, busy=False, max_wait_s=0, window=window).batch
+        batch = [encoded_jobs[place] for place in chosen]
         if batch:
-            metrics.BATCH_TOKENS.observe(sum(map(len, batch)))
-        tagged = isolate(probing(self._tag, self._tagger), batch, (EngineDownError,))
-        finished.extend(zip(fit, tagged, strict=True))
-        return finished, left
+            metrics.BATCH_TOKENS.observe(cost.of_batch([len(tokens) for _, tokens in batch]))
+        tagged = isolate(probing(self._tag, self._tagger), [tokens for _, tokens in batch], (EngineDownError,))
+        finished.extend(zip((job for job, _ in batch), tagged, strict=True))
+        places = set(chosen)
+        return finished, [job for place, (job, _) in enumerate(encoded_jobs) if place not in places]
 
     def _encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         with _Stage("encode", self._clock):
@@ -166,7 +162,7 @@ class Suggester:
         with _Stage("forward", self._clock):
             logits = self._tagger.forward(batch)
         with _Stage("decode", self._clock):
-            return self._tagger.decode(logits)
+            return self._tagger.decode(logits, [TextKind.QUERY] * len(batch))
 
 
 class _Stage:

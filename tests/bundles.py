@@ -1,4 +1,4 @@
-"""A small bundle with random weights, made here and now: everything real but the training."""
+"""A small bundle with random weights: everything is real except the training."""
 
 import string
 from dataclasses import replace
@@ -18,7 +18,7 @@ from hangtag.bundle import (
     write_bundle,
 )
 from hangtag.tags.schema import Facet, FacetKind, Rule, TagSchema
-from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.tags.thresholds import Calibration, KeyedCalibration, KeyedThresholds, TagThresholds, Thresholds
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.text.wide import Wide
 
@@ -27,7 +27,7 @@ _WORDS = ["red", "blue", "dress", "shoe", "cat", "food", "game", "space", "the",
 
 
 def tiny_schema(rules: tuple[Rule, ...] = (), blocked: tuple[str, ...] = ()) -> TagSchema:
-    """Segment above class, color for what is worn, genre (multi) for games."""
+    """Facets: segment, class below it, color for clothing, genre (multi) for games."""
     return TagSchema(
         facets=(
             Facet(name="segment", kind=FacetKind.SINGLE, values=("clothing", "games", "pets")),
@@ -132,13 +132,14 @@ def tiny_weights(encoder: EncoderConfig, tags: int, seed: int = 0) -> Weights:
 def write_tiny_bundle(
     folder: Path,
     seed: int = 0,
-    cut: Cut | None = None,
+    thresholds: TagThresholds | None = None,
     schema: TagSchema | None = None,
     max_tokens: int = 64,
     wide: Wide | None = None,
 ) -> Manifest:
-    """Write the bundle; its tags are arbitrary but always the same for a seed. `cut` holds for every tag."""
+    """Write the bundle; its tags are arbitrary, but always the same for a seed. `thresholds` are those of every tag."""
     schema = schema or tiny_schema()
+    thresholds = thresholds or TagThresholds(auto=0.3, review=0.1)
     encoder = tiny_encoder(max_tokens)
     return write_bundle(
         folder,
@@ -150,8 +151,10 @@ def write_tiny_bundle(
         metrics={},
         encoder=encoder,
         schema=schema,
-        thresholds=Thresholds(tags={tag: cut or Cut(auto=0.3, review=0.1) for tag in schema.tags}),
-        calibration=Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}),
+        thresholds=KeyedThresholds.of_products(Thresholds(tags=dict.fromkeys(schema.tags, thresholds))),
+        calibration=KeyedCalibration.of_products(
+            Calibration(temperatures={facet.name: 1.0 for facet in schema.facets})
+        ),
         tokenizer=tiny_tokenizer(max_tokens),
         weights=replace(tiny_weights(encoder, len(schema.tags), seed), wide=wide),
     )

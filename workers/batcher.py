@@ -25,17 +25,26 @@ class Batcher:
         self._items[item.event.product_id] = item
         return None
 
-    def batch(self, budget: int, now: float, *, hurry: bool = False) -> list[Item]:
-        """Take out the batch to run now; empty if nothing waits, or what waits should wait for company.
+    def batch(self, budget: int, now: float, *, is_engine_busy: bool) -> list[Item]:
+        """Take out the batch to run now; empty if nothing waits.
 
-        All items of a batch were encoded by one tagger.
+        While the engine is busy, and only then, it is also empty if what waits should wait for more. All items of a
+        batch were encoded by one tagger, whose engine says what the batch costs.
         """
         if not self._items:
             return []
         tagger = min(self._items.values(), key=lambda item: item.arrived_s).tagger
+        assert tagger is not None
         alike = [item for item in self._items.values() if item.tagger is tagger]
-        waiting = [Waiting(len(item.tokens or ()), item.arrived_s) for item in alike]
-        chosen = plan(waiting, budget, now, max_wait_s=0 if hurry else self._max_wait_s, window=self._window)
+        chosen = plan(
+            [Waiting(len(item.tokens or ()), item.arrived_s) for item in alike],
+            budget,
+            now,
+            cost=tagger.engine.cost,
+            busy=is_engine_busy,
+            max_wait_s=self._max_wait_s,
+            window=self._window,
+        )
         items = [alike[place] for place in chosen.batch]
         for item in items:
             del self._items[item.event.product_id]

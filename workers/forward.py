@@ -8,6 +8,7 @@ from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.probe import EngineDownError, probing
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.tagset import TagSet
+from hangtag.text.kind import TextKind
 from hangtag.workers.item import Item, Refused, restore_older
 from hangtag.write import Reason
 
@@ -43,7 +44,8 @@ def forward(items: Sequence[Item], tagger: Tagger) -> Forwarded:
 
     def tags_of(some: Sequence[Item]) -> list[TagSet]:
         try:
-            return tagger.decode(tagger.forward([item.tokens for item in some if item.tokens is not None]))
+            logits = tagger.forward([item.tokens for item in some if item.tokens is not None])
+            return tagger.decode(logits, [TextKind.PRODUCT] * len(logits))
         except _TOO_LARGE:
             result.ran_out_of_memory = True
             raise

@@ -136,10 +136,13 @@ class Worker:
     def batch(self) -> None:
         """Hand batches to the forward thread: at most one that runs and one that follows it."""
         while len(self._running) < _BATCHES_AHEAD:
-            items = self._batcher.batch(self._budget, self._clock.monotonic(), hurry=self._is_draining)
+            is_busy = bool(self._running) and not self._is_draining
+            items = self._batcher.batch(self._budget, self._clock.monotonic(), is_engine_busy=is_busy)
             if not items:
                 break
-            metrics.BATCH_TOKENS.observe(max(len(item.tokens or ()) for item in items) * len(items))
+            assert items[0].tagger is not None
+            cost = items[0].tagger.engine.cost
+            metrics.BATCH_TOKENS.observe(cost.of_batch([len(item.tokens or ()) for item in items]))
             self._running.append(self._threads.forward.submit(self._forward, items))
 
     def settle(self, settled: Sequence[Settled]) -> None:

@@ -1,6 +1,7 @@
-"""Reading a bundle folder, every byte checked against the manifest."""
+"""Reading a bundle folder, with every byte checked against the manifest."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,105 +9,173 @@ from pydantic import BaseModel
 from tokenizers import Tokenizer
 
 from hangtag.bundle.bundle import Bundle, check_fit
-from hangtag.bundle.errors import BundleError
-from hangtag.bundle.files import CALIBRATION, MANIFEST, MAX_BYTES, MODEL, SCHEMA, STARTER, THRESHOLDS, TOKENIZER
+from hangtag.bundle.errors import BundleError, naming
+from hangtag.bundle.files import (
+    CALIBRATION,
+    MANIFEST,
+    MODEL,
+    SCHEMA,
+    SECTION_FILES,
+    STARTER,
+    THRESHOLDS,
+    TOKENIZER,
+    max_bytes,
+)
 from hangtag.bundle.manifest import FORMAT, Manifest
+from hangtag.bundle.version import version_of
 from hangtag.bundle.weight_file import weights_from_bytes
 from hangtag.tags.schema import TagSchema
-from hangtag.tags.thresholds import Calibration, Thresholds
+from hangtag.tags.thresholds import KeyedCalibration, KeyedThresholds
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.text.wide import Wide
 
-_AGAIN = "copy the bundle again or make it anew"
+_AGAIN = "copy the bundle again or create it again"
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_bundle(folder: Path | str = STARTER) -> Bundle:
-    """Load a bundle; `"starter"` and no argument give the one that is installed with the package.
+    """Load a bundle; `"starter"`, the default, is the bundle that is installed with the package.
 
     Raises:
-        BundleError: a file is missing, left over, too large or not the one the manifest names, or the parts do not fit
-            each other. The message names the folder, the file and what to do.
+        BundleError: a file is missing, too large, changed or not listed in the manifest, the manifest requires a
+            section that is not supported, or the parts do not fit each other. The message names the folder, the file
+            and what to do.
     """
     folder = STARTER if folder == "starter" else Path(folder)
     if not folder.is_dir():
         msg = f"bundle {folder}: no such folder; name the folder that holds {MANIFEST}"
         raise BundleError(msg)
-    try:
+    with naming(folder):
         return _load(folder)
-    except BundleError as error:
-        msg = f"bundle {folder}: {error}"
-        raise BundleError(msg) from error
 
 
 def _load(folder: Path) -> Bundle:
     manifest = read_manifest(folder)
-    # Names with a leading dot are the file system's and the mount's own and are never read.
-    found = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
-    if extra := found - set(MAX_BYTES):
-        msg = f"{min(extra)} does not belong into a bundle: remove it"
-        raise BundleError(msg)
-    content = {name: _verified(folder, manifest, name) for name in MAX_BYTES if name != MANIFEST}
-    schema = _parse(TagSchema, SCHEMA, content[SCHEMA])
-    thresholds = _parse(Thresholds, THRESHOLDS, content[THRESHOLDS])
-    calibration = _parse(Calibration, CALIBRATION, content[CALIBRATION])
+    check_no_other_files(folder, manifest.files)
+    for name, section in manifest.sections.items():
+        if name not in SECTION_FILES:
+            # Ignored, but part of the bundle: a damaged copy is refused whatever the damage.
+            verified_file(folder, section.file, section.sha256)
+    content = {
+        name: verified_file(folder, file, manifest.sections[name].sha256) for name, file in SECTION_FILES.items()
+    }
+    schema = parse(TagSchema, SCHEMA, content["schema"])
+    thresholds = parse(KeyedThresholds, THRESHOLDS, content["thresholds"])
+    calibration = parse(KeyedCalibration, CALIBRATION, content["calibration"])
     check_fit(schema, thresholds, calibration)
+    _check_version(manifest, schema, thresholds, calibration)
     try:
-        weights = weights_from_bytes(content[MODEL], manifest.encoder, len(schema.tags))
+        weights = weights_from_bytes(content["model"], manifest.encoder, len(schema.tags))
     except BundleError as error:
         msg = f"{MODEL}: {error}; {_AGAIN}"
         raise BundleError(msg) from error
-    tokenizer = _tokenizer(content[TOKENIZER], manifest, weights.wide)
+    tokenizer = _tokenizer(content["tokenizer"], manifest, weights.wide)
     return Bundle(manifest, schema, thresholds, calibration, tokenizer, weights)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check a folder's manifest alone.
+    """Read and check the manifest alone.
 
     Raises:
-        BundleError: it is missing, broken, of another format, or its version does not fit its content.
+        BundleError: it is missing, not valid, of another format, was changed after the bundle was made, or requires a
+            section that is not supported.
     """
-    content = _read(folder, MANIFEST)
-    manifest = _parse(Manifest, MANIFEST, content)
-    if set(manifest.files) != set(MAX_BYTES) - {MANIFEST}:
-        msg = f"{MANIFEST} lists {sorted(manifest.files)}, not the files of a format {FORMAT} bundle; {_AGAIN}"
+    content = read_file(folder, MANIFEST)
+    _check_format(content, folder)
+    manifest = parse(Manifest, MANIFEST, content)
+    if manifest.integrity_hash() != manifest.integrity:
+        msg = f"{MANIFEST} was changed after the bundle was made (its integrity hash does not match); {_AGAIN}"
         raise BundleError(msg)
-    if manifest.content_hash() != manifest.version:
-        msg = f"{MANIFEST} was changed after the bundle was made (its version does not fit its content); {_AGAIN}"
-        raise BundleError(msg)
+    manifest.check_sections()
     return manifest
 
 
-def _read(folder: Path, name: str) -> bytes:
-    path = folder / name
+def read_file(folder: Path, file: str) -> bytes:
+    """The content of one file of a bundle.
+
+    Raises:
+        BundleError: it cannot be read or is too large.
+    """
+    path, limit = folder / file, max_bytes(file)
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES[name]:
-            msg = f"{name} has {size} bytes, more than the {MAX_BYTES[name]} that a bundle may have; {_AGAIN}"
+        if size > limit:
+            msg = f"{file} has {size} bytes, more than the {limit} allowed in a bundle; {_AGAIN}"
             raise BundleError(msg)
         return path.read_bytes()
     except OSError as error:
-        msg = f"{name}: {error.strerror}; {_AGAIN}"
+        msg = f"{file}: {error.strerror}; {_AGAIN}"
         raise BundleError(msg) from error
 
 
-def _verified(folder: Path, manifest: Manifest, name: str) -> bytes:
-    content = _read(folder, name)
+def verified_file(folder: Path, file: str, sha256: str) -> bytes:
+    """The content of one file of a bundle.
+
+    Raises:
+        BundleError: likewise, or it has another hash.
+    """
+    content = read_file(folder, file)
     digest = hashlib.sha256(content).hexdigest()
-    if digest != manifest.files[name]:
-        msg = f"{name} has sha256 {digest}, the manifest says {manifest.files[name]}; {_AGAIN}"
+    if digest != sha256:
+        msg = f"{file} has sha256 {digest}, but {MANIFEST} lists {sha256}; {_AGAIN}"
         raise BundleError(msg)
     return content
 
 
-def _parse(model: type[Model], name: str, content: bytes) -> Model:
+def check_no_other_files(folder: Path, files: list[str]) -> None:
+    """Check that the folder holds nothing but these files; names with a leading dot are never read.
+
+    Raises:
+        BundleError: it holds another one.
+    """
+    # A leading dot marks files of the file system or of a mount.
+    found = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
+    if extra := found - set(files):
+        msg = f"{min(extra)} is not listed in {MANIFEST}: remove the file"
+        raise BundleError(msg)
+
+
+def parse(model: type[Model], file: str, content: bytes) -> Model:
+    """Read a JSON file of a bundle.
+
+    Raises:
+        BundleError: it is not valid.
+    """
     try:
         return model.model_validate_json(content)
     except ValueError as error:
-        newer = " or upgrade hangtag, if a newer one made it" if name == MANIFEST else ""
-        msg = f"{name}: {error}; {_AGAIN}{newer}"
+        msg = f"{file}: {error}; {_AGAIN}, or upgrade hangtag if a newer version made it"
         raise BundleError(msg) from error
+
+
+def _check_format(content: bytes, folder: Path) -> None:
+    try:
+        found = json.loads(content)["format"]
+    except (ValueError, TypeError, KeyError):
+        return  # reported in full when it is parsed
+    if found == 1:
+        msg = f"the bundle has format 1, which is no longer read; convert it with: hangtag bundle upgrade {folder}"
+        raise BundleError(msg)
+    if found != FORMAT:
+        msg = f"the bundle has format {found!r}, this hangtag reads format {FORMAT}; upgrade hangtag"
+        raise BundleError(msg)
+
+
+def _check_version(
+    manifest: Manifest, schema: TagSchema, thresholds: KeyedThresholds, calibration: KeyedCalibration
+) -> None:
+    version = version_of(
+        manifest.encoder,
+        schema,
+        thresholds,
+        calibration,
+        tokenizer_sha256=manifest.sections["tokenizer"].sha256,
+        model_sha256=manifest.sections["model"].sha256,
+    )
+    if version != manifest.version:
+        msg = f"{MANIFEST} has version {manifest.version}, the content has {version}; {_AGAIN}"
+        raise BundleError(msg)
 
 
 def _tokenizer(content: bytes, manifest: Manifest, wide: Wide | None) -> ProductTokenizer:
@@ -116,6 +185,6 @@ def _tokenizer(content: bytes, manifest: Manifest, wide: Wide | None) -> Product
         msg = f"{TOKENIZER}: {error}; {_AGAIN}"
         raise BundleError(msg) from error
     if max(tokenizer.get_vocab().values(), default=0) >= manifest.encoder.vocab:
-        msg = f"{TOKENIZER} knows tokens beyond the {manifest.encoder.vocab} rows of the word embedding; {_AGAIN}"
+        msg = f"{TOKENIZER} has token ids beyond the {manifest.encoder.vocab} rows of the word embedding; {_AGAIN}"
         raise BundleError(msg)
     return ProductTokenizer(tokenizer, manifest.encoder.max_tokens, wide, manifest.encoder.tail_tokens)

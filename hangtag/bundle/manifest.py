@@ -2,38 +2,63 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from hangtag.bundle.encoder_config import EncoderConfig
+from hangtag.bundle.errors import BundleError
+from hangtag.bundle.files import MANIFEST, SECTION_FILES
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+SectionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
 
-class Manifest(BaseModel):
-    """`manifest.json`. `version` is the hash of all content, so that any change changes it."""
+class Section(BaseModel):
+    """One file of a bundle.
+
+    A required section determines answers, and a reader that does not support it refuses the bundle. An optional section
+    never changes an answer: a reader that does not support it ignores its content.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1]
+    file: FileName
+    sha256: Sha256
+    required: bool
+
+
+class Manifest(BaseModel):
+    """`manifest.json`.
+
+    `version` is the hash of what determines the bundle's answers (`version_of`); `integrity` is the hash of the
+    complete manifest, so that any later change of it is detected.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[2]
     name: str = Field(min_length=1, max_length=200)
     version: Sha256
+    integrity: Sha256
     created: str = Field(description="ISO 8601")
     base_model: str
     data_fingerprint: str
+    encoder: EncoderConfig
+    sections: dict[SectionName, Section]
     recipe: dict[str, Any] = Field(description="the training settings")
     metrics: dict[str, Any]
-    encoder: EncoderConfig
-    files: dict[str, Sha256] = Field(description="sha256 of every other file")
 
     @classmethod
-    def of(
+    def create(
         cls,
-        files: Mapping[str, str],
+        version: str,
+        sections: Mapping[str, Section],
         *,
         name: str,
         created: str,
@@ -43,27 +68,52 @@ class Manifest(BaseModel):
         metrics: Mapping[str, Any],
         encoder: EncoderConfig,
     ) -> Self:
-        """A manifest whose version fits its content. `files` maps file names to sha256."""
+        """A manifest with its integrity hash."""
         draft = cls(
             format=FORMAT,
             name=name,
-            version="0" * 64,
+            version=version,
+            integrity="0" * 64,
             created=created,
             base_model=base_model,
             data_fingerprint=data_fingerprint,
+            encoder=encoder,
+            sections=dict(sections),
             recipe=dict(recipe),
             metrics=dict(metrics),
-            encoder=encoder,
-            files=dict(files),
         )
-        return draft.model_copy(update={"version": draft.content_hash()})
+        return draft.model_copy(update={"integrity": draft.integrity_hash()})
 
-    def content_hash(self) -> str:
-        """sha256, hex, over the sorted lines `file name, sha256` and everything the manifest itself says."""
-        own = self.model_dump(mode="json", exclude={"version", "files"})
-        lines = [f"{file} {digest}" for file, digest in sorted(self.files.items())]
-        lines.append(json.dumps(own, ensure_ascii=True, sort_keys=True, allow_nan=False))
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    @property
+    def files(self) -> list[str]:
+        """Every file of the bundle, the manifest first."""
+        return [MANIFEST, *(section.file for section in self.sections.values())]
+
+    def integrity_hash(self) -> str:
+        """sha256, hex, of every field but `integrity` as canonical JSON."""
+        fields = self.model_dump(mode="json", exclude={"integrity"})
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+    def check_sections(self) -> None:
+        """Check that this version of hangtag can read the sections.
+
+        Raises:
+            BundleError: a section that every bundle has is missing, optional or in another file, an unknown section is
+                required, or two sections share a file.
+        """
+        for name, file in SECTION_FILES.items():
+            section = self.sections.get(name)
+            if section is None or not section.required or section.file != file:
+                msg = f"{MANIFEST} must list {file} as the required section {name!r}; create the bundle again"
+                raise BundleError(msg)
+        for name, section in self.sections.items():
+            if section.required and name not in SECTION_FILES:
+                msg = f"{MANIFEST} requires the section {name!r}, which this hangtag does not support; upgrade hangtag"
+                raise BundleError(msg)
+        file, count = Counter(self.files).most_common(1)[0]
+        if count > 1:
+            msg = f"{MANIFEST} lists {file} {count} times; create the bundle again"
+            raise BundleError(msg)
 
     def to_json(self) -> str:
         """The text of `manifest.json`."""

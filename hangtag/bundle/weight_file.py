@@ -27,12 +27,13 @@ def weights_from_bytes(content: bytes, encoder: EncoderConfig, tags: int) -> Wei
     """Read a `model.safetensors` for this encoder and this number of tags.
 
     Raises:
-        BundleError: it is no such file, a tensor is missing, left over, not finite or of another shape or type.
+        BundleError: it is not a safetensors file, or a tensor is missing, unknown, not finite or of another shape or
+            type.
     """
     try:
         tensors: Tensors = load(content)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        msg = f"no readable safetensors file: {error}"
+        msg = f"not a readable safetensors file: {error}"
         raise BundleError(msg) from error
     reader = _Reader(tensors)
     hidden = encoder.hidden
@@ -47,7 +48,7 @@ def weights_from_bytes(content: bytes, encoder: EncoderConfig, tags: int) -> Wei
         wide=reader.wide(tags) if reader.has("wide.hashes") else None,
     )
     if tensors:
-        msg = f"holds {len(tensors)} tensors that no part of the model uses, first {min(tensors)!r}"
+        msg = f"holds {len(tensors)} tensors that no part of the model uses, the first is {min(tensors)!r}"
         raise BundleError(msg)
     return weights
 
@@ -57,7 +58,7 @@ def _layer(reader: "_Reader", name: str, encoder: EncoderConfig) -> Layer:
     query, key, value = (reader.linear(f"{name}.{part}", hidden, hidden) for part in ("query", "key", "value"))
     for other in (key, value):
         if (query.low, query.high) != (other.low, other.high) or not np.array_equal(query.smooth, other.smooth):
-            msg = f"{name!r}: query, key and value have one input, but not one range and smoothing"
+            msg = f"{name!r}: query, key and value share their input, but differ in range or smoothing"
             raise BundleError(msg)
     return Layer(
         query=query,
@@ -72,7 +73,7 @@ def _layer(reader: "_Reader", name: str, encoder: EncoderConfig) -> Layer:
 
 
 class _Reader:
-    """Takes tensors out of a file one after the other, each checked."""
+    """Takes one tensor after another out of a file and checks it."""
 
     def __init__(self, tensors: Tensors) -> None:
         self._tensors = tensors
@@ -94,7 +95,7 @@ class _Reader:
         low, high = self.float(f"{name}.range", 2).tolist()
         smooth = self.float(f"{name}.smooth", into)
         if low > high or not (smooth > 0).all():
-            msg = f"{name!r} has range [{low}, {high}] and smallest smoothing {smooth.min()}"
+            msg = f"{name!r} has the range [{low}, {high}] and a smallest smoothing factor of {smooth.min()}"
             raise BundleError(msg)
         values, scale = self.int8(f"{name}.values", out, into), self.float(f"{name}.scale", out)
         return Linear(values, scale, self.float(f"{name}.bias", out), smooth, low, high)
@@ -114,7 +115,7 @@ class _Reader:
             raise BundleError(msg)
         wide = Wide(hashes, idf, counts, scale, gaps, self._take("wide.values", np.dtype(np.int8), (entries,)))
         if (hashes[1:] <= hashes[:-1]).any() or (wide.tags >= tags).any():
-            msg = f"the wide part's n-grams are out of order or name tags beyond the {tags} of the schema"
+            msg = f"the wide part's n-grams are out of order or refer to tags beyond the {tags} of the schema"
             raise BundleError(msg)
         return wide
 

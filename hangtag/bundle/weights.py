@@ -1,4 +1,4 @@
-"""The weights of encoder and head: int8 matrices with a scale per row, from which every engine is built."""
+"""The weights of encoder and head: int8 matrices with a scale per row. Every engine is built from them."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Linear:
     `values` int8 (out, in), `scale` float32 (out,), `bias` float32 (out,). `smooth` float32 (in,) moves the inputs'
     outliers into the weights (Xiao et al. 2023, SmoothQuant, equation 3). `low` and `high` bound `x / smooth` as
     measured on training texts: an engine that computes in int8 maps this fixed range to 256 levels, the same for every
-    text, so that no text's scores depend on another's. `low == high` says: keep this layer's input in float.
+    text, so that no text's scores depend on another's. `low == high`: the input of this layer stays in float.
     """
 
     values: Int8s
@@ -73,8 +73,8 @@ class Weights:
     """Everything that `model.safetensors` holds.
 
     `positions` float32 (positions, hidden), `segments` float32 (segments, hidden), `head_weight` float32
-    (tags, hidden), `head_bias` float32 (tags,). The head stays in float: it is small, its input one vector a text.
-    Engines add what `wide` says of a text's n-grams to the head's logits.
+    (tags, hidden), `head_bias` float32 (tags,). The head stays in float: it is small and has one input vector per text.
+    Engines add the scores of `wide` for a text's n-grams to the head's logits.
     """
 
     words: Table

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import typer
 
+from hangtag.cli.bundle import bundle
 from hangtag.cli.choose import compare, tune
 from hangtag.cli.config import config
 from hangtag.cli.data import data
@@ -40,3 +41,4 @@ for panel, commands in _PANELS.items():
     for command in commands:
         app.command(help=help_text(command), rich_help_panel=panel)(command)
 app.add_typer(data, name="data", rich_help_panel="Train")
+app.add_typer(bundle, name="bundle", rich_help_panel="Run")

@@ -16,6 +16,7 @@ from hangtag.cli.help_text import help_text
 from hangtag.cli.options import ColumnNames, JsonFile, LabelledFiles
 from hangtag.cli.progress import StepBar
 from hangtag.cli.trainer_command import trainer_command
+from hangtag.tags.tag import value_of
 
 if TYPE_CHECKING:  # these load scikit-learn
     from hangtag.trainer.data.check import DataCheck
@@ -268,7 +269,7 @@ def _print_noise(rows: Sequence["LabelledRow"], bad: Sequence["BadRow"], found: 
     table = make_table("file", "line", "product", "facet", "label", "more likely", "probability of the label")
     for each in found.suspicions[:top]:
         row = rows[each.place]
-        values = [name.split(":", 1)[-1] or "none" for name in (each.given, each.suggested)]
+        values = [value_of(name) or "none" for name in (each.given, each.suggested)]
         cells = (row.file.name, str(row.line), row.product.product_id, each.facet, *values, f"{each.score:.3f}")
         table.add_row(*map(_plain, cells))
     console.print(table)

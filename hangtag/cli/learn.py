@@ -8,6 +8,7 @@ import typer
 from hangtag.cli.console import plain_console
 from hangtag.cli.options import ColumnNames
 from hangtag.cli.trainer_command import trainer_command
+from hangtag.tags.tag import value_of
 
 
 def learn_tag(
@@ -58,7 +59,7 @@ def learn_tag(
         with console.status("reading files") as status:
             new = NewTag(tag, parent, is_guess=examples is None)
             if examples is None:
-                value = tag.partition(":")[2]
+                value = value_of(tag)
                 texts = [ProductText.of(value, description, ""), ProductText.of(value, "", "")]
             else:
                 unlabelled = columns.model_copy(update={"labelled": False})

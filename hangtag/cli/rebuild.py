@@ -18,8 +18,9 @@ def rebuild() -> None:
 
     Example: hangtag rebuild
     """
+    from hangtag.cli.console import make_console  # noqa: PLC0415
+    from hangtag.cli.progress import LiveStatus  # noqa: PLC0415
     from hangtag.cli.running import settings_here  # noqa: PLC0415
-    from hangtag.cli.screen import Screen, make_console  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
     from hangtag.cli.topic import TopicReader  # noqa: PLC0415
     from hangtag.records import Record  # noqa: PLC0415
@@ -37,7 +38,7 @@ def rebuild() -> None:
         with (
             stopping(),
             TopicReader(settings.kafka, settings.kafka.tagged_topic) as reader,
-            Screen(make_console(stderr=True)) as screen,
+            LiveStatus(make_console(stderr=True)) as status,
         ):
             store.begin_rebuild()
             for chunk in reader.chunks_until_end():
@@ -46,7 +47,7 @@ def rebuild() -> None:
                     partitions[number].take([record for record in records if record.partition.number == number])
                 read += len(chunk)
                 restored = sum(each.restored for each in partitions.values())
-                screen.show(f"{read:,} of {max(read, reader.total):,} records read, {restored:,} products restored")
+                status.show(f"{read:,} of {max(read, reader.total):,} records read, {restored:,} products restored")
             produced = sum(each.finish() for each in partitions.values())
             store.end_rebuild()
     except Stopped:

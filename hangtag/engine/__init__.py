@@ -1,8 +1,19 @@
-"""Engines: token ids in, raw logits out, on the processor or with torch."""
+"""Engines: token ids in, raw logits out, on the CPU or with torch."""
 
 from hangtag.engine.choose import EngineKind, open_engine
+from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.cpu import CpuEngine
 from hangtag.engine.engine import Engine, Logits
 from hangtag.engine.errors import EngineError, OutOfMemory
 
-__all__ = ["CpuEngine", "Engine", "EngineError", "EngineKind", "Logits", "OutOfMemory", "open_engine"]
+__all__ = [
+    "CostModel",
+    "CpuEngine",
+    "Engine",
+    "EngineError",
+    "EngineKind",
+    "Logits",
+    "OutOfMemory",
+    "Padding",
+    "open_engine",
+]

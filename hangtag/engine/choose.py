@@ -1,4 +1,4 @@
-"""Opening the engine that fits the machine."""
+"""Choosing and opening an engine."""
 
 import importlib
 import importlib.util
@@ -19,18 +19,19 @@ EngineKind = Literal["auto", "cpu", "torch"]
 def open_engine(bundle: Bundle, kind: EngineKind = "auto", threads: int | None = None) -> Engine:
     """Open an engine and run it once on the shortest and once on the longest text.
 
-    `auto`: torch if it is installed and finds CUDA, else the CPU engine. `threads` bounds the cores of the CPU engine.
+    `auto`: torch if it is installed and finds CUDA, else the CPU engine. `threads` limits the cores that the CPU engine
+    uses.
 
     Raises:
-        EngineError: there is no such kind, torch is wanted but not installed, or the device does not work.
+        EngineError: `kind` is unknown, torch is requested but not installed, or the device does not work.
     """
     engine: Engine
-    if kind == "torch" or (kind == "auto" and _cuda_is_there()):
+    if kind == "torch" or (kind == "auto" and _has_cuda()):
         engine = _torch_engine(bundle)
     elif kind in ("auto", "cpu"):
         engine = CpuEngine(bundle, threads)
     else:
-        msg = f"no engine is called {kind!r}: take auto, cpu or torch"
+        msg = f"unknown engine {kind!r}: choose auto, cpu or torch"
         raise EngineError(msg)
     for length in (1, bundle.manifest.encoder.max_tokens):
         nothing = np.zeros(length, np.int32)
@@ -39,7 +40,7 @@ def open_engine(bundle: Bundle, kind: EngineKind = "auto", threads: int | None =
 
 
 def _torch_engine(bundle: Bundle) -> Engine:
-    # Imported here alone: the plain install has no torch.
+    # Imported only here: the plain install has no torch.
     try:
         module: Any = importlib.import_module("hangtag.engine.torch")
     except ImportError as error:
@@ -49,7 +50,7 @@ def _torch_engine(bundle: Bundle) -> Engine:
     return engine
 
 
-def _cuda_is_there() -> bool:
+def _has_cuda() -> bool:
     if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
         return False
     torch: Any = importlib.import_module("torch")

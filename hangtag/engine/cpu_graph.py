@@ -10,16 +10,16 @@ from openvino import opset13 as op
 
 from hangtag.bundle import EncoderConfig, Layer, Linear, Norm, Table, Weights
 
-# Added to the attention scores of padding: e to this power is zero in float32, so padding weighs nothing at all.
+# Added to the attention scores of padding: e to this power is 0 in float32, so padding has no weight at all.
 _PADDING = np.float32(-1e4)
 _LEVELS = 256
 _FIRST = np.int32(0)
 
 
 def cpu_graph(weights: Weights, encoder: EncoderConfig, int8_inputs: bool) -> ov.Model:
-    """Inputs in this order: ids, mask, segments, int32 (count, length). Output: float32 logits (count, tags).
+    """The graph; inputs are ids, mask and segments, int32 (count, length), output is float32 logits (count, tags).
 
-    With `int8_inputs` the matrix products run in int8, each input in its layer's fixed range; without, in float.
+    With `int8_inputs` the matrix products run in int8, each input in its layer's fixed range; otherwise in float.
     """
     ids, mask, segments = (op.parameter([-1, -1], np.int32, name) for name in ("ids", "mask", "segments"))
     real = op.convert(mask, "f32")
@@ -41,7 +41,7 @@ def _embed(weights: Weights, encoder: EncoderConfig, ids: ov.Node, segments: ov.
 
 
 def _look_up(table: Table, ids: ov.Node) -> ov.Node:
-    # Rows are picked in int8 and scaled after that: the table is never unpacked.
+    # Rows are gathered in int8 and scaled after that, so that the table is never expanded to float.
     rows = op.convert(op.gather(_constant(table.values), ids, _FIRST), "f32")
     return op.multiply(rows, op.gather(_constant(table.scale[:, None]), ids, _FIRST))
 

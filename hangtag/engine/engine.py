@@ -1,4 +1,4 @@
-"""What every engine does."""
+"""The interface of engines."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hangtag.engine.cost import CostModel
 from hangtag.text.tokens import Tokens
 
 Logits = NDArray[np.float32]
@@ -16,21 +17,26 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """Which engine on which device, for logs and metrics."""
+        """The engine and its device, for logs and metrics."""
+        ...
+
+    @property
+    def cost(self) -> CostModel:
+        """How many tokens a batch costs; `forward` computes exactly that many."""
         ...
 
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """Raw logits of shape (count, tags), rows in the batch's order, columns in the schema's.
 
-        A text's row hangs on the text alone. Threads may call at the same time. An empty batch gives shape (0, tags).
+        A text's row depends on the text alone. Threads may call at the same time. An empty batch gives shape (0, tags).
 
         Raises:
-            OutOfMemory: the batch is too large for the device; a smaller one may fit.
-            EngineError: a text is empty, longer than the encoder's positions or has an unknown token; or the engine
+            OutOfMemory: the batch does not fit into the device's memory; a smaller one may.
+            EngineError: a text is empty, longer than the encoder's positions or has an unknown token, or the engine
                 is closed.
         """
         ...
 
     def close(self) -> None:
-        """Give the device's memory back. A second call does nothing."""
+        """Free the device's memory. A second call does nothing."""
         ...

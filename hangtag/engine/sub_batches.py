@@ -1,4 +1,4 @@
-"""Cutting a batch into sub-batches of like length, the same way for every engine."""
+"""Splitting a batch into groups of one padded length, the same way for every engine."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,11 @@ from hangtag.engine.errors import EngineError
 from hangtag.text.tokens import Tokens
 
 
-def padded_length(length: int, positions: int) -> int:
-    """The length that a text is padded to: its own, rounded up by at most an eighth or 7 tokens."""
-    step = max(8, 1 << max(0, length.bit_length() - 4))
-    return min(-(-length // step) * step, positions)
-
-
 def sub_batches(lengths: Sequence[int], max_tokens: int, ways: int = 1) -> list[list[int]]:
     """Every index once, longest first, in groups of one length each and of at most `max_tokens` tokens.
 
-    A text longer than that stands alone. `ways` says how many groups run at a time: a batch that would fill fewer is
-    cut finer, so that all of them have work.
+    A text longer than that is a group of its own. `ways` is the number of groups that run at the same time: a batch
+    that would fill fewer is split into smaller groups, so that all of them have work.
     """
     budget = min(max_tokens, -(-sum(lengths) // ways))
     groups: list[list[int]] = []
@@ -32,10 +26,10 @@ def sub_batches(lengths: Sequence[int], max_tokens: int, ways: int = 1) -> list[
 
 
 def check_tokens(batch: Sequence[Tokens], encoder: EncoderConfig) -> None:
-    """Refuse what the encoder has no embedding for.
+    """Refuse texts that the encoder has no embedding for.
 
     Raises:
-        EngineError: a text is empty, too long, or has a token or segment that the encoder does not know.
+        EngineError: a text is empty or too long, or has a token or segment that the encoder does not have.
     """
     for place, tokens in enumerate(batch):
         length = len(tokens)

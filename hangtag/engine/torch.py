@@ -1,4 +1,4 @@
-"""The torch engine: CUDA where there is one, else the processor."""
+"""The torch engine: on CUDA if available, else on the CPU."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from hangtag.bundle import Bundle, EncoderConfig, Linear, Norm, Weights
+from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.engine import Logits
 from hangtag.engine.errors import EngineError, OutOfMemory
-from hangtag.engine.sub_batches import check_tokens, padded_length, sub_batches
+from hangtag.engine.sub_batches import check_tokens, sub_batches
 from hangtag.engine.wide_scores import add_wide_scores
 from hangtag.text.tokens import Tokens, pad
 
@@ -23,21 +24,21 @@ _HEAD_ROWS = 64
 
 
 class TorchEngine:
-    """Runs on `device` (`cuda`, `cuda:1`, `cpu`, ...; CUDA if there is one, by default). Any thread may call.
+    """Runs on `device` (`cuda`, `cuda:1`, `cpu`, ...; by default CUDA if available). Several threads may call.
 
-    Weights are those of the bundle, brought back from int8. On CUDA matrix products run in `dtype`, on the processor in
-    float32.
+    The weights are the bundle's, converted from int8. Matrix products run in `dtype` on CUDA, in float32 on the CPU.
     """
 
     def __init__(self, bundle: Bundle, device: str | None = None, dtype: torch.dtype = torch.bfloat16) -> None:
         self._encoder = bundle.manifest.encoder
         self._tags = len(bundle.schema.tags)
+        self.cost = CostModel(Padding.BUCKET, self._encoder.positions)
         self._wide = bundle.weights.wide
         try:
             self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
             self._model: nn.Module | None = _Tagger(bundle.weights, self._encoder).eval().to(self._device)
         except torch.OutOfMemoryError as error:
-            msg = f"the model does not fit into the memory of {device or 'cuda'}: free some or take another device"
+            msg = f"the model does not fit into the memory of {device or 'cuda'}: free some or use another device"
             raise OutOfMemory(msg) from error
         except (RuntimeError, AssertionError) as error:
             msg = f"torch cannot use the device {device or 'cuda'!r}: {error}"
@@ -51,12 +52,12 @@ class TorchEngine:
         check_tokens(batch, self._encoder)
         model = self._model
         if model is None:
-            msg = "the engine is closed: open another"
+            msg = "the engine is closed: open a new one"
             raise EngineError(msg)
-        lengths = [padded_length(len(tokens), self._encoder.positions) for tokens in batch]
+        lengths = [self.cost.of_text(len(tokens)) for tokens in batch]
         logits = np.empty((len(batch), self._tags), np.float32)
         try:
-            # Copies back come last, so that the device has its next group while it works on one.
+            # Results are copied back last, so that the device has the next group while it works on one.
             groups = sub_batches(lengths, self._budget)
             results = [self._run(model, [batch[index] for index in group], lengths[group[0]]) for group in groups]
             for group, result in zip(groups, results, strict=True):
@@ -67,7 +68,7 @@ class TorchEngine:
         return add_wide_scores(logits, batch, self._wide)
 
     def close(self) -> None:
-        """Give the device's memory back; later calls of `forward` raise EngineError."""
+        """Free the device's memory; later calls of `forward` raise EngineError."""
         self._model = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -81,7 +82,7 @@ class TorchEngine:
 
 
 class _Tagger(nn.Module):
-    """BERT, mean pooling over a text's tokens, one linear head."""
+    """BERT, mean pooling over a text's tokens, and a linear head."""
 
     def __init__(self, weights: Weights, encoder: EncoderConfig) -> None:
         super().__init__()
@@ -98,8 +99,8 @@ class _Tagger(nn.Module):
         )
         self.encoder = BertModel(config, add_pooling_layer=False)
         self.encoder.load_state_dict(_state(weights), strict=True)
-        # Whole blocks of rows: a sum at a matrix's ragged end is added up in another order, so that a tag's score would
-        # move in its last bit when tags are added.
+        # The head has complete blocks of rows: in an incomplete block sums are computed in another order, so that a
+        # tag's score would change in its last bit when tags are added.
         self._tags = len(weights.head_bias)
         rows = -self._tags % _HEAD_ROWS
         self.head = nn.Linear(encoder.hidden, self._tags + rows)
@@ -107,7 +108,7 @@ class _Tagger(nn.Module):
         self.head.load_state_dict(_tensors("", *padded))
 
     def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
-        """Logits, float32 (count, tags), of ids, mask and segments (count, length)."""
+        """Logits, float32 (count, tags), from ids, mask and segments (count, length)."""
         hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
         real = mask.unsqueeze(-1).float()
         pooled = (hidden.float() * real).sum(1) / real.sum(1)

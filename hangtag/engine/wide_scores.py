@@ -1,4 +1,4 @@
-"""What every engine adds to the encoder's logits."""
+"""The scores of the wide part, which every engine adds to the encoder's logits."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from hangtag.text.wide import Wide
 
 
 def add_wide_scores(logits: Logits, batch: Sequence[Tokens], wide: Wide | None) -> Logits:
-    """The logits of shape (count, tags) with the scores of the model's wide part, if it has one.
+    """Add the scores of the model's wide part, if it has one, to logits of shape (count, tags).
 
     Raises:
-        EngineError: a text was tokenised without the bundle's own tokenizer and has no n-grams.
+        EngineError: a text has no n-grams: it was not tokenised with the bundle's own tokenizer.
     """
     if wide is None:
         return logits

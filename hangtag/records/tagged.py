@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hangtag.tags.decisions import Decision
+from hangtag.tags.tag import facet_of, value_of
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.v1 import tags_pb2
@@ -64,10 +65,9 @@ def decode_tags(payload: bytes) -> TaggedProduct:
 
 def tag_message(scored: ScoredTag) -> tags_pb2.Tag:
     """A tag as the message that is stored and sent."""
-    facet, _, value = scored.tag.partition(":")
     return tags_pb2.Tag(
-        facet=facet,
-        value=value,
+        facet=facet_of(scored.tag),
+        value=value_of(scored.tag),
         confidence=scored.confidence,
         source=tags_pb2.Source.Value(f"SOURCE_{scored.source.value}"),
         band=tags_pb2.Band.Value(f"BAND_{scored.band.value}"),
@@ -75,9 +75,8 @@ def tag_message(scored: ScoredTag) -> tags_pb2.Tag:
 
 
 def _decision_message(decision: Decision) -> tags_pb2.Decision:
-    facet, _, value = decision.tag.partition(":")
     verdict = tags_pb2.VERDICT_ACCEPTED if decision.is_accepted else tags_pb2.VERDICT_REJECTED
-    return tags_pb2.Decision(facet=facet, value=value, verdict=verdict)
+    return tags_pb2.Decision(facet=facet_of(decision.tag), value=value_of(decision.tag), verdict=verdict)
 
 
 def _scored(tags: Sequence[tags_pb2.Tag]) -> tuple[ScoredTag, ...]:

@@ -84,9 +84,7 @@ class ModelSettings(_Group):
 class WorkerSettings(_Group):
     """The worker: reads events and stores tags."""
 
-    token_budget: int = Field(
-        default=16_384, ge=512, description="Most tokens in one batch, with padding: longest text times number of texts"
-    )
+    token_budget: int = Field(default=16_384, ge=512, description="Most tokens in one batch, padding included")
     window: int = Field(default=2_048, ge=1, description="Number of unsettled records at which polling pauses")
     max_wait_ms: int = Field(default=50, ge=0, description="How long a record waits for others to share its batch")
     max_value_bytes: int = Field(

@@ -1,4 +1,5 @@
 """Texts in, tags out: the tagger in use, and how texts are batched for it.
 
-Nothing is imported here: who probes or plans does not need the engine's runtime, which `hangtag.tagger.tagger` brings.
+This package imports nothing by itself: probing and planning do not need the engine's runtime, which only
+`hangtag.tagger.tagger` imports.
 """

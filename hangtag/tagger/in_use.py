@@ -4,9 +4,9 @@ from hangtag.tagger.tagger import Tagger
 
 
 class TaggerInUse:
-    """The one place that says which tagger is in use. It may be swapped at any time, by any thread.
+    """Holds the tagger that is in use as `current`. Any thread may replace it at any time.
 
-    What is encoded from then on is tagged by the new one; what the old one encoded, the old one finishes.
+    Texts that are encoded from then on are tagged by the new tagger; texts that the old one encoded, by the old one.
     """
 
     def __init__(self, tagger: Tagger) -> None:

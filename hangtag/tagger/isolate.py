@@ -1,4 +1,4 @@
-"""One bad item never fails its neighbours."""
+"""Running items in batches so that an item that fails never makes others fail."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An item that fails even alone, and in how many runs it did."""
+    """The error of an item that fails even alone; `attempts` is the number of runs that it was part of."""
 
     error: Exception
     attempts: int
@@ -19,7 +19,7 @@ class Failure:
 def isolate(
     run: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], fatal: tuple[type[Exception], ...] = ()
 ) -> list[R | Failure]:
-    """One result an item, in order. A run that fails is split in halves until the culprit stands alone.
+    """Run the items; one result per item, in order. A batch that fails is halved until the failing item is alone.
 
     Raises:
         Exception: one of `fatal`, at once.
@@ -31,11 +31,11 @@ def isolate(
         try:
             found = run(items[start:end])
             if len(found) != end - start:
-                msg = f"{end - start} texts went in and {len(found)} results came out"
+                msg = f"{end - start} items gave {len(found)} results"
                 raise ValueError(msg)  # noqa: TRY301 (a wrong count is treated like any other failure)
         except fatal:
             raise
-        except Exception as error:  # noqa: BLE001 (whatever a text provokes is its own fault, not its neighbours')
+        except Exception as error:  # noqa: BLE001 (whatever error an item causes, its neighbours must not get it)
             if end - start == 1:
                 results.append(Failure(error, attempt))
             else:

@@ -1,15 +1,16 @@
-"""Whose fault a failing batch is: that of its texts, or the engine's."""
+"""Finding out what a failing batch is due to: its texts or the engine."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    # It brings the engine's runtime; who probes has a tagger already.
+    # Importing it brings the engine's runtime; callers of `probing` have a tagger already.
     from hangtag.tagger.tagger import Tagger
 
 T = TypeVar("T")
@@ -25,10 +26,12 @@ class EngineDownError(RuntimeError):
 def probing(
     run: Callable[[Sequence[T]], list[R]], tagger: Tagger, unless: tuple[type[Exception], ...] = ()
 ) -> Callable[[Sequence[T]], list[R]]:
-    """`run`, and after its first failure, other than one of `unless`, a harmless text: if that passes, on it goes.
+    """Wrap `run` so that its first failure, except one of `unless`, makes the tagger tag a harmless text.
+
+    If that succeeds, this and later errors of `run` are raised as they are.
 
     Raises:
-        EngineDownError: by what is returned; the harmless text fails too.
+        EngineDownError: raised by the returned function if the harmless text fails too.
     """
     is_alive = False
 
@@ -49,7 +52,7 @@ def probing(
 
 def _probe(tagger: Tagger) -> None:
     try:
-        tagger.decode(tagger.forward(tagger.encode([_HARMLESS])))
+        tagger.decode(tagger.forward(tagger.encode([_HARMLESS])), [TextKind.PRODUCT])
     except Exception as error:
-        msg = f"the engine fails for any text ({type(error).__name__}: {error}); restart, and look at the device"
+        msg = f"the engine fails for any text ({type(error).__name__}: {error}); restart, and check the device"
         raise EngineDownError(msg) from error

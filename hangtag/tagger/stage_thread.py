@@ -19,7 +19,7 @@ class StageThread(Executor):
         self._thread.start()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run it after what was submitted before; any thread may call."""
+        """Run the call after those submitted before; any thread may submit."""
         future: Future[T] = Future()
 
         def call() -> None:
@@ -27,14 +27,14 @@ class StageThread(Executor):
                 return
             try:
                 future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 (whoever waits for it judges it)
+            except BaseException as error:  # noqa: BLE001 (raised where the result is read)
                 future.set_exception(error)
 
         self._calls.put(call)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        """End after what was submitted before."""
+        """End after the calls submitted before."""
         self._calls.put(None)
         if wait:
             self._thread.join()

@@ -1,4 +1,4 @@
-"""The bundle in use with its engine and decoder: one value, swapped whole."""
+"""A bundle with its engine and decoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from hangtag.settings import ModelSettings
 from hangtag.tags.decoding import Decoder, Logits
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import metrics
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Tagger:
-    """Texts in, tags out, in three steps that can be timed and overlapped alone."""
+    """Texts in, tags out, in three steps that can be timed and overlapped separately. Immutable."""
 
     bundle: Bundle
     engine: Engine
@@ -24,7 +25,7 @@ class Tagger:
 
     @classmethod
     def of(cls, bundle: Bundle, engine: Engine) -> Self:
-        """The tagger of a bundle on an engine that was opened with it."""
+        """The tagger of a bundle and the engine that was opened with it."""
         return cls(bundle, engine, Decoder(bundle.schema, bundle.calibration, bundle.thresholds))
 
     def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
@@ -32,19 +33,19 @@ class Tagger:
         return self.bundle.tokenizer(texts)
 
     def forward(self, tokens: Sequence[Tokens]) -> Logits:
-        """Logits of shape (count, tags). Errors: what the engine raises."""
+        """Logits of shape (count, tags). Raises what the engine raises."""
         return self.engine.forward(tokens)
 
-    def decode(self, logits: Logits) -> list[TagSet]:
-        """The tags of each row, in order."""
-        return self.decoder.decode(logits)
+    def decode(self, logits: Logits, kinds: Sequence[TextKind]) -> list[TagSet]:
+        """The tags of each row, in order; `kinds` holds the kind of each row's text."""
+        return self.decoder.decode(logits, kinds)
 
 
 def open_tagger(settings: ModelSettings) -> Tagger:
-    """Load, verify and warm up the bundle and engine that the settings name.
+    """Load the bundle of the settings and open their engine, both checked and warmed up.
 
     Raises:
-        BundleError: the bundle is missing, damaged or contradicts itself.
+        BundleError: the bundle is missing or damaged, or its parts do not fit each other.
         EngineError: the engine is not installed or cannot run here.
     """
     bundle = load_bundle(settings.bundle)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 
@@ -28,10 +29,10 @@ def apply_decisions(tags: TagSet, decisions: Sequence[Decision], schema: TagSche
     }
     facets = () if schema is None else schema.facets
     singles = {facet.name for facet in facets if facet.kind is FacetKind.SINGLE}
-    decided = {tag.partition(":")[0] for tag in accepted} & singles
+    decided = {facet_of(tag) for tag in accepted} & singles
 
     def keep(predicted: Sequence[ScoredTag]) -> list[ScoredTag]:
-        return [each for each in predicted if each.tag not in verdicts and each.tag.partition(":")[0] not in decided]
+        return [each for each in predicted if each.tag not in verdicts and facet_of(each.tag) not in decided]
 
     served, review = [*accepted.values(), *keep(tags.tags)], keep(tags.review)
     if schema is not None:
@@ -39,7 +40,7 @@ def apply_decisions(tags: TagSet, decisions: Sequence[Decision], schema: TagSche
     order = {facet.name: place for place, facet in enumerate(facets)}
 
     def position(each: ScoredTag) -> tuple[int, float, str]:
-        return order.get(each.tag.partition(":")[0], len(order)), -each.confidence, each.tag
+        return order.get(facet_of(each.tag), len(order)), -each.confidence, each.tag
 
     return TagSet(tuple(sorted(served, key=position)), tuple(sorted(review, key=position)))
 

@@ -1,24 +1,50 @@
 """Logits to tags: calibration, paths, bands, where facets apply, rules. Trainer and servers share it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
-from hangtag.tags.thresholds import Band, Calibration, Cut, Thresholds
+from hangtag.tags.thresholds import (
+    Band,
+    Calibration,
+    KeyedCalibration,
+    KeyedThresholds,
+    TagThresholds,
+    Thresholds,
+)
+from hangtag.text.kind import TextKind
 
 Logits = NDArray[np.float32]
 
 
-class Decoder:
-    """Turns logits of shape (count, tags) into tags. Holds nothing that changes: safe to share between threads."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Temperature of each facet and, in score order, thresholds of each tag, for one kind of text."""
 
-    def __init__(self, schema: TagSchema, calibration: Calibration, thresholds: Thresholds) -> None:
+    temperatures: Mapping[str, float]
+    thresholds: Sequence[TagThresholds]
+
+
+class Decoder:
+    """Turns logits of shape (count, tags) into tags. Immutable: threads may share it."""
+
+    def __init__(self, schema: TagSchema, calibration: KeyedCalibration, thresholds: KeyedThresholds) -> None:
         self._schema = schema
-        self._temperatures = calibration.temperatures
-        self._cuts = [thresholds.tags[tag] for tag in schema.tags]
+        entries: dict[tuple[int, int], _Entry] = {}
+        self._entries: dict[TextKind, _Entry] = {}
+        for kind in TextKind:
+            its_calibration, its_thresholds = calibration.entry(kind), thresholds.entry(kind)
+            # Kinds that share their values share one entry, so that their rows are decoded together.
+            self._entries[kind] = entries.setdefault(
+                (id(its_calibration), id(its_thresholds)),
+                _Entry(its_calibration.temperatures, [its_thresholds.tags[tag] for tag in schema.tags]),
+            )
         self._paths = [(chain, np.asarray(schema.paths(chain), np.int64)) for chain in schema.chains]
         self._parents = {tag: frozenset(above) for tag, above in schema.parents.items()}
         self._applies_when = {
@@ -26,24 +52,23 @@ class Decoder:
         }
         self._blocked = frozenset(schema.blocked)
 
-    def log_confidences(self, logits: Logits) -> Logits:
-        """Log of the calibrated probabilities: softmax inside a single facet, a sigmoid each in a multi facet."""
-        result = np.empty_like(logits, dtype=np.float32)
-        for facet in self._schema.facets:
-            where = self._schema.slices[facet.name]
-            scaled = logits[:, where].astype(np.float64) / self._temperatures[facet.name]
-            if facet.kind is FacetKind.SINGLE:
-                shifted = scaled - scaled.max(axis=1, keepdims=True)
-                result[:, where] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-            else:
-                result[:, where] = -np.logaddexp(0.0, -scaled)
-        return result
+    @classmethod
+    def for_products(cls, schema: TagSchema, calibration: Calibration, thresholds: Thresholds) -> Self:
+        """A decoder that uses the values for product texts for every kind of text."""
+        return cls(schema, KeyedCalibration.of_products(calibration), KeyedThresholds.of_products(thresholds))
+
+    def log_confidences(self, logits: Logits, kind: TextKind = TextKind.PRODUCT) -> Logits:
+        """Log of the calibrated probabilities of texts of one kind, same shape.
+
+        Softmax over the tags of a single facet, a sigmoid for each tag of a multi facet.
+        """
+        return self._log_confidences(logits, self._entries[kind])
 
     def chosen(self, log_confidences: Logits) -> dict[str, NDArray[np.int64]]:
         """For each single facet the position in the schema of its one tag, shape (count,).
 
         Facets that are parents of each other are decided together: the path with the highest sum of log-probabilities
-        wins, so a class always stands under its family and its segment.
+        wins, so a class is always a child of the family and segment that are chosen with it.
         """
         result: dict[str, NDArray[np.int64]] = {}
         for chain, paths in self._paths:
@@ -53,28 +78,60 @@ class Decoder:
                     result[facet.name] = paths[best, depth]
         return result
 
-    def decode(self, logits: Logits) -> list[TagSet]:
-        """The tags of each row of logits, shape (count, tags), in order. Not-a-number scores raise ValueError."""
+    def decode(self, logits: Logits, kinds: Sequence[TextKind]) -> list[TagSet]:
+        """The tags of each row of logits, shape (count, tags), in order; `kinds` holds the kind of each row's text.
+
+        Raises:
+            ValueError: a score is not finite, or there is not one kind per row.
+        """
         if not np.isfinite(logits).all():
-            msg = "the engine returned scores that are no numbers"
+            msg = "the engine returned scores that are not finite numbers"
             raise ValueError(msg)
-        log_confidences = self.log_confidences(logits)
+        if len(kinds) != len(logits):
+            msg = f"{len(logits)} rows of scores need as many kinds of text, not {len(kinds)}"
+            raise ValueError(msg)
+        entries = [self._entries[kind] for kind in kinds]
+        log_confidences = self._calibrated(logits, entries)
         chosen = self.chosen(log_confidences)
         confidences = np.exp(log_confidences)
         return [
-            self._row({name: int(positions[row]) for name, positions in chosen.items()}, confidences[row])
-            for row in range(len(logits))
+            self._row({name: int(positions[row]) for name, positions in chosen.items()}, confidences[row], entry)
+            for row, entry in enumerate(entries)
         ]
 
-    def _row(self, chosen: Mapping[str, int], confidences: NDArray[np.float32]) -> TagSet:
+    def _calibrated(self, logits: Logits, entries: Sequence[_Entry]) -> Logits:
+        """Log-confidences of rows with different entries: one pass per entry."""
+        different = {id(entry): entry for entry in entries}
+        if len(different) == 1:
+            return self._log_confidences(logits, entries[0])
+        result = np.empty_like(logits, dtype=np.float32)
+        ids = np.fromiter(map(id, entries), np.uint64, len(entries))
+        for number, entry in different.items():
+            rows = np.flatnonzero(ids == number)
+            result[rows] = self._log_confidences(logits[rows], entry)
+        return result
+
+    def _log_confidences(self, logits: Logits, entry: _Entry) -> Logits:
+        result = np.empty_like(logits, dtype=np.float32)
+        for facet in self._schema.facets:
+            where = self._schema.slices[facet.name]
+            scaled = logits[:, where].astype(np.float64) / entry.temperatures[facet.name]
+            if facet.kind is FacetKind.SINGLE:
+                shifted = scaled - scaled.max(axis=1, keepdims=True)
+                result[:, where] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+            else:
+                result[:, where] = -np.logaddexp(0.0, -scaled)
+        return result
+
+    def _row(self, chosen: Mapping[str, int], confidences: NDArray[np.float32], entry: _Entry) -> TagSet:
         found: dict[str, ScoredTag] = {}
         for facet in self._schema.facets:
             for position in self._candidates(facet, chosen, confidences):
                 tag, confidence = self._schema.tags[position], float(confidences[position])
-                band = band_of(confidence, self._cuts[position])
+                band = entry.thresholds[position].band(confidence)
                 if band is not Band.REJECT and tag not in self._blocked:
                     found[tag] = ScoredTag(tag, confidence, Source.MODEL, band)
-        return self._settled(found)
+        return self._served(found)
 
     def _candidates(self, facet: Facet, chosen: Mapping[str, int], confidences: NDArray[np.float32]) -> Iterable[int]:
         if facet.kind is FacetKind.SINGLE:
@@ -82,28 +139,28 @@ class Decoder:
         where = self._schema.slices[facet.name]
         return (int(at) + where.start for at in np.argsort(-confidences[where], kind="stable"))
 
-    def _settled(self, told: dict[str, ScoredTag]) -> TagSet:
-        """What is served of what the model tells. Rules act from tags that are served themselves, and from no others.
+    def _served(self, predicted: dict[str, ScoredTag]) -> TagSet:
+        """Apply parents, facets and rules to the predicted tags. Only a tag that is served itself triggers a rule.
 
-        Each turn bars a tag from AUTO and begins again from the model's tags without it, so that what a rule added or
-        displaced goes with its cause. A tag without support is barred before any that breaks a rule: it excludes none.
+        Each turn bars one tag from AUTO and starts again from the predicted tags without it, so that whatever a rule
+        added or displaced disappears with its cause. Tags without support are barred first: they exclude nothing.
         """
-        left, barred, demoted = dict(told), set(self._blocked), dict[str, ScoredTag]()
+        remaining, barred, demoted = dict(predicted), set(self._blocked), dict[str, ScoredTag]()
         while True:
-            found = self._implied(left, barred)
+            found = self._with_implied(remaining, barred)
             auto = {tag: scored for tag, scored in found.items() if scored.band is Band.AUTO}
             unsupported = next((tag for tag in auto if self._is_unsupported(tag, auto)), None)
             tag = unsupported or next(
-                (tag for tag in auto if self._is_groundless(auto[tag], auto) or self._breaks_a_rule(tag, auto)), None
+                (tag for tag in auto if self._lost_its_cause(auto[tag], auto) or self._breaks_a_rule(tag, auto)), None
             )
             if tag is None:
                 break
             barred.add(tag)
-            scored = left.pop(tag, None)
+            scored = remaining.pop(tag, None)
             if unsupported and scored is not None:
                 demoted[tag] = ScoredTag(tag, scored.confidence, scored.source, Band.REVIEW)
-        taken = {_facet(tag) for tag in found if self._is_single(_facet(tag))}
-        demoted = {tag: scored for tag, scored in demoted.items() if _facet(tag) not in taken}
+        taken = {facet_of(tag) for tag in found if self._is_single(facet_of(tag))}
+        demoted = {tag: scored for tag, scored in demoted.items() if facet_of(tag) not in taken}
         review = {tag: scored for tag, scored in (found | demoted).items() if scored.band is Band.REVIEW}
         known = auto | review
         while any(self._is_unsupported(tag, known) or self._is_excluded(tag, auto) for tag in review):
@@ -115,17 +172,17 @@ class Decoder:
             known = auto | review
         return TagSet(self._in_order(auto), self._in_order(review))
 
-    def _implied(self, told: dict[str, ScoredTag], barred: Collection[str]) -> dict[str, ScoredTag]:
-        found, implications = dict(told), [rule for rule in self._schema.rules if rule.kind == "implies"]
-        for _ in implications:  # a chain of implications is no longer than there are
+    def _with_implied(self, predicted: dict[str, ScoredTag], barred: Collection[str]) -> dict[str, ScoredTag]:
+        found, implications = dict(predicted), [rule for rule in self._schema.rules if rule.kind == "implies"]
+        for _ in implications:  # a chain is at most as long as the number of implications
             for rule in implications:
                 cause, effect = found.get(rule.when), found.get(rule.then)
                 if cause is None or cause.band is not Band.AUTO or rule.then in barred:
                     continue
                 if effect is None or effect.band is not Band.AUTO:
-                    facet = _facet(rule.then)
-                    if self._is_single(facet):  # what a rule says takes the place of what the model says
-                        found = {tag: scored for tag, scored in found.items() if not tag.startswith(f"{facet}:")}
+                    facet = facet_of(rule.then)
+                    if self._is_single(facet):  # the implied tag replaces the predicted one
+                        found = {tag: scored for tag, scored in found.items() if facet_of(tag) != facet}
                     found[rule.then] = ScoredTag(rule.then, cause.confidence, Source.RULE, Band.AUTO)
         return found
 
@@ -133,18 +190,18 @@ class Decoder:
         return any(facet.name == name and facet.kind is FacetKind.SINGLE for facet in self._schema.facets)
 
     def _is_unsupported(self, tag: str, known: Mapping[str, ScoredTag]) -> bool:
-        """The tag's parent or what makes its facet apply is not among the known ones."""
-        parents, needs = self._parents.get(tag), self._applies_when.get(_facet(tag))
+        """Neither a parent of the tag nor a tag that makes its facet apply is known, where either is needed."""
+        parents, needs = self._parents.get(tag), self._applies_when.get(facet_of(tag))
         return bool((parents and not parents & known.keys()) or (needs and not needs & known.keys()))
 
-    def _is_groundless(self, scored: ScoredTag, auto: Mapping[str, ScoredTag]) -> bool:
-        """A rule added it, and no cause of it is served. One of its own single facet is not: it took its place."""
+    def _lost_its_cause(self, scored: ScoredTag, auto: Mapping[str, ScoredTag]) -> bool:
+        """A rule added the tag and none of its causes is served, except a cause that it replaced in a single facet."""
         if scored.source is not Source.RULE:
             return False
         causes = {rule.when for rule in self._schema.rules if rule.kind == "implies" and rule.then == scored.tag}
-        facet = _facet(scored.tag)
-        took_its_place = self._is_single(facet) and facet in map(_facet, causes)
-        return not took_its_place and not causes & auto.keys()
+        facet = facet_of(scored.tag)
+        replaced_its_cause = self._is_single(facet) and facet in map(facet_of, causes)
+        return not replaced_its_cause and not causes & auto.keys()
 
     def _breaks_a_rule(self, tag: str, auto: Mapping[str, ScoredTag]) -> bool:
         lacks = any(
@@ -157,15 +214,4 @@ class Decoder:
 
     def _in_order(self, scored: Mapping[str, ScoredTag]) -> tuple[ScoredTag, ...]:
         order = {facet.name: place for place, facet in enumerate(self._schema.facets)}
-        return tuple(sorted(scored.values(), key=lambda each: (order[_facet(each.tag)], -each.confidence, each.tag)))
-
-
-def _facet(tag: str) -> str:
-    return tag.split(":", 1)[0]
-
-
-def band_of(confidence: float, cut: Cut) -> Band:
-    """The band of a confidence."""
-    if confidence >= cut.auto:
-        return Band.AUTO
-    return Band.REVIEW if confidence >= cut.review else Band.REJECT
+        return tuple(sorted(scored.values(), key=lambda each: (order[facet_of(each.tag)], -each.confidence, each.tag)))

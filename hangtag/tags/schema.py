@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from hangtag.tags.tag import facet_of
+
 FacetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 TAG_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,39}:\S.{0,199}$")
 _MAX_PATHS = 100_000
@@ -32,8 +34,8 @@ class _Frozen(BaseModel):
 class Facet(_Frozen):
     """A named group of tags.
 
-    `applies_when` lists tags of single facets: the facet is told only of products that have one of them; empty means
-    always. `parent` names the single facet above this one, whose tags are this facet's tags' parents.
+    `applies_when` lists tags of single facets: the facet is predicted only for products that have one of them; empty
+    means always. `parent` names the single facet above this one; the parents of this facet's tags are tags of it.
     """
 
     name: FacetName
@@ -57,7 +59,7 @@ class Rule(_Frozen):
 
 
 class TagSchema(_Frozen):
-    """Everything that may be said of a product. Scores are laid out facet after facet, in this order."""
+    """Every tag that a product can have. Scores are laid out facet after facet, in this order."""
 
     facets: tuple[Facet, ...] = Field(min_length=1)
     parents: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -86,29 +88,30 @@ class TagSchema(_Frozen):
         facets: dict[str, Facet] = {}
         for facet in self.facets:
             for tag in facet.applies_when:
-                if tag not in known or tag.split(":", 1)[0] not in facets:
-                    msg = f"facet {facet.name}: applies_when names {tag!r}, which is no tag of a facet listed before it"
+                if tag not in known or facet_of(tag) not in facets:
+                    msg = f"facet {facet.name}: applies_when: {tag!r} must be a tag of a facet listed earlier"
                     raise SchemaError(msg)
             self._check_parent(facet, facets)
             facets[facet.name] = facet
         self._check_parents(known, facets)
         for tag in (*self.blocked, *(end for rule in self.rules for end in (rule.when, rule.then))):
             if tag not in known:
-                msg = f"rules and blocked tags name {tag!r}, which is not in the schema"
+                msg = f"rules and blocked tags: {tag!r} is not in the schema"
                 raise SchemaError(msg)
 
-    def _check_parent(self, facet: Facet, before: dict[str, Facet]) -> None:
+    def _check_parent(self, facet: Facet, earlier: dict[str, Facet]) -> None:
         if facet.parent is None:
             return
-        above = before.get(facet.parent)
+        above = earlier.get(facet.parent)
         if above is None or FacetKind.MULTI in (above.kind, facet.kind):
-            msg = f"facet {facet.name}: parent {facet.parent!r} is no single facet listed before it"
-            raise SchemaError(msg)
-        sibling = next((each.name for each in before.values() if each.parent == facet.parent), None)
-        if sibling is not None:
             msg = (
-                f"facets {sibling} and {facet.name} both have the parent {facet.parent!r}: one facet is all it can have"
+                f"facet {facet.name}: parent {facet.parent!r} must be a single facet listed earlier, and {facet.name} "
+                "must be single too"
             )
+            raise SchemaError(msg)
+        sibling = next((each.name for each in earlier.values() if each.parent == facet.parent), None)
+        if sibling is not None:
+            msg = f"facets {sibling} and {facet.name} both have the parent {facet.parent!r}: only one facet may have it"
             raise SchemaError(msg)
         for tag in facet.tags:
             if not self.parents.get(tag):
@@ -117,13 +120,13 @@ class TagSchema(_Frozen):
 
     def _check_parents(self, known: set[str], facets: dict[str, Facet]) -> None:
         for child, above_tags in self.parents.items():
-            child_facet = facets.get(child.split(":", 1)[0])
+            child_facet = facets.get(facet_of(child))
             if child not in known or child_facet is None or child_facet.parent is None:
-                msg = f"parents: {child!r} is no tag of a facet with a parent"
+                msg = f"parents: {child!r} is not a tag of a facet with a parent"
                 raise SchemaError(msg)
             for tag in above_tags:
-                if tag not in known or not tag.startswith(f"{child_facet.parent}:"):
-                    msg = f"parents of {child!r}: {tag!r} is no tag of {child_facet.parent!r}"
+                if tag not in known or facet_of(tag) != child_facet.parent:
+                    msg = f"parents of {child!r}: {tag!r} is not a tag of {child_facet.parent!r}"
                     raise SchemaError(msg)
 
     @cached_property
@@ -138,7 +141,7 @@ class TagSchema(_Frozen):
 
     @cached_property
     def slices(self) -> dict[str, slice]:
-        """Where each facet's tags stand in the scores."""
+        """The positions of each facet's tags in the scores."""
         result, start = {}, 0
         for facet in self.facets:
             result[facet.name] = slice(start, start + len(facet.values))
@@ -147,7 +150,7 @@ class TagSchema(_Frozen):
 
     @cached_property
     def chains(self) -> tuple[tuple[Facet, ...], ...]:
-        """The single facets, top first, grouped where one is the parent of the next; others stand alone."""
+        """The single facets in groups, each from a facet without a parent down to the lowest child."""
         by_parent = {facet.parent: facet for facet in self.facets if facet.parent}
         result = []
         for facet in self.facets:
@@ -159,19 +162,23 @@ class TagSchema(_Frozen):
         return tuple(result)
 
     def paths(self, chain: tuple[Facet, ...]) -> list[tuple[int, ...]]:
-        """Every way down a chain as score positions: one tag of each facet, each under the one before, none blocked."""
+        """Every path down a chain as score positions: one tag per facet, each a child of the one before, none blocked.
+
+        Raises:
+            SchemaError: there are more than 100,000.
+        """
         blocked = set(self.blocked)
-        ways: list[tuple[str, ...]] = [(tag,) for tag in chain[0].tags if tag not in blocked]
+        paths: list[tuple[str, ...]] = [(tag,) for tag in chain[0].tags if tag not in blocked]
         for facet in chain[1:]:
-            below: dict[str, list[str]] = {}
+            children: dict[str, list[str]] = {}
             for tag in facet.tags:
                 for above in self.parents[tag] if tag not in blocked else ():
-                    below.setdefault(above, []).append(tag)
-            ways = [(*way, tag) for way in ways for tag in below.get(way[-1], ())]
-            if len(ways) > _MAX_PATHS:
+                    children.setdefault(above, []).append(tag)
+            paths = [(*path, tag) for path in paths for tag in children.get(path[-1], ())]
+            if len(paths) > _MAX_PATHS:
                 msg = f"facets {[f.name for f in chain]}: more than {_MAX_PATHS} paths"
                 raise SchemaError(msg)
-        return [tuple(self.index[tag] for tag in way) for way in ways]
+        return [tuple(self.index[tag] for tag in path) for path in paths]
 
     def to_json(self) -> str:
         """Canonical JSON: the same schema always gives the same text."""

@@ -1,4 +1,4 @@
-"""What is said of one product: scored tags to use and scored tags to look at."""
+"""The tags of one text: those to use and those for a person to review."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from hangtag.tags.thresholds import Band
 
 
 class Source(StrEnum):
-    """Who said it."""
+    """What a tag comes from: a prediction, a rule of the schema, or a person."""
 
     MODEL = "MODEL"
     RULE = "RULE"
@@ -26,7 +26,7 @@ class ScoredTag:
 
 @dataclass(frozen=True, slots=True)
 class TagSet:
-    """`tags` are AUTO, `review` are REVIEW; both in the order of the facets, by falling confidence within one."""
+    """`tags` are AUTO, `review` are REVIEW; both in the schema's order of facets, then by falling confidence."""
 
     tags: tuple[ScoredTag, ...]
     review: tuple[ScoredTag, ...]

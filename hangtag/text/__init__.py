@@ -1,1 +1,1 @@
-"""A product's text: cleaned, in two segments, as tokens and as n-grams."""
+"""Texts: cleaning, their two segments, tokens and n-grams."""

@@ -1,10 +1,10 @@
-"""The kind of a text: what it was written for."""
+"""The kind of a text."""
 
 from enum import StrEnum
 
 
 class TextKind(StrEnum):
-    """Thresholds and calibration are keyed by it, since a query is not a title."""
+    """What a text was written for. Thresholds and calibration may differ: a query is not a title."""
 
     PRODUCT = "product"
     QUERY = "query"

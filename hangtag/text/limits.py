@@ -1,10 +1,10 @@
-"""What the fields of a product may hold, at every boundary: events, requests and stored values."""
+"""Limits of a product's fields, checked at every boundary: events, requests and stored values."""
 
-# UTF-8, of a product's id.
+# Of a product's id in UTF-8.
 MAX_ID_BYTES = 256
-# What eight bytes hold in order, and an int64 of the protos.
+# The largest int64, the type of a version in the protos. Stored as 8 bytes, versions sort in order up to it.
 MAX_VERSION = 2**63 - 1
-# Characters that count once a text is cleaned.
+# Characters of a cleaned text; the rest is left out.
 MAX_TITLE_CHARS = 1_000
 MAX_CATEGORY_CHARS = 500
 MAX_DESCRIPTION_CHARS = 8_000

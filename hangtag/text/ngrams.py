@@ -1,4 +1,4 @@
-"""Hashed word and character n-grams of a product text: what the wide part of a model looks at."""
+"""Hashed word and character n-grams of a product text: the input of a model's wide part."""
 
 import re
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from hangtag.text.product_text import ProductText
 Hashes = NDArray[np.uint32]
 _Longs = NDArray[np.uint64]
 
-# Which of the four blocks that `ngram_hashes` yields are words: of the whole text, then of the first segment.
+# Which of the four blocks of `ngram_hashes` are words: those of the complete text, then of the first segment.
 WORD_BLOCKS = (False, True, False, True)
 
 _LONGEST = 5
 _WORD = re.compile(r"\w{2,}")
 _SPACE = ord(" ")
-# Room for what cleaning lets through, which lower case may lengthen.
+# The longest cleaned text, doubled because lower case may lengthen it.
 _MAX_CHARS = 2 * (MAX_TITLE_CHARS + MAX_CATEGORY_CHARS + MAX_DESCRIPTION_CHARS)
 
-# A substring's hash is the sum of its characters times rising powers of an odd number, moved to start at power 0: all
-# substrings of a text follow from one running sum (Karp and Rabin 1987), modulo 2^64.
+# A substring's hash is the sum of its characters times rising powers of an odd number, shifted to start at power 0, so
+# that one running sum gives the hashes of all substrings of a text (Karp and Rabin 1987), modulo 2^64.
 _BASE = 0x9E3779B97F4A7C15
 
 
@@ -39,17 +39,17 @@ _HALF = np.uint64(32)
 
 
 def ngram_hashes(text: ProductText) -> Iterator[Hashes]:
-    """The hashes of a text's n-grams, repeated as often as they occur, in four arrays.
+    """The hashes of a text's n-grams in four arrays, each hash as often as its n-gram occurs.
 
-    Characters and words of the whole text, then of its first segment, all in lower case. Characters: 2 to 5 in a row
-    inside a word, its surrounding spaces included. Words: one and two in a row.
+    Characters and words of the complete text, then of its first segment, all in lower case. Characters: 2 to 5 in a row
+    within a word and the spaces around it. Words: one and two in a row.
     """
     first = text.first.lower()
-    whole = f" {first} {text.second.lower()} "[:_MAX_CHARS]
-    codes = np.frombuffer(whole.encode("utf-32-le"), np.uint32)
+    complete = f" {first} {text.second.lower()} "[:_MAX_CHARS]
+    codes = np.frombuffer(complete.encode("utf-32-le"), np.uint32)
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum((codes + np.uint64(1)) * _POWERS[: len(codes)])])
     ends, hashes = _characters(codes, sums)
-    word_ends, words = _words(whole, sums)
+    word_ends, words = _words(complete, sums)
     first_end = len(first) + 2
     in_first = ends <= first_end
     first_words = words[word_ends <= first_end]
@@ -60,7 +60,7 @@ def ngram_hashes(text: ProductText) -> Iterator[Hashes]:
 
 
 def _characters(codes: NDArray[np.uint32], sums: _Longs) -> tuple[NDArray[np.int64], _Longs]:
-    # No window reaches beyond a space that is not its first or last character.
+    # A space may only be the first or last character of a window.
     spaces = np.concatenate([[0], np.cumsum(codes == _SPACE)])
     starts, ends = [], []
     for length in range(2, _LONGEST + 1):
@@ -72,8 +72,8 @@ def _characters(codes: NDArray[np.uint32], sums: _Longs) -> tuple[NDArray[np.int
     return all_ends, _substrings(sums, all_starts, all_ends)
 
 
-def _words(whole: str, sums: _Longs) -> tuple[NDArray[np.int64], _Longs]:
-    spans = np.array([match.span() for match in _WORD.finditer(whole)], np.int64).reshape(-1, 2)
+def _words(text: str, sums: _Longs) -> tuple[NDArray[np.int64], _Longs]:
+    spans = np.array([match.span() for match in _WORD.finditer(text)], np.int64).reshape(-1, 2)
     return spans[:, 1], _substrings(sums, spans[:, 0], spans[:, 1])
 
 

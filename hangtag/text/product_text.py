@@ -1,4 +1,4 @@
-"""The text of a product as the encoder sees it: two segments, cleaned."""
+"""The text of a product as the encoder gets it."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -16,7 +16,7 @@ class ProductText:
 
     @classmethod
     def of(cls, title: str, description: str = "", merchant_category: str = "") -> Self:
-        """Clean the three texts and lay them out. Either segment may be empty."""
+        """Clean the three texts and arrange them in segments. Either segment may be empty."""
         clean_title = clean_text(title, MAX_TITLE_CHARS)
         clean_category = clean_text(merchant_category, MAX_CATEGORY_CHARS)
         first = f"{clean_title} | {clean_category}" if clean_title and clean_category else clean_title or clean_category
@@ -24,5 +24,5 @@ class ProductText:
 
     @property
     def is_empty(self) -> bool:
-        """True if nothing visible is left to tag."""
+        """True if there is nothing visible to tag."""
         return not (self.first or self.second)

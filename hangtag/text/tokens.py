@@ -1,4 +1,4 @@
-"""Product texts to token ids, by the tokenizer that the bundle carries."""
+"""Product texts to token ids, with the tokenizer of a bundle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ TokenIds = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One tokenised text: `ids` and `segments` (0 or 1: which of the two texts), int32 of shape (length,).
+    """One tokenised text: `ids` and `segments` (0 or 1, the segment of each token), int32 of shape (length,).
 
-    `features` are what a wide part sees of the whole text, cut or not; None where the model has none.
+    `features` are the n-grams of the complete, not truncated text; None if the model has no wide part.
     """
 
     ids: TokenIds
@@ -30,10 +30,10 @@ class Tokens:
 
 
 class ProductTokenizer:
-    """Tokenises product texts, cut to `max_tokens`. Safe to share between threads.
+    """Tokenises product texts, truncated to `max_tokens`. Threads may share it.
 
-    The longer segment is cut first, at its end. With `tail_tokens` it is the middle of a text that is left out: that
-    many of its last tokens stay.
+    The longer segment is truncated first, at its end. With `tail_tokens` the middle of a longer text is left out
+    instead, and that many of its last tokens are kept.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int, wide: Wide | None = None, tail_tokens: int = 0) -> None:
@@ -53,22 +53,22 @@ class ProductTokenizer:
         encodings = self._tokenizer.encode_batch_fast(pairs)
         features = [None if self._wide is None else self._wide.features(text) for text in texts]
         return [
-            Tokens(self._cut(encoding.ids), self._cut(encoding.type_ids), its_features)
+            Tokens(self._truncated(encoding.ids), self._truncated(encoding.type_ids), its_features)
             for encoding, its_features in zip(encodings, features, strict=True)
         ]
 
-    def _cut(self, values: Sequence[int]) -> TokenIds:
+    def _truncated(self, values: Sequence[int]) -> TokenIds:
         if len(values) > self.max_tokens:
             values = [*values[: self.max_tokens - self.tail_tokens], *values[-self.tail_tokens :]]
         return np.asarray(values, np.int32)
 
     def to_json(self) -> str:
-        """The tokenizer as the text of a `tokenizer.json`."""
+        """The content of a `tokenizer.json`."""
         return self._tokenizer.to_str()
 
 
 def pad(batch: Sequence[Tokens], pad_to: int | None = None) -> tuple[TokenIds, TokenIds, TokenIds]:
-    """Lay tokens out as three int32 arrays of shape (count, longest): ids, attention mask, segments."""
+    """Arrange tokens in three int32 arrays of shape (count, `pad_to` or the longest): ids, attention mask, segments."""
     longest = pad_to or max(len(tokens) for tokens in batch)
     ids = np.zeros((len(batch), longest), np.int32)
     mask = np.zeros_like(ids)

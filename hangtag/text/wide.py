@@ -12,20 +12,20 @@ from hangtag.text.product_text import ProductText
 
 Floats = NDArray[np.float32]
 
-# What each block of n-grams weighs, as a factor of its unit vector.
+# The length of each block's vector.
 BLOCK_WEIGHTS = tuple(float(np.sqrt(weight)) for weight in (1.0, 0.5, 1.0, 0.5))
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The n-grams of one text that a wide part knows: `rows` int32 (count,), `values` float32 (count,)."""
+    """The n-grams of one text that a wide part has weights for: `rows` int32 (count,), `values` float32 (count,)."""
 
     rows: NDArray[np.int32]
     values: Floats
 
 
 _LARGEST_GAP = 255
-# What an n-gram counts for that occurs so many times.
+# 1 + ln(count), precomputed.
 _DAMPED = (1 + np.log(np.maximum(1, np.arange(10_000)))).astype(np.float32)
 
 NO_FEATURES = Features(np.zeros(0, np.int32), np.zeros(0, np.float32))
@@ -33,12 +33,12 @@ NO_FEATURES = Features(np.zeros(0, np.int32), np.zeros(0, np.float32))
 
 @dataclass(frozen=True)
 class Wide:
-    """Weights from n-grams to tags, in int8 and only the largest.
+    """Weights from n-grams to tags, in int8; only the largest are kept.
 
-    `hashes` uint32 (n-grams,), rising. `idf` float16 (n-grams,). N-gram r adds `value * scale[r]` to the score of
-    `counts[r]` tags, uint16, one n-gram's entries after the other's: `values` int8 (entries,), and `gaps` uint8
-    (entries,), how far each tag's position in the schema lies behind the entry before (the first of an n-gram: behind
-    0). A gap that a byte cannot hold is bridged by entries of value 0. `scale` float16 (n-grams,).
+    Per n-gram r: `hashes` uint32, rising; `idf` float16; `counts` uint16, its number of entries; `scale` float16. Per
+    entry, one n-gram's after another's: `values` int8, where `value * scale[r]` is added to the score of a tag; `gaps`
+    uint8, the distance of the tag's position in the schema from that of the entry before (for the first entry of an
+    n-gram: from 0). A gap that does not fit into a byte is bridged by entries of value 0.
     """
 
     hashes: NDArray[np.uint32]
@@ -49,7 +49,7 @@ class Wide:
     values: NDArray[np.int8]
 
     def features(self, text: ProductText) -> Features:
-        """A text's n-grams with their weights: (1 + ln count) idf, each block brought to its length (TF-IDF)."""
+        """A text's n-grams with their TF-IDF weights, (1 + ln count) * idf; each block has its weight as length."""
         rows, values = [], []
         for hashes, weight in zip(ngram_hashes(text), BLOCK_WEIGHTS, strict=True):
             known, counts = self._known(hashes)
@@ -60,11 +60,11 @@ class Wide:
         return Features(np.concatenate(rows).astype(np.int32), np.concatenate(values))
 
     def _known(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The rows of the n-grams that are known among the hashes, and how often each occurs."""
+        """The rows of the n-grams among the hashes that have weights, and how often each occurs."""
         if not len(self.hashes):
             none = np.zeros(0, np.int64)
             return none, none
-        # Sorted first: the search then walks through memory in one direction, four times as fast.
+        # Sorted first, the search goes through memory in one direction, which is four times as fast.
         hashes = np.sort(hashes)
         starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)])
         counts = np.diff(np.append(starts, len(hashes)))
@@ -75,7 +75,7 @@ class Wide:
         return rows[found], counts[found]
 
     def scores(self, batch: Sequence[Features], tags: int) -> Floats:
-        """What the n-grams of each text add to the logits: float32 (count, tags). A text's row hangs on it alone."""
+        """What each text's n-grams add to its logits: float32 (count, tags). A row depends on its text alone."""
         result = np.empty((len(batch), tags), np.float32)
         for place, features in enumerate(batch):
             starts, counts = self._starts[features.rows], self._lengths[features.rows]
@@ -86,9 +86,9 @@ class Wide:
         return result
 
     def with_tag_at(self, position: int) -> "Wide":
-        """The same weights for a schema that has one tag more, without any for it, at `position`."""
+        """The same weights for a schema with one more tag, at `position`, which gets no weights."""
         rows = np.repeat(np.arange(len(self._lengths)), self._lengths)
-        real = self.values != 0  # the others bridge gaps, which may move
+        real = self.values != 0  # the others bridge gaps, which may change
         tags = self.tags[real] + (self.tags[real] >= position)
         counts = np.bincount(rows[real], minlength=len(self._lengths))
         gaps, values, new_counts = gaps_of(tags, self.values[real], counts)
@@ -97,9 +97,9 @@ class Wide:
     @cached_property
     def tags(self) -> NDArray[np.int64]:
         """The position in the schema of every entry's tag."""
-        reached = np.cumsum(self.gaps, dtype=np.int64)
-        before = np.concatenate([np.zeros(1, np.int64), reached])[self._starts]
-        positions: NDArray[np.int64] = reached - np.repeat(before, self._lengths)
+        distances = np.cumsum(self.gaps, dtype=np.int64)
+        before = np.concatenate([np.zeros(1, np.int64), distances])[self._starts]
+        positions: NDArray[np.int64] = distances - np.repeat(before, self._lengths)
         return positions
 
     @cached_property
@@ -122,7 +122,7 @@ class Wide:
 def gaps_of(
     tags: NDArray[np.int64], values: NDArray[np.int8], counts: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int8], NDArray[np.uint16]]:
-    """Entries as a wide part stores them: gaps, values and counts, of tags that rise within each n-gram."""
+    """Gaps, values and counts as a wide part stores them; `tags` rise within each n-gram."""
     starts = np.cumsum(counts) - counts
     before = np.concatenate([np.zeros(1, np.int64), tags[:-1]])
     before[starts[counts > 0]] = 0

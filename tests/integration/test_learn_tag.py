@@ -16,6 +16,7 @@ from hangtag.cli.errors import CommandError
 from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.thresholds import Band
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.wide import Wide
 from hangtag.trainer.learning.learn_tag import LearnTagError, NewTag, learn_tag
@@ -58,7 +59,7 @@ def bands(bundle, titles, tag):
     engine = open_engine(bundle, "cpu")
     try:
         tagger = Tagger.of(bundle, engine)
-        served = tagger.decode(tagger.forward(tagger.encode(texts(titles))))
+        served = tagger.decode(tagger.forward(tagger.encode(texts(titles))), [TextKind.PRODUCT] * len(titles))
     finally:
         engine.close()
     return [next((each.band for each in (*tags.tags, *tags.review) if each.tag == tag), None) for tags in served]
@@ -86,7 +87,8 @@ def test_logits_of_other_tags_stay_bit_identical(learnt, kind):
 
     assert np.array_equal(before, after[:, places])
     assert len(learnt.schema.tags) == len(STARTER.schema.tags) + 2
-    assert all(learnt.thresholds.tags[tag] == STARTER.thresholds.tags[tag] for tag in STARTER.schema.tags)
+    new, old = (each.thresholds.entry(TextKind.PRODUCT).tags for each in (learnt, STARTER))
+    assert all(new[tag] == old[tag] for tag in STARTER.schema.tags)
 
 
 def test_the_tag_is_predicted_for_unseen_products_in_review_only(learnt):
@@ -108,7 +110,7 @@ def test_the_manifest_lists_learnt_tags_and_guesses(learnt, tmp_path):
     bundle = load_bundle(tmp_path / "c")
 
     assert "guess" in bundle.manifest.metrics["learnt_tags"]["scent:candle"]["how"]
-    assert bundle.thresholds.tags["scent:candle"].auto > 1
+    assert bundle.thresholds.entry(TextKind.PRODUCT).tags["scent:candle"].auto > 1
     scores = logits_of(bundle, [*UNSEEN, "cat food with tuna", "blue jeans"])[:, bundle.schema.index["scent:candle"]]
     assert scores[:3].min() > scores[3:].max()
 

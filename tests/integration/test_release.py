@@ -14,7 +14,7 @@ from hangtag.bundle import BundleError, copy_bundle, load_bundle
 from hangtag.cli.app import app
 from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
-from hangtag.tags.thresholds import Cut, Thresholds
+from hangtag.tags.thresholds import KeyedThresholds, TagThresholds, Thresholds
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.judging.evaluate import evaluate_logits, logits_of
 from hangtag.trainer.releasing.compare import RESAMPLES, SHARED_SUPPORT, compare
@@ -27,7 +27,7 @@ WORDS = ["red", "blue", "dress", "shoe", "cat", "food", "game", "space"]
 @pytest.fixture(scope="module")
 def tagger(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle") / "now"
-    write_tiny_bundle(folder, cut=Cut(auto=0.5, review=0.3))
+    write_tiny_bundle(folder, thresholds=TagThresholds(auto=0.5, review=0.3))
     bundle = load_bundle(folder)
     engine = open_engine(bundle, "cpu")
     yield Tagger.of(bundle, engine)
@@ -169,8 +169,9 @@ def test_a_weaker_promise_is_refused_unless_it_is_allowed(tagger, products):
 
 
 def test_a_candidate_with_a_lower_coverage_is_refused_also_for_facets_without_labels(tagger, products):
-    never = {tag: Cut(auto=1.01, review=0.3) for tag in tagger.bundle.schema.tags}
-    silent = Tagger.of(replace(tagger.bundle, thresholds=Thresholds(tags=never)), tagger.engine)
+    never = {tag: TagThresholds(auto=1.01, review=0.3) for tag in tagger.bundle.schema.tags}
+    thresholds = KeyedThresholds.of_products(Thresholds(tags=never))
+    silent = Tagger.of(replace(tagger.bundle, thresholds=thresholds), tagger.engine)
     segments = [replace(product, facets=frozenset({"segment"})) for product in products]
 
     verdict = gate(tagger, silent, segments, coverage_loss=5)
@@ -238,8 +239,8 @@ def test_the_interval_covers_the_true_difference(tagger):
 
 def test_the_command_releases_keeps_the_previous_bundle_and_refuses(tagger, products, tmp_path):
     now, new, place = (tmp_path / name for name in ("now", "new", "place"))
-    write_tiny_bundle(now, cut=Cut(auto=0.5, review=0.3))
-    write_tiny_bundle(new, seed=3, cut=Cut(auto=0.5, review=0.3))
+    write_tiny_bundle(now, thresholds=TagThresholds(auto=0.5, review=0.3))
+    write_tiny_bundle(new, seed=3, thresholds=TagThresholds(auto=0.5, review=0.3))
     copy_bundle(now, place)
     (tmp_path / "data.jsonl").write_text(
         "\n".join(

@@ -1,4 +1,4 @@
-"""The shipped bundle: what it promises a newcomer."""
+"""The shipped bundle does what a newcomer expects of it."""
 
 import random
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from hangtag.bundle.files import STARTER
 from hangtag.settings import ModelSettings
 from hangtag.tagger.tagger import Tagger, open_tagger
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from tests import spoiling
 
@@ -23,38 +24,39 @@ def tagger() -> Tagger:
     opened.engine.close()
 
 
-def auto_tags(tagger: Tagger, *texts: str) -> list[list[str]]:
-    told = tagger.decode(tagger.forward(tagger.encode([ProductText.of(text) for text in texts])))
-    return [[scored.tag for scored in tags.tags] for tags in told]
+def auto_tags(tagger: Tagger, *texts: str, kind: TextKind = TextKind.PRODUCT) -> list[list[str]]:
+    logits = tagger.forward(tagger.encode([ProductText.of(text) for text in texts]))
+    return [[scored.tag for scored in tags.tags] for tags in tagger.decode(logits, [kind] * len(texts))]
 
 
 def test_fits_into_git():
     assert sum(file.stat().st_size for file in STARTER.iterdir()) < 40 * MIB
 
 
-def test_says_nothing_of_what_is_no_product(tagger):
-    """Chat, questions about orders, random letters and next to nothing get no AUTO tag."""
-    told = dict(zip(spoiling.NO_PRODUCTS, auto_tags(tagger, *spoiling.NO_PRODUCTS), strict=True))
+@pytest.mark.parametrize("kind", TextKind)
+def test_texts_that_name_no_product_get_no_auto_tag(tagger, kind):
+    """Chat, questions about orders, random letters and next to nothing."""
+    predicted = dict(zip(spoiling.NO_PRODUCTS, auto_tags(tagger, *spoiling.NO_PRODUCTS, kind=kind), strict=True))
 
-    assert {text: tags for text, tags in told.items() if tags} == {}
+    assert {text: tags for text, tags in predicted.items() if tags} == {}
 
 
-def test_says_what_plain_products_are(tagger):
-    told = auto_tags(
+def test_plain_products_get_their_tags(tagger):
+    predicted = auto_tags(
         tagger, "Women Blue Slim Fit Mid-Rise Stretchable Denim Jeans", "Men's Running Shoes", "Dog Collar, red leather"
     )
 
-    assert {"segment:clothing", "color:blue", "audience:women"} <= set(told[0])
-    assert "segment:footwear" in told[1]
-    assert "segment:pet care/food" in told[2]
+    assert {"segment:clothing", "color:blue", "audience:women"} <= set(predicted[0])
+    assert "segment:footwear" in predicted[1]
+    assert "segment:pet care/food" in predicted[2]
 
 
-def test_promises_what_the_manifest_says(tagger):
+def test_auto_is_promised_for_exactly_the_tags_in_the_manifest(tagger):
     promise = tagger.bundle.manifest.metrics["promise"]
-    cuts = tagger.bundle.thresholds.tags
+    thresholds = tagger.bundle.thresholds.entry(TextKind.PRODUCT).tags
 
     assert (promise["precision"], promise["confidence"]) == (0.95, 0.95)
-    assert {tag for tag, cut in cuts.items() if cut.auto <= 1} == set(promise["tags"])
+    assert {tag for tag, its in thresholds.items() if its.auto <= 1} == set(promise["tags"])
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the labelled marketplace files are not here")

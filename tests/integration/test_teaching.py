@@ -20,6 +20,7 @@ from hangtag.bundle import copy_bundle, load_bundle
 from hangtag.cli.app import app
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
+from hangtag.text.kind import TextKind
 from hangtag.trainer.choosing.tuning import Range, _with_held_out, tune
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
 from hangtag.trainer.files.run_folder import RunFolder
@@ -104,7 +105,7 @@ def test_soft_targets_are_matched_by_name_and_cached(base, data, teacher, tmp_pa
     soft = soft_targets(products, type(known).model_validate(other.model_dump()), settings, run)
 
     with opened_teachers([str(teacher / "bundle")]) as (tagger,):
-        temperature = tagger.bundle.calibration.temperatures["color"]
+        temperature = tagger.bundle.calibration.entry(TextKind.PRODUCT).temperatures["color"]
         logits = logits_of(tagger, products)[:, known.slices["color"]]
     assert np.isnan(soft[:, 0]).all()
     np.testing.assert_allclose(soft[:, 3:0:-1], softmax(logits / temperature / 3, axis=1), atol=1e-3)

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from hangtag.bundle import BundleError, load_bundle
 from hangtag.cli.app import app
 from hangtag.engine import open_engine
+from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import read_labelled
 from hangtag.trainer.files.atomic_file import write_atomically
 from hangtag.trainer.files.folder_lock import FolderInUseError, locked
@@ -294,7 +295,7 @@ def test_facets_without_validation_labels_are_reported(base, data, tmp_path):
     report = write_report(tmp_path / "run", files, with_baselines=False)
     assert ", except for 1 facet." in report.summary
     assert "<b>Not evaluated:</b> theme." in report.path.read_text()
-    cuts = load_bundle(tmp_path / "bundle").thresholds.tags
+    cuts = load_bundle(tmp_path / "bundle").thresholds.entry(TextKind.PRODUCT).tags
     assert all(cut.review < 1 < cut.auto for tag, cut in cuts.items() if tag.startswith("theme:"))
 
 

@@ -30,7 +30,7 @@ from hangtag.settings import (
 from hangtag.store import RedisTagStore, StoreState
 from hangtag.tagger.tagger import open_tagger
 from hangtag.tags.tagset import TagSet
-from hangtag.tags.thresholds import Cut
+from hangtag.tags.thresholds import TagThresholds
 from hangtag.v1 import events_pb2, tags_pb2
 from hangtag.workers import SourceError, work
 from hangtag.write import Update, record_of
@@ -43,7 +43,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle")
-    write_tiny_bundle(folder, cut=Cut(auto=0, review=0))
+    write_tiny_bundle(folder, thresholds=TagThresholds(auto=0, review=0))
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The bundle folder: what is written is read back, and nothing else is."""
+"""Writing and loading a bundle folder: what is written is read back, and anything else is refused."""
 
 import hashlib
 import json
@@ -25,7 +25,8 @@ from hangtag.bundle import (
     write_bundle,
 )
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
-from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.tags.thresholds import Calibration, KeyedCalibration, KeyedThresholds, TagThresholds, Thresholds
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import ProductTokenizer
 
@@ -95,6 +96,14 @@ def make_weights(encoder: EncoderConfig = ENCODER, tags: int = len(SCHEMA.tags),
     )
 
 
+def thresholds_of(tags: dict[str, TagThresholds]) -> KeyedThresholds:
+    return KeyedThresholds.of_products(Thresholds(tags=tags))
+
+
+def calibration_of(**temperatures: float) -> KeyedCalibration:
+    return KeyedCalibration.of_products(Calibration(temperatures=temperatures))
+
+
 def write(folder: Path, **changes: Any) -> Manifest:
     parts: dict[str, Any] = {
         "name": "tiny",
@@ -105,8 +114,8 @@ def write(folder: Path, **changes: Any) -> Manifest:
         "metrics": {"color": 0.5},
         "encoder": ENCODER,
         "schema": SCHEMA,
-        "thresholds": Thresholds(tags={tag: Cut(auto=0.9, review=0.5) for tag in SCHEMA.tags}),
-        "calibration": Calibration(temperatures={"color": 1.5, "genre": 1.0}),
+        "thresholds": thresholds_of(dict.fromkeys(SCHEMA.tags, TagThresholds(auto=0.9, review=0.5))),
+        "calibration": calibration_of(color=1.5, genre=1.0),
         "tokenizer": make_tokenizer(),
         "weights": make_weights(),
     }
@@ -122,9 +131,10 @@ def folder(tmp_path: Path) -> Path:
 def test_what_is_written_is_read_back(folder: Path) -> None:
     bundle = load_bundle(folder)
     assert bundle.schema == SCHEMA
-    assert bundle.calibration.temperatures == {"color": 1.5, "genre": 1.0}
+    assert bundle.calibration == calibration_of(color=1.5, genre=1.0)
+    assert bundle.thresholds.entry(TextKind.PRODUCT).tags["color:red"] == TagThresholds(auto=0.9, review=0.5)
     assert bundle.manifest.encoder == ENCODER
-    assert bundle.version == bundle.manifest.content_hash()
+    assert bundle.version == bundle.manifest.version
     weights, expected = bundle.weights, make_weights()
     np.testing.assert_array_equal(weights.words.values, expected.words.values)
     np.testing.assert_array_equal(weights.layers[1].output.values, expected.layers[1].output.values)
@@ -136,23 +146,11 @@ def test_what_is_written_is_read_back(folder: Path) -> None:
         assert found.segments.tolist() == wanted.segments.tolist()
 
 
-def test_the_same_content_has_the_same_version_and_any_change_another(tmp_path: Path) -> None:
-    version = write(tmp_path / "a").version
-    assert write(tmp_path / "b").version == version
-    others = [
-        write(tmp_path / "c", metrics={"color": 0.6}).version,
-        write(tmp_path / "d", weights=make_weights(seed=1)).version,
-        write(tmp_path / "e", calibration=Calibration(temperatures={"color": 1.6, "genre": 1.0})).version,
-        write(tmp_path / "f", encoder=ENCODER.model_copy(update={"max_tokens": 47})).version,
-    ]
-    assert len({version, *others}) == 5
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_a_changed_byte_is_refused_and_its_file_named(folder: Path, name: str) -> None:
     path = folder / name
     content = bytearray(path.read_bytes())
-    # A digit or letter is changed, so that the manifest stays JSON and its hash alone can tell.
+    # Change a digit, so that the manifest remains valid JSON and only a hash can detect it.
     places = [place for place, byte in enumerate(content) if chr(byte).isdigit()] or [len(content) // 2]
     place = places[-1] if name.endswith("json") else len(content) - 1
     content[place] = ord("1") if content[place] != ord("1") else ord("2")
@@ -169,28 +167,35 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
         load_bundle(folder)
 
 
-def test_a_file_that_does_not_belong_is_named(folder: Path) -> None:
+def test_a_file_that_the_manifest_does_not_list_is_named(folder: Path) -> None:
     (folder / "model.pkl").write_bytes(b"x")
-    with pytest.raises(BundleError, match=r"model\.pkl"):
+    with pytest.raises(BundleError, match=r"model\.pkl is not listed in manifest\.json"):
         load_bundle(folder)
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_files_with_a_leading_dot_are_not_read(folder: Path) -> None:
+    (folder / ".nfs0001").write_bytes(b"x")
+    load_bundle(folder)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="nowhere"):
         load_bundle(tmp_path / "nowhere")
 
 
-def test_a_bundle_of_another_format_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize("field", ["name", "created", "base_model", "data_fingerprint", "recipe", "metrics"])
+def test_a_changed_manifest_field_is_refused_even_if_no_answer_depends_on_it(folder: Path, field: str) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
-    with pytest.raises(BundleError, match="upgrade hangtag"):
+    changed = {"other": 1} if isinstance(manifest[field], dict) else "other"
+    (folder / "manifest.json").write_text(json.dumps(manifest | {field: changed}))
+    with pytest.raises(BundleError, match="was changed after the bundle was made"):
         load_bundle(folder)
 
 
 def _fewer_tags(bundle: Bundle) -> dict[str, Any]:
     facets = (SCHEMA.facets[0], Facet(name="genre", kind=FacetKind.MULTI, values=("action",)))
-    tags = {tag: cut for tag, cut in bundle.thresholds.tags.items() if tag != "genre:puzzle"}
-    return {"schema": TagSchema(facets=facets), "thresholds": Thresholds(tags=tags)}
+    tags = {tag: its for tag, its in tag_thresholds(bundle).items() if tag != "genre:puzzle"}
+    return {"schema": TagSchema(facets=facets), "thresholds": thresholds_of(tags)}
 
 
 def _two_smoothings(bundle: Bundle) -> dict[str, Any]:
@@ -199,13 +204,24 @@ def _two_smoothings(bundle: Bundle) -> dict[str, Any]:
     return {"weights": replace(bundle.weights, layers=(first, *rest))}
 
 
+def _calibrated_for_queries(bundle: Bundle) -> dict[str, Any]:
+    by_path = bundle.calibration.root[TextKind.PRODUCT]
+    return {"calibration": KeyedCalibration(root={TextKind.PRODUCT: by_path, TextKind.QUERY: by_path})}
+
+
+def tag_thresholds(bundle: Bundle) -> dict[str, TagThresholds]:
+    return bundle.thresholds.entry(TextKind.PRODUCT).tags
+
+
 @pytest.mark.parametrize(
     ("change", "names"),
     [
         (_fewer_tags, "head_weight"),
-        (lambda b: {"thresholds": Thresholds(tags=dict(list(b.thresholds.tags.items())[1:]))}, "color:red"),
-        (lambda _: {"calibration": Calibration(temperatures={"color": 1.0})}, "genre"),
-        (lambda _: {"calibration": Calibration(temperatures={"color": 0.0, "genre": 1.0})}, "color"),
+        (lambda b: {"thresholds": thresholds_of(dict(list(tag_thresholds(b).items())[1:]))}, "color:red"),
+        (lambda _: {"calibration": calibration_of(color=1.0)}, "genre"),
+        (lambda _: {"calibration": calibration_of(color=1.0, genre=1.0, size=1.0)}, "size"),
+        (lambda _: {"calibration": calibration_of(color=0.0, genre=1.0)}, "color"),
+        (_calibrated_for_queries, "product/full, query/full"),
         (lambda _: {"encoder": ENCODER.model_copy(update={"layers": 3})}, r"layers\.2"),
         (lambda _: {"encoder": ENCODER.model_copy(update={"layers": 1})}, r"layers\.1"),
         (lambda _: {"encoder": ENCODER.model_copy(update={"vocab": 9})}, "words"),
@@ -221,25 +237,26 @@ def test_parts_that_do_not_fit_each_other_are_not_written(
     assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_parts_that_do_not_fit_are_not_loaded_even_where_all_hashes_do(folder: Path) -> None:
-    thresholds = Thresholds(tags={tag: Cut(auto=0.9, review=0.5) for tag in SCHEMA.tags[1:]})
+def test_parts_that_do_not_fit_are_not_loaded_even_if_all_hashes_match(folder: Path) -> None:
+    thresholds = thresholds_of(dict.fromkeys(SCHEMA.tags[1:], TagThresholds(auto=0.9, review=0.5)))
     content = thresholds.model_dump_json().encode()
     (folder / "thresholds.json").write_bytes(content)
-    manifest = load_manifest_with(folder, "thresholds.json", content)
-    (folder / "manifest.json").write_text(manifest.to_json())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sections"]["thresholds"]["sha256"] = hashlib.sha256(content).hexdigest()
+    write_manifest(folder, manifest)
     with pytest.raises(BundleError, match=r"thresholds\.json.*color:red"):
         load_bundle(folder)
 
 
-def load_manifest_with(folder: Path, name: str, content: bytes) -> Manifest:
-    manifest = Manifest.model_validate_json((folder / "manifest.json").read_text())
-    files = manifest.files | {name: hashlib.sha256(content).hexdigest()}
-    changed = manifest.model_copy(update={"files": files})
-    return changed.model_copy(update={"version": changed.content_hash()})
+def write_manifest(folder: Path, fields: dict[str, Any]) -> None:
+    """Write a manifest with a matching integrity hash, as a program that makes bundles would."""
+    manifest = Manifest.model_validate(fields)
+    manifest = manifest.model_copy(update={"integrity": manifest.integrity_hash()})
+    (folder / "manifest.json").write_text(manifest.to_json())
 
 
-def test_a_bundle_is_replaced_whole(folder: Path) -> None:
-    version = write(folder, metrics={"color": 0.9}).version
+def test_writing_replaces_the_complete_bundle(folder: Path) -> None:
+    version = write(folder, calibration=calibration_of(color=1.6, genre=1.0)).version
     assert load_bundle(folder).version == version
     assert [entry.name for entry in folder.parent.iterdir()] == ["bundle"]
 
@@ -252,7 +269,7 @@ def test_a_failed_write_leaves_the_old_bundle(folder: Path) -> None:
     assert [entry.name for entry in folder.parent.iterdir()] == ["bundle"]
 
 
-def test_a_folder_that_is_no_bundle_is_not_overwritten(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(BundleError, match="not overwritten"):
         write(tmp_path)

@@ -10,6 +10,7 @@ pytest.importorskip("torch", reason="torch is not installed (extra train)")
 
 from hangtag.tags.decoding import Decoder
 from hangtag.tags.thresholds import Calibration
+from hangtag.text.kind import TextKind
 from hangtag.trainer.data.examples import Example, examples_of
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.judging.calibration import best_temperature, fit_calibration
@@ -93,7 +94,7 @@ def test_a_threshold_at_equal_confidences_serves_them():
     decisions = decided(logits, labelled)
 
     assert decisions.promises["segment:games"].products == 400
-    served = Decoder(SCHEMA, EVEN, decisions.thresholds).decode(logits)
+    served = Decoder.for_products(SCHEMA, EVEN, decisions.thresholds).decode(logits, [TextKind.PRODUCT] * len(logits))
     assert all([scored.tag for scored in tags.tags] == ["segment:games"] for tags in served)
 
 

@@ -1,4 +1,4 @@
-"""Nothing outside the schema, nothing blocked and nothing that breaks a rule comes out, whatever the scores say."""
+"""Whatever the scores, no tag outside the schema, no blocked tag and no tag that breaks a rule is returned."""
 
 import numpy as np
 import pytest
@@ -6,19 +6,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangtag.tags.decoding import Decoder
+from hangtag.tags.keyed import ScoringPath
 from hangtag.tags.schema import Rule, TagSchema
+from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import Source, TagSet
-from hangtag.tags.thresholds import Band, Calibration, Cut, Thresholds
+from hangtag.tags.thresholds import Band, Calibration, KeyedCalibration, KeyedThresholds, TagThresholds, Thresholds
+from hangtag.text.kind import TextKind
 from tests.bundles import tiny_schema
 
 SCHEMA = tiny_schema()
 
 
-def decoder(schema: TagSchema, auto: float = 0.5, review: float = 0.2, **cuts: Cut) -> Decoder:
-    thresholds = Thresholds(
-        tags={tag: cuts.get(tag.replace(":", "_"), Cut(auto=auto, review=review)) for tag in schema.tags}
-    )
-    return Decoder(schema, Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}), thresholds)
+PRODUCT, QUERY = TextKind.PRODUCT, TextKind.QUERY
+
+
+def thresholds_of(schema: TagSchema, auto: float = 0.5, review: float = 0.2) -> Thresholds:
+    return Thresholds(tags=dict.fromkeys(schema.tags, TagThresholds(auto=auto, review=review)))
+
+
+def calibration_of(schema: TagSchema, temperature: float = 1.0) -> Calibration:
+    return Calibration(temperatures={facet.name: temperature for facet in schema.facets})
+
+
+def decoder(schema: TagSchema, auto: float = 0.5, review: float = 0.2) -> Decoder:
+    return Decoder.for_products(schema, calibration_of(schema), thresholds_of(schema, auto, review))
+
+
+def decode(decoder: Decoder, rows: np.ndarray) -> list[TagSet]:
+    return decoder.decode(rows, [PRODUCT] * len(rows))
 
 
 def logits(**high: float) -> np.ndarray:
@@ -40,7 +55,7 @@ def test_softmax_inside_single_facets_and_sigmoid_in_multi():
 
 
 def test_dress_has_color_and_no_genre():
-    (tags,) = decoder(SCHEMA).decode(logits(segment_clothing=4, class_dresses=4, color_red=4, genre_rpg=4))
+    (tags,) = decode(decoder(SCHEMA), logits(segment_clothing=4, class_dresses=4, color_red=4, genre_rpg=4))
 
     assert names(tags.tags) == ["segment:clothing", "class:dresses", "color:red"]
     assert tags.review == ()
@@ -50,33 +65,33 @@ def test_cat_food_has_neither_color_nor_genre():
     row = logits(segment_pets=4, color_red=4, genre_rpg=4)
     row[0, SCHEMA.index["class:cat food"]] = 4
 
-    (tags,) = decoder(SCHEMA).decode(row)
+    (tags,) = decode(decoder(SCHEMA), row)
 
     assert names(tags.tags) == ["segment:pets", "class:cat food"]
 
 
 def test_game_has_genres_by_falling_confidence():
-    (tags,) = decoder(SCHEMA).decode(
-        logits(segment_games=4, class_software=4, genre_rpg=1, genre_action=3, genre_indie=-1)
+    (tags,) = decode(
+        decoder(SCHEMA), logits(segment_games=4, class_software=4, genre_rpg=1, genre_action=3, genre_indie=-1)
     )
 
     assert names(tags.tags) == ["segment:games", "class:software", "genre:action", "genre:rpg"]
     assert names(tags.review) == ["genre:indie"]
 
 
-def test_path_beats_facets_that_contradict_each_other():
-    """Segment alone says pets by a hair, class says dresses plainly: the path through clothing wins."""
-    (tags,) = decoder(SCHEMA, auto=0.1, review=0.1).decode(
-        logits(segment_pets=2.1, segment_clothing=2, class_dresses=6)
+def test_facets_with_a_parent_are_decided_together():
+    """The segment's scores favour pets slightly, the class's favour dresses clearly: the path through clothing wins."""
+    (tags,) = decode(
+        decoder(SCHEMA, auto=0.1, review=0.1), logits(segment_pets=2.1, segment_clothing=2, class_dresses=6)
     )
 
     assert names(tags.tags)[:2] == ["segment:clothing", "class:dresses"]
 
 
 def test_child_of_a_tag_in_review_is_in_review():
-    sure_class_unsure_segment = logits(segment_clothing=0.2, segment_games=0.0, segment_pets=0.0, class_dresses=6)
+    certain_class_uncertain_segment = logits(segment_clothing=0.2, segment_games=0.0, segment_pets=0.0, class_dresses=6)
 
-    (tags,) = decoder(SCHEMA).decode(sure_class_unsure_segment)
+    (tags,) = decode(decoder(SCHEMA), certain_class_uncertain_segment)
 
     assert tags.tags == ()
     assert names(tags.review)[:2] == ["segment:clothing", "class:dresses"]
@@ -91,7 +106,7 @@ def test_rules_imply_and_exclude():
         )
     )
 
-    (tags,) = decoder(schema).decode(logits(segment_games=4, class_software=4, genre_rpg=3, genre_indie=3))
+    (tags,) = decode(decoder(schema), logits(segment_games=4, class_software=4, genre_rpg=3, genre_indie=3))
 
     assert names(tags.tags) == ["segment:games", "class:software", "genre:action", "genre:rpg"]
     assert {each.tag: each.source for each in tags.tags}["genre:action"] is Source.RULE
@@ -99,17 +114,17 @@ def test_rules_imply_and_exclude():
 
 @pytest.mark.parametrize(("kind", "color"), [("implies", "color_red"), ("excludes", "color_navy")])
 def test_a_rule_of_a_tag_that_is_not_served_does_nothing(kind, color):
-    """Genres are not told of clothes: what one of them would change stays as it is."""
+    """Genres do not apply to clothes, so a genre's rule changes nothing there."""
     schema = tiny_schema(rules=(Rule(kind=kind, when="genre:rpg", then="color:navy"),))
     row = logits(segment_clothing=6, class_dresses=6, genre_rpg=3, **{color: 6})
 
-    (tags,), (plain,) = decoder(schema).decode(row), decoder(SCHEMA).decode(row)
+    (tags,), (plain,) = decode(decoder(schema), row), decode(decoder(SCHEMA), row)
 
     assert names(tags.tags) == ["segment:clothing", "class:dresses", color.replace("_", ":")]
     assert tags == plain
 
 
-def test_what_a_rule_added_goes_with_its_cause():
+def test_what_a_rule_added_disappears_with_its_cause():
     schema = tiny_schema(
         rules=(
             Rule(kind="implies", when="genre:rpg", then="genre:action"),
@@ -117,7 +132,7 @@ def test_what_a_rule_added_goes_with_its_cause():
         )
     )
 
-    (tags,) = decoder(schema).decode(logits(segment_games=4, class_software=4, genre_rpg=3, genre_indie=3))
+    (tags,) = decode(decoder(schema), logits(segment_games=4, class_software=4, genre_rpg=3, genre_indie=3))
 
     assert names(tags.tags) == ["segment:games", "class:software", "genre:indie"]
 
@@ -125,16 +140,54 @@ def test_what_a_rule_added_goes_with_its_cause():
 def test_a_rule_within_a_single_facet_renames():
     schema = tiny_schema(rules=(Rule(kind="implies", when="color:navy", then="color:blue"),))
 
-    (tags,) = decoder(schema).decode(logits(segment_clothing=6, class_dresses=6, color_navy=6))
+    (tags,) = decode(decoder(schema), logits(segment_clothing=6, class_dresses=6, color_navy=6))
 
     assert names(tags.tags) == ["segment:clothing", "class:dresses", "color:blue"]
 
 
-def test_scores_that_are_no_numbers_are_refused():
+def test_scores_that_are_not_finite_are_refused():
     row = logits(segment_games=np.nan)
 
-    with pytest.raises(ValueError, match="no numbers"):
-        decoder(SCHEMA).decode(row)
+    with pytest.raises(ValueError, match="not finite"):
+        decode(decoder(SCHEMA), row)
+
+
+def two_kinds(schema: TagSchema) -> Decoder:
+    """Queries have thresholds and temperatures of their own."""
+    full = ScoringPath.FULL
+    return Decoder(
+        schema,
+        KeyedCalibration(root={PRODUCT: {full: calibration_of(schema)}, QUERY: {full: calibration_of(schema, 3.0)}}),
+        KeyedThresholds(root={PRODUCT: {full: thresholds_of(schema)}, QUERY: {full: thresholds_of(schema, 0.7, 0.6)}}),
+    )
+
+
+@given(
+    kinds=st.lists(st.sampled_from(TextKind), max_size=6),
+    scores=st.lists(st.floats(-6, 6, width=32), min_size=6 * len(SCHEMA.tags), max_size=6 * len(SCHEMA.tags)),
+)
+def test_each_row_is_decoded_with_the_values_of_its_kind(kinds, scores):
+    rows = np.asarray(scores, np.float32).reshape(6, -1)[: len(kinds)]
+    of_queries = Decoder.for_products(SCHEMA, calibration_of(SCHEMA, 3.0), thresholds_of(SCHEMA, 0.7, 0.6))
+    alone = {PRODUCT: decoder(SCHEMA), QUERY: of_queries}
+
+    found = two_kinds(SCHEMA).decode(rows, kinds)
+
+    expected = [alone[kind].decode(row[None], [kind])[0] for kind, row in zip(kinds, rows, strict=True)]
+    assert found == expected
+
+
+def test_kinds_without_values_of_their_own_use_those_of_products():
+    row = logits(segment_games=4, class_software=4, genre_rpg=3)
+    decoded = decoder(SCHEMA).decode(np.concatenate([row, row]), [PRODUCT, QUERY])
+
+    assert decoded[0] == decoded[1]
+    assert decoded[0].tags
+
+
+def test_there_is_one_kind_per_row():
+    with pytest.raises(ValueError, match="1 rows of scores need as many kinds of text, not 2"):
+        decoder(SCHEMA).decode(logits(), [PRODUCT, QUERY])
 
 
 tag = st.sampled_from(SCHEMA.tags)
@@ -149,15 +202,15 @@ rule = st.builds(Rule, kind=st.sampled_from(["implies", "excludes"]), when=tag, 
     scores=st.lists(st.floats(-8, 8, width=32), min_size=len(SCHEMA.tags), max_size=len(SCHEMA.tags)),
     auto=st.floats(0.05, 0.9),
 )
-def test_whatever_comes_out_breaks_nothing(rules, blocked, scores, auto):
+def test_decoded_tags_break_no_rule_of_the_schema(rules, blocked, scores, auto):
     schema = tiny_schema(rules=tuple(rules), blocked=tuple(sorted(blocked)))
-    (tags,) = decoder(schema, auto=auto, review=auto / 2).decode(np.asarray([scores], np.float32))
+    (tags,) = decode(decoder(schema, auto=auto, review=auto / 2), np.asarray([scores], np.float32))
 
     assert violations(schema, tags) == []
 
 
 def violations(schema: TagSchema, tags: TagSet) -> list[str]:
-    """Read from the schema alone, not from the decoder's own checks."""
+    """Found with the schema alone, without the decoder's own checks."""
     auto, known = set(names(tags.tags)), set(names(tags.tags)) | set(names(tags.review))
     found = [f"unknown {each}" for each in known - set(schema.tags)]
     found += [f"blocked {each}" for each in known & set(schema.blocked)]
@@ -184,10 +237,8 @@ def rule_violations(schema: TagSchema, tags: TagSet, known: set[str]) -> list[st
             found.append(f"{each.when} with {each.then}")
     for served in tags.tags:
         causes = {rule.when for rule in schema.rules if rule.kind == "implies" and rule.then == served.tag}
-        # A cause of its own single facet gave it its place.
-        renamed = not served.tag.startswith("genre:") and any(
-            cause.split(":")[0] == served.tag.split(":")[0] for cause in causes
-        )
+        # It may have replaced a cause in its own single facet.
+        renamed = facet_of(served.tag) != "genre" and facet_of(served.tag) in map(facet_of, causes)
         if served.source is Source.RULE and not renamed and not causes & auto:
             found.append(f"{served.tag} without a cause")
     return found

@@ -1,4 +1,4 @@
-"""Engines: the same logits from both, and for a text the same logits whatever stands beside it."""
+"""Engines: both give the same logits, and a text gets the same logits in every batch."""
 
 import os
 import subprocess
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine import CpuEngine, Engine, EngineError, open_engine
-from hangtag.engine.sub_batches import padded_length, sub_batches
+from hangtag.engine.cost import Padding, bucket
+from hangtag.engine.sub_batches import sub_batches
 from hangtag.text.tokens import Tokens, pad
 from tests.unit.test_bundle import ENCODER, SCHEMA, write
 
@@ -60,7 +61,7 @@ def scores(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.concatenate([color / color.sum(1, keepdims=True), genre], 1)
 
 
-def test_a_batch_gives_one_row_of_logits_a_text(engine: Engine) -> None:
+def test_a_batch_gives_one_row_of_logits_per_text(engine: Engine) -> None:
     logits = engine.forward(some_tokens(7))
     assert logits.shape == (7, len(SCHEMA.tags))
     assert logits.dtype == np.float32
@@ -71,7 +72,7 @@ def test_an_empty_batch_gives_no_rows(engine: Engine) -> None:
     assert engine.forward([]).shape == (0, len(SCHEMA.tags))
 
 
-def test_scores_do_not_hang_on_the_neighbours(engine: Engine) -> None:
+def test_scores_do_not_depend_on_the_other_texts_of_a_batch(engine: Engine) -> None:
     batch = some_tokens(50)
     together = scores(engine.forward(batch))
     alone = scores(np.concatenate([engine.forward([tokens]) for tokens in batch]))
@@ -82,27 +83,33 @@ def test_scores_do_not_hang_on_the_neighbours(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_text_is_padded_by_its_own_length_alone(kind: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A tiny model hardly feels the last bit of a sum; a real one's int8 inputs do, so the rule itself is watched here.
+def test_padding_depends_on_a_text_alone_and_costs_what_the_engine_declares(
+    kind: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The last bit of a sum hardly matters to a tiny model, but it does to a real one's int8 inputs: so the padding
+    # itself is observed here.
     engine = make_engine(kind, bundle)
     module = sys.modules[type(engine).__module__]
-    seen = []
+    computed = []
 
-    def watched(batch: list[Tokens], pad_to: int) -> Any:
-        seen.extend((len(tokens), pad_to) for tokens in batch)
+    def observed(batch: list[Tokens], pad_to: int) -> Any:
+        computed.extend((len(tokens), pad_to) for tokens in batch)
         return pad(batch, pad_to)
 
-    monkeypatch.setattr(module, "pad", watched)
-    engine.forward(some_tokens(80))
-    assert len(seen) == 80
-    assert all(padded == padded_length(length, ENCODER.positions) for length, padded in seen)
+    monkeypatch.setattr(module, "pad", observed)
+    batch = some_tokens(80)
+    engine.forward(batch)
+    assert len(computed) == 80
+    assert all(padded == bucket(length, ENCODER.positions) for length, padded in computed)
+    assert engine.cost.padding is Padding.BUCKET
+    assert engine.cost.of_batch([len(tokens) for tokens in batch]) == sum(padded for _, padded in computed)
 
 
 def test_rows_come_in_the_order_of_the_batch(engine: Engine) -> None:
     batch = some_tokens(60)
     backwards = engine.forward(batch[::-1])[::-1]
     np.testing.assert_allclose(scores(engine.forward(batch)), scores(backwards), atol=1e-3)
-    assert np.ptp(scores(backwards), axis=0).max() > 0.05  # texts are told apart
+    assert np.ptp(scores(backwards), axis=0).max() > 0.05  # the texts have different scores
 
 
 def test_both_engines_agree(bundle: Bundle) -> None:
@@ -131,7 +138,7 @@ def test_threads_may_share_an_engine(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "segments", "says"),
+    ("ids", "segments", "message"),
     [
         ([], [], "0 tokens"),
         ([1] * (ENCODER.positions + 1), [0] * (ENCODER.positions + 1), "65 tokens"),
@@ -140,17 +147,17 @@ def test_threads_may_share_an_engine(engine: Engine) -> None:
         ([1], [2], "segment ids"),
     ],
 )
-def test_what_the_encoder_does_not_know_is_refused(
-    engine: Engine, ids: list[int], segments: list[int], says: str
+def test_tokens_without_an_embedding_are_refused(
+    engine: Engine, ids: list[int], segments: list[int], message: str
 ) -> None:
     wrong = Tokens(np.array(ids, np.int32), np.array(segments, np.int32))
-    with pytest.raises(EngineError, match=f"text 1.*{says}"):
+    with pytest.raises(EngineError, match=f"text 1.*{message}"):
         engine.forward([*some_tokens(1), wrong])
-    assert engine.forward(some_tokens(1)).shape[0] == 1  # and the engine lives on
+    assert engine.forward(some_tokens(1)).shape[0] == 1  # the engine still works
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_closed_engine_says_so(kind: str, bundle: Bundle) -> None:
+def test_a_closed_engine_refuses_to_run(kind: str, bundle: Bundle) -> None:
     engine = make_engine(kind, bundle)
     engine.close()
     engine.close()
@@ -199,7 +206,7 @@ def test_without_torch_the_cpu_engine_runs_and_the_torch_engine_names_its_extra(
     write(tmp_path / "bundle")
     program = f"""
 import sys
-sys.modules["torch"] = sys.modules["transformers"] = None  # importing them fails, as where they are not installed
+sys.modules["torch"] = sys.modules["transformers"] = None  # importing them fails, as if they were not installed
 import importlib.util
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name in ("torch", "transformers") else find(name, *rest)
@@ -218,7 +225,7 @@ except EngineError as error:
 
 
 def test_groups_hold_every_text_once_of_one_length_within_the_budget() -> None:
-    lengths = [padded_length(length, 512) for length in np.random.default_rng(0).integers(1, 513, 300).tolist()]
+    lengths = [bucket(length, 512) for length in np.random.default_rng(0).integers(1, 513, 300).tolist()]
     groups = sub_batches(lengths, 1024, 2)
     assert sorted(index for group in groups for index in group) == list(range(300))
     for group in groups:
@@ -227,15 +234,8 @@ def test_groups_hold_every_text_once_of_one_length_within_the_budget() -> None:
     assert sub_batches([], 1024, 2) == []
 
 
-def test_padding_is_bounded_and_never_goes_beyond_the_positions() -> None:
-    for length in range(1, 513):
-        padded = padded_length(length, 512)
-        assert length <= padded <= min(512, length + max(7, length // 8))
-    assert padded_length(61, 62) == 62
-
-
-def test_engines_that_close_in_any_order_leave_signals_alone(tmp_path):
-    """In a process of its own: where the rule is broken, the signal ends it."""
+def test_signals_work_after_engines_are_closed_in_any_order(tmp_path):
+    """In a separate process, since a failure would end it."""
     from tests.bundles import write_tiny_bundle
 
     write_tiny_bundle(tmp_path / "bundle")

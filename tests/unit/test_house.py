@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ HANGTAG = {
     "hangtag.v1": set(),
     "hangtag.settings": set(),
     "hangtag.text": set(),
-    "hangtag.tags": set(),
+    "hangtag.tags": {"hangtag.text"},
     "hangtag.telemetry": {"hangtag.settings"},
     "hangtag.kafka": {"hangtag.settings"},
     "hangtag.bundle": {"hangtag.text", "hangtag.tags"},
@@ -136,6 +137,15 @@ def test_the_rooms_have_no_circles():
     assert set(order) == set(MAY_IMPORT)
 
 
+def test_tags_are_taken_apart_in_one_place():
+    """`facet_of` and `value_of` are the only ones that know how a tag is written."""
+    pattern = re.compile(r"""\.(split\(["']:["'], 1|partition\(["']:)""")
+    paths = [*sources(), *sorted((ROOT / "benchmarks").glob("*.py"))]
+    found = [str(path.relative_to(ROOT)) for path in paths if pattern.search(path.read_text(encoding="utf-8"))]
+
+    assert found == ["hangtag/tags/tag.py"]
+
+
 def test_files_have_one_noun_each():
     long = [str(path) for path in sources() if len(path.read_text(encoding="utf-8").splitlines()) > MAX_LINES]
 
@@ -160,6 +170,25 @@ machinery.PathFinder.find_spec = lambda name, path=None, target=None: (
 )
 import {modules}
 assert not {HEAVY!r} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "hangtag.tagger.probe, hangtag.tagger.planner, hangtag.tagger.isolate, hangtag.tagger.stage_thread",
+        "hangtag.server.program",
+    ],
+)
+def test_the_server_imports_no_runtime_of_an_engine(modules):
+    """It gets its tagger from outside, so that only the process that opens one loads OpenVINO or torch."""
+    program = f"""
+import sys
+import {modules}
+assert not {{"openvino", "torch", "hangtag.engine"}} & set(sys.modules), sorted(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""One bad item never fails its neighbours (invariant 3), in as few runs as halving needs."""
+"""An item that fails never makes others fail (invariant 3), and halving finds it in few runs."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from hangtag.tagger.isolate import Failure, isolate
 
 
 @given(st.lists(st.booleans(), max_size=40))
-def test_culprits_stand_alone(is_bad: list[bool]):
+def test_only_bad_items_fail(is_bad: list[bool]):
     def work(items: Sequence[tuple[int, bool]]) -> list[int]:
         if any(bad for _, bad in items):
             raise ValueError
@@ -22,7 +22,7 @@ def test_culprits_stand_alone(is_bad: list[bool]):
     assert all(bad or result == at for at, (bad, result) in enumerate(zip(is_bad, results, strict=True)))
 
 
-def test_one_culprit_costs_two_runs_a_level():
+def test_one_bad_item_costs_two_runs_per_halving():
     runs = []
 
     def work(items: Sequence[int]) -> Sequence[int]:
@@ -31,13 +31,13 @@ def test_one_culprit_costs_two_runs_a_level():
             raise ValueError
         return items
 
-    (culprit,) = [result for result in isolate(work, range(1_024)) if isinstance(result, Failure)]
+    (failure,) = [result for result in isolate(work, range(1_024)) if isinstance(result, Failure)]
 
-    assert culprit.attempts == 11
+    assert failure.attempts == 11
     assert len(runs) == 21
 
 
-def test_wrong_count_is_a_failure_each():
+def test_a_wrong_number_of_results_fails_every_item():
     results = isolate(lambda _: [], [1, 2])
 
     assert [type(result.error) for result in results] == [ValueError, ValueError]
@@ -47,7 +47,7 @@ class DeviceLostError(Exception):
     pass
 
 
-def test_fatal_error_ends_it_at_once():
+def test_a_fatal_error_is_raised_at_once():
     def work(items: Sequence[int]) -> Sequence[int]:
         raise DeviceLostError
 

@@ -1,100 +1,149 @@
-"""The planner: never over budget, nothing lost or doubled, the oldest first, nothing waits past its bound."""
+"""The planner: never over budget, nothing lost or run twice, the oldest first, no waiting beyond the limit."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.workers import Plan, Waiting, plan
+from hangtag.engine.cost import CostModel, Padding
+from hangtag.tagger.planner import Plan, Waiting, plan
+
+LONGEST, BUCKET, NONE = (CostModel(padding, 512) for padding in (Padding.LONGEST, Padding.BUCKET, Padding.NONE))
 
 texts = st.lists(
-    st.builds(Waiting, tokens=st.integers(1, 600), arrived_s=st.floats(0, 100, allow_nan=False)), max_size=60
+    st.builds(Waiting, tokens=st.integers(1, 512), arrived_s=st.floats(0, 100, allow_nan=False)), max_size=60
 )
 budgets = st.integers(1, 3_000)
 windows = st.integers(1, 80)
-packings = st.booleans()
+costs = st.sampled_from([LONGEST, BUCKET, NONE])
 
 
-def cost(lengths: list[int], packed: bool) -> int:
-    return sum(lengths) if packed else max(lengths) * len(lengths)
+def batch(waiting: list[Waiting], budget: int, cost: CostModel = LONGEST, window: int = 100) -> tuple[int, ...]:
+    """The batch for a free engine."""
+    return plan(waiting, budget, 1_000, cost=cost, busy=False, max_wait_s=1, window=window).batch
 
 
-@given(texts, budgets, windows, packings)
-def test_a_batch_is_within_budget_unless_one_text_alone_is_not(waiting, budget, window, packed):
-    chosen = plan(waiting, budget, 1_000, max_wait_s=0, window=window, packed=packed).batch
+@given(texts, budgets, windows, costs)
+def test_a_batch_is_within_budget_unless_one_text_alone_is_not(waiting, budget, window, cost):
+    lengths = [waiting[index].tokens for index in batch(waiting, budget, cost, window)]
 
-    lengths = [waiting[index].tokens for index in chosen]
-    assert not lengths or len(lengths) == 1 or cost(lengths, packed) <= budget
+    assert len(lengths) <= 1 or cost.of_batch(lengths) <= budget
 
 
-@given(texts, budgets, windows, packings)
-def test_the_batch_holds_the_oldest_and_reaches_no_further_than_the_window(waiting, budget, window, packed):
-    chosen = plan(waiting, budget, 1_000, max_wait_s=0, window=window, packed=packed).batch
+@given(texts, budgets, windows, costs)
+def test_the_batch_holds_the_oldest_and_only_texts_of_the_window(waiting, budget, window, cost):
+    chosen = batch(waiting, budget, cost, window)
 
     by_age = sorted(range(len(waiting)), key=lambda index: (waiting[index].arrived_s, index))
     assert set(chosen) <= set(by_age[:window])
     assert by_age[:1] == [index for index in by_age[:1] if index in chosen]
 
 
-@given(texts, budgets, windows, packings)
-def test_planning_again_and_again_runs_every_text_once(waiting, budget, window, packed):
-    left = list(enumerate(waiting))
+@given(texts, budgets, windows, costs)
+def test_planning_again_and_again_runs_every_text_once(waiting, budget, window, cost):
+    remaining = list(enumerate(waiting))
     ran = []
-    while left:
-        chosen = plan([text for _, text in left], budget, 1_000, max_wait_s=0, window=window, packed=packed).batch
+    while remaining:
+        chosen = batch([text for _, text in remaining], budget, cost, window)
         assert chosen, "a plan makes progress"
         assert len(set(chosen)) == len(chosen)
-        ran += [left[place][0] for place in chosen]
-        left = [text for place, text in enumerate(left) if place not in set(chosen)]
+        ran += [remaining[place][0] for place in chosen]
+        remaining = [text for place, text in enumerate(remaining) if place not in set(chosen)]
 
     assert sorted(ran) == list(range(len(waiting)))
 
 
-@given(texts, budgets, st.floats(0, 200), st.floats(0, 5))
-def test_no_text_waits_for_company_past_its_bound(waiting, budget, now, max_wait_s):
-    chosen = plan(waiting, budget, now, max_wait_s=max_wait_s, window=100)
+@given(texts, budgets, costs, st.floats(0, 200), st.floats(0, 5))
+def test_no_text_waits_longer_than_the_limit(waiting, budget, cost, now, max_wait_s):
+    def planned(at: float) -> Plan:
+        return plan(waiting, budget, at, cost=cost, busy=True, max_wait_s=max_wait_s, window=100)
+
+    chosen = planned(now)
 
     if waiting and not chosen.batch:
         oldest = min(text.arrived_s for text in waiting)
         assert chosen.wait_s is not None
         assert 0 < chosen.wait_s <= max(0, oldest - now) + max_wait_s + 1e-9
-        assert plan(waiting, budget, oldest + max_wait_s + 1e-6, max_wait_s=max_wait_s, window=100).batch
+        assert planned(oldest + max_wait_s + 1e-6).batch
 
 
-@given(texts, budgets, windows, packings)
-def test_the_same_arguments_give_the_same_plan(waiting, budget, window, packed):
-    first, second = (plan(waiting, budget, 50, max_wait_s=1, window=window, packed=packed) for _ in range(2))
+@given(texts.filter(bool), budgets, windows, costs, st.floats(0, 200))
+def test_a_free_engine_never_waits(waiting, budget, window, cost, now):
+    assert plan(waiting, budget, now, cost=cost, busy=False, max_wait_s=1e9, window=window).batch
+
+
+@given(texts.filter(bool), budgets, costs)
+def test_a_busy_engine_waits_only_while_another_text_would_fit(waiting, budget, cost):
+    chosen = plan(waiting, budget, 0, cost=cost, busy=True, max_wait_s=1_000, window=100)
+
+    lengths = [text.tokens for text in waiting]
+    another = sum(lengths) // len(lengths)
+    assert bool(chosen.batch) == (cost.of_batch([*lengths, another]) > budget)
+
+
+@given(texts, budgets, windows, costs, st.booleans())
+def test_the_same_arguments_give_the_same_plan(waiting, budget, window, cost, busy):
+    first, second = (plan(waiting, budget, 50, cost=cost, busy=busy, max_wait_s=1, window=window) for _ in range(2))
 
     assert first == second
 
 
-def test_nothing_waits():
-    assert plan([], 512, 0, max_wait_s=1, window=10) == Plan((), None)
+@given(texts, budgets)
+def test_without_padding_texts_run_in_order_of_arrival(waiting, budget):
+    chosen = batch(waiting, budget, NONE)
+
+    by_age = sorted(range(len(waiting)), key=lambda index: (waiting[index].arrived_s, index))
+    assert set(chosen) == set(by_age[: len(chosen)])
 
 
-def test_a_full_batch_does_not_wait_for_company():
+@pytest.mark.parametrize("busy", [False, True])
+def test_nothing_waits(busy):
+    assert plan([], 512, 0, cost=LONGEST, busy=busy, max_wait_s=1, window=10) == Plan((), None)
+
+
+def test_a_full_batch_does_not_wait_for_more_texts():
     waiting = [Waiting(100, 0.0)] * 5
 
-    assert plan(waiting, 500, 0.0, max_wait_s=10, window=10).batch == (0, 1, 2, 3, 4)
+    chosen = plan(waiting, 500, 0.0, cost=LONGEST, busy=True, max_wait_s=10, window=10)
+
+    assert chosen.batch == (0, 1, 2, 3, 4)
 
 
-def test_a_thin_batch_waits_for_the_rest_of_the_bound():
-    assert plan([Waiting(100, 1.0)], 500, 1.25, max_wait_s=1, window=10) == Plan((), 0.75)
+def test_a_batch_that_is_not_full_waits_for_the_rest_of_the_limit():
+    waiting = [Waiting(100, 1.0)]
+
+    assert plan(waiting, 500, 1.25, cost=LONGEST, busy=True, max_wait_s=1, window=10) == Plan((), 0.75)
 
 
-def test_alike_lengths_go_together():
-    short, long = [Waiting(10, 0.0)] * 20, [Waiting(200, 1.0)] * 2
+@pytest.mark.parametrize("cost", [LONGEST, BUCKET])
+def test_texts_of_similar_length_run_together(cost):
+    short, long = [Waiting(16, 0.0)] * 20, [Waiting(200, 1.0)] * 2
 
-    assert plan([*short, *long], 400, 5, max_wait_s=0, window=50).batch == tuple(range(20))
+    assert batch([*short, *long], 320, cost) == tuple(range(20))
 
 
 def test_an_old_short_text_does_not_make_a_wasteful_batch():
     waiting = [Waiting(10, 0.0), *[Waiting(100, 1.0)] * 20]
 
-    assert len(plan(waiting, 1_000, 5, max_wait_s=0, window=50).batch) == 10
+    assert len(batch(waiting, 1_000)) == 10
+
+
+def test_an_old_short_text_does_not_make_a_small_batch_if_each_text_is_padded_alone():
+    waiting = [Waiting(8, 0.0), *[Waiting(96, 1.0)] * 20]
+
+    assert [waiting[index].tokens for index in batch(waiting, 1_000, BUCKET)] == [8, *[96] * 10]
 
 
 def test_many_short_texts_do_not_leave_an_old_long_one_alone():
     waiting = [Waiting(256, 0.0), *[Waiting(256, 1.0)] * 10, *[Waiting(10, 1.0)] * 50]
 
-    chosen = plan(waiting, 16_384, 5, max_wait_s=0, window=100).batch
+    chosen = batch(waiting, 16_384)
 
     assert [waiting[index].tokens for index in chosen] == [256] * 11
+
+
+def test_a_budget_counts_the_tokens_that_the_engine_computes():
+    """65 tokens are padded to 72: 7 texts cost 504 with padding and 455 without."""
+    waiting = [Waiting(65, float(age)) for age in range(20)]
+
+    assert [len(batch(waiting, 504, cost)) for cost in (BUCKET, NONE)] == [7, 7]
+    assert [len(batch(waiting, 503, cost)) for cost in (BUCKET, NONE)] == [6, 7]

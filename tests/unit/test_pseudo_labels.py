@@ -46,7 +46,7 @@ class Teacher:
     def forward(self, tokens):
         return np.zeros((len(tokens), len(SCHEMA.tags)), np.float32)
 
-    def decode(self, logits):
+    def decode(self, logits, _kinds):
         return [self.predicted] * len(logits)
 
 

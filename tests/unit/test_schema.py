@@ -1,4 +1,4 @@
-"""A schema that contradicts itself is refused with the name of what is wrong."""
+"""A schema that contradicts itself is refused, and the message names the facet, tag or rule."""
 
 import pytest
 from pydantic import ValidationError
@@ -48,20 +48,20 @@ def test_contradiction_is_named(change, named):
         TagSchema(**change)
 
 
-def test_paths_go_down_the_parents_and_avoid_blocked_tags():
+def test_paths_follow_parents_and_avoid_blocked_tags():
     schema = tiny_schema(blocked=("class:shoes",))
     chain = next(chain for chain in schema.chains if chain[0].name == "segment")
 
-    ways = {tuple(schema.tags[at] for at in path) for path in schema.paths(chain)}
+    paths = {tuple(schema.tags[at] for at in path) for path in schema.paths(chain)}
 
-    assert ways == {
+    assert paths == {
         ("segment:clothing", "class:dresses"),
         ("segment:games", "class:software"),
         ("segment:pets", "class:cat food"),
     }
 
 
-def test_hash_tells_content():
+def test_hash_depends_on_the_content():
     again = TagSchema.model_validate_json(tiny_schema().to_json())
 
     assert again == tiny_schema()

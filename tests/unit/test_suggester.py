@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
+from hangtag.engine.cost import CostModel, Padding
 from hangtag.server.errors import CallError
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.tagger.probe import EngineDownError
@@ -28,6 +29,7 @@ class FakeTagger:
 
     def __init__(self) -> None:
         self.bundle = SimpleNamespace(version="ab" * 32)
+        self.engine = SimpleNamespace(cost=CostModel(Padding.NONE, 512))
         self.batches: list[list[int]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -52,7 +54,8 @@ class FakeTagger:
             raise RuntimeError
         return np.array([[len(each)] for each in tokens], np.float32)
 
-    def decode(self, logits: np.ndarray) -> list[TagSet]:
+    def decode(self, logits: np.ndarray, kinds: Sequence[TextKind]) -> list[TagSet]:
+        assert len(kinds) == len(logits)
         return [TagSet((ScoredTag(f"words:{int(n)}", 1.0, Source.MODEL, Band.AUTO),), ()) for (n,) in logits]
 
 
@@ -216,7 +219,7 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
         tagger = FakeTagger()
         calls = 0
 
-        def fail(_: object) -> None:
+        def fail(*_: object) -> None:
             nonlocal calls
             calls += 1
             msg = "device lost"

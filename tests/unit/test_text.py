@@ -1,4 +1,4 @@
-"""Cleaning is what training and serving share: it must be exact, bounded and never fail."""
+"""Training and serving share the cleaning of texts: it must be exact, take bounded time and never fail."""
 
 import unicodedata
 
@@ -37,7 +37,7 @@ def test_clean_text(raw, clean):
 
 
 @given(st.text(max_size=300), st.integers(1, 50))
-def test_result_is_short_normal_and_visible(raw, cap):
+def test_result_is_short_normalised_and_visible(raw, cap):
     cleaned = clean_text(raw, cap)
 
     assert len(cleaned) <= cap
@@ -54,23 +54,23 @@ def test_cleaning_twice_changes_nothing(raw):
 
 @pytest.mark.parametrize("piece", ["<a ", "<!--", "<script>", "&", "<", "\u200b", "&lt;"])
 def test_hostile_megabyte_is_bounded(piece):
-    """Would not end within the test's time limit if any pattern went back over the text."""
+    """Would exceed the time limit of the test if any pattern backtracked."""
     assert len(clean_text(piece * 300_000, 4_000)) <= 4_000
 
 
 @pytest.mark.parametrize("piece", ["<script>", "<style>", "<script></scriptx"])
-def test_open_elements_cost_no_look_each(piece):
-    """Would not end within the test's time limit either."""
+def test_many_open_elements_are_cleaned_in_linear_time(piece):
+    """Would exceed the time limit of the test otherwise."""
     for _ in range(150):
         clean_text(piece * 5_000)
 
 
 @pytest.mark.parametrize("reference", ["&#{};", "&#{}", "&amp;#{};", "&#x{};"])
-def test_a_number_too_long_for_python_is_no_character(reference):
+def test_a_number_too_long_for_python_is_not_a_character(reference):
     assert clean_text("mug &lt; " + reference.format("1" * 5_000)) in {"mug < \ufffd", "mug <"}
 
 
-def test_layout_of_segments():
+def test_title_and_category_make_the_first_segment():
     assert ProductText.of("Mug", "Blue <b>mug</b>", "Kitchen") == ProductText("Mug | Kitchen", "Blue mug")
     assert ProductText.of("", "Blue mug", "Kitchen") == ProductText("Kitchen", "Blue mug")
     assert ProductText.of("Mug") == ProductText("Mug", "")

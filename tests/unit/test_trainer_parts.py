@@ -113,7 +113,7 @@ def test_a_facet_with_one_tag_is_multi():
     ("settings", "reason"),
     [
         ({"blocked": ["color:pink"]}, "color:pink"),
-        ({"facets": {"color": {"kind": "single", "applies_when": ["size:big"]}}}, "applies_when names 'size:big'"),
+        ({"facets": {"color": {"kind": "single", "applies_when": ["size:big"]}}}, "applies_when: 'size:big'"),
         ({"facets": {"color": {"kind": "single", "parent": "family"}}}, "parent 'family'"),
     ],
 )

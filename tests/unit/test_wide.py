@@ -1,4 +1,4 @@
-"""The wide part: n-grams, the file, both engines, the fit."""
+"""The wide part: n-grams, file, engines, fit."""
 
 import itertools
 import re
@@ -30,7 +30,7 @@ TEXTS = [
 
 
 def expected_ngrams(text: ProductText) -> list[Counter[str]]:
-    """The four blocks spelled out, as the docstring of `ngram_hashes` defines them."""
+    """The n-grams themselves, in the four blocks that the docstring of `ngram_hashes` defines."""
 
     def characters(part: str) -> Counter[str]:
         found: Counter[str] = Counter()
@@ -45,13 +45,13 @@ def expected_ngrams(text: ProductText) -> list[Counter[str]]:
         each = re.findall(r"\w{2,}", part)
         return Counter(each) + Counter(itertools.pairwise(each))
 
-    first, whole = f" {text.first.lower()} ", f" {text.first.lower()} {text.second.lower()} "
-    return [characters(whole), words(whole), characters(first), words(first)]
+    first, complete = f" {text.first.lower()} ", f" {text.first.lower()} {text.second.lower()} "
+    return [characters(complete), words(complete), characters(first), words(first)]
 
 
 @given(st.text(alphabet="ab é連🙂-1", max_size=25), st.text(alphabet="ab é連🙂-1", max_size=25))
 def test_hashes_are_the_ngrams(first, second):
-    """Equal n-grams share a hash and others do not: the multiset of counts is that of the spelled-out n-grams."""
+    """Exactly equal n-grams have equal hashes: hashes and n-grams occur the same numbers of times."""
     text = ProductText.of(first, second)
 
     found = [sorted(Counter(hashes.tolist()).values()) for hashes in ngram_hashes(text)]
@@ -60,7 +60,7 @@ def test_hashes_are_the_ngrams(first, second):
 
 
 def test_hashes_stay_what_they_were():
-    """They are part of the bundle's format: another function would make every stored weight meaningless."""
+    """They are part of the bundle format: with another function every stored weight would be wrong."""
     blocks = [hashes.tolist() for hashes in ngram_hashes(ProductText("red cup"))]
 
     assert [blocks[0][0], blocks[1][0], blocks[2][0], blocks[3][-1]] == [3399380939, 2696432741, 483160666, 2288606388]
@@ -92,7 +92,7 @@ def bundle(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["cpu", "torch"])
-def test_engines_add_what_the_ngrams_say(bundle, kind):
+def test_engines_add_the_scores_of_the_ngrams(bundle, kind):
     if kind == "torch":
         pytest.importorskip("torch", reason="torch is not installed")
     narrow = replace(bundle, weights=replace(bundle.weights, wide=None))
@@ -148,8 +148,8 @@ def test_damaged_wide_part_is_refused(change, reason):
 
 
 @given(st.lists(st.sets(st.integers(0, 2_000), max_size=6), min_size=1, max_size=5))
-def test_gaps_lead_to_the_tags(rows):
-    """Whatever the distance between tags, the entries that are not bridges name them, with their values."""
+def test_gaps_give_the_tags_back(rows):
+    """Whatever the distances between tags, the entries that are not bridges have their positions and values."""
     tags = np.array([tag for row in rows for tag in sorted(row)], np.int64)
     values = (np.arange(len(tags)) % 127 + 1).astype(np.int8)
 
@@ -162,8 +162,8 @@ def test_gaps_lead_to_the_tags(rows):
     assert counts.sum() == len(gaps)
 
 
-def test_fit_learns_what_words_decide():
-    """Rare words that name a tag outweigh what all products share, and a text without a known n-gram is left alone."""
+def test_fit_learns_the_words_of_tags():
+    """Rare words that name a tag outweigh words that all products share; a text without known n-grams has no scores."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
     pytest.importorskip("torch", reason="torch is not installed (extra train)")
     from hangtag.trainer.data.examples import examples_of
@@ -183,8 +183,8 @@ def test_fit_learns_what_words_decide():
     texts = [product.text for product in products]
 
     wide = fit_wide(texts, labels, schema, settings)
-    asked = [ProductText("an arcade box"), ProductText("dog leash"), ProductText("ΩΨ")]
-    scores = wide.scores([wide.features(text) for text in asked], len(schema.tags))
+    unseen = [ProductText("an arcade box"), ProductText("dog leash"), ProductText("ΩΨ")]
+    scores = wide.scores([wide.features(text) for text in unseen], len(schema.tags))
     pets, games = schema.index["segment:pets"], schema.index["segment:games"]
 
     assert scores[0, games] > scores[0, pets] + 1
@@ -197,11 +197,11 @@ def test_fit_learns_what_words_decide():
     )
 
     assert len(pruned.values) <= 44
-    assert pruned.scores([pruned.features(asked[0])], len(schema.tags))[0, games] > 0
+    assert pruned.scores([pruned.features(unseen[0])], len(schema.tags))[0, games] > 0
 
 
 def fitted(titles: list[str], tags: list[tuple[str, ...]], **settings):
-    """What is fitted on texts that are labelled for color."""
+    """A wide part fitted on texts that are labelled for color and genre."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
     pytest.importorskip("torch", reason="torch is not installed (extra train)")
     from hangtag.trainer.data.examples import examples_of
@@ -217,7 +217,7 @@ def fitted(titles: list[str], tags: list[tuple[str, ...]], **settings):
     return fit_wide([product.text for product in products], labels, tiny_schema(), WideSettings(**settings))
 
 
-def test_a_table_without_ngrams_knows_none_of_a_text():
+def test_a_wide_part_without_ngrams_finds_none_in_a_text():
     none = np.zeros(0, np.float16)
     wide = Wide(np.zeros(0, np.uint32), none, none.astype(np.uint16), none, none.astype(np.uint8), none.astype(np.int8))
 
@@ -227,11 +227,11 @@ def test_a_table_without_ngrams_knows_none_of_a_text():
     assert not wide.scores(features, 3).any()
 
 
-def test_of_a_shop_whose_ngrams_are_all_too_common_there_is_no_wide_part():
+def test_there_is_no_wide_part_if_all_ngrams_are_too_common():
     assert fitted(["red shirt", "blue shirt"] * 10, [("color:red",), ("color:blue",)] * 10) is None
 
 
-def test_of_equally_frequent_ngrams_exactly_as_many_as_asked_for_are_kept():
+def test_exactly_the_requested_number_of_equally_frequent_ngrams_is_kept():
     rng = np.random.default_rng(0)
     titles = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 8)) for _ in range(100)] * 2
     tags = [("color:red",), ("color:blue",)] * 100
@@ -243,7 +243,7 @@ def test_of_equally_frequent_ngrams_exactly_as_many_as_asked_for_are_kept():
     assert (wide.hashes == again.hashes).all()
 
 
-def test_a_facet_that_no_tag_of_was_ever_true_gets_no_weights():
+def test_a_facet_without_a_positive_example_gets_no_weights():
     titles = [f"w{at % 13} x{at % 11} q{at % 7}" for at in range(40)]
     tags = [("genre:rpg",) if at % 13 < 5 else () for at in range(40)]
 

@@ -44,12 +44,30 @@ def test_exactly_one_batch_is_prepared_while_one_runs():
     assert len(house.threads.forward.calls) == 2
 
 
-def test_a_single_record_waits_no_longer_than_max_wait():
-    house = House(max_wait_ms=50)
+def test_a_record_goes_to_a_free_engine_at_once():
+    house = House(max_wait_ms=10_000)
     house.source.append(event("p1", 1), None)
+
+    house.steps(3)
+
+    assert house.tagger.batches == [1]
+    assert house.clock.now < 1_001
+
+
+def test_while_the_engine_is_busy_a_record_waits_for_others_no_longer_than_max_wait():
+    house = House(held=True, max_wait_ms=50)
+
+    def encode(product: str) -> float:
+        house.source.append(event(product, 1), None)
+        house.worker.step()
+        house.threads.encode.run_next()
+        return house.clock.now
+
+    encode("p1")
     house.worker.step()
-    arrived = house.clock.now
-    while not house.tagger.batches:
+    assert len(house.threads.forward.calls) == 1
+    arrived = encode("p2")
+    while len(house.threads.forward.calls) == 1:
         house.worker.step()
 
     assert 0.0499 <= house.clock.now - arrived <= 0.07

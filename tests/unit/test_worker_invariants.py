@@ -210,15 +210,24 @@ def test_a_deletion_leaves_a_tombstone_and_blocks_what_is_older():
 
 
 def test_a_deletion_supersedes_a_waiting_event_of_its_product():
-    house = House(max_wait_ms=10_000)
-    house.source.append(event("p1", 1), b"p1")
-    house.steps(5)
-    house.source.append(event("p1", 2, kind="DELETED"), b"p1")
-    house.steps()
+    house = House(held=True, max_wait_ms=10_000)
+    for product, version, kind in (("busy", 1, "UPDATED"), ("p1", 1, "UPDATED"), ("p1", 2, "DELETED")):
+        house.source.append(event(product, version, kind=kind), product.encode())
+        house.worker.step()
+        house.threads.encode.run_next()
+        house.worker.step()
+    assert len(house.threads.forward.calls) == 1, "the engine is busy, and p1 waits for others"
 
-    assert house.tagger.batches == []
+    for _ in range(20):
+        for thread in (house.threads.forward, house.threads.write):
+            while thread.calls:
+                thread.run_next()
+        house.worker.step()
+    house.steps(300)
+
+    assert house.tagger.batches == [1]
     assert house.store.entries["p1"].is_deletion
-    assert house.committed() == 2
+    assert house.committed() == 3
 
 
 # All at once.

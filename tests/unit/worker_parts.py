@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import orjson
 
+from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.errors import OutOfMemory
 from hangtag.records import Partition, Record
 from hangtag.settings import WorkerSettings
@@ -16,6 +17,7 @@ from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.telemetry import Heartbeats
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 from hangtag.workers import Change, Poll, StageThreads, Worker
@@ -196,7 +198,7 @@ class FakeTagger:
 
     def __init__(self, version: str = "a" * 64, room: int = 10_000):
         self.bundle = SimpleNamespace(version=version, manifest=SimpleNamespace(name="fake"), schema=None)
-        self.engine = SimpleNamespace(name="fake")
+        self.engine = SimpleNamespace(name="fake", cost=CostModel(Padding.LONGEST, 512))
         self.room = room
         self.is_down = False
         self.batches: list[int] = []
@@ -225,7 +227,8 @@ class FakeTagger:
             raise RuntimeError(msg)
         return np.asarray([[one.ids[0]] for one in tokens], np.float32)
 
-    def decode(self, logits: np.ndarray) -> list[TagSet]:
+    def decode(self, logits: np.ndarray, kinds: Sequence[TextKind]) -> list[TagSet]:
+        assert list(kinds) == [TextKind.PRODUCT] * len(logits)
         return [
             TagSet((ScoredTag(f"word:{self.words[int(row[0])]}", 1.0, Source.MODEL, Band.AUTO),), ()) for row in logits
         ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.files.made_bundle import made_bundle
 from hangtag.trainer.files.run_folder import RunFolder
@@ -110,6 +111,6 @@ def _clock(taggers: Sequence[Tagger], texts: Sequence[ProductText]) -> list[tupl
     result = []
     for tagger in taggers:
         started, cores = time.perf_counter(), time.process_time()
-        tagger.decode(tagger.forward(tagger.encode(texts)))
+        tagger.decode(tagger.forward(tagger.encode(texts)), [TextKind.PRODUCT] * len(texts))
         result.append((time.perf_counter() - started, time.process_time() - cores))
     return result

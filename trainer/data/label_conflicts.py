@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hangtag.tags.tag import value_of
 from hangtag.trainer.data.duplicates import Duplicates
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.data.words import whole_words
@@ -73,7 +74,7 @@ class _Conflicts:
                     )
 
     def _names(self, place: int, other: int, tags: frozenset[str]) -> bool:
-        words = [tag.split(":", 1)[1] for tag in tags]
+        words = [value_of(tag) for tag in tags]
         return bool(words) and all(self._contains(place, word) and not self._contains(other, word) for word in words)
 
     def _contains(self, place: int, word: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hangtag.tags.tag import facet_of
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.row_labels import RowError, labels_of, text_of
 from hangtag.trainer.data.rows import BadRow, LabelledFileError, Row, rows_of
@@ -37,7 +38,7 @@ class LabelledProduct:
 
     def tags_of(self, facet: str) -> frozenset[str]:
         """The product's tags in one facet."""
-        return frozenset(tag for tag in self.tags if tag.split(":", 1)[0] == facet)
+        return frozenset(tag for tag in self.tags if facet_of(tag) == facet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> tuple[li
 
 def with_tags(product: LabelledProduct, tags: Iterable[str]) -> LabelledProduct:
     """Add tags, whose facets then count as labelled; tags of a facet that is already labelled are ignored."""
-    new = frozenset(tag for tag in tags if tag.split(":", 1)[0] not in product.facets)
-    return replace(product, facets=product.facets | {tag.split(":", 1)[0] for tag in new}, tags=product.tags | new)
+    new = frozenset(tag for tag in tags if facet_of(tag) not in product.facets)
+    return replace(product, facets=product.facets | {facet_of(tag) for tag in new}, tags=product.tags | new)
 
 
 def _labelled(paths: Iterable[Path], columns: Columns) -> Iterator[LabelledRow | BadRow]:

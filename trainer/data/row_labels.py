@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hangtag.tags.schema import TAG_PATTERN
+from hangtag.tags.tag import facet_of
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.recipe.columns import Columns
 
@@ -58,7 +59,7 @@ def _from_lists(fields: Mapping[str, Any], columns: Columns) -> Labels:
     if invalid:
         msg = f"facet {_quoted(invalid[0])} is not a valid name: lower-case letters, digits and _, at most 40"
         raise RowError(msg)
-    stray = [tag for tag in sorted(tags) if tag.split(":", 1)[0] not in facets]
+    stray = [tag for tag in sorted(tags) if facet_of(tag) not in facets]
     if stray:
         known = _quoted(", ".join(sorted(facets)))
         msg = f"tag {_quoted(stray[0])} belongs to none of the labelled facets {known}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.tags.tag import facet_of, value_of
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.recipe.recipe import FacetSettings, Recipe, RecipeError, reasons_of
 
@@ -24,7 +25,7 @@ def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
     values: dict[str, set[str]] = defaultdict(set)
     for product in products:
         for tag in product.tags:
-            facet, value = tag.split(":", 1)
+            facet, value = facet_of(tag), value_of(tag)
             values[facet].add(value)
     settings = recipe.facets or _inferred_facets(products, values)
     if not values:
@@ -53,7 +54,7 @@ def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
 def _inferred_facets(products: list[LabelledProduct], values: dict[str, set[str]]) -> dict[str, FacetSettings]:
     most: Counter[str] = Counter()
     for product in products:
-        for facet, count in Counter(tag.split(":", 1)[0] for tag in product.tags).items():
+        for facet, count in Counter(facet_of(tag) for tag in product.tags).items():
             most[facet] = max(most[facet], count)
     return {
         facet: FacetSettings(kind=FacetKind.MULTI if most[facet] > 1 or len(tags) == 1 else FacetKind.SINGLE)
@@ -65,7 +66,7 @@ def _parents(facets: tuple[Facet, ...], products: list[LabelledProduct]) -> dict
     above_of = {facet.name: facet.parent for facet in facets if facet.parent}
     found: dict[str, set[str]] = defaultdict(set)
     for product in products:
-        by_facet = {tag.split(":", 1)[0]: tag for tag in product.tags}
+        by_facet = {facet_of(tag): tag for tag in product.tags}
         for facet, above in above_of.items():
             if facet in by_facet and above in by_facet:
                 found[by_facet[facet]].add(by_facet[above])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from hangtag.tags.tag import facet_of
 from hangtag.trainer.data.labelled import LabelledProduct, with_tags
 from hangtag.trainer.data.scripts import is_unspaced
 from hangtag.trainer.data.words import whole_words
@@ -42,5 +43,5 @@ def _inferred_tags(
 
 
 def _contradicts(product: LabelledProduct, tag: str) -> bool:
-    labels = product.tags_of(tag.split(":", 1)[0])
+    labels = product.tags_of(facet_of(tag))
     return bool(labels) and tag not in labels

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hangtag.tags.schema import TagSchema
+from hangtag.tags.tag import value_of
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.data.words import whole_words
 from hangtag.trainer.recipe.recipe import RecipeError
@@ -39,7 +40,7 @@ def with_other_value(product: LabelledProduct, values: Values, rng: random.Rando
         if len(tags) != 1 or not others:
             continue
         (tag,) = tags
-        value = tag.split(":", 1)[1]
+        value = value_of(tag)
         named = {found.group().casefold() for found in whole_words(its_values).finditer(product.title)}
         if named != {value.casefold()}:
             continue

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hangtag.tags.decoding import Decoder, Logits
 from hangtag.tags.schema import FacetKind, TagSchema
 from hangtag.tags.thresholds import Calibration
+from hangtag.text.kind import TextKind
 from hangtag.trainer.data.examples import Example
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.judging.calibration import calibration_error, fit_calibration
@@ -60,11 +61,11 @@ def cross_fitted(
         fitted_on = [examples[row] for row in seen]
         calibration = fit_calibration(logits[seen], fitted_on, schema)
         decisions = decide(logits[seen], fitted_on, schema, calibration, recipe)
-        decoder = Decoder(schema, calibration, decisions.thresholds)
+        decoder = Decoder.for_products(schema, calibration, decisions.thresholds)
         uncalibrated = Calibration(temperatures=dict.fromkeys(calibration.temperatures, 1.0))
         calibrated.put(rows, logits[rows], schema, decoder)
-        plain.put(rows, logits[rows], schema, Decoder(schema, uncalibrated, decisions.thresholds))
-        for row, served in zip(rows, decoder.decode(logits[rows]), strict=True):
+        plain.put(rows, logits[rows], schema, Decoder.for_products(schema, uncalibrated, decisions.thresholds))
+        for row, served in zip(rows, decoder.decode(logits[rows], [TextKind.PRODUCT] * len(rows)), strict=True):
             _count(sums, products[row], [scored.tag for scored in served.tags])
     targets = np.stack([example.targets for example in examples]) > 0
     known = np.stack([example.known for example in examples]) > 0

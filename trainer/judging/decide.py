@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hangtag.tags.decoding import Decoder, Logits
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
-from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.tags.thresholds import Calibration, TagThresholds, Thresholds
 from hangtag.trainer.data.examples import Example
 from hangtag.trainer.judging.promise import Promise, min_products, promised_threshold
 from hangtag.trainer.recipe.recipe import Recipe
@@ -65,13 +65,15 @@ def decide(
     confidence from which the predicted tag is right in `review_precision` of the examples, at least 0.2 (and 0.2 if
     there are no examples). REVIEW, multi facets: the thresholds that maximise micro F1 plus half of macro F1.
     """
-    decoder = Decoder(schema, calibration, Thresholds(tags={tag: Cut(auto=1, review=1) for tag in schema.tags}))
+    decoder = Decoder.for_products(
+        schema, calibration, Thresholds(tags={tag: TagThresholds(auto=1, review=1) for tag in schema.tags})
+    )
     log_confidences = decoder.log_confidences(logits)
     confidences = np.exp(log_confidences).astype(np.float64)
     chosen = decoder.chosen(log_confidences)
     targets = np.stack([example.targets for example in examples]) > 0
     known = np.stack([example.known for example in examples]) > 0
-    cuts: dict[str, Cut] = {}
+    cuts: dict[str, TagThresholds] = {}
     promises: dict[str, Promise] = {}
     auto = np.zeros(confidences.shape, bool)
     for facet in schema.facets:
@@ -146,12 +148,12 @@ def _groups(facet: Facet, schema: TagSchema, counts: NDArray[np.int64], needed: 
 
 def _cuts(
     facet: Facet, schema: TagSchema, predictions: _Predictions, thresholds: Mapping[str, float], recipe: Recipe
-) -> dict[str, Cut]:
+) -> dict[str, TagThresholds]:
     review = _single_review if facet.kind is FacetKind.SINGLE else _multi_review
     cuts = {}
     for tag, threshold in review(facet, schema, predictions, recipe).items():
         auto = thresholds.get(tag, NEVER)
-        cuts[tag] = Cut(auto=auto, review=min(auto, round(threshold, 4)))
+        cuts[tag] = TagThresholds(auto=auto, review=min(auto, round(threshold, 4)))
     return cuts
 
 

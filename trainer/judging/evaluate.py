@@ -13,6 +13,7 @@ from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
 from hangtag.tags.schema import Facet, FacetKind
 from hangtag.tags.tagset import TagSet
+from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.errors import TrainerError
 
@@ -94,6 +95,7 @@ def predicted_tags(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
     In a single facet the top tag is predicted, in a multi facet every tag in REVIEW or AUTO. Blocked tags never are.
     """
     schema, decoder = tagger.bundle.schema, tagger.decoder
+    thresholds = tagger.bundle.thresholds.entry(TextKind.PRODUCT).tags
     log_confidences = decoder.log_confidences(logits)
     result = np.zeros(logits.shape, bool)
     for positions in decoder.chosen(log_confidences).values():
@@ -101,7 +103,7 @@ def predicted_tags(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
     for facet in schema.facets:
         if facet.kind is FacetKind.MULTI:
             where = schema.slices[facet.name]
-            cuts = np.array([tagger.bundle.thresholds.tags[tag].review for tag in facet.tags])
+            cuts = np.array([thresholds[tag].review for tag in facet.tags])
             result[:, where] = np.exp(log_confidences[:, where]) >= cuts
     result[:, [schema.index[tag] for tag in schema.blocked]] = False
     return result
@@ -115,7 +117,7 @@ def evaluate_logits(tagger: Tagger, products: Sequence[LabelledProduct], logits:
     """
     schema = tagger.bundle.schema
     predicted = predicted_tags(tagger, logits)
-    served = tagger.decode(logits)
+    served = tagger.decode(logits, [TextKind.PRODUCT] * len(logits))
     facets = {}
     for facet in schema.facets:
         rows = [row for row, product in enumerate(products) if facet.name in product.facets]

@@ -13,7 +13,9 @@ from scipy.special import expit, logsumexp
 from hangtag.bundle import Bundle, Manifest, write_bundle
 from hangtag.engine import open_engine
 from hangtag.tags.schema import TAG_PATTERN, Facet, FacetKind, TagSchema
-from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.tags.tag import facet_of, value_of
+from hangtag.tags.thresholds import Calibration, TagThresholds, Thresholds
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.errors import TrainerError
 
@@ -21,7 +23,7 @@ Floats = NDArray[np.float64]
 
 MIN_EXAMPLES = 8
 # Never AUTO: a few examples are not enough for a promise.
-_REVIEW_ONLY = Cut(auto=1.01, review=0.5)
+_REVIEW_ONLY = TagThresholds(auto=1.01, review=0.5)
 # The L2 penalty on the row, for vectors of unit variance, relative to the mean log loss.
 _PENALTY = 0.02
 
@@ -44,12 +46,12 @@ class NewTag:
     @property
     def facet(self) -> str:
         """The facet's name."""
-        return self.tag.split(":", 1)[0]
+        return facet_of(self.tag)
 
     @property
     def value(self) -> str:
         """The tag's value."""
-        return self.tag.split(":", 1)[1]
+        return value_of(self.tag)
 
 
 def learn_tag(
@@ -77,7 +79,7 @@ def learn_tag(
     at, facet = schema.index[new.tag], schema.facets[[each.name for each in schema.facets].index(new.facet)]
     texts = [*examples, *against]
     offsets = np.zeros(len(texts))
-    temperature = bundle.calibration.temperatures.get(new.facet, 1.0)
+    temperature = bundle.calibration.entry(TextKind.PRODUCT).temperatures.get(new.facet, 1.0)
     if facet.kind is FacetKind.SINGLE:
         others = _logits(bundle, texts)[:, bundle.schema.slices[new.facet]]
         offsets = -logsumexp(others.astype(np.float64) / temperature, axis=1)
@@ -100,8 +102,12 @@ def learn_tag(
         metrics={**manifest.metrics, "learnt_tags": learnt},
         encoder=manifest.encoder,
         schema=schema,
-        thresholds=Thresholds(tags={tag: bundle.thresholds.tags.get(tag, _REVIEW_ONLY) for tag in schema.tags}),
-        calibration=Calibration(temperatures={**bundle.calibration.temperatures, new.facet: temperature}),
+        thresholds=bundle.thresholds.map(
+            lambda entry: Thresholds(tags={tag: entry.tags.get(tag, _REVIEW_ONLY) for tag in schema.tags})
+        ),
+        calibration=bundle.calibration.map(
+            lambda entry: Calibration(temperatures={new.facet: temperature, **entry.temperatures})
+        ),
         tokenizer=bundle.tokenizer,
         weights=replace(
             weights,

@@ -10,7 +10,9 @@ from scipy.stats import false_discovery_control, norm
 
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.schema import FacetKind
+from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import TagSet
+from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.judging.evaluate import EvaluationError, logits_of, predicted_tags
 
@@ -142,7 +144,8 @@ def compare(current: Tagger, candidate: Tagger, products: Sequence[LabelledProdu
     if not facets:
         msg = "no product is labelled for a facet that both bundles have: add files with such labels"
         raise EvaluationError(msg)
-    decoded = [current.decode(current_logits), candidate.decode(logits)]
+    kinds = [TextKind.PRODUCT] * len(products)
+    decoded = [current.decode(current_logits, kinds), candidate.decode(logits, kinds)]
     common = [facet.name for facet in candidate.bundle.schema.facets if facet.name in current.bundle.schema.slices]
     now, new = (_coverage(each, common) for each in decoded)
     return Comparison(
@@ -224,7 +227,7 @@ def _with_adjusted_p_values(facets: Sequence[FacetDifference]) -> list[FacetDiff
 
 
 def _coverage(served: Sequence[TagSet], facets: Sequence[str]) -> dict[str, float]:
-    counts = Counter(facet for tags in served for facet in {scored.tag.split(":", 1)[0] for scored in tags.tags})
+    counts = Counter(facet for tags in served for facet in {facet_of(scored.tag) for scored in tags.tags})
     return {facet: counts[facet] / len(served) for facet in facets}
 
 
@@ -232,7 +235,7 @@ def _served(tagger: Tagger, served: Sequence[TagSet], products: Sequence[Labelle
     sums = {facet.name: [0, 0] for facet in tagger.bundle.schema.facets}
     for product, tags in zip(products, served, strict=True):
         for scored in tags.tags:
-            facet = scored.tag.split(":", 1)[0]
+            facet = facet_of(scored.tag)
             if facet in product.facets:
                 sums[facet][0] += 1
                 sums[facet][1] += scored.tag in product.tags

@@ -10,7 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hangtag.tags.thresholds import Cut
+from hangtag.tags.thresholds import TagThresholds
+from hangtag.text.kind import TextKind
 from hangtag.trainer.reporting import plots
 from hangtag.trainer.reporting.baselines import Baseline
 from hangtag.trainer.reporting.findings import Findings
@@ -58,7 +59,7 @@ def page_of(
         promise=promise,
         calibrated_apart=any(source.calibration for source in gathered.recipe.sources),
         cross_fitted=metrics.get("cross_fitted", {}),
-        thresholds=gathered.bundle.thresholds.tags,
+        thresholds=gathered.bundle.thresholds.entry(TextKind.PRODUCT).tags,
         curves=Markup(plots.learning_curves(gathered.history)),  # noqa: S704 (our own SVG)
         pictures={
             each.facet.name: (
@@ -92,7 +93,7 @@ def _count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def _threshold(thresholds: Cut, band: str) -> str:
+def _threshold(thresholds: TagThresholds, band: str) -> str:
     threshold: float = getattr(thresholds, band)
     return "never" if threshold > 1 else f"{threshold:.2f}"
 

@@ -11,7 +11,7 @@ from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
 from hangtag.tags.schema import TagSchema
-from hangtag.tags.thresholds import Calibration, Cut, Thresholds
+from hangtag.tags.thresholds import Calibration, KeyedCalibration, KeyedThresholds, TagThresholds, Thresholds
 from hangtag.trainer.exporting.export import ExportError
 from hangtag.trainer.fitting.scores import facet_scores
 from hangtag.trainer.judging.calibration import fit_calibration
@@ -44,7 +44,7 @@ class BundleMaker:
         """
         # Thresholds are set on the int8 engine's logits, which need a provisional bundle.
         schema = self.prepared.schema
-        neutral = Calibration(temperatures={facet.name: 1.0 for facet in schema.facets})
+        neutral = KeyedCalibration.of_products(Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}))
         # In a temporary folder, because a bundle that serves nothing must not replace a working one.
         with TemporaryDirectory() as folder:
             self._write(Path(folder) / "bundle", _nothing_served(schema), neutral, {})
@@ -57,9 +57,10 @@ class BundleMaker:
             int8_loss = self._int8_loss(logits)
             examples = self.prepared.calibration
             calibration_logits = logits if products is validation else logits_of(tagger, products)
-            calibration = fit_calibration(calibration_logits, examples, schema)
-            decisions = decide(calibration_logits, examples, schema, calibration, self.recipe)
-            thresholds = decisions.thresholds
+            fitted = fit_calibration(calibration_logits, examples, schema)
+            decisions = decide(calibration_logits, examples, schema, fitted, self.recipe)
+            calibration = KeyedCalibration.of_products(fitted)
+            thresholds = KeyedThresholds.of_products(decisions.thresholds)
             unseen = cross_fitted(calibration_logits, products, examples, schema, self.recipe)
             decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
             evaluation = evaluate_logits(decided, validation, logits)
@@ -102,7 +103,7 @@ class BundleMaker:
         return loss
 
     def _write(
-        self, folder: Path, thresholds: Thresholds, calibration: Calibration, metrics: dict[str, Any]
+        self, folder: Path, thresholds: KeyedThresholds, calibration: KeyedCalibration, metrics: dict[str, Any]
     ) -> Manifest:
         return write_bundle(
             folder,
@@ -121,5 +122,5 @@ class BundleMaker:
         )
 
 
-def _nothing_served(schema: TagSchema) -> Thresholds:
-    return Thresholds(tags={tag: Cut(auto=1, review=1) for tag in schema.tags})
+def _nothing_served(schema: TagSchema) -> KeyedThresholds:
+    return KeyedThresholds.of_products(Thresholds(tags={tag: TagThresholds(auto=1, review=1) for tag in schema.tags}))

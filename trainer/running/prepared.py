@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.tags.tag import facet_of
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.examples import Example, examples_of
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
@@ -144,7 +145,7 @@ def _check_weak_labels(recipe: Recipe, sources: list[list[LabelledProduct]]) -> 
     known = {tag for products in sources for product in products for tag in product.tags}
     for source in recipe.sources:
         for tag in (*source.assume, *(tag for group in source.named_by for tag in group.tags)):
-            if tag not in known and tag.split(":", 1)[0] not in recipe.facets:
+            if tag not in known and facet_of(tag) not in recipe.facets:
                 msg = f"assume or named_by has {tag!r}, but no product has that tag and [facets] lacks its facet"
                 raise RecipeError(msg)
 
@@ -175,10 +176,7 @@ def _check_exportable(config: dict[str, Any], tokenizer: ProductTokenizer, recip
 def _labels(sources: list[list[LabelledProduct]]) -> Counter[str]:
     """The number of products with a tag, by facet."""
     return Counter(
-        facet
-        for products in sources
-        for product in products
-        for facet in {tag.split(":", 1)[0] for tag in product.tags}
+        facet for products in sources for product in products for facet in {facet_of(tag) for tag in product.tags}
     )
 
 

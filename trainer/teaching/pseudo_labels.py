@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.schema import TagSchema
+from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import TagSet
+from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct, with_tags
 from hangtag.trainer.judging.evaluate import logits_of
 from hangtag.trainer.recipe.teaching import PseudoLabels
@@ -26,7 +28,8 @@ def pseudo_labelled(
     products could get a tag than `per_label` allows, they are drawn by the seed. No tag is added that a teacher's
     schema does not allow as parent or child of the product's labels.
     """
-    predictions = [tagger.decode(logits_of(tagger, products)) for tagger in teachers]
+    kinds = [TextKind.PRODUCT] * len(products)
+    predictions = [tagger.decode(logits_of(tagger, products), kinds) for tagger in teachers]
     rng = random.Random(seed)
     given: Counter[str] = Counter()
     result = list(products)
@@ -47,7 +50,7 @@ def pseudo_labelled(
 def _agreed(predictions: Sequence[TagSet]) -> dict[str, frozenset[str]]:
     """The AUTO tags of each facet in which all teachers agree and none has a tag in REVIEW."""
     first, *others = [_by_facet(tags) for tags in predictions]
-    in_review = {_facet(scored.tag) for tags in predictions for scored in tags.review}
+    in_review = {facet_of(scored.tag) for tags in predictions for scored in tags.review}
     return {
         facet: tags
         for facet, tags in first.items()
@@ -60,7 +63,7 @@ def _contradicts(product: LabelledProduct, facet: str, tags: frozenset[str], sch
     changed = with_tags(product, tags)
     for tag in changed.tags:
         parents = _possible_parents(tag, changed, schema)
-        if parents and changed.tags.isdisjoint(parents) and facet in map(_facet, (tag, *parents)):
+        if parents and changed.tags.isdisjoint(parents) and facet in map(facet_of, (tag, *parents)):
             return True
     return False
 
@@ -69,15 +72,11 @@ def _possible_parents(tag: str, product: LabelledProduct, schema: TagSchema) -> 
     """The tag's allowed ancestors in the nearest parent facet that the product is labelled for; may be empty."""
     parents = frozenset({tag})
     while parents := frozenset(each for one in parents for each in schema.parents.get(one, ())):
-        if not product.facets.isdisjoint(map(_facet, parents)):
+        if not product.facets.isdisjoint(map(facet_of, parents)):
             break
     return parents
 
 
 def _by_facet(tags: TagSet) -> dict[str, frozenset[str]]:
     auto = [scored.tag for scored in tags.tags]
-    return {facet: frozenset(tag for tag in auto if _facet(tag) == facet) for facet in map(_facet, auto)}
-
-
-def _facet(tag: str) -> str:
-    return tag.split(":", 1)[0]
+    return {facet: frozenset(tag for tag in auto if facet_of(tag) == facet) for facet in map(facet_of, auto)}

@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.judging.evaluate import logits_of
@@ -84,8 +85,9 @@ def _shared_tags(facet: Facet, schema: TagSchema, taggers: Sequence[Tagger]) -> 
 
 def _calibrated(tagger: Tagger, logits: Logits) -> Logits:
     """Divide each facet's logits by its temperature, in place, so that the teachers' confidences are comparable."""
+    temperatures = tagger.bundle.calibration.entry(TextKind.PRODUCT).temperatures
     for facet in tagger.bundle.schema.facets:
-        logits[:, tagger.bundle.schema.slices[facet.name]] /= tagger.bundle.calibration.temperatures[facet.name]
+        logits[:, tagger.bundle.schema.slices[facet.name]] /= temperatures[facet.name]
     return logits
 
 

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from hangtag.engine.cost import CostModel, Padding
 from hangtag.server import serve
 from hangtag.settings import RedisSettings, ServerSettings, Settings
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
@@ -32,6 +34,7 @@ class FakeTagger:
 
     def __init__(self) -> None:
         self.bundle = SimpleNamespace(version=BUNDLE)
+        self.engine = SimpleNamespace(cost=CostModel(Padding.NONE, 512))
         self.batches: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -45,7 +48,8 @@ class FakeTagger:
         self.gate.wait(10)
         return np.array([[len(each)] for each in tokens], np.float32)
 
-    def decode(self, logits: np.ndarray) -> list[TagSet]:
+    def decode(self, logits: np.ndarray, kinds: Sequence[TextKind]) -> list[TagSet]:
+        assert len(kinds) == len(logits)
         sure = [ScoredTag(f"words:{int(n)}", 0.75, Source.MODEL, Band.AUTO) for (n,) in logits]
         unsure = ScoredTag("mood:a:b", 0.25, Source.RULE, Band.REVIEW)
         return [TagSet((tag,), (unsure,)) for tag in sure]

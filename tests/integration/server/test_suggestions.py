@@ -8,6 +8,7 @@ from grpc import aio
 from hangtag.server import serve
 from hangtag.settings import ModelSettings, RedisSettings, ServerSettings, Settings
 from hangtag.tagger.tagger import Tagger, open_tagger
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 from tests.bundles import write_tiny_bundle
@@ -42,9 +43,8 @@ def test_suggestions_are_what_the_tagger_predicts(redis_settings: RedisSettings,
 
     replies = asyncio.run(suggest_all(settings, tagger, TEXTS * 20))
 
-    (alone,) = zip(
-        *(tagger.decode(tagger.forward(tagger.encode([ProductText.of(text)]))) for text in TEXTS), strict=True
-    )
+    logits = [tagger.forward(tagger.encode([ProductText.of(text)])) for text in TEXTS]
+    (alone,) = zip(*(tagger.decode(each, [TextKind.QUERY]) for each in logits), strict=True)
     for reply, expected in zip(replies, alone * 20, strict=True):
         assert reply.bundle_version == tagger.bundle.version
         for sent, known in ((reply.tags, expected.tags), (reply.review, expected.review)):

@@ -1,0 +1,34 @@
+"""A bundle's version: the hash of what determines its answers."""
+
+import hashlib
+import json
+
+from hangtag.bundle.encoder_config import EncoderConfig
+from hangtag.tags.schema import TagSchema
+from hangtag.tags.thresholds import KeyedCalibration, KeyedThresholds
+
+
+def version_of(
+    encoder: EncoderConfig,
+    schema: TagSchema,
+    thresholds: KeyedThresholds,
+    calibration: KeyedCalibration,
+    *,
+    tokenizer_sha256: str,
+    model_sha256: str,
+) -> str:
+    """sha256, hex: equal for bundles that give equal answers by construction, whenever and however they were made.
+
+    Schema, thresholds and calibration count by value, so layout and order of keys in their files do not matter; the
+    tokenizer and the weights count by the bytes of their files. Every field of these parts determines answers today; a
+    field that only describes (a label, a synonym) must be excluded here when it is added.
+    """
+    content = {
+        "encoder": encoder.model_dump(mode="json"),
+        "schema": schema.model_dump(mode="json"),
+        "thresholds": thresholds.model_dump(mode="json"),
+        "calibration": calibration.model_dump(mode="json"),
+        "tokenizer": tokenizer_sha256,
+        "model": model_sha256,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
