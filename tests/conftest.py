@@ -21,9 +21,14 @@ from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valk
 from hangtag.settings import KafkaSettings, RedisSettings
 
 _ROOT = Path(__file__).resolve().parent.parent
-# The first test also starts Apache Kafka, and every client that joins its group waits for it.
-_KAFKA_TIMEOUT = pytest.mark.timeout(120)
 _databases = itertools.cycle(range(1, DATABASES))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests on Apache Kafka more time: the first one starts it, and it makes the members of a group wait."""
+    for item in items:
+        if item.get_closest_marker("kafka") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(120))
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +57,7 @@ def redis_settings(valkey_url: str) -> RedisSettings:
     return RedisSettings(url=url)
 
 
-@pytest.fixture(scope="session", params=["tansu", pytest.param("kafka", marks=[pytest.mark.kafka, _KAFKA_TIMEOUT])])
+@pytest.fixture(scope="session", params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
 def broker(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kafka_home: Path | None
 ) -> Iterator[str]:

@@ -25,6 +25,9 @@ from hangtag.trainer.running.train import train
 from tests.integration.stopped_command import stopped_after
 from tests.integration.tiny_shop import recipe, write_base, write_data
 
+# Most tests train a model, and the first one that uses `runs` trains that too.
+pytestmark = pytest.mark.timeout(120)
+
 SPACE = {"learning_rate": Range(low=1e-7, high=1e-2, log=True), "head_learning_rate": Range(choices=(1e-7, 1e-2))}
 
 

@@ -192,6 +192,7 @@ def _demo(folder: Path, bundle: Path, *arguments: str) -> "subprocess.Popen[str]
     )
 
 
+@pytest.mark.timeout(60)
 def test_the_counts_of_the_demo_add_up(tmp_path: Path, bundle: Path) -> None:
     lines = [
         *(f'{{"product_id": "p{number}", "title": "red dress {number}"}}' for number in range(30)),
@@ -212,6 +213,7 @@ def test_the_counts_of_the_demo_add_up(tmp_path: Path, bundle: Path) -> None:
     assert not list((tmp_path / ".hangtag").iterdir())
 
 
+@pytest.mark.timeout(60)
 def test_the_demo_stays_up_and_other_commands_find_it(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

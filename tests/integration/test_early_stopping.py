@@ -48,6 +48,7 @@ def same(weights, others) -> bool:
     return weights.keys() == others.keys() and all(torch.equal(weights[name], others[name]) for name in weights)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("patience", "scores", "epochs", "best"),
     [

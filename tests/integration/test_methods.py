@@ -51,6 +51,7 @@ def run_of(recipe, data, folder) -> tuple:
     return prepared, model, history
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_reloaded_run_has_equal_scores(base, data, tmp_path, kind):
     chosen = settings(base, kind)
@@ -117,6 +118,7 @@ class KilledError(Exception):
     """Stands for a kill in the middle of an epoch."""
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", ["lora", "adalora", "prefix"])
 def test_a_killed_run_resumes_to_the_same_curve(base, data, tmp_path, kind):
     chosen = settings(base, kind, ema_decay=0.9, forward_size=6)
@@ -161,6 +163,7 @@ def test_accumulated_gradients_equal_those_of_the_batch(base, data, tmp_path):
     np.testing.assert_allclose(curve(tmp_path / "parts"), curve(tmp_path / "whole"), rtol=1e-3)
 
 
+@pytest.mark.timeout(120)
 def test_two_processes_train_like_one(base, data, tmp_path):
     chosen = settings(base, dropout=0)
     train(chosen, data, tmp_path / "one", None)

@@ -52,6 +52,7 @@ def settings(base: Path, **changes) -> PretrainingSettings:
     return PretrainingSettings(**(chosen | {"save_steps": 10, "held_out": 0.2} | changes))
 
 
+@pytest.mark.timeout(60)
 def test_it_learns_to_predict_masked_words_and_writes_a_base_model(base, texts, tmp_path):
     found = pretrain(settings(base), texts, tmp_path / "model")
 
@@ -74,6 +75,7 @@ def kill(at: Step) -> None:
         raise KilledError
 
 
+@pytest.mark.timeout(120)
 def test_a_killed_call_is_resumed_and_a_finished_one_is_not_repeated(base, texts, tmp_path):
     whole = pretrain(settings(base), texts, tmp_path / "whole")
     with pytest.raises(KilledError):
@@ -91,6 +93,7 @@ def test_a_killed_call_is_resumed_and_a_finished_one_is_not_repeated(base, texts
         pretrain(settings(base, epochs=1), texts, tmp_path / "cut")
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("state", [None, '{"global_step": 3'])
 def test_a_kill_while_a_checkpoint_is_written_loses_only_that_checkpoint(state, base, texts, tmp_path):
     with pytest.raises(KilledError):
@@ -247,6 +250,7 @@ def test_errors_of_the_command_are_one_sentence(base, shop, tmp_path):
     assert "is the base model itself" in told(shop, "--out", base)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_command_says_how_to_continue(number, base, shop, tmp_path):
     out = tmp_path / "m"

@@ -15,6 +15,9 @@ from hangtag.trainer.recipe.recipe import Recipe, RecipeError
 from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import recipe, write_base, write_data
 
+# Most tests train a model, and the first one that uses `bundles` trains that too.
+pytestmark = pytest.mark.timeout(240)
+
 
 class KilledError(Exception):
     """Stands for a kill after an epoch."""

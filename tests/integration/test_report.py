@@ -17,6 +17,9 @@ from hangtag.trainer.reporting.report import write_report
 from hangtag.trainer.running.train import train
 from tests.integration.tiny_shop import recipe, write_base, write_data
 
+# Most tests train a model, and the first one that uses `made` trains that too.
+pytestmark = pytest.mark.timeout(120)
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):

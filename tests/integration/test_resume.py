@@ -24,6 +24,7 @@ class KilledError(Exception):
     """Stands for a kill between the last epoch's checkpoint and its line of the history."""
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_kill_before_the_last_line_of_the_history_loses_no_epoch(base, data, tmp_path, monkeypatch, epochs):
     write = RunFolder.write_history
@@ -48,6 +49,7 @@ def test_kill_before_the_last_line_of_the_history_loses_no_epoch(base, data, tmp
     assert again == []
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("seed", [20_260_714, 2**32 - 1], ids=["a date", "the largest"])
 def test_a_large_seed_trains_to_the_end(base, data, tmp_path, seed):
     assert train(recipe(base, epochs=1, seed=seed), data, tmp_path, tmp_path / "bundle") is not None

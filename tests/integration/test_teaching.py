@@ -37,6 +37,9 @@ from hangtag.trainer.teaching.soft_targets import soft_targets
 from hangtag.trainer.teaching.teachers import opened_teachers
 from tests.integration.tiny_shop import recipe, write_base, write_data
 
+# Most tests train a model, and the first one that uses `teacher` trains that too.
+pytestmark = pytest.mark.timeout(240)
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Path:

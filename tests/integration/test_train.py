@@ -28,6 +28,9 @@ from hangtag.trainer.reporting.report import write_report
 from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import COLORS, recipe, write_base, write_data
 
+# Most tests train a model, and the first one that uses `trained` trains that too.
+pytestmark = pytest.mark.timeout(240)
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Path:

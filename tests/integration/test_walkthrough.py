@@ -42,7 +42,7 @@ def write_shop(file: Path) -> None:
             rows.writerow((number, f"{item} {color}", text, color if rng.random() < 0.9 else "", item.lower()))
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 def test_the_walkthrough_runs_as_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_shop(Path("shop.csv"))

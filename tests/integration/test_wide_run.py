@@ -9,6 +9,7 @@ from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import recipe, write_base, write_data
 
 
+@pytest.mark.timeout(60)
 def test_if_all_ngrams_are_too_common_the_bundle_has_no_wide_part_and_that_is_reported(tmp_path):
     rare = {"max_share": 0.001, "max_word_share": 0.001}
     chosen = recipe(write_base(tmp_path / "base"), epochs=1, wide=rare, max_int8_loss=90)

@@ -158,6 +158,7 @@ def process(settings: Settings, folder: Path, slow_s: float = 0):
         worker.wait(30)
 
 
+@pytest.mark.timeout(120)
 def test_bad_records_do_not_affect_good_ones(settings, producer):
     topic = settings.kafka.events_topic
     json_type = ("content-type", b"application/json; charset=utf-8")
@@ -218,6 +219,7 @@ def test_a_metrics_port_in_use_names_the_setting(settings):
             work(taken, open_tagger(taken.model), threading.Event())
 
 
+@pytest.mark.timeout(120)
 def test_a_worker_that_is_killed_halfway_loses_nothing(settings, producer, tmp_path):
     count = 1_200
     for number in range(count):
@@ -247,6 +249,7 @@ def test_a_worker_that_is_killed_halfway_loses_nothing(settings, producer, tmp_p
     assert "red dress" not in (tmp_path / "worker.log").read_text()
 
 
+@pytest.mark.timeout(120)
 def test_a_second_worker_takes_over_partitions_and_gives_them_back(settings, producer, tmp_path):
     def send(start: int) -> None:
         for number in range(start, start + 300):
@@ -269,6 +272,7 @@ def test_a_second_worker_takes_over_partitions_and_gives_them_back(settings, pro
     assert sum(committed(settings).values()) == 900
 
 
+@pytest.mark.timeout(120)
 def test_a_record_that_arrives_behind_a_newer_one_is_repaired(settings, producer):
     """A former owner of the partition leaves it so if it dies before it can correct it."""
     topic = settings.kafka.tagged_topic
