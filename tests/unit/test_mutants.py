@@ -1,4 +1,4 @@
-"""The mutants fit the sources, and the runner tells a caught mutant from one that survives or is not valid."""
+"""The mutants fit the sources, and the runner distinguishes a caught mutant from one that survives or is not valid."""
 
 import ast
 from collections import Counter
@@ -10,7 +10,7 @@ from tests.mutants.catalogue import ROOT, Mutant, MutantError, load_mutants
 from tests.mutants.outcome import Verdict
 from tests.mutants.run import copy_project, run_mutant, run_mutants
 
-# The runner starts pytest anew for each mutant.
+# The runner starts pytest again for each mutant.
 pytestmark = pytest.mark.timeout(120)
 
 MUTANTS = load_mutants()
