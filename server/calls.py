@@ -34,6 +34,7 @@ class Calls:
             started = self._clock.monotonic()
             code = grpc.StatusCode.OK
             self._active += 1
+            metrics.CALLS_IN_FLIGHT.set(self._active)
             try:
                 return await self._admit(handler, request, context)
             except CallError as error:
@@ -45,6 +46,7 @@ class Calls:
                 raise
             finally:
                 self._active -= 1
+                metrics.CALLS_IN_FLIGHT.set(self._active)
                 seconds.observe(self._clock.monotonic() - started)
                 metrics.CALLS.labels(method, code.name).inc()
 

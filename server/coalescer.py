@@ -103,7 +103,8 @@ class Coalescer:
         # Before the read: all that was stored by then is in the reply.
         as_of_ms = self._clock.wall_ms()
         try:
-            stored = await self._store.read(products)
+            with metrics.STORE_SECONDS.time():
+                stored = await self._store.read(products)
             read.done.set_result((dict(zip(products, stored, strict=True)), as_of_ms))
         except asyncio.CancelledError:
             read.done.cancel()

@@ -18,7 +18,7 @@ from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWat
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
-from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
+from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ async def _beat_loop(beats: Heartbeats) -> None:
 @contextmanager
 def _telemetry(settings: ServerSettings, beats: Heartbeats) -> Iterator[TelemetryServer]:
     try:
-        server = TelemetryServer(settings.metrics_host, settings.metrics_port, beats.pulses)
+        server = TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.SERVER, beats.pulses)
     except OSError as error:
         msg = (
             f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "

@@ -171,7 +171,7 @@ class _Stage:
     """Records how long a block takes."""
 
     def __init__(self, name: str, clock: Clock) -> None:
-        self._histogram = metrics.STAGE_SECONDS.labels(name)
+        self._histogram = metrics.SUGGESTION_STAGE_SECONDS.labels(name)
         self._clock = clock
 
     def __enter__(self) -> None:

@@ -11,7 +11,7 @@ from hangtag.settings import Settings, SettingsError, WorkerSettings
 from hangtag.store import RedisTagStore, StoreError, StoreMismatchError
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.tagger import Tagger
-from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
+from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.workers.kafka_source import KafkaSource
 from hangtag.workers.retrying_store import RetryingStore
@@ -92,7 +92,13 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             beats=beats,
             settings=settings.worker,
         )
-        _log.info("worker_ready", bundle=tagger.bundle.manifest.name, engine=tagger.engine.name, telemetry_port=port)
+        _log.info(
+            "worker_ready",
+            bundle=tagger.bundle.manifest.name,
+            version=tagger.bundle.version[:12],
+            engine=tagger.engine.name,
+            metrics_port=port,
+        )
         if on_ready is not None:
             on_ready(port)
         worker.run(stop)
@@ -126,7 +132,7 @@ def _check_tagged_topic(settings: Settings) -> None:
 
 def _telemetry(settings: WorkerSettings, beats: Heartbeats) -> TelemetryServer:
     try:
-        return TelemetryServer(settings.metrics_host, settings.metrics_port, beats.pulses)
+        return TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.WORKER, beats.pulses)
     except OSError as error:
         msg = (
             f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "

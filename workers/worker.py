@@ -67,7 +67,7 @@ class Worker:
         self._tracker = Tracker()
         self._batcher = Batcher(settings.window, settings.max_wait_ms / 1_000)
         self._budget = settings.token_budget
-        self._unsettled: dict[Ticket, tuple[float, int]] = {}  # arrival and bytes of each record
+        self._unsettled: dict[Ticket, tuple[float, Record]] = {}  # with the time of arrival
         self._unsettled_bytes = 0
         self._encoding: deque[Future[Encoded]] = deque()
         self._running: deque[Future[Forwarded]] = deque()
@@ -127,7 +127,7 @@ class Worker:
         now = self._clock.monotonic()
         tickets = [(self._tracker.add(record.partition, record.offset), record) for record in polled.records]
         for ticket, record in tickets:
-            self._unsettled[ticket] = (now, record.size)
+            self._unsettled[ticket] = (now, record)
             self._unsettled_bytes += record.size
         self._beats.busy("batch")
         metrics.RECORDS_POLLED.inc(len(tickets))
@@ -147,15 +147,21 @@ class Worker:
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Count these records as settled: their offsets may be committed."""
+        now_ms = self._clock.wall_ms()
         for one in settled:
             self._tracker.settle(one.ticket)
-            self._unsettled_bytes -= self._unsettled.pop(one.ticket)[1]
+            _, record = self._unsettled.pop(one.ticket)
+            self._unsettled_bytes -= record.size
+            if record.timestamp_ms >= 0:
+                metrics.LISTING_TO_TAGS_SECONDS.observe(max(0.0, (now_ms - record.timestamp_ms) / 1_000))
             metrics.RECORDS_SETTLED.labels(one.how).inc()
         if settled:
             self._beats.beat("batch")
 
     def _take_changes(self, changes: Iterable[Change]) -> None:
         identities = set()
+        changes = list(changes)
+        metrics.REBALANCES.inc(bool(changes))
         for change in changes:
             if change.is_assigned:
                 self._tracker.assign(change.partition)
@@ -163,6 +169,7 @@ class Worker:
             else:
                 self._tracker.revoke(change.partition)
             where = change.partition
+            metrics.ASSIGNED_PARTITIONS.inc(1 if change.is_assigned else -1)
             _log.info("partition", topic=where.topic, number=where.number, ours=change.is_assigned)
         if known := sorted(identities - {""}):
             self._jobs.append(WriteJob(store_identities=known))
@@ -236,6 +243,8 @@ class Worker:
                 metrics.RETRIES.labels(system).inc()
             self._failing_system = system
             self._try_again_at = self._clock.monotonic() + _TRY_AGAIN_AFTER_S
+            # The stage is alive; restarting the worker would not fix Redis or Kafka.
+            self._beats.beat("batch")
             return
         settled = _result("write", writing)
         job = self._jobs.popleft()
@@ -243,6 +252,8 @@ class Worker:
             _log.info("write_recovered", system=self._failing_system)
             self._failing_system = ""
         if job.refused:
+            for refused in job.refused:
+                metrics.DEAD_LETTERS.labels(refused.reason.stage).inc()
             first = job.refused[0]
             where = f"{first.record.partition.topic}-{first.record.partition.number}@{first.record.offset}"
             _log.warning("dead_letters", count=len(job.refused), first=where, stage=first.reason.stage)
@@ -264,8 +275,12 @@ class Worker:
     def _commit(self) -> None:
         self._committed_at = self._clock.monotonic()
         offsets = self._tracker.committable()
-        if offsets and self._source.commit(offsets, self._store.identity):
+        if not offsets:
+            return
+        if self._source.commit(offsets, self._store.identity):
             self._tracker.committed(offsets)
+        else:
+            metrics.FAILED_COMMITS.inc()
 
     def _report(self) -> None:
         metrics.RECORDS_WAITING.set(len(self._unsettled))

@@ -98,7 +98,7 @@ class WorkerSettings(_Group):
     metrics_host: str = Field(
         default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
     )
-    metrics_port: Port = Field(default=0, description="Port for metrics and health over HTTP; 0: any free port")
+    metrics_port: Port = Field(default=9_102, description="Port for metrics and health over HTTP; 0: any free port")
 
 
 class ServerSettings(_Group):
@@ -125,7 +125,7 @@ class ServerSettings(_Group):
     metrics_host: str = Field(
         default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
     )
-    metrics_port: Port = Field(default=0, description="Port for metrics and health over HTTP; 0: any free port")
+    metrics_port: Port = Field(default=9_101, description="Port for metrics and health over HTTP; 0: any free port")
 
 
 class LogSettings(_Group):

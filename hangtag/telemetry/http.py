@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from hangtag.telemetry.health import Pulses
 
@@ -13,8 +13,8 @@ from hangtag.telemetry.health import Pulses
 class TelemetryServer:
     """An HTTP server in its own thread; a context manager."""
 
-    def __init__(self, host: str, port: int, pulses: Pulses) -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(pulses))
+    def __init__(self, host: str, port: int, registry: CollectorRegistry, pulses: Pulses) -> None:
+        self._server = ThreadingHTTPServer((host, port), _handler(registry, pulses))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="telemetry", daemon=True)
 
@@ -33,11 +33,11 @@ class TelemetryServer:
         self._thread.join()
 
 
-def _handler(pulses: Pulses) -> type[BaseHTTPRequestHandler]:
+def _handler(registry: CollectorRegistry, pulses: Pulses) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
-                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
             elif self.path == "/healthz":
                 heartbeats = pulses()
                 body = {each.name: {"age_s": round(each.age_s, 3), "limit_s": each.limit_s} for each in heartbeats}

@@ -3,7 +3,7 @@
 import pytest
 
 from hangtag.records import decode_event
-from hangtag.store import StoreMismatchError
+from hangtag.store import StoreError, StoreMismatchError
 from hangtag.workers import SourceError, StageError
 from tests.unit.worker_parts import FakeTagger, House, event
 
@@ -167,3 +167,21 @@ def test_a_worker_without_work_is_healthy():
     house.steps(2_000)
 
     assert all(pulse.is_healthy for pulse in house.beats.pulses())
+
+
+@pytest.mark.parametrize("down", ["store", "sink"])
+def test_a_worker_that_waits_for_redis_or_kafka_is_healthy(down):
+    """A restart would not fix them."""
+    house = House()
+    if down == "store":
+        house.store.error = StoreError("away")
+    else:
+        house.sink.is_down = True
+    house.source.append(event("p1", 1), b"p1")
+
+    for _ in range(300):
+        house.clock.now += 1
+        house.worker.step()
+
+    assert all(pulse.is_healthy for pulse in house.beats.pulses())
+    assert house.committed() == 0

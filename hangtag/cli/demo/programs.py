@@ -71,6 +71,8 @@ def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
         "server.host": host,
         "server.port": str(port),
     }
+    # Several demos may run on one machine.
+    addresses |= {name: "0" for name in ("worker.metrics_port", "server.metrics_port") if name not in explicit}
     environment = {**os.environ, **{variable_of(name): value for name, value in addresses.items()}}
     with ExitStack() as running:
 

@@ -224,7 +224,7 @@ def process(redis: RedisSettings, grace_s: float) -> Iterator["subprocess.Popen[
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, redis.url.get_secret_value(), str(grace_s)],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(root), "HANGTAG_SERVER__METRICS_PORT": "0"},
         stdout=subprocess.PIPE,
         text=True,
     ) as running:
