@@ -25,6 +25,7 @@ class Verdict(StrEnum):
 class Case:
     """One reported test. `problem` is how it failed or could not run, None if it passed or was skipped."""
 
+    place: str
     name: str
     is_passed: bool
     is_failed: bool
@@ -32,7 +33,9 @@ class Case:
 
     def is_of(self, test: str) -> bool:
         """True for the test with this node id, or for one of its parameters."""
-        return self.name == test or self.name.startswith(f"{test}[")
+        path, name = test.rsplit("::", 1)
+        is_here = self.place == path.replace(".py", "").replace("/", ".").replace("::", ".")
+        return is_here and (self.name == name or self.name.startswith(f"{name}["))
 
 
 def read_cases(report: Path) -> list[Case]:
@@ -43,9 +46,9 @@ def read_cases(report: Path) -> list[Case]:
     for element in ET.parse(report).iter("testcase"):
         failure, error = element.find("failure"), element.find("error")
         problem = next((_first_line(each) for each in (failure, error) if each is not None), None)
-        name = f"{element.get('classname', '').replace('.', '/')}.py::{element.get('name')}"
         is_passed = problem is None and element.find("skipped") is None
-        cases.append(Case(name, is_passed, failure is not None, problem))
+        place, name = element.get("classname", ""), element.get("name", "")
+        cases.append(Case(place, name, is_passed, failure is not None, problem))
     return cases
 
 

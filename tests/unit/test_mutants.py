@@ -1,6 +1,8 @@
 """The mutants fit the sources, and the runner tells a caught mutant from one that survives or is not valid."""
 
 import ast
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -48,9 +50,15 @@ def test_a_mutant_fits_the_sources(mutant):
 
     assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse((ROOT / mutant.file).read_text(encoding="utf-8")))
     assert mutant.tests
-    for test in mutant.tests:
-        file, _, name = test.partition("::")
-        assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8"), test
+
+
+def test_the_tests_that_mutants_name_exist():
+    named = sorted({test for mutant in MUTANTS for test in mutant.tests})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *named]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_invariant_has_two_mutants():
