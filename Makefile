@@ -59,7 +59,7 @@ protos-release: $(BUF) ## at a release: save the contracts as the ones that late
 	@cd protos && $(BUF) build --exclude-source-info --output released.binpb
 
 starter: $(VENV)/.all ## train the starter bundle from DATA (default ../shared/data); resumes where it stopped
-	@echo "Seven epochs of 9 to 10 minutes and 4 minutes for the bundle on two idle cores, 6 GB of memory; stop it when you like, the same command goes on."
+	@echo "Seven epochs of 9 to 10 minutes and 4 minutes for the bundle on two idle cores, 6 GB of memory; you can stop it: the same command resumes."
 	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --bundle hangtag/starter
 
 clean: ## remove the virtual environments and everything that was built

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def prepare(version: str, project: dict[str, object]) -> Path:
-    """The interpreter of the environment for `version`, installed anew if what it needs has changed.
+    """The interpreter of the environment for `version`, installed again if what it needs has changed.
 
     Raises:
         NotRunError: there is no such Python, or pip cannot install.

@@ -140,29 +140,31 @@ class Suggester:
                 finished.append((job, tokens))
             else:
                 job.tokens = tokens
-        encoded_jobs = [(job, job.tokens) for job in jobs if job.tokens is not None]
-        waiting = [Waiting(len(tokens), job.arrived_s) for job, tokens in encoded_jobs]
+        ready = [(job, job.tokens) for job in jobs if job.tokens is not None]
+        waiting = [Waiting(len(tokens), job.arrived_s) for job, tokens in ready]
         cost, window = self._tagger.engine.cost, self._max_waiting
-        # This thread runs the engine, so the engine is free.
+        # The engine is free, since it runs on this thread.
         now = self._clock.monotonic()
         chosen = plan(waiting, self._token_budget, now, cost=cost, busy=False, max_wait_s=0, window=window).batch
-        batch = [encoded_jobs[place] for place in chosen]
+        batch = [ready[place] for place in chosen]
         if batch:
             metrics.BATCH_TOKENS.observe(cost.of_batch([len(tokens) for _, tokens in batch]))
-        tagged = isolate(probing(self._tag, self._tagger), [tokens for _, tokens in batch], (EngineDownError,))
+        tagged = isolate(
+            probing(self._tag, self._tagger), [(tokens, job.kind) for job, tokens in batch], (EngineDownError,)
+        )
         finished.extend(zip((job for job, _ in batch), tagged, strict=True))
         places = set(chosen)
-        return finished, [job for place, (job, _) in enumerate(encoded_jobs) if place not in places]
+        return finished, [job for place, (job, _) in enumerate(ready) if place not in places]
 
     def _encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         with _Stage("encode", self._clock):
             return self._tagger.encode(texts)
 
-    def _tag(self, batch: Sequence[Tokens]) -> list[TagSet]:
+    def _tag(self, batch: Sequence[tuple[Tokens, TextKind]]) -> list[TagSet]:
         with _Stage("forward", self._clock):
-            logits = self._tagger.forward(batch)
+            logits = self._tagger.forward([tokens for tokens, _ in batch])
         with _Stage("decode", self._clock):
-            return self._tagger.decode(logits, [TextKind.QUERY] * len(batch))
+            return self._tagger.decode(logits, [kind for _, kind in batch])
 
 
 class _Stage:

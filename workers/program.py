@@ -77,7 +77,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         _check_tagged_topic(settings)
         tail_sink = KafkaSink(settings.kafka, "hangtag-tail")
         stack.callback(tail_sink.close)
-        tail = TailReader(settings.kafka, TailRepair(store, tail_sink), beats, fail)
+        tail = TailReader(settings.kafka, TailRepair(store, tail_sink), beats, clock, fail)
         port = stack.enter_context(_telemetry(settings.worker, beats)).port
         stack.callback(give_up.set)
         tail.start()

@@ -1,4 +1,4 @@
-"""`hangtag bundle ...`."""
+"""`hangtag bundle`: commands for bundle folders."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,20 +7,21 @@ import typer
 
 from hangtag.cli.console import plain_console
 from hangtag.cli.errors import CommandError
+from hangtag.cli.help_text import help_text
 
-bundle = typer.Typer(no_args_is_help=True, help="Bundle folders.")
+bundle = typer.Typer(no_args_is_help=True, help="Convert bundles to the current format.")
 
 
 @bundle.callback()
 def _bundle() -> None:
-    """Convert bundles to the current format."""  # without a callback typer would merge a single command into its group
+    # Without a callback typer would merge a single command into its group.
+    pass
 
 
-@bundle.command()
-def upgrade(folder: Annotated[Path, typer.Argument(help="the bundle's folder; it is converted in place")]) -> None:
-    """Convert a bundle of format 1 to the format that this hangtag reads.
+def upgrade(folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.")]) -> None:
+    """Convert a bundle of format 1 to the current format, in place.
 
-    Weights, tokenizer and schema stay the same to the byte and the answers do not change; the version does. A bundle of
+    Weights, tokenizer and tag schema stay the same to the byte, and so do the answers; the version changes. A bundle of
     the current format is left as it is.
 
     Example: hangtag bundle upgrade bundles/shop
@@ -33,3 +34,6 @@ def upgrade(folder: Annotated[Path, typer.Argument(help="the bundle's folder; it
         msg = f"{error.filename or folder}: {error.strerror or error}"
         raise CommandError(msg) from error
     plain_console().print(f"{folder} has format {manifest.format}, version {manifest.version[:12]}", soft_wrap=True)
+
+
+bundle.command(help=help_text(upgrade))(upgrade)

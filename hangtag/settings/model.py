@@ -84,7 +84,9 @@ class ModelSettings(_Group):
 class WorkerSettings(_Group):
     """The worker: reads events and stores tags."""
 
-    token_budget: int = Field(default=16_384, ge=512, description="Most tokens in one batch, padding included")
+    token_budget: int = Field(
+        default=16_384, ge=512, description="Most tokens in one batch, with the padding that the engine computes"
+    )
     window: int = Field(default=2_048, ge=1, description="Number of unsettled records at which polling pauses")
     max_wait_ms: int = Field(default=50, ge=0, description="How long a record waits for others to share its batch")
     max_value_bytes: int = Field(
@@ -108,7 +110,9 @@ class ServerSettings(_Group):
     max_concurrent: int = Field(
         default=1_000, ge=1, description="Most calls at a time; further calls are refused with RESOURCE_EXHAUSTED"
     )
-    suggest_token_budget: int = Field(default=2_048, ge=512, description="Most tokens in one batch of suggestions")
+    suggest_token_budget: int = Field(
+        default=2_048, ge=512, description="Most tokens in one batch of suggestions, with padding"
+    )
     max_connection_age_s: int = Field(
         default=300, ge=1, le=_MAX_AGE_S, description="Age at which connections are closed, so that load stays balanced"
     )

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class StageThread(Executor):
-    """A thread with a queue. It is a daemon: a call that hangs does not keep a process alive that wants to end."""
+    """A thread with a queue. It is a daemon: a call that never returns does not keep the process from ending."""
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()

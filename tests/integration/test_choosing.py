@@ -253,18 +253,18 @@ def test_errors_of_tune_are_one_sentence(data, shop, tmp_path):
     taken.touch()
     space.write_text('["[/b]"]\nchoices = ["[/b]"]\n')
 
-    def told(*arguments: object) -> str:
+    def error_of(*arguments: object) -> str:
         command = ["tune", "--recipe", shop, "--data", data, "--study", tmp_path / "study", "--trials", 1, *arguments]
         done = CliRunner().invoke(app, [*map(str, command)])
         assert isinstance(done.exception, CommandError)
         return str(done.exception)
 
-    assert told("--recipe", tmp_path / "none.toml") == f"{tmp_path / 'none.toml'}: No such file or directory"
-    assert told("--data", tmp_path) == f"{tmp_path / 'train.jsonl'}: No such file or directory"
-    assert told("--study", taken) == f"{taken}: File exists"
-    assert told("--study", taken / "study") == f"{taken / 'study'}: Not a directory"
-    assert told("--space", tmp_path / "none.toml") == f"{tmp_path / 'none.toml'}: No such file or directory"
-    assert "'[/b]' is not a setting of this recipe" in told("--space", space)
+    assert error_of("--recipe", tmp_path / "none.toml") == f"{tmp_path / 'none.toml'}: No such file or directory"
+    assert error_of("--data", tmp_path) == f"{tmp_path / 'train.jsonl'}: No such file or directory"
+    assert error_of("--study", taken) == f"{taken}: File exists"
+    assert error_of("--study", taken / "study") == f"{taken / 'study'}: Not a directory"
+    assert error_of("--space", tmp_path / "none.toml") == f"{tmp_path / 'none.toml'}: No such file or directory"
+    assert "'[/b]' is not a setting of this recipe" in error_of("--space", space)
 
 
 def test_tune_prints_names_without_markup(data, shop, tmp_path):
@@ -285,11 +285,11 @@ def test_a_stopped_tune_says_how_to_continue(number, base, data, shop, tmp_path)
     shop.write_text(recipe(base, epochs=5000, patience=5000).model_dump_json())
     options = ["--recipe", str(shop), "--data", str(data), "--study", str(tmp_path / "study")]
 
-    code, told = stopped_after("epoch 1:", number, "tune", *options)
+    code, output = stopped_after("epoch 1:", number, "tune", *options)
 
     assert code == 130
-    assert told[-1] == f"stopped; run the same command again to continue the study in {tmp_path / 'study'}"
-    assert not any("Traceback" in line for line in told)
+    assert output[-1] == f"stopped; run the same command again to continue the study in {tmp_path / 'study'}"
+    assert not any("Traceback" in line for line in output)
 
 
 @pytest.fixture(scope="module")
@@ -333,24 +333,24 @@ def test_errors_of_compare_are_one_sentence(runs, data, tmp_path):
     empty = tmp_path / "empty.jsonl"
     empty.touch()
 
-    def told(run: Path, texts: Path, *options: str) -> str:
+    def error_of(run: Path, texts: Path, *options: str) -> str:
         done = CliRunner().invoke(app, ["compare", str(run), "--texts", str(texts), *options])
         assert isinstance(done.exception, CommandError)
         return str(done.exception)
 
     texts = data / "validation.jsonl"
-    assert "no finished run" in told(tmp_path / "none", texts)
-    assert "no such file" in told(runs / "long", tmp_path / "none.jsonl")
-    assert "has no products" in told(runs / "long", empty)
-    assert "name=column" in told(runs / "long", texts, "--column", "Name")
+    assert "no finished run" in error_of(tmp_path / "none", texts)
+    assert "no such file" in error_of(runs / "long", tmp_path / "none.jsonl")
+    assert "has no products" in error_of(runs / "long", empty)
+    assert "name=column" in error_of(runs / "long", texts, "--column", "Name")
 
 
 def test_a_stopped_compare_says_so(runs, data):
     options = ["--texts", str(data / "validation.jsonl")]
 
-    code, told = stopped_after("Timing in turns", signal.SIGTERM, "compare", str(runs / "long"), *options)
+    code, output = stopped_after("Timing in turns", signal.SIGTERM, "compare", str(runs / "long"), *options)
 
-    assert (code, told[-1]) == (130, "stopped; nothing was written")
+    assert (code, output[-1]) == (130, "stopped; nothing was written")
 
 
 def test_a_run_is_compared_by_its_own_bundle(runs, data, tmp_path):

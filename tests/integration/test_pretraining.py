@@ -237,17 +237,17 @@ def test_errors_of_the_command_are_one_sentence(base, shop, tmp_path):
     empty.touch()
     taken.touch()
 
-    def told(*arguments: object) -> str:
+    def error_of(*arguments: object) -> str:
         done = CliRunner().invoke(app, ["pretrain", "--base-model", str(base), *map(str, arguments), *COLUMNS])
         assert isinstance(done.exception, CommandError)
         return str(done.exception)
 
-    assert "no such file" in told(tmp_path / "none.jsonl", "--out", tmp_path / "m")
-    assert "0 different texts" in told(empty, "--out", tmp_path / "m")
-    assert str(taken) in told(shop, "--out", taken)
-    assert str(taken) in told(shop, "--out", taken / "m")
-    assert "name=column" in told(shop, "--out", tmp_path / "m", "--column", "Name")
-    assert "is the base model itself" in told(shop, "--out", base)
+    assert "no such file" in error_of(tmp_path / "none.jsonl", "--out", tmp_path / "m")
+    assert "0 different texts" in error_of(empty, "--out", tmp_path / "m")
+    assert str(taken) in error_of(shop, "--out", taken)
+    assert str(taken) in error_of(shop, "--out", taken / "m")
+    assert "name=column" in error_of(shop, "--out", tmp_path / "m", "--column", "Name")
+    assert "is the base model itself" in error_of(shop, "--out", base)
 
 
 @pytest.mark.timeout(60)
@@ -256,8 +256,8 @@ def test_a_stopped_command_says_how_to_continue(number, base, shop, tmp_path):
     out = tmp_path / "m"
     options = ["--out", str(out), "--base-model", str(base), "--epochs", "5000", *COLUMNS]
 
-    code, told = stopped_after("Training on the other texts", number, "pretrain", str(shop), *options)
+    code, output = stopped_after("Training on the other texts", number, "pretrain", str(shop), *options)
 
     assert code == 130
-    assert told[-1] == f"stopped; run the same command again to resume from the last checkpoint in {out}"
-    assert not any("Traceback" in line for line in told)
+    assert output[-1] == f"stopped; run the same command again to resume from the last checkpoint in {out}"
+    assert not any("Traceback" in line for line in output)

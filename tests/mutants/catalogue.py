@@ -38,7 +38,9 @@ class Mutant:
             raise MutantError(msg)
         text = path.read_text(encoding="utf-8")
         if (count := text.count(self.old)) != 1:
-            msg = f"{self.name}: `old` occurs {count} times in {self.file}; correct it in tests/mutants/mutants.toml"
+            msg = (
+                f"{self.name}: `old` occurs {count} times in {self.file}; copy it again into tests/mutants/mutants.toml"
+            )
             raise MutantError(msg)
         return text.replace(self.old, self.new)
 

@@ -25,7 +25,6 @@ class Verdict(StrEnum):
 class Case:
     """One reported test. `problem` is how it failed or could not run, None if it passed or was skipped."""
 
-    place: str
     name: str
     is_passed: bool
     is_failed: bool
@@ -33,9 +32,7 @@ class Case:
 
     def is_of(self, test: str) -> bool:
         """True for the test with this node id, or for one of its parameters."""
-        path, name = test.rsplit("::", 1)
-        is_here = self.place == path.replace(".py", "").replace("/", ".").replace("::", ".")
-        return is_here and (self.name == name or self.name.startswith(f"{name}["))
+        return self.name == test or self.name.startswith(f"{test}[")
 
 
 def read_cases(report: Path) -> list[Case]:
@@ -46,9 +43,12 @@ def read_cases(report: Path) -> list[Case]:
     for element in ET.parse(report).iter("testcase"):
         failure, error = element.find("failure"), element.find("error")
         problem = next((_first_line(each) for each in (failure, error) if each is not None), None)
+        modules = element.get("classname", "").split(".")
+        classes = [each for each in modules if each[:1].isupper()]
+        file = "/".join(each for each in modules if each not in classes)
+        name = "::".join([f"{file}.py", *classes, element.get("name", "")])
         is_passed = problem is None and element.find("skipped") is None
-        place, name = element.get("classname", ""), element.get("name", "")
-        cases.append(Case(place, name, is_passed, failure is not None, problem))
+        cases.append(Case(name, is_passed, failure is not None, problem))
     return cases
 
 

@@ -108,7 +108,7 @@ class Topic:
         self.log.append(Record(TAGGED, len(self.log), 0, key, value, tuple(headers)))
 
     def deliver_one(self, dice: random.Random) -> None:
-        """A record arrives late, after its writer was told that it may be lost."""
+        """A record arrives late, after its writer got an error for it."""
         if self.in_flight:
             self.append(self.in_flight.pop(dice.randrange(len(self.in_flight))))
 

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from hangtag.cli.app import app
-from tests.unit.test_house import HANGTAG, MAY_IMPORT, PROGRAMS, TRAINER
+from tests.unit.test_house import HANGTAG, MAY_IMPORT, PROGRAMS, TRAINER, arrows
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -109,3 +109,9 @@ def test_the_architecture_page_lists_what_rooms_may_import():
     assert all({*HANGTAG} <= MAY_IMPORT[room] for room in TRAINER)
     assert page["hangtag.cli"][0] == ALL
     assert MAY_IMPORT["hangtag.cli"] == {*MAY_IMPORT} - {"hangtag.cli"}
+
+
+def test_the_architecture_page_counts_rooms_and_arrows():
+    page = " ".join((ROOT / "docs" / "architecture.md").read_text("utf-8").split())
+
+    assert f"Now there are {len(MAY_IMPORT)} rooms and {len(arrows())} arrows, none in a circle" in page

@@ -91,6 +91,12 @@ def room_of(module: str) -> str | None:
     return next((name for name in names if name in MAY_IMPORT), None)
 
 
+def arrows() -> set[tuple[str, str]]:
+    """Which room imports which."""
+    found = ((room_of(module_of(path)), room_of(module)) for path in sources() for module in imported(path))
+    return {(room, target) for room, target in found if room and target and room != target}
+
+
 def test_every_module_has_a_room():
     without = [str(path.relative_to(ROOT)) for path in sources() if room_of(module_of(path)) is None]
 

@@ -31,6 +31,7 @@ class FakeTagger:
         self.bundle = SimpleNamespace(version="ab" * 32)
         self.engine = SimpleNamespace(cost=CostModel(Padding.NONE, 512))
         self.batches: list[list[int]] = []
+        self.decoded: list[tuple[int, TextKind]] = []
         self.gate = threading.Event()
         self.gate.set()
         self.active = 0
@@ -55,7 +56,7 @@ class FakeTagger:
         return np.array([[len(each)] for each in tokens], np.float32)
 
     def decode(self, logits: np.ndarray, kinds: Sequence[TextKind]) -> list[TagSet]:
-        assert len(kinds) == len(logits)
+        self.decoded += [(int(n), kind) for (n,), kind in zip(logits, kinds, strict=True)]
         return [TagSet((ScoredTag(f"words:{int(n)}", 1.0, Source.MODEL, Band.AUTO),), ()) for (n,) in logits]
 
 
@@ -90,6 +91,17 @@ def run(
 async def until(condition: Callable[[], object]) -> None:
     while not condition():  # noqa: ASYNC110 (a condition of another thread)
         await asyncio.sleep(0.001)
+
+
+def test_each_text_is_decoded_as_its_kind() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        kinds = {words: TextKind.PRODUCT if words % 3 else QUERY for words in range(9, 0, -1)}
+        await asyncio.gather(*(suggester.suggest(text(words), kind) for words, kind in kinds.items()))
+
+        assert sorted(tagger.decoded) == sorted(kinds.items())
+        assert len(tagger.batches) == 1
+
+    run(test)
 
 
 def test_each_caller_gets_the_tags_of_its_text() -> None:

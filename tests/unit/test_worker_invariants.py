@@ -46,7 +46,7 @@ def test_nothing_is_committed_or_dropped_while_a_result_cannot_be_written(down):
     assert house.source.is_paused
     house.steps()
 
-    assert house.source.polls == polls + 60, "polling goes on while paused"
+    assert house.source.polls == polls + 60, "polling continues while paused"
     assert (house.committed(), house.sink.tags, house.sink.dead) == (0, [], [])
 
     house.store.error, house.sink.is_down = None, False

@@ -27,7 +27,7 @@ EVENTS = "products.events"
 
 
 class Clock:
-    """Time that passes only when told."""
+    """Time that passes only when a test moves it."""
 
     def __init__(self):
         self.now = 1_000.0
