@@ -31,6 +31,6 @@ def test_new_partitions_of_a_topic_are_assigned_and_commits_continue(topics, mon
 
             poll_until(lambda count=count: len(ours) == count, timeout_s)
 
-            poll_until(lambda: source.commit(dict.fromkeys(ours, 0)), timeout_s)
+            poll_until(lambda: source.commit(dict.fromkeys(ours, 0), "store"), timeout_s)
     finally:
         source.close()
