@@ -34,6 +34,7 @@ class TopicReader:
             numbers = sorted(self._consumer.partitions_for_topic(topic) or ())
             partitions = [TopicPartition(topic, number) for number in numbers]
             if not partitions:
+                self._consumer.close()
                 msg = f"no topic {topic} at {settings.bootstrap}; `hangtag up` creates the topics that are missing"
                 raise CommandError(msg)
             self._consumer.assign(partitions)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -171,6 +172,7 @@ def test_dead_letters_are_shown_newest_last(topics: KafkaSettings, monkeypatch: 
 def test_a_missing_topic_is_an_error(broker: str) -> None:
     with pytest.raises(CommandError, match=r"no topic nothing at .*`hangtag up` creates"):
         TopicReader(KafkaSettings(bootstrap=broker), "nothing")
+    assert not any(thread.name == "kafka-io-hangtag-cli" for thread in threading.enumerate())
 
 
 @pytest.fixture(scope="module")
