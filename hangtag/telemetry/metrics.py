@@ -23,6 +23,9 @@ TAIL_REPAIRS = Counter("hangtag_tail_repairs", "Records produced again because p
 
 # Server
 CALLS = Counter("hangtag_calls", "gRPC calls, by method and status code", ["method", "code"])
+REFUSED_CALLS = Counter(
+    "hangtag_refused_calls", "gRPC calls refused with RESOURCE_EXHAUSTED, by method and limit", ["method", "limit"]
+)
 CALL_SECONDS = Histogram("hangtag_call_seconds", "Duration of a gRPC call", ["method"], buckets=_STAGE_BUCKETS)
 LOOKUPS = Counter("hangtag_lookups", "Products looked up, by freshness", ["freshness"])
 COALESCED_KEYS = Histogram(
