@@ -76,6 +76,12 @@ CALL_SECONDS = Histogram(
 )
 LOOKUPS = Counter("hangtag_lookups", "Products looked up, by freshness", ["freshness"], registry=SERVER)
 _with_values(LOOKUPS, ("FRESH", "STALE", "PENDING", "UNKNOWN"))
+REFUSED_CALLS = Counter(
+    "hangtag_refused_calls",
+    "gRPC calls refused with RESOURCE_EXHAUSTED, by method and limit",
+    ["method", "limit"],
+    registry=SERVER,
+)
 COALESCED_KEYS = Histogram(
     "hangtag_coalesced_keys",
     "Products read from the store in one round trip",

@@ -69,12 +69,15 @@ def tag_of(tags: TagSet) -> str:
 
 
 def run(
-    test: Callable[[Suggester, FakeTagger], Awaitable[None]], token_budget: int = 512, max_waiting: int = 256
+    test: Callable[[Suggester, FakeTagger], Awaitable[None]],
+    token_budget: int = 512,
+    max_waiting: int = 256,
+    max_tokens: int = 16_384,
 ) -> None:
     async def main() -> None:
         tagger = FakeTagger()
         beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
-        suggester = Suggester(tagger, token_budget, SystemClock(), beats, max_waiting)
+        suggester = Suggester(tagger, token_budget, SystemClock(), beats, max_tokens, max_waiting)
         running = asyncio.create_task(suggester.run())
         try:
             async with asyncio.timeout(10):
@@ -131,7 +134,7 @@ def test_waiting_texts_are_batched_within_the_budget_one_batch_at_a_time() -> No
     run(test, token_budget=10)
 
 
-def test_texts_that_did_not_fit_go_before_later_ones() -> None:
+def test_shorter_texts_go_before_longer_ones() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
         early = [asyncio.create_task(suggester.suggest(text(n), QUERY)) for n in (8, 7, 6)]
@@ -141,7 +144,7 @@ def test_texts_that_did_not_fit_go_before_later_ones() -> None:
         tagger.gate.set()
         await asyncio.gather(*early, late)
 
-        assert tagger.batches == [[8], [7], [6], [9]]
+        assert tagger.batches == [[6], [7], [8], [9]]
 
     run(test, token_budget=10)
 
