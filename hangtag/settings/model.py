@@ -46,6 +46,13 @@ class KafkaSettings(_Group):
         default="PLAINTEXT", description="Security protocol of the brokers"
     )
     ca_file: Path | None = Field(default=None, description="PEM file of the certificate authority of the brokers")
+    cert_file: Path | None = Field(
+        default=None, description="PEM file of this client's certificate, if the brokers ask for one (mutual TLS)"
+    )
+    key_file: Path | None = Field(
+        default=None, description="PEM file of the key of kafka.cert_file; unset: it is in that file"
+    )
+    key_password: SecretStr | None = Field(default=None, description="Password of the key, if it is encrypted")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         default=None, description="SASL mechanism; needed for SASL_PLAINTEXT and SASL_SSL"
     )
@@ -58,6 +65,15 @@ class RedisSettings(_Group):
 
     url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the server: redis://, rediss:// or unix://"
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM file of the certificate authority of the server (rediss://); unset: the system's"
+    )
+    cert_file: Path | None = Field(
+        default=None, description="PEM file of this client's certificate (rediss://), if the server asks for one"
+    )
+    key_file: Path | None = Field(
+        default=None, description="PEM file of the key of redis.cert_file; unset: it is in that file"
     )
     buckets: int = Field(
         default=64, ge=1, le=16_384, description="Number of key buckets; cannot change once a store has data"

@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from redis import BlockingConnectionPool
+from redis import BlockingConnectionPool, DriverInfo
 from redis.asyncio import BlockingConnectionPool as AsyncBlockingConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -10,10 +10,13 @@ from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from hangtag.settings import RedisSettings
-from hangtag.store.errors import StoreMismatchError, unreadable_url
+from hangtag.settings.files import readable_file
+from hangtag.store.errors import StoreMismatchError, is_cut, unreadable_url
 
 # One more try at once, since a connection of the pool may have died with a restarted server. Callers do the rest.
 _RETRIES = 1
+# redis-py's names of the settings.
+_TLS_OPTIONS = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
 
 Pool = TypeVar("Pool", BlockingConnectionPool, AsyncBlockingConnectionPool)
 
@@ -22,15 +25,22 @@ def open_pool(pool: type[Pool], retry: type[Any], settings: RedisSettings, conne
     """A pool of one of redis-py's two kinds, with its kind of retry; callers wait for a free connection.
 
     Raises:
-        StoreMismatchError: the URL in the settings cannot be read, or has an option that does not exist.
+        StoreMismatchError: the URL in the settings cannot be read, has an option that does not exist, or does not fit
+            the settings for TLS.
+        SettingsError: a file for TLS cannot be read.
     """
+    url = settings.url.get_secret_value()
+    if is_cut(url):
+        raise unreadable_url()
+    tls = _tls_options(settings)
     try:
         opened = pool.from_url(
-            settings.url.get_secret_value(),
+            url,
             max_connections=connections,
             timeout=settings.timeout_ms / 1000,
             retry=retry(NoBackoff(), _RETRIES, (RedisConnectionError,)),
             **_connection_options(settings),
+            **tls,
         )
     except (ValueError, TypeError):
         raise unreadable_url() from None
@@ -52,6 +62,22 @@ def _connection_options(settings: RedisSettings) -> dict[str, Any]:
         "protocol": 3,
         "legacy_responses": False,
         "decode_responses": False,
-        "client_name": "hangtag",
+        # `CLIENT LIST` shows it. Unlike `client_name`, it is left out where the user may not set it.
+        "driver_info": DriverInfo(name="hangtag", lib_version=None),
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
+
+
+def _tls_options(settings: RedisSettings) -> dict[str, str]:
+    files = {name: path for name in _TLS_OPTIONS if (path := getattr(settings, name)) is not None}
+    if files and not settings.url.get_secret_value().startswith("rediss://"):
+        name = next(iter(files))
+        msg = (
+            f"HANGTAG_REDIS__{name.upper()} is set, but HANGTAG_REDIS__URL does not begin with rediss://, so nothing "
+            "would be encrypted; write rediss://, or remove the setting"
+        )
+        raise StoreMismatchError(msg)
+    if "key_file" in files and "cert_file" not in files:
+        msg = "HANGTAG_REDIS__KEY_FILE is set without HANGTAG_REDIS__CERT_FILE; set both"
+        raise StoreMismatchError(msg)
+    return {_TLS_OPTIONS[name]: readable_file(f"redis.{name}", path) for name, path in files.items()}
