@@ -10,13 +10,18 @@ from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from hangtag.settings import RedisSettings
-from hangtag.settings.files import readable_file
+from hangtag.settings.tls import tls_options
 from hangtag.store.errors import StoreMismatchError, is_cut, unreadable_url
 
 # One more try at once, since a connection of the pool may have died with a restarted server. Callers do the rest.
 _RETRIES = 1
 # redis-py's names of the settings.
-_TLS_OPTIONS = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
+_TLS_OPTIONS = {
+    "ca_file": "ssl_ca_certs",
+    "cert_file": "ssl_certfile",
+    "key_file": "ssl_keyfile",
+    "key_password": "ssl_password",
+}
 
 Pool = TypeVar("Pool", BlockingConnectionPool, AsyncBlockingConnectionPool)
 
@@ -25,9 +30,8 @@ def open_pool(pool: type[Pool], retry: type[Any], settings: RedisSettings, conne
     """A pool of one of redis-py's two kinds, with its kind of retry; callers wait for a free connection.
 
     Raises:
-        StoreMismatchError: the URL in the settings cannot be read, has an option that does not exist, or does not fit
-            the settings for TLS.
-        SettingsError: a file for TLS cannot be read.
+        StoreMismatchError: the URL in the settings cannot be read, or has an option that does not exist.
+        SettingsError: the settings for TLS cannot be used.
     """
     url = settings.url.get_secret_value()
     if is_cut(url):
@@ -69,15 +73,6 @@ def _connection_options(settings: RedisSettings) -> dict[str, Any]:
 
 
 def _tls_options(settings: RedisSettings) -> dict[str, str]:
-    files = {name: path for name in _TLS_OPTIONS if (path := getattr(settings, name)) is not None}
-    if files and not settings.url.get_secret_value().startswith("rediss://"):
-        name = next(iter(files))
-        msg = (
-            f"HANGTAG_REDIS__{name.upper()} is set, but HANGTAG_REDIS__URL does not begin with rediss://, so nothing "
-            "would be encrypted; write rediss://, or remove the setting"
-        )
-        raise StoreMismatchError(msg)
-    if "key_file" in files and "cert_file" not in files:
-        msg = "HANGTAG_REDIS__KEY_FILE is set without HANGTAG_REDIS__CERT_FILE; set both"
-        raise StoreMismatchError(msg)
-    return {_TLS_OPTIONS[name]: readable_file(f"redis.{name}", path) for name, path in files.items()}
+    is_encrypted = settings.url.get_secret_value().startswith("rediss://")
+    found = tls_options(settings, is_encrypted=is_encrypted, switch="begin HANGTAG_REDIS__URL with rediss://")
+    return {_TLS_OPTIONS[name]: value for name, value in found.items()}

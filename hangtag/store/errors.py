@@ -1,5 +1,6 @@
 """Errors of the store; each message says what to do."""
 
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from redis.exceptions import (
 )
 
 _DENIED = (AuthenticationError, AuthorizationError, AuthenticationWrongNumberOfArgsError, NoPermissionError)
+# Valkey and Redis from 7 on; Redis 6.2.
+_DENIED_IN_SCRIPT = re.compile(r"NOPERM|ACL failure in script|can't run this command")
 _REPLICA = (ReadOnlyError, MasterDownError)
 _CLUSTER = (AskError, ClusterDownError)
 _SINGLE = "clusters are not supported yet, not even of one shard: set HANGTAG_REDIS__URL to a server outside a cluster"
@@ -82,7 +85,9 @@ def mode_error(address: str, mode: str) -> StoreMismatchError:
 
 def is_denied(error: BaseException) -> bool:
     """True if the store refuses the user or a command, also inside a script."""
-    return isinstance(error, _DENIED) or (isinstance(error, ResponseError) and "NOPERM" in str(error))
+    return isinstance(error, _DENIED) or (
+        isinstance(error, ResponseError) and _DENIED_IN_SCRIPT.search(str(error)) is not None
+    )
 
 
 def is_wrong_type(error: BaseException) -> bool:
