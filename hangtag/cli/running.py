@@ -15,6 +15,7 @@ from hangtag.cli.local import explicit_settings
 from hangtag.settings import Settings, load_settings
 
 STATE_FILE = Path(".hangtag/demo.json")
+_OWNER_ONLY = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ def announced(bootstrap: str, redis: str, host: str, port: int) -> Iterator[None
         CommandError: another demo is running in this folder.
     """
     STATE_FILE.parent.mkdir(exist_ok=True)
-    with STATE_FILE.open("a+", encoding="utf-8") as file:
+    # The address of the tag store may contain a password.
+    with open(STATE_FILE, "a+", encoding="utf-8", opener=_private) as file:
+        os.fchmod(file.fileno(), _OWNER_ONLY)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -51,6 +54,10 @@ def announced(bootstrap: str, redis: str, host: str, port: int) -> Iterator[None
             yield
         finally:
             STATE_FILE.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, _OWNER_ONLY)
 
 
 def find_running() -> Running | None:

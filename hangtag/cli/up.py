@@ -28,7 +28,10 @@ def up() -> None:
                 typer.echo(f"topics {', '.join(topics)}")
                 typer.echo(f"ready after {time.monotonic() - started:.1f} s; to use it from another terminal:\n")
                 typer.echo(f"export {variable_of('kafka.bootstrap')}={settings.kafka.bootstrap}")
-                typer.echo(f"export {variable_of('redis.url')}={settings.redis.url.get_secret_value()}")
+                if any(server.url == settings.redis.url.get_secret_value() for server in stack.servers):
+                    typer.echo(f"export {variable_of('redis.url')}={settings.redis.url.get_secret_value()}")
+                else:
+                    typer.echo(f"# the tag store is that of your {variable_of('redis.url')}, which may hold a password")
                 typer.echo("\nPress Ctrl-C to stop.")
                 stack.wait()
     except Stopped:

@@ -9,7 +9,14 @@ from hangtag.settings.model import (
     Settings,
     WorkerSettings,
 )
-from hangtag.settings.sources import Resolved, SettingsError, load_settings, resolve, variable_of
+from hangtag.settings.sources import (
+    Resolved,
+    SettingsError,
+    load_settings,
+    resolve,
+    secret_file_variable_of,
+    variable_of,
+)
 
 __all__ = [
     "KafkaSettings",
@@ -23,5 +30,6 @@ __all__ = [
     "WorkerSettings",
     "load_settings",
     "resolve",
+    "secret_file_variable_of",
     "variable_of",
 ]

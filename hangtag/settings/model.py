@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -46,6 +46,13 @@ class KafkaSettings(_Group):
         default="PLAINTEXT", description="Security protocol of the brokers"
     )
     ca_file: Path | None = Field(default=None, description="PEM file of the certificate authority of the brokers")
+    cert_file: Path | None = Field(
+        default=None, description="PEM file of this client's certificate, if the brokers ask for one (mutual TLS)"
+    )
+    key_file: Path | None = Field(
+        default=None, description="PEM file of the key of kafka.cert_file; unset: it is in that file"
+    )
+    key_password: SecretStr | None = Field(default=None, description="Password of the key, if it is encrypted")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         default=None, description="SASL mechanism; needed for SASL_PLAINTEXT and SASL_SSL"
     )
@@ -59,6 +66,16 @@ class RedisSettings(_Group):
     url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the server: redis://, rediss:// or unix://"
     )
+    ca_file: Path | None = Field(
+        default=None, description="PEM file of the certificate authority of the server (rediss://); unset: the system's"
+    )
+    cert_file: Path | None = Field(
+        default=None, description="PEM file of this client's certificate (rediss://), if the server asks for one"
+    )
+    key_file: Path | None = Field(
+        default=None, description="PEM file of the key of redis.cert_file; unset: it is in that file"
+    )
+    key_password: SecretStr | None = Field(default=None, description="Password of the key, if it is encrypted")
     buckets: int = Field(
         default=64, ge=1, le=16_384, description="Number of key buckets; cannot change once a store has data"
     )
@@ -168,6 +185,14 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment overrides the constructor arguments, which hold the content of the file."""
+        if isinstance(env_settings, EnvSettingsSource):
+            # Other variables with the prefix, such as those that name the file of a secret, are no settings.
+            names = {
+                f"{cls.model_config['env_prefix']}{group}{cls.model_config['env_nested_delimiter']}{leaf}".lower()
+                for group, field in cls.model_fields.items()
+                for leaf in getattr(field.annotation, "model_fields", ())
+            }
+            env_settings.env_vars = {name: value for name, value in env_settings.env_vars.items() if name in names}
         return env_settings, init_settings
 
     kafka: KafkaSettings = KafkaSettings()

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -23,6 +23,8 @@ _OF_KUBERNETES = re.compile(
     r"HANGTAG_(?:[A-Z0-9]+_)*?"
     r"(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
 )
+# After the variable of a secret: the variable of a file that holds it.
+_IN_FILE = "_FILE"
 
 
 class SettingsError(ValueError):
@@ -58,6 +60,8 @@ def resolve() -> list[Resolved]:
         group, leaf = name.split(".")
         if os.environ.get(variable_of(name)):
             origin = f"environment {variable_of(name)}"
+        elif os.environ.get(variable := secret_file_variable_of(name)) and name in _secrets():
+            origin = f"environment {variable}"
         elif leaf in in_file.get(group, {}):
             origin = f"file {file}"
         else:
@@ -71,6 +75,11 @@ def variable_of(name: str) -> str:
     return PREFIX + name.upper().replace(".", _DELIMITER)
 
 
+def secret_file_variable_of(name: str) -> str:
+    """The environment variable that names a file with the value of a secret: `HANGTAG_REDIS__URL_FILE`."""
+    return variable_of(name) + _IN_FILE
+
+
 def _is_of_kubernetes(variable: str) -> bool:
     return _OF_KUBERNETES.fullmatch(variable) is not None and (
         not variable.endswith("_PORT") or variable.endswith("_SERVICE_PORT") or "://" in os.environ[variable]
@@ -79,7 +88,7 @@ def _is_of_kubernetes(variable: str) -> bool:
 
 def _load() -> tuple[Settings, Path | None, dict[str, Any]]:
     names = [name for name, _, _ in _leaves(Settings.model_construct())]
-    variables = [variable_of(name) for name in names]
+    variables = [*map(variable_of, names), *map(secret_file_variable_of, _secrets())]
     for variable in os.environ:
         if (
             variable.startswith(PREFIX)
@@ -96,13 +105,22 @@ def _load() -> tuple[Settings, Path | None, dict[str, Any]]:
             if name not in names:
                 msg = f"{file}: {name}: no such setting{_did_you_mean(name, names)}"
                 raise SettingsError(msg)
+    from_files = _read_secret_files()
+    groups = {**in_file}
+    for name, secret in from_files.items():
+        group, leaf = name.split(".")
+        groups[group] = {**groups.get(group, {}), leaf: secret}
     try:
         # The environment overrides these arguments: see `settings_customise_sources`.
-        return Settings(**in_file), file, in_file
+        return Settings(**groups), file, in_file
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in problem["loc"][:2])
-        origin = f"environment {variable_of(name)}" if os.environ.get(variable_of(name)) else f"{file}: {name}"
+        origin = f"{file}: {name}"
+        if os.environ.get(variable_of(name)):
+            origin = f"environment {variable_of(name)}"
+        elif name in from_files:
+            origin = f"environment {secret_file_variable_of(name)}"
         msg = f"{origin}: {problem['msg']}"
         raise SettingsError(msg) from None
 
@@ -125,6 +143,40 @@ def _read(file: Path | None) -> dict[str, Any]:
     except ValueError as error:
         msg = f"{file}: not valid TOML: {error}"
         raise SettingsError(msg) from error
+
+
+def _secrets() -> list[str]:
+    """The names of the settings that are secrets."""
+    return [
+        f"{group}.{leaf}"
+        for group, field in Settings.model_fields.items()
+        for leaf, annotation in get_type_hints(field.annotation).items()
+        if annotation is SecretStr or SecretStr in get_args(annotation)
+    ]
+
+
+def _read_secret_files() -> dict[str, str]:
+    """The secrets that environment variables name a file for, without the end of the line."""
+    found = {}
+    for name in _secrets():
+        variable = secret_file_variable_of(name)
+        if not (path := os.environ.get(variable)):
+            continue
+        if os.environ.get(variable_of(name)):
+            msg = f"environment {variable} and {variable_of(name)} are both set; remove one of them"
+            raise SettingsError(msg)
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            msg = f"environment {variable}: {path}: {error.strerror}; set it to a file that holds only the secret"
+            raise SettingsError(msg) from error
+        except ValueError:
+            msg = f"environment {variable}: {path} is not UTF-8 text; set it to a file that holds only the secret"
+            raise SettingsError(msg) from None
+        if not found[name]:
+            msg = f"environment {variable}: {path} is empty; write the secret into it"
+            raise SettingsError(msg)
+    return found
 
 
 def _leaves(settings: Settings) -> Iterator[tuple[str, Any, str]]:

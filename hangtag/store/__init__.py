@@ -4,7 +4,8 @@ Workers write with `RedisTagStore` (blocking), the server reads with `RedisTagRe
 """
 
 from hangtag.store.entry import Entry, Outcome, Rank, Reply, bundle_prefix
-from hangtag.store.errors import StoreError, StoreMismatchError
+from hangtag.store.errors import StoreDeniedError, StoreError, StoreMismatchError
+from hangtag.store.loss import LossReport
 from hangtag.store.memory_store import MemoryTagStore
 from hangtag.store.meta import StoreState
 from hangtag.store.redis_reader import RedisTagReader
@@ -14,12 +15,14 @@ from hangtag.store.tag_store import TagStore
 
 __all__ = [
     "Entry",
+    "LossReport",
     "MemoryTagStore",
     "Outcome",
     "Rank",
     "RedisTagReader",
     "RedisTagStore",
     "Reply",
+    "StoreDeniedError",
     "StoreError",
     "StoreMismatchError",
     "StoreState",

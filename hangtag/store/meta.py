@@ -1,14 +1,16 @@
 """The hash `ht:meta`: what every program that shares a store must agree on, and whether its content is complete."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from hangtag.store.errors import StoreMismatchError
+from hangtag.store.errors import StoreMismatchError, is_wrong_type, store_error
+from hangtag.store.keys import META_KEY
 from hangtag.store.value import FORMAT
 
 # `identity` is random and made with the store: a store that lost its data gets another one. `emptied` is the time, in
 # ms since 1970, at which a worker noticed that; `rebuilt` is the identity for which a rebuild has ended.
 META_FIELDS = ("format", "buckets", "identity", "emptied", "rebuilt")
+READ_META = ("HMGET", META_KEY, *META_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,21 @@ class StoreState:
         return bool(self.identity)
 
 
-def read_meta(found: Sequence[bytes | None], buckets: int, address: str) -> StoreState:
-    """Compare the store's format and bucket count with the settings. `found` are the values of `META_FIELDS`.
+def read_meta(found: Any, buckets: int, address: str) -> StoreState:
+    """Compare the store's format and bucket count with the settings. `found` is the reply to `READ_META`.
 
     Raises:
-        StoreMismatchError: another format or bucket count; the message says what to do.
+        StoreMismatchError: another format or bucket count, or a key that is not Hangtag's; the message says what to do.
+        StoreError: the store refused the command.
     """
+    if isinstance(found, Exception):
+        if is_wrong_type(found):
+            msg = (
+                f"the key {META_KEY} in the store at {address} belongs to another program; set HANGTAG_REDIS__URL to "
+                "a database of Hangtag's own"
+            )
+            raise StoreMismatchError(msg) from found
+        raise store_error(address, found) from found
     texts = [None if value is None else value.decode(errors="replace") for value in found]
     stored_format, stored_buckets, identity, emptied, rebuilt = texts
     if stored_format not in (None, str(FORMAT)):

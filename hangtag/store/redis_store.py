@@ -5,23 +5,25 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from redis import BlockingConnectionPool, Redis
-from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
+from redis.exceptions import NoScriptError
 
 from hangtag.settings import RedisSettings
-from hangtag.store.client import open_pool
 from hangtag.store.entry import Entry, Outcome, Reply, check_version
-from hangtag.store.errors import StoreError, address_of, store_error
+from hangtag.store.errors import StoreError
+from hangtag.store.eviction import check_eviction
+from hangtag.store.exchange import Exchange, raise_refusal
 from hangtag.store.keys import META_KEY, product_key, seen_key
-from hangtag.store.meta import META_FIELDS, StoreState, read_meta
-from hangtag.store.scripts import OUTCOMES, SEE, WRITE, Script
+from hangtag.store.meta import READ_META, StoreState, read_meta
+from hangtag.store.scripts import OUTCOMES, REPLACED, SEE, WRITE, Script
 from hangtag.store.value import FORMAT, pack, pack_version, unpack_entry
+from hangtag.telemetry import get_log
 
 _CONNECTIONS = 4
 _TRIES = 3
 
 _Call = tuple[str, bytes, int]
+
+_log = get_log(__name__)
 
 
 class RedisTagStore:
@@ -32,11 +34,12 @@ class RedisTagStore:
     """
 
     def __init__(self, settings: RedisSettings) -> None:
-        self.address = address_of(settings.url.get_secret_value())
+        self._exchange = Exchange(settings, _CONNECTIONS)
+        self.address = self._exchange.address
+        self.eviction_policy = ""
+        """The store's `maxmemory-policy`; empty before the first check, and if the store does not tell it."""
         self._settings = settings
         self._state = StoreState()
-        pool = open_pool(BlockingConnectionPool, Retry, settings, _CONNECTIONS)
-        self._redis = Redis(connection_pool=pool)
 
     @property
     def identity(self) -> str:
@@ -50,19 +53,23 @@ class RedisTagStore:
         recorded in the store until a rebuild ends.
 
         Raises:
-            StoreMismatchError: another format or bucket count, or the store denies access.
-            StoreError: the store cannot be reached.
+            StoreMismatchError: another format or bucket count, a policy that evicts, a node of a cluster, or the store
+                denies access.
+            StoreError: the store cannot be reached, or is not the primary.
         """
-        try:
-            with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.hsetnx(META_KEY, "format", FORMAT)
-                pipeline.hsetnx(META_KEY, "buckets", self._settings.buckets)
-                pipeline.hsetnx(META_KEY, "identity", uuid.uuid4().hex)
-                pipeline.hmget(META_KEY, META_FIELDS)
-                found = pipeline.execute()[-1]
-        except RedisError as error:
-            raise store_error(self.address, error) from error
-        return self._note(read_meta(found, self._settings.buckets, self.address))
+        *claims, found, info = self._exchange.ask(
+            [
+                ("HSETNX", META_KEY, "format", FORMAT),
+                ("HSETNX", META_KEY, "buckets", self._settings.buckets),
+                ("HSETNX", META_KEY, "identity", uuid.uuid4().hex),
+                READ_META,
+                ("INFO", "memory"),
+            ]
+        )
+        state = read_meta(found, self._settings.buckets, self.address)
+        raise_refusal(claims, self.address)
+        self.eviction_policy = check_eviction(info, self.address)
+        return self._note(state)
 
     def expect(self, identities: Sequence[str]) -> None:
         """See `TagStore`."""
@@ -77,10 +84,7 @@ class RedisTagStore:
             StoreMismatchError: another bucket count, or the store denies access.
             StoreError: the store cannot be reached.
         """
-        try:
-            self._redis.hset(META_KEY, "format", FORMAT)
-        except RedisError as error:
-            raise store_error(self.address, error) from error
+        raise_refusal(self._exchange.ask([("HSET", META_KEY, "format", FORMAT)]), self.address)
         return self.check()
 
     def end_rebuild(self) -> None:
@@ -93,13 +97,8 @@ class RedisTagStore:
         if self.check().identity != identity:
             msg = f"the store at {self.address} lost its data during the rebuild; run `hangtag rebuild` again"
             raise StoreError(msg)
-        try:
-            with self._redis.pipeline() as pipeline:
-                pipeline.hset(META_KEY, "rebuilt", identity)
-                pipeline.hdel(META_KEY, "emptied")
-                pipeline.execute()
-        except RedisError as error:
-            raise store_error(self.address, error) from error
+        replies = self._exchange.ask([("HSET", META_KEY, "rebuilt", identity), ("HDEL", META_KEY, "emptied")])
+        raise_refusal(replies, self.address)
 
     def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
         """See `TagStore`; a mark lives for `seen_ttl_s` and is only ever raised."""
@@ -115,22 +114,17 @@ class RedisTagStore:
         return [_reply(entry, reply) for entry, reply in zip(entries, self._run(WRITE, calls), strict=True)]
 
     def read(self, product_ids: Sequence[str]) -> list[Entry | None]:
-        """See `TagStore`."""
+        """See `TagStore`. A key of another type counts as none."""
         if not product_ids:
             return []
-        try:
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for product_id in product_ids:
-                    pipeline.get(product_key(product_id, self._settings.buckets))
-                values = pipeline.execute()
-        except RedisError as error:
-            raise store_error(self.address, error) from error
-        return [unpack_entry(product_id, value) for product_id, value in zip(product_ids, values, strict=True)]
+        keys = [product_key(product_id, self._settings.buckets) for product_id in product_ids]
+        replies = self._exchange.ask([("MGET", *keys)])
+        raise_refusal(replies, self.address)
+        return [unpack_entry(product_id, value) for product_id, value in zip(product_ids, replies[0], strict=True)]
 
     def close(self) -> None:
         """See `TagStore`."""
-        self._redis.close()
-        self._redis.connection_pool.disconnect()
+        self._exchange.close()
 
     def _note(self, state: StoreState) -> StoreState:
         before, self._state = self._state.identity, state
@@ -141,10 +135,8 @@ class RedisTagStore:
     def _record_loss(self, state: StoreState) -> None:
         if state.rebuilt_identity == state.identity or state.emptied_ms is not None:
             return
-        try:
-            self._redis.hsetnx(META_KEY, "emptied", time.time_ns() // 1_000_000)
-        except RedisError as error:
-            raise store_error(self.address, error) from error
+        replies = self._exchange.ask([("HSETNX", META_KEY, "emptied", time.time_ns() // 1_000_000)])
+        raise_refusal(replies, self.address)
 
     def _run(self, script: Script, calls: list[_Call]) -> list[Any]:
         """Run a script once per call, all in one round trip; one more if the store has forgotten the script."""
@@ -155,30 +147,23 @@ class RedisTagStore:
         results: list[Any] = [None] * len(calls)
         waiting = list(range(len(calls)))
         for _ in range(_TRIES):
-            try:
-                replies = self._round_trip(script, [calls[place] for place in waiting])
-                for place, reply in zip(waiting, replies, strict=True):
-                    results[place] = reply
-                waiting = [place for place in waiting if isinstance(results[place], NoScriptError)]
-                if not waiting:
-                    break
-                self._redis.script_load(script.text)
-            except RedisError as error:
-                raise store_error(self.address, error) from error
-        for result in results:
-            if isinstance(result, Exception):
-                raise store_error(self.address, result) from result
+            replies = self._round_trip(script, [calls[place] for place in waiting])
+            for place, reply in zip(waiting, replies, strict=True):
+                results[place] = reply
+            waiting = [place for place in waiting if isinstance(results[place], NoScriptError)]
+            if not waiting:
+                break
+            raise_refusal(self._exchange.ask([("SCRIPT", "LOAD", script.text)]), self.address)
+        raise_refusal(results, self.address)
+        for (key, _, _), result in zip(calls, results, strict=True):
+            if result == REPLACED:
+                _log.warning("foreign_value_replaced", key=key, next="find the program that writes keys with `ht:`")
         return results
 
     def _round_trip(self, script: Script, calls: list[_Call]) -> list[Any]:
         """One reply or exception per call."""
-        with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hmget(META_KEY, META_FIELDS)
-            for key, value, ttl_s in calls:
-                pipeline.evalsha(script.sha, 1, key, value, ttl_s)
-            meta, *replies = pipeline.execute(raise_on_error=False)
-        if isinstance(meta, Exception):
-            raise meta
+        commands = [("EVALSHA", script.sha, 1, key, value, ttl_s) for key, value, ttl_s in calls]
+        meta, *replies = self._exchange.ask([READ_META, *commands])
         # The store may have been emptied, or emptied and claimed by another worker, since the last call.
         state = read_meta(meta, self._settings.buckets, self.address)
         if state.is_claimed:

@@ -17,12 +17,30 @@ local function compare(old, new, from, to)
 end
 """
 
+# A key of another type counts as one that holds nothing: it is replaced, and the reply is 3. Other errors of the read,
+# such as a missing permission, end the script.
+_GET = """
+local is_foreign = false
+local function get(...)
+  local found = redis.pcall(...)
+  if type(found) == 'table' and found.err then
+    if not string.find(found.err, 'WRONGTYPE', 1, true) then return '', found end
+    is_foreign = true
+    return ''
+  end
+  return found or ''
+end
+"""
+
 # ARGV: the value, seconds to live (0: for ever). Positions are those of hangtag/store/value.py, counted from 1.
 # The reply is a number of OUTCOMES, or the stored value if its revision of people's decisions is later.
 _WRITE = (
     _COMPARE
+    + _GET
     + """
-local old, new = redis.call('GETRANGE', KEYS[1], 0, 49), ARGV[1]
+local old, refused = get('GETRANGE', KEYS[1], 0, 49)
+if refused then return refused end
+local new = ARGV[1]
 if #old == 50 and string.byte(old, 1) == string.byte(new, 1) then
   local order = compare(old, new, 2, 10)
   if order < 0 then return 0 end
@@ -40,22 +58,25 @@ if ARGV[2] == '0' then
 else
   redis.call('SET', KEYS[1], new, 'EX', ARGV[2])
 end
-return 1
+return is_foreign and 3 or 1
 """
 )
 
 # ARGV: the version, seconds to live. The same version again prolongs its life.
 _SEE = (
     _COMPARE
+    + _GET
     + """
-local old = redis.call('GET', KEYS[1])
-if old and #old == 8 and compare(old, ARGV[1], 1, 8) < 0 then return 0 end
+local old, refused = get('GET', KEYS[1])
+if refused then return refused end
+if #old == 8 and compare(old, ARGV[1], 1, 8) < 0 then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-return 1
+return is_foreign and 3 or 1
 """
 )
 
-OUTCOMES = {0: Outcome.OLDER, 1: Outcome.WRITTEN, 2: Outcome.SAME}
+REPLACED = 3
+OUTCOMES = {0: Outcome.OLDER, 1: Outcome.WRITTEN, 2: Outcome.SAME, REPLACED: Outcome.WRITTEN}
 
 
 @dataclass(frozen=True, slots=True)

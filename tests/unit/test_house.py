@@ -22,7 +22,7 @@ HANGTAG = {
     "hangtag.bundle": {"hangtag.text", "hangtag.tags"},
     "hangtag.engine": {"hangtag.text", "hangtag.bundle"},
     "hangtag.records": {"hangtag.v1", "hangtag.text", "hangtag.tags"},
-    "hangtag.store": {"hangtag.settings", "hangtag.text"},
+    "hangtag.store": {"hangtag.settings", "hangtag.text", "hangtag.telemetry"},
     "hangtag.write": {
         f"hangtag.{name}" for name in ("v1", "settings", "tags", "telemetry", "kafka", "records", "store")
     },

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hangtag.settings import SettingsError, load_settings, resolve
+from hangtag.settings import SettingsError, load_settings, resolve, secret_file_variable_of
 
 
 @pytest.fixture
@@ -126,4 +126,54 @@ def test_a_setting_with_one_underscore_is_still_refused(monkeypatch):
     monkeypatch.setenv("HANGTAG_SERVER_PORT", "50052")
 
     with pytest.raises(SettingsError, match="did you mean HANGTAG_SERVER__PORT"):
+        load_settings()
+
+
+SECRETS = ["kafka.key_password", "kafka.sasl_password", "redis.key_password", "redis.url"]
+
+
+def secret(settings, name):
+    group, leaf = name.split(".")
+    return getattr(getattr(settings, group), leaf).get_secret_value()
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_be_in_a_file_that_the_environment_names(file, tmp_path, monkeypatch, name):
+    group, leaf = name.split(".")
+    file.write_text(f'[{group}]\n{leaf} = "from-toml"\n')
+    (tmp_path / "secret").write_text("redis://:hunter2@cache:6379/0\n")
+    monkeypatch.setenv(secret_file_variable_of(name), str(tmp_path / "secret"))
+
+    assert secret(load_settings(), name) == "redis://:hunter2@cache:6379/0"
+    (found,) = [each for each in resolve() if each.name == name]
+    assert found.origin == f"environment HANGTAG_{group.upper()}__{leaf.upper()}_FILE"
+    assert "hunter2" not in str(resolve())
+
+
+def test_only_secrets_are_read_from_files(monkeypatch):
+    monkeypatch.setenv("HANGTAG_KAFKA__GROUP_FILE", "/run/secrets/group")
+
+    with pytest.raises(SettingsError, match="HANGTAG_KAFKA__GROUP_FILE: no such setting"):
+        load_settings()
+
+
+def test_a_secret_that_is_set_twice_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "secret").write_text("one")
+    monkeypatch.setenv("HANGTAG_KAFKA__SASL_PASSWORD_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("HANGTAG_KAFKA__SASL_PASSWORD", "other")
+
+    with pytest.raises(SettingsError, match="HANGTAG_KAFKA__SASL_PASSWORD are both set"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), (b"\n", "is empty"), (b"\xff\xfe", "is not UTF-8 text")]
+)
+def test_a_file_of_a_secret_that_cannot_be_used_is_named(tmp_path, monkeypatch, content, reason):
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("HANGTAG_REDIS__URL_FILE", str(path))
+
+    with pytest.raises(SettingsError, match=f"HANGTAG_REDIS__URL_FILE: {path}:? {reason}"):
         load_settings()

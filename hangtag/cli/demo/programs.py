@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hangtag.cli.errors import CommandError
 from hangtag.cli.local import Child, explicit_settings, free_port
-from hangtag.settings import Settings, variable_of
+from hangtag.settings import Settings, secret_file_variable_of, variable_of
 
 _DEADLINE_S = 90
 _CHECK_EVERY_S = 0.1
@@ -73,7 +73,9 @@ def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
     }
     # Several demos may run on one machine.
     addresses |= {name: "0" for name in ("worker.metrics_port", "server.metrics_port") if name not in explicit}
-    environment = {**os.environ, **{variable_of(name): value for name, value in addresses.items()}}
+    replaced = {secret_file_variable_of(name) for name in addresses}
+    environment = {name: value for name, value in os.environ.items() if name not in replaced}
+    environment |= {variable_of(name): value for name, value in addresses.items()}
     with ExitStack() as running:
 
         def start(name: str, command: str) -> Child:

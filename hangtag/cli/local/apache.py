@@ -4,6 +4,7 @@ import base64
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from hangtag.cli.local.child import Child
@@ -21,8 +22,10 @@ rootLogger.appenderRef.out.ref=out
 """
 
 
-def start_apache(folder: Path, home: Path) -> LocalServer:
+def start_apache(folder: Path, home: Path, more: Mapping[str, str] | None = None) -> LocalServer:
     """Start the Kafka release in the folder `home` on a free port. Returns at once; enter the result to wait for it.
+
+    `more` are properties of its configuration that are added or changed.
 
     Raises:
         LocalError: `home` is not a Kafka release, or Java is not installed.
@@ -32,7 +35,7 @@ def start_apache(folder: Path, home: Path) -> LocalServer:
         raise LocalError(msg)
     port = free_port()
     properties, log4j = folder / "server.properties", folder / "log4j2.properties"
-    properties.write_text(_properties(port, free_port(), folder / "kafka-data"), encoding="utf-8")
+    properties.write_text(_properties(port, free_port(), folder / "kafka-data", more or {}), encoding="utf-8")
     log4j.write_text(_LOG4J, encoding="utf-8")
     java = [_java(), *_HEAP, f"-Dlog4j2.configurationFile={log4j}", "-cp", f"{home}/libs/*"]
     # A shell formats the folder first (its own JVM, 2 s), so that the caller need not wait; `exec` then replaces it.
@@ -57,7 +60,7 @@ def _cluster_id() -> str:
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
 
 
-def _properties(port: int, controller: int, data: Path) -> str:
+def _properties(port: int, controller: int, data: Path, more: Mapping[str, str]) -> str:
     settings = {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -76,5 +79,6 @@ def _properties(port: int, controller: int, data: Path) -> str:
         "broker.session.timeout.ms": "6000",
         "auto.create.topics.enable": "false",
         "controlled.shutdown.enable": "false",
+        **more,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())

@@ -1,5 +1,6 @@
 """Valkey, in memory only, for a laptop and for tests."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from hangtag.cli.local.child import Child
@@ -9,8 +10,10 @@ from hangtag.cli.local.server import HOST, LocalServer, free_port, responds
 DATABASES = 256
 
 
-def start_valkey(folder: Path) -> LocalServer:
+def start_valkey(folder: Path, more: Mapping[str, str] | None = None) -> LocalServer:
     """Start Valkey on a free port with its log in `folder`. Returns at once; enter the result to wait for it.
+
+    `more` are options of its configuration that are added or changed.
 
     `url` of the result is `redis://127.0.0.1:PORT/0`. There are `DATABASES` logical databases, and nothing is saved.
 
@@ -34,6 +37,7 @@ def start_valkey(folder: Path) -> LocalServer:
         "appendonly": "no",
         "daemonize": "no",
         "databases": str(DATABASES),
+        **(more or {}),
     }
     command = [
         str(_binary.get_binary_path()),

@@ -1,0 +1,110 @@
+"""The store over TLS with an authority of one's own, and with a server that asks for client certificates.
+
+The local Valkey has no TLS, so a forwarder in front of it has.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from hangtag.cli.local import LocalServer, start_valkey
+from hangtag.settings import RedisSettings, SettingsError
+from hangtag.store import Outcome, RedisTagReader, RedisTagStore, Reply, StoreError
+from tests.certificates import Certificates, make_certificates
+from tests.forwarder import Forwarder, forwarding
+from tests.store_behaviour import tags
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    with start_valkey(tmp_path_factory.mktemp("valkey")) as valkey:
+        yield valkey
+
+
+@pytest.fixture(params=[False, True], ids=["server-certificate", "client-certificates"])
+def tls(request: pytest.FixtureRequest, certificates: Certificates, valkey: LocalServer) -> Iterator[Forwarder]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server_cert, certificates.server_key)
+    if request.param:
+        context.load_verify_locations(certificates.ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    with forwarding(valkey.port, context) as forwarder:
+        yield forwarder
+
+
+def url_of(tls: Forwarder) -> str:
+    return f"rediss://127.0.0.1:{tls.port}/0"
+
+
+def use(config: RedisSettings) -> list[Reply]:
+    """Both clients; the answer to a write."""
+
+    async def read() -> None:
+        reader = RedisTagReader(config)
+        try:
+            await reader.read(["p"])
+        finally:
+            await reader.close()
+
+    asyncio.run(read())
+    store = RedisTagStore(config)
+    try:
+        return store.write([tags(1)])
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("key", ["client_key", "client_locked_key"])
+def test_both_clients_connect_with_the_files_of_the_settings(
+    tls: Forwarder, certificates: Certificates, key: str
+) -> None:
+    config = RedisSettings(
+        url=url_of(tls),
+        ca_file=certificates.ca,
+        cert_file=certificates.client_cert,
+        key_file=getattr(certificates, key),
+        key_password="hunter2" if key == "client_locked_key" else None,
+    )
+
+    assert use(config)[0].outcome in (Outcome.WRITTEN, Outcome.SAME)
+
+
+def test_an_authority_that_is_not_known_is_named(tls: Forwarder) -> None:
+    with pytest.raises(StoreError, match=r"cannot be reached over TLS.*HANGTAG_REDIS__CA_FILE"):
+        use(RedisSettings(url=url_of(tls)))
+
+
+def wrong(certificates: Certificates) -> dict[str, tuple[dict[str, object], str]]:
+    missing = certificates.folder / "missing.pem"
+    pair = {"cert_file": certificates.client_cert, "key_file": certificates.client_locked_key}
+    return {
+        "ca": ({"ca_file": missing}, "CA_FILE: .*missing.pem: No such file"),
+        "cert": ({"cert_file": missing}, "CERT_FILE: .*missing.pem: No such file"),
+        "key": ({**pair, "key_file": missing}, "KEY_FILE: .*missing.pem: No such file"),
+        "no certificate": ({"ca_file": certificates.client_key}, "CA_FILE: .* holds no certificate in PEM format"),
+        "no key": ({"cert_file": certificates.client_cert}, "CERT_FILE: .* cannot be used with the key in"),
+        "key of another": ({**pair, "key_file": certificates.server_key}, "KEY_VALUES_MISMATCH"),
+        "no password": (pair, "KEY_PASSWORD must be the key's password"),
+        "key alone": ({"key_file": certificates.client_key}, "KEY_FILE is set without HANGTAG_REDIS__CERT_FILE"),
+        "not encrypted": ({"url": "redis://cache", "ca_file": certificates.ca}, "CA_FILE .* not encrypted.*rediss://"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["ca", "cert", "key", "no certificate", "no key", "key of another", "no password", "key alone", "not encrypted"],
+)
+def test_a_file_that_cannot_be_used_is_named_before_anything_connects(certificates: Certificates, case: str) -> None:
+    changed, message = wrong(certificates)[case]
+    config = RedisSettings(**{"url": "rediss://127.0.0.1:1/0", **changed})
+
+    for kind in (RedisTagStore, RedisTagReader):
+        with pytest.raises(SettingsError, match=f"HANGTAG_REDIS__.*{message}"):
+            kind(config)
