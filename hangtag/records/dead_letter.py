@@ -15,7 +15,7 @@ def dead_letter_headers(
     message: str,
     attempts: int,
     bundle_version: str,
-) -> list[tuple[str, bytes]]:
+) -> list[tuple[str, bytes | None]]:
     """The record's own headers, unchanged, then Hangtag's as UTF-8 text.
 
     Headers of Hangtag that the record already has, because it was a dead letter before, are replaced. `message` is
@@ -33,7 +33,9 @@ def dead_letter_headers(
         "attempts": str(attempts),
         "bundle_version": bundle_version,
     }
-    original = [(name, value) for name, value in record.headers if not name.startswith(OWN_HEADERS)]
+    original: list[tuple[str, bytes | None]] = [
+        (name, value) for name, value in record.headers if not name.startswith(OWN_HEADERS)
+    ]
     return original + [(OWN_HEADERS + name, text.encode("utf-8", "replace")) for name, text in own.items()]
 
 

@@ -8,7 +8,9 @@ _STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 RECORDS_POLLED = Counter("hangtag_records_polled", "Records read from products.events")
 RECORDS_SETTLED = Counter("hangtag_records_settled", "Records settled, by outcome", ["outcome"])
 RECORDS_WAITING = Gauge("hangtag_records_waiting", "Records polled but not yet settled")
-OLDEST_WAITING_SECONDS = Gauge("hangtag_oldest_waiting_seconds", "Age of the oldest record that is not yet settled")
+OLDEST_WAITING_SECONDS = Gauge(
+    "hangtag_oldest_waiting_seconds", "Age of the oldest polled record that is not yet settled, by its timestamp"
+)
 BATCH_TOKENS = Histogram(
     "hangtag_batch_tokens",
     "Tokens in a batch, including padding",
@@ -17,6 +19,7 @@ BATCH_TOKENS = Histogram(
 STAGE_SECONDS = Histogram(
     "hangtag_stage_seconds", "Duration of a stage for one batch", ["stage"], buckets=_STAGE_BUCKETS
 )
+KAFKA_ANSWER_AGE_SECONDS = Gauge("hangtag_kafka_answer_age_seconds", "Time since the brokers last answered the worker")
 PAUSED = Gauge("hangtag_polling_paused", "1 while polling is paused for the reason, else 0", ["reason"])
 RETRIES = Counter("hangtag_retries", "Retried calls, by the system called", ["system"])
 TAIL_REPAIRS = Counter("hangtag_tail_repairs", "Records produced again because products.tagged was behind the store")

@@ -121,7 +121,7 @@ def test_records_of_a_newly_assigned_partition_come_with_the_change(source, cons
 
     assert polled.changes == (Change(PARTITION, is_assigned=True),)
     assert [record.offset for record in polled.records] == [4, 5]
-    assert polled.records[0].headers == (("h", b""),)
+    assert polled.records[0].headers == (("h", None),)
 
 
 def test_records_read_before_a_partition_was_revoked_are_dropped(source, consumer):
@@ -186,7 +186,8 @@ def test_the_store_identity_in_a_committed_offset_comes_with_the_assignment(sour
     consumer.offsets = {AT: OffsetAndMetadata(3, metadata)}
     consumer.pending = [consumer.assign]
 
-    assert source.poll(0.1, 10).changes == (Change(PARTITION, is_assigned=True, store_identity=identity),)
+    expected = Change(PARTITION, is_assigned=True, store_identity=identity, committed=3)
+    assert source.poll(0.1, 10).changes == (expected,)
 
 
 def test_a_worker_leaves_a_rebalance_that_never_ends_and_joins_again(source, consumer, monkeypatch):
