@@ -24,7 +24,7 @@ class _Message:
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes | None]]
+    headers: list[tuple[str, bytes]]
     future: Any = None
 
 
