@@ -39,7 +39,9 @@ RECORDS_SETTLED = Counter("hangtag_records_settled", "Records settled, by outcom
 _with_values(RECORDS_SETTLED, ("written", "same", "older", "superseded", "deleted", "dead_letter"))
 RECORDS_WAITING = Gauge("hangtag_records_waiting", "Records polled but not yet settled", registry=WORKER)
 OLDEST_WAITING_SECONDS = Gauge(
-    "hangtag_oldest_waiting_seconds", "Age of the oldest record that is not yet settled", registry=WORKER
+    "hangtag_oldest_waiting_seconds",
+    "Age of the oldest polled record that is not yet settled, by its timestamp",
+    registry=WORKER,
 )
 LISTING_TO_TAGS_SECONDS = Histogram(
     "hangtag_listing_to_tags_seconds",
@@ -66,6 +68,9 @@ REBALANCES = Counter("hangtag_rebalances", "Changes of the assigned partitions",
 FAILED_COMMITS = Counter("hangtag_failed_commits", "Commits of offsets that were refused or failed", registry=WORKER)
 TAIL_REPAIRS = Counter(
     "hangtag_tail_repairs", "Records produced again because products.tagged was behind the store", registry=WORKER
+)
+KAFKA_ANSWER_AGE_SECONDS = Gauge(
+    "hangtag_kafka_answer_age_seconds", "Time since the brokers last answered the worker", registry=WORKER
 )
 
 # Server
