@@ -180,12 +180,16 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _demo(folder: Path, bundle: Path, *arguments: str) -> "subprocess.Popen[str]":
+def _environment(folder: Path, bundle: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HANGTAG_", "KAFKA_HOME"))}
+    return {**kept, "PYTHONPATH": str(_ROOT), "HANGTAG_MODEL__BUNDLE": str(bundle), "TMPDIR": str(folder)}
+
+
+def _demo(folder: Path, bundle: Path, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "hangtag.cli", "demo", *arguments],
+        [sys.executable, "-P", "-m", "hangtag.cli", "demo", *arguments],
         cwd=folder,
-        env={**kept, "PYTHONPATH": str(_ROOT), "HANGTAG_MODEL__BUNDLE": str(bundle), "TMPDIR": str(folder)},
+        env=_environment(folder, bundle),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -213,12 +217,14 @@ def test_the_counts_of_the_demo_add_up(tmp_path: Path, bundle: Path) -> None:
     assert not list((tmp_path / ".hangtag").iterdir())
 
 
-@pytest.mark.timeout(60)
-def test_the_demo_stays_up_and_other_commands_find_it(
+@pytest.mark.timeout(180)
+def test_the_demo_stays_up_beside_a_package_named_hangtag_and_other_commands_find_it(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "feed.jsonl").write_text('{"product_id": "p1", "title": "red dress"}\n')
+    (tmp_path / "hangtag").mkdir()
+    (tmp_path / "hangtag" / "__init__.py").touch()
     with _demo(tmp_path, bundle, "--feed", "feed.jsonl") as demo:
         try:
             assert demo.stdout is not None
@@ -233,10 +239,32 @@ def test_the_demo_stays_up_and_other_commands_find_it(
             assert found[0]["freshness"] == "FRESHNESS_FRESH"
             assert orjson.loads(_run("suggest", "cat food", "--json").stdout)["bundle_version"]
             assert "published 1 = tagged 1" in output
+            _run_printed_lines(output, tmp_path, bundle)
         finally:
             demo.send_signal(signal.SIGTERM)
             demo.communicate(timeout=30)
     assert demo.returncode == 0
+
+
+def _run_printed_lines(output: str, folder: Path, bundle: Path) -> None:
+    """Paste every line that the demo prints into a shell, as its user would."""
+    lines = [line.strip() for line in output.split("Paste these lines")[1].splitlines() if line.startswith("  ")]
+    commands = ("tags p1", "suggest", "publish -", "tags sku-1", "KafkaProducer", "GetProductTags", "deadletters")
+    assert len(lines) == len(commands)
+    for line, command in zip(lines, commands, strict=True):
+        assert command in line
+        for _ in range(50):
+            done = subprocess.run(
+                ["/bin/sh", "-c", line],
+                cwd=folder,
+                env=_environment(folder, bundle),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if command != "tags sku-1" or "never received" not in done.stdout:  # it was published just before
+                break
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
 
 
 def test_the_log_of_a_program_that_ends_is_shown(tmp_path: Path) -> None:

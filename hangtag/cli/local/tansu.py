@@ -11,8 +11,10 @@ from hangtag.cli.local.server import HOST, LocalServer, free_port, responds
 _GRACE_S = 0.5
 
 
-def start_tansu(folder: Path) -> LocalServer:
-    """Start Tansu on a free port with its log in `folder`. Returns at once; enter the result to wait for it.
+def start_tansu(folder: Path, port: int | None = None) -> LocalServer:
+    """Start Tansu on `port` or any free port, with its log in `folder`.
+
+    Returns at once; enter the result to wait for it.
 
     Raises:
         LocalError: the package that contains Tansu is not installed.
@@ -28,7 +30,7 @@ def start_tansu(folder: Path) -> LocalServer:
             "release, or set HANGTAG_KAFKA__BOOTSTRAP=host:port to brokers that are running"
         )
         raise LocalError(msg) from None
-    port = free_port()
+    port = port or free_port()
     address = f"tcp://{HOST}:{port}"
     command = [
         binary,
