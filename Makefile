@@ -65,7 +65,7 @@ protos-release: $(BUF) ## at a release: save the contracts as the ones that late
 
 starter: $(VENV)/.all ## train the starter bundle from DATA (default ../shared/data); resumes where it stopped
 	@echo "Seven epochs of 9 to 10 minutes and 4 minutes for the bundle on two idle cores, 6 GB of memory; you can stop it: the same command resumes."
-	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --bundle hangtag/starter
+	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --out hangtag/starter
 
 clean: ## remove the virtual environments and everything that was built
 	@rm -rf $(VENV) .venv-* .coverage build dist *.egg-info deploy/client/build deploy/client/*.egg-info
