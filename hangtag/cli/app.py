@@ -19,6 +19,7 @@ from hangtag.cli.publish import publish
 from hangtag.cli.rebuild import rebuild
 from hangtag.cli.release import release
 from hangtag.cli.report import report
+from hangtag.cli.schema import schema
 from hangtag.cli.serve import serve
 from hangtag.cli.tags import suggest, tags
 from hangtag.cli.train import evaluate, train
@@ -54,7 +55,7 @@ def _options(
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (demo, tags, suggest, publish, deadletters),
+    "Use": (demo, tags, suggest, schema, publish, deadletters),
     "Run": (up, work, serve, rebuild, config),
     "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
 }

@@ -146,6 +146,32 @@ def test_a_product_that_is_too_large_is_refused_and_the_others_are_published(
     assert "MessageSizeTooLargeError" in result.stderr
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_publish_that_is_stopped_exits_with_130(
+    how: signal.Signals, topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_topics(topics, monkeypatch)
+    with subprocess.Popen(
+        [sys.executable, "-m", "hangtag.cli", "publish", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        text=True,
+    ) as publish:
+        assert publish.stdin is not None
+        assert publish.stdout is not None
+        publish.stdin.write('{"product_id": "a", "title": "A"}\n' * 500)
+        publish.stdin.flush()
+        with TopicReader(topics, topics.events_topic) as reader:
+            while not reader.new(wait_ms=200):  # then it waits for more lines
+                assert publish.poll() is None
+        publish.send_signal(how)
+        output = publish.stdout.read()
+    assert publish.returncode == 130
+    assert output.startswith("stopped; ")
+
+
 def test_a_version_out_of_range_is_wrong_usage() -> None:
     result = _run("publish", "-", "--version", str(2**63))
     assert result.exit_code == 2
@@ -162,9 +188,28 @@ def test_dead_letters_are_shown_newest_last(topics: KafkaSettings, monkeypatch: 
                 timeout=10
             )
     found = orjson.loads(_run("deadletters", "--limit", "2", "--json").stdout)
-    assert found == [{"product_id": f"p{number}", "offset": str(number), "message": "empty text"} for number in (3, 4)]
-    table = _run("deadletters")
-    assert all(text in table.stdout for text in ("p0", "p4", "empty text"))
+    assert found == [{"product_id": f"p{number}", "offset": number, "message": "empty text"} for number in (3, 4)]
+    assert all(text in _run("deadletters").stdout for text in ("p0", "p4", "empty text"))
+
+
+@_ON_TANSU
+def test_a_dead_letter_takes_few_lines_of_a_narrow_terminal(
+    topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_topics(topics, monkeypatch)
+    message = (
+        "title, description and merchant_category have no visible text (without markup); send at least one of them"
+    )
+    headers = {"topic": "products.events", "partition": "3", "offset": "17", "stage": "validate", "error": "EmptyText"}
+    with KafkaProducer(bootstrap_servers=topics.bootstrap) as producer:
+        record = [(f"hangtag.{name}", value.encode()) for name, value in {**headers, "message": message}.items()]
+        producer.send(topics.dead_letter_topic, key=b"demo-0200", headers=record).get(timeout=10)
+    monkeypatch.setattr("hangtag.cli.console._WIDTH_OF_FILES", 60)
+    lines = _run("deadletters").stdout.splitlines()
+    assert lines[0] == "demo-0200  products.events-3@17  validate  EmptyText"
+    assert " ".join(" ".join(lines[1:]).split()) == message
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 60
 
 
 @_ON_TANSU
