@@ -49,6 +49,7 @@ class StoreWatch:
         self._beats = beats
         self._services = (health.OVERALL_HEALTH, service)
         self._reported: bool | None = None
+        self._problem: StoreError | None = None
         self._loss = LossReport(store.address)
 
     async def start(self) -> None:
@@ -69,7 +70,7 @@ class StoreWatch:
 
     def details(self) -> dict[str, object]:
         """For /healthz; any thread may call."""
-        return {"store": self._loss.detail()}
+        return {"store": self._loss.detail(self._problem)}
 
     async def shut_down(self) -> None:
         """Report NOT_SERVING from now on."""
@@ -81,20 +82,23 @@ class StoreWatch:
         try:
             state = await self._store.check()
         except StoreError as error:
-            await self._report(is_up=False, reason=str(error))
+            await self._report(error)
             return error
         self._beats.beat(STORE_HEARTBEAT)
-        await self._report(is_up=True, reason="")
+        await self._report(None)
         self._loss.take(state)
         return None
 
-    async def _report(self, *, is_up: bool, reason: str) -> None:
+    async def _report(self, problem: StoreError | None) -> None:
+        before, self._problem = self._problem, problem
+        # A denied permission after a lost connection is another problem, and is logged too.
+        if problem is not None and type(problem) is not type(before):
+            _log.warning("NOT_SERVING", reason=str(problem))
+        is_up = problem is None
         if is_up is self._reported:
             return
         if is_up:
             _log.info("the store can be read: SERVING")
-        else:
-            _log.warning("NOT_SERVING", reason=reason)
         metrics.STORE_UP.set(is_up)
         status = health_pb2.HealthCheckResponse
         with suppress(TimeoutError):

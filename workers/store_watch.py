@@ -18,7 +18,7 @@ class StoreWatch:
         self._store = store
         self._every_s = every_s
         self._loss = LossReport(store.address)
-        self._problem = ""
+        self._problem: StoreError | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store-watch", daemon=True)
 
@@ -33,7 +33,7 @@ class StoreWatch:
         except StoreMismatchError:
             raise
         except StoreError as error:
-            self._problem = str(error)
+            self._problem = error
             _log.warning("store_unreachable", message=str(error), next="the worker waits for it before it writes")
         else:
             if not self._store.eviction_policy:
@@ -52,7 +52,7 @@ class StoreWatch:
 
     def details(self) -> dict[str, object]:
         """For /healthz; any thread may call."""
-        return {"store": self._loss.detail()}
+        return {"store": self._loss.detail(self._problem)}
 
     def _check(self) -> None:
         self._loss.take(self._store.check())
@@ -62,10 +62,10 @@ class StoreWatch:
             try:
                 self._check()
             except StoreError as error:
-                if not self._problem:
+                if type(error) is not type(self._problem):
                     _log.warning("store_unusable", message=str(error), next="the worker waits for it where it writes")
-                self._problem = str(error)
+                self._problem = error
             else:
-                if self._problem:
+                if self._problem is not None:
                     _log.info("store_usable", store=self._store.address)
-                self._problem = ""
+                self._problem = None
