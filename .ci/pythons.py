@@ -6,6 +6,7 @@ need these are skipped. What did not run is printed with the reason.
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -59,8 +60,8 @@ def prepare(version: str, project: dict[str, object]) -> Path:
     extras: dict[str, list[str]] = project["optional-dependencies"]  # type: ignore[assignment]
     light = [each for each in extras["train"] if not HEAVY.match(each)]
     done = venv / ".installed"
-    state = hashlib.sha256()
-    for path in (ROOT / "pyproject.toml", ROOT / "deploy" / "client" / "pyproject.toml", CONSTRAINTS):
+    state = hashlib.sha256(json.dumps(project, sort_keys=True).encode())
+    for path in (ROOT / "deploy" / "client" / "pyproject.toml", CONSTRAINTS):
         state.update(path.read_bytes())
     if done.exists() and done.read_text(encoding="utf-8") == state.hexdigest():
         return venv / "bin" / "python"

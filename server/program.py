@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from grpc import aio
 from grpc_health.v1 import health
 
+from hangtag.server.calls import Calls
 from hangtag.server.coalescer import Coalescer
 from hangtag.server.errors import ServerError
 from hangtag.server.handlers import Handlers
@@ -18,7 +19,7 @@ from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWat
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
-from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
+from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.http import Details
 
@@ -30,6 +31,8 @@ _LOOP_HEARTBEAT = "event loop"
 _LOOP_EVERY_S = 1.0
 _LOOP_LIMIT_S = 15.0
 _BATCH_LIMIT_S = 60.0
+# How long calls may take to send UNAVAILABLE at the end of the grace period.
+_ABORT_LIMIT_S = 0.5
 # gRPC's `stop` sometimes waits longer than the grace period that it is given.
 _STOP_SLACK_S = 5.0
 
@@ -42,7 +45,7 @@ async def serve(
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until `stop` is set; without it, until SIGTERM or SIGINT.
+    """Serve until `stop` is set; without it, until SIGTERM, SIGINT or SIGHUP.
 
     `ready` is called with the bound port once calls are accepted. The server also starts while the store cannot be
     reached: its health is NOT_SERVING until then.
@@ -61,10 +64,12 @@ async def serve(
         servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
         watch = StoreWatch(store, servicer, beats, SERVICE)
         await watch.start()
-        suggester = Suggester(tagger, settings.server.suggest_token_budget, clock, beats)
+        limits = settings.server
+        suggester = Suggester(tagger, limits.suggest_token_budget, clock, beats, limits.suggest_queue_tokens)
         stack.callback(suggester.close)
         handlers = Handlers(Coalescer(store, clock), suggester, settings.server.max_ids)
-        listener, port = open_listener(settings.server, handlers, servicer, clock)
+        calls = Calls(clock, limits.max_concurrent, limits.max_ids_in_progress)
+        listener, port = open_listener(settings.server, handlers, servicer, calls)
         with _telemetry(settings.server, beats, watch.details) as telemetry, _stopping(stop) as stopped:
             runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run())
             tasks = {asyncio.create_task(each) for each in runs}
@@ -74,7 +79,7 @@ async def serve(
                 if ready is not None:
                     ready(port)
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await _drain(listener, watch, settings.server)
+                await _drain(listener, watch, calls, settings.server)
                 for task in done:
                     task.result()
             finally:
@@ -85,14 +90,23 @@ async def serve(
     _log.info("stopped")
 
 
-async def _drain(listener: aio.Server, watch: StoreWatch, settings: ServerSettings) -> None:
-    """Report NOT_SERVING, wait for load balancers to notice, then accept no calls and finish those in progress."""
+async def _drain(listener: aio.Server, watch: StoreWatch, calls: Calls, settings: ServerSettings) -> None:
+    """Report NOT_SERVING, wait for clients to notice, then accept no connections and finish calls in progress.
+
+    Calls that are still running after the grace period end with UNAVAILABLE; gRPC itself would end them with CANCELLED.
+    """
     _log.info("stopping", drain_s=settings.drain_s, grace_s=settings.grace_s)
     await watch.shut_down()
     await asyncio.sleep(settings.drain_s)
+    stopping = asyncio.create_task(listener.stop(settings.grace_s + _STOP_SLACK_S))
+    await asyncio.wait({stopping}, timeout=settings.grace_s)
+    calls.stop()
+    # Streams of health remain; gRPC ends them.
+    await asyncio.wait({stopping}, timeout=_ABORT_LIMIT_S)
+    stopping.cancel()
     with suppress(TimeoutError):
-        async with asyncio.timeout(settings.grace_s + _STOP_SLACK_S):
-            await listener.stop(settings.grace_s)
+        async with asyncio.timeout(_STOP_SLACK_S):
+            await listener.stop(0)
 
 
 async def _beat_loop(beats: Heartbeats) -> None:
@@ -105,7 +119,7 @@ async def _beat_loop(beats: Heartbeats) -> None:
 @contextmanager
 def _telemetry(settings: ServerSettings, beats: Heartbeats, details: Details) -> Iterator[TelemetryServer]:
     try:
-        server = TelemetryServer(settings.metrics_host, settings.metrics_port, beats.pulses, details)
+        server = TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.SERVER, beats.pulses, details)
     except OSError as error:
         msg = (
             f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "
@@ -118,13 +132,13 @@ def _telemetry(settings: ServerSettings, beats: Heartbeats, details: Details) ->
 
 @contextmanager
 def _stopping(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
-    """`stop` if given, else an event that SIGTERM and SIGINT set. A second signal ends the process at once."""
+    """`stop` if given, else an event that SIGTERM, SIGINT and SIGHUP set. A second signal ends the process at once."""
     if stop is not None:
         yield stop
         return
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-    signals = (signal.SIGTERM, signal.SIGINT)
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def on_signal() -> None:
         stopped.set()

@@ -4,10 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import grpc
 
+from hangtag.server.admission import TEXTS, Limit
 from hangtag.server.errors import CallError, place_of
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.planner import Waiting, plan
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
     from hangtag.tagger.tagger import Tagger
 
 MAX_WAITING = 256
+MAX_WAITING_TOKENS = 16_384
+# From this age on a text is no longer overtaken by shorter ones.
+PATIENCE_S = 0.25
+# Characters that are tokenised before a batch: more than a batch of usual texts has, few enough that a short text does
+# not wait for many long ones.
+_ENCODE_CHARS = 8_192
+_CHARS_PER_TOKEN = 3
 HEARTBEAT = "suggestions"
 
 _log = get_log(__name__)
@@ -33,13 +42,14 @@ _log = get_log(__name__)
 class _Job:
     """A waiting text. `tokens` is set once it is encoded; `tags` yields the result to the caller."""
 
-    __slots__ = ("arrived_s", "kind", "tags", "text", "tokens")
+    __slots__ = ("arrived_s", "chars", "kind", "tags", "text", "tokens")
 
     def __init__(self, text: ProductText, kind: TextKind, tags: asyncio.Future[TagSet], arrived_s: float) -> None:
         self.text = text
         self.kind = kind
         self.tags = tags
         self.arrived_s = arrived_s
+        self.chars = len(text.first) + len(text.second)
         self.tokens: Tokens | None = None
 
 
@@ -47,17 +57,27 @@ _Finished = list[tuple[_Job, TagSet | Failure]]
 
 
 class Suggester:
-    """Tags one batch at a time, of at most `token_budget` tokens, on its own thread. `run` must be running."""
+    """Tags one batch at a time, of at most `token_budget` tokens, on its own thread. `run` must be running.
+
+    Short texts go before long ones, until a text has waited for `PATIENCE_S`. A text counts against the limit of
+    waiting texts until its caller is answered, and its estimated tokens against the limit of tokens.
+    """
 
     def __init__(
-        self, tagger: "Tagger", token_budget: int, clock: Clock, beats: Heartbeats, max_waiting: int = MAX_WAITING
+        self,
+        tagger: "Tagger",
+        token_budget: int,
+        clock: Clock,
+        beats: Heartbeats,
+        max_waiting_tokens: int = MAX_WAITING_TOKENS,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._tagger = tagger
         self._token_budget = token_budget
         self._clock = clock
         self._beats = beats
-        self._max_waiting = max_waiting
-        self._pending = 0
+        self._texts = Limit(max_waiting, "texts", TEXTS)
+        self._tokens = Limit(max_waiting_tokens, "tokens of texts", TEXTS)
         self._waiting: deque[_Job] = deque()
         self._has_work = asyncio.Event()
         self._thread = StageThread("suggester")
@@ -72,22 +92,23 @@ class Suggester:
         """The tags of a cleaned text that is not empty. If the caller is cancelled, the text is not tagged.
 
         Raises:
-            CallError: RESOURCE_EXHAUSTED (too many texts are waiting), INTERNAL (this text cannot be tagged) or
-                UNAVAILABLE (no text can be tagged, and the server is about to stop).
+            RefusedError: too many texts are waiting.
+            CallError: INTERNAL (this text cannot be tagged) or UNAVAILABLE (no text can be tagged, and the server is
+                about to stop).
         """
         if self._is_down:
             raise _down()
-        if self._pending >= self._max_waiting:
-            message = f"{self._pending} texts are waiting, the maximum; retry with back-off"
-            raise CallError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
         job = _Job(text, kind, asyncio.get_running_loop().create_future(), self._clock.monotonic())
+        tokens = min(job.chars // _CHARS_PER_TOKEN + 1, self._tagger.engine.cost.max_length)
+        with self._texts.during(1), self._tokens.during(tokens):
+            return await self._tags_of(job)
+
+    async def _tags_of(self, job: _Job) -> TagSet:
         self._waiting.append(job)
         self._has_work.set()
-        self._pending += 1
         try:
             return await job.tags
         finally:
-            self._pending -= 1
             if job.tags.cancelled():
                 # Now, not with the next batch: the running one may take long, or may never end.
                 with suppress(ValueError):
@@ -131,9 +152,11 @@ class Suggester:
         self._waiting.clear()
 
     def _batch(self, jobs: Sequence[_Job]) -> tuple[_Finished, list[_Job]]:
-        """Encode new texts and tag as many as fit the budget; returns the results, and the remaining jobs in order."""
+        """Encode some new texts and tag as many as fit the budget; returns results, and the remaining jobs in order."""
         finished: _Finished = []
-        fresh = [job for job in jobs if job.tokens is None]
+        # The engine is free, since it runs on this thread.
+        now = self._clock.monotonic()
+        fresh = _next_to_encode([job for job in jobs if job.tokens is None], now)
         encoded = isolate(probing(self._encode, self._tagger), [job.text for job in fresh], (EngineDownError,))
         for job, tokens in zip(fresh, encoded, strict=True):
             if isinstance(tokens, Failure):
@@ -142,10 +165,17 @@ class Suggester:
                 job.tokens = tokens
         ready = [(job, job.tokens) for job in jobs if job.tokens is not None]
         waiting = [Waiting(len(tokens), job.arrived_s) for job, tokens in ready]
-        cost, window = self._tagger.engine.cost, self._max_waiting
-        # The engine is free, since it runs on this thread.
-        now = self._clock.monotonic()
-        chosen = plan(waiting, self._token_budget, now, cost=cost, busy=False, max_wait_s=0, window=window).batch
+        cost = self._tagger.engine.cost
+        chosen = plan(
+            waiting,
+            self._token_budget,
+            now,
+            cost=cost,
+            busy=False,
+            max_wait_s=0,
+            window=len(waiting),
+            patience_s=PATIENCE_S,
+        ).batch
         batch = [ready[place] for place in chosen]
         if batch:
             metrics.BATCH_TOKENS.observe(cost.of_batch([len(tokens) for _, tokens in batch]))
@@ -153,8 +183,8 @@ class Suggester:
             probing(self._tag, self._tagger), [(tokens, job.kind) for job, tokens in batch], (EngineDownError,)
         )
         finished.extend(zip((job for job, _ in batch), tagged, strict=True))
-        places = set(chosen)
-        return finished, [job for place, (job, _) in enumerate(ready) if place not in places]
+        done = {job for job, _ in finished}
+        return finished, [job for job in jobs if job not in done]
 
     def _encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         with _Stage("encode", self._clock):
@@ -171,7 +201,7 @@ class _Stage:
     """Records how long a block takes."""
 
     def __init__(self, name: str, clock: Clock) -> None:
-        self._histogram = metrics.STAGE_SECONDS.labels(name)
+        self._histogram = metrics.SUGGESTION_STAGE_SECONDS.labels(name)
         self._clock = clock
 
     def __enter__(self) -> None:
@@ -179,6 +209,15 @@ class _Stage:
 
     def __exit__(self, *_: object) -> None:
         self._histogram.observe(self._clock.monotonic() - self._started)
+
+
+def _next_to_encode(jobs: Sequence[_Job], now: float) -> list[_Job]:
+    """Those that are overdue, the oldest first, then the shortest, up to a number of characters; at least one."""
+    overdue = sorted((job for job in jobs if now - job.arrived_s >= PATIENCE_S), key=lambda job: job.arrived_s)
+    others = sorted((job for job in jobs if now - job.arrived_s < PATIENCE_S), key=lambda job: job.chars)
+    by_need = [*overdue, *others]
+    totals = accumulate(job.chars for job in by_need)
+    return [job for job, total in zip(by_need, totals, strict=True) if total <= _ENCODE_CHARS] or by_need[:1]
 
 
 def _answer(job: _Job, result: TagSet | Failure) -> None:

@@ -18,9 +18,14 @@ hypothesis.settings.load_profile("hangtag")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valkey
-from hangtag.settings import KafkaSettings, RedisSettings
+from hangtag.settings import KafkaSettings, RedisSettings, ServerSettings, WorkerSettings
 
 _ROOT = Path(__file__).resolve().parent.parent
+# Several workers and servers run on this machine at once.
+for _group in (WorkerSettings, ServerSettings):
+    _group.model_fields["metrics_port"].default = 0
+    _group.model_rebuild(force=True)
+
 _databases = itertools.cycle(range(1, DATABASES))
 
 

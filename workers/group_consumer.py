@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from kafka import KafkaConsumer
 from kafka.structs import MemberState
+
+from hangtag.kafka.consumer import Consumer
+from hangtag.kafka.internals import join_again
 
 # A join is answered within tens of ms once every member has asked for it; nothing is read before.
 _JOINING_POLL_MS = 50
 
 
-class GroupConsumer(KafkaConsumer):  # type: ignore[misc] # kafka-python carries no types
+class GroupConsumer(Consumer):
     """Takes the answer to every join that it started, however short its polls are.
 
     kafka-python 3.0 looks for that answer only while it considers a new join necessary. The group's leader joins again
@@ -22,6 +24,6 @@ class GroupConsumer(KafkaConsumer):  # type: ignore[misc] # kafka-python carries
     def poll(self, timeout_ms: int, max_records: int) -> Any:
         """Records by partition, as `KafkaConsumer.poll`; while the member joins, nothing for 50 ms or more."""
         if self.group_metadata().state is MemberState.REBALANCING:
-            self._coordinator.request_rejoin()
+            join_again(self)
             timeout_ms = max(timeout_ms, _JOINING_POLL_MS)
         return super().poll(timeout_ms=timeout_ms, max_records=max_records)

@@ -2,26 +2,30 @@
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
+    IllegalStateError,
     KafkaError,
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
 
+from hangtag.kafka.internals import last_read_s
 from hangtag.kafka.options import kafka_options
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.telemetry import get_log
 from hangtag.workers.group_consumer import GroupConsumer
-from hangtag.workers.source import Change, Poll, SourceError
+from hangtag.workers.source import Change, Poll, SourceError, Unreadable
+from hangtag.workers.unreadable import UnreadableBatches
 
 # The brokers wait this long for a member at a rebalance, so a hung worker delays its group no longer.
 _MAX_POLL_INTERVAL_MS = 45_000
@@ -74,6 +78,8 @@ class KafkaSource:
         self._is_paused = False
         self._to_rewind: set[Partition] = set()
         self._dropped: set[Partition] = set()
+        self._unreadable = UnreadableBatches()
+        self._answered_s = time.monotonic()
         self._join()
 
     def _join(self) -> None:
@@ -134,13 +140,21 @@ class KafkaSource:
             _log.warning("poll_failed", error=type(error).__name__)
             fetched = {}
         changes = self._take_changes(fetched)
-        records = tuple(
-            Record.of(found)
-            for partition, many in fetched.items()
-            if Partition(*partition) not in self._dropped
-            for found in many
-        )
-        return Poll(changes, records)
+        records: list[Record | Unreadable] = []
+        for at, many in fetched.items():
+            if Partition(*at) not in self._dropped:
+                records += self._read(at, many)
+        return Poll(changes, tuple(records))
+
+    def _read(self, at: TopicPartition, many: Sequence[Any]) -> list[Record | Unreadable]:
+        place = self._unreadable.fetch_again(Partition(*at), many)
+        if place is not None:
+            offset = many[place].value.first
+            _log.warning("batch_fetched_again", topic=at.topic, number=at.partition, offset=offset)
+            with suppress(KeyError, ValueError, IllegalStateError):  # it was revoked meanwhile
+                self._consumer.seek(at, offset)
+            many = many[:place]
+        return [self._unreadable.record_of(found) for found in many]
 
     def pause(self) -> None:
         """See `RecordSource`."""
@@ -178,6 +192,25 @@ class KafkaSource:
         self._refused_since = None
         return True
 
+    def positions(self) -> Mapping[Partition, int]:
+        """See `RecordSource`."""
+        found = {}
+        # Whatever is left of a rebalance comes with the next poll; the records of these partitions are read again.
+        uncertain = self._to_rewind | {change.partition for change in self._listener.changes}
+        for at in self._consumer.assignment():
+            if Partition(*at) not in uncertain:
+                with suppress(KafkaError, KeyError, ValueError):  # it was revoked this moment
+                    if (offset := self._consumer.position(at, timeout_ms=0)) is not None:
+                        found[Partition(*at)] = offset
+        return found
+
+    def last_answer_s(self) -> float:
+        """See `RecordSource`."""
+        found = last_read_s(self._consumer)
+        if found is not None:
+            self._answered_s = max(self._answered_s, found)
+        return self._answered_s
+
     def close(self) -> None:
         """See `RecordSource`."""
         self._consumer.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
@@ -196,20 +229,21 @@ class KafkaSource:
             partition for partition in revoked if now[partition] and TopicPartition(*partition) in fetched
         }
         self._set_paused([TopicPartition(*partition) for partition, is_assigned in now.items() if is_assigned])
-        return tuple(
-            replace(change, store_identity=self._store_identity(change.partition)) if change.is_assigned else change
-            for change in changes
-        )
+        return tuple(self._with_committed(change) if change.is_assigned else change for change in changes)
 
-    def _store_identity(self, partition: Partition) -> str:
-        """Identity of the store that held the results when the partition's offset was committed; empty if unknown."""
+    def _with_committed(self, change: Change) -> Change:
+        """The change with the partition's committed offset and the store that held the results then."""
+        at = TopicPartition(*change.partition)
         try:
-            found = self._consumer.committed(TopicPartition(*partition), metadata=True, timeout_ms=_COMMIT_TIMEOUT_MS)
+            found = self._consumer.committed(at, metadata=True, timeout_ms=_COMMIT_TIMEOUT_MS)
         except KafkaError as error:
-            _log.warning("committed_offset_unknown", partition=partition.number, error=type(error).__name__)
-            return ""
-        metadata = "" if found is None else found.metadata or ""
-        return metadata.removeprefix(_STORE) if metadata.startswith(_STORE) else ""
+            _log.warning("committed_offset_unknown", partition=at.partition, error=type(error).__name__)
+            return change
+        if found is None:
+            return change
+        metadata = found.metadata or ""
+        identity = metadata.removeprefix(_STORE) if metadata.startswith(_STORE) else ""
+        return replace(change, store_identity=identity, committed=found.offset)
 
     def _rewind(self) -> None:
         for partition in sorted(self._to_rewind):

@@ -11,7 +11,7 @@ from hangtag.settings import Settings, SettingsError, WorkerSettings
 from hangtag.store import RedisTagStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.tagger import Tagger
-from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
+from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.http import Details
 from hangtag.workers.kafka_source import KafkaSource
@@ -81,7 +81,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         _check_tagged_topic(settings)
         tail_sink = KafkaSink(settings.kafka, "hangtag-tail")
         stack.callback(tail_sink.close)
-        tail = TailReader(settings.kafka, TailRepair(store, tail_sink), beats, fail)
+        tail = TailReader(settings.kafka, TailRepair(store, tail_sink), beats, clock, fail)
         port = stack.enter_context(_telemetry(settings.worker, beats, watch.details)).port
         stack.callback(give_up.set)
         tail.start()
@@ -96,7 +96,13 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             beats=beats,
             settings=settings.worker,
         )
-        _log.info("worker_ready", bundle=tagger.bundle.manifest.name, engine=tagger.engine.name, telemetry_port=port)
+        _log.info(
+            "worker_ready",
+            bundle=tagger.bundle.manifest.name,
+            version=tagger.bundle.version[:12],
+            engine=tagger.engine.name,
+            metrics_port=port,
+        )
         if on_ready is not None:
             on_ready(port)
         worker.run(stop)
@@ -121,7 +127,7 @@ def _check_tagged_topic(settings: Settings) -> None:
 
 def _telemetry(settings: WorkerSettings, beats: Heartbeats, details: Details) -> TelemetryServer:
     try:
-        return TelemetryServer(settings.metrics_host, settings.metrics_port, beats.pulses, details)
+        return TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.WORKER, beats.pulses, details)
     except OSError as error:
         msg = (
             f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "

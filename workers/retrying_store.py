@@ -1,7 +1,8 @@
 """Calls to the store, tried again until a deadline."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from tenacity import (
     RetryCallState,
@@ -17,6 +18,9 @@ from hangtag.store import Entry, Reply, StoreError, StoreMismatchError, TagStore
 from hangtag.telemetry import metrics
 
 _LONGEST_WAIT_S = 2
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class RetryingStore:
@@ -48,15 +52,20 @@ class RetryingStore:
 
     def write(self, entries: Sequence[Entry]) -> list[Reply]:
         """See `TagStore`."""
-        return self._retrying.copy()(self._store.write, entries)
+        return self._retrying.copy()(_timed, self._store.write, entries)
 
     def read(self, product_ids: Sequence[str]) -> list[Entry | None]:
         """See `TagStore`."""
-        return self._retrying.copy()(self._store.read, product_ids)
+        return self._retrying.copy()(_timed, self._store.read, product_ids)
 
     def close(self) -> None:
         """See `TagStore`."""
         self._store.close()
+
+
+def _timed(call: Callable[[T], R], argument: T) -> R:
+    with metrics.STORE_SECONDS.time():
+        return call(argument)
 
 
 def _may_help(error: BaseException) -> bool:

@@ -5,19 +5,32 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hangtag.records import Partition, Record
+from hangtag.write import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A partition was assigned to this worker, or taken from it.
 
-    `store_identity` is that of the store that held the results when the partition's offset was committed; empty if it
-    is not known or nothing is committed.
+    `committed` is the partition's committed offset, -1 if it is not known or there is none. `store_identity` is that of
+    the store that held the results when it was committed; empty if it is not known or nothing is committed.
     """
 
     partition: Partition
     is_assigned: bool
     store_identity: str = ""
+    committed: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for offsets that cannot be read as records: their raw bytes are the value of `record`, the last of them.
+
+    It is a dead letter, with `reason`.
+    """
+
+    record: Record
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,7 @@ class Poll:
     """The result of one poll: first the changes of the assignment, in order, then records that were read under it."""
 
     changes: tuple[Change, ...] = ()
-    records: tuple[Record, ...] = ()
+    records: tuple[Record | Unreadable, ...] = ()
 
 
 class RecordSource(Protocol):
@@ -56,6 +69,17 @@ class RecordSource(Protocol):
 
         False: not now, because the group is rebalancing or a broker is away.
         """
+        ...
+
+    def positions(self) -> Mapping[Partition, int]:
+        """The next offset that `poll` reads, of each partition of which every record read so far was returned.
+
+        It is past offsets that are never returned: those of transactions' markers and of aborted records.
+        """
+        ...
+
+    def last_answer_s(self) -> float:
+        """When the brokers last answered, on the clock of `time.monotonic`."""
         ...
 
     def close(self) -> None:

@@ -2,16 +2,18 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
 from hangtag.kafka.options import kafka_options
-from hangtag.records import Record
+from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.store import StoreError, StoreMismatchError
 from hangtag.telemetry import Heartbeats, get_log, metrics
+from hangtag.telemetry.clock import Clock
 from hangtag.workers.group_consumer import GroupConsumer
 from hangtag.workers.source import SourceError
 from hangtag.workers.tail import TailRepair
@@ -23,10 +25,12 @@ _POLL_MS = 500
 _MAX_RECORDS = 5_000
 _TRY_AGAIN_AFTER_S = 1.0
 _COMMIT_TIMEOUT_MS = 3_000
+_COMMIT_EVERY_S = 5.0
 # As the worker's own group: Tansu keeps a member that joins waiting for half of the session timeout.
 _SESSION_TIMEOUT_MS = 10_000
 _HEARTBEAT_INTERVAL_MS = 3_000
 _CLOSE_TIMEOUT_MS = 1_000
+_POSITION_TIMEOUT_MS = 100
 _CLOSE_WAIT_S = 5
 
 _log = get_log(__name__)
@@ -43,12 +47,16 @@ class TailReader:
         settings: KafkaSettings,
         repair: TailRepair,
         beats: Heartbeats,
+        clock: Clock,
         on_failure: Callable[[Exception], None],
     ) -> None:
         self._settings = settings
         self._repair = repair
         self._beats = beats
         self._on_failure = on_failure
+        self._clock = clock
+        self._committed: dict[Partition, int] = {}
+        self._commit_at = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="tail-reader", daemon=True)
 
@@ -100,6 +108,8 @@ class TailReader:
         self._beats.beat(TAIL_BEAT)
         try:
             fetched = consumer.poll(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+            positions = _positions(consumer)
+            ends = {Partition(*at): consumer.highwater(at) or 0 for at in fetched if at in consumer.assignment()}
         except KafkaError as error:
             if not error.retriable:
                 msg = f"cannot read {self._settings.tagged_topic}: {type(error).__name__}: {error}"
@@ -107,37 +117,56 @@ class TailReader:
             self._stop.wait(_TRY_AGAIN_AFTER_S)
             return
         records = [Record.of(one) for many in fetched.values() for one in many]
-        if records:
-            self._run(consumer, records)
-
-    def _run(self, consumer: GroupConsumer, records: list[Record]) -> None:
+        self._repair.keep([Partition(*at) for at in consumer.assignment()])
         while not self._stop.is_set():
             try:
-                repaired = self._repair.run(records)
+                self._take(records, ends, positions)
             except StoreMismatchError:
                 raise
             except (StoreError, SinkError) as error:
                 _log.debug("tail_repair_failed", message=str(error), next="it is repeated")
-                consumer.pause(*consumer.assignment())
-                self._stop.wait(_TRY_AGAIN_AFTER_S)
-                self._beats.beat(TAIL_BEAT)
-                # Nothing is fetched while paused; the poll keeps the member in its group.
-                consumer.poll(timeout_ms=0, max_records=1)
-                continue
-            if repaired:
-                metrics.TAIL_REPAIRS.inc(repaired)
-                _log.warning("tail_repaired", count=repaired, topic=self._settings.tagged_topic)
-            break
+                self._wait(consumer)
+            else:
+                break
         consumer.resume(*consumer.paused())
-        self._commit(consumer, records)
+        self._commit(consumer, positions)
 
-    def _commit(self, consumer: GroupConsumer, records: list[Record]) -> None:
-        # Records of one partition are in order, so its last one counts.
-        assigned = consumer.assignment()
-        ends = {TopicPartition(*record.partition): record.offset + 1 for record in records}
+    def _take(self, records: list[Record], ends: dict[Partition, int], positions: dict[Partition, int]) -> None:
+        if records:
+            self._repair.take(records, ends, self._clock.monotonic())
+        repaired = self._repair.repair(positions, self._clock.monotonic())
+        if repaired:
+            metrics.TAIL_REPAIRS.inc(repaired)
+            _log.warning("tail_repaired", count=repaired, topic=self._settings.tagged_topic)
+
+    def _wait(self, consumer: GroupConsumer) -> None:
+        """Wait before another try. Nothing is fetched while paused; the poll keeps the member in its group."""
+        consumer.pause(*consumer.assignment())
+        self._stop.wait(_TRY_AGAIN_AFTER_S)
+        self._beats.beat(TAIL_BEAT)
+        with suppress(KafkaError):
+            consumer.poll(timeout_ms=0, max_records=1)
+
+    def _commit(self, consumer: GroupConsumer, positions: dict[Partition, int]) -> None:
+        now = self._repair.committable(positions)
+        new = {at: offset for at, offset in now.items() if self._committed.get(at) != offset}
+        if not new or self._clock.monotonic() < self._commit_at:
+            return
+        self._commit_at = self._clock.monotonic() + _COMMIT_EVERY_S
         try:
-            new = {at: OffsetAndMetadata(end) for at, end in ends.items() if at in assigned}
-            consumer.commit(new, timeout_ms=_COMMIT_TIMEOUT_MS)
+            offsets = {TopicPartition(*at): OffsetAndMetadata(offset) for at, offset in new.items()}
+            consumer.commit(offsets, timeout_ms=_COMMIT_TIMEOUT_MS)
         except KafkaError as error:
             # Records are read and compared again, which changes nothing.
             _log.debug("tail_commit_failed", error=type(error).__name__)
+        else:
+            self._committed = now
+
+
+def _positions(consumer: GroupConsumer) -> dict[Partition, int]:
+    """The next offset to read of each assigned partition, where it is known already."""
+    found = {}
+    for at in consumer.assignment():
+        with suppress(KafkaError):
+            found[Partition(*at)] = consumer.position(at, timeout_ms=_POSITION_TIMEOUT_MS)
+    return {partition: position for partition, position in found.items() if position is not None}

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from hangtag.records import Partition
@@ -20,16 +21,15 @@ class _Assignment:
 
     __slots__ = ("committed", "epoch", "next_offset", "open", "settled")
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, committed: int) -> None:
         self.epoch = epoch
         self.open: deque[int] = deque()
         self.settled: set[int] = set()
         self.next_offset = -1
-        self.committed = -1
+        self.committed = committed
 
-    @property
-    def committable(self) -> int:
-        return self.open[0] if self.open else self.next_offset
+    def committable(self, position: int) -> int:
+        return self.open[0] if self.open else max(self.next_offset, position)
 
 
 class Tracker:
@@ -43,10 +43,13 @@ class Tracker:
         self._assignments: dict[Partition, _Assignment] = {}
         self._epoch = 0
 
-    def assign(self, partition: Partition) -> None:
-        """The partition is assigned from now on; an earlier assignment of it is over."""
+    def assign(self, partition: Partition, committed: int = -1) -> None:
+        """The partition is assigned from now on; an earlier assignment of it is over.
+
+        `committed` is its committed offset, -1 if it is not known.
+        """
         self._epoch += 1
-        self._assignments[partition] = _Assignment(self._epoch)
+        self._assignments[partition] = _Assignment(self._epoch, committed)
 
     def revoke(self, partition: Partition) -> None:
         """The partition is no longer assigned."""
@@ -74,12 +77,20 @@ class Tracker:
             assignment.settled.discard(assignment.open.popleft())
         return True
 
-    def committable(self) -> dict[Partition, int]:
-        """The offset to commit (the next one to read) of every partition where it moved since `committed`."""
-        return {
-            partition: assignment.committable
+    def committable(self, positions: Mapping[Partition, int] = MappingProxyType({})) -> dict[Partition, int]:
+        """The offset to commit (the next one to read) of every partition where it moved since `committed`.
+
+        `positions` are the next offsets to be polled. Where nothing is unsettled they count, since a partition may end
+        with offsets that are never polled.
+        """
+        found = {
+            partition: assignment.committable(positions.get(partition, -1))
             for partition, assignment in self._assignments.items()
-            if assignment.committed >= 0 and assignment.committable > assignment.committed
+        }
+        return {
+            partition: offset
+            for partition, offset in found.items()
+            if offset > max(self._assignments[partition].committed, 0)
         }
 
     def committed(self, offsets: Mapping[Partition, int]) -> None:

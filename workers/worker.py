@@ -14,13 +14,16 @@ from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
 from hangtag.workers.batcher import Batcher
+from hangtag.workers.budget import TokenBudget
+from hangtag.workers.contact import BrokerContact
 from hangtag.workers.decode import decode
 from hangtag.workers.encode import Encoded, encode
 from hangtag.workers.forward import Forwarded, forward
-from hangtag.workers.item import Item
-from hangtag.workers.source import Change, RecordSource
+from hangtag.workers.item import Item, Refused
+from hangtag.workers.source import Change, RecordSource, Unreadable
 from hangtag.workers.threads import StageThreads
 from hangtag.workers.tracker import Ticket, Tracker
+from hangtag.workers.waiting import WaitingRecords
 from hangtag.workers.write import Settled, WriteJob, write
 from hangtag.write import RecordSink, SinkError
 
@@ -30,10 +33,12 @@ _IDLE_POLL_S = 0.2
 _MAX_POLL_RECORDS = 500
 _MAX_UNSETTLED_BYTES = 64 * 1_048_576
 _COMMIT_EVERY_S = 1.0
+_MEASURE_EVERY_S = 0.5
 _TRY_AGAIN_AFTER_S = 1.0
 # One batch runs, one is ready to follow it.
 _BATCHES_AHEAD = 2
-_LEAST_BUDGET = 512
+# Name of the heartbeat that shows when the brokers last answered.
+KAFKA_BEAT = "kafka"
 
 T = TypeVar("T")
 
@@ -66,11 +71,11 @@ class Worker:
         self._threads, self._clock, self._beats, self._settings = threads, clock, beats, settings
         self._tracker = Tracker()
         self._batcher = Batcher(settings.window, settings.max_wait_ms / 1_000)
-        self._budget = settings.token_budget
-        self._unsettled: dict[Ticket, tuple[float, int]] = {}  # arrival and bytes of each record
-        self._unsettled_bytes = 0
+        self._budget = TokenBudget(settings.token_budget)
+        self._contact = BrokerContact()
+        self._unsettled = WaitingRecords()
         self._encoding: deque[Future[Encoded]] = deque()
-        self._running: deque[Future[Forwarded]] = deque()
+        self._running: deque[tuple[int, Future[Forwarded]]] = deque()  # with the budget of each batch
         self._jobs: deque[WriteJob] = deque()
         self._writing: Future[list[Settled]] | None = None
         self._failing_system = ""
@@ -78,7 +83,7 @@ class Worker:
         self._is_full = False
         self._is_draining = False
         self._is_paused = False
-        self._committed_at = clock.monotonic()
+        self._committed_at = self._measured_at = clock.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set.
@@ -96,13 +101,10 @@ class Worker:
         self._is_draining = True
         give_up = self._clock.monotonic() + deadline_s
         while self._clock.monotonic() < give_up:
-            if not self._unsettled:
-                self._commit()
-                if not self._tracker.committable():
-                    return True
+            if not self._unsettled and self._commit():
+                return True
             self.step()
-        self._commit()
-        return not self._unsettled
+        return self._commit() and not self._unsettled
 
     def step(self) -> None:
         """One turn of the loop. Raises what `run` raises."""
@@ -124,45 +126,59 @@ class Worker:
         self._take_changes(polled.changes)
         if not polled.records:
             return
-        now = self._clock.monotonic()
-        tickets = [(self._tracker.add(record.partition, record.offset), record) for record in polled.records]
-        for ticket, record in tickets:
-            self._unsettled[ticket] = (now, record.size)
-            self._unsettled_bytes += record.size
+        now, now_ms = self._clock.monotonic(), self._clock.wall_ms()
+        tickets: list[tuple[Ticket, Record]] = []
+        refused: list[Refused] = []
+        for found in polled.records:
+            record = found.record if isinstance(found, Unreadable) else found
+            ticket = self._tracker.add(record.partition, record.offset)
+            self._unsettled.add(ticket, now_ms if record.timestamp_ms < 0 else record.timestamp_ms, record.size)
+            if isinstance(found, Unreadable):
+                refused.append(Refused(ticket, record, found.reason))
+            else:
+                tickets.append((ticket, record))
         self._beats.busy("batch")
-        metrics.RECORDS_POLLED.inc(len(tickets))
-        self._encoding.append(self._threads.encode.submit(self._decode_and_encode, tickets, now))
+        metrics.RECORDS_POLLED.inc(len(polled.records))
+        if refused:
+            self._jobs.append(WriteJob(self._in_use.current.bundle.version, refused=refused))
+        if tickets:
+            self._encoding.append(self._threads.encode.submit(self._decode_and_encode, tickets, now))
 
     def batch(self) -> None:
         """Hand batches to the forward thread: at most one that runs and one that follows it."""
         while len(self._running) < _BATCHES_AHEAD:
             is_busy = bool(self._running) and not self._is_draining
-            items = self._batcher.batch(self._budget, self._clock.monotonic(), is_engine_busy=is_busy)
+            budget = self._budget.tokens
+            items = self._batcher.batch(budget, self._clock.monotonic(), is_engine_busy=is_busy)
             if not items:
                 break
             assert items[0].tagger is not None
             cost = items[0].tagger.engine.cost
             metrics.BATCH_TOKENS.observe(cost.of_batch([len(item.tokens or ()) for item in items]))
-            self._running.append(self._threads.forward.submit(self._forward, items))
+            self._running.append((budget, self._threads.forward.submit(self._forward, items)))
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Count these records as settled: their offsets may be committed."""
+        now_ms = self._clock.wall_ms()
         for one in settled:
             self._tracker.settle(one.ticket)
-            self._unsettled_bytes -= self._unsettled.pop(one.ticket)[1]
+            metrics.LISTING_TO_TAGS_SECONDS.observe(self._unsettled.remove(one.ticket, now_ms))
             metrics.RECORDS_SETTLED.labels(one.how).inc()
         if settled:
             self._beats.beat("batch")
 
     def _take_changes(self, changes: Iterable[Change]) -> None:
         identities = set()
+        changes = list(changes)
+        metrics.REBALANCES.inc(bool(changes))
         for change in changes:
             if change.is_assigned:
-                self._tracker.assign(change.partition)
+                self._tracker.assign(change.partition, change.committed)
                 identities.add(change.store_identity)
             else:
                 self._tracker.revoke(change.partition)
             where = change.partition
+            metrics.ASSIGNED_PARTITIONS.inc(1 if change.is_assigned else -1)
             _log.info("partition", topic=where.topic, number=where.number, ours=change.is_assigned)
         if known := sorted(identities - {""}):
             self._jobs.append(WriteJob(store_identities=known))
@@ -211,11 +227,10 @@ class Worker:
             if deletions or encoded.refused:
                 bundle_version = self._in_use.current.bundle.version
                 self._jobs.append(WriteJob(bundle_version, deleted=deletions, refused=encoded.refused))
-        while self._running and self._running[0].done():
-            done = _result("forward", self._running.popleft())
-            if done.ran_out_of_memory:
-                self._budget = max(_LEAST_BUDGET, self._budget // 2)
-                _log.warning("out_of_memory", next_budget=self._budget)
+        while self._running and self._running[0][1].done():
+            budget, running = self._running.popleft()
+            done = _result("forward", running)
+            self._budget.ran(budget, ran_out_of_memory=done.ran_out_of_memory)
             self._jobs.append(WriteJob(done.bundle_version, tagged=done.tagged, refused=done.refused))
             if done.restored:
                 self._encoding.append(self._threads.encode.submit(self._encode, done.restored))
@@ -236,6 +251,8 @@ class Worker:
                 metrics.RETRIES.labels(system).inc()
             self._failing_system = system
             self._try_again_at = self._clock.monotonic() + _TRY_AGAIN_AFTER_S
+            # The stage is alive; restarting the worker would not fix Redis or Kafka.
+            self._beats.beat("batch")
             return
         settled = _result("write", writing)
         job = self._jobs.popleft()
@@ -243,16 +260,26 @@ class Worker:
             _log.info("write_recovered", system=self._failing_system)
             self._failing_system = ""
         if job.refused:
+            for refused in job.refused:
+                metrics.DEAD_LETTERS.labels(refused.reason.stage).inc()
             first = job.refused[0]
             where = f"{first.record.partition.topic}-{first.record.partition.number}@{first.record.offset}"
-            _log.warning("dead_letters", count=len(job.refused), first=where, stage=first.reason.stage)
+            reason = first.reason
+            _log.warning(
+                "dead_letters",
+                count=len(job.refused),
+                first=where,
+                stage=reason.stage,
+                error=reason.error,
+                message=reason.message,
+            )
         self.settle(settled)
 
     def _pause_or_resume(self) -> None:
         """Pause while too much is unsettled or a result cannot be written; polling itself never stops."""
         window = self._settings.window
         limit = window * 3 // 4 if self._is_full else window - 1
-        self._is_full = len(self._unsettled) > limit or self._unsettled_bytes > _MAX_UNSETTLED_BYTES
+        self._is_full = len(self._unsettled) > limit or self._unsettled.size > _MAX_UNSETTLED_BYTES
         pause = self._is_full or bool(self._failing_system) or self._is_draining
         if pause != self._is_paused:
             (self._source.pause if pause else self._source.resume)()
@@ -261,20 +288,32 @@ class Worker:
         for system in ("store", "sink"):
             metrics.PAUSED.labels(system).set(self._failing_system == system)
 
-    def _commit(self) -> None:
+    def _commit(self) -> bool:
+        """Commit what is settled. False if there was something to commit and the brokers did not take it."""
         self._committed_at = self._clock.monotonic()
-        offsets = self._tracker.committable()
-        if offsets and self._source.commit(offsets, self._store.identity):
-            self._tracker.committed(offsets)
+        # A commit replaces the store's identity in the committed offset: not before the store was compared with it.
+        is_compared = not any(job.store_identities for job in self._jobs)
+        offsets = self._tracker.committable(self._source.positions() if is_compared else {})
+        if not offsets:
+            return True
+        if not self._source.commit(offsets, self._store.identity):
+            metrics.FAILED_COMMITS.inc()
+            return False
+        self._tracker.committed(offsets)
+        return True
 
     def _report(self) -> None:
         metrics.RECORDS_WAITING.set(len(self._unsettled))
-        if self._unsettled:
-            arrived_s, _ = next(iter(self._unsettled.values()))
-            metrics.OLDEST_WAITING_SECONDS.set(self._clock.monotonic() - arrived_s)
-        else:
+        if not self._unsettled:
             self._beats.idle("batch")
-            metrics.OLDEST_WAITING_SECONDS.set(0)
+        now = self._clock.monotonic()
+        if self._unsettled and now - self._measured_at < _MEASURE_EVERY_S:
+            return
+        self._measured_at = now
+        metrics.OLDEST_WAITING_SECONDS.set(self._unsettled.oldest_age_s(self._clock.wall_ms()))
+        age_s = max(0.0, now - self._source.last_answer_s())
+        self._beats.beat(KAFKA_BEAT, age_s)
+        self._contact.saw(age_s)
 
     def _time(self, stage: str, started: float) -> None:
         metrics.STAGE_SECONDS.labels(stage).observe(self._clock.monotonic() - started)

@@ -48,11 +48,20 @@ def put_bundle(folder: Path, content: Mapping[str, bytes], keep: Path | None = N
             _write(part / file, data)
         load_bundle(part)
         if keep is not None and folder.is_dir():
-            shutil.rmtree(keep, ignore_errors=True)
-            shutil.copytree(folder, keep)
+            _keep(folder, keep)
         _rename(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _keep(folder: Path, keep: Path) -> None:
+    """Copy the folder; what `keep` held before goes only once the copy is complete."""
+    copy = Path(tempfile.mkdtemp(prefix=f".{keep.name}.", dir=keep.parent))
+    try:
+        shutil.copytree(folder, copy, dirs_exist_ok=True)
+        _rename(copy, keep)
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
 
 
 def _write(path: Path, data: bytes) -> None:

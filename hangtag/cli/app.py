@@ -1,6 +1,7 @@
 """Every command of `hangtag`. Commands import slow modules inside their functions, so that `hangtag --help` is fast."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -11,29 +12,50 @@ from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
 from hangtag.cli.help_text import help_text
+from hangtag.cli.installed import version
 from hangtag.cli.learn import learn_tag
 from hangtag.cli.pretrain import pretrain
 from hangtag.cli.publish import publish
 from hangtag.cli.rebuild import rebuild
 from hangtag.cli.release import release
 from hangtag.cli.report import report
+from hangtag.cli.schema import schema
 from hangtag.cli.serve import serve
 from hangtag.cli.tags import suggest, tags
 from hangtag.cli.train import evaluate, train
 from hangtag.cli.up import up
 from hangtag.cli.work import work
 
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"hangtag {version()}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Tag the products of a shop with BERT: events in from Kafka, look-ups over gRPC. "
     "To see it run: [bold]hangtag demo[/]",
 )
 
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    # The options of `hangtag` itself.
+    pass
+
+
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (demo, tags, suggest, publish, deadletters),
+    "Use": (demo, tags, suggest, schema, publish, deadletters),
     "Run": (up, work, serve, rebuild, config),
     "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
 }

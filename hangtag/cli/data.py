@@ -24,12 +24,12 @@ if TYPE_CHECKING:  # these load scikit-learn
     from hangtag.trainer.data.rows import BadRow
     from hangtag.trainer.judging.label_noise import LabelNoise
 
-# Bad rows that are printed; --json writes all.
+# Bad rows that are printed; --json-file writes all.
 _MAX_ROWS = 10
 
 data = typer.Typer(no_args_is_help=True, help="Check, split and clean labelled files before training.")
 
-ColumnsFile = Annotated[
+ColumnFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="TOML file with columns, in place of or together with --column.")
 ]
 NearDuplicates = Annotated[
@@ -42,7 +42,7 @@ OnProgress = Callable[[str, int, int], None]  # stage, number done, number in al
 def check(
     files: LabelledFiles,
     column: ColumnNames = None,
-    columns: ColumnsFile = None,
+    column_file: ColumnFile = None,
     base_model: Annotated[
         str, typer.Option(metavar="MODEL", help="Base model whose tokenizer measures the texts.")
     ] = "starter",
@@ -53,13 +53,13 @@ def check(
     fewest: Annotated[
         int, typer.Option(metavar="N", min=1, help="Number of examples below which a tag counts as rare.")
     ] = 5,
-    json: JsonFile = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Find bad rows, duplicates, conflicting labels, rare tags, imbalance and texts that will be truncated.
 
     The exit code is 1 if there are bad rows, which training refuses.
 
-    Example: hangtag data check shop.csv --column title=Name --column facet.color=Colour --json check.json
+    Example: hangtag data check shop.csv --column title=Name --column facet.color=Colour --json-file check.json
     """
     with trainer_command("nothing was written"):
         from hangtag.trainer.data.check import CheckSettings  # noqa: PLC0415
@@ -69,10 +69,10 @@ def check(
 
         settings = CheckSettings(max_tokens, duplicates, fewest)
         with _progress() as on_progress:
-            rows, bad = _read(files, column, columns)
+            rows, bad = _read(files, column, column_file)
             found = check_rows(rows, bad, load_tokenizer(resolve_base_model(base_model)), settings, on_progress)
         _print_check(found, fewest)
-        _write(json, found.to_json)
+        _write(json_file, found.to_json)
     if bad:
         raise typer.Exit(1)
 
@@ -81,7 +81,7 @@ def split(
     files: LabelledFiles,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the train, validation and test files.")],
     column: ColumnNames = None,
-    columns: ColumnsFile = None,
+    column_file: ColumnFile = None,
     validation: Annotated[
         float, typer.Option(metavar="FRACTION", min=0.01, max=0.9, help="Fraction of the products for validation.")
     ] = 0.15,
@@ -122,7 +122,7 @@ def split(
         prefix = disjoint.removeprefix("id:") if disjoint.startswith("id:") else ""
         settings = SplitSettings(validation, test, seed, duplicates, "" if prefix else disjoint, prefix)
         with _progress() as on_progress:
-            rows, bad = _read(files, column, columns)
+            rows, bad = _read(files, column, column_file)
             if bad:
                 msg = f"{bad[0]} ({len(bad)} bad rows): fix or remove them; `hangtag data check` lists all of them"
                 raise CommandError(msg)
@@ -142,22 +142,22 @@ def split(
 def noise(
     files: LabelledFiles,
     column: ColumnNames = None,
-    columns: ColumnsFile = None,
+    column_file: ColumnFile = None,
     folds: Annotated[int, typer.Option(metavar="N", min=2, max=20, help="Number of cross-validation folds.")] = 5,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="Number of labels to show.")] = 25,
-    json: JsonFile = None,
+    json_file: JsonFile = None,
 ) -> None:
     """List labels that are probably wrong, most likely first, by cross-validation with a fast linear model.
 
     Bad rows are skipped and counted. Texts of products are not shown.
 
-    Example: hangtag data noise shop.jsonl --top 50 --json doubts.json
+    Example: hangtag data noise shop.jsonl --top 50 --json-file doubts.json
     """
     with trainer_command("nothing was written"):
         from hangtag.trainer.judging.label_noise import find_label_noise  # noqa: PLC0415
 
         with _progress() as on_progress:
-            rows, bad = _read(files, column, columns)
+            rows, bad = _read(files, column, column_file)
             if not rows:
                 msg = f"{bad[0]} ({len(bad)} bad rows): no good row is left; `hangtag data check` lists all of them"
                 raise CommandError(msg)
@@ -168,7 +168,7 @@ def noise(
                 f"{len(found.left_out)} tags were not checked: fewer than {folds} products have them, "
                 "or all of the facet's products do"
             )
-        _write(json, lambda: _noise_json(rows, bad, found))
+        _write(json_file, lambda: _noise_json(rows, bad, found))
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 from typing import Annotated, Any
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
 from hangtag.cli.options import JsonOutput
 
-_SHOWN = ("product_id", "partition", "offset", "stage", "error", "message")
+_NUMBERS = ("partition", "offset", "timestamp", "attempts")
 
 
 def deadletters(
@@ -28,27 +30,32 @@ def deadletters(
     if as_json:
         print_json(rows)
         return
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    from hangtag.cli.console import make_console  # noqa: PLC0415
+    from hangtag.cli.console import plain_console  # noqa: PLC0415
 
     if not rows:
         typer.echo(f"no dead letters in {settings.dead_letter_topic} at {settings.bootstrap}")
         return
-    table = Table("product", *_SHOWN[1:])
-    for column in table.columns:
-        column.overflow = "fold"
+    console = plain_console()
     for row in rows:
-        table.add_row(*(Text(row.get(name, "")) for name in _SHOWN))
-    make_console().print(table)
+        console.print(_heading(row), soft_wrap=True)
+        console.print(Padding(Text(str(row.get("message", ""))), (0, 0, 0, 4)))
 
 
-def dead_letter(record: Any) -> dict[str, str]:
-    """The record's key and its `hangtag.` headers without the prefix, as text."""
+def _heading(row: dict[str, Any]) -> Text:
+    """Product, place in the source topic, stage and kind of error: one line."""
+    place = "-".join(str(row[name]) for name in ("topic", "partition") if name in row)
+    place = f"{place}@{row['offset']}" if "offset" in row else place
+    parts = (place, row.get("stage", ""), row.get("error", ""))
+    heading = Text(str(row["product_id"]) or "(no key)", style="bold")
+    return heading.append(f"  {'  '.join(str(part) for part in parts if part)}", style="not bold")
+
+
+def dead_letter(record: Any) -> dict[str, Any]:
+    """The record's key and its `hangtag.` headers without the prefix; those that are numbers as numbers."""
     headers = {
         name.removeprefix("hangtag."): (value or b"").decode("utf-8", "replace")
         for name, value in record.headers
         if name.startswith("hangtag.")
     }
-    return {"product_id": (record.key or b"").decode("utf-8", "replace"), **headers}
+    numbers = {name: int(headers[name]) for name in _NUMBERS if headers.get(name, "").isdecimal()}
+    return {"product_id": (record.key or b"").decode("utf-8", "replace"), **headers, **numbers}

@@ -13,7 +13,7 @@ from hangtag.tags.tag import value_of
 
 def learn_tag(
     tag: Annotated[str, typer.Argument(metavar="FACET:VALUE", help="The new tag.")],
-    against: Annotated[
+    others: Annotated[
         list[Path],
         typer.Option(metavar="FILE", help="Labelled file with products that do not have the tag. Repeatable."),
     ],
@@ -38,7 +38,7 @@ def learn_tag(
 
     The new tag is never AUTO, only REVIEW: train a model with labels of the tag to have it served.
 
-    Example: hangtag learn-tag color:lilac --examples lilac.jsonl --against shop.jsonl --out bundles/lilac
+    Example: hangtag learn-tag color:lilac --examples lilac.jsonl --others shop.jsonl --out bundles/lilac
     """
     if (examples is None) == (not description):
         msg = "give either --examples or --description"
@@ -64,10 +64,10 @@ def learn_tag(
             else:
                 unlabelled = columns.model_copy(update={"labelled": False})
                 texts = [product.text for product in read_labelled([examples], unlabelled)]
-            others = [product.text for product in read_labelled(against, columns) if tag not in product.tags]
+            without = [product.text for product in read_labelled(others, columns) if tag not in product.tags]
             status.update("learning")
             original = load_bundle(bundle)
-            manifest = learn(original, new, texts, others, out)
+            manifest = learn(original, new, texts, without, out)
     console.print(f"bundle {out} version {manifest.version[:12]} has the new tag {tag}, in REVIEW only", soft_wrap=True)
     child = next((facet.name for facet in original.schema.facets if facet.parent == new.facet), None)
     if child is not None:

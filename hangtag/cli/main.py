@@ -26,8 +26,15 @@ def main() -> None:
     except Exception as error:
         if not isinstance(error, _user_errors()):
             raise
-        sys.stderr.write(f"hangtag: {error}\n")
+        extra = getattr(error, "missing_extra", None)
+        sys.stderr.write(f"hangtag: {error}{_hint(extra) if extra else ''}\n")
         sys.exit(1)
+
+
+def _hint(extra: str) -> str:
+    from hangtag.cli.installed import how_to_install  # noqa: PLC0415
+
+    return f"; install them with {how_to_install(extra)}"
 
 
 def _user_errors() -> tuple[type[Exception], ...]:

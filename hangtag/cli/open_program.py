@@ -24,5 +24,7 @@ def open_program(program: str, model: dict[str, str | None]) -> "tuple[Settings,
     settings = settings.model_copy(update={"model": settings.model.model_copy(update=given)})
     configure_logs(settings.log, program)
     tagger = open_tagger(settings.model)
-    get_log(__name__).info("opened", bundle=tagger.bundle.version[:12], engine=tagger.engine.name)
+    get_log(__name__).info(
+        "opened", bundle=tagger.bundle.manifest.name, version=tagger.bundle.version[:12], engine=tagger.engine.name
+    )
     return settings, tagger

@@ -17,7 +17,7 @@ ColumnNames = Annotated[
 ]
 DataFolder = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that contains the recipe's files.")]
 CoreHourPrice = Annotated[float, typer.Option(metavar="PRICE", min=0, help="Price of one CPU core for one hour.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all results to this JSON file.")]
+JsonFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all results to this JSON file.")]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 BundleName = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-_STATUS_LINE_EVERY_S = 2.0
+_STATUS_LINE_EVERY_S = 1.0
 _STEP_LINE_EVERY_S = 15.0
 
 
@@ -29,11 +29,14 @@ class LiveStatus:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, line: str, picture: RenderableType | None = None) -> None:
-        """Show `picture` or else the line on a terminal; elsewhere print the line if it is new, at most every 2 s."""
+    def show(self, line: str, picture: RenderableType | None = None, *, is_last: bool = False) -> None:
+        """Show `picture` or else the line on a terminal; elsewhere print the line if it is new, at most every second.
+
+        The last state is always printed.
+        """
         if self._live is not None:
             self._live.update(picture or line, refresh=True)
-        elif line != self._last and time.monotonic() >= self._next_line:
+        elif line != self._last and (is_last or time.monotonic() >= self._next_line):
             self._console.print(line, markup=False, soft_wrap=True)
             self._last, self._next_line = line, time.monotonic() + _STATUS_LINE_EVERY_S
 

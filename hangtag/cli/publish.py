@@ -27,8 +27,8 @@ def publish(
     """Publish products from a JSONL file to Kafka.
 
     Each line is a ProductEvent in JSON, or only a product: product_id, title, description, merchant_category, language.
-    A bad line is reported and skipped, and the exit code is then 1. If two lines have the same product and version,
-    only the first one counts.
+    A bad line is reported and skipped, and the exit code is then 1; it is 130 after Ctrl-C. If two lines have the same
+    product and version, only the first one counts.
 
     Example: hangtag publish products.jsonl.gz --limit 1000
     """
@@ -74,5 +74,6 @@ def publish(
     seconds = time.monotonic() - started
     result = f"{acknowledged:,} published to {settings.events_topic} at {settings.bootstrap} in {seconds:.1f} s"
     typer.echo(f"{'stopped; ' if stopped else ''}{result}, {len(refused):,} refused, {bad:,} bad lines")
-    if stopped or bad or acknowledged < sent:
-        raise typer.Exit(1)
+    code = 130 if stopped else int(bad > 0 or acknowledged < sent)
+    if code:
+        raise typer.Exit(code)

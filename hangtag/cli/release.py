@@ -22,7 +22,7 @@ _MAX_TAGS = 10
 def release(
     candidate: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the new bundle.")],
     against: Annotated[str, typer.Option(metavar="FOLDER", help="Folder of the current bundle, or starter.")],
-    data: Annotated[
+    labelled: Annotated[
         list[Path],
         typer.Option(metavar="FILE", help="Labelled file that neither bundle was trained on. Repeatable."),
     ],
@@ -56,7 +56,7 @@ def release(
     allow_weaker_promise: Annotated[
         bool, typer.Option("--allow-weaker-promise", help="Allow a lower promised precision of AUTO tags.")
     ] = False,
-    json: JsonFile = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Check whether a new bundle may replace the current one, and copy it into place if it passes.
 
@@ -64,7 +64,7 @@ def release(
     counts only where it is significant; a loss of mean F1 or coverage always counts. The bundle that was in --to is
     kept beside it as NAME.previous.
 
-    Example: hangtag release runs/new/bundle --against runs/shop/bundle --data validation.jsonl --to bundles/shop
+    Example: hangtag release runs/new/bundle --against runs/shop/bundle --labelled validation.jsonl --to bundles/shop
     """
     console = plain_console(stderr=True)
     with trainer_command("nothing was released"):
@@ -88,13 +88,13 @@ def release(
         with console.status("reading") as status:
             if to is not None:
                 check_place(to)
-            products = read_labelled(data, Columns.read(None, column or ()))
+            products = read_labelled(labelled, Columns.read(None, column or ()))
             folders = (STARTER if against == "starter" else Path(against), candidate)
             current, offered = (open_tagger(ModelSettings(bundle=str(folder), engine="cpu")) for folder in folders)
             sizes = [sum(file.stat().st_size for file in folder.iterdir()) / 1e6 for folder in folders]
             verdict = check_release(current, offered, products, (sizes[0], sizes[1]), limits, status.update)
-            if json is not None:
-                json.write_bytes(orjson.dumps(verdict.to_json(), option=orjson.OPT_INDENT_2))
+            if json_file is not None:
+                json_file.write_bytes(orjson.dumps(verdict.to_json(), option=orjson.OPT_INDENT_2))
             released = ""
             if to is not None and not verdict.refused:
                 replaced = load_bundle(to).version if (to / "manifest.json").is_file() else None

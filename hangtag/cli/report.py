@@ -8,7 +8,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from hangtag.cli.options import CoreHourPrice, DataFolder
+from hangtag.cli.options import CoreHourPrice, DataFolder, JsonOutput
 from hangtag.cli.trainer_command import trainer_command
 
 
@@ -25,7 +25,7 @@ def report(
         bool, typer.Option("--no-texts", help="Leave out the texts of products, so that the page can be shared.")
     ] = False,
     core_hour: CoreHourPrice = 0.05,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    as_json: JsonOutput = False,
 ) -> None:
     """Write an HTML report about a run: data, learning curves, metrics, baselines, promised precision, mistakes, cost.
 

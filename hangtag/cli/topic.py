@@ -21,11 +21,13 @@ class TopicReader:
     """
 
     def __init__(self, settings: KafkaSettings, topic: str, last: int | None = None) -> None:
-        from kafka import KafkaConsumer, TopicPartition  # noqa: PLC0415
+        from kafka import TopicPartition  # noqa: PLC0415
         from kafka.errors import KafkaError  # noqa: PLC0415
 
+        from hangtag.kafka.consumer import Consumer  # noqa: PLC0415
+
         try:
-            self._consumer = KafkaConsumer(
+            self._consumer = Consumer(
                 **kafka_options(settings, "hangtag-cli"),
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,
@@ -34,6 +36,7 @@ class TopicReader:
             numbers = sorted(self._consumer.partitions_for_topic(topic) or ())
             partitions = [TopicPartition(topic, number) for number in numbers]
             if not partitions:
+                self._consumer.close()
                 msg = f"no topic {topic} at {settings.bootstrap}; `hangtag up` creates the topics that are missing"
                 raise CommandError(msg)
             self._consumer.assign(partitions)

@@ -38,7 +38,7 @@ def train(
     run: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Folder for history and checkpoints; an unfinished run is resumed.")
     ] = Path("runs/tagger"),
-    bundle: Annotated[
+    out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder for the bundle. Default: bundle in the run's folder.")
     ] = None,
     no_bundle: Annotated[bool, typer.Option("--no-bundle", help="Train without writing a bundle.")] = False,
@@ -55,7 +55,7 @@ def train(
     Ctrl-C stops it; the same command resumes from the last checkpoint. To train on several GPUs or processes, start it
     with torchrun --nproc-per-node 2 -m -- hangtag.cli train ...
 
-    Example: hangtag train shop.jsonl --validation shop-validation.jsonl --run runs/shop --bundle runs/shop/bundle
+    Example: hangtag train shop.jsonl --validation shop-validation.jsonl --run runs/shop --out runs/shop/bundle
     """
     if (recipe is None) == (not files):
         msg = "give either labelled files (with --validation) or --recipe"
@@ -80,7 +80,7 @@ def train(
             settings = Recipe(sources=(source,))
         changes = {"base_model": base_model, "epochs": epochs}
         settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
-        place = None if no_bundle else bundle or run / "bundle"
+        place = None if no_bundle else out or run / "bundle"
         with _TrainingProgress(console) as progress:
             watcher = trainer.Watcher(stage=progress.stage, step=progress.step, epoch=progress.epoch)
             made = trainer.train(settings, data, run, place, watcher, wandb=wandb)

@@ -8,6 +8,7 @@ import typer
 
 from hangtag.cli.console import plain_console
 from hangtag.cli.errors import CommandError
+from hangtag.cli.installed import how_to_install
 from hangtag.cli.stopping import Stopped, stopping
 from hangtag.trainer.errors import TrainerError
 
@@ -32,7 +33,7 @@ def trainer_command(when_stopped: str, output: Path | None = None) -> Iterator[N
     except ImportError as error:
         if (error.name or "").partition(".")[0] == "hangtag":  # not a missing package
             raise
-        msg = f"{error}; install what training needs: pip install 'hangtag[train]'"
+        msg = f"{error}; install what training needs with {how_to_install('train')}"
         raise CommandError(msg) from error
     except OSError as error:
         place = error.filename or output

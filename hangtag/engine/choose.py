@@ -44,8 +44,8 @@ def _torch_engine(bundle: Bundle) -> Engine:
     try:
         module: Any = importlib.import_module("hangtag.engine.torch")
     except ImportError as error:
-        msg = f"the torch engine is not installed ({error}): pip install 'hangtag[gpu]'"
-        raise EngineError(msg) from error
+        msg = f"the torch engine is not installed ({error}): it needs the packages of the extra gpu"
+        raise EngineError(msg, missing_extra="gpu") from error
     engine: Engine = module.TorchEngine(bundle)
     return engine
 

@@ -2,7 +2,14 @@
 
 
 class EngineError(RuntimeError):
-    """An engine cannot be opened or cannot run a batch; the message says what to do."""
+    """An engine cannot be opened or cannot run a batch; the message says what to do.
+
+    `missing_extra`: the extra of the distribution whose packages are not installed, if that is the cause.
+    """
+
+    def __init__(self, message: str = "", *, missing_extra: str | None = None) -> None:
+        super().__init__(message)
+        self.missing_extra = missing_extra
 
 
 class OutOfMemory(EngineError):  # noqa: N818 (a name like MemoryError)

@@ -2,6 +2,8 @@
 
 from kafka import KafkaProducer
 
+from hangtag.kafka.internals import stop_sending
+
 _JOIN_TIMEOUT_S = 5
 
 
@@ -14,7 +16,5 @@ class Producer(KafkaProducer):  # type: ignore[misc] # kafka-python carries no t
         `KafkaProducer.close` waits for such records, raises on a timeout, and leaves the sender thread running, which
         delivers the records when the brokers are back.
         """
-        if self._sender is not None and self._sender.is_alive():
-            self._sender.force_close()
-            self._sender.join(_JOIN_TIMEOUT_S)
+        stop_sending(self, _JOIN_TIMEOUT_S)
         self.close(timeout=0)

@@ -65,7 +65,7 @@ def decode_event(
 def _content_type(headers: Headers) -> str:
     for name, value in headers:
         if name.lower() == "content-type":
-            found = value.decode("latin-1").partition(";")[0].strip().lower()
+            found = (value or b"").decode("latin-1").partition(";")[0].strip().lower()
             if found not in (_JSON, _PROTOBUF):
                 raise EventError(DECODE, f"the header content-type must be {_JSON} or {_PROTOBUF}")
             return found

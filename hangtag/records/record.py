@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Partition(NamedTuple):
@@ -21,12 +21,12 @@ class Record(NamedTuple):
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
     @classmethod
     def of(cls, found: Any) -> Self:
         """The record that kafka-python's `ConsumerRecord` holds."""
-        headers = tuple((name, value or b"") for name, value in found.headers)
+        headers = tuple((name, value) for name, value in found.headers)
         at = Partition(found.topic, found.partition)
         return cls(at, found.offset, found.timestamp, found.key, found.value, headers)
 

@@ -115,7 +115,7 @@ class WorkerSettings(_Group):
     metrics_host: str = Field(
         default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
     )
-    metrics_port: Port = Field(default=0, description="Port for metrics and health over HTTP; 0: any free port")
+    metrics_port: Port = Field(default=9_102, description="Port for metrics and health over HTTP; 0: any free port")
 
 
 class ServerSettings(_Group):
@@ -127,8 +127,20 @@ class ServerSettings(_Group):
     max_concurrent: int = Field(
         default=1_000, ge=1, description="Most calls at a time; further calls are refused with RESOURCE_EXHAUSTED"
     )
+    max_ids_in_progress: int = Field(
+        default=50_000,
+        ge=1_000,
+        description="Most ids at a time in look-ups of more than 100 ids; further ones are refused with "
+        "RESOURCE_EXHAUSTED",
+    )
     suggest_token_budget: int = Field(
         default=2_048, ge=512, description="Most tokens in one batch of suggestions, with padding"
+    )
+    suggest_queue_tokens: int = Field(
+        default=16_384,
+        ge=512,
+        description="Most tokens, estimated, of texts that wait for suggestions; further ones are refused with "
+        "RESOURCE_EXHAUSTED",
     )
     max_connection_age_s: int = Field(
         default=300, ge=1, le=_MAX_AGE_S, description="Age at which connections are closed, so that load stays balanced"
@@ -137,12 +149,12 @@ class ServerSettings(_Group):
         default=10, ge=0, description="How long running calls may take to finish when the server stops"
     )
     drain_s: float = Field(
-        default=0, ge=0, description="How long health is NOT_SERVING before the server stops listening"
+        default=2, ge=0, description="How long health is NOT_SERVING before the server stops listening"
     )
     metrics_host: str = Field(
         default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
     )
-    metrics_port: Port = Field(default=0, description="Port for metrics and health over HTTP; 0: any free port")
+    metrics_port: Port = Field(default=9_101, description="Port for metrics and health over HTTP; 0: any free port")
 
 
 class LogSettings(_Group):

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ PREFIX = "HANGTAG_"
 FILE_VARIABLE = "HANGTAG_CONFIG"
 DEFAULT_FILE = Path("hangtag.toml")
 _DELIMITER = "__"
+# What Kubernetes sets in each container for a service whose name begins with `hangtag`. No setting has such a name,
+# since the names of settings have two underscores after their group.
+_OF_KUBERNETES = re.compile(
+    r"HANGTAG_(?:[A-Z0-9]+_)*?"
+    r"(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
+)
 # After the variable of a secret: the variable of a file that holds it.
 _IN_FILE = "_FILE"
 
@@ -73,11 +80,21 @@ def secret_file_variable_of(name: str) -> str:
     return variable_of(name) + _IN_FILE
 
 
+def _is_of_kubernetes(variable: str) -> bool:
+    return _OF_KUBERNETES.fullmatch(variable) is not None and (
+        not variable.endswith("_PORT") or variable.endswith("_SERVICE_PORT") or "://" in os.environ[variable]
+    )
+
+
 def _load() -> tuple[Settings, Path | None, dict[str, Any]]:
     names = [name for name, _, _ in _leaves(Settings.model_construct())]
     variables = [*map(variable_of, names), *map(secret_file_variable_of, _secrets())]
     for variable in os.environ:
-        if variable.startswith(PREFIX) and variable not in (FILE_VARIABLE, *variables):
+        if (
+            variable.startswith(PREFIX)
+            and variable not in (FILE_VARIABLE, *variables)
+            and not _is_of_kubernetes(variable)
+        ):
             msg = f"environment {variable}: no such setting{_did_you_mean(variable, variables)}"
             raise SettingsError(msg)
     file = _file()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     # Importing it brings the engine's runtime; callers of `plan` have an engine already.
     from hangtag.engine.cost import CostModel
+
+
+# Texts of up to that many tokens count as equally short.
+_SHORT_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,13 @@ def plan(
     busy: bool,
     max_wait_s: float,
     window: int,
+    patience_s: float = 0,
 ) -> Plan:
     """Choose the next batch among the `window` oldest texts.
 
-    - The batch always holds the oldest text, so at most `window` texts overtake another one.
+    - The batch always holds the oldest text, so at most `window` texts overtake another one. With `patience_s`, for
+      callers that wait for each text, only from that age on: before, it holds the shortest text and those that are at
+      most twice as long, so that a short text does not wait for long ones.
     - It never costs more than `budget` tokens by the engine's `cost` model, except for a single text that alone does.
     - Without padding it is the oldest texts. With padding it is the texts of similar length, the oldest among them,
       that make the most use of the budget.
@@ -57,6 +64,8 @@ def plan(
     remaining_s = waiting[by_age[0]].arrived_s + max_wait_s - now
     if busy and remaining_s > 0 and _has_room([text.tokens for text in waiting], budget, cost):
         return Plan((), remaining_s)
+    if now - waiting[by_age[0]].arrived_s < patience_s:
+        return Plan(tuple(_shortest(waiting, by_age, budget, cost)))
     select = {"longest": _padded_to_longest, "bucket": _padded_to_bucket, "none": _packed}[cost.padding.value]
     chosen = select(waiting, by_age, budget, cost)
     return Plan(tuple(sorted(chosen, key=lambda index: (waiting[index].tokens, index))))
@@ -67,6 +76,15 @@ def _has_room(lengths: Sequence[int], budget: int, cost: CostModel) -> bool:
     total = sum(lengths)
     # No cost is below the sum of the lengths, which is quick to compute when many texts wait.
     return total <= budget and cost.of_batch([*lengths, total // len(lengths)]) <= budget
+
+
+def _shortest(waiting: Sequence[Waiting], by_age: Sequence[int], budget: int, cost: CostModel) -> Sequence[int]:
+    """The shortest texts of similar length that fit the budget together."""
+    order = sorted(by_age, key=lambda index: (waiting[index].tokens, waiting[index].arrived_s, index))
+    lengths = [waiting[index].tokens for index in order]
+    similar = bisect_right(lengths, max(_SHORT_TOKENS, 2 * lengths[0]))
+    fitting = bisect_right(range(similar), budget, key=lambda last: cost.of_batch(lengths[: last + 1]))
+    return order[: max(1, fitting)]
 
 
 def _packed(waiting: Sequence[Waiting], by_age: Sequence[int], budget: int, cost: CostModel) -> Sequence[int]:

@@ -31,10 +31,10 @@ class Heartbeats:
         now = clock.monotonic()
         self._last: dict[str, float | None] = dict.fromkeys(limits_s, now)
 
-    def beat(self, name: str) -> None:
-        """Record a heartbeat of `name`."""
+    def beat(self, name: str, age_s: float = 0) -> None:
+        """Record a heartbeat of `name`, which happened `age_s` ago."""
         with self._lock:
-            self._last[name] = self._clock.monotonic()
+            self._last[name] = self._clock.monotonic() - age_s
 
     def idle(self, name: str) -> None:
         """Stop the ageing of `name` until its next `busy` or `beat`."""

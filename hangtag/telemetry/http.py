@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from hangtag.telemetry.health import Pulses
 
@@ -19,8 +19,10 @@ class TelemetryServer:
     `details` are added to the answer of /healthz under `details` and do not change its status.
     """
 
-    def __init__(self, host: str, port: int, pulses: Pulses, details: Details = dict) -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(pulses, details))
+    def __init__(
+        self, host: str, port: int, registry: CollectorRegistry, pulses: Pulses, details: Details = dict
+    ) -> None:
+        self._server = ThreadingHTTPServer((host, port), _handler(registry, pulses, details))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="telemetry", daemon=True)
 
@@ -39,11 +41,11 @@ class TelemetryServer:
         self._thread.join()
 
 
-def _handler(pulses: Pulses, details: Details) -> type[BaseHTTPRequestHandler]:
+def _handler(registry: CollectorRegistry, pulses: Pulses, details: Details) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
-                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
             elif self.path == "/healthz":
                 heartbeats = pulses()
                 body: dict[str, Any] = {

@@ -13,8 +13,13 @@ Log = structlog.stdlib.BoundLogger
 def configure_logs(settings: LogSettings, program: str) -> None:
     """Write Hangtag's logs and the warnings of libraries to standard error; every line has the field `program`."""
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
+
+    def add_program(_log: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        """On every thread's lines: context variables are those of one thread."""
+        return {**event, "program": program}
+
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_program,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -38,7 +43,6 @@ def configure_logs(settings: LogSettings, program: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(program=program)
 
 
 def get_log(name: str) -> Log:

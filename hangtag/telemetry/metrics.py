@@ -1,39 +1,122 @@
-"""All metrics."""
+"""All metrics, in one registry per program, so that a program exports its own metrics only.
 
-from prometheus_client import Counter, Gauge, Histogram
+Labels with a fixed set of values have all of them from the start: a counter that appears with its first count cannot be
+used in a rate.
+"""
+
+from collections.abc import Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.metrics import MetricWrapperBase
 
 _STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_AGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 86_400)
+
+WORKER, SERVER = CollectorRegistry(), CollectorRegistry()
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated
+for _registry in (WORKER, SERVER):
+    ProcessCollector(registry=_registry)
+    PlatformCollector(registry=_registry)
+
+
+def _with_values(metric: MetricWrapperBase, values: Iterable[str]) -> None:
+    for value in values:
+        metric.labels(value)
+
 
 # Worker
-RECORDS_POLLED = Counter("hangtag_records_polled", "Records read from products.events")
-RECORDS_SETTLED = Counter("hangtag_records_settled", "Records settled, by outcome", ["outcome"])
-RECORDS_WAITING = Gauge("hangtag_records_waiting", "Records polled but not yet settled")
-OLDEST_WAITING_SECONDS = Gauge("hangtag_oldest_waiting_seconds", "Age of the oldest record that is not yet settled")
-BATCH_TOKENS = Histogram(
-    "hangtag_batch_tokens",
-    "Tokens in a batch, including padding",
-    buckets=(256, 512, 1024, 2048, 4096, 8192, 16384, 65536),
+RECORDS_POLLED = Counter("hangtag_records_polled", "Records read from products.events", registry=WORKER)
+RECORDS_SETTLED = Counter("hangtag_records_settled", "Records settled, by outcome", ["outcome"], registry=WORKER)
+_with_values(RECORDS_SETTLED, ("written", "same", "older", "superseded", "deleted", "dead_letter"))
+RECORDS_WAITING = Gauge("hangtag_records_waiting", "Records polled but not yet settled", registry=WORKER)
+OLDEST_WAITING_SECONDS = Gauge(
+    "hangtag_oldest_waiting_seconds",
+    "Age of the oldest polled record that is not yet settled, by its timestamp",
+    registry=WORKER,
 )
+LISTING_TO_TAGS_SECONDS = Histogram(
+    "hangtag_listing_to_tags_seconds",
+    "Time from a record's timestamp until it is settled",
+    buckets=_AGE_BUCKETS,
+    registry=WORKER,
+)
+DEAD_LETTERS = Counter(
+    "hangtag_dead_letters", "Dead letters, by the stage that refused the record", ["stage"], registry=WORKER
+)
+_with_values(DEAD_LETTERS, ("decode", "validate", "encode", "forward"))
 STAGE_SECONDS = Histogram(
-    "hangtag_stage_seconds", "Duration of a stage for one batch", ["stage"], buckets=_STAGE_BUCKETS
+    "hangtag_stage_seconds", "Duration of a stage for one batch", ["stage"], buckets=_STAGE_BUCKETS, registry=WORKER
 )
-PAUSED = Gauge("hangtag_polling_paused", "1 while polling is paused for the reason, else 0", ["reason"])
-RETRIES = Counter("hangtag_retries", "Retried calls, by the system called", ["system"])
-TAIL_REPAIRS = Counter("hangtag_tail_repairs", "Records produced again because products.tagged was behind the store")
+_with_values(STAGE_SECONDS, ("encode", "forward", "write"))
+PAUSED = Gauge(
+    "hangtag_polling_paused", "1 while polling is paused for the reason, else 0", ["reason"], registry=WORKER
+)
+_with_values(PAUSED, ("full", "store", "sink"))
+RETRIES = Counter("hangtag_retries", "Retried calls, by the system called", ["system"], registry=WORKER)
+_with_values(RETRIES, ("store", "sink"))
+ASSIGNED_PARTITIONS = Gauge("hangtag_assigned_partitions", "Partitions that this worker reads", registry=WORKER)
+REBALANCES = Counter("hangtag_rebalances", "Changes of the assigned partitions", registry=WORKER)
+FAILED_COMMITS = Counter("hangtag_failed_commits", "Commits of offsets that were refused or failed", registry=WORKER)
+TAIL_REPAIRS = Counter(
+    "hangtag_tail_repairs", "Records produced again because products.tagged was behind the store", registry=WORKER
+)
+KAFKA_ANSWER_AGE_SECONDS = Gauge(
+    "hangtag_kafka_answer_age_seconds", "Time since the brokers last answered the worker", registry=WORKER
+)
 
 # Server
-CALLS = Counter("hangtag_calls", "gRPC calls, by method and status code", ["method", "code"])
-CALL_SECONDS = Histogram("hangtag_call_seconds", "Duration of a gRPC call", ["method"], buckets=_STAGE_BUCKETS)
-LOOKUPS = Counter("hangtag_lookups", "Products looked up, by freshness", ["freshness"])
+CALLS = Counter("hangtag_calls", "gRPC calls, by method and status code", ["method", "code"], registry=SERVER)
+CALLS_IN_FLIGHT = Gauge("hangtag_calls_in_flight", "gRPC calls that are being answered", registry=SERVER)
+CALL_SECONDS = Histogram(
+    "hangtag_call_seconds", "Duration of a gRPC call", ["method"], buckets=_STAGE_BUCKETS, registry=SERVER
+)
+LOOKUPS = Counter("hangtag_lookups", "Products looked up, by freshness", ["freshness"], registry=SERVER)
+_with_values(LOOKUPS, ("FRESH", "STALE", "PENDING", "UNKNOWN"))
+REFUSED_CALLS = Counter(
+    "hangtag_refused_calls",
+    "gRPC calls refused with RESOURCE_EXHAUSTED, by method and limit",
+    ["method", "limit"],
+    registry=SERVER,
+)
 COALESCED_KEYS = Histogram(
     "hangtag_coalesced_keys",
     "Products read from the store in one round trip",
     buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 5000),
+    registry=SERVER,
 )
-STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server, else 0")
-STORE_EMPTIED = Gauge("hangtag_store_emptied", "1 while the store has lost its data and has not been rebuilt, else 0")
+SUGGESTION_STAGE_SECONDS = Histogram(
+    "hangtag_stage_seconds", "Duration of a stage for one batch", ["stage"], buckets=_STAGE_BUCKETS, registry=SERVER
+)
+_with_values(SUGGESTION_STAGE_SECONDS, ("encode", "forward", "decode"))
+STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server, else 0", registry=SERVER)
 
 # Worker and server
-BUNDLE = Gauge(
-    "hangtag_bundle_info", "Always 1; the labels name the bundle and the engine in use", ["name", "version", "engine"]
+STORE_EMPTIED = Gauge(
+    "hangtag_store_emptied", "1 while the store has lost its data and has not been rebuilt, else 0", registry=WORKER
 )
+STORE_SECONDS = Histogram(
+    "hangtag_store_seconds", "Duration of a call to the store", buckets=_STAGE_BUCKETS, registry=WORKER
+)
+BATCH_TOKENS = Histogram(
+    "hangtag_batch_tokens",
+    "Tokens that the engine computes for a batch",
+    buckets=(256, 512, 1024, 2048, 4096, 8192, 16384, 65536),
+    registry=WORKER,
+)
+BUNDLE = Gauge(
+    "hangtag_bundle_info",
+    "Always 1; the labels name the bundle and the engine in use",
+    ["name", "version", "engine"],
+    registry=WORKER,
+)
+for _shared in (STORE_EMPTIED, STORE_SECONDS, BATCH_TOKENS, BUNDLE):
+    SERVER.register(_shared)

@@ -56,7 +56,7 @@ def entry_of(key: bytes | None, value: bytes | None, headers: Headers) -> Entry:
     own = {name.removeprefix(_PREFIX): text for name, text in headers if name.startswith(_PREFIX)}
     try:
         product_id = (key or b"").decode()
-        fields = {name: text.decode() for name, text in own.items()}
+        fields = {name: (text or b"").decode() for name, text in own.items()}
         entry = _entry(product_id, value or b"", fields) if product_id else None
     except ValueError as error:
         msg = f"the record of key {key!r} cannot be read: {error}"

@@ -47,6 +47,8 @@ def environment(topics: KafkaSettings, redis_settings: RedisSettings) -> dict[st
         "KAFKA__GROUP": topics.group,
         "KAFKA__EVENTS_TOPIC": topics.events_topic,
         "KAFKA__TAGGED_TOPIC": topics.tagged_topic,
+        "WORKER__METRICS_PORT": "0",
+        "SERVER__METRICS_PORT": "0",
         "KAFKA__DEAD_LETTER_TOPIC": topics.dead_letter_topic,
         "REDIS__URL": redis_settings.url.get_secret_value(),
         "SERVER__PORT": str(free_port()),

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -146,6 +147,32 @@ def test_a_product_that_is_too_large_is_refused_and_the_others_are_published(
     assert "MessageSizeTooLargeError" in result.stderr
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_publish_that_is_stopped_exits_with_130(
+    how: signal.Signals, topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_topics(topics, monkeypatch)
+    with subprocess.Popen(
+        [sys.executable, "-m", "hangtag.cli", "publish", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        text=True,
+    ) as publish:
+        assert publish.stdin is not None
+        assert publish.stdout is not None
+        publish.stdin.write('{"product_id": "a", "title": "A"}\n' * 500)
+        publish.stdin.flush()
+        with TopicReader(topics, topics.events_topic) as reader:
+            while not reader.new(wait_ms=200):  # then it waits for more lines
+                assert publish.poll() is None
+        publish.send_signal(how)
+        output = publish.stdout.read()
+    assert publish.returncode == 130
+    assert output.startswith("stopped; ")
+
+
 def test_a_version_out_of_range_is_wrong_usage() -> None:
     result = _run("publish", "-", "--version", str(2**63))
     assert result.exit_code == 2
@@ -162,15 +189,35 @@ def test_dead_letters_are_shown_newest_last(topics: KafkaSettings, monkeypatch: 
                 timeout=10
             )
     found = orjson.loads(_run("deadletters", "--limit", "2", "--json").stdout)
-    assert found == [{"product_id": f"p{number}", "offset": str(number), "message": "empty text"} for number in (3, 4)]
-    table = _run("deadletters")
-    assert all(text in table.stdout for text in ("p0", "p4", "empty text"))
+    assert found == [{"product_id": f"p{number}", "offset": number, "message": "empty text"} for number in (3, 4)]
+    assert all(text in _run("deadletters").stdout for text in ("p0", "p4", "empty text"))
+
+
+@_ON_TANSU
+def test_a_dead_letter_takes_few_lines_of_a_narrow_terminal(
+    topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_topics(topics, monkeypatch)
+    message = (
+        "title, description and merchant_category have no visible text (without markup); send at least one of them"
+    )
+    headers = {"topic": "products.events", "partition": "3", "offset": "17", "stage": "validate", "error": "EmptyText"}
+    with KafkaProducer(bootstrap_servers=topics.bootstrap) as producer:
+        record = [(f"hangtag.{name}", value.encode()) for name, value in {**headers, "message": message}.items()]
+        producer.send(topics.dead_letter_topic, key=b"demo-0200", headers=record).get(timeout=10)
+    monkeypatch.setattr("hangtag.cli.console._WIDTH_OF_FILES", 60)
+    lines = _run("deadletters").stdout.splitlines()
+    assert lines[0] == "demo-0200  products.events-3@17  validate  EmptyText"
+    assert " ".join(" ".join(lines[1:]).split()) == message
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 60
 
 
 @_ON_TANSU
 def test_a_missing_topic_is_an_error(broker: str) -> None:
     with pytest.raises(CommandError, match=r"no topic nothing at .*`hangtag up` creates"):
         TopicReader(KafkaSettings(bootstrap=broker), "nothing")
+    assert not any(thread.name == "kafka-io-hangtag-cli" for thread in threading.enumerate())
 
 
 @pytest.fixture(scope="module")
@@ -180,12 +227,16 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _demo(folder: Path, bundle: Path, *arguments: str) -> "subprocess.Popen[str]":
+def _environment(folder: Path, bundle: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HANGTAG_", "KAFKA_HOME"))}
+    return {**kept, "PYTHONPATH": str(_ROOT), "HANGTAG_MODEL__BUNDLE": str(bundle), "TMPDIR": str(folder)}
+
+
+def _demo(folder: Path, bundle: Path, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "hangtag.cli", "demo", *arguments],
+        [sys.executable, "-P", "-m", "hangtag.cli", "demo", *arguments],
         cwd=folder,
-        env={**kept, "PYTHONPATH": str(_ROOT), "HANGTAG_MODEL__BUNDLE": str(bundle), "TMPDIR": str(folder)},
+        env=_environment(folder, bundle),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -213,12 +264,14 @@ def test_the_counts_of_the_demo_add_up(tmp_path: Path, bundle: Path) -> None:
     assert not list((tmp_path / ".hangtag").iterdir())
 
 
-@pytest.mark.timeout(60)
-def test_the_demo_stays_up_and_other_commands_find_it(
+@pytest.mark.timeout(180)
+def test_the_demo_stays_up_beside_a_package_named_hangtag_and_other_commands_find_it(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "feed.jsonl").write_text('{"product_id": "p1", "title": "red dress"}\n')
+    (tmp_path / "hangtag").mkdir()
+    (tmp_path / "hangtag" / "__init__.py").touch()
     with _demo(tmp_path, bundle, "--feed", "feed.jsonl") as demo:
         try:
             assert demo.stdout is not None
@@ -233,10 +286,32 @@ def test_the_demo_stays_up_and_other_commands_find_it(
             assert found[0]["freshness"] == "FRESHNESS_FRESH"
             assert orjson.loads(_run("suggest", "cat food", "--json").stdout)["bundle_version"]
             assert "published 1 = tagged 1" in output
+            _run_printed_lines(output, tmp_path, bundle)
         finally:
             demo.send_signal(signal.SIGTERM)
             demo.communicate(timeout=30)
     assert demo.returncode == 0
+
+
+def _run_printed_lines(output: str, folder: Path, bundle: Path) -> None:
+    """Paste every line that the demo prints into a shell, as its user would."""
+    lines = [line.strip() for line in output.split("Paste these lines")[1].splitlines() if line.startswith("  ")]
+    commands = ("tags p1", "suggest", "publish -", "tags sku-1", "KafkaProducer", "GetProductTags", "deadletters")
+    assert len(lines) == len(commands)
+    for line, command in zip(lines, commands, strict=True):
+        assert command in line
+        for _ in range(50):
+            done = subprocess.run(
+                ["/bin/sh", "-c", line],
+                cwd=folder,
+                env=_environment(folder, bundle),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if command != "tags sku-1" or "never received" not in done.stdout:  # it was published just before
+                break
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
 
 
 def test_the_log_of_a_program_that_ends_is_shown(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def call(*arguments) -> tuple[int, str, Exception | None]:
 
 def test_check_reports_problems_and_fails_on_bad_rows(shop, tmp_path):
     base = write_base(tmp_path)
-    code, output, _ = call("check", shop, *COLUMNS, "--base-model", base, "--json", tmp_path / "check.json")
+    code, output, _ = call("check", shop, *COLUMNS, "--base-model", base, "--json-file", tmp_path / "check.json")
     assert code == 0, output
     assert json.loads((tmp_path / "check.json").read_text())["rows"] == 200
 
@@ -73,7 +73,7 @@ def test_noise_lists_the_flipped_label_first_and_shows_no_text(shop, tmp_path):
     text[50] = f"{number};{name};{other};{its_shop}"
     shop.write_text("\n".join(text))
 
-    code, output, _ = call("noise", shop, *COLUMNS, "--folds", "3", "--json", tmp_path / "noise.json")
+    code, output, _ = call("noise", shop, *COLUMNS, "--folds", "3", "--json-file", tmp_path / "noise.json")
     first = json.loads((tmp_path / "noise.json").read_text())["suspicions"][0]
 
     assert code == 0, output
@@ -106,7 +106,9 @@ def test_errors_are_one_line(shop, tmp_path):
 def test_output_that_cannot_be_written_is_a_one_line_error(shop, tmp_path, command):
     output_path = shop / "out"
     options = ["--base-model", write_base(tmp_path)] if command == "check" else []
-    _, output, error = call(command, shop, *COLUMNS, *options, "--out" if command == "split" else "--json", output_path)
+    _, output, error = call(
+        command, shop, *COLUMNS, *options, "--out" if command == "split" else "--json-file", output_path
+    )
 
     assert isinstance(error, CommandError), output
     assert str(output_path) in str(error)
@@ -125,7 +127,7 @@ def test_a_signal_stops_the_command_and_nothing_is_written(shop, tmp_path, monke
     place = tmp_path / "out"
     options = ["--base-model", write_base(tmp_path)] if command == "check" else []
 
-    code, output, _ = call(command, shop, *COLUMNS, *options, "--out" if command == "split" else "--json", place)
+    code, output, _ = call(command, shop, *COLUMNS, *options, "--out" if command == "split" else "--json-file", place)
 
     assert code == 130
     assert "stopped; " in output
@@ -157,7 +159,7 @@ def test_noise_counts_the_rows_that_it_skips(shop, tmp_path):
     with shop.open("a") as file:
         file.write("\n201;too few\n202")
 
-    code, output, _ = call("noise", shop, *COLUMNS, "--folds", "3", "--json", tmp_path / "noise.json")
+    code, output, _ = call("noise", shop, *COLUMNS, "--folds", "3", "--json-file", tmp_path / "noise.json")
     found = json.loads((tmp_path / "noise.json").read_text())
 
     assert code == 0

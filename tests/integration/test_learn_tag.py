@@ -163,7 +163,7 @@ def others_file(folder):
 def test_a_bundle_is_not_overwritten_by_the_one_learnt_from_it(tmp_path):
     write_tiny_bundle(tmp_path / "shop")
     before = load_bundle(tmp_path / "shop").version
-    options = ["--description", "it is worn", "--against", "none.jsonl"]
+    options = ["--description", "it is worn", "--others", "none.jsonl"]
     places = ["--bundle", str(tmp_path / "shop"), "--out", str(tmp_path / "shop")]
 
     done = CliRunner().invoke(app, ["learn-tag", "item:hat", *options, *places])
@@ -176,7 +176,7 @@ def test_the_command_learns_from_files(tmp_path):
     examples = write(
         tmp_path / "new.jsonl", [{"product_id": str(at), "title": title} for at, title in enumerate(LAMPS)]
     )
-    files = ["--against", others_file(tmp_path), "--out", tmp_path / "[/out]"]
+    files = ["--others", others_file(tmp_path), "--out", tmp_path / "[/out]"]
     done = call("scent:candle", "--examples", examples, *files)
     assert done.exit_code == 0, done.output
     assert f"{tmp_path / '[/out]'} version" in done.output
@@ -194,7 +194,7 @@ def test_the_command_maps_columns_of_both_files(tmp_path):
     lines = ["Nr;Name;Duft", *(f"{at};{title};" for at, title in enumerate(OTHERS)), "x;vanilla candle;candle"]
     (tmp_path / "shop.csv").write_text("\n".join(lines))
     columns = [part for pair in ("product_id=Nr", "title=Name", "facet.scent=Duft") for part in ("--column", pair)]
-    files = ["--examples", tmp_path / "new.jsonl", "--against", tmp_path / "shop.csv"]
+    files = ["--examples", tmp_path / "new.jsonl", "--others", tmp_path / "shop.csv"]
 
     done = call("scent:candle", *files, *columns, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
@@ -205,7 +205,7 @@ def test_the_command_maps_columns_of_both_files(tmp_path):
 
 
 def test_errors_of_the_command_are_one_line(tmp_path, monkeypatch):
-    files = ["--description", "it smells", "--against", others_file(tmp_path)]
+    files = ["--description", "it smells", "--others", others_file(tmp_path)]
 
     assert "no such file" in str(call("a:b", "--examples", "none.jsonl", *files[2:], "--out", tmp_path / "x").exception)
     unwritable = call("scent:candle", *files, "--out", tmp_path / "others.jsonl" / "x")

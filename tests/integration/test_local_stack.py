@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -68,6 +69,38 @@ def test_stack_creates_topics_and_leaves_nothing_behind(
     assert not folder.exists()
     assert len(pids) == 2
     assert not any(_is_alive(pid) for pid in pids)
+
+
+def test_a_port_is_given_once_and_only_if_nothing_listens_on_it() -> None:
+    port = local_server.free_port()
+    with local_server.port_or_another(port) as first, local_server.port_or_another(port) as second:
+        assert first == port
+        assert second != port
+    with socket.create_server(("127.0.0.1", port)), local_server.port_or_another(port) as third:
+        assert third != port
+    with local_server.port_or_another(port) as again:
+        assert again == port
+
+
+def test_a_port_whose_old_connections_are_being_closed_is_given_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            server.accept()[0].close()  # closed by the server first: its end stays in TIME_WAIT
+    with local_server.port_or_another(port) as again:
+        assert again == port
+
+
+def test_the_broker_takes_the_default_port_if_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set_environment(monkeypatch)
+    with local_server.port_or_another(9092) as port:
+        if port != 9092:
+            pytest.skip("port 9092 of this machine is in use")
+        with LocalStack() as settings:  # the mark of this test counts as another demo that starts
+            assert settings.kafka.bootstrap != "127.0.0.1:9092"
+    with LocalStack() as first, LocalStack() as second:
+        assert first.kafka.bootstrap == "127.0.0.1:9092"
+        assert second.kafka.bootstrap != "127.0.0.1:9092"
 
 
 def test_existing_topics_are_not_created_again(topics: KafkaSettings) -> None:

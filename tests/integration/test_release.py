@@ -252,7 +252,7 @@ def test_the_command_releases_keeps_the_previous_bundle_and_refuses(tagger, prod
     )
 
     def release(candidate, *more):
-        options = ["--against", str(now), "--data", str(tmp_path / "data.jsonl"), "--to", str(place)]
+        options = ["--against", str(now), "--labelled", str(tmp_path / "data.jsonl"), "--to", str(place)]
         return CliRunner().invoke(app, ["release", str(candidate), *options, "--max-slowdown", "9", *more])
 
     refused = release(new)
@@ -262,11 +262,11 @@ def test_the_command_releases_keeps_the_previous_bundle_and_refuses(tagger, prod
 
     limits = [f"--max-{each}-loss" for each in ("mean", "tag", "coverage")]
     limits = ["--max-loss", "100", *(part for each in limits for part in (each, "100"))]
-    nowhere = release(new, *limits, "--json", str(tmp_path / "none" / "v.json"))
+    nowhere = release(new, *limits, "--json-file", str(tmp_path / "none" / "v.json"))
     assert "No such file" in str(nowhere.exception)
     assert load_bundle(place).version == load_bundle(now).version
 
-    passed = release(new, *limits, "--json", str(tmp_path / "v.json"))
+    passed = release(new, *limits, "--json-file", str(tmp_path / "v.json"))
     assert passed.exit_code == 0, passed.output
     assert load_bundle(place).version == load_bundle(new).version
     assert load_bundle(tmp_path / "place.previous").version == load_bundle(now).version
@@ -329,7 +329,14 @@ def test_no_products_are_one_sentence(tagger, tmp_path):
 
     done = CliRunner().invoke(
         app,
-        ["release", str(tmp_path / "now"), "--against", str(tmp_path / "now"), "--data", str(tmp_path / "data.jsonl")],
+        [
+            "release",
+            str(tmp_path / "now"),
+            "--against",
+            str(tmp_path / "now"),
+            "--labelled",
+            str(tmp_path / "data.jsonl"),
+        ],
     )
 
     assert str(done.exception) == "there are no products to compare the bundles on"
@@ -341,7 +348,7 @@ def test_labels_that_neither_bundle_has_are_one_sentence(tmp_path):
     (tmp_path / "data.jsonl").write_text(json.dumps(line))
     bundle, data = str(tmp_path / "now"), str(tmp_path / "data.jsonl")
 
-    released = CliRunner().invoke(app, ["release", bundle, "--against", bundle, "--data", data])
+    released = CliRunner().invoke(app, ["release", bundle, "--against", bundle, "--labelled", data])
     evaluated = CliRunner().invoke(app, ["evaluate", data, "--bundle", bundle])
 
     assert "no product is labelled for a facet that both bundles have" in str(released.exception)
@@ -392,3 +399,25 @@ def test_forgotten_tags_are_refused(tagger, products):
     verdict = gate(tagger, damaged(tagger, forget), products, loss=100, tag_loss=100, mean_loss=1)
 
     assert [reason.split(":")[0] for reason in verdict.refused] == ["mean F1 over the tags that both bundles have"]
+
+
+def test_the_previous_bundle_is_kept_until_its_copy_is_complete(tmp_path, monkeypatch):
+    """A copy that fails leaves the bundle before last where it was."""
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    for seed, folder in enumerate(folders):
+        write_tiny_bundle(folder, seed=seed)
+    place, keep = tmp_path / "place", tmp_path / "keep"
+    copy_bundle(folders[0], place)
+    copy_bundle(folders[1], place, keep)
+    first, second = (load_bundle(folder).version for folder in folders[:2])
+    assert load_bundle(keep).version == first
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copytree", fail)
+    with pytest.raises(OSError, match="No space"):
+        copy_bundle(folders[2], place, keep)
+
+    assert (load_bundle(place).version, load_bundle(keep).version) == (second, first)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["first", "keep", "place", "second", "third"]

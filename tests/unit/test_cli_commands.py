@@ -5,12 +5,16 @@ import signal
 import stat
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
+from typing import Any
 
 import orjson
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from hangtag.cli import main
@@ -33,7 +37,7 @@ COMMANDS = [
     "report",
     "serve",
 ]
-COMMANDS += ["suggest", "tags", "train", "tune", "up", "work"]
+COMMANDS += ["rebuild", "schema", "suggest", "tags", "train", "tune", "up", "work"]
 _ROOT = str(Path(__file__).parents[2])
 
 
@@ -67,6 +71,47 @@ def test_each_command_has_help_with_an_example(command: str) -> None:
 def test_no_help_is_truncated(command: str, width: int) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": str(width)})
     assert "…" not in result.output
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every command of the application with its name."""
+    command = command or typer.main.get_command(app)
+    for name, each in getattr(command, "commands", {}).items():
+        yield from commands(each, (*path, name))
+    if not hasattr(command, "commands"):
+        yield " ".join(path), command
+
+
+def options(command: Any) -> list[Any]:
+    return [each for each in command.params if each.param_type_name == "option"]
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands()])
+def test_help_shows_the_complete_name_of_each_option(name: str) -> None:
+    shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "80"}).output.split()
+    names = {option for option in shown if option.startswith("--")}
+    assert {opt for option in options(dict(commands())[name]) for opt in option.opts} <= names
+
+
+def test_an_option_takes_the_same_kind_of_value_in_every_command() -> None:
+    kinds = defaultdict(set)
+    for _, command in commands():
+        for option in options(command):
+            kinds[option.opts[0]].add(option.metavar or "switch")
+    several = {name: found for name, found in kinds.items() if len(found) > 1}
+    # What is written is a file or a folder; a split takes fractions of what it reads.
+    assert several == {"--out": {"FILE", "FOLDER"}, "--validation": {"FILE", "FRACTION"}}
+    assert kinds["--json"] == {"switch"}
+
+
+def test_the_shell_completes_commands() -> None:
+    result = CliRunner().invoke(
+        app,
+        [],
+        prog_name="hangtag",
+        env={"_HANGTAG_COMPLETE": "complete_bash", "COMP_WORDS": "hangtag dead", "COMP_CWORD": "1"},
+    )
+    assert result.output.split() == ["deadletters"]
 
 
 def test_help_shows_brackets_and_joins_the_lines_of_a_paragraph() -> None:
@@ -223,4 +268,4 @@ def test_a_signal_during_a_finaliser_is_not_lost() -> None:
 def test_a_dead_letter_shows_only_headers_of_hangtag() -> None:
     headers = [("content-type", b"application/json"), ("hangtag.offset", b"7"), ("hangtag.message", "é".encode())]
     record = SimpleNamespace(key=b"p\xff", headers=headers)
-    assert dead_letter(record) == {"product_id": "p�", "offset": "7", "message": "é"}
+    assert dead_letter(record) == {"product_id": "p�", "offset": 7, "message": "é"}

@@ -71,6 +71,17 @@ def test_a_dead_letter_keeps_the_records_headers_and_adds_its_origin():
     ]
 
 
+def test_a_header_without_a_value_is_named_in_a_dead_letter():
+    """kafka-python cannot produce one."""
+    record = RECORD._replace(headers=(("trace", None), ("empty", b"")))
+
+    found = headers_of(record)
+
+    assert found[:2] == [("trace", b""), ("empty", b"")]
+    assert dict(found)["hangtag.null_headers"] == b'["trace"]'
+    assert "hangtag.null_headers" not in dict(headers_of())
+
+
 def test_a_dead_letter_that_was_sent_again_has_only_the_latest_headers():
     again = RECORD._replace(headers=tuple(headers_of(message="old")), offset=99)
 

@@ -102,6 +102,33 @@ def test_every_setting_has_a_description():
     assert [each.name for each in resolve() if not each.description] == []
 
 
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "HANGTAG_SERVICE_HOST",
+        "HANGTAG_SERVICE_PORT",
+        "HANGTAG_SERVER_SERVICE_HOST",
+        "HANGTAG_SERVER_SERVICE_PORT_GRPC",
+        "HANGTAG_SERVER_PORT_50051_TCP",
+        "HANGTAG_SERVER_PORT_50051_TCP_ADDR",
+        "HANGTAG_PORT_9101_TCP_PROTO",
+    ],
+)
+def test_variables_of_kubernetes_services_are_ignored(monkeypatch, variable):
+    """A service that is named hangtag or hangtag-server brings them into every container of its namespace."""
+    monkeypatch.setenv(variable, "10.0.0.1")
+    monkeypatch.setenv("HANGTAG_SERVER_PORT", "tcp://10.0.0.1:50051")
+
+    assert load_settings().server.port == 50_051
+
+
+def test_a_setting_with_one_underscore_is_still_refused(monkeypatch):
+    monkeypatch.setenv("HANGTAG_SERVER_PORT", "50052")
+
+    with pytest.raises(SettingsError, match="did you mean HANGTAG_SERVER__PORT"):
+        load_settings()
+
+
 SECRETS = ["kafka.key_password", "kafka.sasl_password", "redis.key_password", "redis.url"]
 
 

@@ -1,9 +1,9 @@
 """A store that lost its data is reported until it was rebuilt, also before a worker has recorded the loss."""
 
 import pytest
-from prometheus_client import REGISTRY
 
-from hangtag.store import LossReport, StoreState
+from hangtag.store import LossReport, StoreError, StoreState
+from hangtag.telemetry import metrics
 
 KNOWN = StoreState("first")
 
@@ -33,9 +33,14 @@ def test_a_loss_is_reported_from_the_first_sight_of_it_until_a_rebuild(
         report.take(state)
 
     assert report.is_emptied is is_emptied
-    assert REGISTRY.get_sample_value("hangtag_store_emptied") == is_emptied
+    for registry in (metrics.WORKER, metrics.SERVER):
+        assert registry.get_sample_value("hangtag_store_emptied") == is_emptied
     assert report.detail() == {
         "address": "cache:6379",
         "emptied": is_emptied,
         **({"next": "run `hangtag rebuild`"} if is_emptied else {}),
     }
+
+
+def test_the_error_of_the_last_look_is_in_the_detail() -> None:
+    assert LossReport("cache:6379").detail(StoreError("it is full"))["problem"] == "it is full"

@@ -31,6 +31,7 @@ class FakeTagger:
         self.bundle = SimpleNamespace(version="ab" * 32)
         self.engine = SimpleNamespace(cost=CostModel(Padding.NONE, 512))
         self.batches: list[list[int]] = []
+        self.decoded: list[tuple[int, TextKind]] = []
         self.gate = threading.Event()
         self.gate.set()
         self.active = 0
@@ -55,7 +56,7 @@ class FakeTagger:
         return np.array([[len(each)] for each in tokens], np.float32)
 
     def decode(self, logits: np.ndarray, kinds: Sequence[TextKind]) -> list[TagSet]:
-        assert len(kinds) == len(logits)
+        self.decoded += [(int(n), kind) for (n,), kind in zip(logits, kinds, strict=True)]
         return [TagSet((ScoredTag(f"words:{int(n)}", 1.0, Source.MODEL, Band.AUTO),), ()) for (n,) in logits]
 
 
@@ -68,12 +69,15 @@ def tag_of(tags: TagSet) -> str:
 
 
 def run(
-    test: Callable[[Suggester, FakeTagger], Awaitable[None]], token_budget: int = 512, max_waiting: int = 256
+    test: Callable[[Suggester, FakeTagger], Awaitable[None]],
+    token_budget: int = 512,
+    max_waiting: int = 256,
+    max_tokens: int = 16_384,
 ) -> None:
     async def main() -> None:
         tagger = FakeTagger()
         beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
-        suggester = Suggester(tagger, token_budget, SystemClock(), beats, max_waiting)
+        suggester = Suggester(tagger, token_budget, SystemClock(), beats, max_tokens, max_waiting)
         running = asyncio.create_task(suggester.run())
         try:
             async with asyncio.timeout(10):
@@ -90,6 +94,17 @@ def run(
 async def until(condition: Callable[[], object]) -> None:
     while not condition():  # noqa: ASYNC110 (a condition of another thread)
         await asyncio.sleep(0.001)
+
+
+def test_each_text_is_decoded_as_its_kind() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        kinds = {words: TextKind.PRODUCT if words % 3 else QUERY for words in range(9, 0, -1)}
+        await asyncio.gather(*(suggester.suggest(text(words), kind) for words, kind in kinds.items()))
+
+        assert sorted(tagger.decoded) == sorted(kinds.items())
+        assert len(tagger.batches) == 1
+
+    run(test)
 
 
 def test_each_caller_gets_the_tags_of_its_text() -> None:
@@ -119,7 +134,7 @@ def test_waiting_texts_are_batched_within_the_budget_one_batch_at_a_time() -> No
     run(test, token_budget=10)
 
 
-def test_texts_that_did_not_fit_go_before_later_ones() -> None:
+def test_shorter_texts_go_before_longer_ones() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
         early = [asyncio.create_task(suggester.suggest(text(n), QUERY)) for n in (8, 7, 6)]
@@ -129,7 +144,7 @@ def test_texts_that_did_not_fit_go_before_later_ones() -> None:
         tagger.gate.set()
         await asyncio.gather(*early, late)
 
-        assert tagger.batches == [[8], [7], [6], [9]]
+        assert tagger.batches == [[6], [7], [8], [9]]
 
     run(test, token_budget=10)
 

@@ -107,3 +107,31 @@ def test_an_offset_that_falls_back_starts_a_new_assignment():
 
 def test_settling_an_unknown_partition_does_nothing():
     assert Tracker().settle(Ticket(A, 1, 1)) is False
+
+
+def test_the_position_is_committed_where_nothing_is_unsettled():
+    """Offsets of transaction markers and aborted records are never polled."""
+    tracker = Tracker()
+    tracker.assign(A, committed=4)
+    tracker.assign(B)
+    first = tracker.add(A, 5)
+    assert tracker.committable({A: 8, B: 3}) == {A: 5, B: 3}
+
+    tracker.settle(first)
+
+    assert tracker.committable({A: 8, B: 3}) == {A: 8, B: 3}
+    tracker.committed({A: 8, B: 3})
+    assert tracker.committable({A: 8, B: 3}) == {}
+    second = tracker.add(A, 9)
+    assert tracker.committable({A: 12}) == {A: 9}
+    tracker.settle(second)
+    assert tracker.committable({A: 12}) == {A: 12}
+
+
+def test_the_position_of_a_partition_that_is_committed_there_is_not_committed_again():
+    tracker = Tracker()
+    tracker.assign(A, committed=7)
+    tracker.assign(B)
+
+    assert tracker.committable({A: 7, B: 0}) == {}
+    assert tracker.committable({A: 8}) == {A: 8}, "a marker behind the committed offset"

@@ -1,10 +1,14 @@
 """Invariants 3 and 6 of the worker, over parts in memory: what a bad record or a failed stage affects."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from hangtag.records import decode_event
-from hangtag.store import StoreMismatchError
-from hangtag.workers import SourceError, StageError
+from hangtag.store import StoreError, StoreMismatchError
+from hangtag.telemetry import metrics
+from hangtag.workers import SourceError, StageError, Unreadable
+from hangtag.workers.budget import TokenBudget
+from hangtag.write import Reason
 from tests.unit.worker_parts import FakeTagger, House, event
 
 # Invariant 3: one bad record never fails its neighbours.
@@ -79,7 +83,56 @@ def test_a_batch_too_large_for_memory_is_halved_and_later_ones_are_smaller():
 
     assert len(house.versions()) == 64
     assert house.sink.dead == []
-    assert house.worker._budget < 2_048
+    assert house.worker._budget.tokens < 2_048
+
+
+def test_two_batches_that_were_planned_together_halve_the_budget_once():
+    budget = TokenBudget(4_096)
+    for _ in range(2):
+        budget.ran(4_096, ran_out_of_memory=True)
+
+    assert budget.tokens == 2_048
+
+
+def test_a_halved_budget_recovers_once_batches_fit():
+    budget = TokenBudget(4_096)
+    budget.ran(4_096, ran_out_of_memory=True)
+    for _ in range(99):
+        budget.ran(2_048, ran_out_of_memory=False)
+    assert budget.tokens == 2_048
+
+    for _ in range(500):
+        budget.ran(budget.tokens, ran_out_of_memory=False)
+
+    assert budget.tokens == 4_096
+
+
+def test_offsets_that_cannot_be_read_become_one_dead_letter_and_their_partition_goes_on():
+    house = House()
+    house.source.append(event("p0", 1), b"p0")
+    raw = house.source.append(b"\x00raw", None, gap=2)
+    reason = Reason("read", "UnreadableBatch", "offsets 1 to 3 cannot be read")
+    house.source.unreadable[raw] = Unreadable(raw, reason)
+    house.source.append(event("p1", 1), b"p1")
+
+    house.steps()
+
+    assert house.sink.dead == [(raw, reason)]
+    assert set(house.versions()) == {"p0", "p1"}
+    assert house.committed() == 5
+
+
+def test_dead_letters_are_logged_with_their_reason():
+    house = House()
+    house.source.append(b"{", b"p0")
+
+    with capture_logs() as logs:
+        house.steps()
+
+    [line] = [line for line in logs if line["event"] == "dead_letters"]
+    assert line["stage"] == "decode"
+    assert line["error"] == "EventError"
+    assert "not valid JSON" in line["message"]
 
 
 def test_an_engine_that_fails_for_every_text_ends_the_worker_without_dead_letters():
@@ -154,12 +207,55 @@ def test_health_is_the_age_of_the_last_poll_and_the_last_batch():
     house.worker.step()
     house.clock.now += 50
     ages = {pulse.name: (pulse.age_s >= 50, pulse.is_healthy) for pulse in house.beats.pulses()}
-    assert ages == {"poll": (True, False), "batch": (True, True)}
+    assert ages == {"poll": (True, False), "batch": (True, True), "kafka": (True, True)}
 
     house.clock.now += 80
     house.worker.step()
 
-    assert {pulse.name: pulse.is_healthy for pulse in house.beats.pulses()} == {"poll": True, "batch": False}
+    healthy = {pulse.name: pulse.is_healthy for pulse in house.beats.pulses()}
+    assert healthy == {"poll": True, "batch": False, "kafka": True}
+
+
+def test_brokers_that_fall_silent_are_logged_at_the_start_and_at_the_end_and_do_not_fail_health():
+    house = House()
+    house.steps(100)
+    house.source.is_away = True
+    with capture_logs() as logs:
+        house.steps(450)
+        ages = {pulse.name: pulse.age_s for pulse in house.beats.pulses()}
+        assert 89 <= ages["kafka"] <= 91
+        assert 89 <= metrics.KAFKA_ANSWER_AGE_SECONDS._value.get() <= 91
+        assert all(pulse.is_healthy for pulse in house.beats.pulses())
+        house.source.is_away = False
+        house.steps(100)
+
+    found = [line for line in logs if line["event"].startswith("kafka_")]
+    assert [(line["log_level"], line["event"]) for line in found] == [
+        ("error", "kafka_silent"),
+        ("info", "kafka_answers"),
+    ]
+    assert found[0]["for_s"] == 15
+    assert "kafka.bootstrap" in found[0]["next"]
+    assert 89 <= found[1]["silent_for_s"] <= 91
+
+
+def test_a_record_waits_since_its_timestamp():
+    """As listed, not as polled: what lay in the topic for a minute has waited for a minute."""
+    house = House(held=True)
+    house.clock.now = 1_700_000_060.0
+    house.source.append(event("p1", 1), b"p1")
+    for _ in range(10):
+        house.worker.step()
+    assert 60 <= metrics.OLDEST_WAITING_SECONDS._value.get() <= 62
+
+    while not house.versions():
+        for thread in (house.threads.encode, house.threads.forward, house.threads.write):
+            while thread.calls:
+                thread.run_next()
+        house.worker.step()
+    house.steps(3)
+
+    assert metrics.OLDEST_WAITING_SECONDS._value.get() == 0
 
 
 def test_a_worker_without_work_is_healthy():
@@ -167,3 +263,21 @@ def test_a_worker_without_work_is_healthy():
     house.steps(2_000)
 
     assert all(pulse.is_healthy for pulse in house.beats.pulses())
+
+
+@pytest.mark.parametrize("down", ["store", "sink"])
+def test_a_worker_that_waits_for_redis_or_kafka_is_healthy(down):
+    """A restart would not fix them."""
+    house = House()
+    if down == "store":
+        house.store.error = StoreError("away")
+    else:
+        house.sink.is_down = True
+    house.source.append(event("p1", 1), b"p1")
+
+    for _ in range(300):
+        house.clock.now += 1
+        house.worker.step()
+
+    assert all(pulse.is_healthy for pulse in house.beats.pulses())
+    assert house.committed() == 0

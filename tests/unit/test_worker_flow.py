@@ -1,7 +1,8 @@
 """How the worker flows: bounds, overlap, draining, swapping the tagger."""
 
+from hangtag.records import Partition
 from hangtag.tagger.stage_thread import StageThread
-from tests.unit.worker_parts import FakeTagger, House, event
+from tests.unit.worker_parts import EVENTS, FakeTagger, House, event, store_down
 
 
 def test_polling_pauses_when_the_window_is_full_and_resumes_when_it_empties():
@@ -108,6 +109,51 @@ def test_draining_stops_at_its_deadline_and_commits_only_what_is_settled():
     assert house.worker.drain(2) is False
 
     assert house.committed() == 0
+
+
+def test_draining_says_that_what_was_settled_is_not_committed():
+    house = House()
+    house.source.append(event("p1", 1), None)
+    house.source.refuses_commits = True
+    house.steps(30)
+
+    assert house.worker.drain(5) is False
+
+    assert house.committed() == 0
+
+
+def test_offsets_that_are_never_polled_are_committed_when_everything_is_settled():
+    house = House(held=True)
+    partition = Partition(EVENTS, 0)
+    house.source.markers[partition] = 3
+    house.source.append(event("p1", 1), None)
+    house.steps(60)
+    assert house.committed() == 0
+    for _ in range(300):
+        house.worker.step()
+        for thread in (house.threads.encode, house.threads.forward, house.threads.write):
+            while thread.calls:
+                thread.run_next()
+
+    assert house.committed() == 4
+
+
+def test_a_position_is_not_committed_before_the_store_was_compared_with_the_one_in_the_committed_offset():
+    """A commit replaces the identity of the store that held the results."""
+    house = House()
+    partition = Partition(EVENTS, 0)
+    house.source.committed[partition], house.source.identities[partition] = 0, "the store that was lost"
+    house.source.markers[partition] = 1
+    house.source.changes = []
+    house.source.assign()
+    house.store.error = store_down()
+    house.steps(60)
+    assert house.source.identities[partition] == "the store that was lost"
+
+    house.store.error = None
+    house.steps(60)
+
+    assert house.committed() == 1
 
 
 def test_a_new_tagger_is_used_for_later_batches_and_the_old_one_finishes_its_own():

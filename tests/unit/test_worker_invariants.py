@@ -282,7 +282,7 @@ def test_under_random_failures_nothing_is_lost_and_nothing_older_wins(seed):  # 
             house.restart()
         elif action < 0.87:
             number = dice.randrange(2)
-            if Partition(EVENTS, number) in house.source.positions:
+            if Partition(EVENTS, number) in house.source.next_offsets:
                 house.source.revoke(number)
             house.source.assign(number)
         before = house.versions()
@@ -293,7 +293,7 @@ def test_under_random_failures_nothing_is_lost_and_nothing_older_wins(seed):  # 
 
     house.store.error, house.sink.is_down = None, False
     for number in range(2):
-        if Partition(EVENTS, number) not in house.source.positions:
+        if Partition(EVENTS, number) not in house.source.next_offsets:
             house.source.assign(number)
     for _ in range(2_000):
         for thread in (house.threads.encode, house.threads.forward, house.threads.write):

@@ -15,6 +15,7 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from hangtag.kafka.raw_batch import RawBatch
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry
@@ -72,6 +73,9 @@ class Consumer:
         found = self.offsets.get(partition)
         return found if metadata or found is None else found.offset
 
+    def position(self, partition, timeout_ms):
+        return 40
+
     def seek(self, partition, offset):
         self.seeks.append((partition, offset))
 
@@ -121,7 +125,7 @@ def test_records_of_a_newly_assigned_partition_come_with_the_change(source, cons
 
     assert polled.changes == (Change(PARTITION, is_assigned=True),)
     assert [record.offset for record in polled.records] == [4, 5]
-    assert polled.records[0].headers == (("h", b""),)
+    assert polled.records[0].headers == (("h", None),)
 
 
 def test_records_read_before_a_partition_was_revoked_are_dropped(source, consumer):
@@ -168,6 +172,57 @@ def test_a_partition_assigned_while_paused_is_paused(source, consumer):
     assert consumer.halted == set()
 
 
+def raw(first: int, last: int, **options) -> SimpleNamespace:
+    value = RawBatch.of(b"raw", first, last, "why", **options)
+    return SimpleNamespace(topic=AT.topic, partition=0, offset=last, timestamp=1, key=None, value=value, headers=[])
+
+
+def test_a_batch_whose_checksum_is_wrong_is_fetched_three_times_with_what_follows_it(source, consumer):
+    consumer.assign()
+    source.poll(0, 1)
+    consumer.bring(3, 9)
+    before, behind = consumer.fetched[AT]
+    for _ in range(2):
+        consumer.fetched = {AT: [before, raw(4, 8, may_pass=True), behind]}
+        assert [record.offset for record in source.poll(0.1, 10).records] == [3]
+    consumer.fetched = {AT: [raw(4, 8, may_pass=True), behind]}
+
+    unreadable, record = source.poll(0.1, 10).records
+
+    assert consumer.seeks == [(AT, 4), (AT, 4)]
+    assert record.offset == 9
+    assert (unreadable.record.offset, unreadable.record.value, unreadable.reason.attempts) == (8, b"raw", 3)
+    assert "offsets 4 to 8 of products.events-0 cannot be read (why)" in unreadable.reason.message
+
+
+def test_what_fetching_again_cannot_help_is_handed_over_at_once(source, consumer):
+    consumer.assign()
+    source.poll(0, 1)
+    consumer.fetched = {AT: [raw(4, 4)]}
+
+    [unreadable] = source.poll(0.1, 10).records
+
+    assert (unreadable.reason.stage, unreadable.reason.attempts) == ("read", 1)
+    assert "offset 4 of products.events-0" in unreadable.reason.message
+    assert consumer.seeks == []
+
+
+def test_positions_leave_out_partitions_whose_records_are_read_again(source, consumer):
+    consumer.assign()
+    source.poll(0, 1)
+    assert source.positions() == {PARTITION: 40}
+    consumer.pending = [consumer.revoke, consumer.assign]
+    consumer.bring(40)
+    source.poll(0.1, 10)
+    assert source.positions() == {}
+    source.poll(0.1, 10)
+    assert source.positions() == {PARTITION: 40}
+
+    consumer.listener.on_partitions_lost([AT])
+
+    assert source.positions() == {}
+
+
 @pytest.mark.parametrize("error", [RebalanceInProgressError(), CommitFailedError(), KafkaTimeoutError()])
 def test_a_commit_refused_by_a_rebalance_can_be_repeated(source, consumer, error):
     consumer.error = error
@@ -186,7 +241,8 @@ def test_the_store_identity_in_a_committed_offset_comes_with_the_assignment(sour
     consumer.offsets = {AT: OffsetAndMetadata(3, metadata)}
     consumer.pending = [consumer.assign]
 
-    assert source.poll(0.1, 10).changes == (Change(PARTITION, is_assigned=True, store_identity=identity),)
+    expected = Change(PARTITION, is_assigned=True, store_identity=identity, committed=3)
+    assert source.poll(0.1, 10).changes == (expected,)
 
 
 def test_a_worker_leaves_a_rebalance_that_never_ends_and_joins_again(source, consumer, monkeypatch):

@@ -11,7 +11,7 @@ from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.workers.tail import TailRepair
 from hangtag.write import PartitionRebuild, SinkError, Update, Writes, entry_of
-from tests.unit.interleaving import FlakySink, SharedStore, Topic, Turns
+from tests.unit.interleaving import TAGGED, FlakySink, SharedStore, Topic, Turns
 
 BUNDLES = ("a" * 64, "b" * 64)
 SEEDS = range(400)
@@ -48,15 +48,19 @@ class Race:
         self.turns.run(between)
         assert self.turns.errors == []
 
-    def read_tail(self) -> None:
-        """The tail reader reads all records, those that it produces included."""
-        sink = FlakySink(self.topic, QuietTurns(), 0)
-        repair, place = TailRepair(self.store, sink), 0
+    def read_tail(self) -> int:
+        """The tail reader reads all records, those that it produces included; returns how many it produces."""
+        repair = TailRepair(self.store, FlakySink(self.topic, QuietTurns(), 0))
+        place, repaired = 0, 0
         while place < len(self.topic.log):
             step = self.dice.randrange(1, 6)
             records = self.topic.log[place : place + step]
-            repair.run(records)
+            repair.take(records, {TAGGED: len(self.topic.log)}, 0)
             place += len(records)
+            assert repair.committable({TAGGED: place})[TAGGED] <= place
+            repaired += repair.repair({TAGGED: place}, 60)
+        assert repair.committable({TAGGED: place}) == {TAGGED: place}
+        return repaired
 
     def rebuild(self) -> None:
         rebuild = PartitionRebuild(self.store, FlakySink(self.topic, QuietTurns(), 0))
@@ -225,3 +229,62 @@ def test_what_the_store_lost_right_after_its_answer_is_stored_again(left):
 
     assert store.entries == {"p": update.entry()}
     assert [entry_of(one.key, one.value, one.headers) for one in topic.log] == [update.entry()]
+
+
+def stored_and_produced(*versions: int) -> Race:
+    """A store that holds the largest version of p, and a topic with these versions in this order."""
+    race = Race(0, 0)
+    for version in versions:
+        entry = Update("p", version, TagSet((), ()), BUNDLES[0]).entry()
+        race.store.write([entry])
+        race.topic.append(entry)
+    return race
+
+
+def test_only_a_record_that_nothing_newer_follows_is_repaired():
+    race = stored_and_produced(1, 2, 3)
+
+    assert race.read_tail() == 0
+    assert len(race.topic.log) == 3
+
+    race = stored_and_produced(1, 3, 2)
+
+    assert race.read_tail() == 1
+    assert race.last() == race.store.entries
+
+
+def test_the_writer_of_a_newer_entry_gets_time_to_produce_it():
+    race = stored_and_produced(1)
+    newer = Update("p", 2, TagSet((), ()), BUNDLES[0]).entry()
+    race.store.write([newer])
+    repair = TailRepair(race.store, FlakySink(race.topic, QuietTurns(), 0))
+    repair.take(race.topic.log, {TAGGED: 1}, now_s=0)
+
+    assert repair.repair({TAGGED: 1}, now_s=1) == 0
+    assert repair.committable({TAGGED: 1}) == {TAGGED: 0}, "the record is read again if the process ends now"
+    race.topic.append(newer)
+    repair.take(race.topic.log[1:], {TAGGED: 2}, now_s=2)
+
+    assert repair.repair({TAGGED: 2}, now_s=60) == 0
+    assert repair.committable({TAGGED: 2}) == {TAGGED: 2}
+
+
+def test_a_partition_that_is_not_read_to_its_end_is_not_repaired_yet():
+    race = stored_and_produced(1)
+    race.store.write([Update("p", 2, TagSet((), ()), BUNDLES[0]).entry()])
+    repair = TailRepair(race.store, FlakySink(race.topic, QuietTurns(), 0))
+    repair.take(race.topic.log, {TAGGED: 5}, now_s=0)
+
+    assert repair.repair({TAGGED: 4}, now_s=60) == 0
+    assert repair.repair({TAGGED: 5}, now_s=60) == 1
+
+
+def test_what_was_read_of_a_partition_that_is_taken_away_is_forgotten():
+    race = stored_and_produced(1)
+    race.store.write([Update("p", 2, TagSet((), ()), BUNDLES[0]).entry()])
+    repair = TailRepair(race.store, FlakySink(race.topic, QuietTurns(), 0))
+    repair.take(race.topic.log, {TAGGED: 1}, now_s=0)
+
+    repair.keep([])
+
+    assert repair.repair({TAGGED: 1}, now_s=60) == 0

@@ -1,5 +1,6 @@
 """A worker with its real planner, tracker and loop over parts in memory, driven step by step."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -20,7 +21,8 @@ from hangtag.telemetry import Heartbeats
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
-from hangtag.workers import Change, Poll, StageThreads, Worker
+from hangtag.workers import Change, Poll, StageThreads, Unreadable, Worker
+from hangtag.workers.worker import KAFKA_BEAT
 from hangtag.write import Reason, SinkError, record_of
 
 EVENTS = "products.events"
@@ -73,11 +75,15 @@ class MemorySource:
         self.log: dict[Partition, list[Record]] = defaultdict(list)
         self.committed: dict[Partition, int] = {}
         self.identities: dict[Partition, str] = {}
-        self.positions: dict[Partition, int] = {}
+        self.next_offsets: dict[Partition, int] = {}
         self.changes: list[Change] = []
         self.is_paused = False
         self.refuses_commits = False
+        self.markers: dict[Partition, int] = {}
+        self.unreadable: dict[Record, Unreadable] = {}
         self.polls = 0
+        self.answered_s = clock.now
+        self.is_away = False
 
     def append(self, value, key: bytes | None = None, number: int = 0, headers=(), gap: int = 0) -> Record:
         partition = Partition(EVENTS, number)
@@ -89,26 +95,29 @@ class MemorySource:
 
     def assign(self, number: int = 0) -> None:
         partition = Partition(EVENTS, number)
-        self.positions[partition] = self.committed.get(partition, 0)
-        self.changes.append(Change(partition, is_assigned=True, store_identity=self.identities.get(partition, "")))
+        self.next_offsets[partition] = self.committed.get(partition, 0)
+        identity, committed = self.identities.get(partition, ""), self.committed.get(partition, -1)
+        self.changes.append(Change(partition, is_assigned=True, store_identity=identity, committed=committed))
 
     def revoke(self, number: int = 0) -> None:
         partition = Partition(EVENTS, number)
-        del self.positions[partition]
+        del self.next_offsets[partition]
         self.changes.append(Change(partition, is_assigned=False))
 
     def poll(self, timeout_s: float, max_records: int) -> Poll:
         self.polls += 1
         self.clock.now += timeout_s
         changes, self.changes = tuple(self.changes), []
-        records: list[Record] = []
+        if not self.is_away:
+            self.answered_s = self.clock.now
+        records: list[Record | Unreadable] = []
         if not self.is_paused:
-            for partition, position in self.positions.items():
-                found = [one for one in self.log[partition] if one.offset >= position][: max_records - len(records)]
+            for partition in self.next_offsets:
+                found = self._rest(partition)[: max_records - len(records)]
                 records += found
                 if found:
-                    self.positions[partition] = found[-1].offset + 1
-        return Poll(changes, tuple(records))
+                    self.next_offsets[partition] = found[-1].offset + 1
+        return Poll(changes, tuple(self.unreadable.get(record, record) for record in records))
 
     def pause(self) -> None:
         self.is_paused = True
@@ -122,6 +131,19 @@ class MemorySource:
         self.committed.update(offsets)
         self.identities.update(dict.fromkeys(offsets, store_identity))
         return True
+
+    def positions(self) -> Mapping[Partition, int]:
+        """A partition that is read to its end is past the markers behind its last record."""
+        return {
+            partition: position + (0 if self._rest(partition) else self.markers.get(partition, 0))
+            for partition, position in self.next_offsets.items()
+        }
+
+    def _rest(self, partition: Partition) -> list[Record]:
+        return [one for one in self.log[partition] if one.offset >= self.next_offsets[partition]]
+
+    def last_answer_s(self) -> float:
+        return self.answered_s
 
     def close(self) -> None:
         pass
@@ -258,7 +280,7 @@ class House:
 
     def start(self) -> None:
         self.threads = StageThreads(*(Inline(held=self.held) for _ in range(3)))
-        self.beats = Heartbeats(self.clock, {"poll": 30, "batch": 120})
+        self.beats = Heartbeats(self.clock, {"poll": 30, "batch": 120, KAFKA_BEAT: math.inf})
         self.worker = Worker(
             source=self.source,
             sink=self.sink,
@@ -274,7 +296,7 @@ class House:
         """As after a crash: what was not committed is read again."""
         self.source.is_paused = False
         self.source.changes = []
-        for partition in list(self.source.positions):
+        for partition in list(self.source.next_offsets):
             self.source.assign(partition.number)
         self.sink.queued = []
         self.start()

@@ -19,6 +19,7 @@ QUESTIONS = (
 def show_answers(console: Console, client: TagClient, product_ids: list[str], titles: dict[str, str]) -> list[str]:
     """Print some products of different kinds and two questions, each with its tags; returns the ids of the products."""
     products = some_of_each(client.look_up(_candidates(product_ids)))
+    console.print("\nTags in band AUTO can be used as they are; tags in band REVIEW are for a person to check first.")
     console.print("\nA bot asks for products (BatchGetProductTags):")
     console.print(products_table(products, titles))
     console.print("\nA search box asks what a text is about (SuggestTags):")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hangtag.cli.errors import CommandError
-from hangtag.cli.local import Child, explicit_settings, free_port
+from hangtag.cli.local import Child, explicit_settings, free_port, port_or_another
 from hangtag.settings import Settings, secret_file_variable_of, variable_of
 
 _DEADLINE_S = 90
@@ -68,21 +68,30 @@ def environment_with(addresses: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
-    """Start a worker and a server with their logs in `folder`, and stop both at the end of the block."""
-    explicit = explicit_settings()
+    """Start a worker and a server with their logs in `folder`, and stop both at the end of the block.
+
+    Unless `server.port` is set, the server listens on its default port (50051) if it is free.
+    """
+    explicit, port = explicit_settings(), settings.server.port
     host = settings.server.host if "server.host" in explicit else "127.0.0.1"
-    port = settings.server.port if "server.port" in explicit and settings.server.port else free_port()
-    addresses = {
-        "kafka.bootstrap": settings.kafka.bootstrap,
-        "redis.url": settings.redis.url.get_secret_value(),
-        "server.host": host,
-        "server.port": str(port),
-    }
-    environment = environment_with(addresses)
     with ExitStack() as running:
+        if not port:
+            port = free_port()
+        elif "server.port" not in explicit:
+            port = running.enter_context(port_or_another(port))
+        addresses = {
+            "kafka.bootstrap": settings.kafka.bootstrap,
+            "redis.url": settings.redis.url.get_secret_value(),
+            "server.host": host,
+            "server.port": str(port),
+        }
+        # Several demos may run on one machine.
+        addresses |= {name: "0" for name in ("worker.metrics_port", "server.metrics_port") if name not in explicit}
+        environment = environment_with(addresses)
 
         def start(name: str, command: str) -> Child:
-            child = Child(name, [sys.executable, "-m", "hangtag.cli", command], folder, environment)
+            # -P: a folder named `hangtag` in the working folder is not imported instead.
+            child = Child(name, [sys.executable, "-P", "-m", "hangtag.cli", command], folder, environment)
             running.callback(child.stop)
             return child
 

@@ -1,8 +1,5 @@
 """The demo from start to end."""
 
-import os
-import shlex
-import sys
 import time
 from pathlib import Path
 
@@ -43,7 +40,7 @@ def run(feed: str, *, once: bool) -> None:
         with programs(settings, stack.folder) as pair, announced(settings.kafka.bootstrap, redis, pair.host, pair.port):
             shown = _feed_and_ask(console, feed, settings, pair, started)
             if not once:
-                _stay(console, stack, pair, shown)
+                _stay(console, stack, settings, pair, shown)
 
 
 def _feed_and_ask(console: Console, feed: str, settings: Settings, pair: Programs, started: float) -> list[str]:
@@ -60,7 +57,9 @@ def _feed_and_ask(console: Console, feed: str, settings: Settings, pair: Program
         TagClient(f"{pair.host}:{pair.port}", timeout_s=10) as client,
     ):
         with LiveStatus(console) as status:
-            pair.wait_for_server(lambda: status.show(f"published {tally.counts().published:,}; loading the model ..."))
+            pair.wait_for_server(
+                lambda: status.show(f"published {tally.counts().published:,}; the server is loading the model ...")
+            )
             watch = Watch(tally, client, dead_letters, status)
             try:
                 watch.until_settled(feeding, pair.check)
@@ -88,28 +87,18 @@ def _feed_and_ask(console: Console, feed: str, settings: Settings, pair: Program
     return shown
 
 
-def _stay(console: Console, stack: LocalStack, pair: Programs, shown: list[str]) -> None:
-    from hangtag.cli.demo.answers import QUESTIONS  # noqa: PLC0415
+def _stay(console: Console, stack: LocalStack, settings: Settings, pair: Programs, shown: list[str]) -> None:
+    from hangtag.cli.demo.next_steps import next_steps  # noqa: PLC0415
 
-    command = _this_command()
-    console.print("\nThe demo stays up. Try these commands in another terminal, in this folder:")
-    for line in (
-        f"{command} tags {' '.join(shlex.quote(each) for each in shown[:2])}",
-        f"{command} suggest {shlex.quote(QUESTIONS[0])}",
-        f"{command} publish products.jsonl",
-        f"{command} deadletters",
-    ):
-        console.print(f"  {line}", markup=False, soft_wrap=True)
-    console.print(f"gRPC {pair.host}:{pair.port}, logs {pair.worker.log} {pair.server.log}", soft_wrap=True)
+    console.print("\nThe demo stays up. Paste these lines into another terminal, in this folder.")
+    for purpose, lines in next_steps(settings, pair, shown):
+        console.print(f"\n{purpose}:")
+        for line in lines:
+            console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print(f"\nKafka {settings.kafka.bootstrap}, gRPC {pair.host}:{pair.port}", soft_wrap=True)
+    console.print(f"logs {pair.worker.log} {pair.server.log}", soft_wrap=True)
     console.print("Press Ctrl-C to stop.")
     while True:
         pair.check()
         stack.check()
         time.sleep(_CHECK_EVERY_S)
-
-
-def _this_command() -> str:
-    script = Path(sys.argv[0])
-    if script.name != "hangtag":
-        return f"{os.path.relpath(sys.executable)} -m hangtag.cli"
-    return os.path.relpath(script) if script.is_file() else "hangtag"

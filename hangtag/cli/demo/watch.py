@@ -60,6 +60,7 @@ class Watch:
             if counts.settled > settled:
                 settled, progress_at = counts.settled, time.monotonic()
             if published_all and not counts.waiting:
+                self._show(counts, is_last=True)
                 return
             if time.monotonic() - progress_at > _STALLED_S:
                 msg = f"nothing was settled for {_STALLED_S} s, {counts.waiting} products are waiting"
@@ -78,8 +79,15 @@ class Watch:
         if counts.tagged and self.first_tags_at is None:
             self.first_tags_at = time.monotonic()
         self.seconds = time.monotonic() - self._started
-        self._status.show(_line(counts, self.seconds), _picture(counts, self.seconds))
+        self._show(counts)
         return counts
+
+    def _show(self, counts: Counts, *, is_last: bool = False) -> None:
+        if counts.settled:
+            self._status.show(_line(counts, self.seconds), _picture(counts, self.seconds), is_last=is_last)
+        else:
+            waited = int(self.seconds)
+            self._status.show(f"published {counts.published:,}; the worker is loading the model ({waited} s) ...")
 
 
 def _line(counts: Counts, seconds: float) -> str:

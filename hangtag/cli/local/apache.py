@@ -22,8 +22,12 @@ rootLogger.appenderRef.out.ref=out
 """
 
 
-def start_apache(folder: Path, home: Path, more: Mapping[str, str] | None = None) -> LocalServer:
-    """Start the Kafka release in the folder `home` on a free port. Returns at once; enter the result to wait for it.
+def start_apache(
+    folder: Path, home: Path, more: Mapping[str, str] | None = None, port: int | None = None
+) -> LocalServer:
+    """Start the Kafka release in the folder `home` on `port` or any free port.
+
+    Returns at once; enter the result to wait for it.
 
     `more` are properties of its configuration that are added or changed.
 
@@ -33,7 +37,7 @@ def start_apache(folder: Path, home: Path, more: Mapping[str, str] | None = None
     if not any(home.glob("libs/kafka*.jar")):
         msg = f"KAFKA_HOME={home}: contains no libs/kafka*.jar; set it to the folder of an unpacked Kafka release"
         raise LocalError(msg)
-    port = free_port()
+    port = port or free_port()
     properties, log4j = folder / "server.properties", folder / "log4j2.properties"
     properties.write_text(_properties(port, free_port(), folder / "kafka-data", more or {}), encoding="utf-8")
     log4j.write_text(_LOG4J, encoding="utf-8")

@@ -17,8 +17,10 @@ def broker_kind() -> BrokerKind:
     return "kafka" if os.environ.get("KAFKA_HOME") else "tansu"
 
 
-def start_broker(kind: BrokerKind, folder: Path, kafka_home: Path | None = None) -> LocalServer:
-    """Start a broker without topics on a free port. Returns at once; enter the result to wait for it.
+def start_broker(
+    kind: BrokerKind, folder: Path, kafka_home: Path | None = None, port: int | None = None
+) -> LocalServer:
+    """Start a broker without topics on `port` or any free port. Returns at once; enter the result to wait for it.
 
     `url` of the result is the bootstrap address. `kafka_home`, for `kafka` only, defaults to `KAFKA_HOME`.
 
@@ -26,9 +28,9 @@ def start_broker(kind: BrokerKind, folder: Path, kafka_home: Path | None = None)
         LocalError: something is not installed; the message says what to install or set.
     """
     if kind == "tansu":
-        return start_tansu(folder)
+        return start_tansu(folder, port)
     home = kafka_home or (Path(os.environ["KAFKA_HOME"]) if os.environ.get("KAFKA_HOME") else None)
     if home is None:
         msg = "KAFKA_HOME is not set: set it to the folder of an unpacked Apache Kafka release"
         raise LocalError(msg)
-    return start_apache(folder, home)
+    return start_apache(folder, home, port=port)

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Self
 
 from hangtag.cli.local.child import Child
@@ -19,6 +19,32 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextlib.contextmanager
+def port_or_another(port: int) -> Iterator[int]:
+    """`port` if nothing listens on it, otherwise any free port.
+
+    Nobody else gets `port` from this function while the block runs: a server that was just started listens only seconds
+    later, so the UDP port of the same number is bound as a mark. The system releases it however this process ends.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mark:
+        try:
+            mark.bind((HOST, port))
+        except OSError:
+            yield free_port()
+            return
+        yield port if _is_free(port) else free_port()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: connections of an earlier server that are being closed do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return not responds(port)
+    return False
 
 
 def responds(port: int, request: bytes = b"", response: bytes = b"") -> bool:

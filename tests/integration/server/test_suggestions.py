@@ -39,7 +39,7 @@ async def suggest_all(settings: Settings, tagger: Tagger, texts: list[str]) -> l
 
 
 def test_suggestions_are_what_the_tagger_predicts(redis_settings: RedisSettings, tagger: Tagger) -> None:
-    settings = Settings(redis=redis_settings, server=ServerSettings(port=0, suggest_token_budget=512))
+    settings = Settings(redis=redis_settings, server=ServerSettings(port=0, drain_s=0, suggest_token_budget=512))
 
     replies = asyncio.run(suggest_all(settings, tagger, TEXTS * 20))
 

@@ -1,0 +1,59 @@
+"""The parts of kafka-python that it does not document, each behind one function.
+
+pyproject.toml allows no later minor version, and tests/unit/test_kafka_internals.py names the part that has moved.
+"""
+
+from typing import Any, NamedTuple
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.consumer.fetcher import Fetcher
+
+
+class Unread(NamedTuple):
+    """What is left of a batch: its bytes (decompressed, unless that failed), where the next record starts, how many."""
+
+    buffer: bytes
+    start: int
+    records: int
+
+
+def partition_records_class() -> type[Any]:
+    """The class that turns a fetched response of one partition into records."""
+    found: type[Any] = Fetcher.PartitionRecords
+    return found
+
+
+def read_with(consumer: KafkaConsumer, partition_records: type[Any]) -> None:
+    """Let a consumer turn what it fetches into records with a subclass of `partition_records_class`."""
+    consumer._fetcher.PartitionRecords = partition_records  # noqa: SLF001
+
+
+def unread(batch: Any) -> Unread:
+    """What is left of a batch of record format 2 after an error while it was read."""
+    return Unread(bytes(batch._buffer), batch._pos, batch._num_records - batch._next_record_index)  # noqa: SLF001
+
+
+def raw_batch(batch: Any) -> bytes:
+    """The bytes of a batch that is not decompressed yet."""
+    return bytes(batch._buffer)  # noqa: SLF001
+
+
+def join_again(consumer: KafkaConsumer) -> None:
+    """Let a consumer's next poll take part in the rebalance of its group."""
+    consumer._coordinator.request_rejoin()  # noqa: SLF001
+
+
+def last_read_s(consumer: KafkaConsumer) -> float | None:
+    """When a broker's last answer arrived, in seconds of `time.monotonic`; None if none is connected."""
+    connections = list(consumer._manager._conns.values())  # noqa: SLF001
+    # Another thread changes them: a connection without its transport is closing.
+    transports = [connection.transport for connection in connections if connection.connected]
+    return max((transport.last_read for transport in transports if transport is not None), default=None)
+
+
+def stop_sending(producer: KafkaProducer, timeout_s: float) -> None:
+    """End a producer's thread; what is being sent fails."""
+    sender = producer._sender  # noqa: SLF001
+    if sender is not None and sender.is_alive():
+        sender.force_close()
+        sender.join(timeout_s)

@@ -1,0 +1,149 @@
+"""Batches whose reading never fails: what cannot be read comes as a record that holds its bytes.
+
+kafka-python raises for such a batch at every fetch and never gets past it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from kafka.record.default_records import DefaultRecord
+from kafka.record.util import decode_varint
+
+from hangtag.kafka.internals import partition_records_class, raw_batch, unread
+from hangtag.kafka.raw_batch import RawBatch
+
+_FORMAT_2 = 2
+
+
+class ReadableRecords(partition_records_class()):  # type: ignore[misc] # kafka-python carries no types
+    """kafka-python's reader of one fetched partition, over batches that can always be read."""
+
+    def _unpack_records(self, at: Any, records: Any, *deserializers: Any) -> Any:
+        return super()._unpack_records(at, _Batches(records, self.next_fetch_offset), *deserializers)
+
+
+class _Batches:
+    """The batches of a response."""
+
+    def __init__(self, records: Any, position: int) -> None:
+        self._records = records
+        self._position = position
+
+    def next_batch(self) -> "_Batch | None":
+        batch = self._records.next_batch()
+        return None if batch is None else _Batch(batch, self._position)
+
+
+class _Batch:
+    """One batch; all but its records is kafka-python's."""
+
+    def __init__(self, batch: Any, position: int) -> None:
+        self._batch = batch
+        self._position = position
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        """The record of a control batch, None if it cannot be read."""
+        try:
+            return next(self._batch)
+        except Exception:  # noqa: BLE001 (whatever the bytes lead to)
+            return None
+
+    def validate_crc(self) -> bool:
+        """True: the checksum is compared when the records are read."""
+        return True
+
+    def __iter__(self) -> Iterator[Any]:
+        batch = self._batch
+        last = batch.last_offset if batch.magic == _FORMAT_2 else batch.base_offset
+        # A batch ends at or behind the offset that was asked for, and begins for us there, whatever its header says.
+        first, last = max(batch.base_offset, self._position), max(last, self._position)
+        try:
+            if not batch.validate_crc():
+                yield _marker(batch, raw_batch(batch), first, last, "its checksum does not match", may_pass=True)
+                return
+            records = iter(batch)
+        except Exception as error:  # noqa: BLE001
+            yield _marker(batch, raw_batch(batch), first, last, _why(error))
+            return
+        read = batch.base_offset - 1
+        try:
+            for record in records:
+                if not record.validate_crc():
+                    yield _marker(batch, record.value or b"", record.offset, record.offset, "its checksum is wrong")
+                else:
+                    yield record
+                read = record.offset
+        except Exception as error:  # noqa: BLE001
+            if batch.magic == _FORMAT_2:
+                yield from _rest(batch, read, last)
+            else:
+                yield _marker(batch, raw_batch(batch), max(first, read + 1), last, _why(error))
+
+
+def _rest(batch: Any, read: int, last: int) -> Iterator[Any]:
+    """The records of a batch from the one on that kafka-python could not read, each on its own."""
+    left = unread(batch)
+    buffer, start = left.buffer, left.start
+    for _ in range(left.records):
+        try:
+            raw, start = _bytes(buffer, start)
+        except (ValueError, IndexError) as error:
+            yield _marker(batch, buffer[start:], read + 1, last, _why(error))
+            return
+        try:
+            record = _record(batch, raw, range(read + 1, last + 1))
+        except (ValueError, IndexError) as error:
+            record = _marker(batch, raw, read + 1, read + 1, _why(error))
+        yield record
+        read = record.offset
+
+
+def _record(batch: Any, raw: bytes, possible: range) -> Any:
+    """A record of format 2, as kafka-python reads it, but for names of headers that are not UTF-8.
+
+    Their wrong bytes become U+FFFD, as in Kafka's own client.
+    """
+    pos = 1  # attributes
+    elapsed, pos = decode_varint(raw, pos)
+    delta, pos = decode_varint(raw, pos)
+    key, pos = _bytes_or_none(raw, pos)
+    value, pos = _bytes_or_none(raw, pos)
+    count, pos = decode_varint(raw, pos)
+    headers = []
+    for _ in range(count):
+        name, pos = _bytes(raw, pos)
+        text, pos = _bytes_or_none(raw, pos)
+        headers.append((name.decode("utf-8", "replace"), text))
+    if count < 0 or pos != len(raw) or batch.base_offset + delta not in possible:
+        msg = f"a record of {len(raw)} bytes has {count} headers, offset {batch.base_offset + delta}, and ends at {pos}"
+        raise ValueError(msg)
+    is_broker_time = batch.timestamp_type == batch.LOG_APPEND_TIME
+    timestamp = batch.max_timestamp if is_broker_time else batch.first_timestamp + elapsed
+    return DefaultRecord(len(raw), batch.base_offset + delta, timestamp, batch.timestamp_type, key, value, headers)
+
+
+def _bytes_or_none(raw: bytes, pos: int) -> tuple[bytes | None, int]:
+    length, after = decode_varint(raw, pos)
+    return (None, after) if length < 0 else _bytes(raw, pos)
+
+
+def _bytes(raw: bytes, pos: int) -> tuple[bytes, int]:
+    length, pos = decode_varint(raw, pos)
+    if not 0 <= length <= len(raw) - pos:
+        msg = f"a part of {length} bytes does not fit into the {len(raw) - pos} that are left"
+        raise ValueError(msg)
+    return raw[pos : pos + length], pos + length
+
+
+def _marker(batch: Any, raw: bytes, first: int, last: int, why: str, *, may_pass: bool = False) -> Any:
+    """A record in place of those that cannot be read. Its offset is their last one, so that reading goes on behind."""
+    value = RawBatch.of(raw, first, last, why, may_pass=may_pass)
+    timestamp = batch.max_timestamp if batch.magic == _FORMAT_2 else -1
+    return DefaultRecord(len(raw), last, timestamp, batch.timestamp_type, None, value, [])
+
+
+def _why(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
