@@ -21,6 +21,7 @@ from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
+from hangtag.telemetry.http import Details
 
 if TYPE_CHECKING:
     # Importing it loads the engine's runtime; `serve` is passed a tagger.
@@ -69,7 +70,7 @@ async def serve(
         handlers = Handlers(Coalescer(store, clock), suggester, settings.server.max_ids)
         calls = Calls(clock, limits.max_concurrent, limits.max_ids_in_progress)
         listener, port = open_listener(settings.server, handlers, servicer, calls)
-        with _telemetry(settings.server, beats) as telemetry, _stopping(stop) as stopped:
+        with _telemetry(settings.server, beats, watch.details) as telemetry, _stopping(stop) as stopped:
             runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run())
             tasks = {asyncio.create_task(each) for each in runs}
             try:
@@ -116,9 +117,9 @@ async def _beat_loop(beats: Heartbeats) -> None:
 
 
 @contextmanager
-def _telemetry(settings: ServerSettings, beats: Heartbeats) -> Iterator[TelemetryServer]:
+def _telemetry(settings: ServerSettings, beats: Heartbeats, details: Details) -> Iterator[TelemetryServer]:
     try:
-        server = TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.SERVER, beats.pulses)
+        server = TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.SERVER, beats.pulses, details)
     except OSError as error:
         msg = (
             f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "

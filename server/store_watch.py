@@ -6,7 +6,7 @@ from typing import Protocol
 
 from grpc_health.v1 import health, health_pb2
 
-from hangtag.store import StoreError, StoreMismatchError, StoreState
+from hangtag.store import LossReport, StoreError, StoreMismatchError, StoreState
 from hangtag.telemetry import Heartbeats, get_log, metrics
 
 STORE_HEARTBEAT = "store"
@@ -20,6 +20,8 @@ _log = get_log(__name__)
 
 class Checked(Protocol):
     """The store to watch."""
+
+    address: str
 
     async def check(self) -> StoreState:
         """What the store records about itself. Raises `StoreError` if it cannot be used; has a deadline of its own."""
@@ -47,7 +49,8 @@ class StoreWatch:
         self._beats = beats
         self._services = (health.OVERALL_HEALTH, service)
         self._reported: bool | None = None
-        self._is_emptied = False
+        self._problem: StoreError | None = None
+        self._loss = LossReport(store.address)
 
     async def start(self) -> None:
         """Check the store for the first time. A store that is not reachable yet is accepted.
@@ -65,6 +68,10 @@ class StoreWatch:
             await self._check()
             await asyncio.sleep(_EVERY_S)
 
+    def details(self) -> dict[str, object]:
+        """For /healthz; any thread may call."""
+        return {"store": self._loss.detail(self._problem)}
+
     async def shut_down(self) -> None:
         """Report NOT_SERVING from now on."""
         with suppress(TimeoutError):
@@ -75,28 +82,23 @@ class StoreWatch:
         try:
             state = await self._store.check()
         except StoreError as error:
-            await self._report(is_up=False, reason=str(error))
+            await self._report(error)
             return error
         self._beats.beat(STORE_HEARTBEAT)
-        await self._report(is_up=True, reason="")
-        self._report_loss(is_emptied=state.emptied_ms is not None)
+        await self._report(None)
+        self._loss.take(state)
         return None
 
-    def _report_loss(self, *, is_emptied: bool) -> None:
-        metrics.STORE_EMPTIED.set(is_emptied)
-        if is_emptied and not self._is_emptied:
-            _log.error("the store has lost its data: products look as if never received", next="run `hangtag rebuild`")
-        elif self._is_emptied and not is_emptied:
-            _log.info("the store was rebuilt")
-        self._is_emptied = is_emptied
-
-    async def _report(self, *, is_up: bool, reason: str) -> None:
+    async def _report(self, problem: StoreError | None) -> None:
+        before, self._problem = self._problem, problem
+        # A denied permission after a lost connection is another problem, and is logged too.
+        if problem is not None and type(problem) is not type(before):
+            _log.warning("NOT_SERVING", reason=str(problem))
+        is_up = problem is None
         if is_up is self._reported:
             return
         if is_up:
             _log.info("the store can be read: SERVING")
-        else:
-            _log.warning("NOT_SERVING", reason=reason)
         metrics.STORE_UP.set(is_up)
         status = health_pb2.HealthCheckResponse
         with suppress(TimeoutError):

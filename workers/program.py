@@ -8,14 +8,16 @@ from types import FrameType
 
 from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
 from hangtag.settings import Settings, SettingsError, WorkerSettings
-from hangtag.store import RedisTagStore, StoreError, StoreMismatchError
+from hangtag.store import RedisTagStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
+from hangtag.telemetry.http import Details
 from hangtag.workers.kafka_source import KafkaSource
 from hangtag.workers.retrying_store import RetryingStore
 from hangtag.workers.source import SourceError
+from hangtag.workers.store_watch import StoreWatch
 from hangtag.workers.tail import TailRepair
 from hangtag.workers.tail_reader import TAIL_BEAT, TailReader
 from hangtag.workers.threads import open_threads
@@ -69,7 +71,9 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
     with ExitStack() as stack:
         store = RedisTagStore(settings.redis)
         stack.callback(store.close)
-        _check_store(store)
+        watch = StoreWatch(store)
+        stack.callback(watch.close)
+        watch.start()
         sink = KafkaSink(settings.kafka)
         stack.callback(sink.close)
         source = KafkaSource(settings.kafka)
@@ -78,7 +82,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         tail_sink = KafkaSink(settings.kafka, "hangtag-tail")
         stack.callback(tail_sink.close)
         tail = TailReader(settings.kafka, TailRepair(store, tail_sink), beats, clock, fail)
-        port = stack.enter_context(_telemetry(settings.worker, beats)).port
+        port = stack.enter_context(_telemetry(settings.worker, beats, watch.details)).port
         stack.callback(give_up.set)
         tail.start()
         stack.callback(tail.close)
@@ -111,15 +115,6 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             _log.warning("drain_incomplete", next="the next owner of the partitions reads the rest again")
 
 
-def _check_store(store: RedisTagStore) -> None:
-    try:
-        store.check()
-    except StoreMismatchError:
-        raise
-    except StoreError as error:
-        _log.warning("store_unreachable", message=str(error), next="the worker waits for it before it writes")
-
-
 def _check_tagged_topic(settings: Settings) -> None:
     try:
         is_known = check_tagged_topic(settings.kafka, settings.redis.deleted_ttl_s)
@@ -130,9 +125,9 @@ def _check_tagged_topic(settings: Settings) -> None:
         _log.warning("topic_configuration_unknown", topic=topic, next="allow DescribeConfigs, or check it by hand")
 
 
-def _telemetry(settings: WorkerSettings, beats: Heartbeats) -> TelemetryServer:
+def _telemetry(settings: WorkerSettings, beats: Heartbeats, details: Details) -> TelemetryServer:
     try:
-        return TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.WORKER, beats.pulses)
+        return TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.WORKER, beats.pulses, details)
     except OSError as error:
         msg = (
             f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "

@@ -1,5 +1,6 @@
 """Reports that the store has lost its data: in the log, as a metric and in the detail of health."""
 
+from hangtag.store.errors import StoreError
 from hangtag.store.meta import StoreState
 from hangtag.telemetry import get_log, metrics
 
@@ -44,7 +45,12 @@ class LossReport:
             _log.info("the store was rebuilt", store=self._address)
         self._is_emptied = is_emptied
 
-    def detail(self) -> dict[str, object]:
-        """For /healthz. A loss does not make a program unhealthy: a restart would not bring the data back."""
+    def detail(self, problem: StoreError | None = None) -> dict[str, object]:
+        """For /healthz, with the error of the last look, if it failed.
+
+        Neither makes a program unhealthy: a restart of it would not repair the store.
+        """
         found: dict[str, object] = {"address": self._address, "emptied": self._is_emptied}
+        if problem is not None:
+            found["problem"] = str(problem)
         return {**found, "next": f"run `{REFILL}`"} if self._is_emptied else found

@@ -1,20 +1,28 @@
 """Metrics and health over HTTP: `/metrics` for Prometheus, `/healthz` for probes."""
 
 import threading
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from hangtag.telemetry.health import Pulses
 
+Details = Callable[[], Mapping[str, Any]]
+
 
 class TelemetryServer:
-    """An HTTP server in its own thread; a context manager."""
+    """An HTTP server in its own thread; a context manager.
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry, pulses: Pulses) -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(registry, pulses))
+    `details` are added to the answer of /healthz under `details` and do not change its status.
+    """
+
+    def __init__(
+        self, host: str, port: int, registry: CollectorRegistry, pulses: Pulses, details: Details = dict
+    ) -> None:
+        self._server = ThreadingHTTPServer((host, port), _handler(registry, pulses, details))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="telemetry", daemon=True)
 
@@ -33,14 +41,17 @@ class TelemetryServer:
         self._thread.join()
 
 
-def _handler(registry: CollectorRegistry, pulses: Pulses) -> type[BaseHTTPRequestHandler]:
+def _handler(registry: CollectorRegistry, pulses: Pulses, details: Details) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
             elif self.path == "/healthz":
                 heartbeats = pulses()
-                body = {each.name: {"age_s": round(each.age_s, 3), "limit_s": each.limit_s} for each in heartbeats}
+                body: dict[str, Any] = {
+                    each.name: {"age_s": round(each.age_s, 3), "limit_s": each.limit_s} for each in heartbeats
+                }
+                body["details"] = details()
                 healthy = all(each.is_healthy for each in heartbeats)
                 self._answer(200 if healthy else 503, "application/json", orjson.dumps(body))
             else:

@@ -98,11 +98,11 @@ SUGGESTION_STAGE_SECONDS = Histogram(
 )
 _with_values(SUGGESTION_STAGE_SECONDS, ("encode", "forward", "decode"))
 STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server, else 0", registry=SERVER)
-STORE_EMPTIED = Gauge(
-    "hangtag_store_emptied", "1 while the store has lost its data and has not been rebuilt, else 0", registry=SERVER
-)
 
 # Worker and server
+STORE_EMPTIED = Gauge(
+    "hangtag_store_emptied", "1 while the store has lost its data and has not been rebuilt, else 0", registry=WORKER
+)
 STORE_SECONDS = Histogram(
     "hangtag_store_seconds", "Duration of a call to the store", buckets=_STAGE_BUCKETS, registry=WORKER
 )
@@ -118,5 +118,5 @@ BUNDLE = Gauge(
     ["name", "version", "engine"],
     registry=WORKER,
 )
-for _shared in (STORE_SECONDS, BATCH_TOKENS, BUNDLE):
+for _shared in (STORE_EMPTIED, STORE_SECONDS, BATCH_TOKENS, BUNDLE):
     SERVER.register(_shared)

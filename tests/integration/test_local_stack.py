@@ -203,3 +203,28 @@ def test_the_children_of_up_end_with_it(how: signal.Signals, tmp_path: Path) -> 
     assert len(children) == 2
     assert _end_within([int(pid) for pid in children], 5)
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0)
+
+
+@pytest.mark.timeout(60)
+def test_up_does_not_print_the_password_of_a_store_of_ones_own(tmp_path: Path, valkey_url: str) -> None:
+    address = valkey_url.replace("//", "//default:hunter2@")
+    with subprocess.Popen(
+        [sys.executable, "-m", "hangtag.cli", "up"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=tmp_path,
+        env=_environment(TMPDIR=str(tmp_path), HANGTAG_REDIS__URL=address),
+        text=True,
+    ) as up:
+        assert up.stdout is not None
+        lines = []
+        for line in up.stdout:
+            lines.append(line)
+            if "Ctrl-C" in line:
+                break
+        up.send_signal(signal.SIGINT)
+        up.wait(timeout=20)
+    text = "".join(lines)
+    assert "Ctrl-C" in text
+    assert "HANGTAG_REDIS__URL" in text
+    assert "hunter2" not in text

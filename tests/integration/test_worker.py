@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -303,6 +305,31 @@ def test_a_topic_that_would_lose_what_a_rebuild_needs_is_refused_with_the_comman
         work(settings, open_tagger(settings.model), threading.Event())
 
     assert f"--alter --topic {topic}" in str(caught.value)
+
+
+@pytest.mark.parametrize("broker", ["tansu"], indirect=True)
+def test_an_idle_worker_records_and_reports_that_the_store_lost_its_data(settings):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    settings = settings.model_copy(update={"worker": settings.worker.model_copy(update={"metrics_port": port})})
+
+    def detail() -> dict[str, object] | None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as reply:
+                return json.load(reply)["details"]["store"]
+        except urllib.error.URLError:
+            return None
+
+    with working(settings), Redis.from_url(settings.redis.url.get_secret_value()) as redis:
+        until(lambda: detail() is not None)
+        assert detail()["emptied"] is False
+        redis.flushdb()
+
+        until(lambda: detail()["emptied"])
+
+        assert detail()["next"] == "run `hangtag rebuild`"
+        assert redis.hexists("ht:meta", "emptied")
 
 
 @pytest.mark.kafka

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections import defaultdict
@@ -217,6 +218,21 @@ def test_other_commands_find_the_demo_while_it_runs(monkeypatch: pytest.MonkeyPa
         assert find_running() is not None
     assert find_running() is None
     assert settings_here().kafka.bootstrap == "kafka:9092"
+
+
+@pytest.mark.parametrize("left_behind", [False, True])
+def test_only_the_owner_can_read_the_state_file(left_behind: bool) -> None:
+    """The address of the tag store in it may have a password."""
+    if left_behind:
+        STATE_FILE.parent.mkdir()
+        STATE_FILE.touch(0o644)
+    before = os.umask(0o022)
+    try:
+        with announced("127.0.0.1:1", "redis://:hunter2@127.0.0.1:2/0", "127.0.0.1", 3):
+            assert stat.S_IMODE(STATE_FILE.stat().st_mode) == 0o600
+            assert "hunter2" in STATE_FILE.read_text()
+    finally:
+        os.umask(before)
 
 
 def test_the_state_file_of_a_killed_demo_is_ignored() -> None:

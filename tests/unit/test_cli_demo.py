@@ -3,6 +3,7 @@
 import pytest
 
 from hangtag.cli.demo.answers import SHOWN, some_of_each
+from hangtag.cli.demo.programs import environment_with
 from hangtag.cli.demo.tally import Counts, Tally
 from hangtag.v1 import tags_pb2
 
@@ -93,3 +94,16 @@ def test_waiting_returns_at_most_the_limit(count: int) -> None:
     for number in range(5):
         tally.published(str(number), 1)
     assert len(tally.waiting(count)) == count
+
+
+def test_the_addresses_of_the_demo_replace_what_the_environment_names_a_file_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS__URL_FILE", "/run/secrets/url")
+    monkeypatch.setenv("HANGTAG_KAFKA__SASL_PASSWORD_FILE", "/run/secrets/password")
+
+    environment = environment_with({"redis.url": "redis://127.0.0.1:1/0"})
+
+    assert environment["HANGTAG_REDIS__URL"] == "redis://127.0.0.1:1/0"
+    assert "HANGTAG_REDIS__URL_FILE" not in environment
+    assert environment["HANGTAG_KAFKA__SASL_PASSWORD_FILE"] == "/run/secrets/password"

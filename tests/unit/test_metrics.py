@@ -20,6 +20,7 @@ def test_a_program_exports_no_metric_of_the_other():
     for text in (worker, server):
         assert "process_resident_memory_bytes" in text
         assert "hangtag_batch_tokens_bucket" in text
+        assert "hangtag_store_emptied" in text
         assert "_created" not in text
 
 

@@ -5,8 +5,21 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis import BlockingConnectionPool
+from redis.retry import Retry
 
-from hangtag.store import Entry, Stored, StoreError, StoreMismatchError, StoreState, bundle_prefix
+from hangtag.settings import RedisSettings
+from hangtag.store import (
+    Entry,
+    RedisTagReader,
+    RedisTagStore,
+    Stored,
+    StoreError,
+    StoreMismatchError,
+    StoreState,
+    bundle_prefix,
+)
+from hangtag.store.client import open_pool
 from hangtag.store.errors import address_of, store_error
 from hangtag.store.keys import bucket_of, product_key, seen_key
 from hangtag.store.meta import read_meta
@@ -95,10 +108,34 @@ def test_keys_of_a_product_share_a_slot() -> None:
         ("redis://", "localhost:6379"),
         ("unix:///run/valkey.sock?password=secret", "/run/valkey.sock"),
         ("redis://:sec/ret@cache:6380", "an address that cannot be read"),
+        ("redis://user:12/34@cache:6380", "an address that cannot be read"),
+        ("redis://user:12#34@cache:6380", "an address that cannot be read"),
+        ("redis://user:12?34@cache:6380", "an address that cannot be read"),
+        ("redis://us#er:1234@cache:6380", "an address that cannot be read"),
+        ("redis://user:12%2F34%23%3F%40@cache:6380", "cache:6380"),
     ],
 )
 def test_address_has_no_password(url: str, address: str) -> None:
     assert address_of(url) == address
+
+
+@pytest.mark.parametrize("password", ["12#34", "12/34", "12?34", "#1234", "1234#", "12?3=4", "se#c/r?et"])
+@pytest.mark.parametrize("user", ["", "user"])
+def test_no_message_has_a_part_of_a_password_that_is_not_escaped(password: str, user: str) -> None:
+    config = RedisSettings(url=f"rediss://{user}:{password}@cache:6380/0")
+
+    for kind in (RedisTagStore, RedisTagReader):
+        with pytest.raises(StoreMismatchError, match="HANGTAG_REDIS__URL cannot be read.*`#` as %23") as caught:
+            kind(config)
+        assert caught.value.__cause__ is None
+        assert not any(part in str(caught.value) for part in ("12", "34", "se#", "r?et", "cache"))
+
+
+def test_an_escaped_password_is_the_one_that_is_sent() -> None:
+    config = RedisSettings(url="redis://user:%23a%2Fb%3Fc%40d@cache:6380/0")
+    pool = open_pool(BlockingConnectionPool, Retry, config, 1)
+
+    assert pool.connection_kwargs["password"] == "#a/b?c@d"
 
 
 def test_error_says_where_and_what_to_do() -> None:

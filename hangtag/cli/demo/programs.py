@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,13 @@ class Programs:
         raise CommandError(msg + self.server.tail().rstrip())
 
 
+def environment_with(addresses: Mapping[str, str]) -> dict[str, str]:
+    """The environment of this process with these settings, which replace those that it has or names a file for."""
+    files = {secret_file_variable_of(name) for name in addresses}
+    environment = {name: value for name, value in os.environ.items() if name not in files}
+    return environment | {variable_of(name): value for name, value in addresses.items()}
+
+
 @contextmanager
 def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
     """Start a worker and a server with their logs in `folder`, and stop both at the end of the block.
@@ -80,9 +87,7 @@ def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
         }
         # Several demos may run on one machine.
         addresses |= {name: "0" for name in ("worker.metrics_port", "server.metrics_port") if name not in explicit}
-        replaced = {secret_file_variable_of(name) for name in addresses}
-        environment = {name: value for name, value in os.environ.items() if name not in replaced}
-        environment |= {variable_of(name): value for name, value in addresses.items()}
+        environment = environment_with(addresses)
 
         def start(name: str, command: str) -> Child:
             # -P: a folder named `hangtag` in the working folder is not imported instead.

