@@ -12,6 +12,7 @@ from hangtag.cli.local.server import HOST, free_port
 from hangtag.kafka.trouble import check_settings
 from hangtag.settings import KafkaSettings
 from hangtag.workers import SourceError, kafka_source
+from hangtag.workers.group_consumer import GroupConsumer
 from hangtag.workers.kafka_source import KafkaSource
 
 SASL = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "sasl_username": "shop"}
@@ -71,8 +72,11 @@ def secured(kafka_home, tmp_path_factory):
 
 def why(monkeypatch, **settings) -> str:
     """The error of a worker that cannot connect, without its 30 s of patience."""
-    real = kafka_source.GroupConsumer
-    monkeypatch.setattr(kafka_source, "GroupConsumer", lambda **options: real(**options, bootstrap_timeout_ms=1_500))
+
+    def impatient(**options):
+        return GroupConsumer(**options, bootstrap_timeout_ms=1_500)
+
+    monkeypatch.setattr(kafka_source, "GroupConsumer", impatient)
     with pytest.raises(SourceError) as caught:
         KafkaSource(KafkaSettings(**settings))
     return str(caught.value)
