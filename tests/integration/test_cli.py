@@ -49,7 +49,8 @@ class _Service(tags_pb2_grpc.TagServiceServicer):
         if request.text == "slow":
             context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
         tag = tags_pb2.Tag(facet="class", value=request.text, confidence=0.5, band=tags_pb2.BAND_REVIEW)
-        return tags_pb2.SuggestTagsResponse(review=[tag])
+        reason = tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE
+        return tags_pb2.SuggestTagsResponse(review=[tag], no_tags_reason=reason)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,10 @@ def test_suggest_prints_json_and_table_and_honours_the_timeout(address: str) -> 
         "confidence": 0.5,
         "band": "BAND_REVIEW",
     }
-    assert "REVIEW" in _run("suggest", "boots", "--server", address).output
+    assert orjson.loads(result.stdout)["no_tags_reason"] == "NO_TAGS_REASON_LOW_CONFIDENCE"
+    shown = _run("suggest", "boots", "--server", address).output
+    assert "REVIEW" in shown
+    assert "no tag is sure enough" in shown
     slow = _run("suggest", "slow", "--server", address, "--timeout", "0.5")
     assert isinstance(slow.exception, CommandError)
     assert "did not reply within 0.5 s" in str(slow.exception)
