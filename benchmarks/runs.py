@@ -20,7 +20,7 @@ def three_parts(files: Iterable[Path], facet: str = "") -> dict[str, list[Labell
 
     With `facet`, only products with a tag of that facet are used, and only their labels in it.
     """
-    rows, _ = read_rows(files)
+    rows = read_rows(files).good
     if facet:
         rows = [row for row in rows if row.product.tags_of(facet)]
     parts = split(rows, SplitSettings(validation=0.15, test=0.25)).parts

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import grpc
 
-from hangtag.records import tag_message
+from hangtag.records import no_tags_reason, tag_message
 from hangtag.server import wire
 from hangtag.server.checks import KINDS, check_batch, check_get, check_suggest
 from hangtag.server.coalescer import Coalescer
@@ -63,6 +63,7 @@ class Handlers:
             review=map(tag_message, tags.review),
             bundle_version=self._suggester.bundle_version,
             kind=_KIND_VALUES[kind],
+            no_tags_reason=no_tags_reason(tags),
         )
         return reply.SerializeToString()
 

@@ -7,25 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from hangtag.cli.console import make_table, plain_console
+from hangtag.cli.data_findings import noise_json, print_check, print_files, print_noise
 from hangtag.cli.errors import CommandError
 from hangtag.cli.help_text import help_text
 from hangtag.cli.options import ColumnNames, JsonFile, LabelledFiles
 from hangtag.cli.progress import StepBar
 from hangtag.cli.trainer_command import trainer_command
-from hangtag.tags.tag import value_of
 
 if TYPE_CHECKING:  # these load scikit-learn
-    from hangtag.trainer.data.check import DataCheck
-    from hangtag.trainer.data.labelled import LabelledRow
-    from hangtag.trainer.data.rows import BadRow
-    from hangtag.trainer.judging.label_noise import LabelNoise
-
-# Bad rows that are printed; --json-file writes all.
-_MAX_ROWS = 10
+    from hangtag.trainer.data.labelled import Reading
 
 data = typer.Typer(no_args_is_help=True, help="Check, split and clean labelled files before training.")
 
@@ -69,11 +61,11 @@ def check(
 
         settings = CheckSettings(max_tokens, duplicates, fewest)
         with _progress() as on_progress:
-            rows, bad = _read(files, column, column_file)
-            found = check_rows(rows, bad, load_tokenizer(resolve_base_model(base_model)), settings, on_progress)
-        _print_check(found, fewest)
+            reading = _read(files, column, column_file)
+            found = check_rows(reading, load_tokenizer(resolve_base_model(base_model)), settings, on_progress)
+        print_check(found, fewest)
         _write(json_file, found.to_json)
-    if bad:
+    if reading.bad:
         raise typer.Exit(1)
 
 
@@ -122,11 +114,12 @@ def split(
         prefix = disjoint.removeprefix("id:") if disjoint.startswith("id:") else ""
         settings = SplitSettings(validation, test, seed, duplicates, "" if prefix else disjoint, prefix)
         with _progress() as on_progress:
-            rows, bad = _read(files, column, column_file)
-            if bad:
+            reading = _read(files, column, column_file)
+            if bad := reading.bad:
                 msg = f"{bad[0]} ({len(bad)} bad rows): fix or remove them; `hangtag data check` lists all of them"
                 raise CommandError(msg)
-            report = write_split(out, rows, split_rows(rows, settings, on_progress), zipped=gz, inputs=files)
+            parts = split_rows(reading.good, settings, on_progress)
+            report = write_split(out, reading.good, parts, zipped=gz, inputs=files)
     table = make_table("file", "products", "missing tags")
     for name, count in report["products"].items():
         table.add_row(name, f"{count:,}", str(len(report["missing"][name])))
@@ -137,6 +130,7 @@ def split(
         f"counts per tag are in {out / 'split.json'}",
         soft_wrap=True,
     )
+    print_files(reading)
 
 
 def noise(
@@ -157,18 +151,19 @@ def noise(
         from hangtag.trainer.judging.label_noise import find_label_noise  # noqa: PLC0415
 
         with _progress() as on_progress:
-            rows, bad = _read(files, column, column_file)
-            if not rows:
+            reading = _read(files, column, column_file)
+            if not reading.good:
+                bad = reading.bad
                 msg = f"{bad[0]} ({len(bad)} bad rows): no good row is left; `hangtag data check` lists all of them"
                 raise CommandError(msg)
-            found = find_label_noise([row.product for row in rows], folds, on_progress)
-        _print_noise(rows, bad, found, top)
+            found = find_label_noise([row.product for row in reading.good], folds, on_progress)
+        print_noise(reading, found, top)
         if found.left_out:
             plain_console().print(
                 f"{len(found.left_out)} tags were not checked: fewer than {folds} products have them, "
                 "or all of the facet's products do"
             )
-        _write(json_file, lambda: _noise_json(rows, bad, found))
+        _write(json_file, lambda: noise_json(reading, found))
 
 
 @contextmanager
@@ -179,17 +174,16 @@ def _progress() -> Iterator[OnProgress]:
         yield lambda stage, done, total: bar.step(f"{stage}  {done:,}/{total:,}", done, total)
 
 
-def _read(
-    files: Sequence[Path], pairs: Sequence[str] | None, toml: Path | None
-) -> tuple[list["LabelledRow"], list["BadRow"]]:
+def _read(files: Sequence[Path], pairs: Sequence[str] | None, toml: Path | None) -> "Reading":
     from hangtag.trainer.data.labelled import read_rows  # noqa: PLC0415
     from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
 
-    rows, bad = read_rows(files, Columns.read(toml, pairs or ()))
-    if not rows and not bad:
-        msg = f"no products in {', '.join(map(str, files))}"
+    reading = read_rows(files, Columns.read(toml, pairs or ()))
+    if not reading.good and not reading.bad:
+        empty = f" ({reading.empty:,} empty rows)" if reading.empty else ""
+        msg = f"no products in {', '.join(map(str, files))}{empty}"
         raise CommandError(msg)
-    return rows, bad
+    return reading
 
 
 def _write(path: Path | None, results: Callable[[], dict[str, Any]]) -> None:
@@ -206,93 +200,6 @@ def _write(path: Path | None, results: Callable[[], dict[str, Any]]) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-
-
-def _plain(value: str) -> Text:
-    """Text from a file, printed literally: without markup and without control characters."""
-    return Text("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value))
-
-
-def _bad_rows(bad: Sequence["BadRow"], title: str) -> Table:
-    table = make_table("file", "line", "problem", title=title)
-    for each in bad[:_MAX_ROWS]:
-        table.add_row(_plain(each.file.name), str(each.line), _plain(each.reason))
-    return table
-
-
-def _print_check(found: "DataCheck", fewest: int) -> None:
-    console = plain_console()
-    if found.bad:
-        console.print(_bad_rows(found.bad, "bad rows"))
-    facets = make_table(
-        "facet", "labelled", "no tag", "several tags", "tags", f"tags below {fewest}", "largest", "evenness"
-    )
-    for name, facet in found.balance.items():
-        rare = sum(count < fewest for count in facet.tags.values())
-        counts = (facet.labelled, facet.none, facet.several, len(facet.tags), rare)
-        facets.add_row(
-            _plain(name), *(f"{each:,}" for each in counts), f"{facet.largest_share:.0%}", f"{facet.evenness:.2f}"
-        )
-    console.print(facets)
-    summary = make_table("finding", "count", "what it means", show_header=False)
-    near, exact = len(found.duplicates.near), sum(len(group) - 1 for group in found.duplicates.exact)
-    named = sum(conflict.is_named for conflict in found.conflicts)
-    full, most = found.duplicates.full, found.duplicates.most
-    limited = f"; for {full:,} texts only the first {most} are listed" if full else ""
-    lines = [
-        ("good rows", len(found.rows), "rows that training can use"),
-        ("bad rows", len(found.bad), "training refuses the file until they are fixed or removed"),
-        ("repeated ids", len(found.same_id), "product ids on more than one row"),
-        ("empty texts", len(found.empty), "rows without text after cleaning"),
-        ("exact duplicates", exact, "rows with the text of an earlier row"),
-        ("near duplicates", near, f"pairs; `hangtag data split` keeps each pair in one file{limited}"),
-        (
-            "label conflicts",
-            len(found.conflicts),
-            f"duplicates with different labels; in {named} the texts contain the labels (variants)",
-        ),
-        ("look-alike tags", len(found.look_alikes), "pairs that differ only in case and spaces: merge them?"),
-    ]
-    for name, count, meaning in lines:
-        summary.add_row(name, f"{count:,}", meaning)
-    if lengths := found.lengths:
-        size = f"median {lengths.median:.0f}, 95 % up to {lengths.p95:.0f}, longest {lengths.longest:,}"
-        cut = f"{lengths.cut / len(found.rows):.1%} truncated at {lengths.limit}, {lengths.lost:.1%} of all tokens lost"
-        summary.add_row("tokens", f"{lengths.mean:.0f}", f"mean; {size}; {cut}")
-    console.print(summary)
-
-
-def _print_noise(rows: Sequence["LabelledRow"], bad: Sequence["BadRow"], found: "LabelNoise", top: int) -> None:
-    console = plain_console()
-    if bad:
-        console.print(_bad_rows(bad, f"{len(bad):,} bad rows were skipped"))
-    table = make_table("file", "line", "product", "facet", "label", "more likely", "probability of the label")
-    for each in found.suspicions[:top]:
-        row = rows[each.place]
-        values = [value_of(name) or "none" for name in (each.given, each.suggested)]
-        cells = (row.file.name, str(row.line), row.product.product_id, each.facet, *values, f"{each.score:.3f}")
-        table.add_row(*map(_plain, cells))
-    console.print(table)
-    console.print(f"{len(found.suspicions):,} of {sum(found.checked.values()):,} labels are probably wrong")
-
-
-def _noise_json(rows: Sequence["LabelledRow"], bad: Sequence["BadRow"], found: "LabelNoise") -> dict[str, Any]:
-    return {
-        "rows": len(rows),
-        "rows_left_out": len(bad),
-        "judged": found.checked,
-        "left_out": list(found.left_out),
-        "suspicions": [
-            {
-                **rows[each.place].place,
-                "facet": each.facet,
-                "given": each.given,
-                "suggested": each.suggested,
-                "score": round(each.score, 6),
-            }
-            for each in found.suspicions
-        ],
-    }
 
 
 for command in (check, split, noise):

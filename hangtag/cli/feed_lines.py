@@ -1,13 +1,14 @@
 """Reading a product feed: files, and the event of each line."""
 
 import gzip
+import io
 import sys
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import orjson
 
@@ -15,6 +16,7 @@ from hangtag.cli.errors import CommandError
 from hangtag.records import EventError
 from hangtag.records.json_event import read_json
 from hangtag.text.limits import MAX_ID_BYTES
+from hangtag.trainer.data.encodings import unicode_encoding
 from hangtag.v1 import events_pb2
 
 _PRODUCT_NAMES = frozenset(
@@ -23,32 +25,61 @@ _PRODUCT_NAMES = frozenset(
         *("language", "lang"),
     }
 )
-_EVENT_NAMES = frozenset({"product", "event_id", "eventId", "type", "time"})
+_ID_NAMES = frozenset({"product_id", "productId"})
+# Beyond it not every integer is a float.
+_MAX_EXACT = 2**53
+_DELETIONS = frozenset({"DELETED", "EVENT_TYPE_DELETED"})
+_EXPECTED = "expected JSONL with one product per line, or -"
 
 
 class LineError(ValueError):
     """The line is not a valid product or event; the message says why."""
 
 
+class FeedError(CommandError):
+    """The feed cannot be read on; the message says where and why."""
+
+
 @contextmanager
-def open_feed(name: str) -> Iterator[BinaryIO]:
-    """Open a JSONL file for reading; `-` is standard input, and a `.gz` file is decompressed.
+def open_feed(name: str) -> Iterator[Iterator[bytes]]:
+    """Open a JSONL file, whose lines are returned as UTF-8; `-` is standard input, and a `.gz` file is decompressed.
+
+    Lines end with LF, CR LF or CR. Other encodings of Unicode are recognised by a byte order mark or zero bytes.
 
     Raises:
-        CommandError: the file cannot be read.
+        CommandError: the file cannot be opened.
+        FeedError: the file cannot be read on; raised by the next line.
     """
+    with ExitStack() as stack:
+        try:
+            file: Any
+            if name == "-":
+                file = sys.stdin.buffer
+            elif name.endswith(".gz"):
+                file = stack.enter_context(gzip.open(name))
+            else:
+                file = stack.enter_context(Path(name).open("rb"))
+        except OSError as error:
+            msg = f"{name}: {error.strerror}; {_EXPECTED}"
+            raise CommandError(msg) from error
+        yield stack.enter_context(closing(_lines(name, file)))
+
+
+def _lines(name: str, file: io.BufferedReader) -> Generator[bytes, None, None]:
+    number = 0
+    text: io.TextIOWrapper | None = None
     try:
-        if name == "-":
-            yield sys.stdin.buffer
-        elif name.endswith(".gz"):
-            with gzip.open(name, "rb") as file:
-                yield cast("BinaryIO", file)
-        else:
-            with Path(name).open("rb") as file:
-                yield file
-    except (OSError, EOFError, zlib.error) as error:
-        msg = f"{name}: {getattr(error, 'strerror', None) or error}; expected JSONL with one product per line, or -"
-        raise CommandError(msg) from error
+        text = io.TextIOWrapper(file, unicode_encoding(file.peek(1)), "surrogateescape", newline="")
+        for line in text:
+            number += 1
+            yield line.encode("utf-8", "surrogateescape")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        after = f" after {number:,} lines" if number else ""
+        msg = f"{name}: cannot be read on{after}: {getattr(error, 'strerror', None) or error}; {_EXPECTED}"
+        raise FeedError(msg) from error
+    finally:
+        if text is not None:
+            text.detach()  # it may be standard input, which stays open
 
 
 def demo_feed() -> str:
@@ -59,7 +90,8 @@ def demo_feed() -> str:
 def event_of(line: bytes, default_version: int) -> events_pb2.ProductEvent:
     """Parse one line: a ProductEvent in proto3 JSON, or only a product (with `lang` accepted for `language`).
 
-    A product without a version gets `default_version`, unless the event has a time. Empty texts are accepted: the
+    An event has a `product` with the id; a line that has the id itself is a product, whatever other fields it has. A
+    product without a version gets `default_version`, unless the event has a time. Empty texts are accepted: the
     worker turns them into dead letters.
 
     Raises:
@@ -73,7 +105,7 @@ def event_of(line: bytes, default_version: int) -> events_pb2.ProductEvent:
     if not isinstance(value, dict):
         msg = f"expected a JSON object, got {type(value).__name__}"
         raise LineError(msg)
-    if _EVENT_NAMES.isdisjoint(value):
+    if not _is_event(value):
         line = _as_event(value)
     try:
         event = read_json(line)
@@ -93,7 +125,18 @@ def version_of(event: events_pb2.ProductEvent) -> int:
     return event.product.version or event.time.ToMilliseconds()
 
 
+def _is_event(value: dict[str, Any]) -> bool:
+    """A shop's own fields may be named `type`, `time`, `event_id` or `product`, so they alone do not make an event."""
+    product = value.get("product")
+    if isinstance(product, dict) and not _ID_NAMES.isdisjoint(product):
+        return True
+    return "product" in value and _ID_NAMES.isdisjoint(value)
+
+
 def _as_event(value: dict[str, Any]) -> bytes:
+    if value.get("type") in _DELETIONS:
+        msg = "a product of type DELETED: to delete it, put product_id and version into an object named product"
+        raise LineError(msg)
     try:
         return orjson.dumps({"type": "UPDATED", "product": _product_fields(value)})
     except TypeError as error:
@@ -106,7 +149,11 @@ def _product_fields(value: dict[str, Any]) -> dict[str, Any]:
     product = {name: value[name] for name in _PRODUCT_NAMES & value.keys()}
     if "language" not in product and isinstance(product.get("lang"), str):
         product["language"] = product["lang"]
-    for name in ("product_id", "productId"):
-        if isinstance(product.get(name), int) and not isinstance(product[name], bool):
-            product[name] = str(product[name])  # some shops use numbers as ids
+    for name in _ID_NAMES & product.keys():
+        number = product[name]
+        # Some shops use numbers as ids, and pandas makes floats of them.
+        if isinstance(number, float) and number.is_integer() and abs(number) <= _MAX_EXACT:
+            number = int(number)
+        if isinstance(number, int) and not isinstance(number, bool):
+            product[name] = str(number)
     return product

@@ -13,6 +13,8 @@ from rich.text import Text
 from hangtag.v1 import tags_pb2
 
 _STYLES = {"AUTO": "green", "REVIEW": "yellow"}
+_REASONS: dict[int, str] = {tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE: "no tag is sure enough to be used"}
+_Tagged = tags_pb2.GetProductTagsResponse | tags_pb2.SuggestTagsResponse
 
 
 def as_dict(message: Message) -> dict[str, Any]:
@@ -36,16 +38,14 @@ def products_table(products: Iterable[tags_pb2.GetProductTagsResponse], titles: 
         state = tags_pb2.Freshness.Name(product.freshness).removeprefix("FRESHNESS_")
         if state != "FRESH":
             name.append(f"\n{state}", style="yellow")
-        rows = _tag_rows([*product.tags, *product.review])
-        _add(table, name, rows or [(Text(""), Text(_nothing(state), style="dim"), Text(""), Text(""))])
+        _add(table, name, _tag_rows(product, _without_tags(state)))
     return table
 
 
 def suggestion_table(text: str, answer: tags_pb2.SuggestTagsResponse) -> Table:
     """The tags of a text."""
     table = Table("text", "facet", "value", "confidence", "band")
-    nothing = [(Text(""), Text("no tag with enough confidence", style="dim"), Text(""), Text(""))]
-    _add(table, Text(text[:48]), _tag_rows([*answer.tags, *answer.review]) or nothing)
+    _add(table, Text(text[:48]), _tag_rows(answer, "no tags"))
     return table
 
 
@@ -55,18 +55,17 @@ def _add(table: Table, name: Text, rows: Sequence[tuple[Text, ...]]) -> None:
     table.add_section()
 
 
-def _tag_rows(tags: Iterable[tags_pb2.Tag]) -> Sequence[tuple[Text, ...]]:
+def _tag_rows(found: _Tagged, nothing: str) -> Sequence[tuple[Text, ...]]:
+    """A row per tag; without a tag to use, a first row with the reason, or else `nothing`."""
     rows = []
-    for tag in tags:
+    if not found.tags and (reason := _REASONS.get(found.no_tags_reason, "" if found.review else nothing)):
+        rows.append((Text(""), Text(reason, style="dim"), Text(""), Text("")))
+    for tag in (*found.tags, *found.review):
         band = tags_pb2.Band.Name(tag.band).removeprefix("BAND_")
         confidence = Text(f"{tag.confidence:.2f}")
         rows.append((Text(tag.facet), Text(tag.value), confidence, Text(band, style=_STYLES.get(band, ""))))
     return rows
 
 
-def _nothing(state: str) -> str:
-    return {
-        "FRESH": "no tag with enough confidence",
-        "PENDING": "received, not tagged yet",
-        "UNKNOWN": "never received, or deleted",
-    }.get(state, "")
+def _without_tags(state: str) -> str:
+    return {"PENDING": "received, not tagged yet", "UNKNOWN": "never received, or deleted"}.get(state, "no tags")

@@ -3,7 +3,7 @@
 from hangtag.records.dead_letter import OWN_HEADERS, dead_letter_headers
 from hangtag.records.event import Event, EventError, Kind, decode_event
 from hangtag.records.record import Headers, Partition, Record
-from hangtag.records.tagged import TaggedProduct, decode_tags, encode_tags, tag_message
+from hangtag.records.tagged import TaggedProduct, decode_tags, encode_tags, no_tags_reason, tag_message
 
 __all__ = [
     "OWN_HEADERS",
@@ -18,5 +18,6 @@ __all__ = [
     "decode_event",
     "decode_tags",
     "encode_tags",
+    "no_tags_reason",
     "tag_message",
 ]

@@ -35,6 +35,7 @@ def encode_tags(product: TaggedProduct) -> bytes:
         bundle_version=product.bundle_version,
         tagged_at=Timestamp(seconds=product.tagged_at_ms // 1_000, nanos=product.tagged_at_ms % 1_000 * 1_000_000),
         decisions=map(_decision_message, product.decisions),
+        no_tags_reason=no_tags_reason(product.tags),
     )
     return message.SerializeToString(deterministic=True)
 
@@ -72,6 +73,11 @@ def tag_message(scored: ScoredTag) -> tags_pb2.Tag:
         source=tags_pb2.Source.Value(f"SOURCE_{scored.source.value}"),
         band=tags_pb2.Band.Value(f"BAND_{scored.band.value}"),
     )
+
+
+def no_tags_reason(tags: TagSet) -> tags_pb2.NoTagsReason.ValueType:
+    """Why a text that the model has read got no tags to use."""
+    return tags_pb2.NO_TAGS_REASON_UNSPECIFIED if tags.tags else tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE
 
 
 def _decision_message(decision: Decision) -> tags_pb2.Decision:

@@ -161,6 +161,30 @@ TEXT_KIND_QUERY: TextKind.ValueType  # 2
 """A search query, or what somebody wrote to a bot."""
 Global___TextKind: _TypeAlias = TextKind  # noqa: Y015
 
+class _NoTagsReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoTagsReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoTagsReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NO_TAGS_REASON_UNSPECIFIED: _NoTagsReason.ValueType  # 0
+    """There are tags, or the tags were stored by a release that gave no reason."""
+    NO_TAGS_REASON_LOW_CONFIDENCE: _NoTagsReason.ValueType  # 1
+    """The model read the text and predicted no tag with enough confidence, apart from tags that people rejected. `review`
+    may have tags.
+    """
+
+class NoTagsReason(_NoTagsReason, metaclass=_NoTagsReasonEnumTypeWrapper):
+    """Why `tags` is empty."""
+
+NO_TAGS_REASON_UNSPECIFIED: NoTagsReason.ValueType  # 0
+"""There are tags, or the tags were stored by a release that gave no reason."""
+NO_TAGS_REASON_LOW_CONFIDENCE: NoTagsReason.ValueType  # 1
+"""The model read the text and predicted no tag with enough confidence, apart from tags that people rejected. `review`
+may have tags.
+"""
+Global___NoTagsReason: _TypeAlias = NoTagsReason  # noqa: Y015
+
 @_typing.final
 class Tag(_message.Message):
     """One tag of a product or a text."""
@@ -242,12 +266,15 @@ class ProductTags(_message.Message):
     BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
     TAGGED_AT_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
+    NO_TAGS_REASON_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
     """The shop's id of the product."""
     version: _builtins.int
     """The product version that was tagged. A larger version is newer."""
     bundle_version: _builtins.str
     """Version of the model bundle that predicted the tags: a hash in hex."""
+    no_tags_reason: Global___NoTagsReason.ValueType
+    """Why `tags` is empty. Not set if there are tags."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
         """Tags to use, ordered by facet (as in the tag schema), then by falling confidence. May be empty."""
@@ -276,10 +303,11 @@ class ProductTags(_message.Message):
         bundle_version: _builtins.str = ...,
         tagged_at: _timestamp_pb2.Timestamp | None = ...,
         decisions: _abc.Iterable[Global___Decision] | None = ...,
+        no_tags_reason: Global___NoTagsReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tagged_at", b"tagged_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "decisions", b"decisions", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "decisions", b"decisions", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -327,6 +355,7 @@ class GetProductTagsResponse(_message.Message):
     BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
     TAGGED_AT_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
+    NO_TAGS_REASON_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
@@ -335,8 +364,10 @@ class GetProductTagsResponse(_message.Message):
     """The product version that was tagged. A larger version is newer."""
     bundle_version: _builtins.str
     """Version of the model bundle that predicted the tags: a hash in hex."""
+    no_tags_reason: Global___NoTagsReason.ValueType
+    """Why `tags` is empty. Not set if there are tags."""
     freshness: Global___Freshness.ValueType
-    """Fields 8 to 15 are free for later fields of ProductTags: add such a field to both messages. They are not `reserved`,
+    """Fields 9 to 15 are free for later fields of ProductTags: add such a field to both messages. They are not `reserved`,
     because a reserved number could never be used (`buf breaking` refuses to give one back); a test compares the messages.
 
     How up to date the tags are.
@@ -373,12 +404,13 @@ class GetProductTagsResponse(_message.Message):
         bundle_version: _builtins.str = ...,
         tagged_at: _timestamp_pb2.Timestamp | None = ...,
         decisions: _abc.Iterable[Global___Decision] | None = ...,
+        no_tags_reason: Global___NoTagsReason.ValueType = ...,
         freshness: Global___Freshness.ValueType = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "tagged_at", b"tagged_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bundle_version", b"bundle_version", "decisions", b"decisions", "freshness", b"freshness", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bundle_version", b"bundle_version", "decisions", b"decisions", "freshness", b"freshness", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -478,10 +510,13 @@ class SuggestTagsResponse(_message.Message):
     REVIEW_FIELD_NUMBER: _builtins.int
     BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    NO_TAGS_REASON_FIELD_NUMBER: _builtins.int
     bundle_version: _builtins.str
     """Version of the model bundle that predicted the tags: a hash in hex."""
     kind: Global___TextKind.ValueType
     """The kind of text that was assumed: the request's, or the inferred one."""
+    no_tags_reason: Global___NoTagsReason.ValueType
+    """Why `tags` is empty. Not set if there are tags."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
         """Tags to use."""
@@ -497,10 +532,11 @@ class SuggestTagsResponse(_message.Message):
         review: _abc.Iterable[Global___Tag] | None = ...,
         bundle_version: _builtins.str = ...,
         kind: Global___TextKind.ValueType = ...,
+        no_tags_reason: Global___NoTagsReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "kind", b"kind", "review", b"review", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "kind", b"kind", "no_tags_reason", b"no_tags_reason", "review", b"review", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,5 +1,6 @@
 """The commands with real brokers and a real server process, and the complete demo."""
 
+import gzip
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 
 import grpc
 import orjson
@@ -50,7 +52,8 @@ class _Service(tags_pb2_grpc.TagServiceServicer):
         if request.text == "slow":
             context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
         tag = tags_pb2.Tag(facet="class", value=request.text, confidence=0.5, band=tags_pb2.BAND_REVIEW)
-        return tags_pb2.SuggestTagsResponse(review=[tag])
+        reason = tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE
+        return tags_pb2.SuggestTagsResponse(review=[tag], no_tags_reason=reason)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,10 @@ def test_suggest_prints_json_and_table_and_honours_the_timeout(address: str) -> 
         "confidence": 0.5,
         "band": "BAND_REVIEW",
     }
-    assert "REVIEW" in _run("suggest", "boots", "--server", address).output
+    assert orjson.loads(result.stdout)["no_tags_reason"] == "NO_TAGS_REASON_LOW_CONFIDENCE"
+    shown = _run("suggest", "boots", "--server", address).output
+    assert "REVIEW" in shown
+    assert "no tag is sure enough" in shown
     slow = _run("suggest", "slow", "--server", address, "--timeout", "0.5")
     assert isinstance(slow.exception, CommandError)
     assert "did not reply within 0.5 s" in str(slow.exception)
@@ -118,7 +124,7 @@ def test_publish_skips_and_reports_bad_lines(
     result = _run("publish", str(feed), "--version", "7")
     assert result.exit_code == 1
     assert "2 published" in result.stdout
-    assert "2 bad lines" in result.stdout
+    assert "2 bad lines, 1 empty lines" in result.stdout
     assert "feed.jsonl:2: not JSON" in result.stderr
     assert "feed.jsonl:4: product_id must be" in result.stderr
     protobuf = _run("publish", str(feed), "--version", "8", "--limit", "1", "--protobuf")
@@ -130,6 +136,25 @@ def test_publish_skips_and_reports_bad_lines(
     event = events_pb2.ProductEvent.FromString(by_type[b"application/x-protobuf"].value)
     assert (event.product.title, event.product.version, event.type) == ("A", 8, events_pb2.EVENT_TYPE_UPDATED)
     assert len(records) == 3
+
+
+def test_a_feed_that_ends_early_is_published_as_far_as_it_goes(
+    topics: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_topics(topics, monkeypatch)
+    rng = Random(4)
+    lines = [b'{"product_id": "p%d", "title": "%d"}' % (at, rng.getrandbits(200)) for at in range(2_000)]
+    packed = gzip.compress(b"\n".join(lines))
+    (tmp_path / "feed.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+
+    result = _run("publish", str(tmp_path / "feed.jsonl.gz"))
+
+    assert isinstance(result.exception, CommandError)
+    with TopicReader(topics, topics.events_topic) as reader:
+        count = len(reader.until_end())
+    assert 100 < count < 1_900
+    assert f"cannot be read on after {count:,} lines" in str(result.exception)
+    assert f"{count:,} published" in result.stdout
 
 
 def test_a_product_that_is_too_large_is_refused_and_the_others_are_published(

@@ -96,7 +96,7 @@ def test_errors_are_one_line(shop, tmp_path):
     empty.write_text("\n")
     for command in (["check", empty], ["noise", empty], ["split", empty, "--out", tmp_path / "out"]):
         _, _, error = call(*command)
-        assert str(error) == f"no products in {empty}"
+        assert str(error) == f"no products in {empty} (1 empty rows)"
     empty.write_text("{}")
     _, _, error = call("noise", empty)
     assert "no good row is left" in str(error)
@@ -201,3 +201,34 @@ def test_text_that_looks_like_markup_is_printed_unchanged(tmp_path, monkeypatch)
     code, output, error = call("split", path, "--out", tmp_path / "[/out]")
     assert code == 0, error
     assert str(tmp_path / "[/out]" / "split.json") in output
+
+
+def test_check_lists_similar_tags_missing_values_empty_rows_and_the_encoding(shop, tmp_path):
+    base = write_base(tmp_path)
+    lines = ["201;Größe;weiß;a", "202;Größe groß;Weiß;a", "203;x y z;nan;a", ";;;", ";;;"]
+    shop.write_bytes("\n".join([shop.read_text(), *lines]).encode("cp1252"))
+
+    code, output, _ = call("check", shop, *COLUMNS, "--base-model", base, "--json", tmp_path / "check.json")
+    found = json.loads((tmp_path / "check.json").read_text())
+
+    assert code == 0, output
+    assert all(each in output for each in ("weiß", "color:Wei\\xdf", "color:nan", "--column none=VALUE"))
+    assert f"{shop} was read as cp1252 (detected; if letters are wrong, give --column encoding=NAME)" in output
+    assert "empty rows" in output
+    assert found["empty_rows"] == 2
+    assert found["files"] == [
+        {"file": str(shop), "encoding": "cp1252", "is_detected": True, "good": 203, "bad": 0, "empty": 2}
+    ]
+    assert [each["tag"] for each in found["look_alike_tags"][0]] == ["color:Weiß", "color:weiß"]
+    assert found["missing_value_tags"] == [{"tag": "color:nan", "escaped": "color:nan", "products": 1}]
+
+
+@pytest.mark.parametrize("command", ["split", "noise"])
+def test_empty_rows_and_the_encoding_are_reported(shop, tmp_path, command):
+    shop.write_bytes(f"{shop.read_text()}\n;;;\n201;Größe;red;a".encode("utf-16"))
+
+    code, output, _ = call(command, shop, *COLUMNS, *(["--out", tmp_path / "out"] if command == "split" else []))
+
+    assert code == 0, output
+    assert "1 empty rows were skipped" in output
+    assert f"{shop} was read as utf-16\n" in output

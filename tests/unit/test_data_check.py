@@ -14,9 +14,10 @@ from hangtag.trainer.data.augment import augmented
 from hangtag.trainer.data.check import CheckSettings, check
 from hangtag.trainer.data.duplicates import Duplicates, Pair
 from hangtag.trainer.data.label_conflicts import conflicts_of
-from hangtag.trainer.data.labelled import LabelledProduct, LabelledRow, read_rows
+from hangtag.trainer.data.labelled import LabelledProduct, LabelledRow, Reading, read_rows
 from hangtag.trainer.data.word_swaps import swappable_values
 from hangtag.trainer.judging.label_noise import find_label_noise
+from hangtag.trainer.recipe.columns import Columns
 from hangtag.trainer.recipe.recipe import Augmentation, RecipeError
 from tests.bundles import tiny_tokenizer
 
@@ -36,9 +37,9 @@ def test_findings_have_files_and_lines(tmp_path):
     products = [{"product_id": at, "title": title, "facets": ["color"], "tags": tags} for at, title, tags in lines]
     path = tmp_path / "shop.jsonl"
     path.write_text("\n".join(map(json.dumps, products)) + "\n{\n")
-    rows, bad = read_rows([path])
+    reading = read_rows([path])
 
-    found = check(rows, bad, tiny_tokenizer()._tokenizer, CheckSettings(max_tokens=8, min_examples=2)).to_json()
+    found = check(reading, tiny_tokenizer()._tokenizer, CheckSettings(max_tokens=8, min_examples=2)).to_json()
 
     assert [each["line"] for each in found["bad_rows"]] == [5]
     assert [[each["line"] for each in group] for group in found["same_product_id"]] == [[2, 3]]
@@ -46,7 +47,12 @@ def test_findings_have_files_and_lines(tmp_path):
     assert [each["line"] for each in found["empty_texts"]] == [4]
     assert [(each["first"]["line"], each["second"]["line"]) for each in found["conflicts"]] == [(1, 2)]
     assert found["rare_tags"] == {"color:Red": 1, "color:blue": 1}
-    assert found["look_alike_tags"] == [["color:Red", "color:red"]]
+    assert found["look_alike_tags"] == [
+        [
+            {"tag": "color:Red", "escaped": "color:Red", "products": 1},
+            {"tag": "color:red", "escaped": "color:red", "products": 2},
+        ]
+    ]
     assert found["facets"]["color"]["tags"] == {"color:red": 2, "color:blue": 1, "color:Red": 1}
     assert found["tokens"]["cut"] == 3
     assert "dress" not in json.dumps(found)
@@ -82,7 +88,7 @@ def test_many_near_duplicates_are_listed_up_to_a_limit_that_is_reported():
     titles = [f"a cotton shirt with a round neck and short sleeves, washable, model {at}" for at in range(80)]
     rows = [LabelledRow(path, at, product(title, number=at), {}) for at, title in enumerate(titles, 1)]
 
-    found = check(rows, [], tiny_tokenizer()._tokenizer, CheckSettings()).to_json()
+    found = check(Reading(good=rows), tiny_tokenizer()._tokenizer, CheckSettings()).to_json()
 
     assert len(found["near_duplicates"]) == 50 * 49 // 2 + 30 * 50
     assert found["near_duplicates_of_a_text"] == {"at_most": 50, "texts_with_so_many": 30}
@@ -187,3 +193,37 @@ def test_swaps_that_would_make_labels_wrong_are_refused():
         swappable_values(chain, ("class",))
     with pytest.raises(ValueError, match="needs synonyms"):
         Augmentation(swap_synonyms_in=0.5)
+
+
+def test_tags_that_only_look_alike_are_listed_with_their_numbers(tmp_path):
+    values = ["Größe", "Gro\u0308ße", "größe ", "Gr\u200böße", "ＧＲÖẞＥ", "rot", "Fine", "ﬁne"]
+    lines = [
+        {"product_id": str(at), "title": f"shoe {at}", "facets": ["color"], "tags": [f"color:{value.strip()}"]}
+        for at, value in enumerate([*values, *values[:2]])
+    ]
+    path = tmp_path / "shop.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+
+    found = check(read_rows([path]), tiny_tokenizer()._tokenizer, CheckSettings())
+    groups = found.to_json()["look_alike_tags"]
+
+    assert [{each["tag"]: each["products"] for each in group} for group in groups] == [
+        {f"color:{value.strip()}": 1 + (value in values[:2]) for value in sorted(values[:5])},
+        {"color:Fine": 1, "color:ﬁne": 1},
+    ]
+    assert "color:Gro\\u0308\\xdfe" in {each["escaped"] for each in groups[0]}
+
+
+def test_values_that_programs_write_for_a_missing_value_are_listed(tmp_path):
+    values = ["nan", "NULL", "N/A", "none", "-", "None", "n / a", "nano", "red"]
+    path = tmp_path / "shop.csv"
+    path.write_text(
+        "product_id,title,color\n" + "".join(f"{at},shoe {at},{value}\n" for at, value in enumerate(values))
+    )
+
+    found = check(
+        read_rows([path], Columns.read(None, ["facet.color=color"])), tiny_tokenizer()._tokenizer, CheckSettings()
+    )
+
+    tags = [each["tag"] for each in found.to_json()["missing_value_tags"]]
+    assert tags == sorted(f"color:{value}" for value in values[:7])

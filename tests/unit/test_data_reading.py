@@ -9,7 +9,8 @@ pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra trai
 from pyarrow import parquet
 
 from hangtag.trainer.data.labelled import LabelledFileError, read_labelled, read_rows
-from hangtag.trainer.data.rows import MAX_ROW_BYTES, rows_of
+from hangtag.trainer.data.row import MAX_ROW_BYTES
+from hangtag.trainer.data.rows import RowsOf
 from hangtag.trainer.recipe.columns import Columns, ColumnsError
 
 MAPPED = Columns.read(None, ["product_id=Nr", "title=Name", "facet.color=Farbe", "facet.theme=Thema", "none=keine"])
@@ -70,7 +71,8 @@ def test_bad_row_is_reported_and_other_rows_are_read(tmp_path, line, reason):
     path = tmp_path / "shop.jsonl"
     path.write_bytes(f"{good}\n{line}\n{good}".encode("utf-8", "surrogateescape"))
 
-    rows, bad = read_rows([path])
+    reading = read_rows([path])
+    rows, bad = reading.good, reading.bad
 
     assert [row.line for row in rows] == [1, 3]
     assert [(each.line, reason in each.reason) for each in bad] == [(2, True)]
@@ -93,7 +95,8 @@ def test_bad_rows_in_a_csv(tmp_path):
     path = tmp_path / "shop.csv"
     path.write_text('product_id,facets,tags\n1,,\n2,color\n3,,\n"4"x,,\n')
 
-    rows, bad = read_rows([path])
+    reading = read_rows([path])
+    rows, bad = reading.good, reading.bad
 
     assert [row.product.product_id for row in rows] == ["1", "3"]
     assert [each.line for each in bad] == [3, 5]
@@ -115,7 +118,7 @@ def test_a_reason_quotes_little_of_a_cell_that_may_be_a_products_text(tmp_path, 
     path = tmp_path / "shop.jsonl"
     path.write_text(json.dumps({"product_id": "1", **labels}).replace("TEXT", text))
 
-    (bad,) = read_rows([path], columns)[1]
+    (bad,) = read_rows([path], columns).bad
 
     assert "sheep" not in bad.reason
     assert len(bad.reason) < 200
@@ -162,7 +165,7 @@ def test_the_reason_for_a_cell_too_long_for_csv_mentions_the_limit(tmp_path):
     path = tmp_path / "shop.csv"
     path.write_text("product_id,title\n1," + "x" * 200_000 + "\n2,shoe\n")
 
-    bad, good = rows_of(path, Columns(labelled=False))
+    bad, good = RowsOf(path, Columns(labelled=False))
 
     assert "or a cell longer than 131,072 characters" in bad.reason
     assert good.fields["title"] == "shoe"

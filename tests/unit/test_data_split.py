@@ -1,6 +1,7 @@
 """A split keeps duplicates together, gives every part its share of every tag, and depends only on the seed."""
 
 import contextlib
+import json
 import random
 from pathlib import Path
 
@@ -22,8 +23,6 @@ WORDS = [f"{first}{second}" for first in ("bra", "cle", "dro", "fli", "gru") for
 
 def rows_of(folder, count: int, seed: int, copies: float):
     """Made-up products of 8 shops; a share `copies` are near copies of another one, and one tag is rare."""
-    import json
-
     rng = random.Random(seed)
     texts, lines = [], []
     for number in range(count):
@@ -39,7 +38,7 @@ def rows_of(folder, count: int, seed: int, copies: float):
         lines.append(json.dumps(product | {"shop": f"shop {rng.randrange(8)}"}))
     path = folder / "all.jsonl"
     path.write_text("\n".join(lines))
-    return read_rows([path])[0]
+    return read_rows([path]).good
 
 
 @settings(max_examples=12, deadline=None)
@@ -93,7 +92,7 @@ def test_written_parts_are_read_back_and_unrelated_files_stay(tmp_path):
     write_split(tmp_path / "out", rows, done, zipped=False)
 
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    back = [row for name in ("train", "validation") for row in read_rows([tmp_path / "out" / f"{name}.jsonl"])[0]]
+    back = [row for name in ("train", "validation") for row in read_rows([tmp_path / "out" / f"{name}.jsonl"]).good]
 
     assert names == {"train.jsonl", "validation.jsonl", "split.json"}
     assert {row.product for row in back} == {row.product for row in rows}
@@ -222,7 +221,7 @@ def test_a_part_without_products_is_refused(tmp_path):
     )
 
     with pytest.raises(LabelledFileError, match=r"no products are left for validation: 30 products form 1 groups"):
-        split(read_rows([path])[0], SplitSettings(validation=0.2))
+        split(read_rows([path]).good, SplitSettings(validation=0.2))
 
 
 @pytest.mark.parametrize(
@@ -254,3 +253,21 @@ def test_the_cost_of_a_group_depends_only_on_its_own_tags():
     part_of = stratified([[at] for at in range(len(tags))], tags, [0.8, 0.2], 7)
 
     assert 0.79 < part_of.count(0) / len(tags) < 0.9
+
+
+def test_numbers_that_json_lacks_become_null(tmp_path):
+    rows = rows_of(tmp_path, 40, 3, 0)
+    for row in rows:
+        row.others.update({"price": float("nan"), "sizes": [1.5, float("inf"), {"x": float("-inf")}], "stock": 3.0})
+
+    write_split(tmp_path / "parts", rows, split(rows, SplitSettings()), zipped=False)
+
+    def refuse(name: str) -> None:
+        pytest.fail(f"{name} is not JSON")
+
+    for path in (tmp_path / "parts").iterdir():
+        lines = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+        for line in lines:
+            found = json.loads(line, parse_constant=refuse)
+            if path.suffix == ".jsonl":
+                assert (found["price"], found["sizes"], found["stock"]) == (None, [1.5, None, {"x": None}], 3.0)

@@ -11,7 +11,7 @@ import pytest
 
 from hangtag.cli.demo.answers import SHOWN
 from hangtag.cli.errors import CommandError
-from hangtag.cli.feed_lines import LineError, demo_feed, event_of, open_feed, version_of
+from hangtag.cli.feed_lines import FeedError, LineError, demo_feed, event_of, open_feed, version_of
 from hangtag.cli.publisher import _as_json
 from hangtag.records.json_event import read_json
 from hangtag.text.product_text import ProductText
@@ -52,6 +52,37 @@ def test_an_unknown_field_may_be_nested_deeply() -> None:
 
 
 @pytest.mark.parametrize("name", ["product_id", "productId"])
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"type": "shoe"},
+        {"type": 3, "time": "yesterday", "event_id": 7},
+        {"type": "CREATED", "time": None, "eventId": {}},
+        {"product": "Shoe"},
+        {"product": {"material": "wool"}},
+    ],
+)
+def test_a_shops_own_fields_do_not_make_its_line_an_event(name: str, own: dict[str, object]) -> None:
+    event = event_of(orjson.dumps({name: "a", "title": "T", "version": 3, **own}), 99)
+
+    assert event == events_pb2.ProductEvent(
+        type=events_pb2.EVENT_TYPE_UPDATED, product=events_pb2.Product(product_id="a", title="T", version=3)
+    )
+
+
+def test_an_event_may_have_other_fields() -> None:
+    event = event_of(b'{"product_id": "row", "product": {"product_id": "a"}, "type": "DELETED"}', 5)
+    assert (event.type, event.product.product_id) == (events_pb2.EVENT_TYPE_DELETED, "a")
+
+
+@pytest.mark.parametrize(
+    ("number", "product_id"), [("12345.0", "12345"), ("-3.0", "-3"), ("9007199254740992.0", "9007199254740992")]
+)
+def test_an_id_that_pandas_made_a_float_is_an_integer(number: str, product_id: str) -> None:
+    assert event_of(b'{"product_id": %s}' % number.encode(), 1).product.product_id == product_id
+
+
+@pytest.mark.parametrize("name", ["product_id", "productId"])
 def test_a_line_may_be_an_event(name: str) -> None:
     value = {"type": "DELETED", "eventId": "e1", "product": {name: "a", "version": "12"}}
     event = event_of(orjson.dumps(value), 99)
@@ -77,6 +108,9 @@ def test_the_time_of_an_event_replaces_a_missing_version() -> None:
         (b'{"product_id": "a", "title": 5}', "title"),
         (b'{"product_id": true}', "product_id"),
         (b'{"product": "a"}', "product must be an object"),
+        (b'{"product_id": 1.5}', "product_id"),
+        (b'{"product_id": 1e17}', "product_id"),
+        (b'{"type": "DELETED", "product_id": "a", "version": 2}', "put product_id and version into an object named"),
         (b'{"product_id": "\xff"}', "not JSON"),
         (b'{"product_id": "a", "title": ' + b"[" * 300 + b"]" * 300 + b"}", "nested too deeply"),
     ],
@@ -103,9 +137,46 @@ def test_plain_compressed_and_standard_input_feeds_are_read(
 ) -> None:
     file = tmp_path / ("feed.jsonl.gz" if kind == "gz" else "feed.jsonl")
     file.write_bytes(gzip.compress(b"1\n2\n") if kind == "gz" else b"1\n2\n")
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"1\n2\n")))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(b"1\n2\n"))))
     with open_feed("-" if kind == "stdin" else str(file)) as lines:
         assert list(lines) == [b"1\n", b"2\n"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("kind", ["plain", "gz", "stdin"])
+def test_a_feed_is_read_in_every_unicode_encoding_and_with_every_line_end(
+    kind: str, encoding: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = end.join(['{"product_id": "Größe"}', '{"product_id": "b"}', ""]).encode(encoding)
+    file = tmp_path / ("feed.jsonl.gz" if kind == "gz" else "feed.jsonl")
+    file.write_bytes(gzip.compress(content) if kind == "gz" else content)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(content))))
+    with open_feed("-" if kind == "stdin" else str(file)) as lines:
+        assert [event_of(line, 1).product.product_id for line in lines] == ["Größe", "b"]
+
+
+def test_bytes_that_are_not_utf_8_stay_in_their_line(tmp_path: Path) -> None:
+    (tmp_path / "feed.jsonl").write_bytes(b"1\n\xff\n2\n")
+    with open_feed(str(tmp_path / "feed.jsonl")) as lines:
+        assert list(lines) == [b"1\n", b"\xff\n", b"2\n"]
+
+
+def test_a_feed_that_ends_early_is_an_error_with_the_count(tmp_path: Path) -> None:
+    random = Random(2)
+    packed = gzip.compress(b"\n".join(b"%d" % random.getrandbits(200) for _ in range(5_000)))
+    (tmp_path / "short.gz").write_bytes(packed[: len(packed) // 2])
+    read = []
+    with pytest.raises(FeedError) as raised, open_feed(str(tmp_path / "short.gz")) as lines:
+        read.extend(lines)
+    assert 1_000 < len(read) < 4_000
+    assert f"short.gz: cannot be read on after {len(read):,} lines: " in str(raised.value)
+
+
+def test_an_error_of_the_reader_is_not_one_of_the_feed(tmp_path: Path) -> None:
+    (tmp_path / "feed.jsonl").write_bytes(b"1\n")
+    with pytest.raises(TimeoutError), open_feed(str(tmp_path / "feed.jsonl")):
+        raise TimeoutError
 
 
 def test_a_missing_or_invalid_feed_is_an_error(tmp_path: Path) -> None:

@@ -39,6 +39,15 @@ def test_encoded_tags_are_product_tags_of_the_contract():
     assert decode_tags(payload) == product
 
 
+@pytest.mark.parametrize("review", [(), TAGS.review])
+def test_a_product_without_tags_has_the_reason(review):
+    def message_of(tags: TagSet) -> tags_pb2.ProductTags:
+        return tags_pb2.ProductTags.FromString(encode_tags(TaggedProduct("p", 1, tags, "abc", 1_500)))
+
+    assert message_of(TagSet((), review)).no_tags_reason == tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE
+    assert message_of(TagSet(TAGS.tags, review)).no_tags_reason == tags_pb2.NO_TAGS_REASON_UNSPECIFIED
+
+
 @pytest.mark.parametrize("payload", [b"\xff", tags_pb2.ProductTags(tags=[tags_pb2.Tag(source=99)]).SerializeToString()])
 def test_bytes_that_are_not_tags_are_refused(payload):
     with pytest.raises(ValueError, match="ProductTags|99"):

@@ -30,6 +30,7 @@ stored_tags = st.builds(
         st.builds(tags_pb2.Decision, facet=ids, value=ids, verdict=st.sampled_from(tags_pb2.Verdict.values())),
         max_size=3,
     ),
+    no_tags_reason=st.sampled_from(tags_pb2.NoTagsReason.values()),
 )
 
 

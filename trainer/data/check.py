@@ -8,10 +8,9 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from hangtag.trainer.data.duplicates import Duplicates, find_duplicates
-from hangtag.trainer.data.label_balance import FacetBalance, balance_of, look_alikes, rare_tags
+from hangtag.trainer.data.label_balance import FacetBalance, balance_of, escaped, look_alikes, missing_values, rare_tags
 from hangtag.trainer.data.label_conflicts import Conflict, conflicts_of
-from hangtag.trainer.data.labelled import LabelledRow
-from hangtag.trainer.data.rows import BadRow
+from hangtag.trainer.data.labelled import Reading
 from hangtag.trainer.data.text_lengths import TextLengths, lengths_of
 
 
@@ -30,25 +29,30 @@ class CheckSettings:
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """All findings. Places are indexes into `rows`."""
+    """All findings. Places are indexes into the good rows of `reading`.
 
-    rows: Sequence[LabelledRow]
-    bad: Sequence[BadRow]
+    `look_alikes` are groups of tags with their numbers of products, `missing_values` tags that are probably no values.
+    """
+
+    reading: Reading
     same_id: Sequence[tuple[int, ...]]
     empty: Sequence[int]
     duplicates: Duplicates
     conflicts: Sequence[Conflict]
     balance: Mapping[str, FacetBalance]
     rare: Mapping[str, int]
-    look_alikes: Sequence[Sequence[str]]
+    look_alikes: Sequence[Mapping[str, int]]
+    missing_values: Mapping[str, int]
     lengths: TextLengths | None
 
     def to_json(self) -> dict[str, Any]:
         """All findings with files, lines and product ids; without the products' texts."""
-        place = [row.place for row in self.rows]
+        place = [row.place for row in self.reading.good]
         return {
-            "rows": len(self.rows),
-            "bad_rows": [{"file": str(bad.file), "line": bad.line, "reason": bad.reason} for bad in self.bad],
+            "files": [each.to_json() for each in self.reading.files],
+            "rows": len(self.reading.good),
+            "bad_rows": [{"file": str(bad.file), "line": bad.line, "reason": bad.reason} for bad in self.reading.bad],
+            "empty_rows": self.reading.empty,
             "same_product_id": [[place[at] for at in group] for group in self.same_id],
             "empty_texts": [place[at] for at in self.empty],
             "exact_duplicates": [[place[at] for at in group] for group in self.duplicates.exact],
@@ -62,20 +66,20 @@ class DataCheck:
             ],
             "facets": {name: facet.to_json() for name, facet in self.balance.items()},
             "rare_tags": dict(self.rare),
-            "look_alike_tags": self.look_alikes,
+            "look_alike_tags": [_counted(group) for group in self.look_alikes],
+            "missing_value_tags": _counted(self.missing_values),
             "tokens": asdict(self.lengths) if self.lengths else None,
         }
 
 
 def check(
-    rows: Sequence[LabelledRow],
-    bad: Sequence[BadRow],
+    reading: Reading,
     tokenizer: Tokenizer,
     settings: CheckSettings,
     on_step: Callable[[str, int, int], None] = lambda *_: None,
 ) -> DataCheck:
     """Check the rows. `on_step` is called with the current step's name, how much of it is done, and its total."""
-    products = [row.product for row in rows]
+    products = [row.product for row in reading.good]
     texts = [product.text for product in products]
     by_id: dict[str, list[int]] = defaultdict(list)
     for place, product in enumerate(products):
@@ -84,8 +88,7 @@ def check(
     balance = balance_of(products)
     on_step("measuring texts", 0, 1)
     return DataCheck(
-        rows=rows,
-        bad=bad,
+        reading=reading,
         same_id=[tuple(places) for places in by_id.values() if len(places) > 1],
         empty=[place for place, text in enumerate(texts) if text.is_empty],
         duplicates=duplicates,
@@ -93,5 +96,11 @@ def check(
         balance=balance,
         rare=rare_tags(balance, settings.min_examples),
         look_alikes=look_alikes(balance),
+        missing_values=missing_values(balance),
         lengths=lengths_of(texts, tokenizer, settings.max_tokens) if texts else None,
     )
+
+
+def _counted(tags: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Tags with their numbers of products. `escaped` shows what makes tags differ that look the same."""
+    return [{"tag": tag, "escaped": escaped(tag), "products": count} for tag, count in tags.items()]

@@ -6,7 +6,33 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hangtag.tags.tag import value_of
+from hangtag.text.visible import visible_text
 from hangtag.trainer.data.labelled import LabelledProduct
+
+# In characters, normalised and with case folded.
+_LONGER_THAN_TAGS = 10_000
+# Without white space, in small letters.
+_MISSING = frozenset(
+    {
+        "nan",
+        "null",
+        "nil",
+        "none",
+        "n/a",
+        "#n/a",
+        "na",
+        "n.a.",
+        "nat",
+        "undefined",
+        "missing",
+        "-",
+        "--",
+        "\u2013",
+        "\u2014",
+        "?",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +91,32 @@ def rare_tags(balance: Mapping[str, FacetBalance], min_examples: int) -> dict[st
     return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
 
 
-def look_alikes(balance: Mapping[str, FacetBalance]) -> list[list[str]]:
-    """Groups of tags that differ only in case and spaces, and probably mean the same."""
-    groups: dict[str, list[str]] = defaultdict(list)
+def look_alikes(balance: Mapping[str, FacetBalance]) -> list[dict[str, int]]:
+    """Groups of tags that look the same and probably mean the same, with their numbers of products.
+
+    They differ only in case, white space, characters that show nothing, or the form of Unicode: composed or decomposed
+    letters, full width, ligatures.
+    """
+    groups: dict[str, dict[str, int]] = defaultdict(dict)
     for facet in balance.values():
-        for tag in facet.tags:
-            groups["".join(tag.casefold().split())].append(tag)
-    return [sorted(tags) for tags in groups.values() if len(tags) > 1]
+        for tag, count in facet.tags.items():
+            groups[_looks(tag)][tag] = count
+    return [dict(sorted(tags.items())) for tags in groups.values() if len(tags) > 1]
+
+
+def missing_values(balance: Mapping[str, FacetBalance]) -> dict[str, int]:
+    """Tags whose values are what programs write where a value is missing, with their numbers of products."""
+    tags = (item for facet in balance.values() for item in facet.tags.items())
+    return dict(sorted((tag, count) for tag, count in tags if _looks(value_of(tag)) in _MISSING))
+
+
+def escaped(tag: str) -> str:
+    """The tag with everything but visible ASCII as an escape, which shows how similar tags differ."""
+    return tag.encode("unicode_escape").decode()
+
+
+def _looks(text: str) -> str:
+    # Folding case can make a text not normalised, and normalising can make letters that fold.
+    for _ in range(2):
+        text = visible_text(text, _LONGER_THAN_TAGS).casefold()
+    return "".join(text.split())

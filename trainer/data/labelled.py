@@ -1,17 +1,26 @@
 """Labelled products and how they are read from files, for training, `hangtag evaluate` and `hangtag data`."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hangtag.tags.tag import facet_of
 from hangtag.text.product_text import ProductText
-from hangtag.trainer.data.row_labels import RowError, labels_of, text_of
-from hangtag.trainer.data.rows import BadRow, LabelledFileError, Row, rows_of
+from hangtag.trainer.data.row import BadRow, LabelledFileError, Row
+from hangtag.trainer.data.row_labels import RowError, id_of, labels_of, text_of
+from hangtag.trainer.data.rows import RowsOf
 from hangtag.trainer.recipe.columns import Columns
 
-__all__ = ["LabelledFileError", "LabelledProduct", "LabelledRow", "read_labelled", "read_rows", "with_tags"]
+__all__ = [
+    "LabelledFileError",
+    "LabelledProduct",
+    "LabelledRow",
+    "Reading",
+    "read_labelled",
+    "read_rows",
+    "with_tags",
+]
 
 OWN_COLUMNS = Columns()
 
@@ -56,33 +65,69 @@ class LabelledRow:
         return {"file": str(self.file), "line": self.line, "product_id": self.product.product_id}
 
 
+@dataclass(frozen=True, slots=True)
+class FileCounts:
+    """How a file was read: its encoding (empty for Parquet), and how many good, bad and empty rows it has."""
+
+    file: Path
+    encoding: str
+    is_detected: bool
+    good: int
+    bad: int
+    empty: int
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields."""
+        return {**asdict(self), "file": str(self.file)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What files hold. Every row is good, bad or empty; `files` counts them."""
+
+    good: list[LabelledRow] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    files: list[FileCounts] = field(default_factory=list)
+
+    @property
+    def empty(self) -> int:
+        """The number of empty rows in all files."""
+        return sum(each.empty for each in self.files)
+
+
 def read_labelled(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> list[LabelledProduct]:
     """Read JSONL, CSV or Parquet files (JSONL and CSV also gzipped, `.gz`), in the order given.
 
     Raises:
         LabelledFileError: a file is missing or a row is not a labelled product.
     """
-    products = []
-    for row in _labelled(paths, columns):
-        if isinstance(row, BadRow):
-            raise LabelledFileError(str(row))
-        products.append(row.product)
-    return products
+    reading = read_rows(paths, columns)
+    if reading.bad:
+        raise LabelledFileError(str(reading.bad[0]))
+    return [row.product for row in reading.good]
 
 
-def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> tuple[list[LabelledRow], list[BadRow]]:
-    """Read such files and collect bad rows instead of failing; returns good rows and bad rows.
+def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
+    """Read such files and collect bad rows instead of failing.
 
     Raises:
         LabelledFileError: a file is missing or is not of its kind, or a table lacks a column.
     """
-    good, bad = [], []
-    for row in _labelled(paths, columns):
-        if isinstance(row, BadRow):
-            bad.append(row)
-        else:
-            good.append(row)
-    return good, bad
+    reading = Reading()
+    for path in paths:
+        rows = RowsOf(path, columns)
+        good, bad, empty = len(reading.good), len(reading.bad), 0
+        for row in rows:
+            result = _labelled_row(row, columns) if isinstance(row, Row) else row
+            if isinstance(result, LabelledRow):
+                reading.good.append(result)
+            elif isinstance(result, BadRow):
+                reading.bad.append(result)
+            else:
+                empty += 1
+        counts = (len(reading.good) - good, len(reading.bad) - bad, empty)
+        reading.files.append(FileCounts(path, rows.encoding, rows.is_detected, *counts))
+    return reading
 
 
 def with_tags(product: LabelledProduct, tags: Iterable[str]) -> LabelledProduct:
@@ -91,37 +136,24 @@ def with_tags(product: LabelledProduct, tags: Iterable[str]) -> LabelledProduct:
     return replace(product, facets=product.facets | {facet_of(tag) for tag in new}, tags=product.tags | new)
 
 
-def _labelled(paths: Iterable[Path], columns: Columns) -> Iterator[LabelledRow | BadRow]:
-    for path in paths:
-        for row in rows_of(path, columns):
-            if isinstance(row, BadRow):
-                yield row
-                continue
-            try:
-                yield _labelled_row(row, columns)
-            except RowError as error:
-                yield BadRow(row.file, row.line, str(error))
+def _labelled_row(row: Row, columns: Columns) -> LabelledRow | BadRow:
+    try:
+        product = _product(row, columns)
+    except RowError as error:
+        return BadRow(row.file, row.line, str(error))
+    used = columns.used
+    others = {name: value for name, value in row.fields.items() if name not in used}
+    return LabelledRow(row.file, row.line, product, others)
 
 
-def _labelled_row(row: Row, columns: Columns) -> LabelledRow:
+def _product(row: Row, columns: Columns) -> LabelledProduct:
     labels = (columns.facets, columns.tags) if columns.labelled and not columns.facet else ()
-    needed = (columns.product_id, *labels)
-    missing = [name for name in needed if name not in row.fields]
+    missing = [name for name in (columns.product_id, *labels) if name not in row.fields]
     if missing:
         msg = f"{', '.join(missing)} is missing"
         raise RowError(msg)
-    product_id = row.fields[columns.product_id]
-    if isinstance(product_id, int) and not isinstance(product_id, bool):
-        product_id = str(product_id)
-    if not text_of(product_id, columns.product_id):
-        msg = f"{columns.product_id} is empty"
-        raise RowError(msg)
+    product_id = id_of(row.fields[columns.product_id], columns.product_id)
     title, description, category = (
         text_of(row.fields.get(name), name) for name in (columns.title, columns.description, columns.merchant_category)
     )
-    facets, tags = labels_of(row.fields, columns)
-    product = LabelledProduct(product_id, title, description, category, facets, tags)
-    used = columns.used
-    return LabelledRow(
-        row.file, row.line, product, {name: value for name, value in row.fields.items() if name not in used}
-    )
+    return LabelledProduct(product_id, title, description, category, *labels_of(row.fields, columns))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from hangtag.tags.schema import TAG_PATTERN
@@ -13,6 +14,8 @@ Labels = tuple[frozenset[str], frozenset[str]]
 
 # A reason quotes at most this many characters of a cell: the cell may be a product's text, which findings never show.
 _QUOTED = 40
+# Beyond it not every integer is a float.
+_MAX_EXACT = 2**53
 
 
 class RowError(TrainerError):
@@ -38,7 +41,7 @@ def text_of(value: Any, name: str) -> str:
     Raises:
         RowError: the cell does not hold text, or its text holds a lone surrogate.
     """
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if not isinstance(value, str):
         msg = f"{name} is not a text"
@@ -49,6 +52,26 @@ def text_of(value: Any, name: str) -> str:
         msg = f"{name} holds half a surrogate pair"
         raise RowError(msg) from None
     return value
+
+
+def id_of(value: Any, name: str) -> str:
+    """The product id in a cell. A number is read as its integer: pandas makes floats of ids in a column with gaps.
+
+    Raises:
+        RowError: there is none, or the number may not be the id that was meant.
+    """
+    if isinstance(value, float | Decimal) and not math.isnan(value):
+        number = int(value) if math.isfinite(value) else None
+        if number is None or number != value or abs(number) > _MAX_EXACT:
+            msg = f"{name} is a number with a fraction or too large to be exact: store ids as texts"
+            raise RowError(msg)
+        value = number
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not text_of(value, name):
+        msg = f"{name} is empty"
+        raise RowError(msg)
+    return str(value)
 
 
 def _from_lists(fields: Mapping[str, Any], columns: Columns) -> Labels:

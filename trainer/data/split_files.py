@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,23 @@ def _line(row: LabelledRow) -> bytes:
         "facets": sorted(product.facets),
         "tags": sorted(product.tags),
     }
-    # Values that JSON lacks (dates, decimals from a table's columns) become text.
-    text = json.dumps({**row.others, **own}, ensure_ascii=False, default=str)
+    line = {**row.others, **own}
+    try:
+        text = _json(line)
+    except ValueError:
+        text = _json(_finite(line))
     return text.encode("utf-8", "replace") + b"\n"
+
+
+def _json(line: Mapping[str, Any]) -> str:
+    """JSON, in which dates and decimals from a table's columns become text; NaN and infinity are a ValueError."""
+    return json.dumps(line, ensure_ascii=False, default=str, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for every number that JSON lacks."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value

@@ -1,11 +1,12 @@
 """Which columns of a labelled file hold which fields: other column names, and facets with a column of their own."""
 
+import codecs
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hangtag.tags.schema import FacetName
 from hangtag.trainer.errors import TrainerError
@@ -33,7 +34,17 @@ class Columns(BaseModel):
     )
     labelled: bool = Field(default=True, description="false: labels are neither read nor required")
     separator: str = Field(default="|", description="between the values in a cell; empty: a cell is one value")
+    encoding: str = Field(default="", description="the encoding of a text file, for example cp1250; empty: detected")
     none: str = Field(default="", description="cell in a facet's column that means: none of the facet's values fits")
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            return codecs.lookup(name).name if name else ""
+        except LookupError as error:
+            msg = f"{name!r} is no encoding that Python knows, such as utf-8 or cp1252"
+            raise ValueError(msg) from error
 
     @classmethod
     def read(cls, path: Path | None, pairs: Iterable[str] = ()) -> Self:

@@ -1,6 +1,7 @@
 """Suggestions of a real bundle on the real engine over gRPC."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from grpc import aio
@@ -8,6 +9,7 @@ from grpc import aio
 from hangtag.server import serve
 from hangtag.settings import ModelSettings, RedisSettings, ServerSettings, Settings
 from hangtag.tagger.tagger import Tagger, open_tagger
+from hangtag.tags.thresholds import TagThresholds
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
@@ -51,4 +53,16 @@ def test_suggestions_are_what_the_tagger_predicts(redis_settings: RedisSettings,
             assert [f"{tag.facet}:{tag.value}" for tag in sent] == [scored.tag for scored in known]
             assert [tag.confidence for tag in sent] == pytest.approx([s.confidence for s in known], abs=1e-3)
             assert [tags_pb2.Band.Name(tag.band) for tag in sent] == [f"BAND_{scored.band}" for scored in known]
+        assert reply.no_tags_reason == tags_pb2.NO_TAGS_REASON_UNSPECIFIED or not reply.tags
     assert any(reply.tags for reply in replies)
+
+
+def test_a_suggestion_without_a_tag_to_use_has_the_reason(redis_settings: RedisSettings, tmp_path: Path) -> None:
+    write_tiny_bundle(tmp_path / "tiny", thresholds=TagThresholds(auto=2, review=0.1))
+    careful = open_tagger(ModelSettings(bundle=str(tmp_path / "tiny"), engine="cpu", threads=1))
+    settings = Settings(redis=redis_settings, server=ServerSettings(port=0))
+
+    (reply,) = asyncio.run(suggest_all(settings, careful, ["red dress"]))
+
+    assert not reply.tags
+    assert reply.no_tags_reason == tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE

@@ -1,0 +1,151 @@
+"""What `hangtag data` prints and writes."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from hangtag.cli.console import make_table, plain_console
+from hangtag.tags.tag import value_of
+
+if TYPE_CHECKING:  # these load scikit-learn
+    from hangtag.trainer.data.check import DataCheck
+    from hangtag.trainer.data.labelled import Reading
+    from hangtag.trainer.data.row import BadRow
+    from hangtag.trainer.judging.label_noise import LabelNoise
+
+# Bad rows, and groups of tags, that are printed; --json writes all.
+_MAX_ROWS = 10
+_UTF_8 = frozenset({"utf-8", "utf-8-sig"})
+
+
+def _plain(value: str) -> Text:
+    """Text from a file, printed literally: without markup and without control characters."""
+    return Text("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value))
+
+
+def _bad_rows(bad: Sequence["BadRow"], title: str) -> Table:
+    table = make_table("file", "line", "problem", title=title)
+    for each in bad[:_MAX_ROWS]:
+        table.add_row(_plain(each.file.name), str(each.line), _plain(each.reason))
+    return table
+
+
+def print_check(found: "DataCheck", fewest: int) -> None:
+    """Print what `hangtag data check` found."""
+    console = plain_console()
+    reading = found.reading
+    if reading.bad:
+        console.print(_bad_rows(reading.bad, "bad rows"))
+    facets = make_table(
+        "facet", "labelled", "no tag", "several tags", "tags", f"tags below {fewest}", "largest", "evenness"
+    )
+    for name, facet in found.balance.items():
+        rare = sum(count < fewest for count in facet.tags.values())
+        counts = (facet.labelled, facet.none, facet.several, len(facet.tags), rare)
+        facets.add_row(
+            _plain(name), *(f"{each:,}" for each in counts), f"{facet.largest_share:.0%}", f"{facet.evenness:.2f}"
+        )
+    console.print(facets)
+    summary = make_table("finding", "count", "what it means", show_header=False)
+    near, exact = len(found.duplicates.near), sum(len(group) - 1 for group in found.duplicates.exact)
+    named = sum(conflict.is_named for conflict in found.conflicts)
+    full, most = found.duplicates.full, found.duplicates.most
+    limited = f"; for {full:,} texts only the first {most} are listed" if full else ""
+    lines = [
+        ("good rows", len(reading.good), "rows that training can use"),
+        ("bad rows", len(reading.bad), "training refuses the file until they are fixed or removed"),
+        ("empty rows", reading.empty, "blank lines, and rows whose cells are all blank; they are skipped"),
+        ("repeated ids", len(found.same_id), "product ids on more than one row"),
+        ("empty texts", len(found.empty), "rows without text after cleaning"),
+        ("exact duplicates", exact, "rows with the text of an earlier row"),
+        ("near duplicates", near, f"pairs; `hangtag data split` keeps each pair in one file{limited}"),
+        (
+            "label conflicts",
+            len(found.conflicts),
+            f"duplicates with different labels; in {named} the texts contain the labels (variants)",
+        ),
+        ("look-alike tags", len(found.look_alikes), "groups that differ only in how they are written: merge them?"),
+        (
+            "missing values",
+            len(found.missing_values),
+            "tags that probably mean no value: empty the cells, or name the value with --column none=VALUE",
+        ),
+    ]
+    for name, count, meaning in lines:
+        summary.add_row(name, f"{count:,}", meaning)
+    if lengths := found.lengths:
+        size = f"median {lengths.median:.0f}, 95 % up to {lengths.p95:.0f}, longest {lengths.longest:,}"
+        cut = (
+            f"{lengths.cut / len(reading.good):.1%} truncated at {lengths.limit}, {lengths.lost:.1%} of all tokens lost"
+        )
+        summary.add_row("tokens", f"{lengths.mean:.0f}", f"mean; {size}; {cut}")
+    console.print(summary)
+    for title, groups in (("look-alike tags", found.look_alikes), ("missing values", [found.missing_values])):
+        if any(groups):
+            console.print(_tag_groups(title, groups))
+    print_files(reading, with_empty=False)
+
+
+def _tag_groups(title: str, groups: Sequence[Mapping[str, int]]) -> Table:
+    """Tags with their numbers of products, escaped where two of them would look the same."""
+    from hangtag.trainer.data.label_balance import escaped  # noqa: PLC0415
+
+    table = make_table("tag", "products", "characters", title=title)
+    for group in groups[:_MAX_ROWS]:
+        for tag, count in group.items():
+            table.add_row(_plain(tag), f"{count:,}", "" if escaped(tag) == tag else escaped(tag))
+        table.add_section()
+    if len(groups) > _MAX_ROWS:
+        table.caption = f"and {len(groups) - _MAX_ROWS:,} more groups, which --json lists"
+    return table
+
+
+def print_files(reading: "Reading", *, with_empty: bool = True) -> None:
+    """What to know about how the files were read: empty rows, and encodings other than UTF-8."""
+    console = plain_console()
+    if with_empty and reading.empty:
+        console.print(f"{reading.empty:,} empty rows were skipped")
+    for each in reading.files:
+        if each.encoding not in {"", *_UTF_8}:
+            guess = " (detected; if letters are wrong, give --column encoding=NAME)" if each.is_detected else ""
+            console.print(Text(f"{each.file} was read as {each.encoding}{guess}"), soft_wrap=True)
+
+
+def print_noise(reading: "Reading", found: "LabelNoise", top: int) -> None:
+    """Print the labels that are most probably wrong."""
+    console = plain_console()
+    if bad := reading.bad:
+        console.print(_bad_rows(bad, f"{len(bad):,} bad rows were skipped"))
+    table = make_table("file", "line", "product", "facet", "label", "more likely", "probability of the label")
+    for each in found.suspicions[:top]:
+        row = reading.good[each.place]
+        values = [value_of(name) or "none" for name in (each.given, each.suggested)]
+        cells = (row.file.name, str(row.line), row.product.product_id, each.facet, *values, f"{each.score:.3f}")
+        table.add_row(*map(_plain, cells))
+    console.print(table)
+    console.print(f"{len(found.suspicions):,} of {sum(found.checked.values()):,} labels are probably wrong")
+    print_files(reading)
+
+
+def noise_json(reading: "Reading", found: "LabelNoise") -> dict[str, Any]:
+    """What `hangtag data noise --json` writes."""
+    return {
+        "files": [each.to_json() for each in reading.files],
+        "rows": len(reading.good),
+        "rows_left_out": len(reading.bad),
+        "empty_rows": reading.empty,
+        "judged": found.checked,
+        "left_out": list(found.left_out),
+        "suspicions": [
+            {
+                **reading.good[each.place].place,
+                "facet": each.facet,
+                "given": each.given,
+                "suggested": each.suggested,
+                "score": round(each.score, 6),
+            }
+            for each in found.suspicions
+        ],
+    }
