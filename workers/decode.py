@@ -17,12 +17,12 @@ class Decoded:
     refused: list[Refused]
 
 
-def decode(polled: Sequence[tuple[Ticket, Record]], arrived_s: float, max_value_bytes: int) -> Decoded:
+def decode(polled: Sequence[tuple[Ticket, Record]], arrived_s: float, max_record_bytes: int) -> Decoded:
     """Read events and keep the newest one of each product, with the others behind it. Runs on the encode thread."""
     items, refused = [], []
     for ticket, record in polled:
         try:
-            event = decode_event(record.value, record.key, record.headers, record.timestamp_ms, max_value_bytes)
+            event = decode_event(record.value, record.key, record.headers, record.timestamp_ms, max_record_bytes)
         except EventError as error:
             reason = Reason(error.stage, type(error).__name__, error.reason)
             refused.append(Refused(ticket, record, reason))

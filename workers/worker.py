@@ -170,7 +170,7 @@ class Worker:
     def _decode_and_encode(self, polled: Sequence[tuple[Ticket, Record]], arrived_s: float) -> Encoded:
         """Decode records, mark their products as seen and tokenise the texts. Runs on the encode thread."""
         started = self._clock.monotonic()
-        decoded = decode(polled, arrived_s, self._settings.max_value_bytes)
+        decoded = decode(polled, arrived_s, self._settings.max_record_bytes)
         try:
             self._store.mark_seen([(item.event.product_id, item.event.version) for item in decoded.items])
         except StoreMismatchError:

@@ -45,10 +45,13 @@ def deadletters(
 
 
 def dead_letter(record: Any) -> dict[str, str]:
-    """The record's key and its `hangtag.` headers without the prefix, as text."""
+    """The record's key, or without one the product id in its value, and its `hangtag.` headers without the prefix."""
+    from hangtag.records import product_id_of  # noqa: PLC0415
+
     headers = {
         name.removeprefix("hangtag."): (value or b"").decode("utf-8", "replace")
         for name, value in record.headers
         if name.startswith("hangtag.")
     }
-    return {"product_id": (record.key or b"").decode("utf-8", "replace"), **headers}
+    key = product_id_of(record.value, record.headers) if record.key is None else record.key.decode("utf-8", "replace")
+    return {"product_id": key, **headers}

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
-Headers = Sequence[tuple[str, bytes]]
+# Kafka distinguishes a header without a value (None) from one with an empty value.
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Partition(NamedTuple):
@@ -21,16 +22,21 @@ class Record(NamedTuple):
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
     @classmethod
     def of(cls, found: Any) -> Self:
         """The record that kafka-python's `ConsumerRecord` holds."""
-        headers = tuple((name, value or b"") for name, value in found.headers)
         at = Partition(found.topic, found.partition)
-        return cls(at, found.offset, found.timestamp, found.key, found.value, headers)
+        return cls(at, found.offset, found.timestamp, found.key, found.value, tuple(found.headers))
 
     @property
     def size(self) -> int:
-        """Bytes of the value."""
-        return len(self.value or b"")
+        """Bytes of the record, see `size_of`."""
+        return size_of(self.key, self.value, self.headers)
+
+
+def size_of(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """Bytes of a record's key, value and headers, not compressed: the one measure of size."""
+    named = sum(len(name.encode("utf-8", "replace")) + len(text or b"") for name, text in headers)
+    return len(key or b"") + len(value or b"") + named
