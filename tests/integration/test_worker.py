@@ -223,9 +223,9 @@ def test_a_record_that_compression_made_small_becomes_a_dead_letter_and_its_part
             sender.send(topics.events_topic, product(f"behind{number}"), partition=0)
         sender.flush(30)
     with working(settings):
+        until(lambda: len(stored(settings)) == 6)
         until(lambda: committed(settings).get(0) == 9)
 
-    assert len(stored(settings)) == 6
     letters = read_all(settings, topics.dead_letter_topic)
     assert [letter.value == large for letter in letters] == [True] * 3
     assert {letter.key for letter in letters} == {None}
