@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
@@ -11,7 +12,7 @@ import grpc
 from hangtag.server.errors import CallError, place_of
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.planner import Waiting, plan
-from hangtag.tagger.probe import EngineDownError, probing
+from hangtag.tagger.probe import probe
 from hangtag.tagger.stage_thread import StageThread
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import Heartbeats, get_log, metrics
@@ -97,7 +98,7 @@ class Suggester:
         """Tag waiting texts until cancelled.
 
         Raises:
-            EngineDownError: the engine fails on a harmless text too. Later calls are refused.
+            FaultError: the engine fails on a harmless text too, or memory, disk or device do. Later calls are refused.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -134,7 +135,7 @@ class Suggester:
         """Encode new texts and tag as many as fit the budget; returns the results, and the remaining jobs in order."""
         finished: _Finished = []
         fresh = [job for job in jobs if job.tokens is None]
-        encoded = isolate(probing(self._encode, self._tagger), [job.text for job in fresh], (EngineDownError,))
+        encoded = isolate(self._encode, [job.text for job in fresh], partial(probe, self._tagger))
         for job, tokens in zip(fresh, encoded, strict=True):
             if isinstance(tokens, Failure):
                 finished.append((job, tokens))
@@ -149,9 +150,7 @@ class Suggester:
         batch = [ready[place] for place in chosen]
         if batch:
             metrics.BATCH_TOKENS.observe(cost.of_batch([len(tokens) for _, tokens in batch]))
-        tagged = isolate(
-            probing(self._tag, self._tagger), [(tokens, job.kind) for job, tokens in batch], (EngineDownError,)
-        )
+        tagged = isolate(self._tag, [(tokens, job.kind) for job, tokens in batch], partial(probe, self._tagger))
         finished.extend(zip((job for job, _ in batch), tagged, strict=True))
         places = set(chosen)
         return finished, [job for place, (job, _) in enumerate(ready) if place not in places]

@@ -13,6 +13,7 @@ from hangtag.store import StoreError, StoreMismatchError, TagStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
+from hangtag.telemetry.places import place_of, stack_of, summary_of
 from hangtag.workers.batcher import Batcher
 from hangtag.workers.decode import decode
 from hangtag.workers.encode import Encoded, encode
@@ -285,6 +286,7 @@ def _result(stage: str, future: Future[T]) -> T:
     if isinstance(error, StoreMismatchError):
         raise error
     if error is not None:
-        msg = f"the {stage} stage failed: {type(error).__name__}: {error}"
+        _log.critical("stage_failed", stage=stage, error=place_of(error), stack=stack_of(error))
+        msg = f"the {stage} stage failed: {summary_of(error)}"
         raise StageError(msg) from error
     return future.result()
