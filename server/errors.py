@@ -2,9 +2,9 @@
 
 import grpc
 
-from hangtag.telemetry.places import place_of
+from hangtag.telemetry.places import place_of, stack_of
 
-__all__ = ["CallError", "ServerError", "place_of"]
+__all__ = ["CallError", "ServerError", "place_of", "stack_of"]
 
 
 class ServerError(RuntimeError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from hangtag.server.errors import CallError, place_of
+from hangtag.server.errors import CallError, place_of, stack_of
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.planner import Waiting, plan
 from hangtag.tagger.probe import probe
@@ -182,7 +182,7 @@ class _Stage:
 
 def _answer(job: _Job, result: TagSet | Failure) -> None:
     if isinstance(result, Failure):
-        _log.error("a text cannot be tagged", error=place_of(result.error))
+        _log.error("a text cannot be tagged", error=place_of(result.error), stack=stack_of(result.error))
     if job.tags.done():
         return
     if isinstance(result, Failure):

@@ -40,7 +40,9 @@ def deadletters(
     for column in table.columns:
         column.overflow = "fold"
     for row in rows:
-        table.add_row(*(Text(row.get(name, "")) for name in _SHOWN))
+        left_out = f" (truncated: {row['truncated']})" if "truncated" in row else ""
+        shown = {**row, "message": row.get("message", "") + left_out}
+        table.add_row(*(Text(shown.get(name, "")) for name in _SHOWN))
     make_console().print(table)
 
 
