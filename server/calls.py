@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc import aio
 
 from hangtag.server.admission import CALLS, IDS, Limit, RefusalLog, RefusedError, Unread
-from hangtag.server.errors import CallError, place_of
+from hangtag.server.errors import CallError, place_of, stack_of
 from hangtag.store import StoreError
 from hangtag.telemetry import get_log, metrics
 from hangtag.telemetry.clock import Clock
@@ -122,7 +122,7 @@ class Calls:
             message = "the tag store cannot be read; retry with back-off (the reason is in the server's log)"
             raise CallError(grpc.StatusCode.UNAVAILABLE, message) from error
         except Exception as error:
-            _log.error("a call failed", error=place_of(error))
+            _log.error("a call failed", error=place_of(error), stack=stack_of(error))
             message = "an error in the server; its log shows where"
             raise CallError(grpc.StatusCode.INTERNAL, message) from error
         finally:

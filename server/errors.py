@@ -1,8 +1,10 @@
 """Errors of a call, and of the server as a whole."""
 
-import traceback
-
 import grpc
+
+from hangtag.telemetry.places import place_of, stack_of
+
+__all__ = ["CallError", "ServerError", "place_of", "stack_of"]
 
 
 class ServerError(RuntimeError):
@@ -16,10 +18,3 @@ class CallError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-
-
-def place_of(error: BaseException) -> str:
-    """The error's type and where it was raised, without its message, which may quote a text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{where}"

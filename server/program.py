@@ -52,7 +52,7 @@ async def serve(
 
     Raises:
         ServerError: a port is in use; the message names the setting.
-        EngineDownError: the engine fails on every text.
+        FaultError: the engine fails on every text, or memory, disk or device do.
         StoreMismatchError: the store was written with other settings.
     """
     clock = SystemClock()

@@ -4,16 +4,17 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import grpc
 
 from hangtag.server.admission import TEXTS, Limit
-from hangtag.server.errors import CallError, place_of
+from hangtag.server.errors import CallError, place_of, stack_of
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.planner import Waiting, plan
-from hangtag.tagger.probe import EngineDownError, probing
+from hangtag.tagger.probe import probe
 from hangtag.tagger.stage_thread import StageThread
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import Heartbeats, get_log, metrics
@@ -118,7 +119,7 @@ class Suggester:
         """Tag waiting texts until cancelled.
 
         Raises:
-            EngineDownError: the engine fails on a harmless text too. Later calls are refused.
+            FaultError: the engine fails on a harmless text too, or memory, disk or device do. Later calls are refused.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -157,7 +158,7 @@ class Suggester:
         # The engine is free, since it runs on this thread.
         now = self._clock.monotonic()
         fresh = _next_to_encode([job for job in jobs if job.tokens is None], now)
-        encoded = isolate(probing(self._encode, self._tagger), [job.text for job in fresh], (EngineDownError,))
+        encoded = isolate(self._encode, [job.text for job in fresh], partial(probe, self._tagger))
         for job, tokens in zip(fresh, encoded, strict=True):
             if isinstance(tokens, Failure):
                 finished.append((job, tokens))
@@ -179,9 +180,7 @@ class Suggester:
         batch = [ready[place] for place in chosen]
         if batch:
             metrics.BATCH_TOKENS.observe(cost.of_batch([len(tokens) for _, tokens in batch]))
-        tagged = isolate(
-            probing(self._tag, self._tagger), [(tokens, job.kind) for job, tokens in batch], (EngineDownError,)
-        )
+        tagged = isolate(self._tag, [(tokens, job.kind) for job, tokens in batch], partial(probe, self._tagger))
         finished.extend(zip((job for job, _ in batch), tagged, strict=True))
         done = {job for job, _ in finished}
         return finished, [job for job in jobs if job not in done]
@@ -222,7 +221,7 @@ def _next_to_encode(jobs: Sequence[_Job], now: float) -> list[_Job]:
 
 def _answer(job: _Job, result: TagSet | Failure) -> None:
     if isinstance(result, Failure):
-        _log.error("a text cannot be tagged", error=place_of(result.error))
+        _log.error("a text cannot be tagged", error=place_of(result.error), stack=stack_of(result.error))
     if job.tags.done():
         return
     if isinstance(result, Failure):

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from hangtag.tagger.isolate import Failure, isolate
+from hangtag.tagger.probe import probe_tokenizer
 from hangtag.tagger.tagger import Tagger
 from hangtag.text.tokens import Tokens
+from hangtag.workers.failures import refuse
 from hangtag.workers.item import Item, Refused, restore_older
-from hangtag.write import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,11 @@ class Encoded:
 
 
 def encode(items: Sequence[Item], tagger: Tagger) -> Encoded:
-    """Tokenise all texts in one call. Runs on the encode thread."""
+    """Tokenise all texts in one call. Runs on the encode thread.
+
+    Raises:
+        FaultError: the tokenizer fails for any text, or memory or disk do; nothing may be settled.
+    """
     done = [item for item in items if item.is_deletion]
     todo = [item for item in items if not item.is_deletion]
     refused: list[Refused] = []
@@ -29,13 +35,14 @@ def encode(items: Sequence[Item], tagger: Tagger) -> Encoded:
 
     while todo:
         again: list[Item] = []
-        for item, tokens in zip(todo, isolate(tokens_of, todo), strict=True):
+        failed = []
+        for item, tokens in zip(todo, isolate(tokens_of, todo, partial(probe_tokenizer, tagger)), strict=True):
             if isinstance(tokens, Failure):
-                reason = Reason("encode", type(tokens.error).__name__, str(tokens.error), tokens.attempts)
-                refused.append(Refused(item.ticket, item.record, reason))
+                failed.append((item.ticket, item.record, tokens))
                 again += restore_older(item)
             else:
                 done.append(replace(item, tokens=tokens, tagger=tagger))
+        refused += refuse("encode", failed)
         done += [item for item in again if item.is_deletion]
         todo = [item for item in again if not item.is_deletion]
     return Encoded(done, refused)

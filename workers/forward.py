@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from hangtag.engine.errors import OutOfMemory
 from hangtag.tagger.isolate import Failure, isolate
-from hangtag.tagger.probe import EngineDownError, probing
+from hangtag.tagger.probe import probe
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.tagset import TagSet
 from hangtag.text.kind import TextKind
+from hangtag.workers.failures import refuse
 from hangtag.workers.item import Item, Refused, restore_older
-from hangtag.write import Reason
-
-_TOO_LARGE = (OutOfMemory, MemoryError)
 
 
 @dataclass(slots=True)
@@ -33,12 +31,12 @@ class Forwarded:
 def forward(items: Sequence[Item], tagger: Tagger) -> Forwarded:
     """Run the engine over items that `tagger` encoded. Runs on the forward thread.
 
-    A batch that fails is split until the failing item is alone; one that is too large for the device's memory is
-    halved.
+    A batch that fails, also for lack of memory, is halved until the failing item is alone. An item that fails alone is
+    run once more, and is refused only if the engine then still tags a harmless text.
 
     Raises:
-        Exception: whatever the engine raises for a harmless text too, or for lack of memory for a single one. That is
-            a fault of the system and not of a record: nothing may be settled.
+        FaultError: the engine fails for any text, or memory or the device do, even for a single text. That is no
+            fault of a record: nothing may be settled.
     """
     result = Forwarded(tagger.bundle.version)
 
@@ -46,18 +44,16 @@ def forward(items: Sequence[Item], tagger: Tagger) -> Forwarded:
         try:
             logits = tagger.forward([item.tokens for item in some if item.tokens is not None])
             return tagger.decode(logits, [TextKind.PRODUCT] * len(logits))
-        except _TOO_LARGE:
+        except MemoryError:
             result.ran_out_of_memory = True
             raise
 
-    run = probing(tags_of, tagger, unless=_TOO_LARGE)
-    for item, tags in zip(items, isolate(run, items, (EngineDownError,)), strict=True):
-        if not isinstance(tags, Failure):
+    failed = []
+    for item, tags in zip(items, isolate(tags_of, items, partial(probe, tagger)), strict=True):
+        if isinstance(tags, Failure):
+            failed.append((item.ticket, item.record, tags))
+            result.restored += restore_older(item)
+        else:
             result.tagged.append((item, tags))
-            continue
-        if isinstance(tags.error, _TOO_LARGE):
-            raise tags.error
-        reason = Reason("forward", type(tags.error).__name__, str(tags.error), tags.attempts)
-        result.refused.append(Refused(item.ticket, item.record, reason))
-        result.restored += restore_older(item)
+    result.refused = refuse("forward", failed)
     return result

@@ -13,6 +13,7 @@ from hangtag.store import StoreError, StoreMismatchError, TagStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
+from hangtag.telemetry.places import place_of, stack_of, summary_of
 from hangtag.workers.batcher import Batcher
 from hangtag.workers.budget import TokenBudget
 from hangtag.workers.contact import BrokerContact
@@ -196,7 +197,7 @@ class Worker:
     def _decode_and_encode(self, polled: Sequence[tuple[Ticket, Record]], arrived_s: float) -> Encoded:
         """Decode records, mark their products as seen and tokenise the texts. Runs on the encode thread."""
         started = self._clock.monotonic()
-        decoded = decode(polled, arrived_s, self._settings.max_value_bytes)
+        decoded = decode(polled, arrived_s, self._settings.max_record_bytes)
         try:
             self._store.mark_seen([(item.event.product_id, item.event.version) for item in decoded.items])
         except StoreMismatchError:
@@ -342,6 +343,7 @@ def _result(stage: str, future: Future[T]) -> T:
     if isinstance(error, StoreMismatchError):
         raise error
     if error is not None:
-        msg = f"the {stage} stage failed: {type(error).__name__}: {error}"
+        _log.critical("stage_failed", stage=stage, error=place_of(error), stack=stack_of(error))
+        msg = f"the {stage} stage failed: {summary_of(error)}"
         raise StageError(msg) from error
     return future.result()

@@ -38,7 +38,8 @@ def deadletters(
     console = plain_console()
     for row in rows:
         console.print(_heading(row), soft_wrap=True)
-        console.print(Padding(Text(str(row.get("message", ""))), (0, 0, 0, 4)))
+        left_out = f" (truncated: {row['truncated']})" if "truncated" in row else ""
+        console.print(Padding(Text(f"{row.get('message', '')}{left_out}"), (0, 0, 0, 4)))
 
 
 def _heading(row: dict[str, Any]) -> Text:
@@ -51,11 +52,17 @@ def _heading(row: dict[str, Any]) -> Text:
 
 
 def dead_letter(record: Any) -> dict[str, Any]:
-    """The record's key and its `hangtag.` headers without the prefix; those that are numbers as numbers."""
+    """The record's key and its `hangtag.` headers without the prefix; those that are numbers as numbers.
+
+    Without a key, the product id in the record's value.
+    """
+    from hangtag.records import product_id_of  # noqa: PLC0415
+
     headers = {
         name.removeprefix("hangtag."): (value or b"").decode("utf-8", "replace")
         for name, value in record.headers
         if name.startswith("hangtag.")
     }
     numbers = {name: int(headers[name]) for name in _NUMBERS if headers.get(name, "").isdecimal()}
-    return {"product_id": (record.key or b"").decode("utf-8", "replace"), **headers, **numbers}
+    key = product_id_of(record.value, record.headers) if record.key is None else record.key.decode("utf-8", "replace")
+    return {"product_id": key, **headers, **numbers}

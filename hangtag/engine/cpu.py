@@ -15,7 +15,7 @@ from hangtag.bundle import Bundle
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.cpu_graph import cpu_graph
 from hangtag.engine.engine import Logits
-from hangtag.engine.errors import EngineError
+from hangtag.engine.errors import DeviceError, EngineError
 from hangtag.engine.sub_batches import check_tokens, sub_batches
 from hangtag.engine.wide_scores import add_wide_scores
 from hangtag.text.tokens import Tokens, pad
@@ -74,7 +74,7 @@ class CpuEngine:
                 self._free.put(_finish(running, logits))
         except RuntimeError as error:
             msg = f"OpenVINO failed on a batch of {len(batch)} texts: {error}"
-            raise error if isinstance(error, EngineError) else EngineError(msg) from error
+            raise error if isinstance(error, EngineError) else DeviceError(msg) from error
         finally:
             for request, _ in running:  # not empty only after an error
                 request.cancel()

@@ -32,6 +32,7 @@ class Engine(Protocol):
 
         Raises:
             OutOfMemory: the batch does not fit into the device's memory; a smaller one may.
+            DeviceError: the device or its runtime failed, on texts that are in order.
             EngineError: a text is empty, longer than the encoder's positions or has an unknown token, or the engine
                 is closed.
         """

@@ -12,5 +12,9 @@ class EngineError(RuntimeError):
         self.missing_extra = missing_extra
 
 
-class OutOfMemory(EngineError):  # noqa: N818 (a name like MemoryError)
+class OutOfMemory(EngineError, MemoryError):  # noqa: N818 (a name like MemoryError)
     """The batch does not fit into the device's memory: split it and run the parts."""
+
+
+class DeviceError(EngineError, OSError):
+    """The device or its runtime failed on texts that the engine had checked; like an OSError, never a text's fault."""

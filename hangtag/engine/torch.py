@@ -11,7 +11,7 @@ from transformers import BertConfig, BertModel
 from hangtag.bundle import Bundle, EncoderConfig, Linear, Norm, Weights
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.engine import Logits
-from hangtag.engine.errors import EngineError, OutOfMemory
+from hangtag.engine.errors import DeviceError, EngineError, OutOfMemory
 from hangtag.engine.sub_batches import check_tokens, sub_batches
 from hangtag.engine.wide_scores import add_wide_scores
 from hangtag.text.tokens import Tokens, pad
@@ -65,6 +65,9 @@ class TorchEngine:
         except torch.OutOfMemoryError as error:
             msg = f"{len(batch)} texts of up to {max(lengths)} tokens do not fit into the memory of {self._device}"
             raise OutOfMemory(msg) from error
+        except RuntimeError as error:
+            msg = f"torch failed on {self._device} on a batch of {len(batch)} texts: {error}"
+            raise DeviceError(msg) from error
         return add_wide_scores(logits, batch, self._wide)
 
     def close(self) -> None:

@@ -1,12 +1,15 @@
 """What travels on Kafka: product events in, tags and dead letters out."""
 
-from hangtag.records.dead_letter import OWN_HEADERS, dead_letter_headers
+from hangtag.records.dead_letter import OWN_HEADERS, TRUNCATED, DeadLetter, dead_letter_of
 from hangtag.records.event import Event, EventError, Kind, decode_event
-from hangtag.records.record import Headers, Partition, Record
+from hangtag.records.product_id import product_id_of
+from hangtag.records.record import Headers, Partition, Record, size_of
 from hangtag.records.tagged import TaggedProduct, decode_tags, encode_tags, no_tags_reason, tag_message
 
 __all__ = [
     "OWN_HEADERS",
+    "TRUNCATED",
+    "DeadLetter",
     "Event",
     "EventError",
     "Headers",
@@ -14,10 +17,12 @@ __all__ = [
     "Partition",
     "Record",
     "TaggedProduct",
-    "dead_letter_headers",
+    "dead_letter_of",
     "decode_event",
     "decode_tags",
     "encode_tags",
     "no_tags_reason",
+    "product_id_of",
+    "size_of",
     "tag_message",
 ]

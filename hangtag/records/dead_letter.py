@@ -1,14 +1,56 @@
-"""The headers of a dead letter."""
+"""A dead letter: the record as it was, and why it cannot be tagged."""
 
-import orjson
+from typing import NamedTuple
 
-from hangtag.records.record import Record
+from hangtag.records.record import Headers, Record, size_of
 
 OWN_HEADERS = "hangtag."
 MAX_MESSAGE_BYTES = 1_024
+# What was left out of a dead letter, comma-separated: value, headers, key.
+TRUNCATED = OWN_HEADERS + "truncated"
+# Sizes before anything was left out.
+VALUE_BYTES = OWN_HEADERS + "value_bytes"
+RECORD_BYTES = OWN_HEADERS + "record_bytes"
+
+_SIZES = (TRUNCATED, VALUE_BYTES, RECORD_BYTES)
+# A shorter value is left out at once.
+_LEAST_VALUE_BYTES = 1_024
+_LEAST_KEY_BYTES = 256
 
 
-def dead_letter_headers(
+class DeadLetter(NamedTuple):
+    """What is produced for a record that cannot be tagged: its key, value and headers, and Hangtag's headers."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def shortened(self) -> "DeadLetter | None":
+        """The letter with less of the record, marked as truncated. None: nothing is left that may be left out.
+
+        The value is halved until it is gone, then the record's headers are left out, then the key is truncated.
+        """
+        own = dict(each for each in self.headers if each[0].startswith(OWN_HEADERS))
+        original = [each for each in self.headers if each[0] not in own]
+        own.setdefault(VALUE_BYTES, str(len(self.value or b"")).encode())
+        own.setdefault(RECORD_BYTES, str(size_of(self.key, self.value, original)).encode())
+        key, value = self.key, self.value
+        if value:
+            what = "value"
+            value = value[: len(value) // 2] if len(value) > _LEAST_VALUE_BYTES else b""
+        elif original:
+            what, original = "headers", []
+        elif key is not None and len(key) > _LEAST_KEY_BYTES:
+            what, key = "key", key[:_LEAST_KEY_BYTES]
+        else:
+            return None
+        before = (own.pop(TRUNCATED, None) or b"").decode("utf-8", "replace").split(",")
+        truncated = ",".join(dict.fromkeys([*filter(None, before), what]))
+        own_headers = [(TRUNCATED, truncated.encode()), *own.items()]
+        return DeadLetter(key, value, [*original, *own_headers])
+
+
+def dead_letter_of(
     record: Record,
     *,
     group: str,
@@ -17,13 +59,12 @@ def dead_letter_headers(
     message: str,
     attempts: int,
     bundle_version: str,
-) -> list[tuple[str, bytes]]:
-    """The record's own headers, unchanged, then Hangtag's as UTF-8 text.
+) -> DeadLetter:
+    """The record, with its own headers unchanged, then Hangtag's as UTF-8 text.
 
-    kafka-python produces no header without a value: it gets an empty one, and `hangtag.null_headers` lists its name.
-
-    Headers of Hangtag that the record already has, because it was a dead letter before, are replaced. `message` is
-    truncated to 1 KiB at a character boundary.
+    Headers of Hangtag that the record already has, because it was a dead letter before, are replaced, except those that
+    say what was left out of it. `message` is truncated to 1 KiB at a character boundary. A record without key and value
+    gets an empty value: no client can send neither.
     """
     own = {
         "topic": record.partition.topic,
@@ -37,10 +78,10 @@ def dead_letter_headers(
         "attempts": str(attempts),
         "bundle_version": bundle_version,
     }
-    original = [(name, value or b"") for name, value in record.headers if not name.startswith(OWN_HEADERS)]
-    if null := [name for name, value in record.headers if value is None and not name.startswith(OWN_HEADERS)]:
-        own["null_headers"] = orjson.dumps(null).decode()
-    return original + [(OWN_HEADERS + name, text.encode("utf-8", "replace")) for name, text in own.items()]
+    kept = [(name, value) for name, value in record.headers if not name.startswith(OWN_HEADERS) or name in _SIZES]
+    value = b"" if record.key is None and record.value is None else record.value
+    added = [(OWN_HEADERS + name, text.encode("utf-8", "replace")) for name, text in own.items()]
+    return DeadLetter(record.key, value, [*kept, *added])
 
 
 def _truncate(message: str) -> str:

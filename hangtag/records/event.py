@@ -5,8 +5,11 @@ from enum import StrEnum
 
 from google.protobuf.message import DecodeError
 
-from hangtag.records.json_event import DECODE, TYPE_REASON, VALIDATE, EventError, read_json
-from hangtag.records.record import Headers
+from hangtag.records.dead_letter import TRUNCATED
+from hangtag.records.json_event import DECODE, VALIDATE, EventError, read_json, type_reason
+from hangtag.records.quoted import quoted
+from hangtag.records.record import Headers, size_of
+from hangtag.records.unreadable import describe
 from hangtag.text.limits import MAX_ID_BYTES, MAX_VERSION
 from hangtag.text.product_text import ProductText
 from hangtag.v1 import events_pb2
@@ -46,28 +49,34 @@ class Event:
 
 
 def decode_event(
-    value: bytes | None, key: bytes | None, headers: Headers, timestamp_ms: int, max_value_bytes: int
+    value: bytes | None, key: bytes | None, headers: Headers, timestamp_ms: int, max_record_bytes: int
 ) -> Event:
     """Decode the value of one record; the key, headers and timestamp are those of the record.
 
     Raises:
         EventError: the record cannot be tagged. The message says what to send instead and never quotes the product.
     """
+    if any(name == TRUNCATED for name, _ in headers):
+        reason = "the record is a dead letter from which something was left out"
+        raise EventError(DECODE, f"{reason} (header {TRUNCATED}); send the product's event again instead")
     if value is None:
         raise EventError(DECODE, "the value is null; to delete a product, send an event of type DELETED")
-    if len(value) > max_value_bytes:
-        reason = f"the value has {len(value)} bytes, the maximum (worker.max_value_bytes) is {max_value_bytes}"
-        raise EventError(DECODE, f"{reason}; shorten the product's texts")
+    size = size_of(key, value, headers)
+    if size > max_record_bytes:
+        reason = f"the record has {size} bytes (key, value and headers, not compressed), the maximum"
+        raise EventError(
+            DECODE, f"{reason} (worker.max_record_bytes) is {max_record_bytes}; shorten the product's texts"
+        )
     message = read_json(value) if _content_type(headers) == _JSON else _read_protobuf(value)
     return _check(message, key, timestamp_ms)
 
 
 def _content_type(headers: Headers) -> str:
     for name, value in headers:
-        if name.lower() == "content-type":
-            found = (value or b"").decode("latin-1").partition(";")[0].strip().lower()
+        if name.lower() == "content-type" and value is not None:
+            found = value.decode("latin-1").partition(";")[0].strip().lower()
             if found not in (_JSON, _PROTOBUF):
-                raise EventError(DECODE, f"the header content-type must be {_JSON} or {_PROTOBUF}")
+                raise EventError(DECODE, f"the header content-type must be {_JSON} or {_PROTOBUF}, not {quoted(value)}")
             return found
     return _JSON
 
@@ -76,6 +85,8 @@ def _read_protobuf(value: bytes) -> events_pb2.ProductEvent:
     try:
         return events_pb2.ProductEvent.FromString(value)
     except (DecodeError, UnicodeDecodeError):
+        if (known := describe(value)) is not None:
+            raise EventError(DECODE, known) from None
         reason = "the value is not a valid hangtag.v1.ProductEvent in binary protobuf, or a text in it is not UTF-8"
         raise EventError(DECODE, f"{reason}; for JSON, send the header content-type: {_JSON}") from None
 
@@ -86,13 +97,15 @@ def _check(message: events_pb2.ProductEvent, key: bytes | None, timestamp_ms: in
     if not product_id.strip():
         raise EventError(VALIDATE, "product.product_id is missing or empty; send the shop's id of the product")
     if len(product_id) > MAX_ID_BYTES:
-        raise EventError(VALIDATE, f"product.product_id has {len(product_id)} bytes, the maximum is {MAX_ID_BYTES}")
+        reason = f"product.product_id has {len(product_id)} bytes, the maximum is {MAX_ID_BYTES}"
+        raise EventError(VALIDATE, f"{reason}: {quoted(product.product_id)}")
     if key is not None and key != product_id:
-        reason = "the record's key differs from product.product_id; use the id as key, or no key"
+        reason = f"the record's key {quoted(key)} differs from product.product_id {quoted(product.product_id)}"
+        reason = f"{reason}; use the id as key, or no key"
         raise EventError(VALIDATE, f"{reason} (Kafka keeps the order of a product's events only by their key)")
     kind = _KINDS.get(message.type)
     if kind is None:
-        raise EventError(VALIDATE, TYPE_REASON)
+        raise EventError(VALIDATE, type_reason(message.type))
     version = _version(message, timestamp_ms)
     deleted = kind is Kind.DELETED
     text = ProductText("") if deleted else ProductText.of(product.title, product.description, product.merchant_category)
@@ -110,5 +123,5 @@ def _version(message: events_pb2.ProductEvent, timestamp_ms: int) -> int:
         )
     if not 0 <= version <= MAX_VERSION:
         reason = "product.version must be from 0 to 2^63-1; if it is 0, the event's time or the record's timestamp"
-        raise EventError(VALIDATE, f"{reason} is used, and that must be after 1970")
+        raise EventError(VALIDATE, f"{reason} is used, and that must be after 1970; it is {quoted(version)}")
     return version

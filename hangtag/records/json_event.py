@@ -9,12 +9,13 @@ from typing import Any
 import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from hangtag.records.quoted import quoted
+from hangtag.records.unreadable import describe, half_a_pair
 from hangtag.text.limits import MAX_VERSION
 from hangtag.v1 import events_pb2
 
 DECODE = "decode"
 VALIDATE = "validate"
-TYPE_REASON = "type must be CREATED, UPDATED or DELETED (or with the prefix EVENT_TYPE_)"
 
 # Numbers, names, and names without their prefix (not for UNSPECIFIED).
 _TYPES: dict[str | int, events_pb2.EventType.ValueType] = {
@@ -23,11 +24,16 @@ _TYPES: dict[str | int, events_pb2.EventType.ValueType] = {
     **{name.removeprefix("EVENT_TYPE_"): number for name, number in events_pb2.EventType.items() if number},
 }
 _INT64 = re.compile(r"-?[0-9]{1,19}")
+_WITHOUT_ZONE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?")
 _MAX_EXACT_FLOAT = 2.0**53
+_KIND_NAMES = {int: "a number", float: "a number", bool: "true or false", dict: "an object", list: "a list"}
 
 
 class EventError(ValueError):
-    """A record cannot be tagged. `stage`: where it failed; `reason`: for the sender, without the product's texts."""
+    """A record cannot be tagged. `stage`: where it failed; `reason`: for the sender and for logs.
+
+    A reason quotes ids, versions, types, times, keys and content types, shortened, but never the product's texts.
+    """
 
     def __init__(self, stage: str, reason: str) -> None:
         super().__init__(stage, reason)
@@ -63,11 +69,16 @@ def _parse(value: bytes) -> Any:
         return orjson.loads(value)
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
+    # The messages of orjson are not used: they name the place, but not what is wrong there.
+    if (known := describe(value)) is not None:
+        raise EventError(DECODE, known)
+    if (half := half_a_pair(value)) is not None:
+        raise EventError(DECODE, f"the value is not valid JSON: {half}")
     try:
         value.decode()
     except UnicodeDecodeError as error:
         raise EventError(DECODE, f"the value is not UTF-8 at byte {error.start}; encode JSON as UTF-8") from None
-    reason = f"the value is not valid JSON: {place}"
+    reason = f"the value is not valid JSON: {place}" if value else "the value is empty, which is not valid JSON"
     raise EventError(DECODE, f"{reason}; for binary protobuf, send the header content-type: application/x-protobuf")
 
 
@@ -92,7 +103,7 @@ def _text(fields: dict[str, Any], name: str, camel: str) -> str:
     if found is None:
         return ""
     if not isinstance(found, str):
-        raise EventError(DECODE, f"{name} must be a string")
+        raise EventError(DECODE, f"{name} must be a string, not {_KIND_NAMES.get(type(found), 'null')}")
     return found
 
 
@@ -107,7 +118,8 @@ def _int64(found: Any) -> int:
     elif isinstance(found, int) and not isinstance(found, bool):
         number = found
     if number is None or not -MAX_VERSION - 1 <= number <= MAX_VERSION:
-        raise EventError(DECODE, "version must be a 64-bit integer, as a number or a string")
+        reason = f"version must be a 64-bit integer, as a number or a string, not {quoted(found)}"
+        raise EventError(DECODE, reason)
     return number
 
 
@@ -116,16 +128,28 @@ def _type(found: Any) -> events_pb2.EventType.ValueType:
         return events_pb2.EVENT_TYPE_UNSPECIFIED
     number = _TYPES.get(found) if isinstance(found, (str, int)) and not isinstance(found, bool) else None
     if number is None:
-        raise EventError(DECODE, TYPE_REASON)
+        raise EventError(DECODE, type_reason(found))
     return number
+
+
+def type_reason(found: Any) -> str:
+    """Why a type is refused."""
+    return f"type must be CREATED, UPDATED or DELETED (or with the prefix EVENT_TYPE_), not {quoted(found)}"
 
 
 def _time(found: Any) -> Timestamp | None:
     if found is None:
         return None
+    example = "2026-01-31T12:00:00Z"
+    if not isinstance(found, str):
+        raise EventError(DECODE, f"time must be a string such as {example}, not {quoted(found)}")
+    if _WITHOUT_ZONE.fullmatch(found):
+        reason = f"time has no zone: {quoted(found)}; end it with Z for UTC, or with an offset such as +01:00"
+        raise EventError(DECODE, f"{reason} (as in {example})")
     time = Timestamp()
     try:
         time.FromJsonString(found)
     except (ValueError, TypeError, AttributeError, OverflowError):
-        raise EventError(DECODE, "time must be a string such as 2026-01-31T12:00:00Z") from None
+        reason = f"time must have date, time and zone as in {example}, not {quoted(found)}"
+        raise EventError(DECODE, reason) from None
     return time

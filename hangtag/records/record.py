@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
+# Kafka distinguishes a header without a value (None) from one with an empty value.
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -26,11 +27,16 @@ class Record(NamedTuple):
     @classmethod
     def of(cls, found: Any) -> Self:
         """The record that kafka-python's `ConsumerRecord` holds."""
-        headers = tuple((name, value) for name, value in found.headers)
         at = Partition(found.topic, found.partition)
-        return cls(at, found.offset, found.timestamp, found.key, found.value, headers)
+        return cls(at, found.offset, found.timestamp, found.key, found.value, tuple(found.headers))
 
     @property
     def size(self) -> int:
-        """Bytes of the value."""
-        return len(self.value or b"")
+        """Bytes of the record, see `size_of`."""
+        return size_of(self.key, self.value, self.headers)
+
+
+def size_of(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """Bytes of a record's key, value and headers, not compressed: the one measure of size."""
+    named = sum(len(name.encode("utf-8", "replace")) + len(text or b"") for name, text in headers)
+    return len(key or b"") + len(value or b"") + named

@@ -106,8 +106,10 @@ class WorkerSettings(_Group):
     )
     window: int = Field(default=2_048, ge=1, description="Number of unsettled records at which polling pauses")
     max_wait_ms: int = Field(default=50, ge=0, description="How long a record waits for others to share its batch")
-    max_value_bytes: int = Field(
-        default=1_048_576, ge=1_024, description="Largest record value; a larger record becomes a dead letter"
+    max_record_bytes: int = Field(
+        default=1_048_576,
+        ge=1_024,
+        description="Largest record (key, value and headers, not compressed); a larger one becomes a dead letter",
     )
     retry_deadline_s: float = Field(
         default=30, gt=0, description="How long a write to Redis is retried before polling pauses"

@@ -1,58 +1,54 @@
-"""Finding out what a failing batch is due to: its texts or the engine."""
+"""Finding out what an error is due to: a text, or the engine and the machine."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from hangtag.tagger.faults import STOPS, FaultError
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    # Importing it brings the engine's runtime; callers of `probing` have a tagger already.
+    # Importing it brings the engine's runtime; callers have a tagger already.
     from hangtag.tagger.tagger import Tagger
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 _HARMLESS = ProductText("blue cotton shirt", "a probe")
 
 
-class EngineDownError(RuntimeError):
-    """The engine fails for a harmless text too."""
+class EngineDownError(FaultError):
+    """The tokenizer or the engine does not work; no text is at fault."""
 
 
-def probing(
-    run: Callable[[Sequence[T]], list[R]], tagger: Tagger, unless: tuple[type[Exception], ...] = ()
-) -> Callable[[Sequence[T]], list[R]]:
-    """Wrap `run` so that its first failure, except one of `unless`, makes the tagger tag a harmless text.
-
-    If that succeeds, this and later errors of `run` are raised as they are.
+def probe(tagger: Tagger) -> None:
+    """Tag a harmless text.
 
     Raises:
-        EngineDownError: raised by the returned function if the harmless text fails too.
+        EngineDownError: that fails too.
     """
-    is_alive = False
-
-    def run_or_probe(some: Sequence[T]) -> list[R]:
-        nonlocal is_alive
-        try:
-            return run(some)
-        except unless:
-            raise
-        except Exception:
-            if not is_alive:
-                _probe(tagger)
-                is_alive = True
-            raise
-
-    return run_or_probe
-
-
-def _probe(tagger: Tagger) -> None:
     try:
         tagger.decode(tagger.forward(tagger.encode([_HARMLESS])), [TextKind.PRODUCT])
-    except Exception as error:
-        msg = f"the engine fails for any text ({type(error).__name__}: {error}); restart, and check the device"
+    except STOPS:
+        raise
+    except BaseException as error:
+        msg = f"the engine fails for any text ({_reason(error)}); restart, and check the device"
         raise EngineDownError(msg) from error
+
+
+def probe_tokenizer(tagger: Tagger) -> None:
+    """Tokenise a harmless text.
+
+    Raises:
+        EngineDownError: that fails too.
+    """
+    try:
+        tagger.encode([_HARMLESS])
+    except STOPS:
+        raise
+    except BaseException as error:
+        msg = f"the tokenizer fails for any text ({_reason(error)}); restart, and check memory and the bundle"
+        raise EngineDownError(msg) from error
+
+
+def _reason(error: BaseException) -> str:
+    # The message cannot quote a product: it is about the harmless text.
+    return f"{type(error).__name__}: {error}"

@@ -1,51 +1,65 @@
 """Produces tags and dead letters with kafka-python."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from hangtag.kafka.options import kafka_options
 from hangtag.kafka.producer import Producer
-from hangtag.records import Record, dead_letter_headers
+from hangtag.records import DeadLetter, Record, dead_letter_of
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry
+from hangtag.telemetry import get_log
 from hangtag.write.sink import Reason, SinkError
-from hangtag.write.tagged_record import record_of
+from hangtag.write.tagged_record import TaggedRecord, record_of
 
 _OPEN_TIMEOUT_MS = 5_000
-# A record that a broker accepted must be sent on with more headers; the dead-letter topic's own limit decides.
-_MAX_REQUEST_BYTES = 64 * 1_048_576
+# A dead letter that is larger before compression is truncated: it would take too long to compress and to send.
+_MAX_REQUEST_BYTES = 16 * 1_048_576
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+_log = get_log(__name__)
 
 
 @dataclass(slots=True)
 class _Message:
     topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
+    content: TaggedRecord | DeadLetter
     future: Any = None
+
+    def shorten(self) -> bool:
+        """Leave something of a dead letter out. False: it is none, or there is nothing to leave out."""
+        shorter = self.content.shortened() if isinstance(self.content, DeadLetter) else None
+        if shorter is None:
+            return False
+        self.content = shorter
+        return True
 
 
 class KafkaSink:
-    """An idempotent producer, opened when it is first needed. A `flush` takes at most about `flush_timeout_s`."""
+    """Idempotent producers, one per topic, opened when first needed. A `flush` takes about `flush_timeout_s` at most.
+
+    Dead letters are compressed, since their records may have been, with gzip, which every client of Kafka reads. One
+    that the topic refuses for its size is truncated until the topic takes it.
+    """
 
     def __init__(self, settings: KafkaSettings, client_id: str = "hangtag-worker", flush_timeout_s: float = 5) -> None:
         self._settings = settings
         self._client_id = client_id
         self._flush_timeout_s = flush_timeout_s
-        self._producer: Producer | None = None
+        self._producers: dict[str, Producer] = {}
         self._unacknowledged: list[_Message] = []
 
     def tagged(self, entry: Entry) -> None:
         """See `RecordSink`."""
-        key, value, headers = record_of(entry)
-        self._unacknowledged.append(_Message(self._settings.tagged_topic, key, value, list(headers)))
+        self._unacknowledged.append(_Message(self._settings.tagged_topic, record_of(entry)))
 
     def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:
-        """See `RecordSink`. A record without key and value gets an empty value, which kafka-python requires."""
-        headers = dead_letter_headers(
+        """See `RecordSink`."""
+        letter = dead_letter_of(
             record,
             group=self._settings.group,
             stage=reason.stage,
@@ -54,68 +68,107 @@ class KafkaSink:
             attempts=reason.attempts,
             bundle_version=bundle_version,
         )
-        value = b"" if record.key is None and record.value is None else record.value
-        self._unacknowledged.append(_Message(self._settings.dead_letter_topic, record.key, value, headers))
+        self._unacknowledged.append(_Message(self._settings.dead_letter_topic, letter))
 
     def retract_tags(self) -> None:
         """See `RecordSink`."""
-        kept = self._settings.dead_letter_topic
-        self._unacknowledged = [message for message in self._unacknowledged if message.topic == kept]
+        self._unacknowledged = [each for each in self._unacknowledged if isinstance(each.content, DeadLetter)]
 
     def flush(self) -> None:
-        """See `RecordSink`. After an error nothing is in flight: a new producer sends what is still queued."""
-        if not self._unacknowledged:
-            return
+        """See `RecordSink`. After an error nothing is in flight: new producers send what is still queued."""
         deadline = time.monotonic() + self._flush_timeout_s
-        error: Exception | None = None
-        topic = ""
-        for message in self._unacknowledged:
-            try:
-                self._send(message)
-            except (KafkaError, ValueError, TypeError) as failure:
-                error, topic = failure, message.topic
-                break
-        still = []
-        for message in self._unacknowledged:
-            try:
-                if message.future is None:
-                    still.append(message)
-                else:
-                    message.future.get(timeout=max(0.0, deadline - time.monotonic()))
-            except KafkaError as failure:
-                error, topic = failure, message.topic
-                still.append(message)
-        self._unacknowledged = still
-        if error is not None:
-            self.close()
-            for message in still:
-                message.future = None
-            raise SinkError(_advice(topic, error)) from error
+        errors = self._deliver(self._unacknowledged, deadline)
+        if any(isinstance(error, _TOO_LARGE) for _, error in errors):
+            # The refusal of one record fails others that are in flight, so the letters go one by one.
+            for message in [each for each in self._unacknowledged if isinstance(each.content, DeadLetter)]:
+                self._deliver_letter(message, deadline)
+            errors = self._deliver(self._unacknowledged, deadline)
+        _raise_first(errors)
 
     def close(self) -> None:
         """See `RecordSink`."""
-        if self._producer is not None:
-            self._producer.abandon()
-            self._producer = None
+        for producer in self._producers.values():
+            producer.abandon()
+        self._producers.clear()
+
+    def _deliver_letter(self, message: _Message, deadline: float) -> None:
+        """Deliver one dead letter, truncated if it has to be. What was left out stays so when this is called again."""
+        is_shortened = False
+        while errors := self._deliver([message], deadline):
+            if not isinstance(errors[0][1], _TOO_LARGE) or not message.shorten():
+                _raise_first(errors)
+            is_shortened = True
+        if is_shortened:
+            sent = dict(message.content.headers)
+            place = "{}-{}@{}".format(
+                *((sent[f"hangtag.{name}"] or b"").decode() for name in ("topic", "partition", "offset"))
+            )
+            _log.warning("dead_letter_truncated", record=place, left_out=(sent["hangtag.truncated"] or b"").decode())
+
+    def _deliver(self, messages: Sequence[_Message], deadline: float) -> list[tuple[str, Exception]]:
+        """Send messages and wait for the acknowledgements; returns the errors, each with its topic.
+
+        Messages that are acknowledged leave the queue. After an error the producers are closed.
+        """
+        errors: list[tuple[str, Exception]] = []
+        for message in messages:
+            try:
+                self._send(message)
+            except _TOO_LARGE as error:
+                errors.append((message.topic, error))
+            except (KafkaError, ValueError, TypeError) as error:
+                errors.append((message.topic, error))
+                break
+        delivered = set()
+        for message in messages:
+            if message.future is None:
+                continue
+            try:
+                message.future.get(timeout=max(0.0, deadline - time.monotonic()))
+                delivered.add(id(message))
+            except KafkaError as error:
+                errors.append((message.topic, error))
+        self._unacknowledged = [message for message in self._unacknowledged if id(message) not in delivered]
+        if errors:
+            self.close()
+            for message in messages:
+                message.future = None
+        return errors
 
     def _send(self, message: _Message) -> None:
-        if self._producer is None:
-            self._producer = Producer(
+        content = message.content
+        producer = self._producers.get(message.topic)
+        if producer is None:
+            producer = self._producers[message.topic] = Producer(
                 **kafka_options(self._settings, self._client_id),
                 metrics_enabled=False,
                 acks="all",
+                compression_type="gzip" if isinstance(content, DeadLetter) else None,
                 max_request_size=_MAX_REQUEST_BYTES,
                 max_block_ms=_OPEN_TIMEOUT_MS,
                 bootstrap_timeout_ms=_OPEN_TIMEOUT_MS,
                 linger_ms=5,
                 batch_size=262_144,
             )
-        message.future = self._producer.send(
-            message.topic, key=message.key, value=message.value, headers=message.headers
+        message.future = producer.send(
+            message.topic, key=content.key, value=content.value, headers=list(content.headers)
         )
 
 
+def _raise_first(errors: Sequence[tuple[str, Exception]]) -> None:
+    if errors:
+        topic, error = errors[0]
+        raise SinkError(_advice(topic, error)) from error
+
+
 def _advice(topic: str, error: Exception) -> str:
-    if isinstance(error, MessageSizeTooLargeError):
-        return f"{topic} refuses a record for its size: raise the topic's max.message.bytes above that of the events"
+    if isinstance(error, _TOO_LARGE):
+        return (
+            f"{topic} refuses even a record that holds only its headers for its size: "
+            "raise the topic's max.message.bytes to at least 16384"
+        )
+    if isinstance(error, InvalidRecordError):
+        return (
+            f"{topic} refuses a record: its cleanup.policy must be delete if it holds dead letters (some have no key)"
+        )
     return f"{topic} does not acknowledge: {type(error).__name__}; check kafka.bootstrap, the brokers and the topic"

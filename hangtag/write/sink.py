@@ -9,7 +9,10 @@ from hangtag.store import Entry
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a record cannot be tagged. `error` is the class of the error, `attempts` how often it was tried."""
+    """Why a record cannot be tagged. `error` is the class of the error, `attempts` how often it was tried.
+
+    `message` is for the sender of the record and for logs: it never quotes a product's texts.
+    """
 
     stage: str
     error: str

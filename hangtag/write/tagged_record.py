@@ -53,7 +53,7 @@ def entry_of(key: bytes | None, value: bytes | None, headers: Headers) -> Entry:
     Raises:
         TaggedRecordError: the key or a header is missing or wrong, or the value is not a `ProductTags` message.
     """
-    own = {name.removeprefix(_PREFIX): text for name, text in headers if name.startswith(_PREFIX)}
+    own = {name.removeprefix(_PREFIX): text or b"" for name, text in headers if name.startswith(_PREFIX)}
     try:
         product_id = (key or b"").decode()
         fields = {name: (text or b"").decode() for name, text in own.items()}

@@ -212,6 +212,30 @@ def test_bad_records_do_not_affect_good_ones(settings, producer):
     assert sum(committed(settings).values()) == len(good) + len(bad) + 3
 
 
+@pytest.mark.timeout(120)
+def test_a_record_that_compression_made_small_becomes_a_dead_letter_and_its_partition_goes_on(settings, topics):
+    """Its producer compressed it below the limit of the events topic, which no topic's limit lets through as it is."""
+    large = product("large", title="a red dress " * 450_000)
+    with KafkaProducer(
+        bootstrap_servers=topics.bootstrap, compression_type="gzip", max_request_size=9_000_000
+    ) as sender:
+        for number in range(3):
+            sender.send(topics.events_topic, product(f"before{number}"), partition=0)
+            sender.send(topics.events_topic, large, partition=0)
+            sender.send(topics.events_topic, product(f"behind{number}"), partition=0)
+        sender.flush(30)
+    with working(settings):
+        until(lambda: len(stored(settings)) == 6)
+        until(lambda: committed(settings).get(0) == 9)
+
+    letters = read_all(settings, topics.dead_letter_topic)
+    assert [letter.value == large for letter in letters] == [True] * 3
+    assert {letter.key for letter in letters} == {None}
+    reason = dict(letters[0].headers)["hangtag.message"].decode()
+    assert f"{len(large)} bytes" in reason
+    assert "worker.max_record_bytes" in reason
+
+
 def test_a_metrics_port_in_use_names_the_setting(settings):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

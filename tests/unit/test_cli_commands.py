@@ -23,6 +23,8 @@ from hangtag.cli.dead_letters import dead_letter
 from hangtag.cli.errors import CommandError
 from hangtag.cli.running import STATE_FILE, announced, find_running, settings_here
 from hangtag.cli.stopping import Stopped, stopping
+from hangtag.tagger.probe import EngineDownError
+from hangtag.workers import StageError
 
 COMMANDS = [
     "compare",
@@ -174,6 +176,22 @@ def test_an_unexpected_error_stays_a_traceback(monkeypatch: pytest.MonkeyPatch) 
         main()
 
 
+@pytest.mark.parametrize("error", [StageError("the forward stage failed"), EngineDownError("the engine fails")])
+def test_a_program_that_a_fault_ended_prints_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its log has the stack; a traceback would show what the cause's message quotes."""
+
+    def end() -> None:
+        raise error from KeyError("a red dress")
+
+    monkeypatch.setattr("hangtag.cli.app.app", end)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+
+    assert capsys.readouterr().err == f"hangtag: {error}\n"
+
+
 def test_starting_up_loads_nothing_heavy() -> None:
     heavy = ("openvino", "grpc", "kafka", "redis", "numpy", "torch", "pydantic", "tokenizers")
     code = f"import sys, hangtag.cli.app; print([name for name in {heavy} if name in sys.modules])"
@@ -269,3 +287,8 @@ def test_a_dead_letter_shows_only_headers_of_hangtag() -> None:
     headers = [("content-type", b"application/json"), ("hangtag.offset", b"7"), ("hangtag.message", "é".encode())]
     record = SimpleNamespace(key=b"p\xff", headers=headers)
     assert dead_letter(record) == {"product_id": "p�", "offset": 7, "message": "é"}
+
+
+def test_a_dead_letter_without_a_key_shows_the_product_id_in_its_value() -> None:
+    record = SimpleNamespace(key=None, value=b'{"product": {"product_id": "p1"', headers=[("hangtag.truncated", None)])
+    assert dead_letter(record) == {"product_id": "p1", "truncated": ""}

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hangtag.bundle import Bundle, load_bundle
-from hangtag.engine import CpuEngine, Engine, EngineError, open_engine
+from hangtag.engine import CpuEngine, DeviceError, Engine, EngineError, open_engine
 from hangtag.engine.cost import Padding, bucket
 from hangtag.engine.sub_batches import sub_batches
 from hangtag.text.tokens import Tokens, pad
@@ -177,6 +177,26 @@ def test_torch_runs_out_of_memory_with_its_own_error(bundle: Bundle, monkeypatch
     monkeypatch.setattr(engine, "_run", full)
     with pytest.raises(OutOfMemory, match="3 texts"):
         engine.forward(some_tokens(3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_runtime_that_fails_on_checked_tokens_is_an_error_of_the_device(
+    kind: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Like any OSError it is never the fault of a text; here the arrays do not fit each other."""
+    engine = make_engine(kind, bundle)
+
+    def misfit(batch: list[Tokens], length: int) -> tuple[np.ndarray, ...]:
+        return tuple(np.zeros((len(batch), length + 3 * place), np.int32) for place in range(3))
+
+    with monkeypatch.context() as context:
+        context.setattr(f"hangtag.engine.{kind}.pad", misfit)
+        with pytest.raises(DeviceError, match="2 texts") as caught:
+            engine.forward(some_tokens(2))
+
+    assert isinstance(caught.value, OSError)
+    assert engine.forward(some_tokens(2)).shape[0] == 2
+    engine.close()
 
 
 @pytest.mark.gpu

@@ -1,6 +1,7 @@
-"""Decoding product events: every error says what to send instead and never quotes the product."""
+"""Decoding product events: every error says what to send instead and never quotes the product's texts."""
 
 import contextlib
+import gzip
 
 import orjson
 import pytest
@@ -62,6 +63,10 @@ def test_json_content_types(content_type):
     assert read(product(), headers=[("Content-Type", content_type)]).version == 3
 
 
+def test_a_content_type_without_a_value_counts_as_none():
+    assert read(product(), headers=[("content-type", None)]).version == 3
+
+
 def test_protobuf():
     message = events_pb2.ProductEvent(product=events_pb2.Product(product_id="p", version=5, title="shoe"))
 
@@ -104,7 +109,32 @@ BAD = {
     "malformed": (b'{"product":\n {zebra-striped', {}, "line 2, column 3"),
     "empty": (b"", {}, "not valid JSON"),
     "utf-8": (b'{"product": {"title": "zebra-striped\xff"}}', {}, "not UTF-8"),
-    "lone surrogate": (b'{"product": {"title": "zebra-striped\\ud800"}}', {}, "not valid JSON"),
+    "half a pair": (
+        b'{"product": {"title": "zebra-striped\\uD83D"}}',
+        {},
+        "half a surrogate pair (\\ud83d) stands alone",
+    ),
+    "second half": (b'{"product": {"title": "zebra-striped\\\\\\udc36"}}', {}, "half a surrogate pair (\\udc36)"),
+    "half a pair as bytes": (
+        b'{"product": {"title": "zebra-striped\xed\xa0\xbd"}}',
+        {},
+        "half a surrogate pair (\\ud83d)",
+    ),
+    "half a pair after a whole one": (
+        b'["zebra-striped\\ud83d\\udc36\\ud83d"]',
+        {},
+        "(\\ud83d) stands alone at byte 27",
+    ),
+    "escaped backslash before u": (b'["zebra-striped\\\\ud83d" zebra-striped', {}, "line 1, column 25"),
+    "byte order mark": (b"\xef\xbb\xbf" + orjson.dumps(product()), {}, "byte order mark (the bytes EF BB BF)"),
+    "utf-16": ('{"product": {"title": "zebra-striped"}}'.encode("utf-16-le"), {}, "UTF-16"),
+    "gzip": (gzip.compress(orjson.dumps(product())), {}, "compressed with gzip"),
+    "schema registry": (
+        b"\0\0\0\0\x11" + orjson.dumps(product()),
+        {},
+        "schema registry (a zero byte, then the schema id 17)",
+    ),
+    "schema registry, protobuf": (b"\0\0\0\1\0\0zebra-striped", {"headers": PROTOBUF}, "the schema id 256"),
     "deep": (b"[" * 5_000, {}, "not valid JSON"),
     "array": ([SECRET], {}, "not an object"),
     "product is text": ({"product": SECRET}, {}, "product must be an object"),
@@ -113,33 +143,56 @@ BAD = {
     "empty id": (product(product_id=""), {}, "product_id is missing"),
     "blank id": (product(product_id="  "), {}, "product_id is missing"),
     "long id": (product(product_id="é" * 129), {}, "258 bytes, the maximum is 256"),
-    "id is a number": (product(product_id=17), {}, "product_id must be a string"),
-    "title is an object": (product(title={"en": SECRET}), {}, "title must be a string"),
-    "version is text": (product(version=SECRET), {}, "version must be a 64-bit integer"),
+    "id is a number": (product(product_id=17), {}, "product_id must be a string, not a number"),
+    "title is an object": (product(title={"en": SECRET}), {}, "title must be a string, not an object"),
+    "version is text": (
+        product(version="three"),
+        {},
+        "version must be a 64-bit integer, as a number or a string, not 'three'",
+    ),
+    "version is an object": (product(version={"title": SECRET}), {}, "not an object"),
+    "version is a list": (product(version=[SECRET]), {}, "not a list"),
+    "version is a fraction": (product(version=1.5), {}, "not 1.5"),
     "version is true": (product(version=True), {}, "version must be a 64-bit integer"),
     "version too large": (product(version=str(2**63)), {}, "version must be a 64-bit integer"),
     "version far too large": (b'{"product": {"product_id": "p", "version": 92233720368547758080}}', {}, "integer"),
     "version negative": (product(version=-1), {}, "from 0 to 2^63-1"),
     "version unknown": (product(version=0), {"timestamp_ms": -1}, "from 0 to 2^63-1"),
-    "type unknown": ({**product(), "type": "zebra-striped"}, {}, "CREATED, UPDATED or DELETED"),
+    "type unknown": (
+        {**product(), "type": "REMOVED"},
+        {},
+        "CREATED, UPDATED or DELETED (or with the prefix EVENT_TYPE_), not 'REMOVED'",
+    ),
     "type in lower case": ({**product(), "type": "deleted"}, {}, "CREATED, UPDATED or DELETED"),
+    "type is an object": ({**product(), "type": {"title": SECRET}}, {}, "not an object"),
+    "type is long": ({**product(), "type": "a" * 99 + SECRET}, {}, f"not '{'a' * 40}'..."),
     "type is true": ({**product(), "type": True}, {}, "CREATED, UPDATED or DELETED"),
     "type unspecified without prefix": ({**product(), "type": "UNSPECIFIED"}, {}, "CREATED, UPDATED or DELETED"),
-    "time wrong": ({**product(), "time": "yesterday"}, {}, "2026-01-31T12:00:00Z"),
+    "time wrong": ({**product(), "time": "yesterday"}, {}, "as in 2026-01-31T12:00:00Z, not 'yesterday'"),
+    "time without zone": ({**product(), "time": "2026-01-31T12:00:00.5"}, {}, "has no zone: '2026-01-31T12:00:00.5'"),
+    "time without zone and seconds": ({**product(), "time": "2026-01-31T12:00"}, {}, "has no zone"),
+    "time is an object": ({**product(), "time": {"title": SECRET}}, {}, "must be a string such as"),
     "time beyond numbers": ({**product(), "time": "2026-01-31T12:00:00.1e999Z"}, {}, "2026-01-31T12:00:00Z"),
     "time is a number": ({**product(), "time": 5}, {}, "2026-01-31T12:00:00Z"),
     "no text": (product(title="", description="<p>&nbsp;</p>"), {}, "no visible text"),
     "invisible text": (product(title="\u200b\u200d"), {}, "no visible text"),
-    "too large": (product(description="x" * LIMIT), {}, "worker.max_value_bytes"),
-    "content type": (product(), {"headers": [("content-type", b"text/plain")]}, "application/x-protobuf"),
-    "other key": (product(), {"key": b"p2"}, "key"),
+    "too large": (product(description="x" * LIMIT), {}, "worker.max_record_bytes"),
+    "content type": (
+        product(),
+        {"headers": [("content-type", b"text/plain")]},
+        "application/x-protobuf, not 'text/plain'",
+    ),
+    "other key": (product(), {"key": b'"p1"'}, "key '\"p1\"' differs from product.product_id 'p1'"),
+    "key is not utf-8": (product(), {"key": b"\xff"}, "key '\\\\xff' differs"),
+    "truncated": (product(), {"headers": [("hangtag.truncated", b"value")]}, "something was left out"),
+    "large headers": (product(), {"headers": [("h", b"x" * LIMIT)]}, "100085 bytes (key, value and headers"),
     "broken protobuf": (b"\xff\xff\xff", {"headers": PROTOBUF}, "binary protobuf"),
     "json as protobuf": (product(), {"headers": PROTOBUF}, "binary protobuf"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_errors_say_what_to_do_and_quote_nothing(case):
+def test_errors_say_what_to_do_and_quote_no_text(case):
     value, how, expected = BAD[case]
 
     with pytest.raises(EventError) as caught:

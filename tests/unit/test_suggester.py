@@ -12,6 +12,7 @@ import pytest
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.server.errors import CallError
 from hangtag.server.suggester import HEARTBEAT, Suggester
+from hangtag.tagger.faults import FaultError
 from hangtag.tagger.probe import EngineDownError
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
@@ -253,5 +254,36 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
         assert [each.code for each in found] == [grpc.StatusCode.UNAVAILABLE] * 10
         # The batch and the harmless text; the batch is not split.
         assert calls == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("stage", ["encode", "forward"])
+@pytest.mark.parametrize("fault", [MemoryError, OSError])
+def test_a_fault_of_memory_disk_or_device_ends_the_run_and_fails_no_text_alone(
+    stage: str, fault: type[Exception]
+) -> None:
+    """Even if the harmless text is tagged. A caller is asked to try another server."""
+
+    async def main() -> None:
+        tagger = FakeTagger()
+        real = getattr(tagger, stage)
+
+        def fail(some: Sequence[ProductText] | Sequence[Tokens]) -> object:
+            if any((len(each) if isinstance(each, Tokens) else len(each.first.split())) == 5 for each in some):
+                raise fault
+            return real(some)
+
+        setattr(tagger, stage, fail)
+        suggester = Suggester(tagger, 512, SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0}))
+        async with asyncio.timeout(10):
+            running = asyncio.create_task(suggester.run())
+            texts = [text(number) for number in range(4, 9)]
+            found = await asyncio.gather(*(suggester.suggest(each, QUERY) for each in texts), return_exceptions=True)
+            with pytest.raises(FaultError, match=fault.__name__):
+                await running
+        suggester.close()
+
+        assert [each.code for each in found] == [grpc.StatusCode.UNAVAILABLE] * 5
 
     asyncio.run(main())

@@ -3,6 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
+from hangtag.engine import DeviceError
 from hangtag.records import decode_event
 from hangtag.store import StoreError, StoreMismatchError
 from hangtag.telemetry import metrics
@@ -58,6 +59,69 @@ def test_a_record_on_which_decoding_fails_becomes_a_dead_letter_alone(monkeypatc
     assert set(house.versions()) == {"p0", "p2"}
     assert [(record.offset, reason.error) for record, reason in house.sink.dead] == [(1, "OverflowError")]
     assert house.committed() == 3
+
+
+def test_logs_and_reasons_say_where_a_record_failed_without_quoting_its_text(monkeypatch):
+    def fail(what, *_args):
+        msg = f"no {what}"
+        raise KeyError(msg)
+
+    real = {"encode": FakeTagger.encode, "forward": FakeTagger.forward, "decode": decode_event}
+    monkeypatch.setattr(
+        FakeTagger,
+        "encode",
+        lambda self, texts: (
+            fail("secret") if any("one" in text.first for text in texts) else real["encode"](self, texts)
+        ),
+    )
+    monkeypatch.setattr(
+        FakeTagger,
+        "forward",
+        lambda self, tokens: (
+            fail("secret")
+            if any(self.words[each.ids[0]] == "two" for each in tokens)
+            else real["forward"](self, tokens)
+        ),
+    )
+    monkeypatch.setattr(
+        "hangtag.workers.decode.decode_event",
+        lambda value, *others: fail("secret") if b"three" in value else real["decode"](value, *others),
+    )
+    house = House()
+    for number, title in enumerate(["shoe", "one secret", "two secret", "three secret"]):
+        house.source.append(event(f"p{number}", 1, title), f"p{number}".encode())
+
+    with capture_logs() as logs:
+        house.steps()
+
+    said = {line["stage"]: line for line in logs if line["event"] == "record_failed"}
+    assert {stage: line["first"] for stage, line in said.items()} == {
+        "encode": "products.events-0@1",
+        "forward": "products.events-0@2",
+        "decode": "products.events-0@3",
+    }
+    assert all(line["error"].startswith("KeyError at hangtag.") for line in said.values())
+    assert all("test_worker_failures" in line["stack"] for line in said.values())
+    assert "secret" not in str(logs)
+    reasons = {record.offset: reason for record, reason in house.sink.dead}
+    assert {offset: (reason.stage, reason.attempts > 2) for offset, reason in reasons.items()} == {
+        1: ("encode", True),
+        2: ("forward", True),
+        3: ("decode", True),
+    }
+    assert all(reason.message.endswith("report it with this record") for reason in reasons.values())
+    assert "secret" not in str([reason.message for reason in reasons.values()])
+
+
+def test_many_records_that_fail_alike_are_one_line_of_the_log():
+    house = House()
+    for number in range(20):
+        house.source.append(event(f"p{number}", 1, "untokenisable" if number % 2 else "shoe"), f"p{number}".encode())
+
+    with capture_logs() as logs:
+        house.steps()
+
+    assert [line["count"] for line in logs if line["event"] == "record_failed"] == [10]
 
 
 @pytest.mark.parametrize("title", ["poison", "untokenisable"])
@@ -156,6 +220,123 @@ def test_too_little_memory_for_one_text_ends_the_worker():
         house.steps()
 
     assert (house.sink.dead, house.committed()) == ([], 0)
+
+
+def test_a_device_that_dies_while_a_bad_text_is_looked_for_condemns_no_text(monkeypatch):
+    """It tags the harmless text after the first failure and when the bad text is condemned, and fails from then on."""
+    house = House()
+    real = FakeTagger.forward
+    probes = 0
+
+    def forward(self, tokens):
+        nonlocal probes
+        self.is_down = probes == 2
+        probes += [self.words[each.ids[0]] for each in tokens] == ["blue"]
+        return real(self, tokens)
+
+    monkeypatch.setattr(FakeTagger, "forward", forward)
+    for number in range(50):
+        house.source.append(event(f"p{number}", 1, "poison" if number == 0 else "shoe"), f"p{number}".encode())
+
+    with pytest.raises(StageError, match="EngineDownError"):
+        house.steps()
+
+    assert (house.sink.dead, house.committed()) == ([], 0)
+
+
+def test_an_engine_that_fails_once_costs_no_record(monkeypatch):
+    house = House()
+    real = FakeTagger.forward
+    calls = 0
+
+    def forward(self, tokens):
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            msg = "a transient error"
+            raise RuntimeError(msg)
+        return real(self, tokens)
+
+    monkeypatch.setattr(FakeTagger, "forward", forward)
+    house.source.append(event("p1", 1), b"p1")
+
+    house.steps()
+
+    assert (house.versions(), house.sink.dead, house.committed()) == ({"p1": 1}, [], 1)
+
+
+@pytest.mark.parametrize("fault", [MemoryError, OSError, DeviceError])
+@pytest.mark.parametrize("stage", ["encode", "forward"])
+@pytest.mark.parametrize("title", ["shoe", "dress"])
+def test_a_fault_of_memory_disk_or_device_ends_the_worker_without_dead_letters(fault, stage, title, monkeypatch):
+    """Whether it meets every text or only one."""
+    real = getattr(FakeTagger, stage)
+
+    def fail(self, some):
+        words = [self.words[each.ids[0]] if stage == "forward" else each.first.split()[0] for each in some]
+        if title in words:
+            raise fault
+        return real(self, some)
+
+    monkeypatch.setattr(FakeTagger, stage, fail)
+    house = House()
+    for number in range(50):
+        house.source.append(event(f"p{number}", 1, "dress" if number == 30 else "shoe"), f"p{number}".encode())
+
+    with pytest.raises(StageError, match=f"{stage}.*{fault.__name__}"), capture_logs() as logs:
+        house.steps()
+
+    assert (house.sink.dead, house.committed()) == ([], 0)
+    [line] = [line for line in logs if line["event"] == "stage_failed"]
+    assert (line["stage"], fault.__name__ in line["stack"]) == (stage, True)
+
+
+@pytest.mark.parametrize("error", [MemoryError, ValueError])
+def test_a_tokenizer_that_fails_for_every_text_ends_the_worker_without_dead_letters(error, monkeypatch):
+    def fail(*_args):
+        raise error
+
+    monkeypatch.setattr(FakeTagger, "encode", fail)
+    house = House()
+    for number in range(50):
+        house.source.append(event(f"p{number}", 1), f"p{number}".encode())
+
+    with pytest.raises(StageError, match=f"encode.*{error.__name__}"):
+        house.steps()
+
+    assert (house.sink.dead, house.committed()) == ([], 0)
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+def test_decoding_that_fails_for_every_record_ends_the_worker_without_dead_letters(error, monkeypatch):
+    def fail(*_args):
+        raise error
+
+    monkeypatch.setattr("hangtag.workers.decode.decode_event", fail)
+    house = House()
+    for number in range(5):
+        house.source.append(event(f"p{number}", 1), f"p{number}".encode())
+
+    with pytest.raises(StageError, match=f"encode.*{error.__name__}"):
+        house.steps()
+
+    assert (house.sink.dead, house.committed()) == ([], 0)
+
+
+def test_the_error_that_ends_the_worker_quotes_no_text(monkeypatch):
+    def fail(*_args):
+        msg = "a red dress"
+        raise KeyError(msg)
+
+    monkeypatch.setattr("hangtag.workers.worker.encode", fail)
+    house = House()
+    house.source.append(event("p1", 1), b"p1")
+
+    with pytest.raises(StageError, match="KeyError at hangtag.workers.worker:") as caught, capture_logs() as logs:
+        house.steps()
+
+    assert "red" not in str(caught.value)
+    assert "red" not in str(logs)
 
 
 # Invariant 6: a stage that fails ends the process; health is an age.

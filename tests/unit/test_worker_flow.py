@@ -26,7 +26,7 @@ def test_polling_pauses_when_the_window_is_full_and_resumes_when_it_empties():
 
 
 def test_large_records_fill_the_window_by_size():
-    house = House(held=True, max_value_bytes=1_024)
+    house = House(held=True, max_record_bytes=1_024)
     for _ in range(3):
         house.source.append(b"x" * 40_000_000, None)
     house.worker.step()

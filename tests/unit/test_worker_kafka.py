@@ -8,10 +8,12 @@ import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import (
     CommitFailedError,
+    InvalidRecordError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     OutOfOrderSequenceNumberError,
     RebalanceInProgressError,
+    RecordListTooLargeError,
     TopicAuthorizationFailedError,
 )
 from structlog.testing import capture_logs
@@ -353,11 +355,17 @@ class Producer:
     abandoned = 0
     errors: list = []  # noqa: RUF012
     sent: list = []  # noqa: RUF012
+    codecs: list = []  # noqa: RUF012
+    # Called with each message; returns the error, if there is one.
+    refuse = staticmethod(lambda _key, _value: None)
 
-    def __init__(self, **_options):
+    def __init__(self, **options):
         Producer.opened += 1
+        Producer.codecs.append(options["compression_type"])
 
     def send(self, topic, key, value, headers):
+        if (refusal := Producer.refuse(key, value)) is not None:
+            return Future(refusal)
         error = Producer.errors.pop(0) if Producer.errors else None
         if error is None:
             Producer.sent.append((topic, key, value, dict(headers)))
@@ -369,7 +377,8 @@ class Producer:
 
 @pytest.fixture
 def sink(monkeypatch):
-    Producer.opened, Producer.abandoned, Producer.errors, Producer.sent = 0, 0, [], []
+    Producer.opened, Producer.abandoned, Producer.errors, Producer.sent, Producer.codecs = 0, 0, [], [], []
+    monkeypatch.setattr(Producer, "refuse", Producer.refuse)
     monkeypatch.setattr(kafka_sink, "Producer", Producer)
     return kafka_sink.KafkaSink(KafkaSettings())
 
@@ -404,12 +413,65 @@ def test_retracted_tags_are_not_sent_and_dead_letters_are(sink):
     assert b"p1" not in [key for _, key, *_ in Producer.sent]
 
 
-def test_a_dead_letter_too_large_for_its_topic_names_the_setting_to_raise(sink):
-    Producer.errors = [MessageSizeTooLargeError()]
+@pytest.mark.parametrize("error", [MessageSizeTooLargeError, RecordListTooLargeError])
+def test_a_dead_letter_that_its_topic_refuses_for_its_size_is_truncated_alone(sink, error):
+    """The others that were in flight fail with it, and keep all of their value."""
+    failed = []
+
+    def refuse(key, value):
+        if len(value or b"") > 1_000_000:
+            failed.append(key)
+        elif not failed or key in failed or len(failed) > 1:
+            return None
+        return error()
+
+    Producer.refuse = staticmethod(refuse)
+    sink.tagged(Entry("p1", 1, b""))
+    for key, size in ((b"a", 900), (b"large", 5_000_000), (b"b", 900_000)):
+        sink.dead_letter(RECORD._replace(key=key, value=b"x" * size), REASON, "ab")
+    sink.flush()
+
+    sent = {key: (len(value or b""), headers) for _, key, value, headers in Producer.sent}
+    assert {key: size for key, (size, _) in sent.items()} == {b"p1": 0, b"a": 900, b"b": 900_000, b"large": 625_000}
+    assert [key for key, (_, headers) in sent.items() if "hangtag.truncated" in headers] == [b"large"]
+    headers = sent[b"large"][1]
+    assert (headers["hangtag.truncated"], headers["hangtag.value_bytes"]) == (b"value", b"5000000")
+    assert headers["hangtag.record_bytes"] == b"5000005"
+
+
+def test_what_was_left_out_of_a_dead_letter_stays_so_after_another_error(sink):
+    Producer.errors = [MessageSizeTooLargeError(), MessageSizeTooLargeError(), KafkaTimeoutError()]
+    sink.dead_letter(RECORD._replace(value=b"x" * 8_000), REASON, "ab")
+    with pytest.raises(SinkError, match="KafkaTimeoutError"):
+        sink.flush()
+
+    sink.flush()
+
+    assert [len(value) for _, _, value, _ in Producer.sent] == [4_000]
+
+
+def test_a_topic_that_refuses_even_an_empty_dead_letter_names_the_setting_to_raise(sink):
+    Producer.refuse = staticmethod(lambda _key, _value: MessageSizeTooLargeError())
     sink.dead_letter(RECORD, REASON, "ab")
 
     with pytest.raises(SinkError, match=r"products\.deadletter.*max\.message\.bytes"):
         sink.flush()
+
+
+def test_a_dead_letter_topic_that_is_compacted_is_an_error_that_names_the_setting(sink):
+    Producer.errors = [InvalidRecordError()]
+    sink.dead_letter(RECORD._replace(key=None), REASON, "ab")
+
+    with pytest.raises(SinkError, match=r"products\.deadletter.*cleanup\.policy"):
+        sink.flush()
+
+
+def test_dead_letters_are_compressed(sink):
+    sink.dead_letter(RECORD, REASON, "ab")
+    sink.tagged(Entry("p1", 1, b""))
+    sink.flush()
+
+    assert Producer.codecs == ["gzip", None]
 
 
 def test_a_dead_letter_keeps_key_and_value(sink):

@@ -1,0 +1,42 @@
+"""Records on which a hop fails: their reasons, and the errors in the log."""
+
+from collections.abc import Sequence
+
+from hangtag.records import Record
+from hangtag.tagger.isolate import Failure
+from hangtag.telemetry import get_log
+from hangtag.telemetry.places import place_of, stack_of
+from hangtag.workers.item import Refused
+from hangtag.workers.tracker import Ticket
+from hangtag.write import Reason
+
+_WHAT = {
+    "decode": "the event cannot be read",
+    "encode": "the tokenizer fails on this text",
+    "forward": "the engine fails on this text",
+}
+
+_log = get_log(__name__)
+
+
+def refuse(stage: str, failed: Sequence[tuple[Ticket, Record, Failure]]) -> list[Refused]:
+    """The dead letters of records on which a stage failed although it works for others.
+
+    The stack of each distinct error is logged once per call. Neither logs nor reasons have the errors' messages, which
+    may quote a product's text.
+    """
+    places: dict[str, list[tuple[Record, Failure]]] = {}
+    refused = []
+    for ticket, record, failure in failed:
+        place = place_of(failure.error)
+        places.setdefault(place, []).append((record, failure))
+        message = f"{_WHAT[stage]} because of a bug: {place}; report it with this record"
+        reason = Reason(stage, type(failure.error).__name__, message, failure.attempts)
+        refused.append(Refused(ticket, record, reason))
+    for place, found in places.items():
+        record, failure = found[0]
+        first = f"{record.partition.topic}-{record.partition.number}@{record.offset}"
+        _log.error(
+            "record_failed", stage=stage, count=len(found), first=first, error=place, stack=stack_of(failure.error)
+        )
+    return refused
