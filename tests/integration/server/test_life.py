@@ -2,15 +2,18 @@
 
 import asyncio
 import concurrent.futures
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import grpc
@@ -179,6 +182,54 @@ def test_calls_while_the_server_stops_end_with_their_reply_or_unavailable(
                 client.result(20)
 
     assert set(ended) == {Code.OK, Code.UNAVAILABLE}
+
+
+def documented_service_config() -> str:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "contracts.md").read_text("utf-8")
+    lines = page[page.index('    {"loadBalancingConfig"') :].splitlines()
+    return json.dumps(json.loads("".join(takewhile(lambda line: line.startswith("    "), lines))))
+
+
+@pytest.mark.timeout(60)
+def test_a_rolling_restart_fails_no_call_of_a_client_with_the_documented_config(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings
+) -> None:
+    patient = redis_settings.model_copy(update={"timeout_ms": 20_000})
+    ports = [free_port(), free_port()]
+    servers = [serving(loop, settings_for(patient, port=port, drain_s=1), FakeTagger()) for port in ports]
+    stopped = threading.Event()
+    request = tags_pb2.BatchGetProductTagsRequest(product_ids=["p"])
+
+    with ExitStack() as stack:
+        stacks = [stack.enter_context(ExitStack()) for _ in ports]
+        for each, server in zip(stacks, servers, strict=True):
+            each.enter_context(server)
+        target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+        options = [("grpc.service_config", documented_service_config()), ("grpc.max_reconnect_backoff_ms", 500)]
+        channel = stack.enter_context(grpc.insecure_channel(target, options=options))
+        stub = tags_pb2_grpc.TagServiceStub(channel)
+
+        def call_on() -> int:
+            count = 0
+            while not stopped.is_set():
+                stub.BatchGetProductTags(request, timeout=20)
+                count += 1
+            return count
+
+        with concurrent.futures.ThreadPoolExecutor(4) as threads:
+            clients = [threads.submit(call_on) for _ in range(4)]
+            try:
+                for port, each in zip(ports, stacks, strict=True):
+                    each.close()
+                    served = each.enter_context(
+                        serving(loop, settings_for(patient, port=port, drain_s=1), FakeTagger())
+                    )
+                    until(lambda served=served: served.health() == SERVING)
+                    time.sleep(1.5)
+            finally:
+                stopped.set()
+            # An error of a call is raised here.
+            assert sum(client.result(20) for client in clients) > 100
 
 
 def test_metrics_and_liveness_over_http(
