@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,9 @@ class Calls:
         self._unread = Unread()
         self._refusals = RefusalLog()
         self._running: set[asyncio.Task[Any]] = set()
+        self._unanswered = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
         self._is_stopped = False
 
     def wrap(self, method: Method) -> Callable[[bytes, Context], Awaitable[bytes]]:
@@ -56,6 +60,7 @@ class Calls:
         seconds = metrics.CALL_SECONDS.labels(method.name)
 
         async def call(raw: bytes, context: Context) -> bytes:
+            self._enter(context)
             started = self._clock.monotonic()
             code = grpc.StatusCode.OK
             metrics.CALLS_IN_FLIGHT.inc()
@@ -80,11 +85,33 @@ class Calls:
 
         return call
 
-    def stop(self) -> None:
+    async def wait_idle(self, limit_s: float) -> bool:
+        """Wait until every call is answered and its reply is sent; returns False if that takes longer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._is_idle.wait()
+        return self._is_idle.is_set()
+
+    def refuse_new(self) -> None:
+        """End all calls that still arrive with UNAVAILABLE."""
+        self._is_stopped = True
+
+    def end_running(self) -> None:
         """End running calls, and all that still arrive, with UNAVAILABLE."""
         self._is_stopped = True
         for task in self._running:
             task.cancel(_STOPPED)
+
+    def _enter(self, context: Context) -> None:
+        self._unanswered += 1
+        self._is_idle.clear()
+        # Called once the reply is sent, or its connection is closed. The stubs lack the argument.
+        context.add_done_callback(self._left)  # type: ignore[arg-type]
+
+    def _left(self, _: Context) -> None:
+        self._unanswered -= 1
+        if not self._unanswered:
+            self._is_idle.set()
 
     async def _admit(self, method: Method, raw: bytes, context: Context) -> bytes:
         if self._is_stopped:
@@ -99,7 +126,6 @@ class Calls:
             with self._ids.during(method.ids(request)):
                 reply = await self._run(method, request)
         self._unread.add(connection, len(reply))
-        # The stubs lack the argument.
         context.add_done_callback(lambda _: self._unread.remove(connection, len(reply)))  # type: ignore[arg-type]
         return reply
 

@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection
 from hangtag.server.calls import Calls, Method
 from hangtag.server.coalescer import SMALL_READ
 from hangtag.server.errors import ServerError
+from hangtag.server.grpc_log import drop_lines_about_callers
 from hangtag.server.handlers import Handlers
 from hangtag.server.store_watch import HealthServicer
 from hangtag.settings import ServerSettings
@@ -44,6 +45,7 @@ def open_listener(
     Raises:
         ServerError: it cannot listen on the address.
     """
+    drop_lines_about_callers()
     server = aio.server(
         options=[
             # Off, because a second server on the same port would silently receive half of the calls.
@@ -55,7 +57,9 @@ def open_listener(
             ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_LIMIT_MS),
             ("grpc.keepalive_time_ms", _PING_EVERY_MS),
+            # The first limits the time without any data after a ping, the second the time to its acknowledgement.
             ("grpc.keepalive_timeout_ms", _PING_LIMIT_MS),
+            ("grpc.http2.ping_timeout_ms", _PING_LIMIT_MS),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", _MIN_CLIENT_PING_MS),
             ("grpc.max_metadata_size", _MAX_METADATA_BYTES),

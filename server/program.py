@@ -4,14 +4,14 @@ import asyncio
 import math
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from grpc import aio
 from grpc_health.v1 import health
 
 from hangtag.server.calls import Calls
 from hangtag.server.coalescer import Coalescer
+from hangtag.server.drain import drain
 from hangtag.server.errors import ServerError
 from hangtag.server.handlers import Handlers
 from hangtag.server.listener import SERVICE, open_listener
@@ -31,10 +31,6 @@ _LOOP_HEARTBEAT = "event loop"
 _LOOP_EVERY_S = 1.0
 _LOOP_LIMIT_S = 15.0
 _BATCH_LIMIT_S = 60.0
-# How long calls may take to send UNAVAILABLE at the end of the grace period.
-_ABORT_LIMIT_S = 0.5
-# gRPC's `stop` sometimes waits longer than the grace period that it is given.
-_STOP_SLACK_S = 5.0
 
 _log = get_log(__name__)
 
@@ -79,7 +75,7 @@ async def serve(
                 if ready is not None:
                     ready(port)
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await _drain(listener, watch, calls, settings.server)
+                await drain(listener, port, watch, calls, settings.server)
                 for task in done:
                     task.result()
             finally:
@@ -88,25 +84,6 @@ async def serve(
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
     _log.info("stopped")
-
-
-async def _drain(listener: aio.Server, watch: StoreWatch, calls: Calls, settings: ServerSettings) -> None:
-    """Report NOT_SERVING, wait for clients to notice, then accept no connections and finish calls in progress.
-
-    Calls that are still running after the grace period end with UNAVAILABLE; gRPC itself would end them with CANCELLED.
-    """
-    _log.info("stopping", drain_s=settings.drain_s, grace_s=settings.grace_s)
-    await watch.shut_down()
-    await asyncio.sleep(settings.drain_s)
-    stopping = asyncio.create_task(listener.stop(settings.grace_s + _STOP_SLACK_S))
-    await asyncio.wait({stopping}, timeout=settings.grace_s)
-    calls.stop()
-    # Streams of health remain; gRPC ends them.
-    await asyncio.wait({stopping}, timeout=_ABORT_LIMIT_S)
-    stopping.cancel()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_STOP_SLACK_S):
-            await listener.stop(0)
 
 
 async def _beat_loop(beats: Heartbeats) -> None:

@@ -24,6 +24,7 @@ def serve(
     Example: hangtag serve --port 50051
     """
     import asyncio  # noqa: PLC0415
+    import gc  # noqa: PLC0415
 
     from hangtag.cli.open_program import open_program  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
@@ -39,6 +40,9 @@ def serve(
         settings = settings.model_copy(update={"server": settings.server.model_copy(update={"port": port})})
 
     def ready(bound: int) -> None:
+        # What was loaded stays. Without it in the garbage collector, a collection stops calls for 10 ms instead of 50.
+        gc.collect()
+        gc.freeze()
         typer.echo(f"serving on {settings.server.host}:{bound}", err=True)
 
     asyncio.run(run(settings, tagger, ready=ready))

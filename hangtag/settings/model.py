@@ -136,7 +136,7 @@ class ServerSettings(_Group):
         "RESOURCE_EXHAUSTED",
     )
     suggest_token_budget: int = Field(
-        default=2_048, ge=512, description="Most tokens in one batch of suggestions, with padding"
+        default=1_024, ge=512, description="Most tokens in one batch of suggestions, with padding"
     )
     suggest_queue_tokens: int = Field(
         default=16_384,

@@ -30,7 +30,7 @@ class TagServiceStub:
 
     Every method may return these statuses; each method lists what else it returns:
     - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
-    - RESOURCE_EXHAUSTED: the server has reached its limit of concurrent calls. Retry with back-off.
+    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time. Retry with back-off.
     - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
     - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
     - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.
@@ -64,7 +64,7 @@ class TagServiceServicer:
 
     Every method may return these statuses; each method lists what else it returns:
     - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
-    - RESOURCE_EXHAUSTED: the server has reached its limit of concurrent calls. Retry with back-off.
+    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time. Retry with back-off.
     - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
     - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
     - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.
@@ -84,7 +84,8 @@ class TagServiceServicer:
         """Returns the tags of up to 1,000 products, in the order of the request. A product that was never received or is
         deleted is returned as UNKNOWN, never as NOT_FOUND.
 
-        Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch.
+        Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch. Batches of
+        up to 100 ids are read before larger ones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,7 +132,7 @@ class TagService:
 
     Every method may return these statuses; each method lists what else it returns:
     - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
-    - RESOURCE_EXHAUSTED: the server has reached its limit of concurrent calls. Retry with back-off.
+    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time. Retry with back-off.
     - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
     - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
     - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.

@@ -34,7 +34,7 @@ class TagServiceStub:
 
     Every method may return these statuses; each method lists what else it returns:
     - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
-    - RESOURCE_EXHAUSTED: the server has reached its limit of concurrent calls. Retry with back-off.
+    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time. Retry with back-off.
     - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
     - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
     - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.
@@ -54,7 +54,8 @@ class TagServiceStub:
     """Returns the tags of up to 1,000 products, in the order of the request. A product that was never received or is
     deleted is returned as UNKNOWN, never as NOT_FOUND.
 
-    Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch.
+    Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch. Batches of
+    up to 100 ids are read before larger ones.
     """
     SuggestTags: _grpc.UnaryUnaryMultiCallable[_tags_pb2.SuggestTagsRequest, _tags_pb2.SuggestTagsResponse]
     """Returns tags for a text: a query, an utterance, or a product that is not listed yet. Nothing is stored.
@@ -69,7 +70,7 @@ class TagServiceAsyncStub(TagServiceStub):
 
     Every method may return these statuses; each method lists what else it returns:
     - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
-    - RESOURCE_EXHAUSTED: the server has reached its limit of concurrent calls. Retry with back-off.
+    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time. Retry with back-off.
     - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
     - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
     - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.
@@ -86,7 +87,8 @@ class TagServiceAsyncStub(TagServiceStub):
     """Returns the tags of up to 1,000 products, in the order of the request. A product that was never received or is
     deleted is returned as UNKNOWN, never as NOT_FOUND.
 
-    Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch.
+    Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch. Batches of
+    up to 100 ids are read before larger ones.
     """
     SuggestTags: _aio.UnaryUnaryMultiCallable[_tags_pb2.SuggestTagsRequest, _tags_pb2.SuggestTagsResponse]  # type: ignore[assignment]
     """Returns tags for a text: a query, an utterance, or a product that is not listed yet. Nothing is stored.
@@ -100,7 +102,7 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every method may return these statuses; each method lists what else it returns:
     - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
-    - RESOURCE_EXHAUSTED: the server has reached its limit of concurrent calls. Retry with back-off.
+    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time. Retry with back-off.
     - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
     - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
     - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.
@@ -127,7 +129,8 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the tags of up to 1,000 products, in the order of the request. A product that was never received or is
         deleted is returned as UNKNOWN, never as NOT_FOUND.
 
-        Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch.
+        Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch. Batches of
+        up to 100 ids are read before larger ones.
         """
 
     @_abc_1.abstractmethod

@@ -116,6 +116,47 @@ def test_reads_have_a_maximum_size_and_replies_are_combined() -> None:
     run(test)
 
 
+def test_a_small_look_up_does_not_wait_for_large_ones() -> None:
+    async def test(reader: Reader) -> None:
+        coalescer = reader.coalescer(slice_products=250)
+        reader.gate.clear()
+        large = [asyncio.create_task(coalescer.read([f"{n}-{i}" for i in range(1_000)])) for n in range(50)]
+        await reader.asked.wait()
+        small = asyncio.create_task(coalescer.read(["a"]))
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+        # Two slices of the 200 are being read, and already the small look-up.
+        assert [len(ids) for ids in reader.reads] == [250, 250, 1]
+        reader.gate.set()
+        assert payloads(await small) == ["a"]
+        assert len(reader.reads) < 20
+        found = await asyncio.gather(*large)
+        assert [payloads(each)[999] for each in found] == [f"{n}-999" for n in range(50)]
+
+    run(test)
+
+
+def test_what_no_caller_waits_for_any_more_is_not_read() -> None:
+    async def test(reader: Reader) -> None:
+        coalescer = reader.coalescer(slice_products=250)
+        reader.gate.clear()
+        first = asyncio.create_task(coalescer.read([f"a{i}" for i in range(500)]))
+        await reader.asked.wait()
+        quitter = asyncio.create_task(coalescer.read([f"b{i}" for i in range(1_000)]))
+        last = asyncio.create_task(coalescer.read([f"c{i}" for i in range(250)]))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        quitter.cancel()
+        await asyncio.sleep(0)
+        reader.gate.set()
+        await asyncio.gather(first, last)
+
+        assert [ids[0] for ids in reader.reads] == ["a0", "a250", "c0"]
+
+    run(test)
+
+
 def test_as_of_is_the_time_before_the_earliest_read() -> None:
     async def test(reader: Reader) -> None:
         coalescer = reader.coalescer(max_products=1, read_slots=1)

@@ -147,3 +147,33 @@ def test_a_budget_counts_the_tokens_that_the_engine_computes():
 
     assert [len(batch(waiting, 504, cost)) for cost in (BUCKET, NONE)] == [7, 7]
     assert [len(batch(waiting, 503, cost)) for cost in (BUCKET, NONE)] == [6, 7]
+
+
+def impatient(waiting: list[Waiting], budget: int, now: float, cost: CostModel = BUCKET) -> list[int]:
+    """The tokens of the texts of the next batch, where short texts go first until a text has waited for a second."""
+    chosen = plan(waiting, budget, now, cost=cost, busy=False, max_wait_s=0, window=100, patience_s=1).batch
+    return [waiting[index].tokens for index in chosen]
+
+
+@given(texts.filter(bool), budgets, costs)
+def test_short_texts_first_is_within_budget_and_holds_the_shortest(waiting, budget, cost):
+    lengths = impatient(waiting, budget, 0, cost)
+
+    assert min(lengths) == min(text.tokens for text in waiting)
+    assert max(lengths) <= max(32, 2 * min(lengths))
+    assert len(lengths) == 1 or cost.of_batch(lengths) <= budget
+
+
+@pytest.mark.parametrize("cost", [LONGEST, BUCKET, NONE])
+def test_a_short_text_does_not_wait_for_long_ones(cost):
+    waiting = [*[Waiting(128, 0.0)] * 31, Waiting(5, 0.5), Waiting(9, 0.6)]
+
+    assert impatient(waiting, 2_048, 0.9, cost) == [5, 9]
+
+
+@given(texts.filter(bool), budgets, costs)
+def test_a_text_that_has_waited_is_not_overtaken(waiting, budget, cost):
+    now = min(text.arrived_s for text in waiting) + 1
+    chosen = plan(waiting, budget, now, cost=cost, busy=False, max_wait_s=0, window=100, patience_s=1)
+
+    assert chosen == plan(waiting, budget, now, cost=cost, busy=False, max_wait_s=0, window=100)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hangtag.engine.cost import CostModel, Padding
+from hangtag.server import suggester as suggester_module
 from hangtag.server.errors import CallError
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.tagger.faults import FaultError
@@ -154,7 +155,7 @@ def test_a_text_longer_than_the_budget_is_a_batch_of_its_own() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         await asyncio.gather(*(suggester.suggest(text(n), QUERY) for n in (50, 2, 3)))
 
-        assert tagger.batches == [[50], [2, 3]]
+        assert tagger.batches == [[2, 3], [50]]
 
     run(test, token_budget=10)
 
@@ -208,6 +209,67 @@ def test_too_many_waiting_texts_are_refused_until_some_are_tagged() -> None:
         assert tag_of(await suggester.suggest(text(1), QUERY)) == "words:1"
 
     run(test, max_waiting=3)
+
+
+def test_too_many_waiting_tokens_are_refused_but_one_text_alone_is_not() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        tagger.gate.clear()
+        waiting = asyncio.create_task(suggester.suggest(text(500), QUERY))
+        await asyncio.sleep(0)
+        with pytest.raises(CallError, match="512 tokens of texts are in progress, the maximum is 100") as caught:
+            await suggester.suggest(text(1), QUERY)
+        assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        tagger.gate.set()
+        assert tag_of(await waiting) == "words:500"
+
+        assert tag_of(await suggester.suggest(text(1), QUERY)) == "words:1"
+
+    run(test, max_tokens=100)
+
+
+def test_a_short_text_does_not_wait_until_long_ones_are_tokenised_and_tagged() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        encoded: list[int] = []
+        encode = tagger.encode
+
+        def recorded(texts: Sequence[ProductText]) -> list[Tokens]:
+            encoded.extend(len(each.first.split()) for each in texts)
+            return encode(texts)
+
+        tagger.encode = recorded
+        tagger.gate.clear()
+        first = asyncio.create_task(suggester.suggest(text(1), QUERY))
+        await until(lambda: tagger.batches)
+        long = [asyncio.create_task(suggester.suggest(text(900), QUERY)) for _ in range(31)]
+        await asyncio.sleep(0)
+        short = asyncio.create_task(suggester.suggest(text(2), QUERY))
+        await asyncio.sleep(0)
+        tagger.gate.set()
+        await asyncio.gather(first, short, *long)
+
+        assert tagger.batches[:2] == [[1], [2]]
+        assert sorted(encoded) == [1, 2, *[900] * 31]
+        # Of the long ones only one was tokenised beside the short one.
+        assert encoded[:3] == [1, 2, 900]
+
+    run(test)
+
+
+def test_a_long_text_is_not_overtaken_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suggester_module, "PATIENCE_S", 0.0)
+
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        tagger.gate.clear()
+        first = asyncio.create_task(suggester.suggest(text(1), QUERY))
+        await until(lambda: tagger.batches)
+        others = [asyncio.create_task(suggester.suggest(text(n), QUERY)) for n in (9, 2, 3)]
+        await asyncio.sleep(0)
+        tagger.gate.set()
+        await asyncio.gather(first, *others)
+
+        assert tagger.batches == [[1], [9], [2, 3]]
+
+    run(test, token_budget=10)
 
 
 def test_cancelled_callers_leave_the_queue_while_the_engine_is_busy() -> None:

@@ -1,6 +1,6 @@
 """Many calls at once from a process of its own: `python -m tests.integration.server.burst PORT METHOD CALLS CHANNELS`.
 
-Prints JSON: how many calls ended with each status.
+Writes JSON to standard output: how many calls ended with each status.
 """
 
 import asyncio
@@ -42,4 +42,4 @@ async def _burst(port: int, method: str, calls: int, channels: int) -> dict[str,
 
 if __name__ == "__main__":
     _port, _method, _calls, _channels = sys.argv[1:]
-    print(json.dumps(asyncio.run(_burst(int(_port), _method, int(_calls), int(_channels)))))  # noqa: T201 (read by the test)
+    json.dump(asyncio.run(_burst(int(_port), _method, int(_calls), int(_channels))), sys.stdout)

@@ -80,6 +80,9 @@ class Served:
     def suggest_later(self, text: str, timeout: float = 5) -> grpc.Future:
         return self.tags.SuggestTags.future(tags_pb2.SuggestTagsRequest(text=text), timeout=timeout)
 
+    def raw(self, method: str, request: bytes) -> bytes:
+        return self.channel.unary_unary(f"/hangtag.v1.TagService/{method}", None, None)(request, timeout=5)
+
     def health(self, service: str = "") -> int:
         stub = health_pb2_grpc.HealthStub(self.channel)
         return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status

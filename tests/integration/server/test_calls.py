@@ -9,6 +9,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from hangtag.settings import RedisSettings
 from hangtag.store import Entry, RedisTagStore
+from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
 from tests.integration.server.parts import (
     BUNDLE,
@@ -32,6 +33,10 @@ def tags_of(product: str, version: int) -> tags_pb2.ProductTags:
 
 def entry(product: str, version: int) -> Entry:
     return Entry(product, version, tags_of(product, version).SerializeToString())
+
+
+def calls_of(method: str, code: str) -> float:
+    return metrics.CALLS.labels(method, code)._value.get()
 
 
 def stored_part(product: tags_pb2.GetProductTagsResponse) -> tags_pb2.ProductTags:
@@ -146,6 +151,37 @@ def test_bad_requests_name_the_field(served: Served) -> None:
         served.suggest(" <br> &nbsp;")
     with fails_with(Code.INVALID_ARGUMENT, "kind is 9", "TEXT_KIND_PRODUCT"):
         served.suggest("x", kind=9)
+
+
+@pytest.mark.parametrize(
+    ("method", "request_bytes"),
+    [
+        ("GetProductTags", b"\xff\xff\xff\xff"),
+        ("GetProductTags", b"\x0a\x02\xff\xfe"),
+        ("BatchGetProductTags", b"\x0a\x02\xff\xfe"),
+        ("SuggestTags", b"\x0a\x02\xff\xfe"),
+    ],
+)
+def test_a_request_that_is_no_message_or_not_utf8_is_invalid(served: Served, method: str, request_bytes: bytes) -> None:
+    before = calls_of(method, "INVALID_ARGUMENT")
+    with fails_with(Code.INVALID_ARGUMENT, f"not a hangtag.v1.{method}Request message", "UTF-8"):
+        served.raw(method, request_bytes)
+    # The client gets the status before the call is counted.
+    until(lambda: calls_of(method, "INVALID_ARGUMENT") == before + 1)
+
+
+def test_a_request_that_is_too_large_is_invalid_and_counted(served: Served) -> None:
+    """Not RESOURCE_EXHAUSTED, for which clients retry."""
+    before = calls_of("SuggestTags", "INVALID_ARGUMENT")
+    with fails_with(Code.INVALID_ARGUMENT, "5000005 bytes", "1048576"):
+        served.suggest("x" * 5_000_000)
+    until(lambda: calls_of("SuggestTags", "INVALID_ARGUMENT") == before + 1)
+
+
+def test_metadata_of_32_kib_is_accepted(served: Served) -> None:
+    request = tags_pb2.GetProductTagsRequest(product_id="never")
+    with fails_with(Code.NOT_FOUND):
+        served.tags.GetProductTags(request, timeout=5, metadata=[("token", "x" * 32_000)])
 
 
 def test_a_suggestion_has_tags_review_and_bundle(served: Served) -> None:
