@@ -21,7 +21,7 @@ class LabelledProduct:
     """A product and its labels.
 
     `facets` are the labelled facets. A labelled facet without a tag means "none of its tags fits"; the tags of any
-    other facet are unknown.
+    other facet are unknown. `shop` is the shop that it comes from, empty if the file does not say.
     """
 
     product_id: str
@@ -30,6 +30,7 @@ class LabelledProduct:
     merchant_category: str
     facets: frozenset[str]
     tags: frozenset[str]
+    shop: str = ""
 
     @property
     def text(self) -> ProductText:
@@ -120,8 +121,16 @@ def _labelled_row(row: Row, columns: Columns) -> LabelledRow:
         text_of(row.fields.get(name), name) for name in (columns.title, columns.description, columns.merchant_category)
     )
     facets, tags = labels_of(row.fields, columns)
-    product = LabelledProduct(product_id, title, description, category, facets, tags)
+    shop = _shop_of(row.fields.get(columns.shop))
+    product = LabelledProduct(product_id, title, description, category, facets, tags, shop)
     used = columns.used
     return LabelledRow(
         row.file, row.line, product, {name: value for name, value in row.fields.items() if name not in used}
     )
+
+
+def _shop_of(cell: Any) -> str:
+    """The shop's name or number; empty if the cell holds neither."""
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return str(cell)
+    return cell if isinstance(cell, str) else ""
