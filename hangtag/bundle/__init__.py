@@ -20,6 +20,7 @@ from hangtag.bundle.files import STARTER
 from hangtag.bundle.load import load_bundle, read_manifest
 from hangtag.bundle.manifest import Manifest, Section
 from hangtag.bundle.place import check_place
+from hangtag.bundle.redecide import redecide_bundle
 from hangtag.bundle.upgrade import upgrade_bundle
 from hangtag.bundle.version import version_of
 from hangtag.bundle.weights import Layer, Linear, Norm, Table, Weights
@@ -41,6 +42,7 @@ __all__ = [
     "copy_bundle",
     "load_bundle",
     "read_manifest",
+    "redecide_bundle",
     "upgrade_bundle",
     "version_of",
     "write_bundle",

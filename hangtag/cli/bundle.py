@@ -5,17 +5,13 @@ from typing import Annotated
 
 import typer
 
-from hangtag.cli.console import plain_console
+from hangtag.cli.console import make_table, plain_console
 from hangtag.cli.errors import CommandError
 from hangtag.cli.help_text import help_text
+from hangtag.cli.options import ColumnNames
+from hangtag.cli.trainer_command import trainer_command
 
-bundle = typer.Typer(no_args_is_help=True, help="Convert bundles to the current format.")
-
-
-@bundle.callback()
-def _bundle() -> None:
-    # Without a callback typer would merge a single command into its group.
-    pass
+bundle = typer.Typer(no_args_is_help=True, help="Convert bundles, and set their thresholds anew.")
 
 
 def upgrade(folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.")]) -> None:
@@ -36,4 +32,65 @@ def upgrade(folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folde
     plain_console().print(f"{folder} has format {manifest.format}, version {manifest.version[:12]}", soft_wrap=True)
 
 
+def thresholds(
+    folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="Labelled file that the bundle was not trained on. Repeatable."),
+    ],
+    train: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Labelled file to learn the words of attributes from. Default: --data."),
+    ] = None,
+    shops: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV file with product_id and shop. Default: the column shop of the files."),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Recipe with the settings of thresholds. Default: the bundle's.")
+    ] = None,
+    column: ColumnNames = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for the new bundle. Default: the bundle's own.")
+    ] = None,
+) -> None:
+    """Set a bundle's calibration and thresholds anew on labelled products, without training.
+
+    Weights, tokenizer and tag schema stay the same to the byte; the version changes. Use it when products have changed,
+    for another promise (auto_precision in a recipe), or to have the promise shown on other shops.
+
+    Example: hangtag bundle thresholds bundles/shop --data validation.jsonl --train train.jsonl
+    """
+    console = plain_console(stderr=True)
+    with trainer_command("the bundle was not changed", out or folder):
+        from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
+        from hangtag.trainer.data.shops import read_shops, with_shops  # noqa: PLC0415
+        from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
+        from hangtag.trainer.recipe.recipe import Recipe  # noqa: PLC0415
+        from hangtag.trainer.releasing.thresholds import set_thresholds  # noqa: PLC0415
+
+        columns = Columns.read(None, column or ())
+        settings = None if recipe is None else Recipe.from_file(recipe)
+        with console.status("Reading") as status:
+            products = read_labelled(data, columns)
+            if shops is not None:
+                products = with_shops(products, read_shops(shops))
+            training = read_labelled(train, columns) if train else products
+            manifest, evaluation = set_thresholds(folder, out or folder, products, training, settings, status.update)
+    table = make_table("facet", "products", "AUTO coverage", "AUTO precision", "unseen: coverage", "unseen: precision")
+    for name, facet in evaluation.facets.items():
+        unseen = manifest.metrics["cross_fitted"][name]
+        table.add_row(
+            name,
+            f"{facet.support:,}",
+            f"{facet.auto_coverage:.1%}",
+            f"{facet.auto_precision:.1%}" if facet.auto_coverage else "-",
+            f"{unseen['coverage']:.1%}",
+            "-" if unseen["precision"] is None else f"{unseen['precision']:.1%}",
+        )
+    plain_console().print(table)
+    plain_console().print(f"{out or folder} has version {manifest.version[:12]}", soft_wrap=True)
+
+
 bundle.command(help=help_text(upgrade))(upgrade)
+bundle.command(help=help_text(thresholds))(thresholds)

@@ -1,13 +1,14 @@
 """A bundle with its engine and decoder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine import Engine, open_engine
 from hangtag.settings import ModelSettings
-from hangtag.tags.decoding import Decoder, Logits
+from hangtag.tagger.scores import Scores
+from hangtag.tags.decoding import Decoder
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import metrics
 from hangtag.text.kind import TextKind
@@ -29,16 +30,18 @@ class Tagger:
         return cls(bundle, engine, Decoder(bundle.schema, bundle.calibration, bundle.thresholds))
 
     def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
-        """Tokenise; the order is kept."""
-        return self.bundle.tokenizer(texts)
+        """Tokenise, and find the words that attributes need; the order is kept."""
+        tokens = self.bundle.tokenizer(texts)
+        named = map(self.decoder.named, texts)
+        return [replace(each, named=tags) if tags else each for each, tags in zip(tokens, named, strict=True)]
 
-    def forward(self, tokens: Sequence[Tokens]) -> Logits:
-        """Logits of shape (count, tags). Raises what the engine raises."""
-        return self.engine.forward(tokens)
+    def forward(self, tokens: Sequence[Tokens]) -> Scores:
+        """The scores of encoded texts, in order. Raises what the engine raises."""
+        return Scores(self.engine.forward(tokens), [each.named for each in tokens])
 
-    def decode(self, logits: Logits, kinds: Sequence[TextKind]) -> list[TagSet]:
-        """The tags of each row, in order; `kinds` holds the kind of each row's text."""
-        return self.decoder.decode(logits, kinds)
+    def decode(self, scores: Scores, kinds: Sequence[TextKind]) -> list[TagSet]:
+        """The tags of each text, in order; `kinds` holds the kind of each text."""
+        return self.decoder.decode(scores.logits, kinds, scores.named)
 
 
 def open_tagger(settings: ModelSettings) -> Tagger:

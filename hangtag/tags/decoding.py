@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hangtag.tags.naming import Naming, naming_of
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
 from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
@@ -19,16 +20,21 @@ from hangtag.tags.thresholds import (
     Thresholds,
 )
 from hangtag.text.kind import TextKind
+from hangtag.text.product_text import ProductText
+
+# The tags of attribute facets that a text names, for each kind that the text may be.
+Named = Mapping[TextKind, frozenset[str]]
 
 Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Temperature of each facet and, in score order, thresholds of each tag, for one kind of text."""
+    """Temperature of each facet, thresholds of each tag in score order, and attribute facets, for one kind of text."""
 
     temperatures: Mapping[str, float]
     thresholds: Sequence[TagThresholds]
+    attributes: frozenset[str]
 
 
 class Decoder:
@@ -37,14 +43,23 @@ class Decoder:
     def __init__(self, schema: TagSchema, calibration: KeyedCalibration, thresholds: KeyedThresholds) -> None:
         self._schema = schema
         entries: dict[tuple[int, int], _Entry] = {}
+        namings: dict[int, Naming] = {}
         self._entries: dict[TextKind, _Entry] = {}
+        self._namings: dict[TextKind, Naming] = {}
         for kind in TextKind:
             its_calibration, its_thresholds = calibration.entry(kind), thresholds.entry(kind)
             # Kinds that share their values share one entry, so that their rows are decoded together.
             self._entries[kind] = entries.setdefault(
                 (id(its_calibration), id(its_thresholds)),
-                _Entry(its_calibration.temperatures, [its_thresholds.tags[tag] for tag in schema.tags]),
+                _Entry(
+                    its_calibration.temperatures,
+                    [its_thresholds.tags[tag] for tag in schema.tags],
+                    its_thresholds.attributes,
+                ),
             )
+            if its_thresholds.words:
+                naming = namings.setdefault(id(its_thresholds), naming_of(schema, its_thresholds.words))
+                self._namings[kind] = naming
         self._paths = [(chain, np.asarray(schema.paths(chain), np.int64)) for chain in schema.chains]
         self._parents = {tag: frozenset(above) for tag, above in schema.parents.items()}
         self._applies_when = {
@@ -78,11 +93,19 @@ class Decoder:
                     result[facet.name] = paths[best, depth]
         return result
 
-    def decode(self, logits: Logits, kinds: Sequence[TextKind]) -> list[TagSet]:
-        """The tags of each row of logits, shape (count, tags), in order; `kinds` holds the kind of each row's text.
+    def named(self, text: ProductText) -> Named:
+        """The tags of attribute facets that a text names: what `decode` needs to know about the text itself."""
+        found = {id(naming): naming.named(text) for naming in self._namings.values()}
+        return {kind: found[id(naming)] for kind, naming in self._namings.items()}
+
+    def decode(self, logits: Logits, kinds: Sequence[TextKind], named: Sequence[Named] | None = None) -> list[TagSet]:
+        """The tags of each row of logits, shape (count, tags), in order.
+
+        `kinds` holds the kind of each row's text, `named` what its text names; it may be left out if no facet is an
+        attribute facet.
 
         Raises:
-            ValueError: a score is not finite, or there is not one kind per row.
+            ValueError: a score is not finite, there is not one kind per row, or `named` is missing.
         """
         if not np.isfinite(logits).all():
             msg = "the engine returned scores that are not finite numbers"
@@ -90,12 +113,21 @@ class Decoder:
         if len(kinds) != len(logits):
             msg = f"{len(logits)} rows of scores need as many kinds of text, not {len(kinds)}"
             raise ValueError(msg)
+        texts: Sequence[Named] = [{}] * len(kinds) if named is None else named
+        if len(texts) != len(kinds) or (named is None and self._namings):
+            msg = f"{len(kinds)} rows of scores need as many sets of named tags, as `named` returns them"
+            raise ValueError(msg)
         entries = [self._entries[kind] for kind in kinds]
         log_confidences = self._calibrated(logits, entries)
         chosen = self.chosen(log_confidences)
         confidences = np.exp(log_confidences)
         return [
-            self._row({name: int(positions[row]) for name, positions in chosen.items()}, confidences[row], entry)
+            self._row(
+                {name: int(positions[row]) for name, positions in chosen.items()},
+                confidences[row],
+                entry,
+                texts[row].get(kinds[row], frozenset()),
+            )
             for row, entry in enumerate(entries)
         ]
 
@@ -123,12 +155,16 @@ class Decoder:
                 result[:, where] = -np.logaddexp(0.0, -scaled)
         return result
 
-    def _row(self, chosen: Mapping[str, int], confidences: NDArray[np.float32], entry: _Entry) -> TagSet:
+    def _row(
+        self, chosen: Mapping[str, int], confidences: NDArray[np.float32], entry: _Entry, named: Collection[str]
+    ) -> TagSet:
         found: dict[str, ScoredTag] = {}
         for facet in self._schema.facets:
             for position in self._candidates(facet, chosen, confidences):
                 tag, confidence = self._schema.tags[position], float(confidences[position])
                 band = entry.thresholds[position].band(confidence)
+                if band is Band.AUTO and facet.name in entry.attributes and tag not in named:
+                    band = Band.REVIEW
                 if band is not Band.REJECT and tag not in self._blocked:
                     found[tag] = ScoredTag(tag, confidence, Source.MODEL, band)
         return self._served(found)

@@ -1,11 +1,12 @@
 """Thresholds turn a calibrated confidence into a band."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from hangtag.tags.keyed import Keyed
+from hangtag.tags.tag import facet_of
 
 
 class Band(StrEnum):
@@ -39,11 +40,34 @@ class TagThresholds(BaseModel):
 
 
 class Thresholds(BaseModel):
-    """The thresholds of every tag of a schema."""
+    """The thresholds of every tag of a schema, and the words that tags of attribute facets need to be AUTO.
+
+    A facet with a tag in `words` is an attribute facet: a tag of it is AUTO only if the text names it, by the words
+    listed for the tag; otherwise it is at most in REVIEW.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tags: dict[str, TagThresholds]
+    words: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _words_of_known_tags(self) -> Self:
+        if unknown := self.words.keys() - self.tags.keys():
+            msg = f"there are words for {min(unknown)!r}, but no thresholds"
+            raise ValueError(msg)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty_words(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A bundle without attribute facets keeps its files and its version.
+        content: dict[str, Any] = handler(self)
+        return content if self.words else {"tags": content["tags"]}
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        """The facets whose tags need a word in the text to be AUTO."""
+        return frozenset(map(facet_of, self.words))
 
 
 class Calibration(BaseModel):

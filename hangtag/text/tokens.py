@@ -1,12 +1,13 @@
 """Product texts to token ids, with the tokenizer of a bundle."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.wide import Features, Wide
 
@@ -18,11 +19,13 @@ class Tokens:
     """One tokenised text: `ids` and `segments` (0 or 1, the segment of each token), int32 of shape (length,).
 
     `features` are the n-grams of the complete, not truncated text; None if the model has no wide part.
+    `named` are the tags that the text has a word for, by the kind that the text may be; empty until a tagger adds them.
     """
 
     ids: TokenIds
     segments: TokenIds
     features: Features | None = None
+    named: Mapping[TextKind, frozenset[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Length in tokens, special tokens included."""

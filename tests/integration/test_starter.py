@@ -9,6 +9,7 @@ import pytest
 from hangtag.bundle.files import STARTER
 from hangtag.settings import ModelSettings
 from hangtag.tagger.tagger import Tagger, open_tagger
+from hangtag.tags.tag import facet_of
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from tests import spoiling
@@ -49,6 +50,40 @@ def test_plain_products_get_their_tags(tagger):
     assert {"segment:clothing", "color:blue", "audience:women"} <= set(predicted[0])
     assert "segment:footwear" in predicted[1]
     assert "segment:pet care/food" in predicted[2]
+
+
+@pytest.mark.parametrize("kind", TextKind)
+@pytest.mark.parametrize(
+    "text", ["t-shirt", "leather jacket", "hoodie", "waterproof jacket", "Linen shirt", "Navy blue wool coat"]
+)
+def test_what_the_text_does_not_say_is_not_auto(tagger, text, kind):
+    """None of them says whom it is for, and the color of the last one is navy."""
+    (tags,) = auto_tags(tagger, text, kind=kind)
+
+    assert "segment:clothing" in tags
+    assert not [tag for tag in tags if tag.startswith(("audience:", "color:"))]
+
+
+def test_what_the_text_says_is_auto(tagger):
+    found = auto_tags(tagger, "men's leather jacket", "black boots for men", "Linen shirt for women, blue")
+
+    assert "audience:men" in found[0]
+    assert {"audience:men", "color:black"} <= set(found[1])
+    assert "color:blue" in found[2]
+
+
+def test_the_promise_is_shown_for_every_group_of_tags_that_is_served(tagger):
+    promise = tagger.bundle.manifest.metrics["promise"]
+    auto = {facet_of(tag) for tag in promise["tags"]}
+
+    assert auto == {"segment", "family", "class", "audience", "color"}
+    for facet in auto:
+        groups = promise["groups"][facet]
+        assert not any(groups[support]["auto"] for support in ("0", "1 to 9"))
+        assert 1 - groups["10 and more"]["wrong"] / groups["10 and more"]["served"] >= promise["precision"]
+    assert {facet: masked["served"] for facet, masked in promise["masked"].items()} == dict.fromkeys(
+        ("audience", "color", "genre", "mode"), 0
+    )
 
 
 def test_auto_is_promised_for_exactly_the_tags_in_the_manifest(tagger):

@@ -170,7 +170,7 @@ def memorised():
 def test_calibration_error_is_that_of_the_predicted_tag(memorised):
     """Over all tags it would be small for any facet with many tags."""
     logits, labelled = memorised
-    served = cross_fitted(logits, labelled, examples(labelled), SCHEMA, RECIPE)["segment"]
+    served = cross_fitted(logits, labelled, examples(labelled), SCHEMA, RECIPE).facets["segment"]
     confidence = np.exp(3) / (np.exp(3) + len(SEGMENTS) - 1)
     right = np.mean([SEGMENTS[row.argmax()] in each.tags for row, each in zip(logits, labelled, strict=True)])
 
@@ -180,14 +180,13 @@ def test_calibration_error_is_that_of_the_predicted_tag(memorised):
 
 
 def test_products_are_evaluated_with_thresholds_set_on_others():
-    """All predictions are confident; those of one fifth, which its own thresholds were not set on, are wrong."""
+    """All predictions are confident; those of one of five shops, which its thresholds were not set on, are wrong."""
     count = 500
     logits, labels = scores(count, games=6.0), [{"segment:games"}] * count
-    folds = np.random.default_rng(RECIPE.seed).permutation(count) % 5
-    labels = [{"segment:pets"} if fold == 0 else label for fold, label in zip(folds, labels, strict=True)]
-    labelled = products(labels, "segment")
+    labels = [{"segment:pets"} if at % 5 == 0 else label for at, label in enumerate(labels)]
+    labelled = [replace(each, shop=f"shop {at % 5}") for at, each in enumerate(products(labels, "segment"))]
 
-    served = cross_fitted(logits, labelled, examples(labelled), SCHEMA, RECIPE)["segment"]
+    served = cross_fitted(logits, labelled, examples(labelled), SCHEMA, RECIPE).facets["segment"]
 
     assert (served.tags, served.wrong) == (100, 100)
     assert replace(served, tags=0).precision is None

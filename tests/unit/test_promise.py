@@ -123,7 +123,7 @@ def test_promises_hold_on_other_products():
 
     calibration = fit_calibration(logits, examples, SCHEMA)
     decisions = decide(logits, examples, SCHEMA, calibration, RECIPE)
-    served = cross_fitted(logits, products, examples, SCHEMA, RECIPE)["segment"]
+    served = cross_fitted(logits, products, examples, SCHEMA, RECIPE).facets["segment"]
 
     assert set(decisions.promises) == set(SCHEMA.facets[0].tags)
     assert all(not promise.pooled for promise in decisions.promises.values())

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
 
+from hangtag.tagger.scores import Scores
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
@@ -38,16 +39,17 @@ class Teacher:
 
     def __init__(self, *tags: str) -> None:
         self.bundle = SimpleNamespace(schema=SCHEMA)
+        self.decoder = SimpleNamespace(named=lambda _text: {})
         self.predicted = TagSet(tuple(ScoredTag(tag, 0.9, Source.MODEL, Band.AUTO) for tag in tags), ())
 
     def encode(self, texts):
         return [()] * len(texts)
 
     def forward(self, tokens):
-        return np.zeros((len(tokens), len(SCHEMA.tags)), np.float32)
+        return Scores(np.zeros((len(tokens), len(SCHEMA.tags)), np.float32), [{}] * len(tokens))
 
-    def decode(self, logits, _kinds):
-        return [self.predicted] * len(logits)
+    def decode(self, scores, _kinds):
+        return [self.predicted] * len(scores)
 
 
 @pytest.mark.parametrize(

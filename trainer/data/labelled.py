@@ -30,7 +30,7 @@ class LabelledProduct:
     """A product and its labels.
 
     `facets` are the labelled facets. A labelled facet without a tag means "none of its tags fits"; the tags of any
-    other facet are unknown.
+    other facet are unknown. `shop` is the shop that it comes from, empty if the file does not say.
     """
 
     product_id: str
@@ -39,6 +39,7 @@ class LabelledProduct:
     merchant_category: str
     facets: frozenset[str]
     tags: frozenset[str]
+    shop: str = ""
 
     @property
     def text(self) -> ProductText:
@@ -156,4 +157,13 @@ def _product(row: Row, columns: Columns) -> LabelledProduct:
     title, description, category = (
         text_of(row.fields.get(name), name) for name in (columns.title, columns.description, columns.merchant_category)
     )
-    return LabelledProduct(product_id, title, description, category, *labels_of(row.fields, columns))
+    facets, tags = labels_of(row.fields, columns)
+    shop = _shop_of(row.fields.get(columns.shop))
+    return LabelledProduct(product_id, title, description, category, facets, tags, shop)
+
+
+def _shop_of(cell: Any) -> str:
+    """The shop's name or number; empty if the cell holds neither."""
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return str(cell)
+    return cell if isinstance(cell, str) else ""

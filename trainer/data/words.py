@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from hangtag.trainer.data.scripts import UNSPACED
+from hangtag.text.scripts import UNSPACED
 
 # Where a word may begin and end: next to anything but a letter, digit or hyphen, and on either side of a character of a
 # script without spaces between words.

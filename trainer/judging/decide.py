@@ -1,7 +1,7 @@
 """The thresholds between AUTO, REVIEW and REJECT, set on products that were not trained on."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from hangtag.tags.schema import Facet, FacetKind, TagSchema
 from hangtag.tags.thresholds import Calibration, TagThresholds, Thresholds
 from hangtag.trainer.data.examples import Example
 from hangtag.trainer.judging.promise import Promise, min_products, promised_threshold
+from hangtag.trainer.judging.support import Circumstances, Group, Support, in_other_shops, supports
 from hangtag.trainer.recipe.recipe import Recipe
 
 # The lowest thresholds that are ever set: an AUTO tag is always more likely right than not.
@@ -44,26 +45,39 @@ class _Predictions:
     """A facet's predicted tags of the products labelled for it.
 
     One entry per product and tag, in arrays of shape (count,): the tag's position in the schema, its confidence,
-    whether it is right, and whether it could be served because its parent is AUTO and its facet applies.
+    whether it is right, whether it could be served because its parent is AUTO, its facet applies and the text has a
+    word for it where it needs one, and how many products of other shops have the tag.
     """
 
     positions: NDArray[np.int64]
     confidences: Floats
     right: Flags
     servable: Flags
+    elsewhere: NDArray[np.int64]
 
 
 def decide(
-    logits: Logits, examples: Sequence[Example], schema: TagSchema, calibration: Calibration, recipe: Recipe
+    logits: Logits,
+    examples: Sequence[Example],
+    schema: TagSchema,
+    calibration: Calibration,
+    recipe: Recipe,
+    circumstances: Circumstances | None = None,
+    withheld: Collection[Group] = (),
 ) -> Decisions:
     """Set every tag's thresholds from logits of shape (examples, tags).
 
+    Without `circumstances`, every example is a shop of its own and no tag needs a word in the text. Tags of the
+    `withheld` groups are never AUTO.
+
     AUTO: the lowest confidence, at least 0.5, from which served tags are right with a probability of at least
     `auto_precision`, at confidence level `auto_confidence`. The threshold is the tag's own if the examples suffice;
-    otherwise, in a single facet, it is shared with other such tags of the facet. (In a multi facet the mistakes on one
-    product are correlated, and a bound on pooled tags would assume them independent.) REVIEW, single facets: the
-    confidence from which the predicted tag is right in `review_precision` of the examples, at least 0.2 (and 0.2 if
-    there are no examples). REVIEW, multi facets: the thresholds that maximise micro F1 plus half of macro F1.
+    otherwise, in a single facet, it is shared with other such tags of the facet that have similarly many examples. (In
+    a multi facet the mistakes on one product are correlated, and a bound on pooled tags would assume them independent.)
+    The tags with 1 to 9 examples, and those with none, each share a threshold that is set on the predictions of tags
+    with so few examples in other shops. REVIEW, single facets: the confidence from which the predicted tag is right in
+    `review_precision` of the examples, at least 0.2 (and 0.2 if there are no examples). REVIEW, multi facets: the
+    thresholds that maximise micro F1 plus half of macro F1.
     """
     decoder = Decoder.for_products(
         schema, calibration, Thresholds(tags={tag: TagThresholds(auto=1, review=1) for tag in schema.tags})
@@ -73,6 +87,9 @@ def decide(
     chosen = decoder.chosen(log_confidences)
     targets = np.stack([example.targets for example in examples]) > 0
     known = np.stack([example.known for example in examples]) > 0
+    if circumstances is None:
+        circumstances = Circumstances(np.arange(len(examples)), np.ones(targets.shape, bool), {})
+    elsewhere, groups = in_other_shops(targets, circumstances.shops), supports(targets)
     cuts: dict[str, TagThresholds] = {}
     promises: dict[str, Promise] = {}
     auto = np.zeros(confidences.shape, bool)
@@ -82,15 +99,23 @@ def decide(
             predicted[:, [schema.index[tag] for tag in facet.tags if tag not in schema.blocked]] = True
         elif facet.name in chosen:
             predicted[np.arange(len(predicted)), chosen[facet.name]] = True
-        servable = predicted & _supported(facet, schema, auto)
+        servable = predicted & _supported(facet, schema, auto) & circumstances.named
         rows, positions = np.nonzero(predicted & known)
         predictions = _Predictions(
-            positions, confidences[rows, positions], targets[rows, positions], servable[rows, positions]
+            positions,
+            confidences[rows, positions],
+            targets[rows, positions],
+            servable[rows, positions],
+            elsewhere[rows, positions],
         )
-        thresholds = _promised(facet, schema, predictions, recipe, promises)
+        group_of = {tag: groups[schema.index[tag]] for tag in facet.tags}
+        found = _promised(facet, schema, predictions, group_of, recipe)
+        kept = {tag: each for tag, each in found.items() if (facet.name, group_of[tag]) not in withheld}
+        thresholds = {tag: threshold for tag, (threshold, _) in kept.items()}
+        promises |= {tag: promise for tag, (_, promise) in kept.items()}
         cuts |= _cuts(facet, schema, predictions, thresholds, recipe)
         auto |= servable & (confidences >= np.array([thresholds.get(tag, NEVER) for tag in schema.tags]))
-    return Decisions(Thresholds(tags=cuts), promises)
+    return Decisions(Thresholds(tags=cuts, words=circumstances.words), promises)
 
 
 def _supported(facet: Facet, schema: TagSchema, auto: Flags) -> Flags:
@@ -105,45 +130,54 @@ def _supported(facet: Facet, schema: TagSchema, auto: Flags) -> Flags:
 
 
 def _promised(
-    facet: Facet, schema: TagSchema, predictions: _Predictions, recipe: Recipe, promises: dict[str, Promise]
-) -> dict[str, float]:
-    """The AUTO thresholds of the tags that a promise can be made for; their promises are added to `promises`."""
+    facet: Facet, schema: TagSchema, predictions: _Predictions, group_of: Mapping[str, Support], recipe: Recipe
+) -> dict[str, tuple[float, Promise]]:
+    """The AUTO threshold and the promise of each tag that a promise can be made for."""
     candidates = predictions.servable & (predictions.confidences >= _MIN_AUTO)
     counts = np.bincount(predictions.positions[candidates], minlength=len(schema.tags))
     needed = _OWN_THRESHOLD * min_products(recipe.auto_precision, recipe.auto_confidence)
-    is_single = facet.kind is FacetKind.SINGLE
-    thresholds: dict[str, float] = {}
-    for group in _groups(facet, schema, counts, needed) if is_single else [[tag] for tag in facet.tags]:
-        rows = candidates & np.isin(predictions.positions, [schema.index[tag] for tag in group])
+    many = [tag for tag in facet.tags if group_of[tag] is Support.MANY]
+    own = _pools(many, schema, counts, needed) if facet.kind is FacetKind.SINGLE else [[tag] for tag in many]
+    pools = [(pool, np.isin(predictions.positions, [schema.index[tag] for tag in pool])) for pool in own]
+    if facet.kind is FacetKind.SINGLE:
+        # How good a tag with so few products is for a new shop is seen from all tags with so few in the other shops.
+        seen = np.array([Support.of(int(count)) for count in predictions.elsewhere], object)
+        pools += [
+            ([tag for tag in facet.tags if group_of[tag] is support], seen == support)
+            for support in (Support.FEW, Support.NONE)
+        ]
+    result: dict[str, tuple[float, Promise]] = {}
+    for pool, is_evidence in pools:
+        rows = candidates & is_evidence
         found = promised_threshold(
             predictions.confidences[rows], predictions.right[rows], recipe.auto_precision, recipe.auto_confidence
         )
         if found is not None:
             threshold, products, wrong = found
-            thresholds |= dict.fromkeys(group, threshold)
-            promises |= dict.fromkeys(group, Promise(products=products, wrong=wrong, pooled=len(group) > 1))
-    return thresholds
+            promise = Promise(products=products, wrong=wrong, pooled=len(pool) > 1)
+            result |= dict.fromkeys(pool, (threshold, promise))
+    return result
 
 
-def _groups(facet: Facet, schema: TagSchema, counts: NDArray[np.int64], needed: int) -> list[list[str]]:
-    """Group a facet's tags by shared threshold.
+def _pools(tags: Sequence[str], schema: TagSchema, counts: NDArray[np.int64], needed: int) -> list[list[str]]:
+    """The tags of a single facet by shared threshold.
 
     A tag with `needed` products has its own; the others share one per parent if they have enough products together; all
     remaining tags share one.
     """
-    groups, rest = [], defaultdict(list)
-    for tag in facet.tags:
+    pools, rest = [], defaultdict(list)
+    for tag in tags:
         if counts[schema.index[tag]] >= needed:
-            groups.append([tag])
+            pools.append([tag])
         else:
             rest[schema.parents.get(tag, ())].append(tag)
     left = []
-    for tags in rest.values():
-        if sum(counts[schema.index[tag]] for tag in tags) >= needed:
-            groups.append(tags)
+    for its_tags in rest.values():
+        if sum(counts[schema.index[tag]] for tag in its_tags) >= needed:
+            pools.append(its_tags)
         else:
-            left += tags
-    return [*groups, left]
+            left += its_tags
+    return [*pools, left]
 
 
 def _cuts(

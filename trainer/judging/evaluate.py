@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from hangtag.tagger.scores import Scores
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
 from hangtag.tags.schema import Facet, FacetKind
 from hangtag.tags.tagset import TagSet
 from hangtag.text.kind import TextKind
+from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.errors import TrainerError
 
@@ -63,6 +65,14 @@ class Evaluation:
         return asdict(self)
 
 
+def figures_of(evaluation: Evaluation) -> dict[str, Any]:
+    """The averages of every facet, without those of its tags, as a manifest holds them."""
+    return {
+        name: {key: value for key, value in scores.items() if key != "tags"}
+        for name, scores in evaluation.to_json()["facets"].items()
+    }
+
+
 def evaluate(
     tagger: Tagger, products: Sequence[LabelledProduct], on_batch: Callable[[int], None] = lambda _: None
 ) -> Evaluation:
@@ -79,14 +89,27 @@ def logits_of(
     tagger: Tagger, products: Sequence[LabelledProduct], on_batch: Callable[[int], None] = lambda _: None
 ) -> Logits:
     """The products' logits, of shape (products, tags)."""
-    result = np.empty((len(products), len(tagger.bundle.schema.tags)), np.float32)
-    tokens = tagger.encode([product.text for product in products])
+    return logits_of_texts(tagger, [product.text for product in products], on_batch)
+
+
+def logits_of_texts(
+    tagger: Tagger, texts: Sequence[ProductText], on_batch: Callable[[int], None] = lambda _: None
+) -> Logits:
+    """The texts' logits, of shape (texts, tags)."""
+    result = np.empty((len(texts), len(tagger.bundle.schema.tags)), np.float32)
+    tokens = tagger.encode(texts)
     by_length = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
     for start in range(0, len(by_length), _BATCH):
         batch = by_length[start : start + _BATCH]
-        result[batch] = tagger.forward([tokens[index] for index in batch])
+        result[batch] = tagger.forward([tokens[index] for index in batch]).logits
         on_batch(len(batch))
     return result
+
+
+def served_tags(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -> list[TagSet]:
+    """The tags that are served for the products; the logits have the shape (products, tags)."""
+    named = [tagger.decoder.named(product.text) for product in products]
+    return tagger.decode(Scores(logits, named), [TextKind.PRODUCT] * len(products))
 
 
 def predicted_tags(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
@@ -117,7 +140,7 @@ def evaluate_logits(tagger: Tagger, products: Sequence[LabelledProduct], logits:
     """
     schema = tagger.bundle.schema
     predicted = predicted_tags(tagger, logits)
-    served = tagger.decode(logits, [TextKind.PRODUCT] * len(logits))
+    served = served_tags(tagger, products, logits)
     facets = {}
     for facet in schema.facets:
         rows = [row for row, product in enumerate(products) if facet.name in product.facets]

@@ -32,6 +32,14 @@ class Promise(BaseModel):
     pooled: bool
 
 
+def is_shown(right: int, count: int, precision: float, confidence: float) -> bool:
+    """Whether `right` of `count` independent outcomes show a probability of at least `precision`.
+
+    Clopper and Pearson 1934: the lower end of the one-sided interval for the share.
+    """
+    return right > 0 and bool(beta.ppf(1 - confidence, right, count - right + 1) >= precision)
+
+
 def min_products(precision: float, confidence: float) -> int:
     """The lowest number of products, all predicted correctly, with which a promise can be made."""
     return math.ceil(math.log(1 - confidence) / math.log(precision))
@@ -54,8 +62,7 @@ def promised_threshold(
     kept = None
     for count in _sizes(confidences[falling], min_products(precision, confidence)):
         mistakes = int(wrong[count - 1])
-        # Clopper and Pearson 1934: the lower end of the one-sided interval for the share (count - mistakes) / count.
-        if beta.ppf(1 - confidence, count - mistakes, mistakes + 1) < precision:
+        if not is_shown(count - mistakes, count, precision, confidence):
             break
         kept = float(confidences[falling[count - 1]]), count, mistakes
     return kept

@@ -103,7 +103,9 @@ def learn_tag(
         encoder=manifest.encoder,
         schema=schema,
         thresholds=bundle.thresholds.map(
-            lambda entry: Thresholds(tags={tag: entry.tags.get(tag, _REVIEW_ONLY) for tag in schema.tags})
+            lambda entry: Thresholds(
+                tags={tag: entry.tags.get(tag, _REVIEW_ONLY) for tag in schema.tags}, words=entry.words
+            )
         ),
         calibration=bundle.calibration.map(
             lambda entry: Calibration(temperatures={new.facet: temperature, **entry.temperatures})

@@ -27,6 +27,9 @@ class Columns(BaseModel):
     title: str = "title"
     description: str = "description"
     merchant_category: str = "merchant_category"
+    shop: str = Field(
+        default="shop", description="the shop that a product comes from; optional, and read in addition to other uses"
+    )
     facets: str = Field(default="facets", description="the labelled facets; not read if `facet` is given")
     tags: str = Field(default="tags", description="tags as `facet:value`; not read if `facet` is given")
     facet: dict[FacetName, str] = Field(

@@ -25,6 +25,8 @@ _AFTER_TRAINING = {
     "wide",
     "auto_precision",
     "auto_confidence",
+    "attributes",
+    "words",
     "review_precision",
     "max_int8_loss",
     "checkpoint_minutes",
@@ -77,6 +79,10 @@ class Source(_Settings):
         default=(),
         description="files for calibration and thresholds, relative to --data; if no source has any: the validation "
         "files",
+    )
+    shops: str = Field(
+        default="",
+        description="a CSV file with the columns product_id and shop, relative to --data; empty: the files' own column",
     )
     fraction: float = Field(default=1.0, gt=0, le=1, description="share of the products drawn at random for each epoch")
     rare_up_to: int = Field(
@@ -211,6 +217,14 @@ class Recipe(_Settings):
     wide: WideSettings | None = Field(default=None, description="the linear part beside the encoder; absent: none")
     auto_precision: float = Field(default=0.95, gt=0, lt=1, description="the precision promised for AUTO tags")
     auto_confidence: float = Field(default=0.95, gt=0, lt=1, description="the confidence level of that promise")
+    attributes: tuple[str, ...] | None = Field(
+        default=None,
+        description="facets whose tags are AUTO only if the text has a word for them, without parent and children; "
+        "absent: such facets with applies_when, and those of which texts name three quarters of the labelled values",
+    )
+    words: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="further words for tags of attribute facets, in addition to their values"
+    )
     max_int8_loss: float = Field(
         default=1.0, gt=0, description="points of mean F1 that int8 may lose; if it loses more, no bundle is made"
     )

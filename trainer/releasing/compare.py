@@ -12,9 +12,8 @@ from hangtag.tagger.tagger import Tagger
 from hangtag.tags.schema import FacetKind
 from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import TagSet
-from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct
-from hangtag.trainer.judging.evaluate import EvaluationError, logits_of, predicted_tags
+from hangtag.trainer.judging.evaluate import EvaluationError, logits_of, predicted_tags, served_tags
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -144,8 +143,7 @@ def compare(current: Tagger, candidate: Tagger, products: Sequence[LabelledProdu
     if not facets:
         msg = "no product is labelled for a facet that both bundles have: add files with such labels"
         raise EvaluationError(msg)
-    kinds = [TextKind.PRODUCT] * len(products)
-    decoded = [current.decode(current_logits, kinds), candidate.decode(logits, kinds)]
+    decoded = [served_tags(current, products, current_logits), served_tags(candidate, products, logits)]
     common = [facet.name for facet in candidate.bundle.schema.facets if facet.name in current.bundle.schema.slices]
     now, new = (_coverage(each, common) for each in decoded)
     return Comparison(

@@ -15,14 +15,13 @@ from hangtag.bundle.files import TOKENIZER
 from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.tagset import TagSet
-from hangtag.text.kind import TextKind
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
 from hangtag.trainer.data.weak_labels import weakly_labelled
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.files.made_bundle import made_bundle
 from hangtag.trainer.files.run_folder import Epoch, RunFolder
-from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, logits_of
+from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, logits_of, served_tags
 from hangtag.trainer.recipe.recipe import Recipe, Source
 from hangtag.trainer.running.prepared import fingerprint_of
 
@@ -123,7 +122,7 @@ def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: No
         logits_of(tagger, products[:_WARM_UP])
         started, cores_started = time.perf_counter(), time.process_time()
         logits = logits_of(tagger, products)
-        served = tagger.decode(logits, [TextKind.PRODUCT] * len(logits))
+        served = served_tags(tagger, products, logits)
         speed = Speed(len(products), time.perf_counter() - started, time.process_time() - cores_started)
     finally:
         engine.close()

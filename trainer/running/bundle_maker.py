@@ -1,6 +1,6 @@
 """Making a bundle from int8 weights: calibration, thresholds, evaluation, manifest."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,10 +14,9 @@ from hangtag.tags.schema import TagSchema
 from hangtag.tags.thresholds import Calibration, KeyedCalibration, KeyedThresholds, TagThresholds, Thresholds
 from hangtag.trainer.exporting.export import ExportError
 from hangtag.trainer.fitting.scores import facet_scores
-from hangtag.trainer.judging.calibration import fit_calibration
-from hangtag.trainer.judging.cross_fit import cross_fitted
-from hangtag.trainer.judging.decide import decide
-from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, logits_of
+from hangtag.trainer.judging.attributes import words_of_attributes
+from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, figures_of, logits_of, logits_of_texts
+from hangtag.trainer.judging.judge import judge
 from hangtag.trainer.recipe.recipe import Recipe
 from hangtag.trainer.running.prepared import Prepared
 
@@ -57,36 +56,31 @@ class BundleMaker:
             int8_loss = self._int8_loss(logits)
             examples = self.prepared.calibration
             calibration_logits = logits if products is validation else logits_of(tagger, products)
-            fitted = fit_calibration(calibration_logits, examples, schema)
-            decisions = decide(calibration_logits, examples, schema, fitted, self.recipe)
-            calibration = KeyedCalibration.of_products(fitted)
-            thresholds = KeyedThresholds.of_products(decisions.thresholds)
-            unseen = cross_fitted(calibration_logits, products, examples, schema, self.recipe)
+            words = words_of_attributes(schema, self.prepared.train.products, self.recipe)
+            judged = judge(
+                calibration_logits,
+                products,
+                examples,
+                schema,
+                self.recipe,
+                words,
+                lambda texts: logits_of_texts(tagger, texts),
+            )
+            calibration = KeyedCalibration.of_products(judged.calibration)
+            thresholds = KeyedThresholds.of_products(judged.decisions.thresholds)
             decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
             evaluation = evaluate_logits(decided, validation, logits)
         finally:
             engine.close()
-        metrics = {
+        metrics: dict[str, Any] = {
             "epochs": epochs,
             "validation_score": score,
             "int8_loss": int8_loss,
             "pseudo_labels": self.prepared.pseudo_labels,
-            "validation": {
-                name: {key: value for key, value in scores.items() if key != "tags"}
-                for name, scores in evaluation.to_json()["facets"].items()
-            },
-            "promise": {
-                "precision": self.recipe.auto_precision,
-                "confidence": self.recipe.auto_confidence,
-                "set_on": len(products),
-                "which_chose_the_epoch": self.recipe.keep == "best" and products is validation,
-                "tags": {tag: promise.model_dump() for tag, promise in decisions.promises.items()},
-            },
-            "cross_fitted": {
-                name: asdict(figures) | {"coverage": figures.coverage, "precision": figures.precision}
-                for name, figures in unseen.items()
-            },
+            "validation": figures_of(evaluation),
+            **judged.metrics(self.recipe),
         }
+        metrics["promise"]["which_chose_the_epoch"] = self.recipe.keep == "best" and products is validation
         return self._write(self.folder, thresholds, calibration, metrics), evaluation
 
     def _int8_loss(self, logits: Logits) -> float:

@@ -17,13 +17,14 @@ from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.examples import Example, examples_of
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
 from hangtag.trainer.data.schema_of import schema_of
+from hangtag.trainer.data.shops import read_shops, with_shops
 from hangtag.trainer.data.training_set import TrainingSet
 from hangtag.trainer.data.weak_labels import weakly_labelled
 from hangtag.trainer.exporting.export import ExportError, encoder_config_of
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.base_model import resolve_base_model
 from hangtag.trainer.fitting.model import TagModel, keep_layers, load_encoder
-from hangtag.trainer.recipe.recipe import Recipe, RecipeError, reasons_of
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source, reasons_of
 from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
 from hangtag.trainer.teaching.soft_targets import soft_targets
 from hangtag.trainer.teaching.teachers import opened_teachers
@@ -105,7 +106,9 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         [
             product
             for source in recipe.sources
-            for product in read_labelled([data / name for name in getattr(source, part)], source.columns)
+            for product in _with_shops(
+                read_labelled([data / name for name in getattr(source, part)], source.columns), source, data
+            )
         ]
         for part in ("validation", "calibration")
     )
@@ -138,6 +141,10 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         fingerprint_of(recipe, data),
         dict(_labels(train) - labelled),
     )
+
+
+def _with_shops(products: list[LabelledProduct], source: Source, data: Path) -> list[LabelledProduct]:
+    return with_shops(products, read_shops(data / source.shops)) if source.shops else products
 
 
 def _check_weak_labels(recipe: Recipe, sources: list[list[LabelledProduct]]) -> None:

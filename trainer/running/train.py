@@ -136,6 +136,7 @@ def _train(
     watcher.stage("Setting thresholds and evaluating")
     maker = BundleMaker(bundle, recipe, prepared, encoder, weights, exact)
     manifest, evaluation = maker.finish(max(epoch.score for epoch in history), len(history))
+    _name_attributes(manifest, watcher)
     folder.write_outcome(
         {
             "bundle": str(bundle),
@@ -148,6 +149,11 @@ def _train(
         }
     )
     return manifest, evaluation
+
+
+def _name_attributes(manifest: Manifest, watcher: Watcher) -> None:
+    if attributes := manifest.metrics["promise"]["masked"]:
+        watcher.stage(f"AUTO only where the text has a word for the tag: {', '.join(attributes)}")
 
 
 def _with_wide(logits: Logits, prepared: Prepared, wide: Wide | None) -> Logits:

@@ -9,9 +9,8 @@ from hangtag.tagger.tagger import Tagger
 from hangtag.tags.schema import TagSchema
 from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import TagSet
-from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct, with_tags
-from hangtag.trainer.judging.evaluate import logits_of
+from hangtag.trainer.judging.evaluate import logits_of, served_tags
 from hangtag.trainer.recipe.teaching import PseudoLabels
 
 
@@ -28,8 +27,7 @@ def pseudo_labelled(
     products could get a tag than `per_label` allows, they are drawn by the seed. No tag is added that a teacher's
     schema does not allow as parent or child of the product's labels.
     """
-    kinds = [TextKind.PRODUCT] * len(products)
-    predictions = [tagger.decode(logits_of(tagger, products), kinds) for tagger in teachers]
+    predictions = [served_tags(tagger, products, logits_of(tagger, products)) for tagger in teachers]
     rng = random.Random(seed)
     given: Counter[str] = Counter()
     result = list(products)
