@@ -1,5 +1,6 @@
 """The worker program: the loop with Kafka, Redis, signals and the HTTP page."""
 
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from hangtag.workers.store_watch import StoreWatch
 from hangtag.workers.tail import TailRepair
 from hangtag.workers.tail_reader import TAIL_BEAT, TailReader
 from hangtag.workers.threads import open_threads
-from hangtag.workers.worker import StageError, Worker
+from hangtag.workers.worker import KAFKA_BEAT, StageError, Worker
 from hangtag.write import KafkaSink
 
 _POLL_LIMIT_S = 30.0
@@ -61,7 +62,9 @@ def work(
 
 def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: Callable[[int], None] | None) -> None:
     clock, give_up = SystemClock(), threading.Event()
-    beats = Heartbeats(clock, {"poll": _POLL_LIMIT_S, "batch": _BATCH_LIMIT_S, TAIL_BEAT: _BATCH_LIMIT_S})
+    # The brokers' last answer has no limit: a restart does not bring them back.
+    limits = {"poll": _POLL_LIMIT_S, "batch": _BATCH_LIMIT_S, TAIL_BEAT: _BATCH_LIMIT_S, KAFKA_BEAT: math.inf}
+    beats = Heartbeats(clock, limits)
     failures: list[Exception] = []
 
     def fail(error: Exception) -> None:
