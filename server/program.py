@@ -138,7 +138,9 @@ def _stopping(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
         return
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    signals = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` lets it be ignored
+        signals.append(signal.SIGHUP)
 
     def on_signal() -> None:
         stopped.set()

@@ -5,7 +5,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from types import FrameType
 
 from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
 from hangtag.settings import Settings, SettingsError, WorkerSettings
@@ -16,6 +15,7 @@ from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.http import Details
 from hangtag.workers.kafka_source import KafkaSource
+from hangtag.workers.opening import open_unless_stopped
 from hangtag.workers.retrying_store import RetryingStore
 from hangtag.workers.source import SourceError
 from hangtag.workers.store_watch import StoreWatch
@@ -40,12 +40,12 @@ def work(
 ) -> None:
     """Consume product events until `stop` is set, then finish what was polled (at most 20 s), commit and return.
 
-    Without `stop`, SIGTERM and SIGINT set it and a second one ends the process at once; call it from the main thread
-    then. `on_ready` gets the port of `/metrics` and `/healthz` once the consumer is open.
+    Without `stop`, SIGTERM, SIGINT and SIGHUP set it and a second one ends the process at once; call it from the main
+    thread then. `on_ready` gets the port of `/metrics` and `/healthz` once the consumer is open.
 
     Raises:
         StageError: a stage failed; the process has to end.
-        SourceError: Kafka cannot be reached or read, or `products.tagged` is configured wrongly.
+        SourceError: Kafka cannot be reached or read, a topic is missing, or `products.tagged` is configured wrongly.
         StoreMismatchError: the store does not fit the settings.
         SettingsError: the port for metrics is taken.
     """
@@ -79,9 +79,11 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         watch.start()
         sink = KafkaSink(settings.kafka)
         stack.callback(sink.close)
-        source = KafkaSource(settings.kafka)
+        _log.info("connecting", bootstrap=settings.kafka.bootstrap)
+        source = open_unless_stopped(lambda: _open_source(settings), stop)
+        if source is None:
+            return
         stack.callback(source.close)
-        _check_tagged_topic(settings)
         tail_sink = KafkaSink(settings.kafka, "hangtag-tail")
         stack.callback(tail_sink.close)
         tail = TailReader(settings.kafka, TailRepair(store, tail_sink), beats, clock, fail)
@@ -114,8 +116,20 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             raise StageError(msg) from failures[0]
         _log.info("worker_draining")
         tail.stop()
+        # From now on a call to a store that does not answer is not repeated for long.
+        give_up.set()
         if not worker.drain(_DRAIN_S):
             _log.warning("drain_incomplete", next="the next owner of the partitions reads the rest again")
+
+
+def _open_source(settings: Settings) -> KafkaSource:
+    source = KafkaSource(settings.kafka, settings.redis.deleted_ttl_s)
+    try:
+        _check_tagged_topic(settings)
+    except BaseException:
+        source.close()
+        raise
+    return source
 
 
 def _check_tagged_topic(settings: Settings) -> None:
@@ -143,11 +157,15 @@ def _telemetry(settings: WorkerSettings, beats: Heartbeats, details: Details) ->
 def _signals() -> Iterator[threading.Event]:
     stop = threading.Event()
 
-    def first(number: int, _: FrameType | None) -> None:
+    def first(*_: object) -> None:
         stop.set()
-        signal.signal(number, signal.SIG_DFL)
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, first) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` lets it be ignored
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, first) for number in numbers}
     try:
         yield stop
     finally:

@@ -36,7 +36,7 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     EVENT_TYPE_UPDATED: _EventType.ValueType  # 2
     """The product's texts changed."""
     EVENT_TYPE_DELETED: _EventType.ValueType  # 3
-    """The product was removed; its tags are deleted. Only `product_id` and `version` are needed."""
+    """The product was removed; its tags are deleted. Only `product_id` is needed."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """What happened to a product. JSON events may leave out the prefix: `"type": "CREATED"`."""
@@ -48,7 +48,7 @@ EVENT_TYPE_CREATED: EventType.ValueType  # 1
 EVENT_TYPE_UPDATED: EventType.ValueType  # 2
 """The product's texts changed."""
 EVENT_TYPE_DELETED: EventType.ValueType  # 3
-"""The product was removed; its tags are deleted. Only `product_id` and `version` are needed."""
+"""The product was removed; its tags are deleted. Only `product_id` is needed."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 @_typing.final

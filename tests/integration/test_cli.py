@@ -314,6 +314,16 @@ def _run_printed_lines(output: str, folder: Path, bundle: Path) -> None:
         assert done.returncode == 0, (line, done.stdout, done.stderr)
 
 
+def test_a_demo_that_is_stopped_before_its_feed_is_tagged_exits_with_130(tmp_path: Path, bundle: Path) -> None:
+    with _demo(tmp_path, bundle, "--once") as demo:
+        assert demo.stdout is not None
+        assert demo.stdout.readline().startswith("Starting")
+        demo.send_signal(signal.SIGINT)
+        output, _ = demo.communicate(timeout=30)
+    assert demo.returncode == 130
+    assert output.endswith("stopped\n")
+
+
 def test_the_log_of_a_program_that_ends_is_shown(tmp_path: Path) -> None:
     with _demo(tmp_path, tmp_path / "nowhere", "--once") as demo:
         _, errors = demo.communicate(timeout=110)

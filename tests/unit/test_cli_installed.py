@@ -1,5 +1,6 @@
 """The version, and the command that installs what is missing, by the way this copy was installed."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -51,6 +52,14 @@ def test_the_targets_exist():
     targets = (ROOT / "Makefile").read_text()
 
     assert all(f"\n{target}: " in targets for target, _ in installed._TARGETS.values())
+
+
+def test_each_installation_says_its_size_beforehand():
+    makefile = (ROOT / "Makefile").read_text()
+
+    for name in (".local", ".train", ".all"):
+        recipe = makefile.split(f"\n$(VENV)/{name}: ")[1].splitlines()
+        assert re.match(r"\t@echo .* into \$\(VENV\), once: [\d.]+ GB on disk", recipe[1]), name
 
 
 def test_a_checkout_in_another_environment_names_its_pip(tmp_path, monkeypatch):

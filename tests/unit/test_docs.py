@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote
@@ -19,9 +20,19 @@ ALL = "everything"
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
+def lines(page: Path) -> Iterator[tuple[str, bool]]:
+    """Every line of the page, and whether it is code: indented, or between ```."""
+    is_fenced = False
+    for line in page.read_text("utf-8").splitlines():
+        if line.startswith("```"):
+            is_fenced = not is_fenced
+            continue
+        yield line, is_fenced or line.startswith("    ")
+
+
 def prose(page: Path) -> str:
-    """The page without its indented blocks of code."""
-    return "\n".join(line for line in page.read_text("utf-8").splitlines() if not line.startswith("    "))
+    """The page without its blocks of code."""
+    return "\n".join(line for line, is_code in lines(page) if not is_code)
 
 
 def anchors(page: Path) -> set[str]:
@@ -33,8 +44,8 @@ def anchors(page: Path) -> set[str]:
 def command_lines(page: Path) -> list[list[str]]:
     """Every call of `hangtag` in the page's code, split into words from the first word after `hangtag`."""
     found = []
-    for line in page.read_text("utf-8").splitlines():
-        code = [line] if line.startswith("    ") else re.findall(r"`([^`]+)`", line)
+    for line, is_code in lines(page):
+        code = [line] if is_code else re.findall(r"`([^`]+)`", line)
         for each in code:
             call = re.search(r"(?:^|[\s/])hangtag(?:\.cli)? ([a-z-].*)", each)
             if call:
@@ -83,7 +94,7 @@ def test_commands_and_their_options_exist(page):
                 break
             command = command.commands[path.pop(0)]
         else:
-            known = {"--help", *(name for parameter in command.params for name in parameter.opts)}
+            known = {"--help", "-h", *(name for parameter in command.params for name in parameter.opts)}
             wrong += [f"{' '.join(words)}: {word}" for word in words if word.startswith("--") and word not in known]
 
     assert wrong == []

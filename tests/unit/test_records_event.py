@@ -85,6 +85,13 @@ def test_a_deletion_needs_no_text():
     assert (event.kind, event.version, event.text.is_empty) == (Kind.DELETED, 2, True)
 
 
+def test_a_deletion_needs_no_version():
+    deletion = {"type": "DELETED", "product": {"product_id": "p"}}
+
+    assert read(deletion).version == NOW
+    assert read({**deletion, "time": "2024-01-01T00:00:00.250Z"}).version == 1_704_067_200_250
+
+
 def test_an_unset_version_is_the_time_or_else_the_timestamp():
     timed = {**product(version=0), "time": "2024-01-01T00:00:00.250Z"}
 

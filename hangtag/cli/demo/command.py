@@ -28,3 +28,5 @@ def demo(
             run(feed or demo_feed(), once=once)
     except Stopped:
         typer.echo("stopped")
+        if once:
+            raise typer.Exit(130) from None
