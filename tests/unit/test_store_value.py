@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import BlockingConnectionPool
+from redis._parsers.base import BaseParser
 from redis.retry import Retry
 
 from hangtag.settings import RedisSettings
@@ -20,7 +21,7 @@ from hangtag.store import (
     bundle_prefix,
 )
 from hangtag.store.client import open_pool
-from hangtag.store.errors import address_of, store_error
+from hangtag.store.errors import StoreDeniedError, address_of, is_elsewhere, store_error
 from hangtag.store.keys import bucket_of, product_key, seen_key
 from hangtag.store.meta import read_meta
 from hangtag.store.value import FORMAT, HEADER_BYTES, pack, pack_version, unpack, unpack_entry
@@ -142,6 +143,44 @@ def test_error_says_where_and_what_to_do() -> None:
     error = store_error("cache:6379", TimeoutError())
 
     assert str(error) == ("the store at cache:6379 does not answer: TimeoutError; start it, or set HANGTAG_REDIS__URL")
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "message"),
+    [
+        ("READONLY You can't write against a read only replica.", StoreError, "is a replica or has lost its primary"),
+        ("MASTERDOWN Link with MASTER is down", StoreError, "is a replica or has lost its primary"),
+        ("LOADING Redis is loading the dataset in memory", StoreError, "is loading its data"),
+        ("MOVED 3999 127.0.0.1:6381", StoreMismatchError, "is a node of a cluster"),
+        ("CLUSTERDOWN The cluster is down", StoreMismatchError, "is a node of a cluster"),
+    ],
+)
+def test_after_a_failover_another_connection_is_tried_and_the_error_says_why(
+    reply: str, kind: type[StoreError], message: str
+) -> None:
+    cause = BaseParser.parse_error(reply)
+    error = store_error("cache:6379", cause)
+
+    assert is_elsewhere(cause)
+    assert type(error) is kind
+    assert f"the store at cache:6379 {message}" in str(error)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "NOPERM User worker has no permissions to run the 'mget' command",
+        "WRONGPASS invalid username-password pair or user is disabled.",
+        "NOAUTH Authentication required.",
+        "ERR ACL failure in script: User worker has no permissions to run the 'set' command",
+        "ERR Error running script (call to f_1): @user_script:1: The user executing the script can't run this command",
+    ],
+)
+def test_a_denied_command_is_named_as_such_also_in_a_script(reply: str) -> None:
+    cause = BaseParser.parse_error(reply)
+
+    assert not is_elsewhere(cause)
+    assert type(store_error("cache:6379", cause)) is StoreDeniedError
 
 
 def test_meta_that_fits_or_is_empty() -> None:
