@@ -9,7 +9,7 @@ import orjson
 import typer
 
 from hangtag.cli.console import make_table, plain_console
-from hangtag.cli.data_findings import noise_json, print_check, print_files, print_noise
+from hangtag.cli.data_findings import noise_json, print_check, print_noise, print_notes
 from hangtag.cli.errors import CommandError
 from hangtag.cli.help_text import help_text
 from hangtag.cli.options import ColumnNames, JsonFile, LabelledFiles
@@ -130,7 +130,7 @@ def split(
         f"counts per tag are in {out / 'split.json'}",
         soft_wrap=True,
     )
-    print_files(reading)
+    print_notes(reading)
 
 
 def noise(

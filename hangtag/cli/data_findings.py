@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # these load scikit-learn
 
 # Bad rows, and groups of tags, that are printed; --json writes all.
 _MAX_ROWS = 10
-_UTF_8 = frozenset({"utf-8", "utf-8-sig"})
 
 
 def _plain(value: str) -> Text:
@@ -85,7 +84,7 @@ def print_check(found: "DataCheck", fewest: int) -> None:
     for title, groups in (("look-alike tags", found.look_alikes), ("missing values", [found.missing_values])):
         if any(groups):
             console.print(_tag_groups(title, groups))
-    print_files(reading, with_empty=False)
+    print_notes(reading)
 
 
 def _tag_groups(title: str, groups: Sequence[Mapping[str, int]]) -> Table:
@@ -102,15 +101,10 @@ def _tag_groups(title: str, groups: Sequence[Mapping[str, int]]) -> Table:
     return table
 
 
-def print_files(reading: "Reading", *, with_empty: bool = True) -> None:
-    """What to know about how the files were read: empty rows, and encodings other than UTF-8."""
-    console = plain_console()
-    if with_empty and reading.empty:
-        console.print(f"{reading.empty:,} empty rows were skipped")
-    for each in reading.files:
-        if each.encoding not in {"", *_UTF_8}:
-            guess = " (detected; if letters are wrong, give --column encoding=NAME)" if each.is_detected else ""
-            console.print(Text(f"{each.file} was read as {each.encoding}{guess}"), soft_wrap=True)
+def print_notes(reading: "Reading") -> None:
+    """Print what to know about how the files were read."""
+    for note in (note for each in reading.files for note in each.notes):
+        plain_console().print(Text(note), soft_wrap=True)
 
 
 def print_noise(reading: "Reading", found: "LabelNoise", top: int) -> None:
@@ -126,7 +120,7 @@ def print_noise(reading: "Reading", found: "LabelNoise", top: int) -> None:
         table.add_row(*map(_plain, cells))
     console.print(table)
     console.print(f"{len(found.suspicions):,} of {sum(found.checked.values()):,} labels are probably wrong")
-    print_files(reading)
+    print_notes(reading)
 
 
 def noise_json(reading: "Reading", found: "LabelNoise") -> dict[str, Any]:

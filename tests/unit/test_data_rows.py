@@ -6,6 +6,7 @@ import io
 import json
 import random
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,15 @@ def test_a_parquet_date_out_of_range_costs_no_row(tmp_path):
     assert reading.good[1].others["since"] == "4000000 (date32[day])"
 
 
+def test_decimal_ids_are_integers(tmp_path):
+    numbers = pa.array([Decimal("12345.00"), Decimal("1.50"), None], pa.decimal128(10, 2))
+    parquet.write_table(pa.table({"Nr": numbers, "Name": ["x"] * 3, "Farbe": ["red"] * 3}), tmp_path / "shop.parquet")
+
+    reading = read_rows([tmp_path / "shop.parquet"], MAPPED)
+
+    assert (ids(reading), bad(reading)) == (["12345"], [2, 3])
+
+
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
 def test_ids_that_pandas_made_floats_are_integers(tmp_path, kind):
     rows = [{"Nr": nr, "Name": "x", "Farbe": "red"} for nr in (12345.0, 2.0**53, None, float("nan"), 1.5, 1e17)]
@@ -263,3 +273,15 @@ def test_a_text_that_pandas_made_nan_is_missing(tmp_path):
     (row,) = read(tmp_path, "shop.jsonl", b'{"Nr": "1", "Name": NaN, "Farbe": NaN}').good
 
     assert (row.product.title, row.product.facets) == ("", frozenset())
+
+
+def test_training_logs_empty_rows_and_the_encoding(tmp_path, caplog):
+    path = tmp_path / "shop.csv"
+    path.write_bytes("Nr;Name;Farbe\n1;Größe;weiß\n;;\n".encode("cp1252"))
+
+    read_labelled([path], MAPPED)
+
+    assert [record.message for record in caplog.records] == [
+        f"{path}: 1 empty rows were skipped",
+        f"{path} was read as cp1252 (detected; if letters are wrong, give --column encoding=NAME)",
+    ]

@@ -1,5 +1,6 @@
 """Labelled products and how they are read from files, for training, `hangtag evaluate` and `hangtag data`."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 OWN_COLUMNS = Columns()
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,15 @@ class FileCounts:
     bad: int
     empty: int
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the figures should know: empty rows, and an encoding other than UTF-8."""
+        notes = [f"{self.file}: {self.empty:,} empty rows were skipped"] if self.empty else []
+        if self.encoding not in {"", "utf-8", "utf-8-sig"}:
+            guess = " (detected; if letters are wrong, give --column encoding=NAME)" if self.is_detected else ""
+            notes.append(f"{self.file} was read as {self.encoding}{guess}")
+        return notes
+
     def to_json(self) -> dict[str, Any]:
         """All fields."""
         return {**asdict(self), "file": str(self.file)}
@@ -99,12 +110,16 @@ class Reading:
 def read_labelled(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> list[LabelledProduct]:
     """Read JSONL, CSV or Parquet files (JSONL and CSV also gzipped, `.gz`), in the order given.
 
+    Empty rows and encodings other than UTF-8 are logged as warnings.
+
     Raises:
         LabelledFileError: a file is missing or a row is not a labelled product.
     """
     reading = read_rows(paths, columns)
     if reading.bad:
         raise LabelledFileError(str(reading.bad[0]))
+    for note in (note for each in reading.files for note in each.notes):
+        _log.warning(note)
     return [row.product for row in reading.good]
 
 
