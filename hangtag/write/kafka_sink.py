@@ -1,15 +1,17 @@
 """Produces tags and dead letters with kafka-python."""
 
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from hangtag.kafka.options import kafka_options
 from hangtag.kafka.producer import Producer
-from hangtag.records import DeadLetter, Record, dead_letter_of
+from hangtag.records import OWN_HEADERS, DeadLetter, Record, dead_letter_of, size_of
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry
 from hangtag.telemetry import get_log
@@ -18,17 +20,34 @@ from hangtag.write.tagged_record import TaggedRecord, record_of
 
 _OPEN_TIMEOUT_MS = 5_000
 # A dead letter that is larger before compression is truncated: it would take too long to compress and to send.
-_MAX_REQUEST_BYTES = 16 * 1_048_576
+_MAX_LETTER_BYTES = 16 * 1_048_576
+# What is sent at once: on a slow machine compression must not use up the time for the acknowledgements.
+_CHUNK_BYTES = 8 * 1_048_576
+# What the client refuses by itself; with room for the format.
+_MAX_REQUEST_BYTES = _MAX_LETTER_BYTES + 1_048_576
+# Sizes are estimates: what comes this close to a refused one would be refused too.
+_SAME_SIZE = 0.98
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 _log = get_log(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Message:
     topic: str
     content: TaggedRecord | DeadLetter
     future: Any = None
+
+    @property
+    def size(self) -> int:
+        """Bytes before compression, without the few that the format adds."""
+        return size_of(self.content.key, self.content.value, self.content.headers)
+
+    @property
+    def compressed_size(self) -> int:
+        """Bytes after compression, about; what compression makes larger is sent as it is."""
+        value = self.content.value or b""
+        return self.size - len(value) + min(len(value), len(zlib.compress(value, 9)))
 
     def shorten(self) -> bool:
         """Leave something of a dead letter out. False: it is none, or there is nothing to leave out."""
@@ -40,7 +59,9 @@ class _Message:
 
 
 class KafkaSink:
-    """Idempotent producers, one per topic, opened when first needed. A `flush` takes about `flush_timeout_s` at most.
+    """Idempotent producers, one per topic, opened when first needed.
+
+    A `flush` waits about `flush_timeout_s` at most, for each 8 MiB that it delivers.
 
     Dead letters are compressed, since their records may have been, with gzip, which every client of Kafka reads. One
     that the topic refuses for its size is truncated until the topic takes it.
@@ -52,6 +73,8 @@ class KafkaSink:
         self._flush_timeout_s = flush_timeout_s
         self._producers: dict[str, Producer] = {}
         self._unacknowledged: list[_Message] = []
+        # The smallest compressed size that the topic of dead letters has refused since all were delivered.
+        self._refused_size: int | None = None
 
     def tagged(self, entry: Entry) -> None:
         """See `RecordSink`."""
@@ -68,7 +91,10 @@ class KafkaSink:
             attempts=reason.attempts,
             bundle_version=bundle_version,
         )
-        self._unacknowledged.append(_Message(self._settings.dead_letter_topic, letter))
+        message = _Message(self._settings.dead_letter_topic, letter)
+        while message.size > _MAX_LETTER_BYTES and message.shorten():
+            pass
+        self._unacknowledged.append(message)
 
     def retract_tags(self) -> None:
         """See `RecordSink`."""
@@ -76,14 +102,18 @@ class KafkaSink:
 
     def flush(self) -> None:
         """See `RecordSink`. After an error nothing is in flight: new producers send what is still queued."""
-        deadline = time.monotonic() + self._flush_timeout_s
-        errors = self._deliver(self._unacknowledged, deadline)
-        if any(isinstance(error, _TOO_LARGE) for _, error in errors):
-            # The refusal of one record fails others that are in flight, so the letters go one by one.
-            for message in [each for each in self._unacknowledged if isinstance(each.content, DeadLetter)]:
-                self._deliver_letter(message, deadline)
-            errors = self._deliver(self._unacknowledged, deadline)
-        _raise_first(errors)
+        self._shorten_like_refused()
+        while chunk := self._next_chunk():
+            errors = self._deliver(chunk)
+            is_refused = any(isinstance(error, _TOO_LARGE) for _, error in errors)
+            if is_refused and (letters := self._undelivered_letters(chunk)):
+                # The refusal of one record fails others that are in flight, so one goes alone to find out which sizes
+                # are refused.
+                self._deliver_letter(max(letters, key=lambda letter: letter.size))
+                self._shorten_like_refused()
+            else:
+                _raise_first(errors)
+        self._refused_size = None
 
     def close(self) -> None:
         """See `RecordSink`."""
@@ -91,25 +121,44 @@ class KafkaSink:
             producer.abandon()
         self._producers.clear()
 
-    def _deliver_letter(self, message: _Message, deadline: float) -> None:
-        """Deliver one dead letter, truncated if it has to be. What was left out stays so when this is called again."""
-        is_shortened = False
-        while errors := self._deliver([message], deadline):
-            if not isinstance(errors[0][1], _TOO_LARGE) or not message.shorten():
-                _raise_first(errors)
-            is_shortened = True
-        if is_shortened:
-            sent = dict(message.content.headers)
-            place = "{}-{}@{}".format(
-                *((sent[f"hangtag.{name}"] or b"").decode() for name in ("topic", "partition", "offset"))
-            )
-            _log.warning("dead_letter_truncated", record=place, left_out=(sent["hangtag.truncated"] or b"").decode())
+    def _next_chunk(self) -> list[_Message]:
+        """The oldest messages, few enough to be compressed and sent in time."""
+        sizes = accumulate(message.size for message in self._unacknowledged)
+        return [
+            message
+            for message, total in zip(self._unacknowledged, sizes, strict=True)
+            if total <= _CHUNK_BYTES or message is self._unacknowledged[0]
+        ]
 
-    def _deliver(self, messages: Sequence[_Message], deadline: float) -> list[tuple[str, Exception]]:
+    def _undelivered_letters(self, chunk: Sequence[_Message]) -> list[_Message]:
+        queued = set(map(id, self._unacknowledged))
+        return [each for each in chunk if isinstance(each.content, DeadLetter) and id(each) in queued]
+
+    def _shorten_like_refused(self) -> None:
+        """Truncate letters to less than what was refused, so that each size is refused only once."""
+        if self._refused_size is not None:
+            most = self._refused_size * _SAME_SIZE
+            for letter in self._unacknowledged:
+                # What is small enough before compression need not be compressed.
+                while letter.size > most and letter.compressed_size > most and letter.shorten():
+                    pass
+
+    def _deliver_letter(self, message: _Message) -> None:
+        """Deliver one dead letter, truncated if it has to be. What was left out stays so when this is called again."""
+        while errors := self._deliver([message]):
+            if not isinstance(errors[0][1], _TOO_LARGE):
+                _raise_first(errors)
+            size = message.compressed_size
+            self._refused_size = size if self._refused_size is None else min(size, self._refused_size)
+            if not message.shorten():
+                _raise_first(errors)
+
+    def _deliver(self, messages: Sequence[_Message]) -> list[tuple[str, Exception]]:
         """Send messages and wait for the acknowledgements; returns the errors, each with its topic.
 
         Messages that are acknowledged leave the queue. After an error the producers are closed.
         """
+        deadline = time.monotonic() + self._flush_timeout_s
         errors: list[tuple[str, Exception]] = []
         for message in messages:
             try:
@@ -126,6 +175,7 @@ class KafkaSink:
             try:
                 message.future.get(timeout=max(0.0, deadline - time.monotonic()))
                 delivered.add(id(message))
+                _log_truncation(message.content)
             except KafkaError as error:
                 errors.append((message.topic, error))
         self._unacknowledged = [message for message in self._unacknowledged if id(message) not in delivered]
@@ -153,6 +203,13 @@ class KafkaSink:
         message.future = producer.send(
             message.topic, key=content.key, value=content.value, headers=list(content.headers)
         )
+
+
+def _log_truncation(content: TaggedRecord | DeadLetter) -> None:
+    sent = {name.removeprefix(OWN_HEADERS): (text or b"").decode("utf-8", "replace") for name, text in content.headers}
+    if isinstance(content, DeadLetter) and "truncated" in sent:
+        place = f"{sent['topic']}-{sent['partition']}@{sent['offset']}"
+        _log.warning("dead_letter_truncated", record=place, left_out=sent["truncated"], bytes=sent["record_bytes"])
 
 
 def _raise_first(errors: Sequence[tuple[str, Exception]]) -> None:

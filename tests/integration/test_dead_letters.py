@@ -25,14 +25,15 @@ def sent(topics: KafkaSettings, *records: Record) -> dict[bytes | None, object]:
         sink.dead_letter(each, REASON, "ab")
     sink.flush()
     sink.close()
-    return {each.key: each for each in read(topics, topics.dead_letter_topic)}
+    return {each.key: each for each in read(topics, topics.dead_letter_topic, len(records))}
 
 
-def read(topics: KafkaSettings, topic: str) -> list:
+def read(topics: KafkaSettings, topic: str, count: int) -> list:
+    """The records of a topic: `count` of them, and what comes within a moment after them."""
     with KafkaConsumer(bootstrap_servers=topics.bootstrap, auto_offset_reset="earliest") as consumer:
         consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)])
-        found = []
-        while more := consumer.poll(timeout_ms=2_000):
+        found: list = []
+        while (more := consumer.poll(timeout_ms=1_000)) or len(found) < count:
             found += [each for many in more.values() for each in many]
         return found
 
@@ -105,7 +106,7 @@ def test_the_producer_sends_to_one_partition_as_kafka_pythons_does(topics: Kafka
     producer.send(topics.events_topic, b"v", key=b"k", headers=[("none", None)], partition=3, timestamp_ms=5).get(20)
     producer.abandon()
 
-    (found,) = read(topics, topics.events_topic)
+    (found,) = read(topics, topics.events_topic, 1)
     assert (found.partition, found.timestamp, found.key, found.value, found.headers) == (
         3,
         5,

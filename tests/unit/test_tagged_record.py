@@ -69,6 +69,7 @@ def test_a_record_from_before_the_headers_is_read_from_its_value():
         (b"p", b"\xff", []),
         (b"p", b"x", [("hangtag.version", b"1"), ("hangtag.bundle_version", b"not hex")]),
         (b"p", b"x", [("hangtag.version", b"1"), ("hangtag.bundle_version", b"ab" * 32), ("hangtag.text_hash", b"0")]),
+        (b"p", None, [("hangtag.version", None)]),
     ],
 )
 def test_a_record_that_hangtag_did_not_write_is_refused(key, value, headers):

@@ -2,6 +2,8 @@
 
 # ruff: noqa: ARG002
 
+import contextlib
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -441,13 +443,56 @@ def test_a_dead_letter_that_its_topic_refuses_for_its_size_is_truncated_alone(si
 
 def test_what_was_left_out_of_a_dead_letter_stays_so_after_another_error(sink):
     Producer.errors = [MessageSizeTooLargeError(), MessageSizeTooLargeError(), KafkaTimeoutError()]
-    sink.dead_letter(RECORD._replace(value=b"x" * 8_000), REASON, "ab")
+    sink.dead_letter(RECORD._replace(value=os.urandom(8_000)), REASON, "ab")
     with pytest.raises(SinkError, match="KafkaTimeoutError"):
         sink.flush()
 
     sink.flush()
 
     assert [len(value) for _, _, value, _ in Producer.sent] == [4_000]
+
+
+def test_a_size_that_was_refused_is_not_tried_again_for_other_letters(sink):
+    tries = []
+
+    def refuse(_key, value):
+        tries.append(len(value))
+        return MessageSizeTooLargeError() if len(value) > 100_000 else None
+
+    Producer.refuse = staticmethod(refuse)
+    for _ in range(20):
+        sink.dead_letter(RECORD._replace(value=os.urandom(300_000)), REASON, "ab")
+    sink.flush()
+
+    assert [len(value) for _, _, value, _ in Producer.sent] == [75_000] * 20
+    assert tries == [300_000] * 21 + [150_000] + [75_000] * 20
+
+
+def test_large_letters_are_delivered_in_parts_so_that_each_call_gets_further(sink):
+    """A machine that is too slow to compress all of them in time must not begin again with the first one for ever."""
+    sizes = []
+
+    def refuse(_key, value):
+        sizes.append(len(value))
+        return KafkaTimeoutError() if sum(sizes) > 12_000_000 else None
+
+    Producer.refuse = staticmethod(refuse)
+    for number in range(12):
+        sink.dead_letter(RECORD._replace(key=b"%d" % number, value=b"x" * 3_000_000), REASON, "ab")
+    for _ in range(4):
+        sizes.clear()
+        with contextlib.suppress(SinkError):
+            sink.flush()
+
+    assert [key for _, key, *_ in Producer.sent] == [b"%d" % number for number in range(12)]
+
+
+def test_a_letter_larger_than_any_topic_should_take_is_truncated_before_it_is_sent(sink):
+    sink.dead_letter(RECORD._replace(value=b"x" * 60_000_000), REASON, "ab")
+    sink.flush()
+
+    assert [len(value) for _, _, value, _ in Producer.sent] == [15_000_000]
+    assert Producer.sent[0][3]["hangtag.value_bytes"] == b"60000000"
 
 
 def test_a_topic_that_refuses_even_an_empty_dead_letter_names_the_setting_to_raise(sink):
