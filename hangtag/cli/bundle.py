@@ -11,7 +11,7 @@ from hangtag.cli.help_text import help_text
 from hangtag.cli.options import ColumnNames
 from hangtag.cli.trainer_command import trainer_command
 
-bundle = typer.Typer(no_args_is_help=True, help="Convert bundles, and set their thresholds anew.")
+bundle = typer.Typer(no_args_is_help=True, help="Convert bundles and set their thresholds again.")
 
 
 def upgrade(folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.")]) -> None:
@@ -34,13 +34,13 @@ def upgrade(folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folde
 
 def thresholds(
     folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.")],
-    data: Annotated[
+    validation: Annotated[
         list[Path],
         typer.Option(metavar="FILE", help="Labelled file that the bundle was not trained on. Repeatable."),
     ],
     train: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Labelled file to learn the words of attributes from. Default: --data."),
+        typer.Option(metavar="FILE", help="Labelled file for learning attributes' words. Default: --validation."),
     ] = None,
     shops: Annotated[
         Path | None,
@@ -54,12 +54,12 @@ def thresholds(
         Path | None, typer.Option(metavar="FOLDER", help="Folder for the new bundle. Default: the bundle's own.")
     ] = None,
 ) -> None:
-    """Set a bundle's calibration and thresholds anew on labelled products, without training.
+    """Set a bundle's calibration and thresholds again on labelled products, without training.
 
     Weights, tokenizer and tag schema stay the same to the byte; the version changes. Use it when products have changed,
     for another promise (auto_precision in a recipe), or to have the promise shown on other shops.
 
-    Example: hangtag bundle thresholds bundles/shop --data validation.jsonl --train train.jsonl
+    Example: hangtag bundle thresholds bundles/shop --validation validation.jsonl --train train.jsonl
     """
     console = plain_console(stderr=True)
     with trainer_command("the bundle was not changed", out or folder):
@@ -72,7 +72,7 @@ def thresholds(
         columns = Columns.read(None, column or ())
         settings = None if recipe is None else Recipe.from_file(recipe)
         with console.status("Reading") as status:
-            products = read_labelled(data, columns)
+            products = read_labelled(validation, columns)
             if shops is not None:
                 products = with_shops(products, read_shops(shops))
             training = read_labelled(train, columns) if train else products

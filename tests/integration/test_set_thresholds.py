@@ -50,7 +50,7 @@ def invoke(*arguments: object) -> tuple[int, str]:
 
 
 def test_weights_stay_the_same_to_the_byte(bundle, labelled, tmp_path):
-    code, output = invoke(bundle, "--data", labelled, "--out", tmp_path / "new")
+    code, output = invoke(bundle, "--validation", labelled, "--out", tmp_path / "new")
     before, after = load_bundle(bundle), load_bundle(tmp_path / "new")
 
     assert code == 0, output
@@ -65,7 +65,7 @@ def test_a_bundle_is_replaced_in_place_and_again_with_the_same_result(bundle, la
     before = read_manifest(bundle)
     versions = []
     for _ in range(2):
-        code, output = invoke(bundle, "--data", labelled)
+        code, output = invoke(bundle, "--validation", labelled)
         assert code == 0, output
         versions.append(read_manifest(bundle).version)
 
@@ -78,7 +78,7 @@ def test_settings_come_from_the_recipe(bundle, labelled, tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('auto_precision = 0.8\nattributes = ["color"]\n[[sources]]\ntrain = ["x"]\n')
 
-    code, output = invoke(bundle, "--data", labelled, "--recipe", recipe)
+    code, output = invoke(bundle, "--validation", labelled, "--recipe", recipe)
     thresholds = load_bundle(bundle).thresholds.root["product"]["full"]
 
     assert code == 0, output
@@ -91,9 +91,9 @@ def test_shops_come_from_a_file_of_their_own(bundle, labelled, tmp_path):
     shops = tmp_path / "shops.csv"
     shops.write_text("product_id,shop\n" + "".join(f"{at},shop {at % 12}\n" for at in range(len(TITLES))))
 
-    assert invoke(bundle, "--data", labelled, "--shops", shops)[0] == 0
+    assert invoke(bundle, "--validation", labelled, "--shops", shops)[0] == 0
     shops.write_text("id,shop\n")
-    code, output = invoke(bundle, "--data", labelled, "--shops", shops)
+    code, output = invoke(bundle, "--validation", labelled, "--shops", shops)
     assert code == 1
     assert "missing columns: product_id" in output
 
@@ -110,7 +110,7 @@ def test_files_that_cannot_be_used_change_nothing(bundle, tmp_path, row, reason)
     path = tmp_path / "bad.jsonl"
     path.write_text(json.dumps(row))
 
-    code, output = invoke(bundle, "--data", path)
+    code, output = invoke(bundle, "--validation", path)
 
     assert code == 1
     assert reason in output
@@ -121,7 +121,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(bundle, labelled, tmp_
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
 
-    code, output = invoke(bundle, "--data", labelled, "--out", tmp_path / "other")
+    code, output = invoke(bundle, "--validation", labelled, "--out", tmp_path / "other")
 
     assert code == 1
     assert "not overwritten" in output
