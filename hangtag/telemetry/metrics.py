@@ -52,7 +52,7 @@ LISTING_TO_TAGS_SECONDS = Histogram(
 DEAD_LETTERS = Counter(
     "hangtag_dead_letters", "Dead letters, by the stage that refused the record", ["stage"], registry=WORKER
 )
-_with_values(DEAD_LETTERS, ("decode", "validate", "encode", "forward"))
+_with_values(DEAD_LETTERS, ("read", "decode", "validate", "encode", "forward"))
 STAGE_SECONDS = Histogram(
     "hangtag_stage_seconds", "Duration of a stage for one batch", ["stage"], buckets=_STAGE_BUCKETS, registry=WORKER
 )
