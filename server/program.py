@@ -41,7 +41,7 @@ async def serve(
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until `stop` is set; without it, until SIGTERM or SIGINT.
+    """Serve until `stop` is set; without it, until SIGTERM, SIGINT or SIGHUP.
 
     `ready` is called with the bound port once calls are accepted. The server also starts while the store cannot be
     reached: its health is NOT_SERVING until then.
@@ -117,13 +117,15 @@ def _telemetry(settings: ServerSettings, beats: Heartbeats) -> Iterator[Telemetr
 
 @contextmanager
 def _stopping(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
-    """`stop` if given, else an event that SIGTERM and SIGINT set. A second signal ends the process at once."""
+    """`stop` if given, else an event that SIGTERM, SIGINT and SIGHUP set. A second signal ends the process at once."""
     if stop is not None:
         yield stop
         return
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-    signals = (signal.SIGTERM, signal.SIGINT)
+    # One that is ignored stays ignored: `nohup` does so with SIGHUP.
+    wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    signals = [each for each in wanted if signal.getsignal(each) is not signal.SIG_IGN]
 
     def on_signal() -> None:
         stopped.set()

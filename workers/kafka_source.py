@@ -20,10 +20,13 @@ from kafka.errors import (
 
 from hangtag.kafka.internals import last_read_s
 from hangtag.kafka.options import kafka_options
+from hangtag.kafka.topics import missing_topic
+from hangtag.kafka.trouble import KafkaSettingsError, check_settings, watching
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.telemetry import get_log
 from hangtag.workers.group_consumer import GroupConsumer
+from hangtag.workers.refusals import Refusals
 from hangtag.workers.source import Change, Poll, SourceError, Unreadable
 from hangtag.workers.unreadable import UnreadableBatches
 
@@ -67,14 +70,16 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python
 
 
 class KafkaSource:
-    """Owns the consumer: create, use and close it on one thread.
+    """Owns the consumer. One thread at a time may use it.
 
     The group rebalances cooperatively, and not for speed alone: with kafka-python's eager assignors a partition that is
     revoked and assigned again at once keeps its position, so records in flight would be neither tracked nor read again.
     """
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, deleted_ttl_s: int = 604_800) -> None:
         self._settings = settings
+        self._deleted_ttl_s = deleted_ttl_s
+        self._refusals = Refusals()
         self._is_paused = False
         self._to_rewind: set[Partition] = set()
         self._dropped: set[Partition] = set()
@@ -84,29 +89,32 @@ class KafkaSource:
 
     def _join(self) -> None:
         settings = self._settings
-        self._refused_since: float | None = None
-        try:
-            self._consumer = GroupConsumer(
-                **kafka_options(settings, "hangtag-worker"),
-                metrics_enabled=False,
-                group_id=settings.group,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-                partition_assignment_strategy=[CooperativeStickyAssignor],
-                max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
-                session_timeout_ms=_SESSION_TIMEOUT_MS,
-                heartbeat_interval_ms=_HEARTBEAT_INTERVAL_MS,
-                metadata_max_age_ms=_METADATA_MAX_AGE_MS,
-                fetch_max_bytes=_FETCH_MAX_BYTES,
-            )
-        except KafkaError as error:
-            msg = (
-                f"cannot read from Kafka at {settings.bootstrap}: {type(error).__name__}: {error}; "
-                "check kafka.bootstrap and that the brokers run"
-            )
-            raise SourceError(msg) from error
-        self._wait_for_topic(settings.events_topic)
+        self._refusals.over()
+        with watching(settings) as trouble:
+            try:
+                check_settings(settings)
+                self._consumer = GroupConsumer(
+                    **kafka_options(settings, "hangtag-worker"),
+                    metrics_enabled=False,
+                    group_id=settings.group,
+                    enable_auto_commit=False,
+                    auto_offset_reset="earliest",
+                    isolation_level="read_committed",
+                    allow_auto_create_topics=False,
+                    partition_assignment_strategy=[CooperativeStickyAssignor],
+                    max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
+                    session_timeout_ms=_SESSION_TIMEOUT_MS,
+                    heartbeat_interval_ms=_HEARTBEAT_INTERVAL_MS,
+                    metadata_max_age_ms=_METADATA_MAX_AGE_MS,
+                    fetch_max_bytes=_FETCH_MAX_BYTES,
+                )
+            except KafkaSettingsError as error:
+                msg = f"cannot read from Kafka: {error}"
+                raise SourceError(msg) from error
+            except KafkaError as error:
+                msg = f"cannot read from Kafka at {settings.bootstrap}: {trouble.explain(error)}"
+                raise SourceError(msg) from error
+        self._wait_for_topics()
         self._listener = _Listener()
         self._consumer.subscribe([settings.events_topic], listener=self._listener)
 
@@ -118,15 +126,19 @@ class KafkaSource:
         self._join()
         self._listener.changes.extend(lost)
 
-    def _wait_for_topic(self, topic: str) -> None:
-        """Fetch the partitions before joining: a group leader that joins without them never assigns any."""
+    def _wait_for_topics(self) -> None:
+        """Fetch the partitions before joining: a group leader that joins without them never assigns any.
+
+        The topics of the results are looked for as well, since without one of them nothing can be settled.
+        """
+        settings = self._settings
         give_up = time.monotonic() + _TOPIC_TIMEOUT_S
-        while not self._consumer.partitions_for_topic(topic):
-            if time.monotonic() > give_up:
-                self._consumer.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
-                msg = f"the topic {topic} does not exist; create it, or name another with kafka.events_topic"
-                raise SourceError(msg)
-            time.sleep(_TOPIC_CHECK_S)
+        for topic in (settings.events_topic, settings.tagged_topic, settings.dead_letter_topic):
+            while not self._consumer.partitions_for_topic(topic):
+                if time.monotonic() > give_up:
+                    self._consumer.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
+                    raise SourceError(missing_topic(settings, topic, self._deleted_ttl_s))
+                time.sleep(_TOPIC_CHECK_S)
 
     def poll(self, timeout_s: float, max_records: int) -> Poll:
         """See `RecordSource`."""
@@ -174,13 +186,11 @@ class KafkaSource:
             self._consumer.commit(new, timeout_ms=_COMMIT_TIMEOUT_MS)
         except _MEMBERSHIP as error:
             # The listener reports with the next polls which partitions are lost.
-            _log.info("commit_postponed", error=type(error).__name__)
-            now = time.monotonic()
-            self._refused_since = now if self._refused_since is None else self._refused_since
-            if now - self._refused_since > _STUCK_S:
-                _log.warning(
-                    "rejoining", refused_for_s=round(now - self._refused_since), reason="the rebalance is stuck"
-                )
+            refused_for_s = self._refusals.refused(time.monotonic())
+            if refused_for_s == 0:
+                _log.info("commit_postponed", error=type(error).__name__, reason="the group is rebalancing")
+            elif refused_for_s > _STUCK_S:
+                _log.warning("rejoining", refused_for_s=round(refused_for_s), reason="the rebalance is stuck")
                 self._rejoin()
             return False
         except KafkaError as error:
@@ -189,7 +199,7 @@ class KafkaSource:
                 raise SourceError(msg) from error
             _log.warning("commit_failed", error=type(error).__name__)
             return False
-        self._refused_since = None
+        self._refusals.over()
         return True
 
     def positions(self) -> Mapping[Partition, int]:
@@ -220,6 +230,8 @@ class KafkaSource:
         changes = []
         while self._listener.changes:
             changes.append(self._listener.changes.popleft())
+        if changes:
+            self._refusals.over()
         revoked = {change.partition for change in changes if not change.is_assigned}
         now = {change.partition: change.is_assigned for change in changes}
         self._to_rewind -= {partition for partition, is_assigned in now.items() if not is_assigned}

@@ -1,10 +1,10 @@
 """The worker program: the loop with Kafka, Redis, signals and the HTTP page."""
 
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from types import FrameType
 
 from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
 from hangtag.settings import Settings, SettingsError, WorkerSettings
@@ -14,12 +14,13 @@ from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log
 from hangtag.telemetry.clock import SystemClock
 from hangtag.workers.kafka_source import KafkaSource
+from hangtag.workers.opening import open_unless_stopped
 from hangtag.workers.retrying_store import RetryingStore
 from hangtag.workers.source import SourceError
 from hangtag.workers.tail import TailRepair
 from hangtag.workers.tail_reader import TAIL_BEAT, TailReader
 from hangtag.workers.threads import open_threads
-from hangtag.workers.worker import StageError, Worker
+from hangtag.workers.worker import KAFKA_BEAT, StageError, Worker
 from hangtag.write import KafkaSink
 
 _POLL_LIMIT_S = 30.0
@@ -37,12 +38,12 @@ def work(
 ) -> None:
     """Consume product events until `stop` is set, then finish what was polled (at most 20 s), commit and return.
 
-    Without `stop`, SIGTERM and SIGINT set it and a second one ends the process at once; call it from the main thread
-    then. `on_ready` gets the port of `/metrics` and `/healthz` once the consumer is open.
+    Without `stop`, SIGTERM, SIGINT and SIGHUP set it and a second one ends the process at once; call it from the main
+    thread then. `on_ready` gets the port of `/metrics` and `/healthz` once the consumer is open.
 
     Raises:
         StageError: a stage failed; the process has to end.
-        SourceError: Kafka cannot be reached or read, or `products.tagged` is configured wrongly.
+        SourceError: Kafka cannot be reached or read, a topic is missing, or `products.tagged` is configured wrongly.
         StoreMismatchError: the store does not fit the settings.
         SettingsError: the port for metrics is taken.
     """
@@ -59,7 +60,9 @@ def work(
 
 def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: Callable[[int], None] | None) -> None:
     clock, give_up = SystemClock(), threading.Event()
-    beats = Heartbeats(clock, {"poll": _POLL_LIMIT_S, "batch": _BATCH_LIMIT_S, TAIL_BEAT: _BATCH_LIMIT_S})
+    # The brokers' last answer has no limit: a restart does not bring them back.
+    limits = {"poll": _POLL_LIMIT_S, "batch": _BATCH_LIMIT_S, TAIL_BEAT: _BATCH_LIMIT_S, KAFKA_BEAT: math.inf}
+    beats = Heartbeats(clock, limits)
     failures: list[Exception] = []
 
     def fail(error: Exception) -> None:
@@ -72,9 +75,10 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         _check_store(store)
         sink = KafkaSink(settings.kafka)
         stack.callback(sink.close)
-        source = KafkaSource(settings.kafka)
+        source = open_unless_stopped(lambda: _open_source(settings), stop)
+        if source is None:
+            return
         stack.callback(source.close)
-        _check_tagged_topic(settings)
         tail_sink = KafkaSink(settings.kafka, "hangtag-tail")
         stack.callback(tail_sink.close)
         tail = TailReader(settings.kafka, TailRepair(store, tail_sink), beats, fail)
@@ -101,6 +105,8 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             raise StageError(msg) from failures[0]
         _log.info("worker_draining")
         tail.stop()
+        # From now on a call to a store that does not answer is not repeated for long.
+        give_up.set()
         if not worker.drain(_DRAIN_S):
             _log.warning("drain_incomplete", next="the next owner of the partitions reads the rest again")
 
@@ -112,6 +118,16 @@ def _check_store(store: RedisTagStore) -> None:
         raise
     except StoreError as error:
         _log.warning("store_unreachable", message=str(error), next="the worker waits for it before it writes")
+
+
+def _open_source(settings: Settings) -> KafkaSource:
+    source = KafkaSource(settings.kafka, settings.redis.deleted_ttl_s)
+    try:
+        _check_tagged_topic(settings)
+    except BaseException:
+        source.close()
+        raise
+    return source
 
 
 def _check_tagged_topic(settings: Settings) -> None:
@@ -139,11 +155,17 @@ def _telemetry(settings: WorkerSettings, beats: Heartbeats) -> TelemetryServer:
 def _signals() -> Iterator[threading.Event]:
     stop = threading.Event()
 
-    def first(number: int, _: FrameType | None) -> None:
+    def first(*_: object) -> None:
         stop.set()
-        signal.signal(number, signal.SIG_DFL)
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, first) for number in (signal.SIGTERM, signal.SIGINT)}
+    # One that is ignored stays ignored: `nohup` does so with SIGHUP.
+    before = {
+        number: signal.signal(number, first)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield stop
     finally:

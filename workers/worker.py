@@ -37,6 +37,8 @@ _MEASURE_EVERY_S = 0.5
 _TRY_AGAIN_AFTER_S = 1.0
 # One batch runs, one is ready to follow it.
 _BATCHES_AHEAD = 2
+# A drain does not wait longer for a store or brokers that fail.
+_DRAIN_WITHOUT_SYSTEM_S = 5.0
 # Name of the heartbeat that shows when the brokers last answered.
 KAFKA_BEAT = "kafka"
 
@@ -79,10 +81,12 @@ class Worker:
         self._jobs: deque[WriteJob] = deque()
         self._writing: Future[list[Settled]] | None = None
         self._failing_system = ""
+        self._logged_failure = ("", "")
         self._try_again_at = 0.0
         self._is_full = False
         self._is_draining = False
         self._is_paused = False
+        self._cannot_mark = False  # used on the encode thread alone
         self._committed_at = self._measured_at = clock.monotonic()
 
     def run(self, stop: threading.Event) -> None:
@@ -97,12 +101,18 @@ class Worker:
             self.step()
 
     def drain(self, deadline_s: float) -> bool:
-        """Finish and commit what was polled, and poll nothing more. False: the deadline passed first."""
+        """Finish and commit what was polled, and poll nothing more.
+
+        False: the deadline passed first, or the store or Kafka failed for some seconds; whoever owns the partitions
+        next reads the rest again.
+        """
         self._is_draining = True
-        give_up = self._clock.monotonic() + deadline_s
-        while self._clock.monotonic() < give_up:
+        began = self._clock.monotonic()
+        while (now := self._clock.monotonic()) < began + deadline_s:
             if not self._unsettled and self._commit():
                 return True
+            if self._failing_system and now - began > _DRAIN_WITHOUT_SYSTEM_S:
+                break
             self.step()
         return self._commit() and not self._unsettled
 
@@ -190,7 +200,12 @@ class Worker:
         except StoreError as error:
             # Only the freshness of look-ups depends on it; the write that follows waits for the store.
             metrics.RETRIES.labels("store").inc()
-            _log.warning("mark_seen_failed", error=type(error).__name__)
+            if not self._cannot_mark:
+                next_step = "look-ups do not say that these products are on their way; nothing is lost"
+                _log.warning("mark_seen_failed", message=str(error), next=next_step)
+            self._cannot_mark = True
+        else:
+            self._cannot_mark = False
         encoded = encode(decoded.items, self._in_use.current)
         self._time("encode", started)
         return replace(encoded, refused=decoded.refused + encoded.refused)
@@ -242,7 +257,10 @@ class Worker:
         error = writing.exception()
         if isinstance(error, (StoreError, SinkError)) and not isinstance(error, StoreMismatchError):
             system = "store" if isinstance(error, StoreError) else "sink"
-            _log.error("write_failed", system=system, message=str(error), next="polling pauses, the write is repeated")
+            if (system, str(error)) != self._logged_failure:
+                next_step = "polling pauses, the write is repeated"
+                _log.error("write_failed", system=system, message=str(error), next=next_step)
+                self._logged_failure = system, str(error)
             if system == "sink":
                 metrics.RETRIES.labels(system).inc()
             self._failing_system = system
@@ -252,7 +270,7 @@ class Worker:
         job = self._jobs.popleft()
         if self._failing_system:
             _log.info("write_recovered", system=self._failing_system)
-            self._failing_system = ""
+            self._failing_system, self._logged_failure = "", ("", "")
         if job.refused:
             first = job.refused[0]
             where = f"{first.record.partition.topic}-{first.record.partition.number}@{first.record.offset}"

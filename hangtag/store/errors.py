@@ -8,6 +8,7 @@ from redis.exceptions import (
     AuthorizationError,
     MovedError,
     NoPermissionError,
+    OutOfMemoryError,
     ResponseError,
 )
 
@@ -40,6 +41,8 @@ def store_error(address: str, cause: Exception) -> StoreError:
     if isinstance(cause, MovedError):
         msg = f"the store at {address} is one node of a cluster; set HANGTAG_REDIS__URL to a single server"
         return StoreMismatchError(msg)
+    if isinstance(cause, OutOfMemoryError):
+        return StoreError(f"the store at {address} is full: {detail}; raise its maxmemory, or give it more memory")
     if isinstance(cause, ResponseError):
         return StoreError(f"the store at {address} refuses: {detail}; look into its log")
     return StoreError(f"the store at {address} does not answer: {detail}; start it, or set HANGTAG_REDIS__URL")

@@ -6,12 +6,16 @@ import sys
 import structlog
 
 from hangtag.settings import LogSettings
+from hangtag.telemetry.library_log import FoldedLibraryLog
 
 Log = structlog.stdlib.BoundLogger
 
 
 def configure_logs(settings: LogSettings, program: str) -> None:
-    """Write Hangtag's logs and the warnings of libraries to standard error; every line has the field `program`."""
+    """Write Hangtag's logs and the warnings of libraries to standard error; every line has the field `program`.
+
+    Those of the Kafka client are folded, unless the level is `debug`.
+    """
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -30,6 +34,8 @@ def configure_logs(settings: LogSettings, program: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    if settings.level != "debug":
+        handler.addFilter(FoldedLibraryLog())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("hangtag").setLevel(settings.level.upper())
     structlog.configure(

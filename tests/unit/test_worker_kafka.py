@@ -14,8 +14,10 @@ from kafka.errors import (
     RebalanceInProgressError,
     TopicAuthorizationFailedError,
 )
+from structlog.testing import capture_logs
 
 from hangtag.kafka.raw_batch import RawBatch
+from hangtag.kafka.tagged_topic import tagged_topic_config
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry
@@ -252,17 +254,41 @@ def test_a_worker_leaves_a_rebalance_that_never_ends_and_joins_again(source, con
     consumer.error = RebalanceInProgressError()
     now = 1_000.0
     monkeypatch.setattr(kafka_source, "time", SimpleNamespace(monotonic=lambda: now))
-    assert source.commit({PARTITION: 3}, "store-1") is False
-    now += 50
-    assert source.commit({PARTITION: 3}, "store-1") is False
-    assert source._consumer is consumer
+    with capture_logs() as logs:
+        for _ in range(60):
+            assert source.commit({PARTITION: 3}, "store-1") is False
+            now += 1
+        assert source._consumer is consumer
+        now += 1
+        assert source.commit({PARTITION: 3}, "store-1") is False
 
-    now += 50
-    assert source.commit({PARTITION: 3}, "store-1") is False
-
+    assert [line["event"] for line in logs] == ["commit_postponed", "rejoining"], "one line a rebalance"
     assert consumer.is_closed
     assert source._consumer is not consumer
     assert source.poll(0.1, 10).changes == (Change(PARTITION, is_assigned=False),)
+
+
+@pytest.mark.parametrize("between", ["time", "a rebalance", "a commit"])
+def test_a_refusal_of_long_ago_does_not_make_a_worker_leave_its_group(source, consumer, monkeypatch, between):
+    consumer.pending = [consumer.assign]
+    source.poll(0.1, 10)
+    now = 1_000.0
+    monkeypatch.setattr(kafka_source, "time", SimpleNamespace(monotonic=lambda: now))
+    for _ in range(3):
+        consumer.error = RebalanceInProgressError()
+        for _ in range(50):
+            assert source.commit({PARTITION: 3}, "store-1") is False
+            now += 1
+        consumer.error = None
+        if between == "time":
+            now += 100
+        elif between == "a rebalance":
+            consumer.pending = [consumer.revoke, consumer.assign]
+            source.poll(0.1, 10)
+        else:
+            assert source.commit({PARTITION: 3}, "store-1") is True
+
+    assert source._consumer is consumer
 
 
 def test_an_error_that_waiting_cannot_fix_ends_the_worker(source, consumer):
@@ -290,13 +316,24 @@ def test_an_unreachable_broker_is_an_error_that_names_the_setting(monkeypatch):
         kafka_source.KafkaSource(KafkaSettings())
 
 
-def test_a_topic_that_does_not_exist_is_an_error_that_names_it(monkeypatch):
+@pytest.mark.parametrize(
+    ("setting", "options"),
+    [
+        ("events_topic", ""),
+        ("dead_letter_topic", ""),
+        ("tagged_topic", "".join(f" --config {name}={value}" for name, value in tagged_topic_config(604_800).items())),
+    ],
+)
+def test_a_topic_that_does_not_exist_is_an_error_with_the_command_that_creates_it(monkeypatch, setting, options):
     monkeypatch.setattr(kafka_source, "GroupConsumer", Consumer)
     monkeypatch.setattr(kafka_source, "_TOPIC_TIMEOUT_S", 0)
-    monkeypatch.setattr(Consumer, "partitions_for_topic", lambda *_: None)
+    monkeypatch.setattr(Consumer, "partitions_for_topic", lambda _, topic: None if topic == "mistyped" else {0})
 
-    with pytest.raises(SourceError, match=r"products\.events does not exist"):
-        kafka_source.KafkaSource(KafkaSettings())
+    with pytest.raises(SourceError, match=f"mistyped.*kafka.{setting}.*does not exist") as caught:
+        kafka_source.KafkaSource(KafkaSettings(**{setting: "mistyped"}))
+
+    expected = "kafka-topics.sh --bootstrap-server 127.0.0.1:9092 --create --topic mistyped --partitions 6" + options
+    assert str(caught.value).endswith(expected)
 
 
 class Future:

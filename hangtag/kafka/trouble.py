@@ -1,0 +1,122 @@
+"""Why no connection to Kafka comes about, and which setting to check.
+
+kafka-python raises the same timeout whatever the cause is, and writes the cause to its log.
+"""
+
+import logging
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hangtag.settings import KafkaSettings
+
+_KEPT = 200
+_BOOTSTRAP = "kafka.bootstrap"
+_SECURITY = "kafka.security_protocol"
+
+# What kafka-python's log says, what it means, and what to check. The first that is found counts, so the more certain
+# ones come first.
+_CAUSES = (
+    ("DNS lookup failed", "a name in {bootstrap} does not resolve", _BOOTSTRAP),
+    ("Hostname mismatch", "the broker's certificate is for another name", f"{_BOOTSTRAP} and the certificate"),
+    ("IP address mismatch", "the broker's certificate is for another address", f"{_BOOTSTRAP} and the certificate"),
+    ("certificate has expired", "the broker's certificate has expired", "the certificate"),
+    ("CERTIFICATE_VERIFY_FAILED", "the broker's certificate is not signed by the authority in {ca}", "kafka.ca_file"),
+    ("IllegalSaslStateError", "this listener of the broker has no SASL", _SECURITY),
+    ("UnsupportedSaslMechanismError", "the broker does not offer {mechanism}", "kafka.sasl_mechanism"),
+    ("SaslAuthenticationFailedError", "the broker refuses the user name or the password", "{credentials}"),
+    ("Handshake failed", "the broker does not answer with TLS", _SECURITY),
+    ("socket disconnected", "{closed}", "{closed_setting}"),
+    ("ECONNREFUSED", "nothing listens there", f"{_BOOTSTRAP} and that the brokers run"),
+    ("ECONNRESET", "the connection was reset", f"{_BOOTSTRAP} and {_SECURITY}"),
+    ("EHOSTUNREACH", "there is no way to the host", f"{_BOOTSTRAP} and the network"),
+    ("ENETUNREACH", "there is no way to the network", f"{_BOOTSTRAP} and the network"),
+    ("imed out", "nothing answers", f"{_BOOTSTRAP}, the network, and {_SECURITY}"),
+    ("no brokers", "the address is not that of a broker", _BOOTSTRAP),
+)
+_CREDENTIALS = "kafka.sasl_username and kafka.sasl_password"
+
+
+class KafkaSettingsError(ValueError):
+    """The settings cannot work, or name a file that cannot be used; the message says which and why."""
+
+
+def check_settings(settings: KafkaSettings) -> None:
+    """Check what can be checked before anything connects.
+
+    Raises:
+        KafkaSettingsError: a setting for SASL is missing, or a file is missing, cannot be read, or is not what it
+            should be.
+    """
+    if settings.security_protocol.startswith("SASL"):
+        for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
+            if getattr(settings, name) is None:
+                msg = f"kafka.{name} is not set, and kafka.security_protocol={settings.security_protocol} needs it"
+                raise KafkaSettingsError(msg)
+    if settings.ca_file is None:
+        return
+    name = f"kafka.ca_file ({settings.ca_file})"
+    try:
+        Path(settings.ca_file).read_bytes()
+        ssl.create_default_context(cafile=str(settings.ca_file))
+    except ssl.SSLError as error:
+        msg = f"{name} holds no certificate in PEM format"
+        raise KafkaSettingsError(msg) from error
+    except OSError as error:
+        msg = f"{name} cannot be read: {error.strerror}"
+        raise KafkaSettingsError(msg) from error
+
+
+class Trouble(logging.Handler):
+    """What kafka-python logged while it tried to connect."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        super().__init__(logging.WARNING)
+        self._settings = settings
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line."""
+        if len(self._lines) < _KEPT:
+            self._lines.append(record.getMessage())
+
+    def explain(self, error: Exception) -> str:
+        """One sentence with the cause and the setting to check."""
+        settings = self._settings
+        lines = [f"{type(error).__name__}: {error}", *self._lines]
+        for sign, cause, setting in _CAUSES:
+            if any(sign in line for line in lines):
+                words = self._words()
+                return f"{cause.format(**words)}; check {setting.format(**words)}"
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        return f"{reason}; check {_BOOTSTRAP} ({settings.bootstrap}) and that the brokers run"
+
+    def _words(self) -> dict[str, str]:
+        settings = self._settings
+        if settings.security_protocol.startswith("SASL"):
+            closed = "the broker closed the connection, as it does for a wrong user name, password or mechanism"
+            setting = f"{_CREDENTIALS}, kafka.sasl_mechanism"
+        else:
+            closed = "the broker closed the connection, as a listener does that expects TLS or SASL"
+            setting = _SECURITY
+        return {
+            "bootstrap": settings.bootstrap,
+            "ca": "the system's store" if settings.ca_file is None else str(settings.ca_file),
+            "mechanism": str(settings.sasl_mechanism),
+            "credentials": _CREDENTIALS,
+            "closed": closed,
+            "closed_setting": setting,
+        }
+
+
+@contextmanager
+def watching(settings: KafkaSettings) -> Iterator[Trouble]:
+    """Within the block, collect what kafka-python logs about its connections."""
+    log = logging.getLogger("kafka")
+    trouble = Trouble(settings)
+    log.addHandler(trouble)
+    try:
+        yield trouble
+    finally:
+        log.removeHandler(trouble)

@@ -1,0 +1,119 @@
+"""The undocumented parts of kafka-python that Hangtag uses are where it expects them: each test names one."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.record import MemoryRecords, MemoryRecordsBuilder
+
+from hangtag.kafka.internals import (
+    join_again,
+    last_read_s,
+    partition_records_class,
+    raw_batch,
+    read_with,
+    stop_sending,
+    unread,
+)
+
+# With a version given, kafka-python connects only when it has to.
+OFFLINE = {"bootstrap_servers": "127.0.0.1:1", "api_version": (3, 0), "metrics_enabled": False}
+
+
+@pytest.fixture
+def consumer():
+    opened = KafkaConsumer(**OFFLINE, group_id="workers")
+    yield opened
+    opened.close(autocommit=False, timeout_ms=100)
+
+
+@pytest.fixture
+def batch():
+    builder = MemoryRecordsBuilder(2, 0, batch_size=1_000)
+    for value in (b"first", b"second"):
+        builder.append(timestamp=1, key=None, value=value)
+    builder.close()
+    return MemoryRecords(builder.buffer()).next_batch()
+
+
+def test_fetcher_makes_the_partition_records_that_it_is_given(consumer):
+    """`Fetcher.PartitionRecords`, with `_unpack_records(tp, records, key_deserializer, value_deserializer)`."""
+
+    at = TopicPartition("products.events", 0)
+
+    class Own(partition_records_class()):
+        def _unpack_records(self, *arguments):
+            found_at, records, _, _ = arguments
+            assert found_at == at
+            yield SimpleNamespace(offset=self.next_fetch_offset, value=records.next_batch())
+
+    read_with(consumer, Own)
+    consumer.assign([at])
+    consumer.seek(at, 7)
+    data = SimpleNamespace(
+        error_code=0,
+        high_watermark=9,
+        diverging_epoch=None,
+        preferred_read_replica=-1,
+        aborted_transactions=None,
+        records=b"",
+    )
+    fetched = SimpleNamespace(
+        topic_partition=at, fetched_offset=7, response_version=12, partition_data=data, metric_aggregator=None
+    )
+    parsed = consumer._fetcher._parse_fetched_data(fetched)
+
+    assert [record.offset for record in parsed.take(5)] == [7]
+
+
+def test_batch_has_buffer_position_and_count(batch):
+    """`_buffer`, `_pos`, `_num_records` and `_next_record_index` of `DefaultRecordBatch`."""
+    assert raw_batch(batch)[16] == 2, "the record format stands at its place"
+    next(iter(batch))
+
+    left = unread(batch)
+
+    assert left.records == 1
+    assert b"second" in left.buffer[left.start :]
+    assert b"first" not in left.buffer[left.start :]
+
+
+def test_coordinator_can_be_asked_to_join_again(consumer):
+    """`KafkaConsumer._coordinator.request_rejoin()`."""
+    coordinator = consumer._coordinator
+    coordinator.rejoin_needed = False
+
+    join_again(consumer)
+
+    assert coordinator.rejoin_needed
+
+
+def test_connections_have_the_time_of_the_last_read(consumer):
+    """`KafkaConsumer._manager._conns`, a dict; `KafkaConnection.connected` and `.transport`; `.last_read`."""
+    from kafka.net.connection import KafkaConnection
+    from kafka.net.transport import KafkaTCPTransport
+
+    assert last_read_s(consumer) is None
+    connection = KafkaConnection(None, node_id=1)
+    connection.transport = KafkaTCPTransport(None, None)
+    connection.transport.last_read = time.monotonic() - 5
+    consumer._manager._conns[1] = connection
+    try:
+        assert last_read_s(consumer) is None, "not connected"
+        connection.connected = True
+        assert last_read_s(consumer) == connection.transport.last_read
+    finally:
+        del consumer._manager._conns[1]
+
+
+def test_producer_has_a_sender_that_can_be_stopped():
+    """`KafkaProducer._sender`, a thread with `force_close()`."""
+    producer = KafkaProducer(**OFFLINE)
+    sender = producer._sender
+    assert sender.is_alive()
+
+    stop_sending(producer, 5)
+
+    assert not sender.is_alive()
+    producer.close(timeout=0)
