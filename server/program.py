@@ -123,9 +123,9 @@ def _stopping(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
         return
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-    # One that is ignored stays ignored: `nohup` does so with SIGHUP.
-    wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    signals = [each for each in wanted if signal.getsignal(each) is not signal.SIG_IGN]
+    signals = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` lets it be ignored
+        signals.append(signal.SIGHUP)
 
     def on_signal() -> None:
         stopped.set()

@@ -75,6 +75,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         _check_store(store)
         sink = KafkaSink(settings.kafka)
         stack.callback(sink.close)
+        _log.info("connecting", bootstrap=settings.kafka.bootstrap)
         source = open_unless_stopped(lambda: _open_source(settings), stop)
         if source is None:
             return
@@ -160,12 +161,10 @@ def _signals() -> Iterator[threading.Event]:
         for number in before:
             signal.signal(number, signal.SIG_DFL)
 
-    # One that is ignored stays ignored: `nohup` does so with SIGHUP.
-    before = {
-        number: signal.signal(number, first)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` lets it be ignored
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, first) for number in numbers}
     try:
         yield stop
     finally:

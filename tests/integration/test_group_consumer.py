@@ -21,7 +21,7 @@ def test_new_partitions_of_a_topic_are_assigned_and_commits_continue(topics, mon
         give_up = time.monotonic() + 30
         while not condition():
             assert time.monotonic() < give_up, "it did not happen"
-            ours.update(change.partition for change in source.poll(timeout_s, 10).changes if change.is_ours)
+            ours.update(change.partition for change in source.poll(timeout_s, 10).changes if change.is_assigned)
 
     try:
         poll_until(lambda: len(ours) == 6, 0.2)
@@ -31,6 +31,6 @@ def test_new_partitions_of_a_topic_are_assigned_and_commits_continue(topics, mon
 
             poll_until(lambda count=count: len(ours) == count, timeout_s)
 
-            poll_until(lambda: source.commit(dict.fromkeys(ours, 0)), timeout_s)
+            poll_until(lambda: source.commit(dict.fromkeys(ours, 0), ""), timeout_s)
     finally:
         source.close()

@@ -1,4 +1,4 @@
-"""Producers whose real brokers go away."""
+"""Producers and consumers whose real brokers go away."""
 
 import threading
 
@@ -9,6 +9,7 @@ from hangtag.cli.publisher import Publisher
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry
 from hangtag.v1 import events_pb2
+from hangtag.workers.kafka_source import KafkaSource
 from hangtag.write import KafkaSink, SinkError
 from tests.conftest import create_topics, start_broker
 
@@ -54,3 +55,24 @@ def test_a_publisher_ends_with_the_error_that_ended_it(tmp_path):
 
     with pytest.raises(CommandError, match="why"):
         publish()
+
+
+def test_the_time_of_the_last_answer_stands_still_while_the_brokers_are_away(tmp_path):
+    with start_broker("tansu", tmp_path, None) as broker:
+        settings = KafkaSettings(bootstrap=broker.url)
+        create_topics(settings)
+        source = KafkaSource(settings)
+        try:
+            answers = set()
+            while len(answers) < 4:
+                source.poll(0.2, 10)
+                answers.add(source.last_answer_s())
+            broker.stop()
+            while (last := source.last_answer_s()) not in answers:
+                answers.add(last)
+                source.poll(0.2, 10)
+            for _ in range(10):
+                source.poll(0.2, 10)
+            assert source.last_answer_s() == max(answers)
+        finally:
+            source.close()

@@ -1,5 +1,7 @@
 """How the worker flows: bounds, overlap, draining, swapping the tagger."""
 
+from structlog.testing import capture_logs
+
 from hangtag.records import Partition
 from hangtag.tagger.stage_thread import StageThread
 from tests.unit.worker_parts import EVENTS, FakeTagger, House, event, store_down
@@ -109,6 +111,37 @@ def test_draining_stops_at_its_deadline_and_commits_only_what_is_settled():
     assert house.worker.drain(2) is False
 
     assert house.committed() == 0
+
+
+def test_draining_waits_only_a_few_seconds_for_a_store_that_fails():
+    house = House()
+    house.source.append(event("p1", 1), None)
+    house.store.error = store_down()
+    house.steps(30)
+    began = house.clock.now
+
+    assert house.worker.drain(20) is False
+
+    assert house.clock.now - began < 6
+    assert house.committed() == 0
+
+
+def test_an_outage_of_the_store_is_logged_once():
+    """With address, reason and next step, however many batches and tries fail."""
+    house = House()
+    for _ in range(2):
+        house.store.error = store_down()
+        with capture_logs() as logs:
+            for number in range(20):
+                house.source.append(event(f"p{number}", 1), None)
+                house.steps(30)
+
+        failures = [line for line in logs if line["event"] in ("mark_seen_failed", "write_failed")]
+        assert [line["event"] for line in failures] == ["mark_seen_failed", "write_failed"]
+        assert all("the store does not answer" in line["message"] and line["next"] for line in failures)
+        house.store.error = None
+        house.source.append(event("p", 1), None)
+        house.steps(300)
 
 
 def test_draining_says_that_what_was_settled_is_not_committed():

@@ -234,7 +234,7 @@ def process(redis: RedisSettings, grace_s: float) -> Iterator["subprocess.Popen[
             running.kill()
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signal_stops_the_process_cleanly(redis_settings: RedisSettings, sent: signal.Signals) -> None:
     with process(redis_settings, grace_s=2) as running:
         port = int(running.stdout.readline())
