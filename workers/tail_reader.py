@@ -8,6 +8,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 
 from hangtag.kafka.options import kafka_options
+from hangtag.kafka.trouble import watching
 from hangtag.records import Record
 from hangtag.settings import KafkaSettings
 from hangtag.store import StoreError, StoreMismatchError
@@ -78,22 +79,26 @@ class TailReader:
                 self._on_failure(error)
 
     def _open(self) -> GroupConsumer:
-        try:
-            consumer = GroupConsumer(
-                **kafka_options(self._settings, "hangtag-tail"),
-                metrics_enabled=False,
-                group_id=f"{self._settings.group}-tail",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-                partition_assignment_strategy=[CooperativeStickyAssignor],
-                session_timeout_ms=_SESSION_TIMEOUT_MS,
-                heartbeat_interval_ms=_HEARTBEAT_INTERVAL_MS,
-            )
-            consumer.subscribe([self._settings.tagged_topic])
-        except KafkaError as error:
-            msg = f"cannot read {self._settings.tagged_topic}: {type(error).__name__}: {error}"
-            raise SourceError(msg) from error
+        with watching(self._settings) as trouble:
+            try:
+                return self._connect()
+            except KafkaError as error:
+                msg = f"cannot read {self._settings.tagged_topic}: {trouble.explain(error)}"
+                raise SourceError(msg) from error
+
+    def _connect(self) -> GroupConsumer:
+        consumer = GroupConsumer(
+            **kafka_options(self._settings, "hangtag-tail"),
+            metrics_enabled=False,
+            group_id=f"{self._settings.group}-tail",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            partition_assignment_strategy=[CooperativeStickyAssignor],
+            session_timeout_ms=_SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=_HEARTBEAT_INTERVAL_MS,
+        )
+        consumer.subscribe([self._settings.tagged_topic])
         return consumer
 
     def _step(self, consumer: GroupConsumer) -> None:

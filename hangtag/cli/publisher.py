@@ -6,7 +6,7 @@ from typing import Any, Self
 import orjson
 
 from hangtag.cli.errors import CommandError
-from hangtag.cli.topic import no_kafka, reason_of
+from hangtag.cli.topic import connecting, reason_of
 from hangtag.kafka.options import kafka_options
 from hangtag.settings import KafkaSettings
 from hangtag.v1 import events_pb2
@@ -35,7 +35,7 @@ class Publisher:
         self._lock = threading.Lock()
         self._acknowledged = 0
         self._refused: list[str] = []
-        try:
+        with connecting(settings):
             self._producer = Producer(
                 **kafka_options(settings, "hangtag-cli"),
                 linger_ms=20,
@@ -46,8 +46,6 @@ class Publisher:
                 bootstrap_timeout_ms=5_000,
                 allow_auto_create_topics=False,
             )
-        except KafkaError as error:
-            raise CommandError(no_kafka(settings, error)) from error
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 from hangtag.cli.errors import CommandError
@@ -26,13 +27,14 @@ class TopicReader:
 
         from hangtag.kafka.consumer import Consumer  # noqa: PLC0415
 
-        try:
+        with connecting(settings):
             self._consumer = Consumer(
                 **kafka_options(settings, "hangtag-cli"),
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,
                 bootstrap_timeout_ms=5_000,
             )
+        try:
             numbers = sorted(self._consumer.partitions_for_topic(topic) or ())
             partitions = [TopicPartition(topic, number) for number in numbers]
             if not partitions:
@@ -47,7 +49,7 @@ class TopicReader:
                 self._consumer.seek(partition, start)
                 self._total += self._ends[partition] - start
         except KafkaError as error:
-            raise CommandError(no_kafka(settings, error)) from error
+            raise CommandError(no_kafka(settings, reason_of(error))) from error
 
     def __enter__(self) -> Self:
         return self
@@ -96,9 +98,30 @@ def reason_of(error: Exception) -> str:
     return message if name in message else f"{name}: {message}".rstrip(": ")
 
 
-def no_kafka(settings: KafkaSettings, error: Exception) -> str:
+@contextmanager
+def connecting(settings: KafkaSettings) -> Iterator[None]:
+    """Around the opening of a client.
+
+    Raises:
+        CommandError: the settings cannot work, or no connection comes about; the message says why.
+    """
+    from kafka.errors import KafkaError  # noqa: PLC0415
+
+    from hangtag.kafka.trouble import KafkaSettingsError, check_settings, watching  # noqa: PLC0415
+
+    with watching(settings) as trouble:
+        try:
+            check_settings(settings)
+            yield
+        except KafkaSettingsError as error:
+            raise CommandError(str(error)) from error
+        except KafkaError as error:
+            raise CommandError(no_kafka(settings, trouble.explain(error))) from error
+
+
+def no_kafka(settings: KafkaSettings, reason: str) -> str:
     """The message for brokers that do not answer."""
     return (
-        f"no Kafka at {settings.bootstrap} ({reason_of(error)}): start one with `hangtag up` or `hangtag demo`, "
+        f"no Kafka at {settings.bootstrap} ({reason}): start one with `hangtag up` or `hangtag demo`, "
         "or name yours with HANGTAG_KAFKA__BOOTSTRAP=host:port"
     )
