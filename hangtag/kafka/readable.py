@@ -65,6 +65,8 @@ class _Batch:
                 yield _marker(batch, raw_batch(batch), first, last, "its checksum does not match", may_pass=True)
                 return
             records = iter(batch)
+        except MemoryError:
+            raise  # not the batch's fault
         except Exception as error:  # noqa: BLE001
             yield _marker(batch, raw_batch(batch), first, last, _why(error))
             return
@@ -76,6 +78,8 @@ class _Batch:
                 else:
                     yield record
                 read = record.offset
+        except MemoryError:
+            raise
         except Exception as error:  # noqa: BLE001
             if batch.magic == _FORMAT_2:
                 yield from _rest(batch, read, last)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kafka import codec
+
 from hangtag.settings import KafkaSettings
 
 _KEPT = 200
@@ -35,20 +37,25 @@ _CAUSES = (
     ("imed out", "nothing answers", f"{_BOOTSTRAP}, the network, and {_SECURITY}"),
     ("no brokers", "the address is not that of a broker", _BOOTSTRAP),
 )
+_CODECS = {"python-snappy": codec.has_snappy, "lz4": codec.has_lz4, "zstandard": codec.has_zstd}
 _CREDENTIALS = "kafka.sasl_username and kafka.sasl_password"
 
 
 class KafkaSettingsError(ValueError):
-    """The settings cannot work, or name a file that cannot be used; the message says which and why."""
+    """The settings cannot work with what is there; the message says what is missing."""
 
 
 def check_settings(settings: KafkaSettings) -> None:
     """Check what can be checked before anything connects.
 
     Raises:
-        KafkaSettingsError: a setting for SASL is missing, or a file is missing, cannot be read, or is not what it
-            should be.
+        KafkaSettingsError: a setting for SASL is missing, a file is missing, cannot be read, or is not what it
+            should be, or a library for compressed batches is not installed.
     """
+    for library, is_installed in _CODECS.items():
+        if not is_installed():
+            msg = f"compressed batches cannot be read: the library {library} is missing; run pip install {library}"
+            raise KafkaSettingsError(msg)
     if settings.security_protocol.startswith("SASL"):
         for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
             if getattr(settings, name) is None:

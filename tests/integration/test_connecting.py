@@ -9,6 +9,7 @@ import pytest
 
 from hangtag.cli.local import apache
 from hangtag.cli.local.server import HOST, free_port
+from hangtag.kafka import trouble
 from hangtag.kafka.trouble import check_settings
 from hangtag.settings import KafkaSettings
 from hangtag.workers import SourceError, kafka_source
@@ -154,6 +155,14 @@ def test_a_missing_setting_of_sasl_is_named_before_anything_connects(missing):
 
     with pytest.raises(SourceError, match=rf"kafka\.{missing} is not set"):
         KafkaSource(settings)
+
+
+def test_a_codec_that_is_not_installed_ends_the_worker_at_its_start(monkeypatch):
+    """Not later, with a dead letter for each batch that another one could have read."""
+    monkeypatch.setitem(trouble._CODECS, "zstandard", lambda: False)
+
+    with pytest.raises(SourceError, match="pip install zstandard"):
+        KafkaSource(KafkaSettings(bootstrap="127.0.0.1:1"))
 
 
 def test_settings_without_files_and_sasl_need_no_check():

@@ -129,6 +129,16 @@ def test_a_batch_of_an_older_format_is_read_and_comes_as_its_bytes_if_it_is_dama
     assert end == 7
 
 
+def test_too_little_memory_is_not_the_fault_of_a_batch(monkeypatch):
+    def decode(_):
+        raise MemoryError
+
+    monkeypatch.setattr("kafka.record.default_records.gzip_decode", decode)
+
+    with pytest.raises(MemoryError):
+        read(batch_of([b"a" * 100] * 3, 5, GZIP), position=5)
+
+
 def test_reading_in_the_middle_of_a_repaired_batch_returns_only_what_was_asked_for():
     records, end = read(batch_of([b"a", b"b", b"c"], 5, bad_header=0), position=7)
 
