@@ -3,10 +3,12 @@
 import threading
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from hangtag.kafka.options import kafka_options
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry, Outcome, Reply, StoreError, StoreMismatchError
+from hangtag.store.errors import store_error
 from hangtag.workers.retrying_store import RetryingStore
 from tests.unit.worker_parts import FailingStore
 
@@ -74,3 +76,10 @@ def test_options_carry_the_password_and_nothing_that_is_unset():
     assert options["sasl_plain_password"] == "s3cret"
     assert "ssl_cafile" not in options
     assert "s3cret" not in repr(settings)
+
+
+def test_a_full_store_is_said_to_be_full():
+    error = store_error("cache:6379", OutOfMemoryError("command not allowed when used memory > 'maxmemory'."))
+
+    assert "cache:6379 is full" in str(error)
+    assert "raise its maxmemory" in str(error)
