@@ -132,16 +132,6 @@ def _open_source(settings: Settings) -> KafkaSource:
     return source
 
 
-def _open_source(settings: Settings) -> KafkaSource:
-    source = KafkaSource(settings.kafka, settings.redis.deleted_ttl_s)
-    try:
-        _check_tagged_topic(settings)
-    except BaseException:
-        source.close()
-        raise
-    return source
-
-
 def _check_tagged_topic(settings: Settings) -> None:
     try:
         is_known = check_tagged_topic(settings.kafka, settings.redis.deleted_ttl_s)
