@@ -399,25 +399,3 @@ def test_forgotten_tags_are_refused(tagger, products):
     verdict = gate(tagger, damaged(tagger, forget), products, loss=100, tag_loss=100, mean_loss=1)
 
     assert [reason.split(":")[0] for reason in verdict.refused] == ["mean F1 over the tags that both bundles have"]
-
-
-def test_the_previous_bundle_is_kept_until_its_copy_is_complete(tmp_path, monkeypatch):
-    """A copy that fails leaves the bundle before last where it was."""
-    folders = [tmp_path / name for name in ("first", "second", "third")]
-    for seed, folder in enumerate(folders):
-        write_tiny_bundle(folder, seed=seed)
-    place, keep = tmp_path / "place", tmp_path / "keep"
-    copy_bundle(folders[0], place)
-    copy_bundle(folders[1], place, keep)
-    first, second = (load_bundle(folder).version for folder in folders[:2])
-    assert load_bundle(keep).version == first
-
-    def fail(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("shutil.copytree", fail)
-    with pytest.raises(OSError, match="No space"):
-        copy_bundle(folders[2], place, keep)
-
-    assert (load_bundle(place).version, load_bundle(keep).version) == (second, first)
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["first", "keep", "place", "second", "third"]

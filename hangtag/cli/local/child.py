@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -34,6 +36,10 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_kill_with_parent(os.getpid()),  # noqa: PLW1509 (it makes only two system calls)
             )
+        # A thread waits for the process, because a signal handler that raises in `Popen.wait` or `Popen.poll` can leave
+        # a lock of theirs behind, on which every later call would wait for ever.
+        self._has_ended = threading.Event()
+        threading.Thread(target=self._wait, name=f"{name}-wait", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -43,20 +49,16 @@ class Child:
     @property
     def is_running(self) -> bool:
         """True until the process ends."""
-        return self._process.poll() is None
+        return not self._has_ended.is_set()
 
     @property
     def exit_code(self) -> int | None:
         """The exit code; None while the process runs."""
-        return self._process.poll()
+        return self._process.returncode
 
     def ends_within(self, seconds: float) -> bool:
         """Wait at most `seconds` for the process to end; True if it ended."""
-        try:
-            self._process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        return self._has_ended.wait(seconds)
 
     def tail(self, lines: int = 15) -> str:
         """The last lines of the log, indented, for an error message."""
@@ -71,14 +73,20 @@ class Child:
     def ask_to_stop(self) -> None:
         """Send SIGTERM without waiting."""
         if self.is_running:
-            self._process.terminate()
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
 
     def stop(self, grace_s: float = 10) -> None:
         """Send SIGTERM, then after `grace_s` SIGKILL to its group, and wait for the end. A second call does nothing."""
         self.ask_to_stop()
         if not self.ends_within(grace_s):
-            os.killpg(self.pid, signal.SIGKILL)
-            self._process.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._has_ended.wait()
+
+    def _wait(self) -> None:
+        self._process.wait()
+        self._has_ended.set()
 
 
 def _kill_with_parent(parent: int) -> Callable[[], None] | None:

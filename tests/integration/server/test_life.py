@@ -1,19 +1,16 @@
 """Start and stop of the server, its ports, a lost store, health and metrics."""
 
 import asyncio
-import concurrent.futures
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import takewhile
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -161,128 +158,6 @@ def test_a_second_server_on_the_port_is_an_error(
         serving(loop, settings_for(redis_settings, port=served.port), tagger),
     ):
         pass
-
-
-def test_stop_drains_finishes_running_calls_and_closes(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
-) -> None:
-    with serving(loop, settings_for(redis_settings, drain_s=1), tagger) as served:
-        tagger.gate.clear()
-        running = served.suggest_later("one")
-        until(lambda: tagger.batches)
-        served.stop()
-        until(lambda: served.health() == NOT_SERVING, 1)
-        # Load balancers may not have noticed yet: calls are still accepted.
-        assert len(served.batch(["p"])) == 1
-
-        # Then they are refused, while the running one is finished.
-        until(lambda: refuses(served))
-        assert not served.result.done()
-        tagger.gate.set()
-
-        assert running.result().tags[0].value == "1"
-        served.result.result(5)
-    with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", served.port), timeout=1)
-
-
-def refuses(served: Served) -> bool:
-    call = served.tags.BatchGetProductTags.future(tags_pb2.BatchGetProductTagsRequest(product_ids=["p"]), timeout=5)
-    if call.code() is Code.OK:
-        return False
-    assert call.code() is Code.UNAVAILABLE
-    assert "this server is stopping; retry on another one" in call.details()
-    return True
-
-
-def test_calls_that_outlive_the_grace_period_end_with_unavailable(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
-) -> None:
-    with serving(loop, settings_for(redis_settings, grace_s=0.2), tagger) as served:
-        tagger.gate.clear()
-        running = [served.suggest_later("one") for _ in range(3)]
-        until(lambda: tagger.batches)
-        served.stop()
-
-        assert [call.code() for call in running] == [Code.UNAVAILABLE] * 3
-        assert all("this server is stopping" in call.details() for call in running)
-
-
-def test_calls_while_the_server_stops_end_with_their_reply_or_unavailable(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
-) -> None:
-    """Also those that wait to be read, or are on their way, which gRPC's own stop ends with CANCELLED."""
-    ended: list[grpc.StatusCode] = []
-    with serving(loop, settings_for(redis_settings), tagger) as served:
-        target = f"127.0.0.1:{served.port}"
-
-        def call_until_unavailable() -> None:
-            with grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-                stub = tags_pb2_grpc.TagServiceStub(channel)
-                request = tags_pb2.BatchGetProductTagsRequest(product_ids=["p"])
-                while True:
-                    calls = [stub.BatchGetProductTags.future(request, timeout=10) for _ in range(20)]
-                    codes = [call.code() for call in calls]
-                    ended.extend(codes)
-                    if set(codes) != {Code.OK}:
-                        return
-
-        with concurrent.futures.ThreadPoolExecutor(4) as threads:
-            clients = [threads.submit(call_until_unavailable) for _ in range(4)]
-            until(lambda: len(ended) > 200)
-            served.stop()
-            for client in clients:
-                client.result(20)
-
-    assert set(ended) == {Code.OK, Code.UNAVAILABLE}
-
-
-def documented_service_config() -> str:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "contracts.md").read_text("utf-8")
-    lines = page[page.index('    {"loadBalancingConfig"') :].splitlines()
-    return json.dumps(json.loads("".join(takewhile(lambda line: line.startswith("    "), lines))))
-
-
-@pytest.mark.timeout(60)
-def test_a_rolling_restart_fails_no_call_of_a_client_with_the_documented_config(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings
-) -> None:
-    patient = redis_settings.model_copy(update={"timeout_ms": 20_000})
-    ports = [free_port(), free_port()]
-    servers = [serving(loop, settings_for(patient, port=port, drain_s=1), FakeTagger()) for port in ports]
-    stopped = threading.Event()
-    request = tags_pb2.BatchGetProductTagsRequest(product_ids=["p"])
-
-    with ExitStack() as stack:
-        stacks = [stack.enter_context(ExitStack()) for _ in ports]
-        for each, server in zip(stacks, servers, strict=True):
-            each.enter_context(server)
-        target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
-        options = [("grpc.service_config", documented_service_config()), ("grpc.max_reconnect_backoff_ms", 500)]
-        channel = stack.enter_context(grpc.insecure_channel(target, options=options))
-        stub = tags_pb2_grpc.TagServiceStub(channel)
-
-        def call_on() -> int:
-            count = 0
-            while not stopped.is_set():
-                stub.BatchGetProductTags(request, timeout=20)
-                count += 1
-            return count
-
-        with concurrent.futures.ThreadPoolExecutor(4) as threads:
-            clients = [threads.submit(call_on) for _ in range(4)]
-            try:
-                for port, each in zip(ports, stacks, strict=True):
-                    each.close()
-                    served = each.enter_context(
-                        serving(loop, settings_for(patient, port=port, drain_s=1), FakeTagger())
-                    )
-                    until(lambda served=served: served.health() == SERVING)
-                    time.sleep(1.5)
-            finally:
-                stopped.set()
-            # An error of a call is raised here.
-            assert sum(client.result(20) for client in clients) > 100
 
 
 def test_metrics_and_liveness_over_http(
