@@ -254,3 +254,19 @@ def test_other_shops_do_not_profit_from_a_shop_that_is_predicted_well():
     found = judged(schema, labelled("kind", [("x", value) for value in values], shops), confident(schema, predicted))
 
     assert auto_values(schema, found) == set()
+
+
+def test_a_promise_that_fails_on_an_unseen_shop_is_withdrawn():
+    """The thresholds know that one shop's less certain predictions are wrong; for a new shop like it nothing would."""
+    schema = alone("kind", "a", "b")
+    values = ["a", "b"] * 300
+    shops = [f"shop {at // 60}" for at in range(600)]
+    wrong = np.arange(600) < 60
+    logits = confident(schema, [{"a": "b", "b": "a"}[v] if bad else v for v, bad in zip(values, wrong, strict=True)])
+    logits *= np.where(wrong, 0.4, np.where(np.arange(600) % 3 == 0, 0.35, 1.0))[:, None].astype(np.float32)
+    products = labelled("kind", [("x", value) for value in values], shops)
+
+    found = judged(schema, products, logits, words={})
+
+    assert ("kind", Support.MANY) in found.withheld
+    assert auto_values(schema, found) == set()
