@@ -1,39 +1,31 @@
 """What every line of a program's log has."""
 
 import json
-import logging
-import threading
+import subprocess
+import sys
+from pathlib import Path
 
-import pytest
-import structlog
-
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = """
+import logging, threading
 from hangtag.settings import LogSettings
 from hangtag.telemetry import configure_logs, get_log
 
+def write():
+    get_log("hangtag.test").info("ours")
+    logging.getLogger("library").warning("theirs")
 
-@pytest.fixture
-def configured(capsys):  # the handler writes to the captured standard error
-    root, ours = logging.getLogger(), logging.getLogger("hangtag")
-    before = root.handlers[:], root.level, ours.level
-    configure_logs(LogSettings(format="json"), "worker")
-    yield
-    structlog.reset_defaults()
-    root.handlers[:], level, own = before
-    root.setLevel(level)
-    ours.setLevel(own)
+configure_logs(LogSettings(format="json"), "worker")
+write()
+thread = threading.Thread(target=write)
+thread.start()
+thread.join()
+"""
 
 
-@pytest.mark.usefixtures("configured")
-def test_every_line_names_the_program_whatever_thread_or_library_wrote_it(capsys):
-    def write() -> None:
-        get_log("hangtag.test").info("ours")
-        logging.getLogger("library").warning("theirs")
+def test_every_line_names_the_program_whatever_thread_or_library_wrote_it():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    write()
-    thread = threading.Thread(target=write)
-    thread.start()
-    thread.join()
-
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["event"] for line in lines] == ["ours", "theirs"] * 2
     assert {line["program"] for line in lines} == {"worker"}
