@@ -208,7 +208,7 @@ def test_check_lists_similar_tags_missing_values_empty_rows_and_the_encoding(sho
     lines = ["201;Größe;weiß;a", "202;Größe groß;Weiß;a", "203;x y z;nan;a", ";;;", ";;;"]
     shop.write_bytes("\n".join([shop.read_text(), *lines]).encode("cp1252"))
 
-    code, output, _ = call("check", shop, *COLUMNS, "--base-model", base, "--json", tmp_path / "check.json")
+    code, output, _ = call("check", shop, *COLUMNS, "--base-model", base, "--json-file", tmp_path / "check.json")
     found = json.loads((tmp_path / "check.json").read_text())
 
     assert code == 0, output

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hangtag.cli.local import apache
+from hangtag.cli.local.apache import start_apache
 from hangtag.cli.local.server import HOST, free_port
 from hangtag.kafka import trouble
 from hangtag.kafka.trouble import check_settings
@@ -39,34 +39,29 @@ def secured(kafka_home, tmp_path_factory):
     folder = tmp_path_factory.mktemp("secured")
     for name in ("broker", "another"):
         certificate(folder, name)
-    sasl, tls = free_port(), free_port()
-    base = apache._properties
+    port, controller, sasl, tls = (free_port() for _ in range(4))
 
-    def properties(port, controller, data):
-        def pem(name):
-            return (folder / name).read_text().replace("\n", "\\n")
+    def pem(name):
+        return (folder / name).read_text().replace("\n", "\\n")
 
-        outer = f"SASL_PLAINTEXT://{HOST}:{sasl},SSL://{HOST}:{tls}"
-        more = {
-            "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller},{outer}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{port},{outer}",
-            "listener.security.protocol.map": (
-                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL"
-            ),
-            "inter.broker.listener.name": "PLAINTEXT",
-            "sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
-                'org.apache.kafka.common.security.plain.PlainLoginModule required user_shop="right";'
-            ),
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.certificate.chain": pem("broker.pem"),
-            "ssl.keystore.key": pem("broker.key"),
-        }
-        return base(port, controller, data) + "".join(f"{name}={value}\n" for name, value in more.items())
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apache, "_properties", properties)
-        server = apache.start_apache(folder, kafka_home)
+    outer = f"SASL_PLAINTEXT://{HOST}:{sasl},SSL://{HOST}:{tls}"
+    more = {
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller},{outer}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port},{outer}",
+        "listener.security.protocol.map": (
+            "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL"
+        ),
+        "inter.broker.listener.name": "PLAINTEXT",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
+            'org.apache.kafka.common.security.plain.PlainLoginModule required user_shop="right";'
+        ),
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.certificate.chain": pem("broker.pem"),
+        "ssl.keystore.key": pem("broker.key"),
+    }
+    server = start_apache(folder, kafka_home, more, port)
     with server:
         yield SimpleNamespace(plain=server.port, sasl=sasl, tls=tls, folder=folder)
 

@@ -47,8 +47,12 @@ class Checkout:
         _write_program(folder / "bin" / "python3", f'exec "{sys.executable}" "$@"')
         for done in (".local", ".train", ".all"):  # what `make` has installed
             (folder / ".venv" / done).touch()
+        # Only the package: an installed checkout's metadata would tell pip that Hangtag is there already.
+        packages = folder / ".venv" / "packages"
+        packages.mkdir()
+        (packages / "hangtag").symlink_to(ROOT / "hangtag")
         kept = {name: each for name, each in os.environ.items() if not name.startswith(("HANGTAG_", "KAFKA_HOME"))}
-        self._environment = {**kept, "PYTHONPATH": str(ROOT), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+        self._environment = {**kept, "PYTHONPATH": str(packages), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
 
     def run(self, code: str) -> subprocess.CompletedProcess[str]:
         """Run a block in bash and end at the first line that fails."""

@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 
 from hangtag.bundle import copy_bundle, load_bundle
 from hangtag.cli.app import app
+from hangtag.tagger.scores import Scores
+from hangtag.tagger.tagger import Tagger
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.text.kind import TextKind
@@ -232,15 +234,16 @@ class Teacher:
     def __init__(self, predictions: list[TagSet]) -> None:
         self.predictions = predictions
         self.bundle = load_bundle("starter")
+        self.decoder = Tagger.of(self.bundle, engine=None).decoder
 
     def encode(self, texts):
         return [()] * len(texts)
 
     def forward(self, tokens):
-        return np.zeros((len(tokens), len(self.bundle.schema.tags)), np.float32)
+        return Scores(np.zeros((len(tokens), len(self.bundle.schema.tags)), np.float32), [()] * len(tokens))
 
-    def decode(self, logits, kinds):  # noqa: ARG002
-        return self.predictions[: len(logits)]
+    def decode(self, scores, kinds):  # noqa: ARG002
+        return self.predictions[: len(scores.logits)]
 
 
 def tag_set(auto: tuple[str, ...], review: tuple[str, ...] = ()) -> TagSet:

@@ -173,7 +173,7 @@ def test_a_short_text_does_not_wait_for_long_ones(cost):
 
 @given(texts.filter(bool), budgets, costs)
 def test_a_text_that_has_waited_is_not_overtaken(waiting, budget, cost):
-    now = min(text.arrived_s for text in waiting) + 1
+    now = min(text.arrived_s for text in waiting) + 1.5
     chosen = plan(waiting, budget, now, cost=cost, busy=False, max_wait_s=0, window=100, patience_s=1)
 
     assert chosen == plan(waiting, budget, now, cost=cost, busy=False, max_wait_s=0, window=100)
