@@ -2,10 +2,12 @@
 
 After a failover the open connections still lead to the demoted server, which refuses writes and answers reads with old
 values. So every round trip begins with `HELLO`, which says what the server is and needs no permission. If it is a
-replica, all idle connections are closed, and the commands are sent once more over a new one.
+replica, a new pool takes the place of the connections, and the commands are sent once more over one that it opens. Idle
+connections of the old pool would not do: others may still return some to it that lead to the demoted server.
 """
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,8 +38,9 @@ class Exchange:
 
     def __init__(self, settings: RedisSettings, connections: int) -> None:
         self.address = address_of(settings.url.get_secret_value())
-        pool = open_pool(BlockingConnectionPool, Retry, settings, connections)
-        self._redis = Redis(connection_pool=pool)
+        self._settings, self._connections = settings, connections
+        self._redis = self._open()
+        self._lock = threading.Lock()
 
     def ask(self, commands: Sequence[Command]) -> list[Any]:
         """One reply per command; a command that the store refused has its exception.
@@ -46,15 +49,20 @@ class Exchange:
             StoreMismatchError: the server is a node of a cluster or a Sentinel, or denies access.
             StoreError: the store cannot be reached, or is not the primary.
         """
+        redis = self._redis
         try:
-            return self._ask(commands)
+            return self._ask(redis, commands)
         except RedisError as error:
             if not is_elsewhere(error):
                 raise store_error(self.address, error) from error
-        # Connections in use by other threads are met in the round trips of those.
-        self._redis.connection_pool.disconnect(inuse_connections=False)
+            with self._lock:
+                if redis is self._redis:
+                    self._redis = self._open()
+        finally:
+            if redis is not self._redis:
+                redis.connection_pool.disconnect(inuse_connections=False)
         try:
-            return self._ask(commands)
+            return self._ask(self._redis, commands)
         except RedisError as error:
             raise store_error(self.address, error) from error
 
@@ -63,8 +71,11 @@ class Exchange:
         self._redis.close()
         self._redis.connection_pool.disconnect()
 
-    def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        with self._redis.pipeline(transaction=False) as pipeline:
+    def _open(self) -> Redis:
+        return Redis(connection_pool=open_pool(BlockingConnectionPool, Retry, self._settings, self._connections))
+
+    def _ask(self, redis: Redis, commands: Sequence[Command]) -> list[Any]:
+        with redis.pipeline(transaction=False) as pipeline:
             for command in (_HELLO, *commands):
                 pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
             return _checked(pipeline.execute(raise_on_error=False), self.address)
@@ -80,20 +91,25 @@ class AsyncExchange:
     def __init__(self, settings: RedisSettings, connections: int, limit_s: float) -> None:
         self.address = address_of(settings.url.get_secret_value())
         self._limit_s = limit_s
-        pool = open_pool(AsyncBlockingConnectionPool, AsyncRetry, settings, connections)
-        self._redis = AsyncRedis(connection_pool=pool)
+        self._settings, self._connections = settings, connections
+        self._redis = self._open()
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
         """See `Exchange.ask`."""
         try:
             async with asyncio.timeout(self._limit_s):
+                redis = self._redis
                 try:
-                    return await self._ask(commands)
+                    return await self._ask(redis, commands)
                 except RedisError as error:
                     if not is_elsewhere(error):
                         raise
-                await self._redis.connection_pool.disconnect(inuse_connections=False)
-                return await self._ask(commands)
+                    if redis is self._redis:
+                        self._redis = self._open()
+                finally:
+                    if redis is not self._redis:
+                        await redis.connection_pool.disconnect(inuse_connections=False)
+                return await self._ask(self._redis, commands)
         except (RedisError, TimeoutError, OSError) as error:
             raise store_error(self.address, error) from error
 
@@ -102,8 +118,12 @@ class AsyncExchange:
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()
 
-    async def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        async with self._redis.pipeline(transaction=False) as pipeline:
+    def _open(self) -> AsyncRedis:
+        pool = open_pool(AsyncBlockingConnectionPool, AsyncRetry, self._settings, self._connections)
+        return AsyncRedis(connection_pool=pool)
+
+    async def _ask(self, redis: AsyncRedis, commands: Sequence[Command]) -> list[Any]:
+        async with redis.pipeline(transaction=False) as pipeline:
             for command in (_HELLO, *commands):
                 pipeline.execute_command(*command)
             return _checked(await pipeline.execute(raise_on_error=False), self.address)

@@ -186,9 +186,9 @@ def test_killed_worker_loses_nothing_and_no_older_version_wins(environment, topi
     feed.write_text("\n".join(lines))
     ids = [json.loads(line)["product_id"] for line in lines]
     with program("serve", environment, tmp_path / "server") as server:
+        publish(environment, feed, version=2)
+        publish(environment, feed, version=1)
         with program("work", environment, tmp_path / "first") as first:
-            publish(environment, feed, version=2)
-            publish(environment, feed, version=1)
             wait_until(lambda: any(each.bundle_version for each in lookups(environment, ids).values()), first, server)
             os.kill(first.pid, signal.SIGKILL)
         killed_at = sum(bool(each.bundle_version) for each in lookups(environment, ids).values())
