@@ -278,7 +278,7 @@ def test_signal_stops_the_process_cleanly(redis_settings: RedisSettings, sent: s
             stub = health_pb2_grpc.HealthStub(channel)
             assert stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status == SERVING
             running.send_signal(sent)
-            assert running.wait(10) == 0
+            assert running.wait(20) == 0  # 2 s of drain and up to 10 s of grace
 
 
 def test_an_engine_that_hangs_does_not_keep_a_stopped_process_alive(redis_settings: RedisSettings) -> None:
