@@ -9,9 +9,10 @@ EDITABLE := --config-settings editable_mode=compat
 DATA ?= ../shared/data
 BUF_VERSION := 1.75.0
 BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
+PROMTOOL := $(abspath $(VENV)/prometheus/usr/bin/promtool)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants protos protos-lint protos-release dist starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants protos protos-lint protos-release alerts dist starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +36,7 @@ lint: $(VENV)/.all ## linters, the type checker, the contracts and a scan for se
 	@$(BIN)/yamllint --strict deploy
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@$(BIN)/python .ci/secrets.py
-	@$(MAKE) --no-print-directory protos-lint
+	@$(MAKE) --no-print-directory protos-lint alerts
 
 audit: $(VENV)/.all ## look up known vulnerabilities of what is installed
 	@$(BIN)/python .ci/audit.py
@@ -63,6 +64,11 @@ protos-lint: ## check protos/ with buf: style, and that callers of the last rele
 protos-release: $(BUF) ## at a release: save the contracts as the ones that later changes must not break
 	@cd protos && $(BUF) build --exclude-source-info --output released.binpb
 
+alerts: ## test the alerts with promtool, in normal life and in incidents (needs apt-get)
+	@if ! command -v apt-get >/dev/null; then echo "alerts: NOT RUN, because apt-get is not installed (it provides promtool)"; exit 0; fi; \
+	$(MAKE) -s $(PROMTOOL) && $(PROMTOOL) check rules deploy/observability/alerts.yaml \
+	&& $(PROMTOOL) test rules deploy/observability/alerts_test.yaml && echo "alerts: promtool check and test passed"
+
 starter: $(VENV)/.all ## train the starter bundle from DATA (default ../shared/data); resumes where it stopped
 	@echo "Seven epochs of 9 to 10 minutes and 4 minutes for the bundle on two idle cores, 6 GB of memory; you can stop it: the same command resumes."
 	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --out hangtag/starter
@@ -82,6 +88,12 @@ $(VENV)/.local: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/clien
 # The npm package contains buf's binary; its install script is not needed.
 $(BUF):
 	@npm install --prefix $(VENV)/buf/$(BUF_VERSION) --ignore-scripts --no-audit --no-fund --silent @bufbuild/buf@$(BUF_VERSION)
+
+# Debian's package contains promtool; unpacking it needs no root and starts nothing.
+$(PROMTOOL):
+	@rm -rf $(VENV)/prometheus && mkdir -p $(VENV)/prometheus
+	@cd $(VENV)/prometheus && apt-get -qq -o APT::Sandbox::User=root download prometheus || { echo "apt-get cannot download prometheus: run apt-get update first"; exit 1; }
+	@dpkg -x $(VENV)/prometheus/prometheus_*.deb $(VENV)/prometheus && rm $(VENV)/prometheus/prometheus_*.deb
 
 # torch first and by its exact version, so that nothing else pulls in another build of it.
 TORCH_NOTE := pip's usual build of torch for Linux brings CUDA, several GB more; name an index of CPU builds in PIP_EXTRA_INDEX_URL.
