@@ -66,7 +66,7 @@ protos-release: $(BUF) ## at a release: save the contracts as the ones that late
 
 alerts: ## test the alerts with promtool, in normal life and in incidents (needs apt-get)
 	@if ! command -v apt-get >/dev/null; then echo "alerts: NOT RUN, because apt-get is not installed (it provides promtool)"; exit 0; fi; \
-	$(MAKE) -s $(PROMTOOL) && $(PROMTOOL) check rules deploy/observability/alerts.yaml \
+	$(MAKE) -s $(PROMTOOL) && $(PROMTOOL) check config deploy/observability/prometheus.yaml \
 	&& $(PROMTOOL) test rules deploy/observability/alerts_*test.yaml && echo "alerts: promtool check and test passed"
 
 starter: $(VENV)/.all ## train the starter bundle from DATA (default ../shared/data); resumes where it stopped
