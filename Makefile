@@ -9,7 +9,7 @@ EDITABLE := --config-settings editable_mode=compat
 DATA ?= ../shared/data
 BUF_VERSION := 1.75.0
 BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
-PROMTOOL := $(abspath $(VENV)/prometheus/usr/bin/promtool)
+PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train-setup test lint audit test-pythons mutants protos protos-lint protos-release alerts dist starter clean
@@ -64,8 +64,8 @@ protos-lint: ## check protos/ with buf: style, and that callers of the last rele
 protos-release: $(BUF) ## at a release: save the contracts as the ones that later changes must not break
 	@cd protos && $(BUF) build --exclude-source-info --output released.binpb
 
-alerts: ## test the alerts with promtool, in normal life and in incidents (needs apt-get)
-	@if ! command -v apt-get >/dev/null; then echo "alerts: NOT RUN, because apt-get is not installed (it provides promtool)"; exit 0; fi; \
+alerts: ## test the alerts with promtool, in normal life and in incidents (needs promtool or apt-get)
+	@if [ ! -x $(PROMTOOL) ] && ! command -v apt-get >/dev/null; then echo "alerts: NOT RUN, because neither promtool nor apt-get, which provides it, is installed"; exit 0; fi; \
 	$(MAKE) -s $(PROMTOOL) && $(PROMTOOL) check config deploy/observability/prometheus.yaml \
 	&& $(PROMTOOL) test rules deploy/observability/alerts_*test.yaml && echo "alerts: promtool check and test passed"
 
