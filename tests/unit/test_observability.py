@@ -152,3 +152,19 @@ def test_what_matters_most_is_at_the_top_of_the_dashboard(name):
         if panel["gridPos"]["y"] < second_row
         for target in panel["targets"]
     )
+
+
+def test_compose_gives_programs_files_that_exist_and_prometheus_the_ports_of_the_images():
+    services = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))["services"]
+    given = [volume.split(":")[0] for service in services.values() for volume in service.get("volumes", ())]
+    files = [name for name in given if name.startswith("./")]
+    jobs = yaml.safe_load((FOLDER / "prometheus.yaml").read_text("utf-8"))["scrape_configs"]
+    asked = {(name, job["dns_sd_configs"][0]["port"]) for job in jobs for name in job["dns_sd_configs"][0]["names"]}
+    image = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
+
+    assert len(files) == 5
+    assert [name for name in files if not (ROOT / "deploy" / name).is_file()] == []
+    assert asked == {("server", 9101), ("worker", 9102), ("worker-gpu", 9102)}
+    assert {name for name, _ in asked} <= set(services)
+    assert "HANGTAG_SERVER__METRICS_PORT=9101" in image
+    assert "HANGTAG_WORKER__METRICS_PORT=9102" in image
