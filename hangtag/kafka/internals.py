@@ -43,6 +43,14 @@ def join_again(consumer: KafkaConsumer) -> None:
     consumer._coordinator.request_rejoin()  # noqa: SLF001
 
 
+def has_lost_its_id(consumer: KafkaConsumer) -> bool:
+    """Whether a static member has learned from a heartbeat that another one has taken its id: it sends no more."""
+    coordinator = consumer._coordinator  # noqa: SLF001
+    with coordinator._lock:  # noqa: SLF001
+        # Before it joins again it stops them as well, but only after it has set `rejoining`.
+        return coordinator.stable() and not coordinator.rejoining and not coordinator._heartbeat_enabled  # noqa: SLF001
+
+
 def last_read_s(consumer: KafkaConsumer) -> float | None:
     """When a broker's last answer arrived, in seconds of `time.monotonic`; None if none is connected."""
     connections = list(consumer._manager._conns.values())  # noqa: SLF001
