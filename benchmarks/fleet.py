@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A worker finishes what it has polled before it ends.
 _GRACE_S = 40.0
 _LOOK_EVERY_S = 0.1
+_PATIENCE_S = 20.0
 
 
 @contextmanager
@@ -62,6 +63,20 @@ class Program:
         except OSError:
             return []
         return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+    def surely(self) -> list[Sample]:
+        """What `/metrics` says; asked again for some seconds.
+
+        Raises:
+            CommandError: the program ended, or does not answer; the message has the end of its log.
+        """
+        give_up = time.monotonic() + _PATIENCE_S
+        while not (found := self.samples()):
+            if time.monotonic() > give_up:
+                msg = f"{self.name} does not answer on its port for metrics\n{self.child.tail()}"
+                raise CommandError(msg)
+            time.sleep(_LOOK_EVERY_S)
+        return found
 
     def assigned(self) -> int:
         """The number of partitions that this worker reads."""
