@@ -128,6 +128,9 @@ class Soak:
             time.sleep(0.1)
         settled = total(worker.surely(), _SETTLED)
         rate = (settled - first[1]) / (time.monotonic() - started - first[0])
+        if not rate:
+            msg = f"no product was settled in {self._options.capacity_s:.0f} s; choose a larger --capacity-s"
+            raise CommandError(msg)
         publisher.finish()
         until(lambda: total(worker.surely(), _SETTLED) >= self._sent, "the worker does not settle what it was sent")
         return rate

@@ -17,7 +17,7 @@ from hangtag.workers.tail import TailRepair
 from hangtag.workers.tail_reader import TAIL_BEAT, TailReader
 from hangtag.write import KafkaSink
 
-# Tansu has no static members.
+# Tansu does not notice a second member with the same id, and cannot add partitions to a topic.
 ON_KAFKA = pytest.mark.parametrize("broker", [pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
 
 
