@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
@@ -26,16 +25,13 @@ from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.telemetry import get_log
 from hangtag.workers.group_consumer import GroupConsumer
+from hangtag.workers.membership import membership
 from hangtag.workers.refusals import Refusals
 from hangtag.workers.source import Change, Poll, SourceError, Unreadable
 from hangtag.workers.unreadable import UnreadableBatches
 
 # The brokers wait this long for a member at a rebalance, so a hung worker delays its group no longer.
 _MAX_POLL_INTERVAL_MS = 45_000
-# A killed worker's partitions move after this long. With less, a worker on an overloaded machine loses them while it
-# works. Tansu also keeps a member that joins waiting for half of it.
-_SESSION_TIMEOUT_MS = 10_000
-_HEARTBEAT_INTERVAL_MS = 3_000
 # By then the brokers have removed whoever delayed a rebalance: a member whose commits are still refused has lost its
 # group.
 _STUCK_S = _MAX_POLL_INTERVAL_MS / 1_000 + 15
@@ -70,11 +66,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python
 
 
 class KafkaSource:
-    """Owns the consumer. One thread at a time may use it.
-
-    The group rebalances cooperatively, and not for speed alone: with kafka-python's eager assignors a partition that is
-    revoked and assigned again at once keeps its position, so records in flight would be neither tracked nor read again.
-    """
+    """Owns the consumer. One thread at a time may use it."""
 
     def __init__(self, settings: KafkaSettings, deleted_ttl_s: int = 604_800) -> None:
         self._settings = settings
@@ -95,16 +87,13 @@ class KafkaSource:
                 check_settings(settings)
                 self._consumer = GroupConsumer(
                     **kafka_options(settings, "hangtag-worker"),
+                    **membership(settings, settings.group),
                     metrics_enabled=False,
-                    group_id=settings.group,
                     enable_auto_commit=False,
                     auto_offset_reset="earliest",
                     isolation_level="read_committed",
                     allow_auto_create_topics=False,
-                    partition_assignment_strategy=[CooperativeStickyAssignor],
                     max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
-                    session_timeout_ms=_SESSION_TIMEOUT_MS,
-                    heartbeat_interval_ms=_HEARTBEAT_INTERVAL_MS,
                     metadata_max_age_ms=_METADATA_MAX_AGE_MS,
                     fetch_max_bytes=_FETCH_MAX_BYTES,
                 )

@@ -120,6 +120,8 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         give_up.set()
         if not worker.drain(_DRAIN_S):
             _log.warning("drain_incomplete", next="the next owner of the partitions reads the rest again")
+        # Before everything else is closed, which takes seconds: until then nobody reads the partitions.
+        source.close()
 
 
 def _open_source(settings: Settings) -> KafkaSource:

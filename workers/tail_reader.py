@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from kafka import OffsetAndMetadata, TopicPartition
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
 from hangtag.kafka.options import kafka_options
@@ -16,6 +15,7 @@ from hangtag.store import StoreError, StoreMismatchError
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
 from hangtag.workers.group_consumer import GroupConsumer
+from hangtag.workers.membership import membership
 from hangtag.workers.source import SourceError
 from hangtag.workers.tail import TailRepair
 from hangtag.write import SinkError
@@ -27,9 +27,6 @@ _MAX_RECORDS = 5_000
 _TRY_AGAIN_AFTER_S = 1.0
 _COMMIT_TIMEOUT_MS = 3_000
 _COMMIT_EVERY_S = 5.0
-# As the worker's own group: Tansu keeps a member that joins waiting for half of the session timeout.
-_SESSION_TIMEOUT_MS = 10_000
-_HEARTBEAT_INTERVAL_MS = 3_000
 _CLOSE_TIMEOUT_MS = 1_000
 _POSITION_TIMEOUT_MS = 100
 _CLOSE_WAIT_S = 5
@@ -97,14 +94,11 @@ class TailReader:
     def _connect(self) -> GroupConsumer:
         consumer = GroupConsumer(
             **kafka_options(self._settings, "hangtag-tail"),
+            **membership(self._settings, f"{self._settings.group}-tail"),
             metrics_enabled=False,
-            group_id=f"{self._settings.group}-tail",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            partition_assignment_strategy=[CooperativeStickyAssignor],
-            session_timeout_ms=_SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=_HEARTBEAT_INTERVAL_MS,
         )
         consumer.subscribe([self._settings.tagged_topic])
         return consumer

@@ -43,6 +43,38 @@ def join_again(consumer: KafkaConsumer) -> None:
     consumer._coordinator.request_rejoin()  # noqa: SLF001
 
 
+def keep_joins(consumer: KafkaConsumer) -> None:
+    """Let a consumer's next poll take the answer to a join that came between two polls.
+
+    kafka-python throws it away and joins again, which costs the group one more rebalance.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001
+    join = coordinator._do_join_and_sync_async  # noqa: SLF001
+    kept: list[bytes] = []
+
+    async def join_or_take() -> bytes:
+        # Whoever takes an answer makes the member stable.
+        if not (kept and coordinator.rebalance_in_progress()):
+            kept.clear()
+            kept.append(await join())
+        return kept[0]
+
+    coordinator._do_join_and_sync_async = join_or_take  # noqa: SLF001
+
+
+def has_lost_its_id(consumer: KafkaConsumer) -> bool:
+    """Whether a static member has learned from a heartbeat that another one has taken its id: it sends no more."""
+    coordinator = consumer._coordinator  # noqa: SLF001
+    with coordinator._lock:  # noqa: SLF001
+        # Before it joins again it stops them as well, but only after it has set `rejoining`.
+        return coordinator.stable() and not coordinator.rejoining and not coordinator._heartbeat_enabled  # noqa: SLF001
+
+
+def partitions_seen(consumer: KafkaConsumer) -> dict[str, set[int]]:
+    """The partitions of the topics that a consumer has subscribed to, as the brokers last told them."""
+    return dict(consumer._coordinator._metadata_snapshot)  # noqa: SLF001
+
+
 def last_read_s(consumer: KafkaConsumer) -> float | None:
     """When a broker's last answer arrived, in seconds of `time.monotonic`; None if none is connected."""
     connections = list(consumer._manager._conns.values())  # noqa: SLF001

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+InstanceId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]*[a-zA-Z0-9_-][a-zA-Z0-9._-]*$", max_length=249)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 _BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
@@ -37,6 +38,13 @@ class KafkaSettings(_Group):
         default="127.0.0.1:9092", description="Broker addresses as host:port, comma-separated"
     )
     group: str = Field(default="hangtag-workers", min_length=1, description="Consumer group of the workers")
+    group_instance_id: InstanceId | None = Field(
+        default=None,
+        description="Id of this worker as a static member of its group, unlike that of every other; unset: none",
+    )
+    session_timeout_s: float = Field(
+        default=10, ge=6, le=1_800, description="How long partitions wait for a worker that was killed"
+    )
     events_topic: Topic = Field(default="products.events", description="Topic of product events (input)")
     tagged_topic: Topic = Field(default="products.tagged", description="Topic of tags (output, compacted)")
     dead_letter_topic: Topic = Field(

@@ -5,12 +5,17 @@ from types import SimpleNamespace
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import FencedInstanceIdError
 from kafka.record import MemoryRecords, MemoryRecordsBuilder
+from kafka.structs import MemberState
 
 from hangtag.kafka.internals import (
+    has_lost_its_id,
     join_again,
+    keep_joins,
     last_read_s,
     partition_records_class,
+    partitions_seen,
     raw_batch,
     read_with,
     stop_sending,
@@ -87,6 +92,55 @@ def test_coordinator_can_be_asked_to_join_again(consumer):
     join_again(consumer)
 
     assert coordinator.rejoin_needed
+
+
+def test_an_answer_to_a_join_is_kept_until_a_poll_takes_it(consumer):
+    """`_coordinator._do_join_and_sync_async`, which is called again when nobody took its answer."""
+    coordinator, joins = consumer._coordinator, []
+
+    async def join():
+        coordinator.state = MemberState.REBALANCING
+        joins.append(b"%d" % len(joins))
+        return joins[-1]
+
+    coordinator._do_join_and_sync_async = join
+    keep_joins(consumer)
+
+    def answer():
+        return coordinator._net.run(coordinator._do_join_and_sync_async)
+
+    assert [answer(), answer()] == [b"0", b"0"]
+    coordinator.state = MemberState.STABLE
+    assert answer() == b"1"
+    coordinator.reset_generation()
+    assert answer() == b"2"
+
+
+def test_a_static_member_that_has_lost_its_id_sends_no_heartbeats(consumer):
+    """`_coordinator._do_heartbeat` with `_heartbeat_enabled`, `rejoining` and `_lock`."""
+    coordinator = consumer._coordinator
+    coordinator.state = MemberState.STABLE
+    coordinator._heartbeat_enabled = True
+
+    async def refused():
+        raise FencedInstanceIdError
+
+    coordinator._send_heartbeat_request = refused
+    assert not has_lost_its_id(consumer)
+
+    coordinator._net.run(coordinator._do_heartbeat)
+
+    assert has_lost_its_id(consumer)
+    coordinator.rejoining = True
+    assert not has_lost_its_id(consumer)
+
+
+def test_coordinator_has_the_partitions_of_subscribed_topics(consumer):
+    """`_coordinator._metadata_snapshot`, by topic."""
+    consumer.subscribe(["products.events"])
+    consumer._coordinator._handle_metadata_update(consumer._coordinator._cluster)
+
+    assert partitions_seen(consumer) == {"products.events": set()}
 
 
 def test_connections_have_the_time_of_the_last_read(consumer):
