@@ -13,9 +13,6 @@ from tests.chaos.errors import ChaosError
 Step = float | Callable[[], bool]
 Steps = Iterator[Step]
 
-_LIMIT_S = 180.0
-_LOOK_EVERY_S = 0.25
-
 
 @dataclass
 class Lane:
@@ -23,6 +20,8 @@ class Lane:
 
     name: str
     steps: Steps
+    look_every_s: float = 0.25
+    limit_s: float = 180.0
     is_done: bool = field(default=False, init=False)
     _condition: Callable[[], bool] | None = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)
@@ -39,9 +38,9 @@ class Lane:
             return
         if self._condition is not None and not self._is_true(self._condition):
             if now > self._give_up:
-                msg = f"lane {self.name}: {self._condition.__qualname__} is not true after {_LIMIT_S:.0f} s"
+                msg = f"lane {self.name}: {self._condition.__qualname__} is not true after {self.limit_s:.0f} s"
                 raise ChaosError(msg)
-            self._due = now + _LOOK_EVERY_S
+            self._due = now + self.look_every_s
             return
         self._condition = None
         step = next(self.steps, None)
@@ -49,7 +48,7 @@ class Lane:
         if step is None:
             self.is_done = True
         elif callable(step):
-            self._condition, self._due, self._give_up = step, now, now + _LIMIT_S
+            self._condition, self._due, self._give_up = step, now, now + self.limit_s
         else:
             self._due = now + step
 

@@ -48,6 +48,19 @@ class LookUps:
         if self._thread.is_alive():
             self._thread.join(2 * _DEADLINE_S)
 
+    def compare(self, products: Sequence[tags_pb2.GetProductTagsResponse]) -> None:
+        """Compare an answer with the ones before."""
+        self.answers += len(products)
+        for product in products:
+            product_id, version = product.product_id, product.version
+            newest = self._newest.get(product_id, 0)
+            if version >= newest:
+                self._newest[product_id] = version
+            elif version or newest > self._deletions.get(product_id, -1):
+                line = f"{product_id}: version {version} after {newest} at {self._diary.now_s:.1f} s"
+                self.backwards.append(line)
+                self._diary.say(f"BACKWARDS: {line}")
+
     def _run(self) -> None:
         with grpc.insecure_channel(self._address, [("grpc.max_reconnect_backoff_ms", 500)]) as channel:
             stub = tags_pb2_grpc.TagServiceStub(channel)
@@ -63,16 +76,4 @@ class LookUps:
                 if self._diary.may_have_lost(began, time.monotonic()):
                     self._newest.clear()
                     continue
-                self._compare(answer.products)
-
-    def _compare(self, products: Sequence[tags_pb2.GetProductTagsResponse]) -> None:
-        self.answers += len(products)
-        for product in products:
-            product_id, version = product.product_id, product.version
-            newest = self._newest.get(product_id, 0)
-            if version >= newest:
-                self._newest[product_id] = version
-            elif version or newest > self._deletions.get(product_id, -1):
-                line = f"{product_id}: version {version} after {newest} at {self._diary.now_s:.1f} s"
-                self.backwards.append(line)
-                self._diary.say(f"BACKWARDS: {line}")
+                self.compare(answer.products)

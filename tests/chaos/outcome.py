@@ -1,7 +1,7 @@
 """What is in the topics and in the store when everything is settled, compared with what was sent."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from kafka import KafkaConsumer, TopicPartition
@@ -10,6 +10,7 @@ from redis import Redis
 
 from hangtag.settings import RedisSettings
 from hangtag.store import Entry, RedisTagStore
+from hangtag.store.entry import NO_TEXT
 from hangtag.write import entry_of
 from tests.chaos.errors import ChaosError
 from tests.chaos.feeder import number_of
@@ -61,17 +62,22 @@ def compare(
     for one in read_all(bootstrap, tagged):
         entry = entry_of(one.key, one.value, one.headers)
         last[entry.product_id] = entry
-    _compare_products(outcome, newest, stored_entries(redis_url, {*newest, *last}), last)
-    letters = Counter(_sent_as(one, places) for one in read_all(bootstrap, dead_letters))
+    compare_products(outcome, newest, stored_entries(redis_url, {*newest, *last}), last)
     garbage = {number for number in committed if load.records[number].garbage}
-    outcome.deadlettered = len(garbage & letters.keys())
-    outcome.deadlettered_again = letters.total() - len(letters)
-    outcome.lost += [f"no dead letter of record {number}" for number in sorted(garbage - letters.keys())]
-    outcome.wrongly_refused += [f"dead letter of record {number}" for number in letters.keys() - garbage]
+    compare_letters(outcome, garbage, (_sent_as(one, places) for one in read_all(bootstrap, dead_letters)))
     return outcome
 
 
-def newest_of(records: Iterator[Planned]) -> dict[str, Planned]:
+def compare_letters(outcome: Outcome, garbage: set[int], letters: Iterable[int]) -> None:
+    """Compare the numbers of the records that had to become dead letters with those that did."""
+    found = Counter(letters)
+    outcome.deadlettered = len(garbage & found.keys())
+    outcome.deadlettered_again = found.total() - len(found)
+    outcome.lost += [f"no dead letter of record {number}" for number in sorted(garbage - found.keys())]
+    outcome.wrongly_refused += [f"dead letter of record {number}" for number in sorted(found.keys() - garbage)]
+
+
+def newest_of(records: Iterable[Planned]) -> dict[str, Planned]:
     """The newest record of each product."""
     newest: dict[str, Planned] = {}
     for record in records:
@@ -82,9 +88,10 @@ def newest_of(records: Iterator[Planned]) -> dict[str, Planned]:
     return newest
 
 
-def _compare_products(
+def compare_products(
     outcome: Outcome, newest: dict[str, Planned], stored: dict[str, Entry], last: dict[str, Entry]
 ) -> None:
+    """Compare the newest record of each product with the store, and the store with the last records of the topic."""
     for product_id, sent in newest.items():
         entry = stored.get(product_id)
         if entry is None:
@@ -93,7 +100,7 @@ def _compare_products(
         rank = entry.version, entry.is_deletion
         if rank < sent.rank:
             outcome.older.append(f"{product_id}: version {entry.version} is stored, {sent.version} was sent")
-        elif rank > sent.rank or entry.text_hash != (sent.text_hash or entry.text_hash):
+        elif rank > sent.rank or entry.text_hash != (sent.text_hash or NO_TEXT):
             outcome.never_sent.append(f"{product_id}: version {entry.version} is stored, {sent.version} was sent")
         outcome.tagged += not entry.is_deletion
         outcome.deleted += entry.is_deletion

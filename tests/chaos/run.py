@@ -37,12 +37,13 @@ from tests.chaos.report import Run, report
 from tests.chaos.store_pair import StorePair
 
 _EVENTS, _QUICK_EVENTS = 50_000, 2_000
-_ROUNDS, _QUICK_ROUNDS = 3, 1
+_ROUNDS, _QUICK_ROUNDS = 4, 1
 _PAUSE_S, _QUICK_PAUSE_S = 4.0, 0.5
-# About how long the faults of one round take in the longest lane.
-_ROUND_S, _QUICK_ROUND_S = 75.0, 30.0
+# About how long the faults of one round take, so that there is load until the last of them.
+_ROUND_S, _QUICK_ROUND_S = 50.0, 32.0
 _START_S = 180.0
 _SETTLE_S = 300.0
+_SETTLED_EVERY_S, _QUIET_LOOKS = 0.5, 3
 _LOOK_EVERY_S = 0.05
 _SAY_EVERY_S = 10.0
 
@@ -156,26 +157,38 @@ def settle(stage: Stage, kafka: KafkaSettings) -> float:
         ChaosError: it did not happen within minutes.
     """
     began = time.monotonic()
+    say_at = began + _SAY_EVERY_S
     stage.diary.say("all faults are over; waiting until everything is settled")
-    groups = {kafka.group: kafka.events_topic, f"{kafka.group}-tail": kafka.tagged_topic}
     quiet = 0
-    while quiet < 2:
+    while quiet < _QUIET_LOOKS:
         stage.programs.supervise()
-        left = {}
-        try:
-            for group, topic in groups.items():
-                committed = stage.brokers.committed(group, topic)
-                ends = stage.brokers.ends(topic)
-                left[topic] = {number: end - committed.get(number, 0) for number, end in ends.items()}
-        except KafkaError as error:
-            left = {"error": {0: repr(error)}}
-        behind = {topic: found for topic, numbers in left.items() if (found := {n: x for n, x in numbers.items() if x})}
-        quiet = 0 if behind else quiet + 1
-        if time.monotonic() - began > _SETTLE_S:
-            msg = f"not settled after {_SETTLE_S:.0f} s; records behind, by topic and partition: {behind}"
+        left = left_to_settle(stage.brokers, kafka)
+        quiet = 0 if left else quiet + 1
+        now = time.monotonic()
+        if now > began + _SETTLE_S:
+            msg = f"not settled after {_SETTLE_S:.0f} s: {left}"
             raise ChaosError(msg)
-        time.sleep(1)
+        if left and now > say_at:
+            say_at = now + _SAY_EVERY_S
+            stage.diary.say(f"not settled: {left}")
+        time.sleep(_SETTLED_EVERY_S)
     return time.monotonic() - began
+
+
+def left_to_settle(brokers: Brokers, kafka: KafkaSettings) -> str:
+    """Records of which partitions are not committed, or why that is not known; empty if all are."""
+    groups = {kafka.group: kafka.events_topic, f"{kafka.group}-tail": kafka.tagged_topic}
+    found = []
+    try:
+        for group, topic in groups.items():
+            committed = brokers.committed(group, topic)
+            for number, end in sorted(brokers.ends(topic).items()):
+                # Tansu's end may trail what is committed.
+                if (count := end - committed.get(number, 0)) > 0:
+                    found.append(f"{topic}-{number}: {count} records")
+    except KafkaError as error:
+        found.append(f"the brokers do not tell: {type(error).__name__}")
+    return ", ".join(found)
 
 
 def check(load: Load, feeder: Feeder, brokers: Brokers, kafka: KafkaSettings, store: StorePair) -> Outcome:
