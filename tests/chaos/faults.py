@@ -216,26 +216,37 @@ def _workers(stage: Stage) -> list[str]:
 
 WORKERS: Sequence[Fault] = (kill_worker, stop_worker, freeze_worker, add_worker)
 BROKERS: Sequence[Fault] = (kill_broker, stall_broker, stall_brokers, cut_brokers, refuse_dead_letters)
-STORE: Sequence[Fault] = (
-    *(kill_store, fill_store, demote_store, hand_over_store, stall_store, cut_store),
-    *(flush_store, lose_to_stale_replica),
-)
+STORE: Sequence[Fault] = (kill_store, fill_store, demote_store, hand_over_store, stall_store, cut_store)
+LOSSES: Sequence[Fault] = (flush_store, lose_to_stale_replica)
 
 
-def lanes(stage: Stage, seed: int, rounds: int, pause_s: float) -> list[Lane]:
-    """Every fault `rounds` times, in an order from the seed, with pauses between."""
-    rng = random.Random(seed)
-    kinds = {"workers": WORKERS, "brokers": BROKERS if stage.brokers.are_many else (), "store": STORE}
-    return [
-        Lane(name, _one_after_the_other(stage, faults, rounds, pause_s, random.Random(rng.random())))
-        for name, faults in kinds.items()
-    ]
+def lanes(
+    stage: Stage, seed: int, rounds: int, pause_s: float, after_losses: Callable[[], None] = lambda: None
+) -> list[Lane]:
+    """Every fault `rounds` times, in an order from the seed, with pauses between.
 
+    The store's losses come first in a round, and `after_losses` is called when the last of them is rebuilt: from then
+    on nothing repairs what other faults did.
+    """
+    seeds = random.Random(seed)
 
-def _one_after_the_other(
-    stage: Stage, faults: Sequence[Fault], rounds: int, pause_s: float, rng: random.Random
-) -> Steps:
-    for _ in range(rounds):
-        for fault in rng.sample(faults, len(faults)):
+    def in_any_order(faults: Sequence[Fault], rng: random.Random) -> Steps:
+        for chosen in rng.sample(faults, len(faults)):
             yield rng.uniform(0, pause_s)
-            yield from fault(stage, rng)
+            yield from chosen(stage, rng)
+
+    def store(rng: random.Random) -> Steps:
+        for number in range(rounds):
+            yield from in_any_order(LOSSES, rng)
+            if number == rounds - 1:
+                after_losses()
+            yield from in_any_order(STORE, rng)
+
+    def others(faults: Sequence[Fault], rng: random.Random) -> Steps:
+        for _ in range(rounds):
+            yield from in_any_order(faults, rng)
+
+    # A generator each: which faults a lane draws must not depend on how far the others are.
+    own = [random.Random(seeds.random()) for _ in range(3)]
+    found = [Lane("store", store(own[0])), Lane("workers", others(WORKERS, own[1]))]
+    return [*found, Lane("brokers", others(BROKERS, own[2]))] if stage.brokers.are_many else found

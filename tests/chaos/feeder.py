@@ -18,10 +18,13 @@ _REQUEST_MS = 5_000
 _OPENING_MS = 30_000
 _TRY_AGAIN_AFTER_S = 1.0
 _LARGEST = 4 * 1_048_576
+_LOOK_EVERY_S = 0.05
 
 
 class Feeder:
-    """A thread that sends; `sent` counts records that brokers acknowledged, aborted ones included.
+    """A thread that sends as much of the load as it is allowed to.
+
+    `sent` counts records that brokers acknowledged, aborted ones included.
 
     A batch that fails is sent again, so a record may be in the topic twice. `error` is what ended the thread too early.
     """
@@ -36,6 +39,7 @@ class Feeder:
         self._topic = topic
         self._pace = 1 / records_per_s
         self._producers: dict[tuple[str | None, bool], Producer] = {}
+        self._allowed = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
 
@@ -48,6 +52,10 @@ class Feeder:
         """Start sending."""
         self._thread.start()
 
+    def allow(self, share: float) -> None:
+        """Send until this share of the load is sent; 1 is all of it."""
+        self._allowed = round(share * len(self._load.records))
+
     def close(self) -> None:
         """Stop sending and close the producers."""
         self._stop.set()
@@ -55,18 +63,25 @@ class Feeder:
 
     def _run(self) -> None:
         try:
-            began = time.monotonic()
+            due = time.monotonic()
             for batch in self._load.batches:
-                due = began + batch.numbers.start * self._pace
+                while batch.numbers.start >= self._allowed:
+                    if self._stop.wait(_LOOK_EVERY_S):
+                        return
+                    due = time.monotonic()
                 if self._stop.wait(max(0.0, due - time.monotonic())):
                     return
-                while not self._send(batch) and not self._stop.wait(_TRY_AGAIN_AFTER_S):
-                    self.sent_again += len(batch.numbers)
+                self._send_until_taken(batch)
+                due += len(batch.numbers) * self._pace
         except Exception as error:  # noqa: BLE001 (the run reports it)
             self.error = error
         finally:
             for key in list(self._producers):
                 self._abandon(key)
+
+    def _send_until_taken(self, batch: Batch) -> None:
+        while not self._send(batch) and not self._stop.wait(_TRY_AGAIN_AFTER_S):
+            self.sent_again += len(batch.numbers)
 
     def _send(self, batch: Batch) -> bool:
         """Send a batch; False: some of it may be in the topic, and it is to be sent again."""

@@ -5,14 +5,15 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-import grpc
-
-from hangtag.v1 import tags_pb2, tags_pb2_grpc
+from hangtag.v1 import tags_pb2
 from tests.chaos.diary import Diary
 
 _PER_CALL = 100
 _PAUSE_S = 0.1
 _DEADLINE_S = 5.0
+# For this process alone: gRPC's handlers of a fork would end the programs that are started while it works. It reads the
+# variable when it is imported, so that happens only once the look-ups start.
+NO_FORK_HANDLERS = "GRPC_ENABLE_FORK_SUPPORT"
 
 
 class LookUps:
@@ -57,11 +58,13 @@ class LookUps:
             if version >= newest:
                 self._newest[product_id] = version
             elif version or newest > self._deletions.get(product_id, -1):
-                line = f"{product_id}: version {version} after {newest} at {self._diary.now_s:.1f} s"
-                self.backwards.append(line)
-                self._diary.say(f"BACKWARDS: {line}")
+                self.backwards.append(f"{product_id}: version {version} after {newest} at {self._diary.now_s:.1f} s")
 
     def _run(self) -> None:
+        import grpc
+
+        from hangtag.v1 import tags_pb2_grpc
+
         with grpc.insecure_channel(self._address, [("grpc.max_reconnect_backoff_ms", 500)]) as channel:
             stub = tags_pb2_grpc.TagServiceStub(channel)
             while not self._stop.wait(_PAUSE_S):

@@ -11,6 +11,7 @@ from typing import Self
 
 from hangtag.cli.demo.programs import environment_with
 from hangtag.cli.local import Child, free_port
+from tests.chaos.look_ups import NO_FORK_HANDLERS
 
 ROOT = Path(__file__).resolve().parents[2]
 # docs/operations.md: how long an orchestrator waits for a worker before it kills it.
@@ -31,6 +32,7 @@ class Programs:
         environment = environment_with({**addresses, **own, "log.format": "json"})
         # The code of this checkout, wherever the installed package leads.
         self._environment = {**environment, "PYTHONPATH": str(ROOT)}
+        self._environment.pop(NO_FORK_HANDLERS, None)
         self._exit = ExitStack()
         self._children: dict[str, Child] = {}
         self._is_frozen: set[str] = set()

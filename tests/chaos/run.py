@@ -30,17 +30,20 @@ from tests.chaos.errors import ChaosError
 from tests.chaos.faults import Stage, lanes
 from tests.chaos.feeder import Feeder
 from tests.chaos.load import Load, make_load
-from tests.chaos.look_ups import LookUps
+from tests.chaos.look_ups import NO_FORK_HANDLERS, LookUps
 from tests.chaos.outcome import Outcome, compare
 from tests.chaos.programs import Programs
 from tests.chaos.report import Run, report
 from tests.chaos.store_pair import StorePair
 
-_EVENTS, _QUICK_EVENTS = 50_000, 2_000
+_EVENTS, _QUICK_EVENTS = 50_000, 4_000
 _ROUNDS, _QUICK_ROUNDS = 4, 1
 _PAUSE_S, _QUICK_PAUSE_S = 4.0, 0.5
 # About how long the faults of one round take, so that there is load until the last of them.
-_ROUND_S, _QUICK_ROUND_S = 50.0, 32.0
+_ROUND_S, _QUICK_ROUND_S = 50.0, 30.0
+# Shares of the load: with the first the programs show that they work; the last one is sent when the store loses nothing
+# any more, so that no rebuild repairs what is wrong about it.
+_FIRST_SHARE, _SHARE_AFTER_LOSSES = 0.02, 0.3
 _START_S = 180.0
 _SETTLE_S = 300.0
 _SETTLED_EVERY_S, _QUIET_LOOKS = 0.5, 3
@@ -57,7 +60,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="an empty folder for the logs of all programs (default: none)")
     options = parser.parse_args()
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # programs are started while look-ups run
+    os.environ[NO_FORK_HANDLERS] = "0"
     try:
         with stopping():
             return chaos(options)
@@ -99,6 +102,7 @@ def chaos(options: argparse.Namespace) -> int:
         pace = events / (rounds * (_QUICK_ROUND_S if quick else _ROUND_S))
         feeder = stack.enter_context(closing(Feeder(load, brokers.direct, kafka.events_topic, pace)))
         look_ups = stack.enter_context(closing(LookUps(programs.server_port, load.products, load.deletions(), diary)))
+        feeder.allow(_FIRST_SHARE)
         feeder.start()
         look_ups.start()
         diary.say(f"{brokers.kind}; {events:,} records at {pace:,.0f}/s, bundle {bundle}")
@@ -107,6 +111,7 @@ def chaos(options: argparse.Namespace) -> int:
         )
         await_tags(programs, look_ups)
         diary.say("the first tags are there")
+        feeder.allow(1 - _SHARE_AFTER_LOSSES)
         fault(stage, feeder, options.seed, rounds, _QUICK_PAUSE_S if quick else _PAUSE_S)
         settled_s = settle(stage, kafka)
         look_ups.close()
@@ -135,7 +140,7 @@ def await_tags(programs: Programs, look_ups: LookUps) -> None:
 
 def fault(stage: Stage, feeder: Feeder, seed: int, rounds: int, pause_s: float) -> None:
     """Run all lanes of faults until they are over and everything is sent."""
-    running = lanes(stage, seed, rounds, pause_s)
+    running = lanes(stage, seed, rounds, pause_s, after_losses=lambda: feeder.allow(1))
     say_at = time.monotonic() + _SAY_EVERY_S
     while not (feeder.is_done and all(lane.is_done for lane in running)):
         for lane in running:
