@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from hangtag.cli.local import LocalServer, create_topics, free_port, start_broker
 from hangtag.cli.local.apache import new_cluster_id, start_apache
@@ -19,6 +21,9 @@ from tests.forwarder import Forwarder, forwarding
 _NODES = 3
 _REFUSING_BYTES = 100
 _ANSWER_MS = 10_000
+
+# On an overloaded machine a call may take too long.
+_again = retry(retry=retry_if_exception_type(KafkaError), stop=stop_after_delay(60), wait=wait_fixed(0.5), reraise=True)
 
 
 class Brokers:
@@ -80,6 +85,7 @@ class Brokers:
         """Start a killed node again, with its data; returns at once."""
         self._nodes[node] = self._start(node)
 
+    @_again
     def busiest(self, topic: str) -> int:
         """The node that leads most partitions of a topic."""
         leaders = Counter(partition["leader_id"] for partition in self._partitions(topic))
@@ -91,6 +97,7 @@ class Brokers:
             len(partition["isr_nodes"]) == len(self._nodes) for partition in self._partitions(topic)
         )
 
+    @_again
     def refuse_dead_letters(self, topic: str, *, usual_bytes: int | None = None) -> None:
         """Let the topic refuse every record for its size, or take records of up to `usual_bytes` again."""
         limit = {"max.message.bytes": str(usual_bytes or _REFUSING_BYTES)}

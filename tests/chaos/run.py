@@ -12,6 +12,7 @@ Example: KAFKA_HOME=../shared/kafka python -m tests.chaos.run --quick --seed 7
 import argparse
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from kafka.errors import KafkaError
+from redis import RedisError
 
 from hangtag.cli.local import LocalError
 from hangtag.cli.stopping import Stopped, stopping
@@ -46,6 +48,7 @@ _ROUND_S, _QUICK_ROUND_S = 50.0, 30.0
 _FIRST_SHARE, _SHARE_AFTER_LOSSES = 0.02, 0.3
 _START_S = 180.0
 _SETTLE_S = 300.0
+_STUCK_S = 120.0
 _SETTLED_EVERY_S, _QUIET_LOOKS = 0.5, 3
 _LOOK_EVERY_S = 0.05
 _SAY_EVERY_S = 10.0
@@ -57,30 +60,45 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of load and faults")
     parser.add_argument("--events", type=int, help=f"records to send (default {_EVENTS}, quick {_QUICK_EVENTS})")
     parser.add_argument("--bundle", choices=("starter", "tiny"), help="default: starter if quick, else tiny")
-    parser.add_argument("--keep", type=Path, help="an empty folder for the logs of all programs (default: none)")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="an empty folder for the logs of all programs, which are otherwise kept only after a failure",
+    )
     options = parser.parse_args()
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     os.environ[NO_FORK_HANDLERS] = "0"
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="hangtag-chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    code = 1
     try:
         with stopping():
-            return chaos(options)
+            code = 0 if chaos(options, folder) else 1
     except Stopped:
         sys.stderr.write("stopped; nothing was compared\n")
-        return 130
-    except (ChaosError, LocalError) as error:
-        sys.stderr.write(f"chaos: {error}\n")
-        return 1
+        code = 130
+    except (ChaosError, LocalError, KafkaError, RedisError) as error:
+        sys.stderr.write(f"chaos: {type(error).__name__}: {error}\n")
+    if code == 1:
+        sys.stderr.write(f"the logs of all programs are in {folder}\n")
+    elif not options.keep:
+        shutil.rmtree(folder)
+    return code
 
 
-def chaos(options: argparse.Namespace) -> int:
+def chaos(options: argparse.Namespace, folder: Path) -> bool:
+    """Run everything with its logs in `folder`; True if everything is right.
+
+    Raises:
+        ChaosError: the run proves nothing.
+        LocalError: a broker or a store cannot be started.
+    """
     quick = options.quick
     home = os.environ.get("KAFKA_HOME")
     events = options.events or (_QUICK_EVENTS if quick else _EVENTS)
     bundle = options.bundle or ("starter" if quick else "tiny")
     diary = Diary()
     with ExitStack() as stack:
-        folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hangtag-chaos-")))
-        folder.mkdir(parents=True, exist_ok=True)
         diary.say(f"seed {options.seed}: starting brokers, store, two workers and a server")
         brokers, store = Brokers(folder, Path(home) if home else None), StorePair(folder)
         stack.enter_context(store)
@@ -119,8 +137,7 @@ def chaos(options: argparse.Namespace) -> int:
         run = Run(
             options.seed, brokers.kind, bundle, quick, diary, outcome, feeder, look_ups, programs.ended, settled_s
         )
-        is_right = report(run)
-    return 0 if is_right else 1
+        return report(run)
 
 
 def await_tags(programs: Programs, look_ups: LookUps) -> None:
@@ -133,19 +150,29 @@ def await_tags(programs: Programs, look_ups: LookUps) -> None:
     while not look_ups.has_found_tags:
         programs.supervise()
         if time.monotonic() > give_up:
-            msg = f"no tags after {_START_S:.0f} s; {'; '.join(programs.ended) or 'see the logs (--keep FOLDER)'}"
+            msg = f"no tags after {_START_S:.0f} s; {'; '.join(programs.ended) or 'see the logs'}"
             raise ChaosError(msg)
         time.sleep(_LOOK_EVERY_S)
 
 
 def fault(stage: Stage, feeder: Feeder, seed: int, rounds: int, pause_s: float) -> None:
-    """Run all lanes of faults until they are over and everything is sent."""
+    """Run all lanes of faults until they are over and everything is sent.
+
+    Raises:
+        ChaosError: the load cannot be sent, or a fault does not end.
+    """
     running = lanes(stage, seed, rounds, pause_s, after_losses=lambda: feeder.allow(1))
     say_at = time.monotonic() + _SAY_EVERY_S
+    sent, give_up = 0, 0.0
     while not (feeder.is_done and all(lane.is_done for lane in running)):
         for lane in running:
             lane.go_on()
         stage.programs.supervise()
+        if feeder.sent != sent or not all(lane.is_done for lane in running):
+            sent, give_up = feeder.sent, time.monotonic() + _STUCK_S
+        if time.monotonic() > give_up:
+            msg = f"nothing was sent for {_STUCK_S:.0f} s after the last fault, at record {sent:,}"
+            raise ChaosError(msg)
         if time.monotonic() >= say_at:
             say_at = time.monotonic() + _SAY_EVERY_S
             stage.diary.say(f"{feeder.sent:,} records sent, {len(stage.programs.ended)} programs ended by themselves")
