@@ -12,7 +12,7 @@ BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants protos protos-lint protos-release alerts dist starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos protos protos-lint protos-release alerts dist starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-pythons: $(VENV)/.all ## imports, wheels and unit tests on the other suppor
 
 mutants: $(VENV)/.all ## break each invariant on purpose and check that its tests fail (ARGS=name for one mutant)
 	@$(BIN)/python -m tests.mutants.run $(ARGS)
+
+chaos: $(VENV)/.all ## kill, stall, fill and flush everything under load, then compare (QUICK=1: a minute; SEED=n; KAFKA_HOME: three brokers)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos.run $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 protos: $(VENV)/.all ## regenerate hangtag/v1 from protos/
 	@$(BIN)/python tests/stubs.py .

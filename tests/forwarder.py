@@ -4,7 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -19,24 +19,44 @@ class Forwarder:
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
+        self._flows = threading.Event()
+        self._flows.set()
         self._start(self._accept)
+
+    def stall(self) -> None:
+        """Deliver nothing until `flow`: connections stay open and are accepted, and what is sent waits."""
+        self._flows.clear()
+
+    def flow(self) -> None:
+        """Deliver what waits, and go on."""
+        self._flows.set()
+
+    def cut(self) -> None:
+        """End all open connections. New ones are accepted."""
+        with self._lock:
+            for each in self._sockets:
+                _shut_down(each)
 
     def close(self) -> None:
         """Close the port and all connections."""
-        for each in [self._listener, *self._sockets]:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
+        _shut_down(self._listener)
+        self.cut()
+        self.flow()
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(10)
-        for each in [self._listener, *self._sockets]:
-            each.close()
+        self._listener.close()
 
-    def _start(self, run, *arguments) -> None:
+    def _start(self, run: Callable[..., None], *arguments: object) -> threading.Thread:
         thread = threading.Thread(target=run, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._lock:
+            self._threads = [*(each for each in self._threads if each.is_alive()), thread]
+            thread.start()
+        return thread
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -45,25 +65,36 @@ class Forwarder:
                 self._start(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
-        try:
-            if self._tls is not None:
-                client = self._tls.wrap_socket(client, server_side=True)
-            server = socket.create_connection(("127.0.0.1", self.target))
-        except OSError:
-            client.close()
-            return
-        self._sockets += [client, server]
-        self._start(self._copy, server, client)
-        self._copy(client, server)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(client)
+            try:
+                if self._tls is not None:
+                    client = stack.enter_context(self._tls.wrap_socket(client, server_side=True))
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                return
+            stack.enter_context(server)
+            pair = {client, server}
+            with self._lock:
+                self._sockets |= pair
+            back = self._start(self._copy, server, client)
+            self._copy(client, server)
+            back.join()
+            with self._lock:
+                self._sockets -= pair
 
-    @staticmethod
-    def _copy(source: socket.socket, sink: socket.socket) -> None:
+    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                self._flows.wait()
                 sink.sendall(data)
         for each in (source, sink):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+            _shut_down(each)
+
+
+def _shut_down(each: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        each.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

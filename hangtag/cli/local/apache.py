@@ -23,13 +23,18 @@ rootLogger.appenderRef.out.ref=out
 
 
 def start_apache(
-    folder: Path, home: Path, more: Mapping[str, str] | None = None, port: int | None = None
+    folder: Path,
+    home: Path,
+    more: Mapping[str, str] | None = None,
+    port: int | None = None,
+    cluster_id: str | None = None,
 ) -> LocalServer:
     """Start the Kafka release in the folder `home` on `port` or any free port.
 
     Returns at once; enter the result to wait for it.
 
-    `more` are properties of its configuration that are added or changed.
+    `more` are properties of its configuration that are added or changed. With a `cluster_id`, several nodes can be one
+    cluster, and a node that ran before in the same `folder` starts with its data.
 
     Raises:
         LocalError: `home` is not a Kafka release, or Java is not installed.
@@ -43,8 +48,11 @@ def start_apache(
     log4j.write_text(_LOG4J, encoding="utf-8")
     java = [_java(), *_HEAP, f"-Dlog4j2.configurationFile={log4j}", "-cp", f"{home}/libs/*"]
     # A shell formats the folder first (its own JVM, 2 s), so that the caller need not wait; `exec` then replaces it.
-    script = '"$@" kafka.tools.StorageTool format -t "$CLUSTER" -c "$CONFIG" && exec "$@" kafka.Kafka "$CONFIG"'
-    env = {**os.environ, "CLUSTER": _cluster_id(), "CONFIG": str(properties)}
+    script = (
+        '"$@" kafka.tools.StorageTool format --ignore-formatted -t "$CLUSTER" -c "$CONFIG" '
+        '&& exec "$@" kafka.Kafka "$CONFIG"'
+    )
+    env = {**os.environ, "CLUSTER": cluster_id or new_cluster_id(), "CONFIG": str(properties)}
     child = Child("kafka", ["/bin/sh", "-c", script, "sh", *java], folder, env)
     return LocalServer(child, port, f"{HOST}:{port}", lambda: responds(port), deadline_s=60)
 
@@ -59,7 +67,8 @@ def _java() -> str:
     return java
 
 
-def _cluster_id() -> str:
+def new_cluster_id() -> str:
+    """A random id for a cluster."""
     # Like Kafka's own ids: 22 characters. Without "-": a leading one would be taken for an option.
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
 

@@ -11,8 +11,10 @@ from hangtag.cli.local.server import HOST, LocalServer, free_port, responds
 DATABASES = 256
 
 
-def start_valkey(folder: Path, more: Mapping[str, str] | None = None) -> LocalServer:
-    """Start Valkey on a free port with its log in `folder`. Returns at once; enter the result to wait for it.
+def start_valkey(folder: Path, more: Mapping[str, str] | None = None, port: int | None = None) -> LocalServer:
+    """Start Valkey on `port` or any free port, with its log in `folder`.
+
+    Returns at once; enter the result to wait for it.
 
     `more` are options of its configuration that are added or changed.
 
@@ -29,7 +31,7 @@ def start_valkey(folder: Path, more: Mapping[str, str] | None = None) -> LocalSe
             "or set HANGTAG_REDIS__URL=redis://host:port/0 to a server that is running"
         )
         raise LocalError(msg) from None
-    port = free_port()
+    port = port or free_port()
     options = {
         "port": str(port),
         "bind": HOST,
