@@ -12,14 +12,15 @@ from hangtag.records import OWN_HEADERS, Record, Replay, product_id_of
 class Letter:
     """One record of `products.deadletter`.
 
-    `written_ms` is when it became a dead letter, `first_sent_ms` when the record was first sent, both in ms since 1970
-    (-1: not known). `own` are Hangtag's headers without their prefix. `replay` is None if it was never sent again.
+    `written_ms` is when it became a dead letter, `timestamp_ms` the record's timestamp when it was first sent, both in
+    ms since 1970 (-1: not known). `own` are Hangtag's headers without their prefix. `replay` is None if the record was
+    never sent again.
     """
 
     place: Place
     product_id: str
     written_ms: int
-    first_sent_ms: int
+    timestamp_ms: int
     own: Mapping[str, str]
     replay: Replay | None
 
@@ -38,10 +39,16 @@ class Letter:
             Place(record.partition.topic, record.partition.number, record.offset),
             product_id,
             record.timestamp_ms,
-            _first_sent_ms(own.get("timestamp", ""), replay, record.timestamp_ms),
+            _number(own.get("timestamp", "")) if replay is None else replay.timestamp_ms,
             own,
             replay,
         )
+
+    @property
+    def first_sent_ms(self) -> int:
+        """When the record was sent at the latest: its sender's clock may have been ahead. -1: not known."""
+        known = [each for each in (self.timestamp_ms, self.written_ms) if each >= 0]
+        return min(known) if self.timestamp_ms >= 0 else -1
 
     @property
     def stage(self) -> str:
@@ -64,13 +71,5 @@ class Letter:
         return "truncated" in self.own
 
 
-def _first_sent_ms(timestamp: str, replay: Replay | None, written_ms: int) -> int:
-    """The earliest of the known times: a sender's clock may be ahead, and a record that was sent again is older."""
-    if not timestamp.isascii() or not timestamp.isdecimal() or (replay is not None and replay.timestamp_ms < 0):
-        return -1
-    times = [int(timestamp)]
-    if replay is not None:
-        times.append(replay.timestamp_ms)
-    if written_ms >= 0:
-        times.append(written_ms)
-    return min(times)
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() else -1

@@ -85,7 +85,7 @@ class LetterSender:
 
     def _event(self, record: Record, letter: Letter, now_ms: int) -> _Message:
         before = 0 if letter.replay is None else letter.replay.times
-        replay = Replay(self._by, now_ms, str(letter.place), letter.first_sent_ms, before + 1)
+        replay = Replay(self._by, now_ms, str(letter.place), letter.timestamp_ms, before + 1)
         own = [each for each in record.headers if not each[0].startswith(OWN_HEADERS)]
         topic = self._settings.events_topic
         return _Message(topic, None, record.key, record.value, [*own, *replay.headers()])

@@ -246,6 +246,7 @@ def test_a_sender_whose_clock_is_ahead_does_not_make_its_records_younger():
     ahead = letter(sent_ms=NOW + 30 * DAY_MS, written_ms=NOW - 8 * DAY_MS)
 
     assert RULES.refusal(ahead, None) is not None
+    assert ahead.timestamp_ms == NOW + 30 * DAY_MS, "what an event without a version gets as its version stays the same"
 
 
 def test_sending_a_record_again_does_not_make_it_younger():

@@ -35,21 +35,26 @@ def list_letters(
     Example: hangtag deadletters list --stage validate --since 2h
     """
     from collections import Counter  # noqa: PLC0415
+    from contextlib import closing  # noqa: PLC0415
     from itertools import islice  # noqa: PLC0415
 
     from hangtag.cli.dead_letters.listing import as_row, print_letters, print_summary  # noqa: PLC0415
     from hangtag.cli.dead_letters.reading import reading  # noqa: PLC0415
     from hangtag.cli.running import settings_here  # noqa: PLC0415
     from hangtag.cli.show import print_json  # noqa: PLC0415
+    from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
 
     settings = settings_here().kafka
     selection = selection_of(settings.dead_letter_topic, None, stage, reason, since, until, product)
-    with reading(settings) as letters:
-        meant = (each for each in letters.newest_first(selection) if with_handled or each[1] is None)
-        if summary:
-            counts = Counter((letter.stage, letter.error) for letter, _ in meant)
-        else:
-            found = list(islice(meant, limit))[::-1]
+    try:
+        with stopping(), reading(settings) as letters, closing(letters.newest_first(selection)) as newest:
+            meant = (each for each in newest if with_handled or each[1] is None)
+            if summary:
+                counts = Counter((letter.stage, letter.error) for letter, _ in meant)
+            else:
+                found = list(islice(meant, limit))[::-1]
+    except Stopped:
+        raise typer.Exit(130) from None
     if summary and as_json:
         print_json([{"stage": stage, "error": error, "letters": n} for (stage, error), n in counts.most_common()])
     elif summary:

@@ -1,6 +1,7 @@
 """What `replay` and `drop` share: choosing letters, asking, and handling them a few at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 import typer
@@ -40,7 +41,8 @@ def handle_letters(settings: KafkaSettings, plan: Plan, refuse: Refuse, handle: 
     choice, done = Choice(), 0
     try:
         with stopping(), reading(settings) as letters:
-            choice.take(letters.newest_first(plan.selection), plan.selection, refuse, plan.limit)
+            with closing(letters.newest_first(plan.selection)) as found:
+                choice.take(found, plan.selection, refuse, plan.limit)
             if not plan.dry_run and choice.places and not plan.yes:
                 print_summary(choice.counts)
                 _ask(plan.verb, len(choice.places))
@@ -51,7 +53,7 @@ def handle_letters(settings: KafkaSettings, plan: Plan, refuse: Refuse, handle: 
         typer.echo(f"stopped; {done:,} {plan.verb}; run the same command again to go on")
         raise typer.Exit(130) from None
     except (LetterError, CommandError) as error:
-        msg = f"{error}. {done:,} letters were {plan.verb}; run the same command again to go on with the others"
+        msg = f"{error}; {done:,} letters were {plan.verb}; run the same command again to go on with the others"
         raise CommandError(msg) from error
     if plan.dry_run:
         print_summary(choice.counts)

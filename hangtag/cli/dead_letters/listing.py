@@ -9,6 +9,7 @@ from rich.text import Text
 
 from hangtag.cli.console import make_table, plain_console, printable
 from hangtag.letters import Found, Letter, Resolution, iso_time
+from hangtag.records import Replay
 
 _NUMBERS = ("partition", "offset", "timestamp", "attempts", "replays", "replayed_at", "replayed_timestamp")
 
@@ -35,7 +36,7 @@ def print_letters(found: Iterable[Found]) -> None:
         left_out = f" (truncated: {letter.own['truncated']})" if letter.is_truncated else ""
         console.print(Padding(Text(printable(f"{letter.message}{left_out}")), (0, 0, 0, 4)))
         if letter.replay is not None:
-            console.print(Padding(Text(printable(_replayed(letter))), (0, 0, 0, 4)), style="yellow")
+            console.print(Padding(Text(printable(_replayed(letter.replay))), (0, 0, 0, 4)), style="yellow")
         if resolution is not None:
             console.print(Padding(Text(printable(resolved(resolution))), (0, 0, 0, 4)), style="green")
 
@@ -56,17 +57,13 @@ def print_summary(counts: "Counter[tuple[str, str]]") -> None:
 
 
 def _heading(letter: Letter) -> Text:
-    own = letter.own
-    source = "-".join(own[name] for name in ("topic", "partition") if name in own)
-    source = f"{source}@{own['offset']}" if "offset" in own else source
-    parts = (letter.product_id or "(no key)", letter.stage, letter.error, f"from {source}" if source else "")
+    """Its place, product, stage, kind of error and time: one line."""
+    parts = (letter.product_id or "(no key)", letter.stage, letter.error, iso_time(letter.written_ms))
     heading = Text(letter.place.short, style="bold")
-    shown = "  ".join(filter(None, (*parts, iso_time(letter.written_ms))))
+    shown = "  ".join(filter(None, parts))
     return heading.append(f"  {printable(shown)}", style="not bold")
 
 
-def _replayed(letter: Letter) -> str:
-    replay = letter.replay
-    assert replay is not None
+def _replayed(replay: Replay) -> str:
     times = "once" if replay.times == 1 else f"{replay.times} times"
     return f"replayed {times}, last by {replay.by} at {iso_time(replay.at_ms)}, and failed again"

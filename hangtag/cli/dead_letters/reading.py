@@ -1,8 +1,10 @@
 """Dead letters as they are read from their topic."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 
+from hangtag.cli.console import make_console
+from hangtag.cli.progress import LiveStatus
 from hangtag.cli.topic import TopicReader
 from hangtag.letters import Found, Place, Selection, newest_first
 from hangtag.records import Record
@@ -14,6 +16,7 @@ _TAIL = 100
 _CHUNK = 100
 # Offsets in between that are read over instead of asking the broker again.
 _GAP = 500
+_SHOW_EVERY = 500
 
 
 class LetterReader:
@@ -22,8 +25,11 @@ class LetterReader:
     def __init__(self, reader: TopicReader) -> None:
         self._reader = reader
 
-    def newest_first(self, selection: Selection) -> Iterator[Found]:
-        """Letters that fit, with their resolutions; with places, only their partitions are read, down to the lowest."""
+    def newest_first(self, selection: Selection) -> Generator[Found]:
+        """Letters that fit, with their resolutions; with places, only their partitions are read, down to the lowest.
+
+        Shows how many were read until it is closed.
+        """
         lowest: dict[int, int] = {}
         for place in selection.places:
             lowest[place.partition] = min(place.offset, lowest.get(place.partition, place.offset))
@@ -32,7 +38,12 @@ class LetterReader:
             begins = {number: max(first, lowest[number]) for number, first in begins.items() if number in lowest}
         tail = (Record.of(each) for chunk in self._reader.chunks_until_end() for each in chunk)
         found = newest_first(tail, self._reader.starts, begins, self._records)
-        return ((letter, resolution) for letter, resolution in found if selection.fits(letter))
+        with LiveStatus(make_console(stderr=True)) as status:
+            for count, (letter, resolution) in enumerate(found):
+                if count and not count % _SHOW_EVERY:
+                    status.show(f"{count:,} dead letters read")
+                if selection.fits(letter):
+                    yield letter, resolution
 
     def chunks(self, places: Iterable[Place]) -> Iterator[list[Record]]:
         """The records at these places, in the order of their offsets, a few at a time."""

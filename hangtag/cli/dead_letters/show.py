@@ -22,17 +22,24 @@ def show(
 
     Example: hangtag deadletters show products.deadletter-0@12 --value
     """
+    from contextlib import closing  # noqa: PLC0415
+
     from hangtag.cli.dead_letters.listing import resolved  # noqa: PLC0415
     from hangtag.cli.dead_letters.reading import reading  # noqa: PLC0415
     from hangtag.cli.running import settings_here  # noqa: PLC0415
     from hangtag.cli.show import print_json  # noqa: PLC0415
+    from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
     from hangtag.letters import LetterError, Place, Selection, iso_time  # noqa: PLC0415
 
     settings = settings_here().kafka
     at = Place.parse(place, settings.dead_letter_topic)
-    with reading(settings) as letters:
-        found = next(letters.newest_first(Selection(places=frozenset({at}))), None)
-        records = [] if found is None else [record for chunk in letters.chunks([at]) for record in chunk]
+    try:
+        with stopping(), reading(settings) as letters:
+            with closing(letters.newest_first(Selection(places=frozenset({at})))) as newest:
+                found = next(newest, None)
+            records = [] if found is None else [record for chunk in letters.chunks([at]) for record in chunk]
+    except Stopped:
+        raise typer.Exit(130) from None
     if found is None or not records:
         msg = f"there is no dead letter at {at}; `hangtag deadletters list --all` shows those that there are"
         raise LetterError(msg)
