@@ -55,12 +55,13 @@ def _options(
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (demo, tags, suggest, schema, publish, deadletters),
+    "Use": (demo, tags, suggest, schema, publish),
     "Run": (up, work, serve, rebuild, config),
     "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
 }
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(help=help_text(command), rich_help_panel=panel)(command)
+app.add_typer(deadletters, name="deadletters", rich_help_panel="Use")
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(bundle, name="bundle", rich_help_panel="Run")

@@ -23,3 +23,10 @@ def make_table(*headers: str, title: str | None = None, show_header: bool = True
     """A table that wraps long cells and never truncates them."""
     columns = (Column(header, overflow="fold") for header in headers)
     return Table(*columns, title=title, show_header=show_header)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Text of others without what a terminal would obey: characters that show nothing are escaped, except `keep`."""
+    return "".join(
+        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode() for each in text
+    )

@@ -10,6 +10,7 @@ _USER_ERRORS = {
     "hangtag.engine": "EngineError",
     "hangtag.tagger.faults": "FaultError",
     "hangtag.store": "StoreError",
+    "hangtag.letters": "LetterError",
     "hangtag.workers.source": "SourceError",
     "hangtag.workers.worker": "StageError",
     "hangtag.server.errors": "ServerError",

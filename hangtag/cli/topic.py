@@ -16,6 +16,7 @@ class TopicReader:
     """Reads all partitions of one topic; a context manager for one thread.
 
     It starts at the beginning, or with `last`, that many records before each partition's end (0: new records only).
+    `begins` and `starts` have the first offset of each partition and the one that it starts at, by partition number.
 
     Raises:
         CommandError: no broker answers, or there is no such topic.
@@ -44,10 +45,13 @@ class TopicReader:
             self._consumer.assign(partitions)
             self._ends: dict[Any, int] = self._consumer.end_offsets(partitions)
             begins: dict[Any, int] = self._consumer.beginning_offsets(partitions)
-            self._total = 0
+            self._topic, self._total = topic, 0
+            self.begins = {each.partition: offset for each, offset in begins.items()}
+            self.starts: dict[int, int] = {}
             for partition in partitions:
                 start = begins[partition] if last is None else max(begins[partition], self._ends[partition] - last)
                 self._consumer.seek(partition, start)
+                self.starts[partition.partition] = start
                 self._total += self._ends[partition] - start
         except KafkaError as error:
             raise CommandError(no_kafka(settings, reason_of(error))) from error
@@ -88,9 +92,37 @@ class TopicReader:
                 yield records
             elif all(self._consumer.position(each) >= end for each, end in self._ends.items()):
                 return
-            elif time.monotonic() > give_up:
-                msg = f"the brokers sent nothing for {patience_s:.0f} s; check that they run, and try again"
-                raise CommandError(msg)
+            else:
+                _check_patience(give_up, patience_s)
+
+    def chunks_between(
+        self, number: int, first: int, behind: int, chunk: int = 1_000, patience_s: float = 60
+    ) -> Iterator[list[Any]]:
+        """The records of one partition from the offset `first` to before `behind`, at most `chunk` at a time.
+
+        Afterwards the reader is only good for this method. Errors: as `chunks_until_end`.
+        """
+        from kafka import TopicPartition  # noqa: PLC0415
+
+        at = TopicPartition(self._topic, number)
+        self._consumer.assign([at])
+        self._consumer.seek(at, first)
+        give_up = time.monotonic() + patience_s
+        while self._consumer.position(at) < behind:
+            polled = self._consumer.poll(timeout_ms=_QUIET_MS, max_records=chunk)
+            records = [record for record in polled.get(at, ()) if record.offset < behind]
+            if polled:
+                give_up = time.monotonic() + patience_s
+            else:
+                _check_patience(give_up, patience_s)
+            if records:
+                yield records
+
+
+def _check_patience(give_up: float, patience_s: float) -> None:
+    if time.monotonic() > give_up:
+        msg = f"the brokers sent nothing for {patience_s:.0f} s; check that they run, and try again"
+        raise CommandError(msg)
 
 
 def reason_of(error: Exception) -> str:

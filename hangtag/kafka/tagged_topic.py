@@ -54,6 +54,18 @@ def check_tagged_topic(settings: KafkaSettings, deleted_ttl_s: int) -> bool:
     return True
 
 
+def deletions_kept_ms(settings: KafkaSettings, deleted_ttl_s: int) -> int:
+    """How long a deletion blocks older versions for certain, in ms: as long as both the store and the topic keep it.
+
+    The store alone decides if the brokers do not return the topic's configuration.
+    """
+    try:
+        found = _configuration(settings)
+    except KafkaError:
+        found = {}
+    return min(deleted_ttl_s * 1_000, int(found.get("delete.retention.ms", deleted_ttl_s * 1_000)))
+
+
 def _configuration(settings: KafkaSettings) -> dict[str, str]:
     """The values that `tagged_topic_config` names; empty if the brokers leave one out."""
     resource = ConfigResource(ConfigResourceType.TOPIC, settings.tagged_topic)

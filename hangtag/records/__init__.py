@@ -4,6 +4,7 @@ from hangtag.records.dead_letter import OWN_HEADERS, TRUNCATED, DeadLetter, dead
 from hangtag.records.event import Event, EventError, Kind, decode_event
 from hangtag.records.product_id import product_id_of
 from hangtag.records.record import Headers, Partition, Record, size_of
+from hangtag.records.replay import Replay
 from hangtag.records.tagged import TaggedProduct, decode_tags, encode_tags, no_tags_reason, tag_message
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Kind",
     "Partition",
     "Record",
+    "Replay",
     "TaggedProduct",
     "dead_letter_of",
     "decode_event",

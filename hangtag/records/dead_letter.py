@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from hangtag.records.record import Headers, Record, size_of
+from hangtag.records.replay import REPLAY_HEADERS
 
 OWN_HEADERS = "hangtag."
 MAX_MESSAGE_BYTES = 1_024
@@ -12,7 +13,8 @@ TRUNCATED = OWN_HEADERS + "truncated"
 VALUE_BYTES = OWN_HEADERS + "value_bytes"
 RECORD_BYTES = OWN_HEADERS + "record_bytes"
 
-_SIZES = (TRUNCATED, VALUE_BYTES, RECORD_BYTES)
+# What another dead letter of the same record keeps.
+_KEPT = frozenset({TRUNCATED, VALUE_BYTES, RECORD_BYTES, *REPLAY_HEADERS})
 # A shorter value is left out at once.
 _LEAST_VALUE_BYTES = 1_024
 _LEAST_KEY_BYTES = 256
@@ -63,8 +65,8 @@ def dead_letter_of(
     """The record, with its own headers unchanged, then Hangtag's as UTF-8 text.
 
     Headers of Hangtag that the record already has, because it was a dead letter before, are replaced, except those that
-    say what was left out of it. `message` is truncated to 1 KiB at a character boundary. A record without key and value
-    gets an empty value: no client can send neither.
+    say what was left out of it and who sent it again. `message` is truncated to 1 KiB at a character boundary. A record
+    without key and value gets an empty value: no client can send neither.
     """
     own = {
         "topic": record.partition.topic,
@@ -78,7 +80,7 @@ def dead_letter_of(
         "attempts": str(attempts),
         "bundle_version": bundle_version,
     }
-    kept = [(name, value) for name, value in record.headers if not name.startswith(OWN_HEADERS) or name in _SIZES]
+    kept = [(name, value) for name, value in record.headers if not name.startswith(OWN_HEADERS) or name in _KEPT]
     value = b"" if record.key is None and record.value is None else record.value
     added = [(OWN_HEADERS + name, text.encode("utf-8", "replace")) for name, text in own.items()]
     return DeadLetter(record.key, value, [*kept, *added])

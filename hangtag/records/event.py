@@ -9,6 +9,7 @@ from hangtag.records.dead_letter import TRUNCATED
 from hangtag.records.json_event import DECODE, VALIDATE, EventError, read_json, type_reason
 from hangtag.records.quoted import quoted
 from hangtag.records.record import Headers, size_of
+from hangtag.records.replay import first_sent_ms
 from hangtag.records.unreadable import describe
 from hangtag.text.limits import MAX_ID_BYTES, MAX_VERSION
 from hangtag.text.product_text import ProductText
@@ -53,6 +54,9 @@ def decode_event(
 ) -> Event:
     """Decode the value of one record; the key, headers and timestamp are those of the record.
 
+    A record that was sent again counts as of the time when it was first sent: an event without a version gets the same
+    version again, not a newer one.
+
     Raises:
         EventError: the record cannot be tagged. The message says what to send instead and never quotes the product.
     """
@@ -68,7 +72,7 @@ def decode_event(
             DECODE, f"{reason} (worker.max_record_bytes) is {max_record_bytes}; shorten the product's texts"
         )
     message = read_json(value) if _content_type(headers) == _JSON else _read_protobuf(value)
-    return _check(message, key, timestamp_ms)
+    return _check(message, key, first_sent_ms(headers, timestamp_ms))
 
 
 def _content_type(headers: Headers) -> str:

@@ -209,7 +209,7 @@ def _log_truncation(content: TaggedRecord | DeadLetter) -> None:
     sent = {name.removeprefix(OWN_HEADERS): (text or b"").decode("utf-8", "replace") for name, text in content.headers}
     if isinstance(content, DeadLetter) and "truncated" in sent:
         place = f"{sent['topic']}-{sent['partition']}@{sent['offset']}"
-        _log.warning("dead_letter_truncated", record=place, left_out=sent["truncated"], bytes=sent["record_bytes"])
+        _log.warning("dead_letter_truncated", record=place, left_out=sent["truncated"], bytes=sent.get("record_bytes"))
 
 
 def _raise_first(errors: Sequence[tuple[str, Exception]]) -> None:

@@ -214,7 +214,9 @@ def test_dead_letters_are_shown_newest_last(topics: KafkaSettings, monkeypatch: 
                 timeout=10
             )
     found = orjson.loads(_run("deadletters", "--limit", "2", "--json").stdout)
+    places = [each.pop("letter") for each in found]
     assert found == [{"product_id": f"p{number}", "offset": number, "message": "empty text"} for number in (3, 4)]
+    assert orjson.loads(_run("deadletters", "show", places[0], "--json").stdout)["key"] == "p3"
     assert all(text in _run("deadletters").stdout for text in ("p0", "p4", "empty text"))
 
 
@@ -232,7 +234,7 @@ def test_a_dead_letter_takes_few_lines_of_a_narrow_terminal(
         producer.send(topics.dead_letter_topic, key=b"demo-0200", headers=record).get(timeout=10)
     monkeypatch.setattr("hangtag.cli.console._WIDTH_OF_FILES", 60)
     lines = _run("deadletters").stdout.splitlines()
-    assert lines[0] == "demo-0200  products.events-3@17  validate  EmptyText"
+    assert lines[0].split("  ")[1:4] == ["demo-0200", "validate", "EmptyText"]
     assert " ".join(" ".join(lines[1:]).split()) == message
     assert len(lines) == 3
     assert max(map(len, lines)) <= 60

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -19,7 +18,6 @@ from typer.testing import CliRunner
 
 from hangtag.cli import main
 from hangtag.cli.app import app
-from hangtag.cli.dead_letters import dead_letter
 from hangtag.cli.errors import CommandError
 from hangtag.cli.running import STATE_FILE, announced, find_running, settings_here
 from hangtag.cli.stopping import Stopped, stopping
@@ -40,6 +38,7 @@ COMMANDS = [
     "serve",
 ]
 COMMANDS += ["rebuild", "schema", "suggest", "tags", "train", "tune", "up", "work"]
+LETTERS = [f"deadletters {name}" for name in ("list", "show", "replay", "drop")]
 _ROOT = str(Path(__file__).parents[2])
 
 
@@ -61,7 +60,7 @@ def _run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", "data check", "data split", "data noise"])
+@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", "data check", "data split", "data noise", *LETTERS])
 def test_each_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
@@ -69,7 +68,7 @@ def test_each_command_has_help_with_an_example(command: str) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", "data check", "data split", "data noise"])
+@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", "data check", "data split", "data noise", *LETTERS])
 def test_no_help_is_truncated(command: str, width: int) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": str(width)})
     assert "…" not in result.output
@@ -283,12 +282,16 @@ def test_a_signal_during_a_finaliser_is_not_lost() -> None:
         work()
 
 
-def test_a_dead_letter_shows_only_headers_of_hangtag() -> None:
-    headers = [("content-type", b"application/json"), ("hangtag.offset", b"7"), ("hangtag.message", "é".encode())]
-    record = SimpleNamespace(key=b"p\xff", headers=headers)
-    assert dead_letter(record) == {"product_id": "p�", "offset": 7, "message": "é"}
+def test_options_before_the_command_are_those_of_the_list() -> None:
+    listed, bare = (
+        CliRunner().invoke(app, ["deadletters", *words, "--since", "soon"]).exception for words in (["list"], [])
+    )
+    assert str(bare) == str(listed)
+    assert "'soon' is not a time" in str(bare)
 
 
-def test_a_dead_letter_without_a_key_shows_the_product_id_in_its_value() -> None:
-    record = SimpleNamespace(key=None, value=b'{"product": {"product_id": "p1"', headers=[("hangtag.truncated", None)])
-    assert dead_letter(record) == {"product_id": "p1", "truncated": ""}
+@pytest.mark.parametrize("command", ["replay", "drop"])
+def test_no_letter_is_handled_because_nothing_was_named(command: str) -> None:
+    result = CliRunner().invoke(app, ["deadletters", command, "--yes"], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert "--all" in result.output

@@ -26,6 +26,7 @@ HANGTAG = {
     "hangtag.write": {
         f"hangtag.{name}" for name in ("v1", "settings", "tags", "telemetry", "kafka", "records", "store")
     },
+    "hangtag.letters": {"hangtag.settings", "hangtag.kafka", "hangtag.records"},
     "hangtag.tagger": {
         *("hangtag.settings", "hangtag.text", "hangtag.tags", "hangtag.telemetry", "hangtag.bundle", "hangtag.engine")
     },

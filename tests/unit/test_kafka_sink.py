@@ -181,6 +181,16 @@ def test_a_letter_larger_than_any_topic_should_take_is_truncated_before_it_is_se
     assert Producer.sent[0][3]["hangtag.value_bytes"] == b"60000000"
 
 
+def test_a_record_that_came_with_only_some_of_the_headers_of_a_truncated_letter_is_delivered(sink):
+    """Any sender may set them: an error here would end the worker at every start, for one record."""
+    sink.dead_letter(RECORD._replace(headers=(("hangtag.truncated", b"value"),)), REASON, "ab")
+    sink.dead_letter(RECORD._replace(headers=(("hangtag.truncated", None),)), REASON, "ab")
+
+    sink.flush()
+
+    assert len(Producer.sent) == 2
+
+
 def test_a_topic_that_refuses_even_an_empty_dead_letter_names_the_setting_to_raise(sink):
     Producer.refuse = staticmethod(lambda _key, _value: MessageSizeTooLargeError())
     sink.dead_letter(RECORD, REASON, "ab")

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 from rich.table import Table
 
-from hangtag.cli.dead_letters import dead_letter
 from hangtag.cli.demo.feeding import Feeding
 from hangtag.cli.demo.tally import Counts, Tally
 from hangtag.cli.errors import CommandError
 from hangtag.cli.progress import LiveStatus
 from hangtag.cli.rpc import IDS_PER_CALL, TagClient
 from hangtag.cli.topic import TopicReader
+from hangtag.letters import Letter, is_resolution
+from hangtag.records import Record
 
 _STALLED_S = 120
 _MAX_FAILURES = 5
@@ -70,9 +71,11 @@ class Watch:
     def update(self) -> Counts:
         """Poll once, show the counts and return them."""
         for record in self._dead_letters.new():
-            letter = dead_letter(record)
-            self._tally.see_dead_letters([letter["product_id"]])
-            self.reasons[letter["product_id"]] = letter.get("message") or letter.get("error", "")
+            if is_resolution(record.headers):
+                continue
+            letter = Letter.of(Record.of(record))
+            self._tally.see_dead_letters([letter.product_id])
+            self.reasons[letter.product_id] = letter.message or letter.error
         waiting = self._tally.waiting(_CALLS_PER_CHECK * IDS_PER_CALL)
         self._tally.see_products(self._client.look_up(waiting))
         counts = self._tally.counts()
