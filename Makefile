@@ -11,7 +11,7 @@ BUF_VERSION := 1.75.0
 BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants protos protos-lint protos-release dist starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants protos protos-lint protos-release dist starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ test-pythons: $(VENV)/.all ## imports, wheels and unit tests on the other suppor
 
 mutants: $(VENV)/.all ## break each invariant on purpose and check that its tests fail (ARGS=name for one mutant)
 	@$(BIN)/python -m tests.mutants.run $(ARGS)
+
+simulate: $(VENV)/.all ## kill, restart, rebalance and break everything in simulated schedules (SCHEDULES=10000 SEED=0)
+	@$(BIN)/python -m tests.simulation.run --schedules $(or $(SCHEDULES),10000) --seed $(or $(SEED),0)
+
+simulate-mutants: $(VENV)/.all ## how many schedules it takes until each broken invariant is noticed (ARGS=name for one)
+	@$(BIN)/python -m tests.simulation.mutants $(ARGS)
 
 protos: $(VENV)/.all ## regenerate hangtag/v1 from protos/
 	@$(BIN)/python tests/stubs.py .
