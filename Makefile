@@ -47,6 +47,12 @@ test-pythons: $(VENV)/.all ## imports, wheels and unit tests on the other suppor
 mutants: $(VENV)/.all ## break each invariant on purpose and check that its tests fail (ARGS=name for one mutant)
 	@$(BIN)/python -m tests.mutants.run $(ARGS)
 
+simulate: $(VENV)/.all ## kill, restart, rebalance and break everything in simulated schedules (SCHEDULES=10000 SEED=0)
+	@$(BIN)/python -m tests.simulation.run --schedules $(or $(SCHEDULES),10000) --seed $(or $(SEED),0)
+
+simulate-mutants: $(VENV)/.all ## how many schedules it takes until each broken invariant is noticed (ARGS=name for one)
+	@$(BIN)/python -m tests.simulation.mutants $(ARGS)
+
 chaos: $(VENV)/.all ## kill, stall, fill and flush everything under load, then compare (QUICK=1: a minute; SEED=n; KAFKA_HOME: three brokers)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos.run $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED)) $(ARGS)
 

@@ -28,6 +28,16 @@ def main(names: Sequence[str]) -> int:
     if unknown := set(names) - {mutant.name for mutant in mutants}:
         print(f"there is no mutant {', '.join(sorted(unknown))} in tests/mutants/mutants.toml")
         return 1
+    files = project_files()
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [Path(folder) / str(number) for number in range(_COPIES)]
+        for copy in copies:
+            copy_project(ROOT, copy, files)
+        return run_mutants(mutants, copies)
+
+
+def project_files() -> list[Path]:
+    """The files of the project, relative to its root: those that git knows or would add."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -35,12 +45,7 @@ def main(names: Sequence[str]) -> int:
         text=True,
         check=True,
     )
-    files = [Path(name) for name in listed.stdout.split("\0") if name]
-    with tempfile.TemporaryDirectory() as folder:
-        copies = [Path(folder) / str(number) for number in range(_COPIES)]
-        for copy in copies:
-            copy_project(ROOT, copy, files)
-        return run_mutants(mutants, copies)
+    return [Path(name) for name in listed.stdout.split("\0") if name]
 
 
 def run_mutants(mutants: Sequence[Mutant], copies: Sequence[Path]) -> int:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from hangtag.tags.decoding import Decoder
 from hangtag.tags.keyed import ScoringPath
 from hangtag.tags.schema import Rule, TagSchema
-from hangtag.tags.tag import facet_of
 from hangtag.tags.tagset import Source, TagSet
-from hangtag.tags.thresholds import Band, Calibration, KeyedCalibration, KeyedThresholds, TagThresholds, Thresholds
+from hangtag.tags.thresholds import Calibration, KeyedCalibration, KeyedThresholds, TagThresholds, Thresholds
 from hangtag.text.kind import TextKind
 from tests.bundles import tiny_schema
+from tests.tag_rules import names, violations
 
 SCHEMA = tiny_schema()
 
@@ -41,10 +41,6 @@ def logits(**high: float) -> np.ndarray:
     for tag, score in high.items():
         row[SCHEMA.index[tag.replace("_", ":")]] = score
     return row[None, :]
-
-
-def names(scored) -> list[str]:
-    return [each.tag for each in scored]
 
 
 def test_softmax_inside_single_facets_and_sigmoid_in_multi():
@@ -207,38 +203,3 @@ def test_decoded_tags_break_no_rule_of_the_schema(rules, blocked, scores, auto):
     (tags,) = decode(decoder(schema, auto=auto, review=auto / 2), np.asarray([scores], np.float32))
 
     assert violations(schema, tags) == []
-
-
-def violations(schema: TagSchema, tags: TagSet) -> list[str]:
-    """Found with the schema alone, without the decoder's own checks."""
-    auto, known = set(names(tags.tags)), set(names(tags.tags)) | set(names(tags.review))
-    found = [f"unknown {each}" for each in known - set(schema.tags)]
-    found += [f"blocked {each}" for each in known & set(schema.blocked)]
-    found += [f"band {each}" for each in (*tags.tags, *tags.review) if not 0 <= each.confidence <= 1]
-    found += [f"band {each}" for each in tags.tags if each.band is not Band.AUTO]
-    for served in (auto, known):
-        for facet in schema.facets:
-            of_facet = [each for each in served if each.startswith(f"{facet.name}:")]
-            if facet.kind == "single" and len(of_facet) > 1:
-                found.append(f"two of {facet.name}")
-            if of_facet and facet.applies_when and not served & set(facet.applies_when):
-                found.append(f"{facet.name} does not apply")
-            if facet.parent:
-                found += [f"orphan {each}" for each in of_facet if not served & set(schema.parents[each])]
-    return found + rule_violations(schema, tags, known)
-
-
-def rule_violations(schema: TagSchema, tags: TagSet, known: set[str]) -> list[str]:
-    auto, found = set(names(tags.tags)), []
-    for each in schema.rules:
-        if each.kind == "implies" and each.when in auto and each.then not in auto:
-            found.append(f"{each.when} without {each.then}")
-        if each.kind == "excludes" and each.when in auto and each.then in known:
-            found.append(f"{each.when} with {each.then}")
-    for served in tags.tags:
-        causes = {rule.when for rule in schema.rules if rule.kind == "implies" and rule.then == served.tag}
-        # It may have replaced a cause in its own single facet.
-        renamed = facet_of(served.tag) != "genre" and facet_of(served.tag) in map(facet_of, causes)
-        if served.source is Source.RULE and not renamed and not causes & auto:
-            found.append(f"{served.tag} without a cause")
-    return found

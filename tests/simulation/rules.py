@@ -1,0 +1,171 @@
+"""The invariants, each checked where something changes, and once more at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hangtag.records import Partition, Record, TaggedProduct, decode_tags
+from hangtag.settings import RedisSettings
+from hangtag.store import Entry
+from hangtag.store.keys import product_key
+from hangtag.store.value import pack, unpack_entry
+from hangtag.write import entry_of
+from tests.simulation.brokers import EVENTS, LETTERS, TAGGED, Brokers
+from tests.simulation.group import Group, Member
+from tests.simulation.hub import Hub
+from tests.simulation.model import SCHEMA, WORDS, expected, title_of
+from tests.tag_rules import violations
+
+if TYPE_CHECKING:
+    from tests.simulation.network import Network
+
+Rank = tuple[int, bool]
+_NOTHING: Rank = (-1, False)
+
+
+class Truth(NamedTuple):
+    """What a record of the events is: the rank of its event, if it is one, and whether it can be tagged."""
+
+    product: str
+    rank: Rank | None
+    is_good: bool
+    at_ms: int
+
+
+class Rules:
+    """Watches the store, the topics and the commits of one simulation, and ends it where an invariant is broken."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._truths: dict[tuple[Partition, int], Truth] = {}
+        self._stored: dict[str, Rank] = {}  # the newest that was ever stored
+        self._deleted: dict[str, int] = {}  # the newest version whose deletion was ever stored
+        self._values: set[tuple[str, bytes]] = set()  # all that was ever stored
+        self._letters: set[tuple[Partition, int]] = set()
+        self.network: Network
+
+    def expect(self, record: Record, product: str, rank: Rank | None, *, is_good: bool) -> None:
+        """A record of the events was produced."""
+        self._truths[record.partition, record.offset] = Truth(product, rank, is_good, record.timestamp_ms)
+
+    def lose(self, records: Iterable[Record]) -> None:
+        """The brokers lost these records of the events."""
+        for record in records:
+            del self._truths[record.partition, record.offset]
+
+    def held(self, product: str) -> Entry | None:
+        """What the primary holds of a product at this moment."""
+        value = self.network.primary.values.get(product_key(product, RedisSettings().buckets))
+        return unpack_entry(product, value if isinstance(value, bytes) else None)
+
+    def may_be_deleted_since(self, product: str, version: int) -> bool:
+        """True if a deletion of this version or a newer one was stored."""
+        return self._deleted.get(product, 0) >= version
+
+    def set(self, key: str, old: Any, new: bytes) -> None:
+        """The store replaces a value."""
+        if not key.startswith("ht:p:"):
+            return
+        product = key.rpartition(":")[2]
+        entry, before = unpack_entry(product, new), unpack_entry(product, old)
+        if entry is None:
+            self._hub.fail(f"invariant 4: the value of {product} cannot be read")
+        if before is not None and entry.rank < before.rank:
+            self._hub.fail(f"invariant 2: {tuple(entry.rank)} replaces {tuple(before.rank)} of {product} in the store")
+        self._hub.note("stored", product, *entry.rank)
+        self._values.add((product, new))
+        rank = (entry.version, entry.is_deletion)
+        self._stored[product] = max(rank, self._stored.get(product, rank))
+        if entry.is_deletion:
+            self._deleted[product] = max(entry.version, self._deleted.get(product, 0))
+        else:
+            self.check_tags(product, decode_tags(entry.payload))
+
+    def appended(self, record: Record) -> None:
+        """A record arrives on a topic."""
+        if record.partition.topic == TAGGED:
+            told = entry_of(record.key, record.value, record.headers)
+            if (told.product_id, pack(told)) not in self._values:
+                self._hub.fail(f"invariant 2: {tuple(told.rank)} of {told.product_id} is produced and was never stored")
+        elif record.partition.topic == LETTERS:
+            self._lettered(record)
+
+    def _lettered(self, record: Record) -> None:
+        headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
+        place = Partition(EVENTS, int(headers["hangtag.partition"])), int(headers["hangtag.offset"])
+        truth = self._truths.get(place)
+        if truth is None or str(truth.at_ms) != headers["hangtag.timestamp"]:
+            return  # the brokers have lost the record
+        if truth.is_good:
+            why = headers["hangtag.message"]
+            self._hub.fail(f"invariant 3: {truth.product} {truth.rank} is in order and became a dead letter: {why}")
+        self._letters.add(place)
+
+    def check_tags(self, product: str, found: TaggedProduct) -> None:
+        """Tags must be those of the product's text, whatever they were batched with, and break no rule."""
+        if broken := violations(SCHEMA, found.tags):
+            self._hub.fail(f"invariant 4: the tags of {product} {found.version} break a rule: {broken}")
+        title = title_of(product, found.version)
+        for tag in found.tags.tags:
+            if tag.tag in WORDS and not any(word in title.split() for word in WORDS[tag.tag]):
+                self._hub.fail(f"invariant 4: {tag.tag} is AUTO although {product} {found.version} does not name it")
+        tags = expected(found.bundle_version, product, found.version)
+        if [each.tag for each in tags.tags] != [each.tag for each in found.tags.tags]:
+            self._hub.fail(f"invariant 5: {product} {found.version} has {found.tags.tags}, not {tags.tags}")
+
+    def check_commit(self, partition: Partition, before: int, offset: int) -> None:
+        """Every record below a committed offset must be settled."""
+        for place in range(before, offset):
+            truth = self._truths.get((partition, place))
+            if truth is not None and not self._is_settled(partition, place, truth):
+                self._hub.fail(
+                    f"invariant 1: {offset} of {partition.number} is committed; {place} ({truth.product} {truth.rank}) "
+                    "is not settled"
+                )
+
+    def _is_settled(self, partition: Partition, offset: int, truth: Truth) -> bool:
+        is_stored = truth.rank is not None and self._stored.get(truth.product, _NOTHING) >= truth.rank
+        return is_stored or (partition, offset) in self._letters
+
+    def check_end(self, brokers: Brokers) -> None:
+        """Once all is settled: the newest of each product is in the store, and is the topic's last record of it."""
+        newest: dict[str, Rank] = {}
+        for (partition, offset), truth in self._truths.items():
+            if truth.is_good and truth.rank is not None:
+                newest[truth.product] = max(truth.rank, newest.get(truth.product, truth.rank))
+            elif not self._is_settled(partition, offset, truth):
+                self._hub.fail(f"invariant 1: record {offset} of {partition.number} is no dead letter")
+        last: dict[str, Entry] = {}
+        for partition in brokers.partitions[TAGGED]:
+            for record in brokers.logs[partition]:
+                entry = entry_of(record.key, record.value, record.headers)
+                last[entry.product_id] = entry
+        for product, produced in newest.items():
+            rank = max(produced, self._stored.get(product, produced))  # brokers may have lost what was stored
+            held, told = self.held(product), last.get(product)
+            if held is None or (held.version, held.is_deletion) != rank:
+                found = None if held is None else tuple(held.rank)
+                self._hub.fail(f"invariant 2: the store holds {found} of {product}; the newest is {rank}")
+            if told != held:
+                known = None if told is None else tuple(told.rank)
+                self._hub.fail(
+                    f"invariant 2: the last record of {product} is {known}, the store has {tuple(held.rank)}"
+                )
+
+
+class WatchedGroup(Group):
+    """The workers' group, whose commits are checked."""
+
+    def __init__(self, hub: Hub, partitions: list[Partition], rules: Rules) -> None:
+        super().__init__(hub, partitions)
+        self._rules = rules
+
+    def commit(self, member: Member, offsets: dict[Partition, tuple[int, str]]) -> bool:
+        """See `Group.commit`."""
+        before = {partition: self.committed.get(partition, (0, ""))[0] for partition in offsets}
+        is_taken = super().commit(member, offsets)
+        if is_taken:
+            for partition, (offset, _) in offsets.items():
+                self._rules.check_commit(partition, before[partition], offset)
+        return is_taken

@@ -1,0 +1,290 @@
+"""One simulation: processes, store, brokers and server under a schedule."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn
+from unittest.mock import patch
+
+import orjson
+import structlog
+
+from hangtag.records import Event as ProductEvent
+from hangtag.records import decode_event
+from hangtag.settings import KafkaSettings, RedisSettings, WorkerSettings
+from hangtag.store import RedisTagStore, StoreError, exchange
+from hangtag.workers import decode as decode_stage
+from hangtag.write import KafkaSink, PartitionRebuild, SinkError, Update, Writes, kafka_sink
+from tests.simulation.brokers import EVENTS, TAGGED, Brokers, Sent, SimProducer
+from tests.simulation.faults import inject
+from tests.simulation.group import Group
+from tests.simulation.hub import Hub
+from tests.simulation.lookups import Lookups
+from tests.simulation.model import PANIC, POISON, bundles, expected, title_of
+from tests.simulation.network import Network, SimAsyncClient, SimAsyncPool, SimClient, SimPool
+from tests.simulation.process import Process
+from tests.simulation.rules import Rules, WatchedGroup
+from tests.simulation.schedule import FAULTS, GARBAGE, GOOD, Event, Schedule
+from tests.simulation.store import Server
+
+# By then everything is over: faults, liveness' two minutes for a worker that hangs, and sessions.
+_LIMIT_S = 400.0
+_MOST_STEPS = 60_000
+_LOOK_EVERY_S = 0.25
+_RESTART_S = 0.3
+_AGAIN_S = 0.2
+_REBUILD_CHUNK = 7
+# Else the rebuild begins at one of the next looks.
+_REBUILT_AT_ONCE = 0.3
+_CURSED = b"cursed"
+# Too large for a topic of dead letters that takes little, compressed or not.
+_GARBAGE = b"{not json " + random.Random(0).randbytes(3_000).hex().encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a simulation ended. `failure` is empty if no rule was broken; `pairs` are stages and the faults they met."""
+
+    failure: str
+    trace: tuple[object, ...]
+    pairs: frozenset[tuple[str, str]]
+    simulated_s: float
+    steps: int
+
+
+class World:
+    """Everything of one simulation. The shipped code runs in the actors of `Process`, `Lookups` and `_rebuild`."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.hub = Hub(schedule.seed)
+        self.losses = 0
+        self.rules = Rules(self.hub)
+        self.network = self.rules.network = Network(self.hub, Server(self.hub, self.rules.set))
+        self.brokers = Brokers(self.hub, schedule.partitions, self.rules.appended)
+        self.group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules)
+        self.tail_group = Group(self.hub, self.brokers.partitions[TAGGED])
+        self.processes: list[Process] = []
+        dice = self.hub.dice("settings")
+        self._settings = WorkerSettings(
+            token_budget=512, window=dice.choice((4, 12, 64)), max_wait_ms=dice.choice((0, 5, 50))
+        )
+        self._pairs: set[tuple[str, str]] = set()
+        self._started = 0
+        self._rebuilt = 0
+        self._tagging_again = 0
+        self._is_rebuilding = self._is_played = self._is_done = False
+
+    def run(self) -> Result:
+        """Run the schedule to its end."""
+        SimClient.network = SimAsyncClient.network = self.network
+        SimAsyncClient.dice = self.hub.dice("network")
+        SimProducer.brokers = self.brokers
+        self.lookups = Lookups(self)
+        for number in range(self.schedule.workers):
+            self._start(number)
+        self.hub.spawn("schedule", self._play)
+        self.hub.spawn("watch", self._watch)
+        try:
+            self.hub.run(lambda: self._is_done, _MOST_STEPS)
+        finally:
+            failure = self.hub.failure
+            self.hub.close()
+        return Result(failure, tuple(self.hub.trace), frozenset(self._pairs), self.hub.now, self.hub.steps)
+
+    def lose(self) -> None:
+        """The store has lost something that only a rebuild brings back."""
+        self.losses += 1
+        self.lookups.forget()
+
+    def _play(self) -> None:
+        for event in self.schedule.events:
+            if event.at > self.hub.now:
+                self.hub.pause(event.at - self.hub.now)
+            if event.kind in FAULTS:
+                if event.stage:
+                    self.hub.armed.setdefault(event.stage, []).append(partial(self._fault, event))
+                else:
+                    self._fault(event)
+            elif event.kind == "tag again":
+                self.hub.spawn(f"again-{event.at}", partial(self._tag_again, event.product))
+            elif event.kind.startswith("look up"):
+                products = sorted({each.product for each in self.schedule.events if each.kind in GOOD})
+                start = self.hub.current.dice.randrange(len(products) + 1)
+                self.lookups.look_up(products[start:] or [event.product], together=event.kind == "look up many")
+            else:
+                self.produce(event)
+        rest_s = max((event.at + event.seconds for event in self.schedule.events), default=0.0) - self.hub.now
+        self.hub.pause(max(0.0, rest_s) + 0.01)
+        self.hub.armed.clear()
+        self.brokers.deliver_late()
+        self._is_played = True
+
+    def _fault(self, event: Event) -> None:
+        self._pairs |= {(actor.stage, event.kind) for actor in self.hub.living if actor.stage}
+        self.hub.note("fault", event.kind, event.who)
+        inject(self, event)
+
+    def produce(self, event: Event) -> None:
+        """A shop produces a record."""
+        partition = self.group.partitions[event.who % self.schedule.partitions]
+        if event.kind == "gap":
+            self.brokers.skip(partition)
+            return
+        trap = {"poison": POISON, "panic": PANIC}.get(event.kind, "")
+        is_deletion = event.kind == "delete"
+        product = {"product_id": event.product, "version": event.version}
+        if event.kind != "no text":
+            product["title"] = title_of(event.product, event.version, trap)
+        if event.kind == "cursed":
+            product["merchant_category"] = _CURSED.decode()
+        value = orjson.dumps({"type": "DELETED" if is_deletion else "UPDATED", "product": product})
+        value = {"not json": _GARBAGE, "unreadable": b"unreadable"}.get(event.kind, value)
+        key = event.product.encode() if event.is_keyed and event.kind != "unreadable" else None
+        record = self.brokers.append(
+            Sent(EVENTS, b"another" if event.kind == "wrong key" else key, value, ()), partition
+        )
+        rank = None if event.kind in (*GARBAGE, "cursed") else (event.version, is_deletion)
+        self.rules.expect(record, event.product, rank, is_good=event.kind in GOOD)
+
+    def _tag_again(self, product: str) -> None:
+        """A later release tags what is stored, by the write path that workers use, until it succeeds."""
+        held = self.rules.held(product)
+        if held is None or held.is_deletion:
+            return
+        store, sink = RedisTagStore(RedisSettings()), KafkaSink(KafkaSettings(), "hangtag-cli")
+        bundle = bundles()[1]
+        tags = expected(bundle.version, product, held.version)
+        writes = Writes([Update(product, held.version, tags, bundle.version, sequence=1, schema=bundle.schema)])
+        self._tagging_again += 1
+        while True:
+            try:
+                writes.run(store, sink)
+            except (StoreError, SinkError):
+                self.hub.pause(_AGAIN_S)
+            else:
+                break
+        self._tagging_again -= 1
+
+    def _start(self, place: int) -> None:
+        self._started += 1
+        bundle = 1 if self.schedule.seed % 5 == 0 and place == 0 else 0
+        process = Process(self, f"worker-{place}.{self._started}", bundle, self._settings)
+        if place < len(self.processes):
+            self.processes[place] = process
+        else:
+            self.processes.append(process)
+
+    def _watch(self) -> None:
+        """Orchestrator, on-call and end of the simulation."""
+        while True:
+            self.hub.pause(_LOOK_EVERY_S)
+            for place, process in enumerate(list(self.processes)):
+                if process.is_alive and not process.is_frozen and not process.is_healthy:
+                    self.hub.note(process.name, "unhealthy")
+                    process.kill()
+                if not process.is_alive:
+                    self.hub.pause(_RESTART_S)
+                    self._start(place)
+            is_lacking = self.losses > self._rebuilt and not self._is_rebuilding
+            if is_lacking and (self._is_played or self.hub.current.dice.random() < _REBUILT_AT_ONCE):
+                self._is_rebuilding = True
+                self.hub.spawn("rebuild", self._rebuild)
+            if self._is_played:
+                self._end()
+
+    def _end(self) -> None:
+        unsettled = self._unsettled()
+        if not unsettled:
+            self.rules.check_end(self.brokers)
+            self._is_done = True
+            self.hub.block()
+        if self.hub.now > _LIMIT_S:
+            self.hub.fail(f"invariant 3: not everything is settled after {_LIMIT_S:.0f} s: {unsettled}")
+
+    def _rebuild(self) -> None:
+        """What `hangtag rebuild` does; if it fails, a person runs it again."""
+        self.hub.current.stage = "rebuild"
+        losses = self.losses
+        store, sink = RedisTagStore(RedisSettings()), KafkaSink(KafkaSettings(), "hangtag-cli")
+        try:
+            store.begin_rebuild()
+            rebuilds = []
+            for partition in self.brokers.partitions[TAGGED]:
+                rebuild = PartitionRebuild(store, sink)
+                rebuilds.append(rebuild)
+                position = 0
+                while position < self.brokers.ends[partition]:
+                    records, position = self.brokers.after(partition, position, _REBUILD_CHUNK)
+                    rebuild.take(records)
+            for rebuild in rebuilds:
+                rebuild.finish()
+            store.end_rebuild()
+        except (StoreError, SinkError):
+            pass
+        else:
+            self._rebuilt = losses
+        self._is_rebuilding = False
+
+    def _unsettled(self) -> str:
+        """What is still on its way; empty if nothing is."""
+        ends = self.brokers.ends
+        groups = [self.group, self.tail_group] if self.schedule.has_tail else [self.group]
+        behind = [
+            f"{partition.topic}-{partition.number} {group.committed.get(partition, (0, ''))[0]} of {ends[partition]}"
+            for group in groups
+            for partition in group.partitions
+            if group.committed.get(partition, (0, ""))[0] < ends[partition]
+        ]
+        if behind:
+            return ", ".join(behind)
+        if self.losses > self._rebuilt:
+            return "the store is not rebuilt"
+        if any(process.is_writing for process in self.processes):
+            return "a worker is writing"
+        if self._tagging_again:
+            return "products are being tagged again"
+        return "" if self.lookups.is_idle else "a look-up has no reply"
+
+
+def _decode_event(value: bytes | None, *others: Any) -> ProductEvent:
+    """The shipped decoder with a bug: it fails on a certain text."""
+    if value is not None and _CURSED in value:
+        raise OverflowError
+    return decode_event(value, *others)
+
+
+def _drop(*_: Any) -> NoReturn:
+    raise structlog.DropEvent
+
+
+@contextmanager
+def simulated_clients() -> Iterator[None]:
+    """In place of the clients of Redis and Kafka, which the shipped code opens itself, those of the simulation."""
+    logs = structlog.get_config()
+    # Only errors that end a process are so severe, and they are dropped too.
+    structlog.configure(processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        with (
+            patch.multiple(
+                exchange,
+                Redis=SimClient,
+                AsyncRedis=SimAsyncClient,
+                open_pool=lambda pool, *_: SimPool() if pool is exchange.BlockingConnectionPool else SimAsyncPool(),
+            ),
+            patch.object(kafka_sink, "Producer", SimProducer),
+            patch.object(decode_stage, "decode_event", _decode_event),
+        ):
+            yield
+    finally:
+        structlog.configure(**logs)
+
+
+def simulate(schedule: Schedule) -> Result:
+    """Run a schedule. Call it inside `simulated_clients`."""
+    return World(schedule).run()
