@@ -123,11 +123,21 @@ class KafkaSource:
         settings = self._settings
         give_up = time.monotonic() + _TOPIC_TIMEOUT_S
         for topic in (settings.events_topic, settings.tagged_topic, settings.dead_letter_topic):
-            while not self._consumer.partitions_for_topic(topic):
+            while (found := self._has(topic)) is not True:
                 if time.monotonic() > give_up:
                     self._consumer.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
-                    raise SourceError(missing_topic(settings, topic, self._deleted_ttl_s))
+                    if found is False:
+                        raise SourceError(missing_topic(settings, topic, self._deleted_ttl_s))
+                    msg = f"cannot read from Kafka at {settings.bootstrap}: {type(found).__name__}: {found}"
+                    raise SourceError(msg) from found
                 time.sleep(_TOPIC_CHECK_S)
+
+    def _has(self, topic: str) -> bool | KafkaError:
+        """Whether there is such a topic, or the error with which a broker failed meanwhile: another one may answer."""
+        try:
+            return bool(self._consumer.partitions_for_topic(topic))
+        except KafkaError as error:
+            return error
 
     def poll(self, timeout_s: float, max_records: int) -> Poll:
         """See `RecordSource`."""

@@ -11,6 +11,7 @@ _USER_ERRORS = {
     "hangtag.tagger.faults": "FaultError",
     "hangtag.store": "StoreError",
     "hangtag.letters": "LetterError",
+    "hangtag.write": "SinkError",
     "hangtag.workers.source": "SourceError",
     "hangtag.workers.worker": "StageError",
     "hangtag.server.errors": "ServerError",

@@ -8,6 +8,7 @@ import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import (
     CommitFailedError,
+    KafkaConnectionError,
     KafkaTimeoutError,
     RebalanceInProgressError,
     TopicAuthorizationFailedError,
@@ -331,3 +332,39 @@ def test_a_topic_that_does_not_exist_is_an_error_with_the_command_that_creates_i
 
     expected = "kafka-topics.sh --bootstrap-server 127.0.0.1:9092 --create --topic mistyped --partitions 6" + options
     assert str(caught.value).endswith(expected)
+
+
+def test_a_broker_that_dies_while_a_worker_starts_is_waited_for(monkeypatch):
+    opened = Consumer()
+    answers = iter([KafkaConnectionError("socket disconnected"), {0}, {0}, {0}])
+
+    def partitions_for_topic(topic):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    opened.partitions_for_topic = partitions_for_topic
+    monkeypatch.setattr(kafka_source, "GroupConsumer", lambda **_: opened)
+    monkeypatch.setattr(kafka_source.time, "sleep", lambda _: None)
+
+    kafka_source.KafkaSource(KafkaSettings())
+
+    assert list(answers) == []
+
+
+def test_brokers_that_fail_until_the_deadline_end_the_start_with_the_reason(monkeypatch):
+    opened = Consumer()
+
+    def partitions_for_topic(topic):
+        msg = "socket disconnected"
+        raise KafkaConnectionError(msg)
+
+    opened.partitions_for_topic = partitions_for_topic
+    monkeypatch.setattr(kafka_source, "GroupConsumer", lambda **_: opened)
+    monkeypatch.setattr(kafka_source, "_TOPIC_TIMEOUT_S", 0)
+    monkeypatch.setattr(kafka_source.time, "sleep", lambda _: None)
+
+    with pytest.raises(SourceError, match="cannot read from Kafka at 127.0.0.1:9092: KafkaConnectionError"):
+        kafka_source.KafkaSource(KafkaSettings())
+    assert opened.is_closed
