@@ -70,8 +70,8 @@ def _fill(world: World, event: Event) -> None:
     world.hub.spawn("room", lambda: setattr(primary, "is_full", False), event.seconds)
 
 
-def _fail_over_to_stale(world: World, event: Event) -> None:
-    world.network.fail_over(world.hub.current.dice.choice((0.02, event.seconds, event.seconds)))
+def _fail_over_to_stale(world: World, _: Event) -> None:
+    world.network.fail_over(world.hub.current.dice.choice((1, 4, 20)))
     world.lose()
 
 
@@ -114,7 +114,7 @@ _OF_THE_REST: Mapping[str, Callable[[World, Event], None]] = {
     "lost replies": _until("network", "lossy_until"),
     "store away": _until("network", "away_until"),
     "store full": _fill,
-    "failover": lambda world, _: world.network.fail_over(0.0),
+    "failover": lambda world, _: world.network.fail_over(0),
     "stale failover": _fail_over_to_stale,
     "flush": _flush,
     "foreign": _take_over_key,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any, Self
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -17,16 +18,20 @@ _SAME = 2
 
 
 class Network:
-    """The way to the store: which server new connections lead to, and what happens to round trips until when."""
+    """The way to the store: which server new connections lead to, and what happens to round trips until when.
 
-    def __init__(self, hub: Hub, server: Server) -> None:
+    `on_offer` is called with key and value of each write that is sent.
+    """
+
+    def __init__(self, hub: Hub, server: Server, on_offer: Callable[[str, bytes], None]) -> None:
         self.hub = hub
+        self.on_offer = on_offer
         self.primary = server
         self.slow_until = self.lossy_until = self.away_until = 0.0
 
-    def fail_over(self, lag_s: float) -> None:
-        """A replica takes over; open connections still lead to the old primary."""
-        old, self.primary = self.primary, self.primary.replica(lag_s)
+    def fail_over(self, lacking: int) -> None:
+        """A replica takes over that lacks the last so many writes; open connections still lead to the old primary."""
+        old, self.primary = self.primary, self.primary.replica(lacking)
         old.is_replica = True
 
     def latency_s(self, dice: random.Random) -> float:
@@ -94,6 +99,9 @@ class SimPipeline:
         client = self._client
         network, hub = client.network, client.network.hub
         actor, dice = hub.current, hub.current.dice
+        for name, *arguments in self._commands:
+            if name == "EVALSHA":
+                network.on_offer(arguments[2], arguments[3])
         hub.pause(network.latency_s(dice))
         if actor.stage == "write" and actor.owner.has_bug:
             actor.owner.has_bug = False

@@ -42,6 +42,7 @@ class Rules:
         self._stored: dict[str, Rank] = {}  # the newest that was ever stored
         self._deleted: dict[str, int] = {}  # the newest version whose deletion was ever stored
         self._values: set[tuple[str, bytes]] = set()  # all that was ever stored
+        self._offers: dict[tuple[str, str], Any] = {}  # the rank that a thread offered last, by thread and product
         self._letters: set[tuple[Partition, int]] = set()
         self.network: Network
 
@@ -62,6 +63,13 @@ class Rules:
     def may_be_deleted_since(self, product: str, version: int) -> bool:
         """True if a deletion of this version or a newer one was stored."""
         return self._deleted.get(product, 0) >= version
+
+    def offered(self, key: str, value: bytes) -> None:
+        """A thread offers a value to the store."""
+        product = key.rpartition(":")[2]
+        entry = unpack_entry(product, value) if key.startswith("ht:p:") else None
+        if entry is not None:
+            self._offers[self._hub.current.name, product] = entry.rank
 
     def set(self, key: str, old: Any, new: bytes) -> None:
         """The store replaces a value."""
@@ -88,6 +96,11 @@ class Rules:
             told = entry_of(record.key, record.value, record.headers)
             if (told.product_id, pack(told)) not in self._values:
                 self._hub.fail(f"invariant 2: {tuple(told.rank)} of {told.product_id} is produced and was never stored")
+            offered = self._offers.get((self._hub.current.name, told.product_id), told.rank)
+            if told.rank < offered and self._hub.current.stage == "write":
+                self._hub.fail(
+                    f"invariant 2: a writer of {tuple(offered)} of {told.product_id} produces {tuple(told.rank)}"
+                )
         elif record.partition.topic == LETTERS:
             self._lettered(record)
 

@@ -43,7 +43,7 @@ ENDING = ("kill", "terminate", "hang", "disk", "device", "broken engine", "memor
 STAGES = ("poll", "decode", "encode", "batch", "forward", "write", "settle", "tail", "lookup", "rebuild")
 # Every so many schedules has no tail reader and no such faults.
 _WITHOUT_TAIL = 4
-_FOCUSED = 0.5
+_FOCUSED = 0.6
 # Kinds of faults that find more together, and where. At the moment "same" the store has just answered that it holds the
 # value already.
 _FOCUSES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -51,12 +51,17 @@ _FOCUSES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (WORKER_FAULTS, ("write",)),
     ((*GROUP_FAULTS, "slow store"), ("write", "poll")),
     (STORE_FAULTS, ("write", "same")),
-    (STORE_FAULTS, ("write", "same")),
+    (("lost replies", "lost replies", "stale failover"), ("write", "same")),
     (SINK_FAULTS, ("write", "")),
     (SINK_FAULTS, ("tail", "rebuild")),
 )
+_FOCUSES_WITHOUT_TAIL: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("slow brokers", "lost acknowledgement"), ("write", "")),
+    (("slow brokers", "lost acknowledgement"), ("write", "")),
+    (("slow brokers", "lost acknowledgement", "no acknowledgement", "freeze"), ("write", "poll")),
+    (STORE_FAULTS, ("write", "same")),
+)
 _REPEATED = 0.12
-_HOT = 0.2
 _BAD = (*GARBAGE, *TRAPS, *TRAPS, "gap")
 # After one of these the store lacks something that only a rebuild brings back.
 LOSSES = ("stale failover", "flush")
@@ -97,9 +102,9 @@ class Schedule:
     def of(cls, seed: int) -> Self:
         """The schedule of a seed."""
         dice = random.Random(seed)
-        partitions = dice.choice((1, 2, 2, 3))
-        workers = dice.choice((2, 2, 2, 3))
         has_tail = seed % _WITHOUT_TAIL != 0
+        partitions = dice.choice((1, 2, 2, 3) if has_tail else (2, 3))
+        workers = dice.choice((2, 2, 2, 3))
         events = [
             *_records(dice, partitions, has_tail=has_tail),
             *_faults(dice, workers, has_tail=has_tail),
@@ -135,7 +140,7 @@ class Schedule:
 def _records(dice: random.Random, partitions: int, *, has_tail: bool) -> list[Event]:
     products = [f"p{number}" for number in range(dice.choice((3, 3, 4, 5, 6)))]
     # Without a key a product's events are spread over partitions, and so over workers.
-    keyed = 0.8 if has_tail else 0.4
+    keyed, hot = (0.8, 0.2) if has_tail else (0.4, 0.5)
     events: list[Event] = []
     for _ in range(dice.randrange(40, 64)):
         # A backlog first, then a burst, then single ones.
@@ -144,8 +149,8 @@ def _records(dice: random.Random, partitions: int, *, has_tail: bool) -> list[Ev
             events.append(replace(dice.choice(events), at=at))
             continue
         # One product is in demand, so that writers meet.
-        product = products[0] if dice.random() < _HOT else dice.choice(products)
-        version = dice.randrange(1, 12)
+        product = products[0] if dice.random() < hot else dice.choice(products)
+        version = dice.randrange(1, 5 + round(8 * at / HORIZON_S))  # later ones are newer, but for some
         chance = dice.random()
         kind = (
             "update" if chance < 0.78 else "delete" if chance < 0.86 else dice.choice((*GARBAGE, *TRAPS, *TRAPS, "gap"))
@@ -161,8 +166,8 @@ def _faults(dice: random.Random, workers: int, *, has_tail: bool) -> list[Event]
     moments: tuple[str, ...] = ("", *STAGES, "write", "forward")
     faults, count = FAULTS, dice.choice((2, 3, 3, 4, 5))
     if dice.random() < _FOCUSED:
-        faults, moments = dice.choice(_FOCUSES)
-        count = 5
+        faults, moments = dice.choice(_FOCUSES if has_tail else _FOCUSES_WITHOUT_TAIL)
+        count = 8
     if not has_tail:
         faults = tuple(fault for fault in faults if fault not in ENDING)
     events = []

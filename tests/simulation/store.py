@@ -63,8 +63,8 @@ SCRIPTS = Scripts()
 class Server:
     """One server: a primary, or since a failover a replica that nobody updates.
 
-    `on_set` is called with key, old and new value of each write. A journal of the writes makes replicas that are some
-    time behind.
+    `on_set` is called with key, old and new value of each write. A journal of the writes makes replicas that are
+    behind.
     """
 
     def __init__(self, hub: Hub, on_set: Callable[[str, Any, bytes], None]) -> None:
@@ -76,16 +76,13 @@ class Server:
         self.scripts: set[str] = set()
         self.is_replica = False
         self.is_full = False
-        self._journal: list[tuple[float, str, Any]] = []
+        self._journal: list[tuple[str, Any]] = []
 
-    def replica(self, lag_s: float) -> Self:
-        """A server with what this one held `lag_s` ago, as its failover makes it a primary."""
+    def replica(self, lacking: int) -> Self:
+        """A server without the last so many writes of this one, as a failover makes it a primary."""
         other = type(self)(self._hub, self._on_set)
         other.values, other.deadlines, other.meta = dict(self.values), dict(self.deadlines), dict(self.meta)
-        since = self._hub.now - lag_s
-        for when, key, old in reversed(self._journal):
-            if when <= since:
-                break
+        for key, old in self._journal[len(self._journal) - min(lacking, len(self._journal)) :][::-1]:
             if old is None:
                 other.values.pop(key, None)
             else:
@@ -97,10 +94,11 @@ class Server:
         self.values.clear()
         self.deadlines.clear()
         self.meta.clear()
+        self._journal.clear()
 
     def take_over(self, key: str) -> None:
         """Another program writes a list under a key of ours."""
-        self._journal.append((self._hub.now, key, self.values.get(key)))
+        self._journal.append((key, self.values.get(key)))
         self.values[key] = _FOREIGN
 
     def run(self, command: tuple[Any, ...]) -> Any:
@@ -140,7 +138,7 @@ class Server:
     def _set(self, key: str, value: bytes, ttl_s: float | None) -> None:
         old = self._get(key)
         self._on_set(key, None if old is _FOREIGN else old, value)
-        self._journal.append((self._hub.now, key, old))
+        self._journal.append((key, old))
         self.values[key] = value
         if ttl_s is None:
             self.deadlines.pop(key, None)

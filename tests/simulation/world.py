@@ -65,7 +65,7 @@ class World:
         self.hub = Hub(schedule.seed)
         self.losses = 0
         self.rules = Rules(self.hub)
-        self.network = self.rules.network = Network(self.hub, Server(self.hub, self.rules.set))
+        self.network = self.rules.network = Network(self.hub, Server(self.hub, self.rules.set), self.rules.offered)
         self.brokers = Brokers(self.hub, schedule.partitions, self.rules.appended)
         self.group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules)
         self.tail_group = Group(self.hub, self.brokers.partitions[TAGGED])
