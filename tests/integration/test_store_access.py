@@ -12,6 +12,7 @@ from hangtag.cli.local import start_valkey
 from hangtag.settings import RedisSettings
 from hangtag.store import (
     Outcome,
+    RebuildStore,
     RedisTagReader,
     RedisTagStore,
     Reply,
@@ -55,16 +56,17 @@ def allow(admin: redis.Redis, user: str, *rules: str) -> RedisSettings:
 
 def use_as_worker(config: RedisSettings) -> None:
     """Everything that a worker and `hangtag rebuild` do with the store."""
-    store = RedisTagStore(config)
+    store = RebuildStore(config)
     try:
-        store.begin_rebuild()
+        store.begin("topic", [0])
         store.mark_seen([("p", 1), ("p", 1)])
         store.write([tags(1), tags(1, revision=2), deletion(1, "q")])
         assert store.write([tags(1, OLD_BUNDLE, revision=1)])[0].outcome is Outcome.DECIDED
         assert store.read(["p"]) == [tags(1, revision=2)]
         store.expect(["another"])
         assert store.check().emptied_ms is not None
-        store.end_rebuild()
+        store.note({0: 3})
+        store.end()
         assert store.eviction_policy == "noeviction"
     finally:
         store.close()
