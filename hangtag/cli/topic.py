@@ -66,13 +66,17 @@ class TopicReader:
             self._consumer.seek(at, start)
             self._total += self._ends[at] - start
 
+    def renew_ends(self) -> None:
+        """Let the end be the present one."""
+        self._ends = self._consumer.end_offsets(list(self._ends))
+
     def positions(self) -> dict[int, int]:
         """The next offset to read of each partition."""
         return {at.partition: self._consumer.position(at) for at in self._ends}
 
     @property
     def remaining(self) -> int:
-        """The number of offsets up to the end when the reader was opened."""
+        """The number of offsets up to the end."""
         return sum(max(0, end - self._consumer.position(at)) for at, end in self._ends.items())
 
     @property

@@ -177,12 +177,12 @@ def test_a_restart_that_lost_the_data_is_noticed(tmp_path: Path) -> None:
         store = RebuildStore(RedisSettings(url=valkey.url))
         store.begin(TOPIC, [0, 1])
         store.write([tags(1)])
-    with start_valkey(tmp_path, {"port": str(valkey.port)}) as again:
-        again.wait_until_ready()
-        until_connected = RetryingStore(store, 20, threading.Event())
-
+    again = start_valkey(tmp_path, {"port": str(valkey.port)})
+    try:
         with pytest.raises(StoreWentBackError):
-            until_connected.write([tags(2)])
+            RetryingStore(store, 20, threading.Event()).write([tags(2)])
 
         assert store.begin(TOPIC, [0, 1]) == {}
-    store.close()
+    finally:
+        again.stop()
+        store.close()

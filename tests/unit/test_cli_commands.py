@@ -39,7 +39,7 @@ COMMANDS = [
     "report",
     "serve",
 ]
-COMMANDS += ["rebuild", "schema", "suggest", "tags", "train", "tune", "up", "work"]
+COMMANDS += ["rebuild", "schema", "suggest", "tags", "train", "tune", "up", "verify", "work"]
 _ROOT = str(Path(__file__).parents[2])
 
 
