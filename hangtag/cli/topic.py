@@ -10,6 +10,7 @@ from hangtag.kafka.options import kafka_options
 from hangtag.settings import KafkaSettings
 
 _QUIET_MS = 700
+_MAX_RECORDS = 4_000
 # Under constant traffic there is no quiet moment.
 _PAST_END_S = 2.0
 
@@ -58,13 +59,15 @@ class TopicReader:
         self._consumer.close()
 
     def start_at(self, offsets: Mapping[int, int]) -> None:
-        """Go on from these offsets, by partition; from the beginning where there is none that the topic has."""
+        """Go on from these offsets, by partition; from the beginning where none is given.
+
+        An offset behind the end is read from the beginning too: the broker refuses it, and the reader is reset.
+        """
         self._total = 0
         for at, begin in self._begins.items():
             start = max(begin, offsets.get(at.partition, begin))
-            start = begin if start > self._ends[at] else start
             self._consumer.seek(at, start)
-            self._total += self._ends[at] - start
+            self._total += max(0, self._ends[at] - start)
 
     def renew_ends(self) -> None:
         """Let the end be the present one."""
@@ -86,7 +89,7 @@ class TopicReader:
 
     def new(self, wait_ms: int = 0) -> list[Any]:
         """Records since the last call, in the order of each partition; waits up to `wait_ms` for the first."""
-        polled = self._consumer.poll(timeout_ms=wait_ms, max_records=10_000)
+        polled = self._consumer.poll(timeout_ms=wait_ms, max_records=_MAX_RECORDS)
         return [record for records in polled.values() for record in records]
 
     def until_end(self) -> list[Any]:

@@ -19,6 +19,7 @@ from hangtag.store import (
     StoreDeniedError,
     StoreError,
     StoreMismatchError,
+    StoreSurvey,
 )
 from hangtag.store.keys import product_key, seen_key
 from tests.store_behaviour import OLD_BUNDLE, deletion, tags
@@ -39,7 +40,7 @@ def admin(port: int) -> Iterator[redis.Redis]:
         yield admin
         admin.config_set("maxmemory", "0")
         admin.config_set("maxmemory-policy", "noeviction")
-        admin.execute_command("ACL", "DELUSER", "worker", "server")
+        admin.execute_command("ACL", "DELUSER", "worker", "server", "verify")
 
 
 def rules_of_the_page(user: str) -> list[str]:
@@ -84,7 +85,19 @@ def use_as_server(config: RedisSettings) -> None:
     asyncio.run(use())
 
 
-@pytest.mark.parametrize(("user", "use"), [("worker", use_as_worker), ("server", use_as_server)])
+def use_for_verify(config: RedisSettings) -> None:
+    survey = StoreSurvey(config)
+    try:
+        survey.check()
+        assert survey.read(["p"]) == [None]
+        assert list(survey.product_ids()) == [[]]
+    finally:
+        survey.close()
+
+
+@pytest.mark.parametrize(
+    ("user", "use"), [("worker", use_as_worker), ("server", use_as_server), ("verify", use_for_verify)]
+)
 def test_a_user_needs_exactly_what_the_page_lists(admin: redis.Redis, user: str, use) -> None:
     rules = rules_of_the_page(user)
     use(allow(admin, user, *rules))
