@@ -1,4 +1,4 @@
-"""How long `hangtag rebuild` and `hangtag verify` take for an empty store, and what the store then weighs.
+"""How long `hangtag rebuild` takes for an empty and for a full store, and `hangtag verify`; and their memory.
 
     KAFKA_HOME=... python -m benchmarks.rebuild --products 100000
 
@@ -9,12 +9,12 @@ commands as processes of their own, as an operator does.
 
 import argparse
 import os
-import re
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def main() -> None:
         create_topics(settings)
         fill(settings, options.products)
         environment = {"HANGTAG_KAFKA__BOOTSTRAP": broker.url, "HANGTAG_REDIS__URL": valkey.url}
-        result = measure(client, environment, options.products, options.runs)
+        result = measure(client, environment, options.runs)
     report({"broker": broker_kind(), "products": options.products, **result})
 
 
@@ -93,37 +93,41 @@ def fill(settings: KafkaSettings, products: int) -> None:
     producer.close()
 
 
-def measure(client: redis.Redis, environment: dict[str, str], products: int, runs: int) -> dict[str, object]:
-    empty = []
+def measure(client: redis.Redis, environment: dict[str, str], runs: int) -> dict[str, object]:
+    empty: list[tuple[float, float]] = []
     for _ in range(runs):
         client.flushall()
-        before = client.info("memory")["used_memory"]
         empty.append(run("rebuild", environment))
-        bytes_a_product = (client.info("memory")["used_memory"] - before) / products
     full = [run("rebuild", environment) for _ in range(runs)]
     verify = [run("verify", environment) for _ in range(runs)]
     return {
         "keys": client.dbsize(),
-        "store_bytes_a_product": bytes_a_product,
-        "rebuild_empty_s": statistics.median(empty),
-        "rebuild_full_s": statistics.median(full),
-        "verify_s": statistics.median(verify),
+        **seconds("rebuild_empty", empty),
+        **seconds("rebuild_full", full),
+        **seconds("verify", verify),
         "peak_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
     }
 
 
-def run(command: str, environment: dict[str, str]) -> float:
-    """Seconds that the command itself says it took; the start of Python is not in it."""
+def seconds(name: str, runs: list[tuple[float, float]]) -> dict[str, float]:
+    wall, cpu = zip(*runs, strict=True)
+    return {f"{name}_s": statistics.median(wall), f"{name}_cpu_s": statistics.median(cpu)}
+
+
+def run(command: str, environment: dict[str, str]) -> tuple[float, float]:
+    """Seconds from the start of the process to its end, and of processor time in it; both with the start of Python."""
+    started, before = time.monotonic(), os.times()
     done = subprocess.run(
         [sys.executable, "-m", "hangtag.cli", command],
         env={**os.environ, **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    print(done.stdout, file=sys.stderr)
-    (seconds,) = re.findall(r"in ([\d.]+) s", done.stdout)
-    return float(seconds)
+    wall, after = time.monotonic() - started, os.times()
+    sys.stderr.write(done.stdout)
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return wall, cpu
 
 
 def report(result: dict[str, object]) -> None:
