@@ -10,7 +10,8 @@ from hangtag.cli.options import JsonOutput
 if TYPE_CHECKING:  # it loads numpy and redis-py
     from hangtag.cli.verifying import Verifying
 
-_ADVICE = "run `hangtag rebuild --from-start`, then `hangtag verify` again"
+_REBUILD = "run `hangtag rebuild --from-start`, then `hangtag verify` again"
+_SEND_AGAIN = "let the shop send the products that are not in the topic again, or their deletion"
 
 
 def verify(
@@ -23,8 +24,7 @@ def verify(
     """Compare the store with products.tagged; nothing is written.
 
     Workers and servers may run meanwhile: what disagrees is looked at again once the newest records are read. All keys
-    of the store are looked at with SCAN, which takes about a second for 100,000 products.
-    The exit code is 1 if store and topic disagree; then run hangtag rebuild --from-start.
+    of the store are looked at with SCAN. The exit code is 1 if store and topic disagree; the next step is printed.
 
     Example: hangtag verify
     """
@@ -87,5 +87,13 @@ def _print(work: "Verifying", topic: str, seconds: float) -> None:
     typer.echo(
         f"{work.products:,} products of {topic} compared with {work.address} in {seconds:.1f} s: "
         f"{work.disagreeing:,} disagree{so_far}{changing}; {work.unreadable:,} records unreadable"
-        + (f". Next: {_ADVICE}" if work.disagreeing else "")
+        + (f". Next: {_next_step(work)}" if work.disagreeing else "")
     )
+
+
+def _next_step(work: "Verifying") -> str:
+    from hangtag.write import Disagreement  # noqa: PLC0415
+
+    alone = work.findings[Disagreement.NOT_IN_TOPIC].count
+    steps = [_REBUILD] * (work.disagreeing > alone) + [_SEND_AGAIN] * (alone > 0)
+    return "; ".join(steps)

@@ -57,13 +57,12 @@ class EntryReader(Protocol):
 
 
 class _Seen(NamedTuple):
-    """A product's newest and last record. An entry counts by its hash; `timestamp_ms` is that of the newest."""
+    """A product's newest and last record: the time of the newest, and a hash of the last one's content."""
 
     newest: Rank
-    newest_hash: int
     timestamp_ms: int
     last: Rank
-    last_hash: int
+    content: int
 
 
 class Comparison:
@@ -112,9 +111,9 @@ class Comparison:
             self._ranks.append(hash((product_id, rank)))
             before = seen.get(product_id) or self._open.get(product_id)
             if before is None or rank >= before.newest:
-                seen[product_id] = _Seen(rank, content, record.timestamp_ms, rank, content)
+                seen[product_id] = _Seen(rank, record.timestamp_ms, rank, content)
             else:
-                seen[product_id] = before._replace(last=rank, last_hash=content)
+                seen[product_id] = before._replace(last=rank, content=content)
         for (product_id, found), held in zip(seen.items(), self._store.read(list(seen)), strict=True):
             self._note(product_id, found, held)
 
@@ -186,7 +185,7 @@ class Comparison:
         if held is None:
             is_old = self._now() * 1_000 - found.timestamp_ms >= self._deleted_ttl_ms
             return found.newest.is_deletion and is_old and found.last == found.newest
-        return found.last == found.newest == held.rank and hash(held) == found.last_hash
+        return found.last == found.newest == held.rank and hash(held) == found.content
 
     def _kind(self, product_id: str, found: _Seen | None, held: Entry | None) -> Disagreement | None:
         if found is None:

@@ -1,13 +1,15 @@
 """`hangtag rebuild` and `hangtag verify` as processes, with a real broker and a real Valkey."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import redis
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from hangtag.cli.topic import TopicReader
 from hangtag.kafka.producer import Producer
 from hangtag.settings import KafkaSettings, ModelSettings, RedisSettings, Settings, WorkerSettings
 from hangtag.store import Entry, RedisTagStore
@@ -231,7 +234,8 @@ def test_verify_finds_what_is_broken_on_purpose_and_a_rebuild_repairs_it(setting
     assert found == {"missing": 2, "older": 1, "newer": 1, "other": 1, "not_last": 1, "not_in_topic": 1}
     assert {key: client.dump(key) for key in client.scan_iter()} == before, "nothing is written"
     _, out, _ = run(settings, "verify", "--grace", "0")
-    assert "hangtag rebuild --from-start" in out
+    assert "run `hangtag rebuild --from-start`" in out
+    assert "let the shop send the products" in out
     for name in ("missing", "older", "newer", "other", "last", "alone"):
         assert name in out
 
@@ -253,6 +257,30 @@ def test_a_topic_that_forgets_deletions_too_early_is_restored_with_a_warning(set
     assert code == 0
     assert "1 products restored" in out
     assert f"--alter --topic {topic} --add-config delete.retention.ms=604800000" in err
+
+
+@on_tansu
+def test_the_end_of_a_topic_is_reached_under_constant_traffic(settings):
+    stop = threading.Event()
+
+    def send_on() -> None:
+        with closing(Producer(bootstrap_servers=settings.kafka.bootstrap)) as producer:
+            for version in itertools.count(1):
+                key, value, headers = record_of(tags("p", version))
+                producer.send(settings.kafka.tagged_topic, key=key, value=value, headers=list(headers))
+                if stop.wait(0.05):
+                    return
+
+    thread = threading.Thread(target=send_on)
+    thread.start()
+    try:
+        with TopicReader(settings.kafka, settings.kafka.tagged_topic) as reader:
+            chunks = list(reader.chunks_until_end())
+    finally:
+        stop.set()
+        thread.join(20)
+
+    assert all(chunks)
 
 
 @on_tansu

@@ -6,7 +6,8 @@ import pytest
 
 from hangtag.records import Record
 from hangtag.store import Entry, MemoryTagStore
-from hangtag.write import Comparison, Disagreement, record_of
+from hangtag.tags.tagset import TagSet
+from hangtag.write import Comparison, Disagreement, Update, record_of
 from hangtag.write.comparison import Example
 from tests.store_behaviour import deletion
 from tests.unit.interleaving import TAGGED, Topic
@@ -133,6 +134,25 @@ def test_a_record_that_never_comes_is_a_finding_only_at_the_second_look():
     assert comparison.findings[Disagreement.NEWER].count == 0
     assert comparison.look_again() == 0
     assert comparison.findings[Disagreement.NEWER].count == 1
+
+
+def test_a_comparison_that_finds_too_much_ends_with_what_it_found(monkeypatch):
+    monkeypatch.setattr("hangtag.write.comparison._MANY", 3)
+    store, topic = MemoryTagStore(), Topic()
+    for number in range(4):
+        topic.append(Update(f"p{number}", 1, TagSet((), ()), BUNDLES[0]).entry())
+    store.entries["p0"] = Update("p0", 1, TagSet((), ()), BUNDLES[0]).entry()
+    comparison = Comparison(store, TTL_S, now=lambda: NOW_S)
+
+    for count, record in enumerate(topic.log):
+        assert comparison.has_enough == (count > 3)
+        comparison.take([record])
+    assert comparison.has_enough
+    store.entries["p3"] = Update("p3", 1, TagSet((), ()), BUNDLES[0]).entry()
+    comparison.conclude()
+
+    assert comparison.findings[Disagreement.MISSING].count == 2
+    assert sum(finding.count for finding in comparison.findings.values()) == 2
 
 
 def test_what_a_rebuild_leaves_agrees_whatever_happened_before():
