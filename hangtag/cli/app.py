@@ -24,6 +24,7 @@ from hangtag.cli.serve import serve
 from hangtag.cli.tags import suggest, tags
 from hangtag.cli.train import evaluate, train
 from hangtag.cli.up import up
+from hangtag.cli.verify import verify
 from hangtag.cli.work import work
 
 
@@ -56,7 +57,7 @@ def _options(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, schema, publish),
-    "Run": (up, work, serve, rebuild, config),
+    "Run": (up, work, serve, rebuild, verify, config),
     "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
 }
 for panel, commands in _PANELS.items():

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 _STATUS_LINE_EVERY_S = 1.0
 _STEP_LINE_EVERY_S = 15.0
+_IN_MINUTES_S = 100
 
 
 class LiveStatus:
@@ -76,3 +77,11 @@ class StepBar:
         if not self._console.is_terminal and time.monotonic() >= self._next_line:
             self._console.print(description, soft_wrap=True)
             self._next_line = time.monotonic() + _STEP_LINE_EVERY_S
+
+
+def remaining_time(started: float, done: int, total: int) -> str:
+    """How long the rest takes at the speed so far; `started` is in seconds of `time.monotonic`."""
+    if not done:
+        return "remaining time unknown"
+    seconds = (time.monotonic() - started) / done * max(0, total - done)
+    return f"{seconds:.0f} s remaining" if seconds < _IN_MINUTES_S else f"{seconds / 60:.0f} min remaining"

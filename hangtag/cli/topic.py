@@ -1,7 +1,7 @@
 """Reads a topic without a consumer group: nothing is committed and no other reader is affected."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -10,6 +10,9 @@ from hangtag.kafka.options import kafka_options
 from hangtag.settings import KafkaSettings
 
 _QUIET_MS = 700
+_MAX_RECORDS = 4_000
+# Under constant traffic there is no quiet moment.
+_PAST_END_S = 2.0
 
 
 class TopicReader:
@@ -33,6 +36,7 @@ class TopicReader:
                 **kafka_options(settings, "hangtag-cli"),
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,
+                auto_offset_reset="earliest",
                 bootstrap_timeout_ms=5_000,
             )
         try:
@@ -44,15 +48,10 @@ class TopicReader:
                 raise CommandError(msg)
             self._consumer.assign(partitions)
             self._ends: dict[Any, int] = self._consumer.end_offsets(partitions)
-            begins: dict[Any, int] = self._consumer.beginning_offsets(partitions)
-            self._topic, self._total = topic, 0
-            self.begins = {each.partition: offset for each, offset in begins.items()}
+            self._topic, self._begins = topic, self._consumer.beginning_offsets(partitions)
+            self.begins = {each.partition: offset for each, offset in self._begins.items()}
             self.starts: dict[int, int] = {}
-            for partition in partitions:
-                start = begins[partition] if last is None else max(begins[partition], self._ends[partition] - last)
-                self._consumer.seek(partition, start)
-                self.starts[partition.partition] = start
-                self._total += self._ends[partition] - start
+            self.start_at({} if last is None else {at.partition: end - last for at, end in self._ends.items()})
         except KafkaError as error:
             raise CommandError(no_kafka(settings, reason_of(error))) from error
 
@@ -62,6 +61,31 @@ class TopicReader:
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
 
+    def start_at(self, offsets: Mapping[int, int]) -> None:
+        """Go on from these offsets, by partition; from the beginning where none is given.
+
+        An offset behind the end is read from the beginning too: the broker refuses it, and the reader is reset.
+        """
+        self._total = 0
+        for at, begin in self._begins.items():
+            start = max(begin, offsets.get(at.partition, begin))
+            self._consumer.seek(at, start)
+            self.starts[at.partition] = start
+            self._total += max(0, self._ends[at] - start)
+
+    def renew_ends(self) -> None:
+        """Let the end be the present one."""
+        self._ends = self._consumer.end_offsets(list(self._ends))
+
+    def positions(self) -> dict[int, int]:
+        """The next offset to read of each partition."""
+        return {at.partition: self._consumer.position(at) for at in self._ends}
+
+    @property
+    def remaining(self) -> int:
+        """The number of offsets up to the end."""
+        return sum(max(0, end - self._consumer.position(at)) for at, end in self._ends.items())
+
     @property
     def total(self) -> int:
         """The number of offsets between the start and the end when the reader was opened."""
@@ -69,7 +93,7 @@ class TopicReader:
 
     def new(self, wait_ms: int = 0) -> list[Any]:
         """Records since the last call, in the order of each partition; waits up to `wait_ms` for the first."""
-        polled = self._consumer.poll(timeout_ms=wait_ms, max_records=10_000)
+        polled = self._consumer.poll(timeout_ms=wait_ms, max_records=_MAX_RECORDS)
         return [record for records in polled.values() for record in records]
 
     def until_end(self) -> list[Any]:
@@ -79,19 +103,24 @@ class TopicReader:
     def chunks_until_end(self, patience_s: float = 60) -> Iterator[list[Any]]:
         """The records up to the end, as they are fetched.
 
-        The end is the end offset followed by a quiet moment, since the end offset of some brokers trails.
+        The end is the end offset followed by a quiet moment, since the end offset of some brokers trails, or by two
+        seconds of new records.
 
         Raises:
             CommandError: nothing was fetched for `patience_s` though the end is not reached.
         """
         give_up = time.monotonic() + patience_s
+        end_by = None
         while True:
             records = self.new(_QUIET_MS)
+            now = time.monotonic()
             if records:
-                give_up = time.monotonic() + patience_s
+                give_up = now + patience_s
                 yield records
-            elif all(self._consumer.position(each) >= end for each, end in self._ends.items()):
-                return
+            if all(self._consumer.position(each) >= end for each, end in self._ends.items()):
+                end_by = now + _PAST_END_S if end_by is None else end_by
+                if not records or now > end_by:
+                    return
             else:
                 _check_patience(give_up, patience_s)
 

@@ -66,10 +66,25 @@ def deletions_kept_ms(settings: KafkaSettings, deleted_ttl_s: int) -> int:
     return min(deleted_ttl_s * 1_000, int(found.get("delete.retention.ms", deleted_ttl_s * 1_000)))
 
 
+def topic_id(settings: KafkaSettings) -> str:
+    """The id that the brokers gave the topic: another one after it was made again. Its name, if they do not tell.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    with _admin(settings) as admin:
+        [found] = admin.describe_topics([settings.tagged_topic])
+    return str(found.get("topic_id") or settings.tagged_topic)
+
+
+def _admin(settings: KafkaSettings) -> KafkaAdminClient:
+    return KafkaAdminClient(**kafka_options(settings, "hangtag"), request_timeout_ms=_TIMEOUT_MS)
+
+
 def _configuration(settings: KafkaSettings) -> dict[str, str]:
     """The values that `tagged_topic_config` names; empty if the brokers leave one out."""
     resource = ConfigResource(ConfigResourceType.TOPIC, settings.tagged_topic)
-    with KafkaAdminClient(**kafka_options(settings, "hangtag-worker"), request_timeout_ms=_TIMEOUT_MS) as admin:
+    with _admin(settings) as admin:
         described = admin.describe_configs([resource], config_filter="all")
     [configs] = [configs for topics in described.values() for configs in topics.values()]
     names = tagged_topic_config(0)

@@ -8,9 +8,11 @@ from hangtag.store.errors import StoreDeniedError, StoreError, StoreMismatchErro
 from hangtag.store.loss import LossReport
 from hangtag.store.memory_store import MemoryTagStore
 from hangtag.store.meta import StoreState
+from hangtag.store.rebuild_store import RebuildStore, StoreWentBackError
 from hangtag.store.redis_reader import RedisTagReader
 from hangtag.store.redis_store import RedisTagStore
 from hangtag.store.stored import Stored
+from hangtag.store.survey import StoreSurvey
 from hangtag.store.tag_store import TagStore
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "MemoryTagStore",
     "Outcome",
     "Rank",
+    "RebuildStore",
     "RedisTagReader",
     "RedisTagStore",
     "Reply",
@@ -26,6 +29,8 @@ __all__ = [
     "StoreError",
     "StoreMismatchError",
     "StoreState",
+    "StoreSurvey",
+    "StoreWentBackError",
     "Stored",
     "TagStore",
     "bundle_prefix",

@@ -3,6 +3,8 @@
 from zlib import crc32
 
 META_KEY = "ht:meta"
+REBUILD_KEY = "ht:rebuild"
+ALL_PRODUCTS = "ht:p:*"
 
 
 def bucket_of(product_id: str, buckets: int) -> int:
@@ -18,3 +20,12 @@ def product_key(product_id: str, buckets: int) -> str:
 def seen_key(product_id: str, buckets: int) -> str:
     """The key of the newest version of a product that a worker has polled; it expires."""
     return f"ht:seen:{{{bucket_of(product_id, buckets)}}}:{product_id}"
+
+
+def product_of(key: bytes) -> str | None:
+    """The product whose tags are under a key; None: it is not such a key."""
+    parts = key.split(b":", 3)
+    try:
+        return parts[3].decode() if len(parts) == 4 and parts[:2] == [b"ht", b"p"] else None  # noqa: PLR2004 (ht:p:{bucket}:id)
+    except UnicodeDecodeError:
+        return None

@@ -9,9 +9,8 @@ from redis.exceptions import NoScriptError
 
 from hangtag.settings import RedisSettings
 from hangtag.store.entry import Entry, Outcome, Reply, check_version
-from hangtag.store.errors import StoreError
 from hangtag.store.eviction import check_eviction
-from hangtag.store.exchange import Exchange, raise_refusal
+from hangtag.store.exchange import Command, Exchange, raise_refusal
 from hangtag.store.keys import META_KEY, product_key, seen_key
 from hangtag.store.meta import READ_META, StoreState, read_meta
 from hangtag.store.scripts import OUTCOMES, REPLACED, SEE, WRITE, Script
@@ -77,29 +76,6 @@ class RedisTagStore:
         if any(identity != state.identity for identity in identities):
             self._record_loss(state)
 
-    def begin_rebuild(self) -> StoreState:
-        """Take the store over for a rebuild, whatever format it had.
-
-        Raises:
-            StoreMismatchError: another bucket count, or the store denies access.
-            StoreError: the store cannot be reached.
-        """
-        raise_refusal(self._exchange.ask([("HSET", META_KEY, "format", FORMAT)]), self.address)
-        return self.check()
-
-    def end_rebuild(self) -> None:
-        """Record that the store is complete again.
-
-        Raises:
-            StoreError: the store cannot be reached, or it was emptied during the rebuild.
-        """
-        identity = self.identity
-        if self.check().identity != identity:
-            msg = f"the store at {self.address} lost its data during the rebuild; run `hangtag rebuild` again"
-            raise StoreError(msg)
-        replies = self._exchange.ask([("HSET", META_KEY, "rebuilt", identity), ("HDEL", META_KEY, "emptied")])
-        raise_refusal(replies, self.address)
-
     def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
         """See `TagStore`; a mark lives for `seen_ttl_s` and is only ever raised."""
         for _, version in products:
@@ -162,7 +138,10 @@ class RedisTagStore:
 
     def _round_trip(self, script: Script, calls: list[_Call]) -> list[Any]:
         """One reply or exception per call."""
-        commands = [("EVALSHA", script.sha, 1, key, value, ttl_s) for key, value, ttl_s in calls]
+        return self._with_meta([("EVALSHA", script.sha, 1, key, value, ttl_s) for key, value, ttl_s in calls])
+
+    def _with_meta(self, commands: list[Command]) -> list[Any]:
+        """One reply or exception per command, once the store is known to fit the settings."""
         meta, *replies = self._exchange.ask([READ_META, *commands])
         # The store may have been emptied, or emptied and claimed by another worker, since the last call.
         state = read_meta(meta, self._settings.buckets, self.address)

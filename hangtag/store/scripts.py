@@ -75,6 +75,23 @@ return is_foreign and 3 or 1
 """
 )
 
+# On `ht:rebuild`. ARGV: the run, the step that it made last, the step that it makes now, then fields and values to set.
+# A repeated try finds its own step. The reply is 0 if the step made last is not there.
+_ADVANCE = """
+local found = redis.call('HMGET', KEYS[1], 'run', 'step')
+if found[1] ~= ARGV[1] or (found[2] ~= ARGV[2] and found[2] ~= ARGV[3]) then return 0 end
+redis.call('HSET', KEYS[1], 'step', ARGV[3], unpack(ARGV, 4))
+return 1
+"""
+
+# On `ht:meta`. ARGV: the identity of the store that was rebuilt. The reply is 0 if the store has another one by now.
+_COMPLETE = """
+if redis.call('HMGET', KEYS[1], 'identity')[1] ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'rebuilt', ARGV[1])
+redis.call('HDEL', KEYS[1], 'emptied')
+return 1
+"""
+
 REPLACED = 3
 OUTCOMES = {0: Outcome.OLDER, 1: Outcome.WRITTEN, 2: Outcome.SAME, REPLACED: Outcome.WRITTEN}
 
@@ -92,3 +109,5 @@ class Script:
 
 WRITE = Script(_WRITE)
 SEE = Script(_SEE)
+ADVANCE = Script(_ADVANCE)
+COMPLETE = Script(_COMPLETE)

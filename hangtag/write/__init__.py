@@ -3,6 +3,7 @@
 Everyone who writes tags uses `Writes`: workers, the reader of the topic's tail, and `hangtag rebuild`.
 """
 
+from hangtag.write.comparison import Comparison, Disagreement, Finding
 from hangtag.write.kafka_sink import KafkaSink
 from hangtag.write.rebuild import PartitionRebuild
 from hangtag.write.sink import Reason, RecordSink, SinkError
@@ -11,6 +12,9 @@ from hangtag.write.update import Update
 from hangtag.write.writes import Writes
 
 __all__ = [
+    "Comparison",
+    "Disagreement",
+    "Finding",
     "KafkaSink",
     "PartitionRebuild",
     "Reason",

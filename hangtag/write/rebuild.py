@@ -3,30 +3,34 @@
 from collections.abc import Sequence
 
 from hangtag.records import Record
-from hangtag.store import Entry, Outcome, Rank, TagStore
-from hangtag.telemetry import get_log
+from hangtag.store import Entry, Outcome, TagStore
 from hangtag.write.offer import offer
 from hangtag.write.sink import RecordSink
-from hangtag.write.tagged_record import TaggedRecordError, entry_of
+from hangtag.write.tagged_record import entries_of
 from hangtag.write.writes import Writes
 
-_log = get_log(__name__)
+_PRODUCED_AT_ONCE = 1_000
 
 
 class PartitionRebuild:
-    """Takes the records of one partition from its beginning to its end.
+    """Takes the records of one partition in their order, from its beginning or from `next_offset` of an earlier one.
 
-    `restored` counts entries that the store did not hold, `unreadable` records that Hangtag did not write. Memory grows
-    with the number of products in the partition.
+    The store keeps the newest, so nothing has to be remembered of what was read, but for the products of which the
+    store holds something else than their last record: a newer record follows, or `finish` produces what it holds.
+
+    Attributes:
+        restored: entries that the store did not hold. A product that was tagged again counts more than once, unless its
+            records were taken together.
+        held: entries that the store held already, or of which it held something newer.
+        unreadable: records that Hangtag did not write.
     """
 
     def __init__(self, store: TagStore, sink: RecordSink) -> None:
         self._store = store
         self._sink = sink
-        self._newest: dict[str, Rank] = {}
-        self._behind: set[str] = set()
-        self.restored = 0
-        self.unreadable = 0
+        # By the offset of the last record, ascending.
+        self._behind: dict[str, int] = {}
+        self.restored = self.held = self.unreadable = 0
 
     def take(self, records: Sequence[Record]) -> None:
         """Write the newest entry of each product to the store, if it is newer than what the store holds.
@@ -34,32 +38,49 @@ class PartitionRebuild:
         Raises:
             StoreError: the store did not take everything; take the same records again.
         """
-        entries: dict[str, Entry] = {}
-        for record in records:
-            try:
-                entry = entry_of(record.key, record.value, record.headers)
-            except TaggedRecordError as error:
-                self.unreadable += 1
-                _log.warning("tagged_record_unreadable", offset=record.offset, message=str(error))
-                continue
-            product_id, rank = entry.product_id, entry.rank
-            newest = self._newest.get(product_id)
-            if newest is None or rank >= newest:
-                self._newest[product_id] = rank
-                self._behind.discard(product_id)
-                entries[product_id] = entry
-            else:
-                self._behind.add(product_id)
-        answers = offer(self._store, [(entry, None) for entry in entries.values()])
-        self.restored += sum(answer.outcome is Outcome.WRITTEN for answer in answers)
+        newest: dict[str, Entry] = {}
+        last: dict[str, tuple[Entry, int]] = {}
+        read = entries_of(records)
+        for entry, record in read:
+            product_id = entry.product_id
+            last.pop(product_id, None)
+            last[product_id] = entry, record.offset
+            before = newest.get(product_id)
+            if before is None or entry.rank >= before.rank:
+                newest[product_id] = entry
+        answers = dict(zip(newest, offer(self._store, [(entry, None) for entry in newest.values()]), strict=True))
+        same = [product_id for product_id, answer in answers.items() if answer.outcome is Outcome.SAME]
+        stored: dict[str, Entry | None] = dict(zip(same, self._store.read(same), strict=True))
+        stored |= {product: answer.entry for product, answer in answers.items() if answer.outcome is Outcome.WRITTEN}
+        for product_id, (entry, offset) in last.items():
+            self._behind.pop(product_id, None)
+            # Not in `stored`: the store holds something newer. None: it lost the entry since it answered.
+            if stored.get(product_id, ...) not in (entry, None):
+                self._behind[product_id] = offset
+        restored = sum(answer.outcome is Outcome.WRITTEN for answer in answers.values())
+        self.restored += restored
+        self.held += len(answers) - restored
+        self.unreadable += len(records) - len(read)
+
+    def next_offset(self, position: int) -> int:
+        """Where another rebuild would go on if this one ended now; `position` is the next offset to read.
+
+        The records of products that `finish` may have to produce are read again then.
+        """
+        return next(iter(self._behind.values()), position)
 
     def finish(self) -> int:
-        """Produce the store's entry of each product whose last record is not its newest; return how many.
+        """Produce the store's entry of each product whose last record is another one; return how many.
 
         Raises:
             StoreError: the store did not answer.
             SinkError: the brokers did not acknowledge everything.
         """
-        stored = [entry for entry in self._store.read(sorted(self._behind)) if entry is not None]
-        Writes.of_stored(stored).run(self._store, self._sink)
-        return len(stored)
+        produced = 0
+        products = list(self._behind)
+        for start in range(0, len(products), _PRODUCED_AT_ONCE):
+            held = self._store.read(products[start : start + _PRODUCED_AT_ONCE])
+            stored = [entry for entry in held if entry is not None]
+            Writes.of_stored(stored).run(self._store, self._sink)
+            produced += len(stored)
+        return produced

@@ -7,13 +7,16 @@ included.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hangtag.records import Headers, decode_tags
+from hangtag.records import Headers, Record, decode_tags
 from hangtag.store import Entry, bundle_prefix
 from hangtag.store.entry import NO_BUNDLE, NO_TEXT
+from hangtag.telemetry import get_log
 from hangtag.v1 import tags_pb2
 
 _PREFIX = "hangtag."
 _CONTENT_TYPE = ("content-type", b"application/x-protobuf")
+
+_log = get_log(__name__)
 
 
 class TaggedRecordError(ValueError):
@@ -43,6 +46,17 @@ def record_of(entry: Entry) -> TaggedRecord:
     if not entry.is_deletion:
         headers.append(_CONTENT_TYPE)
     return TaggedRecord(entry.product_id.encode(), entry.payload or None, headers)
+
+
+def entries_of(records: Sequence[Record]) -> list[tuple[Entry, Record]]:
+    """The entries of records, each with its record. Those that Hangtag did not write are logged and left out."""
+    found = []
+    for record in records:
+        try:
+            found.append((entry_of(record.key, record.value, record.headers), record))
+        except TaggedRecordError as error:
+            _log.warning("tagged_record_unreadable", offset=record.offset, message=str(error))
+    return found
 
 
 def entry_of(key: bytes | None, value: bytes | None, headers: Headers) -> Entry:

@@ -12,12 +12,14 @@ from hangtag.cli.local import start_valkey
 from hangtag.settings import RedisSettings
 from hangtag.store import (
     Outcome,
+    RebuildStore,
     RedisTagReader,
     RedisTagStore,
     Reply,
     StoreDeniedError,
     StoreError,
     StoreMismatchError,
+    StoreSurvey,
 )
 from hangtag.store.keys import product_key, seen_key
 from tests.store_behaviour import OLD_BUNDLE, deletion, tags
@@ -38,7 +40,7 @@ def admin(port: int) -> Iterator[redis.Redis]:
         yield admin
         admin.config_set("maxmemory", "0")
         admin.config_set("maxmemory-policy", "noeviction")
-        admin.execute_command("ACL", "DELUSER", "worker", "server")
+        admin.execute_command("ACL", "DELUSER", "worker", "server", "verify")
 
 
 def rules_of_the_page(user: str) -> list[str]:
@@ -55,16 +57,17 @@ def allow(admin: redis.Redis, user: str, *rules: str) -> RedisSettings:
 
 def use_as_worker(config: RedisSettings) -> None:
     """Everything that a worker and `hangtag rebuild` do with the store."""
-    store = RedisTagStore(config)
+    store = RebuildStore(config)
     try:
-        store.begin_rebuild()
+        store.begin("topic", [0])
         store.mark_seen([("p", 1), ("p", 1)])
         store.write([tags(1), tags(1, revision=2), deletion(1, "q")])
         assert store.write([tags(1, OLD_BUNDLE, revision=1)])[0].outcome is Outcome.DECIDED
         assert store.read(["p"]) == [tags(1, revision=2)]
         store.expect(["another"])
         assert store.check().emptied_ms is not None
-        store.end_rebuild()
+        store.note({0: 3})
+        store.end()
         assert store.eviction_policy == "noeviction"
     finally:
         store.close()
@@ -82,7 +85,19 @@ def use_as_server(config: RedisSettings) -> None:
     asyncio.run(use())
 
 
-@pytest.mark.parametrize(("user", "use"), [("worker", use_as_worker), ("server", use_as_server)])
+def use_for_verify(config: RedisSettings) -> None:
+    survey = StoreSurvey(config)
+    try:
+        survey.check()
+        assert survey.read(["p"]) == [None]
+        assert list(survey.product_ids()) == [[]]
+    finally:
+        survey.close()
+
+
+@pytest.mark.parametrize(
+    ("user", "use"), [("worker", use_as_worker), ("server", use_as_server), ("verify", use_for_verify)]
+)
 def test_a_user_needs_exactly_what_the_page_lists(admin: redis.Redis, user: str, use) -> None:
     rules = rules_of_the_page(user)
     use(allow(admin, user, *rules))

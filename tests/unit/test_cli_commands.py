@@ -37,7 +37,7 @@ COMMANDS = [
     "report",
     "serve",
 ]
-COMMANDS += ["rebuild", "schema", "suggest", "tags", "train", "tune", "up", "work"]
+COMMANDS += ["rebuild", "schema", "suggest", "tags", "train", "tune", "up", "verify", "work"]
 LETTERS = [f"deadletters {name}" for name in ("list", "show", "replay", "drop")]
 _ROOT = str(Path(__file__).parents[2])
 

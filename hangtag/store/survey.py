@@ -1,0 +1,67 @@
+"""The store as `hangtag verify` reads it: all of it, and nothing is written."""
+
+from collections.abc import Iterator, Sequence
+
+from hangtag.settings import RedisSettings
+from hangtag.store.entry import Entry
+from hangtag.store.exchange import Exchange, raise_refusal
+from hangtag.store.keys import ALL_PRODUCTS, product_key, product_of
+from hangtag.store.meta import READ_META, StoreState, read_meta
+from hangtag.store.value import unpack_entry
+
+# Keys that the server looks at per SCAN: a few milliseconds, in which it answers nobody else.
+_SCAN_COUNT = 2_000
+
+
+class StoreSurvey:
+    """Reads entries and the ids of all products. One thread uses it; it connects with the first call.
+
+    Raises:
+        StoreMismatchError: the URL in the settings cannot be read.
+    """
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._exchange = Exchange(settings, connections=1)
+        self._buckets = settings.buckets
+        self.address = self._exchange.address
+
+    def check(self) -> StoreState:
+        """Compare format and bucket count with the settings; an empty store fits.
+
+        Raises:
+            StoreMismatchError: another format or bucket count, a node of a cluster, or the store denies access.
+            StoreError: the store cannot be reached, or is not the primary.
+        """
+        (found,) = self._exchange.ask([READ_META])
+        return read_meta(found, self._buckets, self.address)
+
+    def read(self, product_ids: Sequence[str]) -> list[Entry | None]:
+        """What the store holds of these products, in order; None: nothing.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        if not product_ids:
+            return []
+        replies = self._exchange.ask([("MGET", *(product_key(each, self._buckets) for each in product_ids))])
+        raise_refusal(replies, self.address)
+        return [unpack_entry(product_id, value) for product_id, value in zip(product_ids, replies[0], strict=True)]
+
+    def product_ids(self) -> Iterator[list[str]]:
+        """The ids of all stored products, as they are found; one that is stored meanwhile may be left out.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        cursor: int | bytes = 0
+        while True:
+            replies = self._exchange.ask([("SCAN", cursor, "MATCH", ALL_PRODUCTS, "COUNT", _SCAN_COUNT)])
+            raise_refusal(replies, self.address)
+            cursor, keys = replies[0]
+            yield [product_id for key in keys if (product_id := product_of(key)) is not None]
+            if int(cursor) == 0:
+                return
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._exchange.close()
