@@ -17,6 +17,7 @@ from kafka.errors import (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
+from kafka.structs import MemberState
 
 from hangtag.kafka.internals import last_read_s
 from hangtag.kafka.options import kafka_options
@@ -25,9 +26,10 @@ from hangtag.kafka.trouble import KafkaSettingsError, check_settings, watching
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.telemetry import get_log
+from hangtag.workers.end_offsets import EndOffsets
 from hangtag.workers.group_consumer import GroupConsumer
 from hangtag.workers.refusals import Refusals
-from hangtag.workers.source import Change, Poll, SourceError, Unreadable
+from hangtag.workers.source import Change, Membership, Poll, SourceError, Unreadable
 from hangtag.workers.unreadable import UnreadableBatches
 
 # The brokers wait this long for a member at a rebalance, so a hung worker delays its group no longer.
@@ -85,11 +87,13 @@ class KafkaSource:
         self._dropped: set[Partition] = set()
         self._unreadable = UnreadableBatches()
         self._answered_s = time.monotonic()
+        self._membership = Membership(is_member=False, partitions=0)
         self._join()
 
     def _join(self) -> None:
         settings = self._settings
         self._refusals.over()
+        self._ends = EndOffsets()
         with watching(settings) as trouble:
             try:
                 check_settings(settings)
@@ -151,6 +155,8 @@ class KafkaSource:
                 raise SourceError(msg) from error
             _log.warning("poll_failed", error=type(error).__name__)
             fetched = {}
+        is_member = self._consumer.group_metadata().state is MemberState.STABLE
+        self._membership = Membership(is_member, len(self._consumer.assignment()))
         changes = self._take_changes(fetched)
         records: list[Record | Unreadable] = []
         for at, many in fetched.items():
@@ -167,6 +173,11 @@ class KafkaSource:
                 self._consumer.seek(at, offset)
             many = many[:place]
         return [self._unreadable.record_of(found) for found in many]
+
+    @property
+    def membership(self) -> Membership:
+        """As of the last poll; any thread may ask."""
+        return self._membership
 
     def pause(self) -> None:
         """See `RecordSource`."""
@@ -213,6 +224,10 @@ class KafkaSource:
                     if (offset := self._consumer.position(at, timeout_ms=0)) is not None:
                         found[Partition(*at)] = offset
         return found
+
+    def ends(self) -> Mapping[Partition, int]:
+        """See `RecordSource`. They end with the last finished transaction."""
+        return self._ends.of(self._consumer, self._consumer.assignment(), time.monotonic())
 
     def last_answer_s(self) -> float:
         """See `RecordSource`."""
