@@ -256,16 +256,19 @@ class KafkaSource:
             partition for partition in revoked if now[partition] and TopicPartition(*partition) in fetched
         }
         self._set_paused([TopicPartition(*partition) for partition, is_assigned in now.items() if is_assigned])
-        return tuple(self._with_committed(change) if change.is_assigned else change for change in changes)
+        try:
+            for place, change in enumerate(changes):
+                if change.is_assigned:
+                    changes[place] = self._with_committed(change)
+        except KafkaError as error:
+            # The others are not asked for: brokers that do not answer would hold up the poll for each of them.
+            _log.warning("committed_offset_unknown", error=type(error).__name__)
+        return tuple(changes)
 
     def _with_committed(self, change: Change) -> Change:
         """The change with the partition's committed offset and the store that held the results then."""
         at = TopicPartition(*change.partition)
-        try:
-            found = self._consumer.committed(at, metadata=True, timeout_ms=_COMMIT_TIMEOUT_MS)
-        except KafkaError as error:
-            _log.warning("committed_offset_unknown", partition=at.partition, error=type(error).__name__)
-            return change
+        found = self._consumer.committed(at, metadata=True, timeout_ms=_COMMIT_TIMEOUT_MS)
         if found is None:
             return change
         metadata = found.metadata or ""
