@@ -3,7 +3,7 @@
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -69,11 +69,13 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
     # The brokers' last answer has no limit: a restart does not bring them back.
     limits = {"poll": _POLL_LIMIT_S, "batch": _BATCH_LIMIT_S, TAIL_BEAT: _BATCH_LIMIT_S, KAFKA_BEAT: math.inf}
     beats = Heartbeats(clock, limits)
-    failures: list[tuple[str, Exception]] = []
+    failures: list[StageError] = []
 
     def failed(thread: str) -> Callable[[Exception], None]:
         def fail(error: Exception) -> None:
-            failures.append((thread, error))
+            failure = StageError(f"the {thread} failed: {summary_of(error)}")
+            failure.__cause__ = error
+            failures.append(failure)
             stop.set()
 
         return fail
@@ -91,6 +93,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         _log.info("connecting", bootstrap=settings.kafka.bootstrap)
         source = open_unless_stopped(lambda: _open_source(settings), stop)
         if source is None:
+            _raise_first(failures)
             return
         stack.callback(source.close)
         tail_sink = KafkaSink(settings.kafka, "hangtag-tail")
@@ -128,16 +131,18 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         if on_ready is not None:
             on_ready(port)
         worker.run(stop)
-        if failures:
-            thread, error = failures[0]
-            msg = f"the {thread} failed: {summary_of(error)}"
-            raise StageError(msg) from error
+        _raise_first(failures)
         _log.info("worker_draining")
         tail.stop()
         # From now on a call to a store that does not answer is not repeated for long.
         give_up.set()
         if not worker.drain(_DRAIN_S):
             _log.warning("drain_incomplete", next="the next owner of the partitions reads the rest again")
+
+
+def _raise_first(failures: Sequence[StageError]) -> None:
+    if failures:
+        raise failures[0]
 
 
 def _open_source(settings: Settings) -> KafkaSource:

@@ -42,7 +42,8 @@ def resume(
         with urlopen(request, timeout=_TIMEOUT_S) as reply:  # noqa: S310 (always http)
             is_resumed = json.load(reply)["resumed"]
     except (OSError, HTTPException, ValueError, KeyError) as error:
-        msg = f"no worker answers at {address} ({getattr(error, 'reason', error)}): run this on its machine, or name its port with --port"
+        reason = getattr(error, "reason", error)
+        msg = f"no worker answers at {address} ({reason}): run this on its machine, or name its port with --port"
         raise CommandError(msg) from error
     typer.echo(
         f"the worker at {address} reads on"
