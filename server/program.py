@@ -117,7 +117,7 @@ async def _wait_for(died: asyncio.Future[None]) -> None:
 
 
 def _model(tagger: "Tagger") -> Part:
-    return Part("model", True, f"bundle {tagger.bundle.version[:12]} has run")
+    return Part("model", True, f"bundle {tagger.bundle.version[:12]} has tagged a probe")
 
 
 def _telemetry(settings: ServerSettings, **served: Any) -> TelemetryServer:

@@ -11,7 +11,6 @@ from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
 from hangtag.settings import Settings, SettingsError
 from hangtag.store import RedisTagStore
 from hangtag.tagger.in_use import TaggerInUse
-from hangtag.tagger.probe import probe
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
@@ -49,7 +48,6 @@ def work(
 
     Raises:
         StageError: a stage or a thread beside them failed; the process has to end.
-        FaultError: the engine fails on a harmless text, or memory, disk or device do.
         SourceError: Kafka cannot be reached or read, a topic is missing, or `products.tagged` is configured wrongly.
         StoreMismatchError: the store does not fit the settings.
         SettingsError: the port for metrics is taken.
@@ -80,7 +78,6 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
 
         return fail
 
-    probe(tagger)
     in_use = TaggerInUse(tagger)
     with ExitStack() as stack:
         store = RedisTagStore(settings.redis)
