@@ -5,7 +5,7 @@ import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grpc_health.v1 import health
 
@@ -19,9 +19,9 @@ from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWat
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
-from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
+from hangtag.telemetry import Heartbeats, Part, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
-from hangtag.telemetry.http import Details
+from hangtag.telemetry.places import stack_of, summary_of
 
 if TYPE_CHECKING:
     # Importing it loads the engine's runtime; `serve` is passed a tagger.
@@ -44,13 +44,24 @@ async def serve(
     """Serve until `stop` is set; without it, until SIGTERM, SIGINT or SIGHUP.
 
     `ready` is called with the bound port once calls are accepted. The server also starts while the store cannot be
-    reached: its health is NOT_SERVING until then.
+    reached: its health is NOT_SERVING until then. Whatever ends it is its last line in the log, with the stack.
 
     Raises:
         ServerError: a port is in use; the message names the setting.
         FaultError: the engine fails on every text, or memory, disk or device do.
         StoreMismatchError: the store was written with other settings.
     """
+    try:
+        await _serve(settings, tagger, ready, stop)
+    except Exception as error:
+        _log.critical("server_died", error=type(error).__name__, reason=summary_of(error), stack=stack_of(error))
+        raise
+    _log.info("stopped")
+
+
+async def _serve(
+    settings: Settings, tagger: "Tagger", ready: Callable[[int], None] | None, stop: asyncio.Event | None
+) -> None:
     clock = SystemClock()
     # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
     beats = Heartbeats(clock, {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, STORE_HEARTBEAT: math.inf})
@@ -66,8 +77,17 @@ async def serve(
         handlers = Handlers(Coalescer(store, clock), suggester, settings.server.max_ids)
         calls = Calls(clock, limits.max_concurrent, limits.max_ids_in_progress)
         listener, port = open_listener(settings.server, handlers, servicer, calls)
-        with _telemetry(settings.server, beats, watch.details) as telemetry, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run())
+        loop = asyncio.get_running_loop()
+        died: asyncio.Future[None] = loop.create_future()
+        telemetry = _telemetry(
+            settings.server,
+            pulses=beats.pulses,
+            details=watch.details,
+            parts=lambda: [_model(tagger), watch.part()],
+            on_failure=lambda error: loop.call_soon_threadsafe(died.set_exception, error),
+        )
+        with telemetry, _stopping(stop) as stopped:
+            runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
                 await listener.start()
@@ -83,7 +103,6 @@ async def serve(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-    _log.info("stopped")
 
 
 async def _beat_loop(beats: Heartbeats) -> None:
@@ -93,18 +112,23 @@ async def _beat_loop(beats: Heartbeats) -> None:
         await asyncio.sleep(_LOOP_EVERY_S)
 
 
-@contextmanager
-def _telemetry(settings: ServerSettings, beats: Heartbeats, details: Details) -> Iterator[TelemetryServer]:
+async def _wait_for(died: asyncio.Future[None]) -> None:
+    await died
+
+
+def _model(tagger: "Tagger") -> Part:
+    return Part("model", True, f"bundle {tagger.bundle.version[:12]} has tagged a probe")
+
+
+def _telemetry(settings: ServerSettings, **served: Any) -> TelemetryServer:
     try:
-        server = TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.SERVER, beats.pulses, details)
+        return TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.SERVER, **served)
     except OSError as error:
         msg = (
             f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "
             "set HANGTAG_SERVER__METRICS_PORT (0: any free port)"
         )
         raise ServerError(msg) from error
-    with server:
-        yield server
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Protocol
 from grpc_health.v1 import health, health_pb2
 
 from hangtag.store import LossReport, StoreError, StoreMismatchError, StoreState
-from hangtag.telemetry import Heartbeats, get_log, metrics
+from hangtag.telemetry import Heartbeats, Part, get_log, metrics
 
 STORE_HEARTBEAT = "store"
 
@@ -71,6 +71,11 @@ class StoreWatch:
     def details(self) -> dict[str, object]:
         """For /healthz; any thread may call."""
         return {"store": self._loss.detail(self._problem)}
+
+    def part(self) -> Part:
+        """For /readyz; any thread may call."""
+        problem = self._problem
+        return Part("store", problem is None, "the store can be read" if problem is None else str(problem))
 
     async def shut_down(self) -> None:
         """Report NOT_SERVING from now on."""

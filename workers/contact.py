@@ -3,7 +3,7 @@
 from hangtag.telemetry import get_log, metrics
 
 # An idle member of a group hears from its brokers every few seconds.
-_OUTAGE_S = 15.0
+OUTAGE_S = 15.0
 
 _log = get_log(__name__)
 
@@ -18,7 +18,7 @@ class BrokerContact:
     def saw(self, age_s: float) -> None:
         """The brokers' last answer is so many seconds old."""
         metrics.KAFKA_ANSWER_AGE_SECONDS.set(age_s)
-        if age_s > _OUTAGE_S:
+        if age_s > OUTAGE_S:
             if not self._is_away:
                 next_step = "check the brokers and kafka.bootstrap; the worker goes on when they answer"
                 _log.error("kafka_silent", for_s=round(age_s), next=next_step)

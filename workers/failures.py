@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hangtag.records import Record
 from hangtag.tagger.isolate import Failure
-from hangtag.telemetry import get_log
+from hangtag.telemetry import get_log, metrics
 from hangtag.telemetry.places import place_of, stack_of
 from hangtag.workers.item import Refused
 from hangtag.workers.tracker import Ticket
@@ -35,8 +35,26 @@ def refuse(stage: str, failed: Sequence[tuple[Ticket, Record, Failure]]) -> list
         refused.append(Refused(ticket, record, reason))
     for place, found in places.items():
         record, failure = found[0]
-        first = f"{record.partition.topic}-{record.partition.number}@{record.offset}"
-        _log.error(
-            "record_failed", stage=stage, count=len(found), first=first, error=place, stack=stack_of(failure.error)
-        )
+        stack = stack_of(failure.error)
+        _log.error("record_failed", stage=stage, count=len(found), first=_name(record), error=place, stack=stack)
     return refused
+
+
+def report(refused: Sequence[Refused]) -> None:
+    """Count dead letters that the broker has acknowledged, and log the first of them."""
+    for each in refused:
+        metrics.DEAD_LETTERS.labels(each.reason.stage).inc()
+    if refused:
+        reason = refused[0].reason
+        _log.warning(
+            "dead_letters",
+            count=len(refused),
+            first=_name(refused[0].record),
+            stage=reason.stage,
+            error=reason.error,
+            message=reason.message,
+        )
+
+
+def _name(record: Record) -> str:
+    return f"{record.partition.topic}-{record.partition.number}@{record.offset}"

@@ -16,6 +16,7 @@ from kafka.errors import (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
+from kafka.structs import MemberState
 
 from hangtag.kafka.internals import last_read_s
 from hangtag.kafka.options import kafka_options
@@ -24,10 +25,11 @@ from hangtag.kafka.trouble import KafkaSettingsError, check_settings, watching
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
 from hangtag.telemetry import get_log
+from hangtag.workers.end_offsets import EndOffsets
 from hangtag.workers.group_consumer import GroupConsumer
 from hangtag.workers.membership import membership
 from hangtag.workers.refusals import Refusals
-from hangtag.workers.source import Change, Poll, SourceError, Unreadable
+from hangtag.workers.source import Change, Membership, Poll, SourceError, Unreadable
 from hangtag.workers.unreadable import UnreadableBatches
 
 # The brokers wait this long for a member at a rebalance, so a hung worker delays its group no longer.
@@ -77,11 +79,13 @@ class KafkaSource:
         self._dropped: set[Partition] = set()
         self._unreadable = UnreadableBatches()
         self._answered_s = time.monotonic()
+        self._membership = Membership(is_member=False, partitions=0)
         self._join()
 
     def _join(self) -> None:
         settings = self._settings
         self._refusals.over()
+        self._ends = EndOffsets()
         with watching(settings) as trouble:
             try:
                 check_settings(settings)
@@ -150,6 +154,8 @@ class KafkaSource:
                 raise SourceError(msg) from error
             _log.warning("poll_failed", error=type(error).__name__)
             fetched = {}
+        is_member = self._consumer.group_metadata().state is MemberState.STABLE
+        self._membership = Membership(is_member, len(self._consumer.assignment()))
         changes = self._take_changes(fetched)
         records: list[Record | Unreadable] = []
         for at, many in fetched.items():
@@ -166,6 +172,11 @@ class KafkaSource:
                 self._consumer.seek(at, offset)
             many = many[:place]
         return [self._unreadable.record_of(found) for found in many]
+
+    @property
+    def membership(self) -> Membership:
+        """As of the last poll; any thread may ask."""
+        return self._membership
 
     def pause(self) -> None:
         """See `RecordSource`."""
@@ -213,6 +224,10 @@ class KafkaSource:
                         found[Partition(*at)] = offset
         return found
 
+    def ends(self) -> Mapping[Partition, int]:
+        """See `RecordSource`. They end with the last finished transaction."""
+        return self._ends.of(self._consumer, self._consumer.assignment(), time.monotonic())
+
     def last_answer_s(self) -> float:
         """See `RecordSource`."""
         found = last_read_s(self._consumer)
@@ -240,16 +255,19 @@ class KafkaSource:
             partition for partition in revoked if now[partition] and TopicPartition(*partition) in fetched
         }
         self._set_paused([TopicPartition(*partition) for partition, is_assigned in now.items() if is_assigned])
-        return tuple(self._with_committed(change) if change.is_assigned else change for change in changes)
+        try:
+            for place, change in enumerate(changes):
+                if change.is_assigned:
+                    changes[place] = self._with_committed(change)
+        except KafkaError as error:
+            # The others are not asked for: brokers that do not answer would hold up the poll for each of them.
+            _log.warning("committed_offset_unknown", error=type(error).__name__)
+        return tuple(changes)
 
     def _with_committed(self, change: Change) -> Change:
         """The change with the partition's committed offset and the store that held the results then."""
         at = TopicPartition(*change.partition)
-        try:
-            found = self._consumer.committed(at, metadata=True, timeout_ms=_COMMIT_TIMEOUT_MS)
-        except KafkaError as error:
-            _log.warning("committed_offset_unknown", partition=at.partition, error=type(error).__name__)
-            return change
+        found = self._consumer.committed(at, metadata=True, timeout_ms=_COMMIT_TIMEOUT_MS)
         if found is None:
             return change
         metadata = found.metadata or ""

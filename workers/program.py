@@ -3,19 +3,21 @@
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
-from hangtag.settings import Settings, SettingsError, WorkerSettings
+from hangtag.settings import Settings, SettingsError
 from hangtag.store import RedisTagStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
-from hangtag.telemetry.http import Details
+from hangtag.telemetry.places import stack_of, summary_of
 from hangtag.workers.kafka_source import KafkaSource
 from hangtag.workers.opening import open_unless_stopped
+from hangtag.workers.readiness import Readiness
 from hangtag.workers.retrying_store import RetryingStore
 from hangtag.workers.source import SourceError
 from hangtag.workers.store_watch import StoreWatch
@@ -41,10 +43,11 @@ def work(
     """Consume product events until `stop` is set, then finish what was polled (at most 20 s), commit and return.
 
     Without `stop`, SIGTERM, SIGINT and SIGHUP set it and a second one ends the process at once; call it from the main
-    thread then. `on_ready` gets the port of `/metrics` and `/healthz` once the consumer is open.
+    thread then. `on_ready` gets the port of `/metrics`, `/healthz` and `/readyz` once the consumer is open. Whatever
+    ends it is its last line in the log, with the stack.
 
     Raises:
-        StageError: a stage failed; the process has to end.
+        StageError: a stage or a thread beside them failed; the process has to end.
         SourceError: Kafka cannot be reached or read, a topic is missing, or `products.tagged` is configured wrongly.
         StoreMismatchError: the store does not fit the settings.
         SettingsError: the port for metrics is taken.
@@ -54,8 +57,7 @@ def work(
         try:
             _work(settings, tagger, stop, on_ready)
         except Exception as error:
-            cause = error.__cause__
-            _log.critical("worker_died", error=type(error).__name__, message=str(error), cause=type(cause).__name__)
+            _log.critical("worker_died", error=type(error).__name__, reason=summary_of(error), stack=stack_of(error))
             raise
     _log.info("worker_stopped")
 
@@ -65,16 +67,22 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
     # The brokers' last answer has no limit: a restart does not bring them back.
     limits = {"poll": _POLL_LIMIT_S, "batch": _BATCH_LIMIT_S, TAIL_BEAT: _BATCH_LIMIT_S, KAFKA_BEAT: math.inf}
     beats = Heartbeats(clock, limits)
-    failures: list[Exception] = []
+    failures: list[StageError] = []
 
-    def fail(error: Exception) -> None:
-        failures.append(error)
-        stop.set()
+    def failed(thread: str) -> Callable[[Exception], None]:
+        def fail(error: Exception) -> None:
+            failure = StageError(f"the {thread} failed: {summary_of(error)}")
+            failure.__cause__ = error
+            failures.append(failure)
+            stop.set()
 
+        return fail
+
+    in_use = TaggerInUse(tagger)
     with ExitStack() as stack:
         store = RedisTagStore(settings.redis)
         stack.callback(store.close)
-        watch = StoreWatch(store)
+        watch = StoreWatch(store, failed("store watch"))
         stack.callback(watch.close)
         watch.start()
         sink = KafkaSink(settings.kafka)
@@ -82,25 +90,34 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         _log.info("connecting", bootstrap=settings.kafka.bootstrap)
         source = open_unless_stopped(lambda: _open_source(settings), stop)
         if source is None:
+            _raise_first(failures)
             return
         stack.callback(source.close)
         tail_sink = KafkaSink(settings.kafka, "hangtag-tail")
         stack.callback(tail_sink.close)
-        tail = TailReader(settings.kafka, TailRepair(store, tail_sink), beats, clock, fail)
-        port = stack.enter_context(_telemetry(settings.worker, beats, watch.details)).port
-        stack.callback(give_up.set)
-        tail.start()
-        stack.callback(tail.close)
+        tail = TailReader(settings.kafka, TailRepair(store, tail_sink), beats, clock, failed("tail reader"))
         worker = Worker(
             source=source,
             sink=sink,
             store=RetryingStore(store, settings.worker.retry_deadline_s, give_up),
-            in_use=TaggerInUse(tagger),
+            in_use=in_use,
             threads=open_threads(),
             clock=clock,
             beats=beats,
             settings=settings.worker,
         )
+        telemetry = _telemetry(
+            settings,
+            pulses=beats.pulses,
+            details=watch.details,
+            parts=Readiness(in_use, beats, source).parts,
+            actions={"/resume": lambda: {"resumed": worker.read_on()}},
+            on_failure=failed("telemetry"),
+        )
+        port = stack.enter_context(telemetry).port
+        stack.callback(give_up.set)
+        tail.start()
+        stack.callback(tail.close)
         _log.info(
             "worker_ready",
             bundle=tagger.bundle.manifest.name,
@@ -111,9 +128,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         if on_ready is not None:
             on_ready(port)
         worker.run(stop)
-        if failures:
-            msg = f"the tail reader failed: {type(failures[0]).__name__}: {failures[0]}"
-            raise StageError(msg) from failures[0]
+        _raise_first(failures)
         _log.info("worker_draining")
         tail.stop()
         # From now on a call to a store that does not answer is not repeated for long.
@@ -122,6 +137,11 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             _log.warning("drain_incomplete", next="the next owner of the partitions reads the rest again")
         # Before everything else is closed, which takes seconds: until then nobody reads the partitions.
         source.close()
+
+
+def _raise_first(failures: Sequence[StageError]) -> None:
+    if failures:
+        raise failures[0]
 
 
 def _open_source(settings: Settings) -> KafkaSource:
@@ -144,13 +164,13 @@ def _check_tagged_topic(settings: Settings) -> None:
         _log.warning("topic_configuration_unknown", topic=topic, next="allow DescribeConfigs, or check it by hand")
 
 
-def _telemetry(settings: WorkerSettings, beats: Heartbeats, details: Details) -> TelemetryServer:
+def _telemetry(settings: Settings, **served: Any) -> TelemetryServer:
+    host, port = settings.worker.metrics_host, settings.worker.metrics_port
     try:
-        return TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.WORKER, beats.pulses, details)
+        return TelemetryServer(host, port, metrics.WORKER, **served)
     except OSError as error:
         msg = (
-            f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "
-            "set HANGTAG_WORKER__METRICS_PORT (0: any free port)"
+            f"cannot listen on {host}:{port} for metrics ({error}); set HANGTAG_WORKER__METRICS_PORT (0: any free port)"
         )
         raise SettingsError(msg) from error
 

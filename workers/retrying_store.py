@@ -44,11 +44,11 @@ class RetryingStore:
 
     def expect(self, identities: Sequence[str]) -> None:
         """See `TagStore`."""
-        self._retrying.copy()(self._store.expect, identities)
+        self._retrying.copy()(_timed, self._store.expect, identities)
 
     def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
         """See `TagStore`; tried once, since only freshness depends on it."""
-        self._store.mark_seen(products)
+        _timed(self._store.mark_seen, products)
 
     def write(self, entries: Sequence[Entry]) -> list[Reply]:
         """See `TagStore`."""

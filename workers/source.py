@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hangtag.records import Partition, Record
 from hangtag.write import Reason
@@ -41,6 +41,13 @@ class Poll:
     records: tuple[Record | Unreadable, ...] = ()
 
 
+class Membership(NamedTuple):
+    """Where a worker stands in its group: whether it has joined, and how many partitions it was given."""
+
+    is_member: bool
+    partitions: int
+
+
 class RecordSource(Protocol):
     """Reads records of a group's partitions. One thread makes all calls.
 
@@ -75,6 +82,13 @@ class RecordSource(Protocol):
         """The next offset that `poll` reads, of each partition of which every record read so far was returned.
 
         It is past offsets that are never returned: those of transactions' markers and of aborted records.
+        """
+        ...
+
+    def ends(self) -> Mapping[Partition, int]:
+        """The end of each assigned partition where it is known: the offset behind the last record that can be read.
+
+        It does not wait, so it may be a second or two old, and says the same while the brokers are away.
         """
         ...
 

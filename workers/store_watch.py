@@ -1,6 +1,7 @@
 """Looks at the store every few seconds, so that a loss of its data is noticed and recorded without traffic too."""
 
 import threading
+from collections.abc import Callable
 
 from hangtag.store import LossReport, RedisTagStore, StoreError, StoreMismatchError
 from hangtag.telemetry import get_log
@@ -12,10 +13,16 @@ _log = get_log(__name__)
 
 
 class StoreWatch:
-    """A thread of its own. The worker itself waits for the store where it writes; here errors are only logged."""
+    """A thread of its own. The worker itself waits for the store where it writes; here its errors are only logged.
 
-    def __init__(self, store: RedisTagStore, every_s: float = _EVERY_S) -> None:
+    `on_failure` is called, from the thread, with any other error: it ended the thread.
+    """
+
+    def __init__(
+        self, store: RedisTagStore, on_failure: Callable[[Exception], None], every_s: float = _EVERY_S
+    ) -> None:
         self._store = store
+        self._on_failure = on_failure
         self._every_s = every_s
         self._loss = LossReport(store.address)
         self._problem: StoreError | None = None
@@ -58,14 +65,21 @@ class StoreWatch:
         self._loss.take(self._store.check())
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                self._check()
-            except StoreError as error:
-                if type(error) is not type(self._problem):
-                    _log.warning("store_unusable", message=str(error), next="the worker waits for it where it writes")
-                self._problem = error
-            else:
-                if self._problem is not None:
-                    _log.info("store_usable", store=self._store.address)
-                self._problem = None
+        try:
+            while not self._stop.wait(self._every_s):
+                self._look()
+        except Exception as error:  # noqa: BLE001 (whatever it is, the process has to end)
+            if not self._stop.is_set():
+                self._on_failure(error)
+
+    def _look(self) -> None:
+        try:
+            self._check()
+        except StoreError as error:
+            if type(error) is not type(self._problem):
+                _log.warning("store_unusable", message=str(error), next="the worker waits for it where it writes")
+            self._problem = error
+        else:
+            if self._problem is not None:
+                _log.info("store_usable", store=self._store.address)
+            self._problem = None

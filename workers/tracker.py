@@ -83,14 +83,30 @@ class Tracker:
         `positions` are the next offsets to be polled. Where nothing is unsettled they count, since a partition may end
         with offsets that are never polled.
         """
-        found = {
-            partition: assignment.committable(positions.get(partition, -1))
-            for partition, assignment in self._assignments.items()
-        }
         return {
             partition: offset
-            for partition, offset in found.items()
+            for partition, offset in self._settled_up_to(positions).items()
             if offset > max(self._assignments[partition].committed, 0)
+        }
+
+    def left(self, positions: Mapping[Partition, int], ends: Mapping[Partition, int]) -> dict[Partition, int]:
+        """How many offsets of each partition are unsettled, polled or not, where `ends` or a polled record tell.
+
+        `positions` are the next offsets to be polled.
+        """
+        found = {}
+        for partition, offset in self._settled_up_to(positions).items():
+            assignment = self._assignments[partition]
+            end = max(ends.get(partition, -1), assignment.next_offset)
+            start = max(offset, assignment.committed)
+            if end >= 0 and start >= 0:
+                found[partition] = max(0, end - start)
+        return found
+
+    def _settled_up_to(self, positions: Mapping[Partition, int]) -> dict[Partition, int]:
+        return {
+            partition: assignment.committable(positions.get(partition, -1))
+            for partition, assignment in self._assignments.items()
         }
 
     def committed(self, offsets: Mapping[Partition, int]) -> None:

@@ -13,14 +13,17 @@ from hangtag.store import StoreError, StoreMismatchError, TagStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
-from hangtag.telemetry.places import place_of, stack_of, summary_of
+from hangtag.telemetry.places import summary_of
 from hangtag.workers.batcher import Batcher
 from hangtag.workers.budget import TokenBudget
 from hangtag.workers.contact import BrokerContact
+from hangtag.workers.dead_letter_pause import DeadLetterPause
 from hangtag.workers.decode import decode
 from hangtag.workers.encode import Encoded, encode
+from hangtag.workers.failures import report
 from hangtag.workers.forward import Forwarded, forward
 from hangtag.workers.item import Item, Refused
+from hangtag.workers.lag import Lag
 from hangtag.workers.source import Change, RecordSource, Unreadable
 from hangtag.workers.threads import StageThreads
 from hangtag.workers.tracker import Ticket, Tracker
@@ -77,6 +80,8 @@ class Worker:
         self._budget = TokenBudget(settings.token_budget)
         self._contact = BrokerContact()
         self._unsettled = WaitingRecords()
+        self._lag = Lag(self._unsettled, clock.monotonic())
+        self._dead_letter_pause = DeadLetterPause()
         self._encoding: deque[Future[Encoded]] = deque()
         self._running: deque[tuple[int, Future[Forwarded]]] = deque()  # with the budget of each batch
         self._jobs: deque[WriteJob] = deque()
@@ -87,6 +92,7 @@ class Worker:
         self._is_full = False
         self._is_draining = False
         self._is_paused = False
+        self._room: int | None = None  # what the pause for dead letters leaves to be read; None: any number
         self._cannot_mark = False  # used on the encode thread alone
         self._committed_at = self._measured_at = clock.monotonic()
 
@@ -117,6 +123,10 @@ class Worker:
             self.step()
         return self._commit() and not self._unsettled
 
+    def read_on(self) -> bool:
+        """End a pause for too many dead letters: a person says so. False: there is none. Any thread may call."""
+        return self._dead_letter_pause.resume()
+
     def step(self) -> None:
         """One turn of the loop. Raises what `run` raises."""
         self._pause_or_resume()
@@ -131,19 +141,25 @@ class Worker:
     def poll(self) -> None:
         """Take changes of the assignment and new records, and hand the records to the encode thread."""
         is_busy = self._encoding or self._running or self._writing or len(self._batcher)
-        most = self._settings.window - len(self._unsettled)
-        polled = self._source.poll(_BUSY_POLL_S if is_busy else _IDLE_POLL_S, max(1, min(most, _MAX_POLL_RECORDS)))
+        most = min(self._settings.window - len(self._unsettled), _MAX_POLL_RECORDS)
+        if self._room is not None:
+            most = min(most, self._room)
+        polled = self._source.poll(_BUSY_POLL_S if is_busy else _IDLE_POLL_S, max(1, most))
         self._beats.beat("poll")
         self._take_changes(polled.changes)
+        now, now_ms = self._clock.monotonic(), self._clock.wall_ms()
+        if not self._is_paused:
+            self._dead_letter_pause.read(len(polled.records), now)
         if not polled.records:
             return
-        now, now_ms = self._clock.monotonic(), self._clock.wall_ms()
         tickets: list[tuple[Ticket, Record]] = []
         refused: list[Refused] = []
         for found in polled.records:
             record = found.record if isinstance(found, Unreadable) else found
             ticket = self._tracker.add(record.partition, record.offset)
-            self._unsettled.add(ticket, now_ms if record.timestamp_ms < 0 else record.timestamp_ms, record.size)
+            since_ms = now_ms if record.timestamp_ms < 0 else record.timestamp_ms
+            self._unsettled.add(ticket, since_ms, record.size)
+            self._lag.polled(record.partition, since_ms)
             if isinstance(found, Unreadable):
                 refused.append(Refused(ticket, record, found.reason))
             else:
@@ -177,6 +193,8 @@ class Worker:
             metrics.RECORDS_SETTLED.labels(one.how).inc()
         if settled:
             self._beats.beat("batch")
+            self._lag.settled(len(settled))
+            self._dead_letter_pause.settled(settled, self._clock.monotonic())
 
     def _take_changes(self, changes: Iterable[Change]) -> None:
         identities = set()
@@ -185,11 +203,12 @@ class Worker:
         for change in changes:
             if change.is_assigned:
                 self._tracker.assign(change.partition, change.committed)
+                self._lag.assign(change.partition, self._clock.wall_ms())
                 identities.add(change.store_identity)
             else:
                 self._tracker.revoke(change.partition)
+                self._lag.revoke(change.partition)
             where = change.partition
-            metrics.ASSIGNED_PARTITIONS.inc(1 if change.is_assigned else -1)
             _log.info("partition", topic=where.topic, number=where.number, ours=change.is_assigned)
         if known := sorted(identities - {""}):
             self._jobs.append(WriteJob(store_identities=known))
@@ -278,20 +297,7 @@ class Worker:
         if self._failing_system:
             _log.info("write_recovered", system=self._failing_system)
             self._failing_system, self._logged_failure = "", ("", "")
-        if job.refused:
-            for refused in job.refused:
-                metrics.DEAD_LETTERS.labels(refused.reason.stage).inc()
-            first = job.refused[0]
-            where = f"{first.record.partition.topic}-{first.record.partition.number}@{first.record.offset}"
-            reason = first.reason
-            _log.warning(
-                "dead_letters",
-                count=len(job.refused),
-                first=where,
-                stage=reason.stage,
-                error=reason.error,
-                message=reason.message,
-            )
+        report(job.refused)
         self.settle(settled)
 
     def _pause_or_resume(self) -> None:
@@ -299,7 +305,8 @@ class Worker:
         window = self._settings.window
         limit = window * 3 // 4 if self._is_full else window - 1
         self._is_full = len(self._unsettled) > limit or self._unsettled.size > _MAX_UNSETTLED_BYTES
-        pause = self._is_full or bool(self._failing_system) or self._is_draining
+        self._room = self._dead_letter_pause.room(self._clock.monotonic(), len(self._unsettled))
+        pause = self._is_full or bool(self._failing_system) or self._room == 0 or self._is_draining
         if pause != self._is_paused:
             (self._source.pause if pause else self._source.resume)()
             self._is_paused = pause
@@ -326,10 +333,11 @@ class Worker:
         if not self._unsettled:
             self._beats.idle("batch")
         now = self._clock.monotonic()
-        if self._unsettled and now - self._measured_at < _MEASURE_EVERY_S:
+        if now - self._measured_at < _MEASURE_EVERY_S:
             return
         self._measured_at = now
-        metrics.OLDEST_WAITING_SECONDS.set(self._unsettled.oldest_age_s(self._clock.wall_ms()))
+        left = self._tracker.left(self._source.positions(), self._source.ends())
+        self._lag.measure(left, now, self._clock.wall_ms())
         age_s = max(0.0, now - self._source.last_answer_s())
         self._beats.beat(KAFKA_BEAT, age_s)
         self._contact.saw(age_s)
@@ -343,7 +351,6 @@ def _result(stage: str, future: Future[T]) -> T:
     if isinstance(error, StoreMismatchError):
         raise error
     if error is not None:
-        _log.critical("stage_failed", stage=stage, error=place_of(error), stack=stack_of(error))
         msg = f"the {stage} stage failed: {summary_of(error)}"
         raise StageError(msg) from error
     return future.result()

@@ -10,6 +10,9 @@ from hangtag.workers.item import Item, Refused
 from hangtag.workers.tracker import Ticket
 from hangtag.write import RecordSink, Update, Writes
 
+# How a record is settled whose dead letter is acknowledged.
+DEAD_LETTER = "dead_letter"
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -80,4 +83,4 @@ def _settled(job: WriteJob, outcomes: Sequence[Outcome]) -> Iterator[Settled]:
         for older in item.older:
             yield Settled(older.ticket, "superseded")
     for refused in job.refused:
-        yield Settled(refused.ticket, "dead_letter")
+        yield Settled(refused.ticket, DEAD_LETTER)

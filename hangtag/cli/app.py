@@ -19,6 +19,7 @@ from hangtag.cli.publish import publish
 from hangtag.cli.rebuild import rebuild
 from hangtag.cli.release import release
 from hangtag.cli.report import report
+from hangtag.cli.resume import resume
 from hangtag.cli.schema import schema
 from hangtag.cli.serve import serve
 from hangtag.cli.tags import suggest, tags
@@ -57,7 +58,7 @@ def _options(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, schema, publish),
-    "Run": (up, work, serve, rebuild, verify, config),
+    "Run": (up, work, serve, resume, rebuild, verify, config),
     "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
 }
 for panel, commands in _PANELS.items():

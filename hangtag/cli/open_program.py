@@ -14,7 +14,7 @@ def open_program(program: str, model: dict[str, str | None]) -> "tuple[Settings,
     `model` holds settings of the group `model` from the command line; None: not given.
 
     Raises:
-        SettingsError, BundleError, EngineError: the message says what to do.
+        SettingsError, BundleError, EngineError, FaultError: the message says what to do.
     """
     from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
     from hangtag.telemetry import configure_logs, get_log  # noqa: PLC0415

@@ -45,4 +45,8 @@ def serve(
         gc.freeze()
         typer.echo(f"serving on {settings.server.host}:{bound}", err=True)
 
-    asyncio.run(run(settings, tagger, ready=ready))
+    try:
+        asyncio.run(run(settings, tagger, ready=ready))
+    except Exception as error:
+        # The last line of the log has the reason and the stack; nothing follows it.
+        raise typer.Exit(1) from error

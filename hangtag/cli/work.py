@@ -1,5 +1,7 @@
 """`hangtag work`."""
 
+import typer
+
 from hangtag.cli.options import BundleName, EngineName
 
 
@@ -18,4 +20,8 @@ def work(engine: EngineName = None, bundle: BundleName = None) -> None:
         return
     from hangtag.workers.program import work as run  # noqa: PLC0415
 
-    run(settings, tagger)
+    try:
+        run(settings, tagger)
+    except Exception as error:
+        # The last line of the log has the reason and the stack; nothing follows it.
+        raise typer.Exit(1) from error

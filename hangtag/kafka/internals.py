@@ -3,10 +3,12 @@
 pyproject.toml allows no later minor version, and tests/unit/test_kafka_internals.py names the part that has moved.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
+from kafka.protocol.consumer import OffsetSpec
 
 
 class Unread(NamedTuple):
@@ -73,6 +75,21 @@ def has_lost_its_id(consumer: KafkaConsumer) -> bool:
 def partitions_seen(consumer: KafkaConsumer) -> dict[str, set[int]]:
     """The partitions of the topics that a consumer has subscribed to, as the brokers last told them."""
     return dict(consumer._coordinator._metadata_snapshot)  # noqa: SLF001
+
+
+def ask_ends(consumer: KafkaConsumer, partitions: Iterable[TopicPartition]) -> Any:
+    """Ask for the ends of partitions, and do not wait: a future with `is_done` and `succeeded()`; see `ends_of`.
+
+    Of a consumer that reads committed records only, they are the last stable offsets.
+    """
+    latest = dict.fromkeys(partitions, OffsetSpec.LATEST)
+    return consumer._manager.call_soon(consumer._fetcher._send_list_offsets_requests, latest)  # noqa: SLF001
+
+
+def ends_of(answered: Any) -> dict[TopicPartition, int]:
+    """The offsets that a future of `ask_ends` has brought."""
+    found, _to_ask_again = answered.value
+    return {at: each.offset for at, each in found.items()}
 
 
 def last_read_s(consumer: KafkaConsumer) -> float | None:

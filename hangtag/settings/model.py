@@ -120,7 +120,7 @@ class WorkerSettings(_Group):
         description="Largest record (key, value and headers, not compressed); a larger one becomes a dead letter",
     )
     retry_deadline_s: float = Field(
-        default=30, gt=0, description="How long a write to Redis is retried before polling pauses"
+        default=30, gt=0, le=60, description="How long a write to Redis is retried before polling pauses"
     )
     metrics_host: str = Field(
         default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"

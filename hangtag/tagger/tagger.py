@@ -7,6 +7,7 @@ from typing import Self
 from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine import Engine, open_engine
 from hangtag.settings import ModelSettings
+from hangtag.tagger.probe import probe
 from hangtag.tagger.scores import Scores
 from hangtag.tags.decoding import Decoder
 from hangtag.tags.tagset import TagSet
@@ -45,13 +46,16 @@ class Tagger:
 
 
 def open_tagger(settings: ModelSettings) -> Tagger:
-    """Load the bundle of the settings and open their engine, both checked and warmed up.
+    """Load the bundle of the settings and open their engine, both checked and warmed up: a probe is tagged.
 
     Raises:
         BundleError: the bundle is missing or damaged, or its parts do not fit each other.
         EngineError: the engine is not installed or cannot run here.
+        FaultError: tokenizer, engine or decoder fail on the probe.
     """
     bundle = load_bundle(settings.bundle)
     engine = open_engine(bundle, settings.engine, settings.threads)
     metrics.BUNDLE.labels(bundle.manifest.name, bundle.version, engine.name).set(1)
-    return Tagger.of(bundle, engine)
+    tagger = Tagger.of(bundle, engine)
+    probe(tagger)
+    return tagger

@@ -38,9 +38,21 @@ RECORDS_POLLED = Counter("hangtag_records_polled", "Records read from products.e
 RECORDS_SETTLED = Counter("hangtag_records_settled", "Records settled, by outcome", ["outcome"], registry=WORKER)
 _with_values(RECORDS_SETTLED, ("written", "same", "older", "superseded", "deleted", "dead_letter"))
 RECORDS_WAITING = Gauge("hangtag_records_waiting", "Records polled but not yet settled", registry=WORKER)
-OLDEST_WAITING_SECONDS = Gauge(
-    "hangtag_oldest_waiting_seconds",
-    "Age of the oldest polled record that is not yet settled, by its timestamp",
+OLDEST_UNSETTLED_SECONDS = Gauge(
+    "hangtag_oldest_unsettled_seconds",
+    "Age of the oldest unsettled record of an assigned partition, by its timestamp",
+    ["partition"],
+    registry=WORKER,
+)
+LAG_RECORDS = Gauge(
+    "hangtag_lag_records",
+    "Records of an assigned partition from the first that is not settled to its end",
+    ["partition"],
+    registry=WORKER,
+)
+DRAIN_SECONDS = Gauge(
+    "hangtag_drain_seconds",
+    "Time until the lag is settled at the rate of about the last minute; +Inf while nothing settles",
     registry=WORKER,
 )
 LISTING_TO_TAGS_SECONDS = Histogram(
@@ -60,7 +72,7 @@ _with_values(STAGE_SECONDS, ("encode", "forward", "write"))
 PAUSED = Gauge(
     "hangtag_polling_paused", "1 while polling is paused for the reason, else 0", ["reason"], registry=WORKER
 )
-_with_values(PAUSED, ("full", "store", "sink"))
+_with_values(PAUSED, ("full", "store", "sink", "dead_letters"))
 RETRIES = Counter("hangtag_retries", "Retried calls, by the system called", ["system"], registry=WORKER)
 _with_values(RETRIES, ("store", "sink"))
 ASSIGNED_PARTITIONS = Gauge("hangtag_assigned_partitions", "Partitions that this worker reads", registry=WORKER)

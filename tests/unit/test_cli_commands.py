@@ -37,7 +37,7 @@ COMMANDS = [
     "report",
     "serve",
 ]
-COMMANDS += ["rebuild", "schema", "suggest", "tags", "train", "tune", "up", "verify", "work"]
+COMMANDS += ["rebuild", "resume", "schema", "suggest", "tags", "train", "tune", "up", "verify", "work"]
 LETTERS = [f"deadletters {name}" for name in ("list", "show", "replay", "drop")]
 _ROOT = str(Path(__file__).parents[2])
 
@@ -152,6 +152,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
             {},
             "no server at 127.0.0.1:1: start everything with `hangtag demo`",
         ),
+        (["resume", "--port", "1"], {}, "no worker answers at 127.0.0.1:1 ("),
         (["publish", "nowhere.jsonl"], {}, "nowhere.jsonl: No such file"),
         (["demo", "--feed", "nowhere.jsonl"], {}, "nowhere.jsonl: no such file"),
     ],

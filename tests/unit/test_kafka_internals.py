@@ -1,5 +1,6 @@
 """The undocumented parts of kafka-python that Hangtag uses are where it expects them: each test names one."""
 
+import inspect
 import time
 from types import SimpleNamespace
 
@@ -10,6 +11,8 @@ from kafka.record import MemoryRecords, MemoryRecordsBuilder
 from kafka.structs import MemberState
 
 from hangtag.kafka.internals import (
+    ask_ends,
+    ends_of,
     has_lost_its_id,
     join_again,
     keep_joins,
@@ -141,6 +144,28 @@ def test_coordinator_has_the_partitions_of_subscribed_topics(consumer):
     consumer._coordinator._handle_metadata_update(consumer._coordinator._cluster)
 
     assert partitions_seen(consumer) == {"products.events": set()}
+
+
+def test_ends_are_asked_for_without_waiting(consumer):
+    """`Fetcher._send_list_offsets_requests({tp: OffsetSpec})` on `KafkaConsumer._manager.call_soon`."""
+    from kafka.structs import OffsetAndTimestamp
+
+    at = TopicPartition("products.events", 0)
+    asked = []
+
+    async def send(wanted):
+        asked.append(dict(wanted))
+        return {at: OffsetAndTimestamp(7, -1, -1)}, set()
+
+    assert inspect.iscoroutinefunction(consumer._fetcher._send_list_offsets_requests)
+    consumer._fetcher._send_list_offsets_requests = send
+    answered = ask_ends(consumer, [at])
+    while not answered.is_done:
+        time.sleep(0.001)
+
+    assert asked == [{at: -1}]
+    assert answered.succeeded()
+    assert ends_of(answered) == {at: 7}
 
 
 def test_connections_have_the_time_of_the_last_read(consumer):

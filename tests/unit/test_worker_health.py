@@ -1,12 +1,15 @@
 """Invariant 6 of the worker: a stage that fails ends the process, and health is an age."""
 
+from queue import Queue
+
 import pytest
 from structlog.testing import capture_logs
 
-from hangtag.store import StoreError, StoreMismatchError
+from hangtag.store import StoreError, StoreMismatchError, StoreState
 from hangtag.telemetry import metrics
 from hangtag.workers import SourceError, StageError
-from tests.unit.worker_parts import House, event
+from hangtag.workers.store_watch import StoreWatch
+from tests.unit.worker_parts import FailingStore, House, event
 
 
 @pytest.mark.parametrize("stage", ["encode", "forward", "write"])
@@ -94,7 +97,7 @@ def test_a_record_waits_since_its_timestamp():
     house.source.append(event("p1", 1), b"p1")
     for _ in range(10):
         house.worker.step()
-    assert 60 <= metrics.OLDEST_WAITING_SECONDS._value.get() <= 62
+    assert 60 <= metrics.OLDEST_UNSETTLED_SECONDS.labels("0")._value.get() <= 62
 
     while not house.versions():
         for thread in (house.threads.encode, house.threads.forward, house.threads.write):
@@ -103,7 +106,30 @@ def test_a_record_waits_since_its_timestamp():
         house.worker.step()
     house.steps(3)
 
-    assert metrics.OLDEST_WAITING_SECONDS._value.get() == 0
+    assert metrics.OLDEST_UNSETTLED_SECONDS.labels("0")._value.get() == 0
+
+
+def test_a_store_watch_that_meets_an_unexpected_error_says_so():
+    """Its thread is over then: the process has to end."""
+
+    class Broken(FailingStore):
+        address = "127.0.0.1:1"
+        eviction_policy = "noeviction"
+        checks = 0
+
+        def check(self) -> StoreState:
+            self.checks += 1
+            if self.checks > 1:
+                msg = "a bug"
+                raise RuntimeError(msg)
+            return StoreState("a" * 32)
+
+    failures: Queue[Exception] = Queue()
+    watch = StoreWatch(Broken(), failures.put, every_s=0.01)
+    watch.start()
+
+    assert isinstance(failures.get(timeout=10), RuntimeError)
+    watch.close()
 
 
 def test_a_worker_without_work_is_healthy():

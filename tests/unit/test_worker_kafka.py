@@ -13,6 +13,7 @@ from kafka.errors import (
     RebalanceInProgressError,
     TopicAuthorizationFailedError,
 )
+from kafka.structs import MemberState
 from structlog.testing import capture_logs
 
 from hangtag.kafka.raw_batch import RawBatch
@@ -58,6 +59,9 @@ class Consumer:
 
     def assignment(self):
         return set(self.ours)
+
+    def group_metadata(self):
+        return SimpleNamespace(state=MemberState.STABLE if self.ours else MemberState.UNJOINED)
 
     def pause(self, partition):
         if partition not in self.ours:

@@ -84,6 +84,7 @@ class MemorySource:
         self.polls = 0
         self.answered_s = clock.now
         self.is_away = False
+        self.known_ends: dict[Partition, int] = {}
 
     def append(self, value, key: bytes | None = None, number: int = 0, headers=(), gap: int = 0) -> Record:
         partition = Partition(EVENTS, number)
@@ -138,6 +139,15 @@ class MemorySource:
             partition: position + (0 if self._rest(partition) else self.markers.get(partition, 0))
             for partition, position in self.next_offsets.items()
         }
+
+    def ends(self) -> Mapping[Partition, int]:
+        if not self.is_away:
+            self.known_ends = {
+                partition: (self.log[partition][-1].offset + 1 if self.log[partition] else 0)
+                + self.markers.get(partition, 0)
+                for partition in self.next_offsets
+            }
+        return self.known_ends
 
     def _rest(self, partition: Partition) -> list[Record]:
         return [one for one in self.log[partition] if one.offset >= self.next_offsets[partition]]

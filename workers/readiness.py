@@ -1,0 +1,48 @@
+"""Whether a worker can tag products: model, brokers, partitions."""
+
+from typing import Protocol
+
+from hangtag.tagger.in_use import TaggerInUse
+from hangtag.telemetry import Heartbeats, Part
+from hangtag.workers.contact import OUTAGE_S
+from hangtag.workers.source import Membership
+from hangtag.workers.worker import KAFKA_BEAT
+
+
+class Member(Protocol):
+    """A member of a group."""
+
+    @property
+    def membership(self) -> Membership:
+        """As of the last poll; any thread may ask."""
+        ...
+
+
+class Readiness:
+    """The answer of a worker's /readyz. Any thread may ask.
+
+    It exists only once the model has tagged a probe.
+    """
+
+    def __init__(self, in_use: TaggerInUse, beats: Heartbeats, member: Member) -> None:
+        self._in_use, self._beats, self._member = in_use, beats, member
+
+    def parts(self) -> list[Part]:
+        """Each part with what it waits for."""
+        return [self._model(), self._brokers(), self._partitions()]
+
+    def _model(self) -> Part:
+        return Part("model", True, f"bundle {self._in_use.current.bundle.version[:12]} has tagged a probe")
+
+    def _brokers(self) -> Part:
+        age_s = next(pulse.age_s for pulse in self._beats.pulses() if pulse.name == KAFKA_BEAT)
+        return Part("brokers", age_s <= OUTAGE_S, f"the brokers answered {age_s:.0f} s ago")
+
+    def _partitions(self) -> Part:
+        is_member, partitions = self._member.membership
+        if partitions:
+            return Part("partitions", True, f"{partitions} assigned")
+        if is_member:
+            # Not ready, it would hold up a rollout for ever; and it takes over as soon as another worker goes.
+            return Part("partitions", True, "standby: the group has as many workers as the topic has partitions")
+        return Part("partitions", False, "waiting for the group to assign partitions")

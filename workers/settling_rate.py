@@ -1,0 +1,41 @@
+"""How fast records are settled, and how long what is left takes."""
+
+import math
+
+# Weights fall to 1/e in this time.
+_MEMORY_S = 60.0
+
+
+class SettlingRate:
+    """Records settled a second while there was work, exponentially weighted over about a minute.
+
+    Time without work does not count: a worker that was idle overnight is not slow in the morning.
+    """
+
+    def __init__(self, now_s: float) -> None:
+        self._count = 0
+        self._records = self._seconds = 0.0
+        self._measured_s = self._moved_s = now_s
+        self._had_work = False
+
+    def settled(self, count: int) -> None:
+        """So many records were settled."""
+        self._count += count
+
+    def drain_s(self, lag: int, now_s: float) -> float:
+        """Seconds until `lag` records are settled at this rate; infinite if there are some and nothing was settled.
+
+        Call it every second or so: it also takes the measurement.
+        """
+        elapsed = now_s - self._measured_s
+        if (self._count or self._had_work) and elapsed > 0:
+            keep = math.exp(-elapsed / _MEMORY_S)
+            self._records = self._records * keep + self._count
+            self._seconds = self._seconds * keep + elapsed
+        if self._count or not self._had_work:
+            self._moved_s = now_s
+        self._measured_s, self._count, self._had_work = now_s, 0, lag > 0
+        if not lag:
+            return 0.0
+        is_stuck = now_s - self._moved_s >= _MEMORY_S
+        return math.inf if is_stuck or not self._records else lag * self._seconds / self._records
