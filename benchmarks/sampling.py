@@ -1,18 +1,15 @@
 """What a worker and a server use and how far they are behind, measured again and again."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import psutil
-from prometheus_client.samples import Sample
 
 from benchmarks.fleet import Program, total, values
 from benchmarks.lookups import Lookups
 from hangtag.cli.errors import CommandError
 
-# The first of these names that the worker has.
-LAG = ("hangtag_lag_records", "hangtag_records_waiting")
-OLDEST = ("hangtag_oldest_unsettled_seconds", "hangtag_oldest_waiting_seconds")
+LAG, OLDEST = "hangtag_lag_records", "hangtag_oldest_unsettled_seconds"
 _TAGS = "hangtag_listing_to_tags_seconds_bucket"
 
 Row = dict[str, float]
@@ -41,8 +38,8 @@ class Sampler:
             "at_s": now - self._started_s,
             **_usage("worker", self._worker),
             **_usage("server", self._server),
-            "lag_records": sum(_first(samples, LAG)),
-            "oldest_s": max(_first(samples, OLDEST), default=0.0),
+            "lag_records": sum(values(samples, LAG)),
+            "oldest_s": max(values(samples, OLDEST), default=0.0),
             "tags_p50_s": quantile(self._buckets, buckets, 0.5),
             "tags_p99_s": quantile(self._buckets, buckets, 0.99),
             "settled_per_s": (settled - self._settled) / max(now - self._last_s, 1e-9),
@@ -65,10 +62,6 @@ def _usage(name: str, program: Program) -> Row:
             }
     except psutil.NoSuchProcess:
         raise CommandError(program.child.exit_report()) from None
-
-
-def _first(samples: list[Sample], names: Sequence[str]) -> list[float]:
-    return next((found for name in names if (found := values(samples, name))), [])
 
 
 def quantile(before: Mapping[float, float], after: Mapping[float, float], share: float) -> float:

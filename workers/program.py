@@ -27,8 +27,8 @@ from hangtag.workers.threads import open_threads
 from hangtag.workers.worker import KAFKA_BEAT, StageError, Worker
 from hangtag.write import KafkaSink
 
-_POLL_LIMIT_S = 30.0
-_BATCH_LIMIT_S = 120.0
+# The oldest healthy beats. The brokers' last answer has no limit: a restart does not bring them back.
+LIMITS_S = {"poll": 30.0, "batch": 120.0, TAIL_BEAT: 120.0, KAFKA_BEAT: math.inf}
 _DRAIN_S = 20.0
 
 _log = get_log(__name__)
@@ -64,9 +64,7 @@ def work(
 
 def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: Callable[[int], None] | None) -> None:
     clock, give_up = SystemClock(), threading.Event()
-    # The brokers' last answer has no limit: a restart does not bring them back.
-    limits = {"poll": _POLL_LIMIT_S, "batch": _BATCH_LIMIT_S, TAIL_BEAT: _BATCH_LIMIT_S, KAFKA_BEAT: math.inf}
-    beats = Heartbeats(clock, limits)
+    beats = Heartbeats(clock, LIMITS_S)
     failures: list[StageError] = []
 
     def failed(thread: str) -> Callable[[Exception], None]:

@@ -15,6 +15,8 @@ from tests.simulation.store import Server
 
 # The reply of the script to a value that the store holds already.
 _SAME = 2
+# Hash of the script, number of keys, key, value, time to live.
+_WRITE_ARGUMENTS = 5
 
 
 class Network:
@@ -100,7 +102,7 @@ class SimPipeline:
         network, hub = client.network, client.network.hub
         actor, dice = hub.current, hub.current.dice
         for name, *arguments in self._commands:
-            if name == "EVALSHA":
+            if name == "EVALSHA" and len(arguments) == _WRITE_ARGUMENTS:
                 network.on_offer(arguments[2], arguments[3])
         hub.pause(network.latency_s(dice))
         if actor.stage == "write" and actor.owner.has_bug:

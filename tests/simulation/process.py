@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -13,9 +12,9 @@ from hangtag.store import RedisTagStore, StoreError, StoreMismatchError
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats
 from hangtag.workers import SourceError, StageError, StageThreads, Worker
+from hangtag.workers.program import LIMITS_S
 from hangtag.workers.tail import TailRepair
-from hangtag.workers.tail_reader import TAIL_BEAT, TailReader
-from hangtag.workers.worker import KAFKA_BEAT
+from hangtag.workers.tail_reader import TailReader
 from hangtag.write import KafkaSink, SinkError
 from tests.simulation.hub import Actor, Killed, SimClock, SimEvent
 from tests.simulation.model import Trouble, bundles, open_tagger
@@ -111,8 +110,7 @@ class Process:
         self._stop = SimEvent(world.hub)
         self._settings = settings
         self._bundle = bundles()[bundle]
-        limits = {"poll": 30.0, "batch": 120.0, TAIL_BEAT: 120.0, KAFKA_BEAT: math.inf}
-        self.beats = Heartbeats(self.clock, limits)
+        self.beats = Heartbeats(self.clock, LIMITS_S)
         self.main = self.spawn("main", self._run)
 
     def spawn(self, name: str, function: Callable[[], None]) -> Actor:

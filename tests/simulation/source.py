@@ -118,6 +118,10 @@ class SimSource(Reader):
         uncertain = {partition for partition, _ in self.member.changes}
         return {partition: offset for partition, offset in self.offsets.items() if partition not in uncertain}
 
+    def ends(self) -> dict[Partition, int]:
+        """See `RecordSource`."""
+        return {partition: self.brokers.ends[partition] for partition in self.offsets}
+
     def last_answer_s(self) -> float:
         """See `RecordSource`."""
         return self._answered_s

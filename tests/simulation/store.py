@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from lupa.lua51 import LuaRuntime
@@ -15,6 +15,7 @@ _WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value
 _FULL = "OOM command not allowed when used memory > 'maxmemory'."
 _READ_ONLY = "READONLY You can't write against a read only replica."
 _FOREIGN = object()
+_OF_HASHES = (b"HMGET", b"HSET", b"HDEL")
 _WRITES = ("HSETNX", "HSET", "HDEL", "EVALSHA")
 
 
@@ -45,6 +46,10 @@ class Scripts:
             return reply
         raise ResponseError(reply[b"err"].decode())
 
+    def table(self, values: Iterable[Any]) -> Any:
+        """A list as scripts see it."""
+        return self._lua.table_from(list(values))
+
     def _call(self, *command: Any) -> Any:
         assert self._server is not None
         found = self._server.in_script(command)
@@ -72,33 +77,35 @@ class Server:
         self._on_set = on_set
         self.values: dict[str, Any] = {}
         self.deadlines: dict[str, float] = {}
-        self.meta: dict[str, bytes] = {}
+        self.hashes: dict[str, dict[str, bytes]] = {}
         self.scripts: set[str] = set()
         self.is_replica = False
         self.is_full = False
-        self._journal: list[tuple[str, Any]] = []
+        self._journal: list[tuple[str, str | None, Any]] = []  # key, field of a hash, what was there before
 
     def replica(self, lacking: int) -> Self:
         """A server without the last so many writes of this one, as a failover makes it a primary."""
         other = type(self)(self._hub, self._on_set)
-        other.values, other.deadlines, other.meta = dict(self.values), dict(self.deadlines), dict(self.meta)
-        for key, old in self._journal[len(self._journal) - min(lacking, len(self._journal)) :][::-1]:
+        other.values, other.deadlines = dict(self.values), dict(self.deadlines)
+        other.hashes = {key: dict(fields) for key, fields in self.hashes.items()}
+        for key, field, old in self._journal[len(self._journal) - min(lacking, len(self._journal)) :][::-1]:
+            place, name = (other.values, key) if field is None else (other.hashes.setdefault(key, {}), field)
             if old is None:
-                other.values.pop(key, None)
+                place.pop(name, None)
             else:
-                other.values[key] = old
+                place[name] = old
         return other
 
     def flush(self) -> None:
         """Lose all data."""
         self.values.clear()
         self.deadlines.clear()
-        self.meta.clear()
+        self.hashes.clear()
         self._journal.clear()
 
     def take_over(self, key: str) -> None:
         """Another program writes a list under a key of ours."""
-        self._journal.append((key, self.values.get(key)))
+        self._journal.append((key, None, self.values.get(key)))
         self.values[key] = _FOREIGN
 
     def run(self, command: tuple[Any, ...]) -> Any:
@@ -125,10 +132,21 @@ class Server:
                 raise OutOfMemoryError(_FULL)
             self._set(key, rest[0], float(rest[2]) if len(rest) > 1 else None)
             return b"OK"
+        if name in _OF_HASHES:
+            return self._in_hash(name, key, rest)
         found = self._get(key)
         if found is _FOREIGN:
             raise ResponseError(_WRONG_TYPE)
         return (found or b"")[rest[0] : rest[1] + 1] if name == b"GETRANGE" else found
+
+    def _in_hash(self, name: bytes, key: str, arguments: Sequence[bytes]) -> Any:
+        texts = [each.decode() for each in arguments]
+        if name == b"HMGET":
+            # As in Redis, a field that is not there is `false` in Lua.
+            return SCRIPTS.table(each if each is not None else False for each in self._hmget(key, *texts))
+        if self.is_full and name == b"HSET":
+            raise OutOfMemoryError(_FULL)
+        return self._hset(key, *texts) if name == b"HSET" else self._hdel(key, *texts)
 
     def _get(self, key: str) -> Any:
         if self.deadlines.get(key, self._hub.now) < self._hub.now:
@@ -138,7 +156,7 @@ class Server:
     def _set(self, key: str, value: bytes, ttl_s: float | None) -> None:
         old = self._get(key)
         self._on_set(key, None if old is _FOREIGN else old, value)
-        self._journal.append((key, old))
+        self._journal.append((key, None, old))
         self.values[key] = value
         if ttl_s is None:
             self.deadlines.pop(key, None)
@@ -148,20 +166,25 @@ class Server:
     def _hello(self) -> dict[bytes, bytes]:
         return {b"role": b"slave" if self.is_replica else b"master", b"mode": b"standalone"}
 
-    def _hsetnx(self, _key: str, field: str, value: Any) -> int:
-        is_new = field not in self.meta
-        self.meta.setdefault(field, str(value).encode())
-        return int(is_new)
+    def _hsetnx(self, key: str, field: str, value: Any) -> int:
+        return 0 if field in self.hashes.get(key, {}) else self._hset(key, field, value)
 
-    def _hset(self, _key: str, field: str, value: Any) -> int:
-        self.meta[field] = str(value).encode()
-        return 1
+    def _hset(self, key: str, *pairs: Any) -> int:
+        fields = self.hashes.setdefault(key, {})
+        for field, value in zip(pairs[::2], pairs[1::2], strict=True):
+            self._journal.append((key, field, fields.get(field)))
+            fields[field] = value if isinstance(value, bytes) else str(value).encode()
+        return len(pairs) // 2
 
-    def _hdel(self, _key: str, *fields: str) -> int:
-        return sum(self.meta.pop(field, None) is not None for field in fields)
+    def _hdel(self, key: str, *names: str) -> int:
+        fields = self.hashes.get(key, {})
+        known = [name for name in names if name in fields]
+        self._journal += [(key, name, fields.pop(name)) for name in known]
+        return len(known)
 
-    def _hmget(self, _key: str, *fields: str) -> list[bytes | None]:
-        return [self.meta.get(field) for field in fields]
+    def _hmget(self, key: str, *names: str) -> list[bytes | None]:
+        fields = self.hashes.get(key, {})
+        return [fields.get(name) for name in names]
 
     def _info(self, _section: str) -> dict[str, Any]:
         return {"maxmemory": 0, "maxmemory_policy": "noeviction"}
@@ -169,10 +192,11 @@ class Server:
     def _mget(self, *keys: str) -> list[bytes | None]:
         return [None if (found := self._get(key)) is _FOREIGN else found for key in keys]
 
-    def _evalsha(self, sha: str, _count: int, key: str, value: bytes, ttl_s: int) -> Any:
+    def _evalsha(self, sha: str, _count: int, key: str, *arguments: Any) -> Any:
         if sha not in self.scripts:
             return NoScriptError("NOSCRIPT No matching script. Please use EVAL.")
-        return SCRIPTS.run(self, sha, [key.encode()], [value, str(ttl_s).encode()])
+        texts = [each if isinstance(each, bytes) else str(each).encode() for each in arguments]
+        return SCRIPTS.run(self, sha, [key.encode()], texts)
 
 
 _COMMANDS: Mapping[str, Callable[..., Any]] = {

@@ -17,7 +17,7 @@ import structlog
 from hangtag.records import Event as ProductEvent
 from hangtag.records import decode_event
 from hangtag.settings import KafkaSettings, RedisSettings, WorkerSettings
-from hangtag.store import RedisTagStore, StoreError, exchange
+from hangtag.store import RebuildStore, RedisTagStore, StoreError, exchange
 from hangtag.workers import decode as decode_stage
 from hangtag.write import KafkaSink, PartitionRebuild, SinkError, Update, Writes, kafka_sink
 from tests.simulation.brokers import EVENTS, TAGGED, Brokers, Sent, SimProducer
@@ -211,20 +211,21 @@ class World:
         """What `hangtag rebuild` does; if it fails, a person runs it again."""
         self.hub.current.stage = "rebuild"
         losses = self.losses
-        store, sink = RedisTagStore(RedisSettings()), KafkaSink(KafkaSettings(), "hangtag-cli")
+        store, sink = RebuildStore(RedisSettings()), KafkaSink(KafkaSettings(), "hangtag-cli")
+        partitions = {partition.number: partition for partition in self.brokers.partitions[TAGGED]}
         try:
-            store.begin_rebuild()
-            rebuilds = []
-            for partition in self.brokers.partitions[TAGGED]:
-                rebuild = PartitionRebuild(store, sink)
-                rebuilds.append(rebuild)
-                position = 0
-                while position < self.brokers.ends[partition]:
-                    records, position = self.brokers.after(partition, position, _REBUILD_CHUNK)
-                    rebuild.take(records)
-            for rebuild in rebuilds:
+            positions = dict.fromkeys(partitions, 0) | store.begin("topic", list(partitions))
+            rebuilds = {number: PartitionRebuild(store, sink) for number in partitions}
+            for number, partition in partitions.items():
+                while positions[number] < self.brokers.ends[partition]:
+                    records, position = self.brokers.after(partition, positions[number], _REBUILD_CHUNK)
+                    rebuilds[number].take(records)
+                    positions[number] = position
+                    store.note({number: rebuilds[number].next_offset(position)})
+            for rebuild in rebuilds.values():
                 rebuild.finish()
-            store.end_rebuild()
+            store.note(positions)
+            store.end()
         except (StoreError, SinkError):
             pass
         else:
