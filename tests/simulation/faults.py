@@ -82,6 +82,7 @@ def _flush(world: World, _: Event) -> None:
 
 def _take_over_key(world: World, event: Event) -> None:
     world.network.primary.take_over(product_key(event.product, RedisSettings().buckets))
+    world.has_foreign_key = True
     world.lose()
 
 

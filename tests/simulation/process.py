@@ -105,6 +105,7 @@ class Process:
         self.frozen_until = 0.0
         self._turns = 0
         self._died_at: int | None = None
+        self._worker: Worker | None = None
         self._cannot_write_since: int | None = None
         self._polled_before = 0
         self._stop = SimEvent(world.hub)
@@ -151,8 +152,8 @@ class Process:
 
     @property
     def is_writing(self) -> bool:
-        """True if a thread is in the middle of a write."""
-        return self.is_alive and any(actor.stage == "write" for actor in self.actors)
+        """True if a write is running or will be tried again."""
+        return self.is_alive and self._worker is not None and bool(self._worker._jobs)
 
     @property
     def is_healthy(self) -> bool:
@@ -194,7 +195,7 @@ class Process:
         tail = SimTailReader(self, kafka, repair, self.beats, self.clock, self.stage_died)
         if world.schedule.has_tail:
             self.spawn("tail", tail.work)
-        worker = Worker(
+        worker = self._worker = Worker(
             source=self.source,
             sink=self.sink,
             store=store,

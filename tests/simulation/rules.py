@@ -94,6 +94,7 @@ class Rules:
         """A record arrives on a topic."""
         if record.partition.topic == TAGGED:
             told = entry_of(record.key, record.value, record.headers)
+            self._hub.note("produced", self._hub.current.name, told.product_id, *told.rank)
             if (told.product_id, pack(told)) not in self._values:
                 self._hub.fail(f"invariant 2: {tuple(told.rank)} of {told.product_id} is produced and was never stored")
             offered = self._offers.get((self._hub.current.name, told.product_id), told.rank)

@@ -64,6 +64,7 @@ class World:
         self.schedule = schedule
         self.hub = Hub(schedule.seed)
         self.losses = 0
+        self.has_foreign_key = False  # which the progress of a rebuild does not show: it has to begin at the start
         self.rules = Rules(self.hub)
         self.network = self.rules.network = Network(self.hub, Server(self.hub, self.rules.set), self.rules.offered)
         self.brokers = Brokers(self.hub, schedule.partitions, self.rules.appended)
@@ -214,7 +215,9 @@ class World:
         store, sink = RebuildStore(RedisSettings()), KafkaSink(KafkaSettings(), "hangtag-cli")
         partitions = {partition.number: partition for partition in self.brokers.partitions[TAGGED]}
         try:
-            positions = dict.fromkeys(partitions, 0) | store.begin("topic", list(partitions))
+            positions = dict.fromkeys(partitions, 0) | store.begin(
+                "topic", list(partitions), from_start=self.has_foreign_key
+            )
             rebuilds = {number: PartitionRebuild(store, sink) for number in partitions}
             for number, partition in partitions.items():
                 while positions[number] < self.brokers.ends[partition]:
@@ -230,6 +233,7 @@ class World:
             pass
         else:
             self._rebuilt = losses
+            self.has_foreign_key = False
         self._is_rebuilding = False
 
     def _unsettled(self) -> str:
