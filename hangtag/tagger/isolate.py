@@ -27,9 +27,10 @@ def isolate(
 ) -> list[R | Failure]:
     """Run the items; one result per item, in order. A batch that fails is halved until the failing item is alone.
 
-    An item that fails alone is run once more. If it fails again, `probe` is called, which raises an error if `run`
-    fails for other reasons than its items; only if it does not, the item gets a `Failure`. `probe` is also called at
-    the first failure, so that a batch is not halved for nothing, but not for lack of memory: a smaller one may fit.
+    An item that fails alone is run once more (twice, if the first error was one of memory, disk or device, which does
+    not count against it). If it fails again, `probe` is called, which raises an error if `run` fails for other reasons
+    than its items; only if it does not, the item gets a `Failure`. `probe` is also called at the first failure, so that
+    a batch is not halved for nothing, but not for lack of memory: a smaller one may fit.
 
     What ends the process (KeyboardInterrupt, SystemExit) is raised at once: there are no results then, of no item, and
     the caller must count all of them as not run. Every other error is a failure, also one that is not an `Exception`:
@@ -50,12 +51,17 @@ def isolate(
                 first, stack = place_of(outcome), stack_of(outcome)
                 if not isinstance(outcome, MemoryError):
                     probe()
+            was_ours = isinstance(outcome, OURS)
             del outcome  # its frames hold memory that the device may need
             if end - start > 1:
                 middle = (start + end) // 2
                 todo += [(middle, end, attempt + 1), (start, middle, attempt + 1)]
                 continue
             outcome = _try(run, items[start:end])
+            if was_ours and isinstance(outcome, BaseException) and not isinstance(outcome, OURS):
+                # The item itself has failed only once.
+                attempt += 1
+                outcome = _try(run, items[start:end])
         if not isinstance(outcome, BaseException):
             results.extend(outcome)
             continue

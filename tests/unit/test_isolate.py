@@ -126,6 +126,30 @@ def test_memory_disk_and_device_are_no_items_fault(fault: type[Exception]):
     assert isinstance(caught.value.__cause__, fault)
 
 
+@pytest.mark.parametrize("fault", [MemoryError, OSError])
+def test_a_fault_of_the_machine_and_then_an_error_that_passes_condemn_no_item(fault: type[Exception]):
+    errors = [fault(), RuntimeError()]
+
+    def work(items: Sequence[int]) -> Sequence[int]:
+        if errors:
+            raise errors.pop(0)
+        return items
+
+    assert isolate(work, [7], works) == [7]
+
+
+def test_a_bad_item_fails_after_a_fault_of_the_machine_too():
+    errors = [MemoryError(), ValueError(), ValueError()]
+
+    def work(_items: Sequence[int]) -> Sequence[int]:
+        raise errors.pop(0)
+
+    (failure,) = isolate(work, [7], works)
+
+    assert isinstance(failure, Failure)
+    assert failure.attempts == 3
+
+
 def test_too_little_memory_for_a_batch_halves_it_without_a_probe():
     def work(items: Sequence[int]) -> Sequence[int]:
         if len(items) > 3:
