@@ -3,7 +3,6 @@
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from hangtag.settings.model import Settings
+from hangtag.settings.toml import TomlError, parse_toml
 
 PREFIX = "HANGTAG_"
 FILE_VARIABLE = "HANGTAG_CONFIG"
@@ -97,6 +97,10 @@ def _load() -> tuple[Settings, Path | None, dict[str, Any]]:
         ):
             msg = f"environment {variable}: no such setting{_did_you_mean(variable, variables)}"
             raise SettingsError(msg)
+        # pydantic would read it all the same, but nothing else here knows it by this name.
+        if variable != variable.upper() and variable.upper() in variables:
+            msg = f"environment {variable}: write it in upper case: {variable.upper()}"
+            raise SettingsError(msg)
     file = _file()
     in_file = _read(file)
     for group, values in in_file.items():
@@ -136,11 +140,11 @@ def _read(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse_toml(file.read_bytes())
     except OSError as error:
         msg = f"{file}: {error.strerror}; set {FILE_VARIABLE} to the settings file"
         raise SettingsError(msg) from error
-    except ValueError as error:
+    except TomlError as error:
         msg = f"{file}: not valid TOML: {error}"
         raise SettingsError(msg) from error
 
