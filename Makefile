@@ -11,7 +11,7 @@ BUF_VERSION := 1.75.0
 BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants protos protos-lint protos-release dist starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants fuzz protos protos-lint protos-release dist starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test-pythons: $(VENV)/.all ## imports, wheels and unit tests on the other suppor
 
 mutants: $(VENV)/.all ## break each invariant on purpose and check that its tests fail (ARGS=name for one mutant)
 	@$(BIN)/python -m tests.mutants.run $(ARGS)
+
+fuzz: $(VENV)/.all ## a million bad inputs to every boundary, half an hour on two cores (ARGS="--inputs 20000" for fewer)
+	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 protos: $(VENV)/.all ## regenerate hangtag/v1 from protos/
 	@$(BIN)/python tests/stubs.py .

@@ -81,12 +81,18 @@ def _entry(product_id: str, value: bytes, fields: dict[str, str]) -> Entry | Non
     if not value:
         return Entry.deletion(product_id, _number(fields["version"])) if "version" in fields else None
     product = decode_tags(value)
+    if product.product_id != product_id:
+        msg = f"its value is about the product {quoted(product.product_id)}"
+        raise ValueError(msg)
     if "version" not in fields or not fields.get("bundle_version"):
         fields = {"version": str(product.version), "bundle_version": product.bundle_version} | fields
-    bundle = fields["bundle_version"]
+    version, bundle = _number(fields["version"]), fields["bundle_version"]
+    if (version, bundle) != (product.version, product.bundle_version):
+        msg = f"its headers and its value differ in version ({version} and {product.version}) or in bundle version"
+        raise ValueError(msg)
     return Entry(
         product_id=product_id,
-        version=_number(fields["version"]),
+        version=version,
         payload=value,
         bundle_prefix=bundle_prefix(bundle) if bundle else NO_BUNDLE,
         sequence=_number(fields.get("sequence", "0")),

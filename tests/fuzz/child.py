@@ -33,9 +33,7 @@ class Running:
 def read_running(file: Path) -> tuple[int, bytes]:
     """How many inputs a process has begun, and the last one."""
     content = file.read_bytes() if file.is_file() else b""
-    count, length = (
-        int.from_bytes(content[at : at + _LENGTH_BYTES], "big") for at in (0, _LENGTH_BYTES)
-    )
+    count, length = (int.from_bytes(content[at : at + _LENGTH_BYTES], "big") for at in (0, _LENGTH_BYTES))
     return count, content[2 * _LENGTH_BYTES : 2 * _LENGTH_BYTES + length]
 
 

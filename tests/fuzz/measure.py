@@ -39,7 +39,7 @@ class Measured:
             self.outcomes.add(self._target.run(data))
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # panics of libraries in Rust are no Exception
+        except BaseException as error:  # noqa: BLE001 (panics of libraries in Rust are no Exception)
             self._crashed(data, error)
         ms = (time.thread_time() - started) * 1_000
         if ms > self.slowest_ms:

@@ -6,12 +6,57 @@ from collections.abc import Sequence
 MAX_BYTES = 1 << 16
 
 _NUMBERS = (b"-1", b"-0", b"1e400", b"NaN", b"9223372036854775808", b"18446744073709551616", b"0.1", b"9" * 5_000)
-_JSON = (b"null", b"true", b"[]", b"{}", b'""', b'"\\ud800"', b'"\\ud83d\\ude00"', b'"\\u0000"', b'{"a":1,"a":2}', b"[" * 300)
-_BINARY = (b"\x00", b"\xff" * 8, b"\x80", b"\xff\xff\xff\xff\x0f", b"\x0b", b"\x0c", b"\x0a\x02\xff\xfe", b"\x1f\x8b\x08")
-_MARKUP = (b"<", b">", b"&", b";", b"<!--", b"-->", b"<script>", b"</script", b"<![CDATA[", b"]]>", b"&#x", b"&#9999999;", b"&lt;")
+_JSON = (
+    b"null",
+    b"true",
+    b"[]",
+    b"{}",
+    b'""',
+    b'"\\ud800"',
+    b'"\\ud83d\\ude00"',
+    b'"\\u0000"',
+    b'{"a":1,"a":2}',
+    b"[" * 300,
+)
+_BINARY = (
+    b"\x00",
+    b"\xff" * 8,
+    b"\x80",
+    b"\xff\xff\xff\xff\x0f",
+    b"\x0b",
+    b"\x0c",
+    b"\x0a\x02\xff\xfe",
+    b"\x1f\x8b\x08",
+)
+_MARKUP = (
+    b"<",
+    b">",
+    b"&",
+    b";",
+    b"<!--",
+    b"-->",
+    b"<script>",
+    b"</script",
+    b"<![CDATA[",
+    b"]]>",
+    b"&#x",
+    b"&#9999999;",
+    b"&lt;",
+)
 _UNICODE = tuple(
     text.encode("utf-8", "surrogatepass")
-    for text in ("\u0301\u0323", "\u200d", "\u202e", "\ufdfa", "\u0130", "\u1fa7", "\ufeff", "\ud800", "\U000e0041", "\u3099\uff9e")
+    for text in (
+        "\u0301\u0323",
+        "\u200d",
+        "\u202e",
+        "\ufdfa",
+        "\u0130",
+        "\u1fa7",
+        "\ufeff",
+        "\ud800",
+        "\U000e0041",
+        "\u3099\uff9e",
+    )
 )
 _LAYOUT = (b'"', b",", b"\t", b"\r\n", b"\n", b"\\", b"=", b"__", b"[[", b"]]", b" " * 40)
 DICTIONARY = (*_NUMBERS, *_JSON, *_BINARY, *_MARKUP, *_UNICODE, *_LAYOUT)
@@ -44,7 +89,7 @@ class Mutator:
         elif kind in {2, 3}:
             middle = rng.choice(DICTIONARY)
         elif kind == 4:  # longer, so that what takes more than linear time shows
-            middle = data[start:end] * rng.choice((2, 3, 50, 2_000))
+            middle = data[start:end] * min(rng.choice((2, 3, 50, 2_000)), 1 + MAX_BYTES // (end - start + 1))
         elif kind == 5:
             other = rng.choice(self._seeds)
             at = rng.randrange(len(other) + 1)

@@ -4,6 +4,8 @@ Prints a line per target and ends with 1 if an input crashed a target, stopped i
 `fuzz-findings/`; run one again with `--replay FILE`.
 """
 
+# ruff: noqa: T201 (a command: its table goes to standard output)
+
 import argparse
 import importlib.util
 import json
@@ -29,20 +31,24 @@ _PROCESSES = 2
 # Without a new input for so long, a target hangs.
 _STUCK_S = 60.0
 _MEMORY = Path("/dev/shm")
-_HEAD = f"{'target':16} {'inputs':>9} {'covered':>8} {'outcomes':>8} {'slowest':>10} {'bytes':>8} {'memory':>9} findings"
+_HEAD = (
+    f"{'target':16} {'inputs':>9} {'covered':>8} {'outcomes':>8} {'slowest':>10} {'bytes':>8} {'memory':>9} findings"
+)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run what the arguments say; 0 if nothing was found, 1 if something was, 130 if it was stopped."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz.run",
-        description="Feed bad input to every boundary and check that nothing but a clear error or a valid result follows.",
+        description="Feed bad input to every boundary: each input must end with a valid result or a clear error.",
         epilog="example: python -m tests.fuzz.run --inputs 20000 --target events --target texts",
     )
     parser.add_argument("--inputs", type=int, default=1_000_000, help="inputs in all (default: 1,000,000)")
     parser.add_argument("--target", action="append", choices=[*SHARES], metavar="NAME", help=", ".join(SHARES))
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other inputs (default: 0)")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="run one input again; the file's name begins with its target")
+    parser.add_argument(
+        "--replay", type=Path, metavar="FILE", help="run one input again; the file's name begins with its target"
+    )
     given = parser.parse_args(arguments)
     if given.replay:
         return replay(given.replay)
@@ -57,13 +63,14 @@ def main(arguments: Sequence[str]) -> int:
 def fuzz(counts: dict[str, int], seed: int) -> int:
     """Run so many inputs of each target, in two processes; 0 if nothing was found."""
     guided = importlib.util.find_spec("atheris") is not None
-    print("new inputs by coverage (atheris)" if guided else "atheris is not installed: random changes of the seeds only")
+    print(
+        "new inputs by coverage (atheris)" if guided else "atheris is not installed: random changes of the seeds only"
+    )
     print(_HEAD, flush=True)
     started, found, total = time.monotonic(), 0, 0
     with _folder() as folder, ThreadPoolExecutor(_PROCESSES) as pool:
         processes = _Processes(folder, seed)
         try:
-            # The longest first, so that both processes end at about the same time.
             for figures in pool.map(processes.run, counts, counts.values()):
                 total += figures["inputs"]
                 found += _print(figures)

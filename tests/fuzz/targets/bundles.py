@@ -22,7 +22,7 @@ _MOST_CHARS = 4_000
 _FILES = (MANIFEST, SCHEMA, THRESHOLDS, CALIBRATION, TOKENIZER, MODEL)
 _FOLDER = scratch() / "bundle"
 write_tiny_bundle(_FOLDER)
-_VALID = {file: (_FOLDER / file).read_bytes() for file in _FILES}
+VALID = {file: (_FOLDER / file).read_bytes() for file in _FILES}
 _TEXTS = [ProductText.of("red dress \U00029e3d", "a b \u00fc " * 40), ProductText.of("red")]
 
 
@@ -31,25 +31,25 @@ def _with(file: str, content: bytes) -> bytes:
 
 
 SEEDS = (
-    *(_with(file, content) for file, content in _VALID.items()),
+    *(_with(file, content) for file, content in VALID.items()),
     _with(MANIFEST, b'{"format":' * 2_000),
     _with(MANIFEST, b'{"format":[' + b"0," * 2_000 + b"0]}"),
     _with(MANIFEST, b'{"format":1}'),
-    _with(MANIFEST, _VALID[MANIFEST].replace(b'"metrics": {}', b'"metrics": {"f1": NaN, "n": 1e999}')),
-    _with(MANIFEST, _VALID[MANIFEST].replace(b'"hidden": 32', b'"hidden": 99999999999999999999')),
-    _with(MANIFEST, _VALID[MANIFEST].replace(b'"max_tokens": 64', b'"max_tokens": 1')),
-    _with(MANIFEST, _VALID[MANIFEST].replace(b'"file": "schema.json"', b'"file": "../schema.json"')),
+    _with(MANIFEST, VALID[MANIFEST].replace(b'"metrics": {}', b'"metrics": {"f1": NaN, "n": 1e999}')),
+    _with(MANIFEST, VALID[MANIFEST].replace(b'"hidden": 32', b'"hidden": 99999999999999999999')),
+    _with(MANIFEST, VALID[MANIFEST].replace(b'"max_tokens": 64', b'"max_tokens": 1')),
+    _with(MANIFEST, VALID[MANIFEST].replace(b'"file": "schema.json"', b'"file": "../schema.json"')),
     _with(SCHEMA, b'{"facets":[{"name":"a","kind":"single","values":["\\u0000","\\u202e"]}]}'),
-    _with(THRESHOLDS, _VALID[THRESHOLDS].replace(b"0.3", b"NaN")),
-    _with(CALIBRATION, _VALID[CALIBRATION].replace(b"1.0", b"1e-320")),
-    _with(TOKENIZER, _VALID[TOKENIZER].replace(b'"ids":[2]', b'"ids":[99999]')),
-    _with(TOKENIZER, _VALID[TOKENIZER].replace(b"[UNK]", b"[NONE]")),
-    _with(TOKENIZER, _VALID[TOKENIZER].replace(b'"type_id": 1', b'"type_id": 9')),
+    _with(THRESHOLDS, VALID[THRESHOLDS].replace(b"0.3", b"NaN")),
+    _with(CALIBRATION, VALID[CALIBRATION].replace(b"1.0", b"1e-320")),
+    _with(TOKENIZER, VALID[TOKENIZER].replace(b'"ids":[2]', b'"ids":[99999]')),
+    _with(TOKENIZER, VALID[TOKENIZER].replace(b'"unk_token":"[UNK]"', b'"unk_token":"[NONE]"')),
+    _with(TOKENIZER, VALID[TOKENIZER].replace(b'"type_id":1', b'"type_id":9')),
     _with(TOKENIZER, b'{"model":' + b"[" * 2_000),
     _with(MODEL, b"\xff" * 8 + b"{"),
     _with(MODEL, (2).to_bytes(8, "little") + b"{}"),
-    _with(MODEL, _VALID[MODEL][: len(_VALID[MODEL]) // 2]),
-    _with(MODEL, _VALID[MODEL].replace(b'"F32"', b'"BF16"', 1)),
+    _with(MODEL, VALID[MODEL][: len(VALID[MODEL]) // 2]),
+    _with(MODEL, VALID[MODEL].replace(b'"F32"', b'"BF16"', 1)),
 )
 
 
@@ -57,17 +57,18 @@ def target(data: bytes) -> str:
     """Load the bundle; one that loads tokenises any text to ids that its model has."""
     file = _FILES[data[0] % len(_FILES) if data else 0]
     content = data[1:]
-    files = {**_VALID, file: content}
-    files[MANIFEST] = _sealed(files)
+    files = {**VALID, file: content}
+    files[MANIFEST] = sealed(files)
     try:
         for name in {file, MANIFEST}:
             (_FOLDER / name).write_bytes(files[name])
         bundle = load_bundle(_FOLDER)
     except BundleError as error:
-        return f"{file}: {refused(error, content, _MOST_CHARS)[:24]}"
+        # A bundle holds no product's text, so a message may quote its files.
+        return f"{file}: {refused(error, b'', _MOST_CHARS)[:24]}"
     finally:
         for name in {file, MANIFEST}:
-            (_FOLDER / name).write_bytes(_VALID[name])
+            (_FOLDER / name).write_bytes(VALID[name])
     encoder = bundle.manifest.encoder
     for text in _TEXTS:
         (tokens,) = bundle.tokenizer([text])
@@ -77,7 +78,7 @@ def target(data: bytes) -> str:
     return f"{file}: loaded"
 
 
-def _sealed(files: dict[str, bytes]) -> bytes:
+def sealed(files: dict[str, bytes]) -> bytes:
     """The manifest with the hashes of these files, so that what is behind the hashes is reached."""
     try:
         manifest = json.loads(files[MANIFEST])

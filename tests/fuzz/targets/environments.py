@@ -12,7 +12,7 @@ _MOST = 8
 SEEDS = (
     b"KAFKA__BOOTSTRAP=kafka-1:9092\nREDIS__URL=redis://user:hunter2@cache:6379/0?db=1\nWORKER__WINDOW=512",
     b"WORKER__WINDOW=1_0\nWORKER__RETRY_DEADLINE_S=nan\nWORKER__MAX_WAIT_MS=-0",
-    b"WORKER={\"window\": 5}\nKAFKA=[[[[\nSERVER__PORT=65536",
+    b'WORKER={"window": 5}\nKAFKA=[[[[\nSERVER__PORT=65536',
     b"WORKER__WINDOW=" + b"9" * 5_000,
     b"KAFKA__BOOTSTRAP=[::1]:9092,\xff\nKAFKA__GROUP=\nKAFKA__CA_FILE=",
     b"REDIS__URL_FILE=/dev/null\nSERVICE_PORT=tcp://10.0.0.1:80\nSERVICE_HOST=x",

@@ -7,8 +7,10 @@ from tests.fuzz.contract import refused, require
 MAX_BYTES = 1 << 20
 
 SEEDS = (
-    b'{"event_id":"e-1","type":"UPDATED","time":"2026-11-24T09:30:00Z","product":{"product_id":"sku-1","version":3,'
-    b'"title":"Red wool scarf","description":"<p>180&nbsp;cm</p>","merchant_category":"Scarves","language":"en"}}',
+    (
+        b'{"event_id":"e-1","type":"UPDATED","time":"2026-11-24T09:30:00Z","product":{"product_id":"sku-1","version":3,'
+        b'"title":"Red wool scarf","description":"<p>180&nbsp;cm</p>","merchant_category":"Scarves","language":"en"}}'
+    ),
     b'{"product":{"productId":"sku-2","version":"9223372036854775807","title":"\\u00e9\\ud83d\\ude00"}}',
     b'{"type":"DELETED","product":{"product_id":"sku-3"}}',
     b'{"product":{"product_id":"sku-4","version":1e400,"title":"x"}}',
@@ -29,7 +31,9 @@ SEEDS = (
 
 def target(data: bytes) -> str:
     """Decode the value; whatever it is, an id can be looked for in it."""
-    require(len(product_id_of(data, ()).encode()) <= MAX_ID_BYTES, "the id of a dead letter is longer than an id may be")
+    require(
+        len(product_id_of(data, ()).encode()) <= MAX_ID_BYTES, "the id of a dead letter is longer than an id may be"
+    )
     try:
         event = decode_event(data, None, (), 1_700_000_000_000, MAX_BYTES)
     except EventError as error:

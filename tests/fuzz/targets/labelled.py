@@ -20,15 +20,17 @@ _FILES = (
 _ROW = b'{"product_id":"sku-1","title":"Red scarf","description":"wool","facets":["color"],"tags":["color:red"]}\n'
 
 SEEDS = (
-    b"\x00" + _ROW + b'{"product_id":7.5}\n\n[]\n{"product_id":1e400,"title":NaN,"facets":"color","tags":"color:red"}\n',
+    b"\x00"
+    + _ROW
+    + b'{"product_id":7.5}\n\n[]\n{"product_id":1e400,"title":NaN,"facets":"color","tags":"color:red"}\n',
     b"\x00" + b"[" * 2_000 + b"\n" + b"9" * 5_000 + b"\n" + _ROW.replace(b"scarf", b"\\ud800"),
     b"\x00" + _ROW.replace(b"scarf", b"\xff\xfe"),
     b"\x00" + "\ufeff{}\r\n".encode("utf-16"),
-    b"\x01product_id,title,facets,tags\nsku-1,Red scarf,color,color:red\nsku-2,\"Red\nscarf\",color,\n",
+    b'\x01product_id,title,facets,tags\nsku-1,Red scarf,color,color:red\nsku-2,"Red\nscarf",color,\n',
     b'\x01product_id;title;facets;tags\nsku-1;"Red;color;color:red\nsku-2;x;;\nsku-3;x;color;color:\x00\n',
     b"\x01product_id,title,facets,tags\rsku-1,Gr\xfcner Schal,color,color:gr\xfcn\r",
     b"\x01product_id,product_id\n1,2\n",
-    b"\x02product_id\ttitle\tcolor\nsku-1\tRed scarf\tred|blue\nsku-2\t\"a\tb\n",
+    b'\x02product_id\ttitle\tcolor\nsku-1\tRed scarf\tred|blue\nsku-2\t"a\tb\n',
     b"\x02" + b"\t" * 500,
     b"\x03\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff",
     b"\x04PAR1\x15\x04PAR1",

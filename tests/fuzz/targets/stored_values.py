@@ -9,14 +9,13 @@ from hangtag.text.limits import MAX_VERSION
 from hangtag.v1 import tags_pb2
 from tests.fuzz.contract import require
 from tests.fuzz.pieces import Pieces, optional
+from tests.spoiled_values import SPOILED
 
-_TAGS = tags_pb2.ProductTags(
+TAGS = tags_pb2.ProductTags(
     product_id="sku-1",
     version=3,
     tags=[
-        tags_pb2.Tag(
-            facet="color", value="red", confidence=0.9, source=tags_pb2.SOURCE_MODEL, band=tags_pb2.BAND_AUTO
-        )
+        tags_pb2.Tag(facet="color", value="red", confidence=0.9, source=tags_pb2.SOURCE_MODEL, band=tags_pb2.BAND_AUTO)
     ],
     bundle_version="ab" * 32,
 ).SerializeToString()
@@ -27,7 +26,8 @@ def _keys(seen: bytes | None, value: bytes | None) -> bytes:
 
 
 SEEDS = (
-    _keys(pack_version(3), pack(Entry("sku-1", 3, _TAGS, b"12345678", 1, 2, b"h" * 16))),
+    *(_keys(None, value) for value in SPOILED),
+    _keys(pack_version(3), pack(Entry("sku-1", 3, TAGS, b"12345678", 1, 2, b"h" * 16))),
     _keys(pack_version(4), pack(Entry.deletion("sku-1", 3))),
     _keys(None, None),
     _keys(b"7", b"another program's"),

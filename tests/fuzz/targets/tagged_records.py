@@ -6,30 +6,30 @@ from hangtag.store.value import pack, unpack_entry
 from hangtag.text.limits import MAX_ID_BYTES
 from hangtag.write import TaggedRecordError, entry_of, record_of
 from tests.fuzz.contract import refused, require
-from tests.fuzz.pieces import Pieces, optional, piece
-from tests.fuzz.targets.stored_values import _TAGS
+from tests.fuzz.pieces import Pieces, optional
+from tests.fuzz.targets.stored_values import TAGS
 
-_NAMES = ("version", "sequence", "revision", "bundle_version", "text_hash", "source", "", "x")
+NAMES = ("version", "sequence", "revision", "bundle_version", "text_hash", "source", "", "x")
 
 
-def _record(key: bytes | None, headers: dict[str, bytes | None], value: bytes | None) -> bytes:
+def record(key: bytes | None, headers: dict[str, bytes | None], value: bytes | None) -> bytes:
     parts = [optional(key), bytes([len(headers)])]
-    parts += [bytes([_NAMES.index(name)]) + optional(text) for name, text in headers.items()]
+    parts += [bytes([NAMES.index(name)]) + optional(text) for name, text in headers.items()]
     return b"".join([*parts, b"\x00" if value is None else b"\x01" + value])
 
 
-_HEADERS = {name.removeprefix("hangtag."): text for name, text in record_of(Entry("sku-1", 3, _TAGS)).headers[:-1]}
+_HEADERS = {name.removeprefix("hangtag."): text for name, text in record_of(Entry("sku-1", 3, TAGS)).headers[:-1]}
 SEEDS = (
-    _record(b"sku-1", _HEADERS, _TAGS),
-    _record(b"sku-1", {"version": b"7"}, None),
-    _record(b"sku-1", {}, _TAGS),
-    _record(b"sku-1", _HEADERS | {"version": b"9223372036854775808"}, _TAGS),
-    _record(b"sku-1", _HEADERS | {"version": b" +1_0 ", "text_hash": b"ab cd"}, _TAGS),
-    _record(b"sku-1", _HEADERS | {"version": b"9" * 99, "revision": b"-1"}, _TAGS),
-    _record(b"sku-1", _HEADERS | {"bundle_version": b"xyz"}, _TAGS),
-    _record(b"\xff", {"version": b"1"}, None),
-    _record(None, {"version": b"\xff"}, b"\x0a\x02\xff\xfe"),
-    _record(b"k" * 250, {"text_hash": "\u0661".encode(), "sequence": "\u0661".encode()}, _TAGS),
+    record(b"sku-1", _HEADERS, TAGS),
+    record(b"sku-1", {"version": b"7"}, None),
+    record(b"sku-1", {}, TAGS),
+    record(b"sku-1", _HEADERS | {"version": b"9223372036854775808"}, TAGS),
+    record(b"sku-1", _HEADERS | {"version": b" +1_0 ", "text_hash": b"ab cd"}, TAGS),
+    record(b"sku-1", _HEADERS | {"version": b"9" * 99, "revision": b"-1"}, TAGS),
+    record(b"sku-1", _HEADERS | {"bundle_version": b"xyz"}, TAGS),
+    record(b"\xff", {"version": b"1"}, None),
+    record(None, {"version": b"\xff"}, b"\x0a\x02\xff\xfe"),
+    record(b"k" * 250, {"text_hash": "\u0661".encode(), "sequence": "\u0661".encode()}, TAGS),
 )
 
 
@@ -38,8 +38,8 @@ def target(data: bytes) -> str:
     pieces = Pieces(data)
     key = pieces.part_or_none()
     headers = [
-        (f"hangtag.{_NAMES[pieces.number(1) % len(_NAMES)]}", pieces.part_or_none())
-        for _ in range(pieces.number(1) % (len(_NAMES) + 1))
+        (f"hangtag.{NAMES[pieces.number(1) % len(NAMES)]}", pieces.part_or_none())
+        for _ in range(pieces.number(1) % (len(NAMES) + 1))
     ]
     value = pieces.rest() if pieces.number(1) else None
     try:

@@ -11,7 +11,7 @@ SEEDS = tuple(
         "Red wool scarf, 180 cm",
         "<p>Red&nbsp;<b>wool</b> &amp;amp; scarf</p><script>var a = '<b>';</script><style>b{}</style><!-- x -->",
         "<![CDATA[<b>wool</b>]]> //<![CDATA[ var a; //]]> <img src='data:image/png;base64,AAAA'>",
-        "&#0;&#x110000;&#xd800;&#99999999;&#x80;&notit;&NotExistingEntity;&lt;b&gt;&amp;lt;b&amp;gt;" + "&#" + "9" * 1_100,
+        "&#0;&#x110000;&#xd800;&#99999999;&#x80;&notit;&NotExistingEntity;&lt;b&gt;&amp;lt;b&amp;gt;&#" + "9" * 1_100,
         "a" + "\u0301\u0323" * 40,
         "\ufdfa" * 30 + "\u1fa7\u0344",
         "\u202e\u2066abc\u2069\u202c\u200d\u200b\ufeff\u00ad\u034f\ufe0f\U000e0041",
@@ -37,7 +37,9 @@ def target(data: bytes) -> str:
     # A text that spells out markup is the documented exception.
     if not set("<&>;") & set(cleaned):
         require(clean_text(cleaned, MAX_CHARS) == cleaned, "cleaning a cleaned text changes it")
-    return "empty" if not cleaned else "shorter" if len(cleaned) < len(text) else "same" if cleaned == text else "longer"
+    return (
+        "empty" if not cleaned else "shorter" if len(cleaned) < len(text) else "same" if cleaned == text else "longer"
+    )
 
 
 def _is_text(data: bytes) -> bool:

@@ -12,18 +12,20 @@ from tests.fuzz.targets import texts
 
 _ENCODER = tiny_encoder()
 _TOKENIZER = tiny_tokenizer()
-_NAMING = Naming({"color:red": ["red", "rot", "\u7ea2"], "color:navy": ["navy blue"], "color:blue": ["blue"]}, ["color"])
+_NAMING = Naming(
+    {"color:red": ["red", "rot", "\u7ea2"], "color:navy": ["navy blue"], "color:blue": ["blue"]}, ["color"]
+)
 
 SEEDS = (*texts.SEEDS, b"navy-blue red\x00blue \xe7\xba\xa2\xe8\x89\xb2", b"a\x00b\x00c", b"x" * 300, b"1 " * 200)
 
 
 def target(data: bytes) -> str:
     """Tokenise a title, a description and a category, separated by zero bytes."""
-    title, description, category = (data.decode("utf-8", "replace").split("\x00") + ["", ""])[:3]
+    title, description, category = ([*data.decode("utf-8", "replace").split("\x00"), "", ""])[:3]
     text = ProductText.of(title, description, category)
     (tokens,) = _TOKENIZER([text])
     require(2 <= len(tokens) <= _ENCODER.max_tokens, f"{len(tokens)} tokens")
-    require(0 <= tokens.ids.min() and tokens.ids.max() < _ENCODER.vocab, "a token id beyond the vocabulary")
+    require(tokens.ids.min() >= 0 and tokens.ids.max() < _ENCODER.vocab, "a token id beyond the vocabulary")
     require(tokens.segments.max() < _ENCODER.segments, "a segment beyond the encoder's")
     whole, words, first, first_words = map(len, ngram_hashes(text))
     require(first <= whole and first_words <= words, "the first segment has more n-grams than the complete text")
