@@ -30,6 +30,7 @@ class _Batches:
     def __init__(self, records: Any, position: int) -> None:
         self._records = records
         self._position = position
+        self._last: _Batch | None = None
 
     def next_batch(self) -> "_Batch | None":
         try:
@@ -38,7 +39,11 @@ class _Batches:
             # Not even a batch's header, so its offsets are unknown: fetched again, as after any error of the broker.
             msg = f"a batch at offset {self._position} or behind has no readable header: {_why(error)}"
             raise CorruptRecordError(msg) from error
-        return None if batch is None else _Batch(batch, self._position)
+        if self._last is not None:
+            # A damaged batch may claim offsets that were read before.
+            self._position = max(self._position, self._last.read + 1)
+        self._last = None if batch is None else _Batch(batch, self._position)
+        return self._last
 
 
 class _Batch:
@@ -47,7 +52,7 @@ class _Batch:
     def __init__(self, batch: Any, position: int) -> None:
         self._batch = batch
         self._position = position
-        self._read = position
+        self.read = position - 1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -62,7 +67,7 @@ class _Batch:
     @property
     def next_offset(self) -> int:
         """Where reading goes on: behind what was asked for and what was read, whatever the batch's header says."""
-        return max(int(self._batch.next_offset), self._read + 1)
+        return max(int(self._batch.next_offset), self._position + 1, self.read + 1)
 
     def validate_crc(self) -> bool:
         """True: the checksum is compared when the records are read."""
@@ -70,7 +75,7 @@ class _Batch:
 
     def __iter__(self) -> Iterator[Any]:
         for record in self._records():
-            self._read = max(self._read, record.offset)
+            self.read = max(self.read, record.offset)
             yield record
 
     def _records(self) -> Iterator[Any]:

@@ -12,6 +12,8 @@ from tests.fuzz.catalogue import Target
 
 # Processor time; an input that needs more is a finding.
 SLOW_MS = 50.0
+# By which one input may raise the most memory that the process ever used.
+MOST_MIB = 64.0
 _MOST_KEPT = 20
 
 
@@ -26,10 +28,11 @@ class Measured:
         self.crashes: dict[str, str] = {}
         self.slow: list[tuple[float, str]] = []
         self.slowest_ms, self.slowest_bytes = 0.0, 0
+        # What the seeds load is loaded once, and no growth.
+        self._peak, self._is_warm = _peak_mib(), False
         for data in target.seeds:
             self.run(data)
-        # What is loaded once is no growth.
-        self._peak_before = _peak_mib()
+        self._peak_before, self._is_warm = self._peak, True
 
     def run(self, data: bytes) -> None:
         """One input. A crash is counted, not raised: the same one is met many times before it is fixed."""
@@ -44,6 +47,10 @@ class Measured:
         ms = (time.thread_time() - started) * 1_000
         if ms > self.slowest_ms:
             self.slowest_ms, self.slowest_bytes = ms, len(data)
+        grown = (peak := _peak_mib()) - self._peak
+        self._peak = peak
+        if grown > MOST_MIB and self._is_warm:
+            self.crashes.setdefault(f"memory grew by {grown:.0f} MiB", self._keep(data, "memory"))
         if ms > SLOW_MS and len(self.slow) < _MOST_KEPT:
             self.slow.append((ms, self._keep(data, "slow")))
 

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     if given.replay:
         return replay(given.replay)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return fuzz(inputs_of(given.target or [*SHARES], given.inputs), given.seed)
     except KeyboardInterrupt:

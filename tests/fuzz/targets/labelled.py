@@ -17,6 +17,8 @@ _FILES = (
     (scratch() / "products.jsonl.gz", _COLUMNS),
     (scratch() / "products.parquet", _COLUMNS),
 )
+# Each row takes its time, so what counts is the time of one: a file of a few.
+_MAX_BYTES = 8_192
 _ROW = b'{"product_id":"sku-1","title":"Red scarf","description":"wool","facets":["color"],"tags":["color:red"]}\n'
 
 SEEDS = (
@@ -40,7 +42,7 @@ SEEDS = (
 def target(data: bytes) -> str:
     """Read the file: every row is good, bad with a reason, or empty."""
     path, columns = _FILES[data[0] % len(_FILES) if data else 0]
-    path.write_bytes(data[1:])
+    path.write_bytes(data[1 : 1 + _MAX_BYTES])
     try:
         reading = read_rows([path], columns)
     except LabelledFileError as error:
