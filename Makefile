@@ -12,7 +12,7 @@ BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos protos protos-lint protos-release alerts dist starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz protos protos-lint protos-release alerts dist starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ simulate-mutants: $(VENV)/.all ## how many schedules it takes until each broken 
 
 chaos: $(VENV)/.all ## kill, stall, fill and flush everything under load, then compare (QUICK=1: a minute; SEED=n; KAFKA_HOME: three brokers)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos.run $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+fuzz: $(VENV)/.all ## a million bad inputs to every boundary, half an hour on two cores (ARGS="--inputs 20000" for fewer)
+	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 protos: $(VENV)/.all ## regenerate hangtag/v1 from protos/
 	@$(BIN)/python tests/stubs.py .

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import TypeVar
 
 from pydantic import BaseModel
 from tokenizers import Tokenizer
 
 from hangtag.bundle.bundle import Bundle, check_fit
+from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError, naming
 from hangtag.bundle.files import (
     CALIBRATION,
@@ -26,10 +28,19 @@ from hangtag.bundle.version import version_of
 from hangtag.bundle.weight_file import weights_from_bytes
 from hangtag.tags.schema import TagSchema
 from hangtag.tags.thresholds import KeyedCalibration, KeyedThresholds
+from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.text.wide import Wide
 
 _AGAIN = "copy the bundle again or create it again"
+
+# Of what a manifest gives as its format.
+_SHOWN = 40
+_MOST_REASON = 1_000
+# Of two segments and of one, long and short; the last character is in few vocabularies.
+_TRIAL = (ProductText("blue cotton shirt", "a trial " * 1_000), ProductText("\U00029e3d"))
+# What a file of a bundle is not to blame for.
+_NOT_THE_FILE = (KeyboardInterrupt, SystemExit, MemoryError)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -43,7 +54,7 @@ def load_bundle(folder: Path | str = STARTER) -> Bundle:
             and what to do.
     """
     folder = STARTER if folder == "starter" else Path(folder)
-    if not folder.is_dir():
+    if not _is_folder(folder):
         msg = f"bundle {folder}: no such folder; name the folder that holds {MANIFEST}"
         raise BundleError(msg)
     with naming(folder):
@@ -99,9 +110,13 @@ def read_file(folder: Path, file: str) -> bytes:
     """
     path, limit = folder / file, max_bytes(file)
     try:
-        size = path.stat().st_size
-        if size > limit:
-            msg = f"{file} has {size} bytes, more than the {limit} allowed in a bundle; {_AGAIN}"
+        found = path.stat()
+        # Reading a pipe waits for ever, and a device may never end.
+        if not (S_ISREG(found.st_mode) or S_ISDIR(found.st_mode)):
+            msg = f"{file} is not a regular file; {_AGAIN}"
+            raise BundleError(msg)
+        if found.st_size > limit:
+            msg = f"{file} has {found.st_size} bytes, more than the {limit} allowed in a bundle; {_AGAIN}"
             raise BundleError(msg)
         return path.read_bytes()
     except OSError as error:
@@ -145,20 +160,22 @@ def parse(model: type[Model], file: str, content: bytes) -> Model:
     try:
         return model.model_validate_json(content)
     except ValueError as error:
-        msg = f"{file}: {error}; {_AGAIN}, or upgrade hangtag if a newer version made it"
+        msg = f"{file}: {shortened(error)}; {_AGAIN}, or upgrade hangtag if a newer version made it"
         raise BundleError(msg) from error
 
 
 def _check_format(content: bytes, folder: Path) -> None:
     try:
         found = json.loads(content)["format"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return  # reported in full when it is parsed
+    if not isinstance(found, int | float | str):
+        return
     if found == 1:
         msg = f"the bundle has format 1, which is no longer read; convert it with: hangtag bundle upgrade {folder}"
         raise BundleError(msg)
     if found != FORMAT:
-        msg = f"the bundle has format {found!r}, this hangtag reads format {FORMAT}; upgrade hangtag"
+        msg = f"the bundle has format {str(found)[:_SHOWN]}, this hangtag reads format {FORMAT}; upgrade hangtag"
         raise BundleError(msg)
 
 
@@ -181,10 +198,44 @@ def _check_version(
 def _tokenizer(content: bytes, manifest: Manifest, wide: Wide | None) -> ProductTokenizer:
     try:
         tokenizer = Tokenizer.from_str(content.decode())
-    except Exception as error:  # the tokenizers library raises bare Exception
-        msg = f"{TOKENIZER}: {error}; {_AGAIN}"
+    except _NOT_THE_FILE:
+        raise
+    except BaseException as error:  # the tokenizers library raises bare Exception, and panics that are not even that
+        msg = f"{TOKENIZER}: {shortened(error)}; {_AGAIN}"
         raise BundleError(msg) from error
     if max(tokenizer.get_vocab().values(), default=0) >= manifest.encoder.vocab:
         msg = f"{TOKENIZER} has token ids beyond the {manifest.encoder.vocab} rows of the word embedding; {_AGAIN}"
         raise BundleError(msg)
-    return ProductTokenizer(tokenizer, manifest.encoder.max_tokens, wide, manifest.encoder.tail_tokens)
+    return _tried(tokenizer, manifest.encoder, wide)
+
+
+def _tried(tokenizer: Tokenizer, encoder: EncoderConfig, wide: Wide | None) -> ProductTokenizer:
+    """The tokenizer, after a trial: the ids that it adds to a text by itself are not among those of its vocabulary."""
+    try:
+        result = ProductTokenizer(tokenizer, encoder.max_tokens, wide, encoder.tail_tokens)
+        tokens = result(_TRIAL)
+    except _NOT_THE_FILE:
+        raise
+    except BaseException as error:
+        msg = f"{TOKENIZER} fails on a text ({shortened(error)}); {_AGAIN}"
+        raise BundleError(msg) from error
+    if any((each.ids >= encoder.vocab).any() or (each.segments >= encoder.segments).any() for each in tokens):
+        msg = f"{TOKENIZER} adds tokens or segments to a text that the encoder has no embedding for; {_AGAIN}"
+        raise BundleError(msg)
+    if not all(0 < len(each) <= encoder.max_tokens for each in tokens):
+        msg = f"{TOKENIZER} makes no tokens of a text, or more than the {encoder.max_tokens} of max_tokens; {_AGAIN}"
+        raise BundleError(msg)
+    return result
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long
+        return False
+
+
+def shortened(error: BaseException) -> str:
+    """The message of an error of a library, which may repeat what the file holds, cut to a screen."""
+    message = str(error)
+    return message if len(message) <= _MOST_REASON else f"{message[:_MOST_REASON]}..."

@@ -9,7 +9,7 @@ from hangtag.bundle.bundle import check_fit
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError, naming
 from hangtag.bundle.files import CALIBRATION, MANIFEST, SCHEMA, SECTION_FILES, THRESHOLDS
-from hangtag.bundle.load import check_no_other_files, parse, read_file, read_manifest, verified_file
+from hangtag.bundle.load import check_no_other_files, parse, read_file, read_manifest, shortened, verified_file
 from hangtag.bundle.manifest import Manifest
 from hangtag.bundle.place import put_bundle
 from hangtag.bundle.version import version_of
@@ -32,7 +32,13 @@ def upgrade_bundle(folder: Path) -> Manifest:
         old = _manifest_of_format_1(folder)
         if old is None:
             return read_manifest(folder)
-        manifest, files = _converted(folder, old)
+        try:
+            manifest, files = _converted(folder, old)
+        except (ValueError, TypeError, KeyError) as error:
+            if isinstance(error, BundleError):
+                raise
+            msg = f"{MANIFEST} lacks a field or has a wrong one ({shortened(error)}); create the bundle again"
+            raise BundleError(msg) from error
     put_bundle(folder, files)
     return manifest
 
@@ -72,10 +78,11 @@ def _manifest_of_format_1(folder: Path) -> dict[str, Any] | None:
         lines.append(json.dumps(own, ensure_ascii=True, sort_keys=True, allow_nan=False))
         is_intact = hashlib.sha256("\n".join(lines).encode()).hexdigest() == manifest["version"]
         is_intact &= set(manifest["files"]) == set(SECTION_FILES.values())
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         if isinstance(error, BundleError):
             raise
-        msg = f"{MANIFEST} is not the manifest of a bundle ({type(error).__name__}: {error}); name a bundle's folder"
+        reason = f"{type(error).__name__}: {shortened(error)}"
+        msg = f"{MANIFEST} is not the manifest of a bundle ({reason}); name a bundle's folder"
         raise BundleError(msg) from error
     if not is_intact:
         msg = f"{MANIFEST} was changed after the bundle was made; copy the bundle again or create it again"

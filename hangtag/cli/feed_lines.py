@@ -134,7 +134,8 @@ def _is_event(value: dict[str, Any]) -> bool:
 
 
 def _as_event(value: dict[str, Any]) -> bytes:
-    if value.get("type") in _DELETIONS:
+    kind = value.get("type")
+    if isinstance(kind, str) and kind in _DELETIONS:
         msg = "a product of type DELETED: to delete it, put product_id and version into an object named product"
         raise LineError(msg)
     try:

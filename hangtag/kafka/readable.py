@@ -3,9 +3,11 @@
 kafka-python raises for such a batch at every fetch and never gets past it.
 """
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
+from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecord
 from kafka.record.util import decode_varint
 
@@ -28,10 +30,20 @@ class _Batches:
     def __init__(self, records: Any, position: int) -> None:
         self._records = records
         self._position = position
+        self._last: _Batch | None = None
 
     def next_batch(self) -> "_Batch | None":
-        batch = self._records.next_batch()
-        return None if batch is None else _Batch(batch, self._position)
+        try:
+            batch = self._records.next_batch()
+        except (AssertionError, struct.error) as error:
+            # Not even a batch's header, so its offsets are unknown: fetched again, as after any error of the broker.
+            msg = f"a batch at offset {self._position} or behind has no readable header: {_why(error)}"
+            raise CorruptRecordError(msg) from error
+        if self._last is not None:
+            # A damaged batch may claim offsets that were read before.
+            self._position = max(self._position, self._last.read + 1)
+        self._last = None if batch is None else _Batch(batch, self._position)
+        return self._last
 
 
 class _Batch:
@@ -40,6 +52,7 @@ class _Batch:
     def __init__(self, batch: Any, position: int) -> None:
         self._batch = batch
         self._position = position
+        self.read = position - 1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -51,11 +64,21 @@ class _Batch:
         except Exception:  # noqa: BLE001 (whatever the bytes lead to)
             return None
 
+    @property
+    def next_offset(self) -> int:
+        """Where reading goes on: behind what was asked for and what was read, whatever the batch's header says."""
+        return max(int(self._batch.next_offset), self._position + 1, self.read + 1)
+
     def validate_crc(self) -> bool:
         """True: the checksum is compared when the records are read."""
         return True
 
     def __iter__(self) -> Iterator[Any]:
+        for record in self._records():
+            self.read = max(self.read, record.offset)
+            yield record
+
+    def _records(self) -> Iterator[Any]:
         batch = self._batch
         last = batch.last_offset if batch.magic == _FORMAT_2 else batch.base_offset
         # A batch ends at or behind the offset that was asked for, and begins for us there, whatever its header says.

@@ -12,6 +12,8 @@ from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.v1 import tags_pb2
 
+_VERDICTS = frozenset({tags_pb2.VERDICT_ACCEPTED, tags_pb2.VERDICT_REJECTED})
+
 
 @dataclass(frozen=True, slots=True)
 class TaggedProduct:
@@ -51,6 +53,9 @@ def decode_tags(payload: bytes) -> TaggedProduct:
     except (DecodeError, UnicodeDecodeError) as error:
         msg = "the value is not a serialised hangtag.v1.ProductTags"
         raise ValueError(msg) from error
+    if unknown := {each.verdict for each in message.decisions} - _VERDICTS:
+        msg = f"a decision has the verdict {min(unknown)}, which this release does not know; upgrade Hangtag"
+        raise ValueError(msg)
     return TaggedProduct(
         product_id=message.product_id,
         version=message.version,

@@ -9,8 +9,13 @@ _GZIP = b"\x1f\x8b"
 _FRAME_BYTES = 5
 # A surrogate in UTF-8: no text may hold one.
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
-_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-_ESCAPE_BYTES = len(rb"\ud83d")
+_HEX = "[0-9a-fA-F]"
+_HALF_ESCAPE = re.compile(rf"\\u[dD][89a-fA-F]{_HEX}{{2}}".encode())
+# Everything up to the first escaped half that stands alone. It never goes back, so its time is linear.
+_WHOLE = re.compile(
+    rf"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F]{_HEX}{{2}})|\\u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}})*+".encode(),
+    re.DOTALL,
+)
 
 
 def describe(value: bytes) -> str | None:
@@ -36,34 +41,9 @@ def half_a_pair(value: bytes) -> str | None:
     if found is not None:
         code = 0xD000 | (found[0][1] & 0x3F) << 6 | found[0][2] & 0x3F
         return _half(f"\\u{code:04x}", found.start())
-    return next((_half(escape, place) for place, escape in _lone_escapes(value)), None)
-
-
-def _lone_escapes(value: bytes) -> list[tuple[int, str]]:
-    """Escaped halves that are not a high one followed by a low one."""
-    halves = [(found.start(), found[0].decode()) for found in _ESCAPE.finditer(value) if _is_escape(value, found)]
-    lone = []
-    at = 0
-    while at < len(halves):
-        place, escape = halves[at]
-        if _is_high(escape) and at + 1 < len(halves):
-            next_place, following = halves[at + 1]
-            if next_place == place + _ESCAPE_BYTES and not _is_high(following):
-                at += 2
-                continue
-        lone.append((place, escape))
-        at += 1
-    return lone
-
-
-def _is_escape(value: bytes, found: "re.Match[bytes]") -> bool:
-    """False after an odd number of backslashes: then the backslash itself is escaped."""
-    before = value[: found.start()]
-    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 0
-
-
-def _is_high(escape: str) -> bool:
-    return escape[3] in "89abAB"
+    place = whole.end() if (whole := _WHOLE.match(value)) else 0
+    escape = _HALF_ESCAPE.match(value, place)
+    return None if escape is None else _half(escape[0].decode(), place)
 
 
 def _half(escape: str, place: int) -> str:

@@ -14,6 +14,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 _BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
 _MAX_PORT = 65_535
+_MOST_SHOWN = 40
 # gRPC stores the age as milliseconds in 32 bits.
 _MAX_AGE_S = 2_147_483
 
@@ -23,7 +24,7 @@ def _brokers(addresses: str) -> str:
         found = _BROKER.fullmatch(address.strip())
         if found is None or not 1 <= int(found[2]) <= _MAX_PORT:
             kind, msg = "brokers", "{address} is not a broker address; write host:port, comma-separated"
-            raise PydanticCustomError(kind, msg, {"address": repr(address)})
+            raise PydanticCustomError(kind, msg, {"address": repr(address[:_MOST_SHOWN])})
     return addresses
 
 

@@ -3,7 +3,6 @@
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,14 @@ from typing import Any, get_args, get_type_hints
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from hangtag.settings.model import Settings
+from hangtag.settings.toml import TomlError, parse_toml
 
 PREFIX = "HANGTAG_"
 FILE_VARIABLE = "HANGTAG_CONFIG"
 DEFAULT_FILE = Path("hangtag.toml")
 _DELIMITER = "__"
+# Of a name that is not one of a setting.
+_SHOWN = 50
 # What Kubernetes sets in each container for a service whose name begins with `hangtag`. No setting has such a name,
 # since the names of settings have two underscores after their group.
 _OF_KUBERNETES = re.compile(
@@ -89,21 +91,14 @@ def _is_of_kubernetes(variable: str) -> bool:
 def _load() -> tuple[Settings, Path | None, dict[str, Any]]:
     names = [name for name, _, _ in _leaves(Settings.model_construct())]
     variables = [*map(variable_of, names), *map(secret_file_variable_of, _secrets())]
-    for variable in os.environ:
-        if (
-            variable.startswith(PREFIX)
-            and variable not in (FILE_VARIABLE, *variables)
-            and not _is_of_kubernetes(variable)
-        ):
-            msg = f"environment {variable}: no such setting{_did_you_mean(variable, variables)}"
-            raise SettingsError(msg)
+    _check_variables(variables)
     file = _file()
     in_file = _read(file)
     for group, values in in_file.items():
         for leaf in values if isinstance(values, dict) else ("",):
             name = f"{group}.{leaf}".rstrip(".")
             if name not in names:
-                msg = f"{file}: {name}: no such setting{_did_you_mean(name, names)}"
+                msg = f"{file}: {_shown(name)}: no such setting{_did_you_mean(name, names)}"
                 raise SettingsError(msg)
     from_files = _read_secret_files()
     groups = {**in_file}
@@ -116,13 +111,28 @@ def _load() -> tuple[Settings, Path | None, dict[str, Any]]:
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in problem["loc"][:2])
-        origin = f"{file}: {name}"
+        origin = f"{file}: {_shown(name)}"
         if os.environ.get(variable_of(name)):
             origin = f"environment {variable_of(name)}"
         elif name in from_files:
             origin = f"environment {secret_file_variable_of(name)}"
         msg = f"{origin}: {problem['msg']}"
         raise SettingsError(msg) from None
+
+
+def _check_variables(variables: list[str]) -> None:
+    for variable in os.environ:
+        if (
+            variable.startswith(PREFIX)
+            and variable not in (FILE_VARIABLE, *variables)
+            and not _is_of_kubernetes(variable)
+        ):
+            msg = f"environment {_shown(variable)}: no such setting{_did_you_mean(variable, variables)}"
+            raise SettingsError(msg)
+        # pydantic would read it all the same, but nothing else here knows it by this name.
+        if variable != variable.upper() and variable.upper() in variables:
+            msg = f"environment {variable}: write it in upper case: {variable.upper()}"
+            raise SettingsError(msg)
 
 
 def _file() -> Path | None:
@@ -136,11 +146,11 @@ def _read(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse_toml(file.read_bytes())
     except OSError as error:
         msg = f"{file}: {error.strerror}; set {FILE_VARIABLE} to the settings file"
         raise SettingsError(msg) from error
-    except ValueError as error:
+    except TomlError as error:
         msg = f"{file}: not valid TOML: {error}"
         raise SettingsError(msg) from error
 
@@ -194,6 +204,11 @@ def _display(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def _shown(name: str) -> str:
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+
+
 def _did_you_mean(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+    # Comparing takes time that grows with the square of the length.
+    close = difflib.get_close_matches(name[:_SHOWN], known, n=1)
     return f"; did you mean {close[0]}?" if close else "; `hangtag config` lists all settings"

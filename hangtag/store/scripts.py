@@ -38,10 +38,16 @@ _WRITE = (
     _COMPARE
     + _GET
     + """
-local old, refused = get('GETRANGE', KEYS[1], 0, 49)
+local old, refused = get('GETRANGE', KEYS[1], 0, 50)
 if refused then return refused end
 local new = ARGV[1]
-if #old == 50 and string.byte(old, 1) == string.byte(new, 1) then
+-- What no program of this format can have written counts as nothing, as it does for those that read it.
+local function is_complete()
+  if #old < 50 or string.byte(old, 1) ~= string.byte(new, 1) then return false end
+  if string.byte(old, 10) ~= (#old == 50 and 1 or 0) then return false end
+  return string.byte(old, 2) < 128 and string.byte(old, 11) < 128 and string.byte(old, 19) < 128
+end
+if is_complete() then
   local order = compare(old, new, 2, 10)
   if order < 0 then return 0 end
   local are_tags = string.byte(old, 10) == 0 and string.byte(new, 10) == 0

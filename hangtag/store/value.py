@@ -21,6 +21,10 @@ VERSION_BYTES = 8
 
 _HEADER = struct.Struct(">BQBQQ8s16s")
 HEADER_BYTES = _HEADER.size
+# Where the numbers begin. They are below 2^63, so their first byte is below 128.
+_NUMBERS = (1, 10, 18)
+_FIRST_BIT = 0x80
+_IS_DELETION = 9
 
 
 def pack_version(version: int) -> bytes:
@@ -44,13 +48,10 @@ def pack(entry: Entry) -> bytes:
 
 def unpack_entry(product_id: str, value: bytes | None) -> Entry | None:
     """The entry in a product's key. None if there is none, or the value is not a complete value of this format."""
-    if value is None or len(value) < HEADER_BYTES or value[0] != FORMAT:
+    if value is None or not _is_complete(value):
         return None
-    _, version, is_deletion, sequence, revision, prefix, text = _HEADER.unpack_from(value)
-    payload = value[HEADER_BYTES:]
-    if bool(is_deletion) is bool(payload):
-        return None
-    return Entry(product_id, version, payload, prefix, sequence, revision, text)
+    _, version, _, sequence, revision, prefix, text = _HEADER.unpack_from(value)
+    return Entry(product_id, version, value[HEADER_BYTES:], prefix, sequence, revision, text)
 
 
 def unpack(value: bytes | None, seen: bytes | None) -> Stored:
@@ -59,6 +60,16 @@ def unpack(value: bytes | None, seen: bytes | None) -> Stored:
     A value that is not a complete value of this format counts as no value.
     """
     seen_version = int.from_bytes(seen, "big") if seen is not None and len(seen) == VERSION_BYTES else None
-    if value is None or len(value) < HEADER_BYTES or value[0] != FORMAT:
+    if value is None or not _is_complete(value):
         return Stored(b"", None, seen_version)
     return Stored(value[HEADER_BYTES:], int.from_bytes(value[1 : 1 + VERSION_BYTES], "big"), seen_version)
+
+
+def _is_complete(value: bytes) -> bool:
+    """Whether a program of this format can have written it. The script that writes makes the same checks."""
+    return (
+        len(value) >= HEADER_BYTES
+        and value[0] == FORMAT
+        and value[_IS_DELETION] == (len(value) == HEADER_BYTES)
+        and not any(value[at] & _FIRST_BIT for at in _NUMBERS)
+    )

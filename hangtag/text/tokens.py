@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
@@ -41,10 +41,9 @@ class ProductTokenizer:
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int, wide: Wide | None = None, tail_tokens: int = 0) -> None:
         tokenizer.no_padding()
-        if tail_tokens:
-            tokenizer.no_truncation()
-        else:
-            tokenizer.enable_truncation(max_tokens, strategy="longest_first")
+        # Left to the library, truncating two long segments also makes every pair of what is left over of them: time and
+        # memory that grow with the product of their lengths.
+        tokenizer.no_truncation()
         self._tokenizer = tokenizer
         self._wide = wide
         self.max_tokens = max_tokens
@@ -56,18 +55,43 @@ class ProductTokenizer:
         encodings = self._tokenizer.encode_batch_fast(pairs)
         features = [None if self._wide is None else self._wide.features(text) for text in texts]
         return [
-            Tokens(self._truncated(encoding.ids), self._truncated(encoding.type_ids), its_features)
+            Tokens(*self._truncated(encoding), its_features)
             for encoding, its_features in zip(encodings, features, strict=True)
         ]
 
-    def _truncated(self, values: Sequence[int]) -> TokenIds:
-        if len(values) > self.max_tokens:
-            values = [*values[: self.max_tokens - self.tail_tokens], *values[-self.tail_tokens :]]
-        return np.asarray(values, np.int32)
+    def _truncated(self, encoding: Encoding) -> tuple[TokenIds, TokenIds]:
+        ids, segments = np.asarray(encoding.ids, np.int32), np.asarray(encoding.type_ids, np.int32)
+        if len(ids) <= self.max_tokens:
+            return ids, segments
+        if self.tail_tokens:
+            kept = np.r_[: self.max_tokens - self.tail_tokens, len(ids) - self.tail_tokens : len(ids)]
+        else:
+            kept = _longest_first(encoding.sequence_ids, self.max_tokens)
+        return ids[kept], segments[kept]
 
     def to_json(self) -> str:
-        """The content of a `tokenizer.json`."""
-        return self._tokenizer.to_str()
+        """The content of a `tokenizer.json`; it names the truncation, for other readers of the file."""
+        if self.tail_tokens:
+            return self._tokenizer.to_str()
+        copy = Tokenizer.from_str(self._tokenizer.to_str())
+        copy.enable_truncation(self.max_tokens, strategy="longest_first")
+        return copy.to_str()
+
+
+def _longest_first(sequences: Sequence[int | None], max_tokens: int) -> NDArray[np.int64]:
+    """The places of the tokens that stay: special ones (None), and of each segment the first, as the library counts."""
+    places = [np.flatnonzero([sequence == segment for sequence in sequences]) for segment in (0, 1)]
+    special = np.flatnonzero([sequence is None for sequence in sequences])
+    most = max(0, max_tokens - len(special))
+    short, long = sorted(map(len, places))
+    long = max(short, most - short) if short <= most else short
+    if short + long > most:
+        short, long = most // 2, most - most // 2
+    counts = (short, long) if len(places[0]) <= len(places[1]) else (long, short)
+    if not len(places[1]):
+        counts = (most, 0)
+    kept = [its_places[:count] for its_places, count in zip(places, counts, strict=True)]
+    return np.sort(np.concatenate([special, *kept]))
 
 
 def pad(batch: Sequence[Tokens], pad_to: int | None = None) -> tuple[TokenIds, TokenIds, TokenIds]:

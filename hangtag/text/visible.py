@@ -13,13 +13,18 @@ _NOTHING_TO_SEE = re.compile(f"[{_IGNORABLE}{_BLANK}]")
 _SPACE = re.compile(r"\s+")
 # No visible character is composed of more characters than that when a text is normalised.
 _MAX_COMPOSED = 4
+# Marks that follow each other, as accents do, are put in order when a text is normalised, which takes quadratic time.
+# Unicode's Stream-Safe Text Format allows 30 in a row, far more than any language has; the others are left out.
+_MAX_MARKS = 30
+# Nothing in Python's word characters is a mark, but for the sound marks of half-width Katakana.
+_PERHAPS_MARKS = re.compile(rf"[\W\uff9e\uff9f]{{{_MAX_MARKS + 1},}}")
 
 
 def visible_text(text: str, max_chars: int) -> str:
     """One line of at most `max_chars` visible characters in NFKC; white space and blank characters become one space.
 
-    Characters that show nothing and have no width are removed. The time is linear in the text: it is truncated to a
-    multiple of `max_chars` visible characters before it is normalised, which takes quadratic time at worst.
+    Characters that show nothing and have no width are removed, and so are marks after the thirtieth in a row. The time
+    is linear in the text; only a multiple of `max_chars` visible characters is normalised.
     """
     line = _line(text)[: max_chars * _MAX_COMPOSED]
     if not line.isascii():
@@ -31,7 +36,13 @@ def visible_text(text: str, max_chars: int) -> str:
 def _line(text: str) -> str:
     if not text.isprintable() or (not text.isascii() and _NOTHING_TO_SEE.search(text)):
         text = text.translate({ord(char): shown for char in set(text) if (shown := _shown(char)) != char})
-    return _SPACE.sub(" ", text).strip()
+    text = _SPACE.sub(" ", text).strip()
+    return text if text.isascii() else _PERHAPS_MARKS.sub(_with_few_marks, text)
+
+
+def _with_few_marks(found: re.Match[str]) -> str:
+    marks = "".join(char for char in set(found[0]) if unicodedata.combining(unicodedata.normalize("NFKD", char)[0]))
+    return re.sub(f"([{marks}]{{{_MAX_MARKS}}})[{marks}]+", r"\1", found[0]) if marks else found[0]
 
 
 def _shown(char: str) -> str:

@@ -26,6 +26,7 @@ from hangtag.store import (
 from hangtag.store.keys import product_key
 from hangtag.store.scripts import SEE, WRITE
 from hangtag.text.limits import MAX_VERSION
+from tests.spoiled_values import SPOILED
 from tests.store_behaviour import BIG, TagStoreBehaviour, deletion, tags
 
 
@@ -215,6 +216,19 @@ def test_a_value_of_unknown_format_is_replaced(
     assert read(redis_settings, ["p"])[0].version is None
     assert store.write([tags(1)]) == [Reply(Outcome.WRITTEN)]
     assert read(redis_settings, ["p"])[0].version == 1
+
+
+@pytest.mark.parametrize("value", SPOILED)
+def test_a_value_that_no_program_of_this_format_wrote_is_replaced(
+    store: RedisTagStore, redis_settings: RedisSettings, client: redis.Redis, value: bytes
+) -> None:
+    store.write([tags(9)])
+    (key,) = client.keys("ht:p:*")
+    client.set(key, value)
+
+    assert read(redis_settings, ["p"])[0].version is None
+    assert store.write([tags(1)]) == [Reply(Outcome.WRITTEN)]
+    assert store.read(["p"]) == [tags(1)]
 
 
 def test_version_that_does_not_fit_marks_nothing(store: RedisTagStore, client: redis.Redis) -> None:

@@ -80,7 +80,7 @@ class SimSource(Reader):
         changes = self.learn()
         records = self.fetch(self._size(dice, max_records))
         if not changes and not records:
-            late = dice.choice((1, 3, 6))
+            late = dice.choice((1, 5, 15))
             self.hub.pause(_HANGING_POLL_S if self.is_hanging else timeout_s * late)
             changes = self.learn()
             records = self.fetch(self._size(dice, max_records))

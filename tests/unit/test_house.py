@@ -24,7 +24,7 @@ HANGTAG = {
     "hangtag.records": {"hangtag.v1", "hangtag.text", "hangtag.tags"},
     "hangtag.store": {"hangtag.settings", "hangtag.text", "hangtag.telemetry"},
     "hangtag.write": {
-        f"hangtag.{name}" for name in ("v1", "settings", "tags", "telemetry", "kafka", "records", "store")
+        f"hangtag.{name}" for name in ("v1", "settings", "text", "tags", "telemetry", "kafka", "records", "store")
     },
     "hangtag.letters": {"hangtag.settings", "hangtag.kafka", "hangtag.records"},
     "hangtag.tagger": {

@@ -1,6 +1,5 @@
 """The search space: the values that a search draws settings from."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -8,6 +7,7 @@ from typing import Any, Self
 import optuna
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from hangtag.settings.toml import TomlError, parse_toml
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError, reasons_of
 
 
@@ -67,14 +67,14 @@ def read_space(path: Path) -> Space:
         RecipeError: the file cannot be read, or a range is not valid.
     """
     try:
-        space = TypeAdapter(dict[str, Range]).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        space = TypeAdapter(dict[str, Range]).validate_python(parse_toml(path.read_bytes()))
     except OSError as error:
         msg = f"{path}: {error.strerror}"
         raise RecipeError(msg) from error
     except ValidationError as error:
         msg = f'{path}: {reasons_of(error)}; each setting needs a table, dotted names in quotes: ["method.rank"]'
         raise RecipeError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except TomlError as error:
         msg = f"{path}: not valid TOML: {error}"
         raise RecipeError(msg) from error
     if not space:

@@ -1,13 +1,13 @@
 """Which columns of a labelled file hold which fields: other column names, and facets with a column of their own."""
 
 import codecs
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from hangtag.settings.toml import TomlError, parse_toml
 from hangtag.tags.schema import FacetName
 from hangtag.trainer.errors import TrainerError
 
@@ -57,11 +57,11 @@ class Columns(BaseModel):
             ColumnsError: the file cannot be read, or a name is unknown.
         """
         try:
-            settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
+            settings: dict[str, Any] = parse_toml(path.read_bytes()) if path else {}
         except OSError as error:
             msg = f"{path}: {error.strerror}"
             raise ColumnsError(msg) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except TomlError as error:
             msg = f"{path}: not valid TOML: {error}"
             raise ColumnsError(msg) from error
         try:
@@ -95,7 +95,11 @@ def _with_pairs(settings: Mapping[str, Any], pairs: Iterable[str]) -> dict[str, 
             msg = f"columns: {pair!r} is not name=column"
             raise ColumnsError(msg)
         if name.startswith(_FACET):
-            result["facet"] = {**result.get("facet", {}), name.removeprefix(_FACET): column}
+            facets = result.get("facet", {})
+            if not isinstance(facets, Mapping):
+                msg = "columns: facet must be a table of facets and their columns, such as [facet]"
+                raise ColumnsError(msg)
+            result["facet"] = {**facets, name.removeprefix(_FACET): column}
         else:
             result[name] = column
     return result

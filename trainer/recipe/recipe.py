@@ -1,6 +1,5 @@
 """The recipe: all settings of a training run, saved with the run and in its bundle."""
 
-import tomllib
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from hangtag.settings.toml import TomlError, parse_toml
 from hangtag.tags.schema import FacetKind, Rule
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.recipe.columns import Columns
@@ -268,14 +268,15 @@ class Recipe(_Settings):
             RecipeError: the file is missing or not valid TOML or JSON, or a setting is unknown or wrong.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-            return cls.model_validate_json(text) if path.suffix == ".json" else cls.model_validate(tomllib.loads(text))
+            content = path.read_bytes()
+            is_json = path.suffix == ".json"
+            return cls.model_validate_json(content) if is_json else cls.model_validate(parse_toml(content))
         except OSError as error:
             msg = f"{path}: {error.strerror}"
             raise RecipeError(msg) from error
         except ValidationError as error:
             msg = f"{path}: {reasons_of(error)}"
             raise RecipeError(msg) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except TomlError as error:
             msg = f"{path}: not valid TOML: {error}"
             raise RecipeError(msg) from error

@@ -1,0 +1,63 @@
+"""Requests as they arrive: any bytes, parsed and checked as the handlers do."""
+
+from hangtag.server.calls import Method, _parsed
+from hangtag.server.checks import check_batch, check_get, check_suggest
+from hangtag.server.errors import CallError
+from hangtag.text.limits import MAX_ID_BYTES
+from hangtag.v1 import tags_pb2
+from tests.fuzz.contract import refused, require
+
+_MAX_IDS = 100
+
+
+async def _never_called(_: object) -> bytes:
+    raise AssertionError
+
+
+_GET = Method("GetProductTags", tags_pb2.GetProductTagsRequest, _never_called)
+_BATCH = Method("BatchGetProductTags", tags_pb2.BatchGetProductTagsRequest, _never_called)
+_SUGGEST = Method("SuggestTags", tags_pb2.SuggestTagsRequest, _never_called)
+
+# The first byte chooses the method.
+SEEDS = (
+    b"\x00" + tags_pb2.GetProductTagsRequest(product_id="sku-1", min_version=3).SerializeToString(),
+    b"\x00" + tags_pb2.GetProductTagsRequest(product_id="x" * 257).SerializeToString(),
+    b"\x00" + tags_pb2.GetProductTagsRequest(product_id="sku-1", min_version=-1).SerializeToString(),
+    b"\x00\x0a\x02\xff\xfe",
+    b"\x00\x0a\xff\xff\xff\xff\x0f",
+    b"\x01" + tags_pb2.BatchGetProductTagsRequest(product_ids=["sku-1", "sku-1", "\u00e9"]).SerializeToString(),
+    b"\x01" + tags_pb2.BatchGetProductTagsRequest(product_ids=["", "x"]).SerializeToString(),
+    b"\x01" + b"\x0a\x00" * 150,
+    b"\x02" + tags_pb2.SuggestTagsRequest(text="red wool scarf", kind=tags_pb2.TEXT_KIND_QUERY).SerializeToString(),
+    b"\x02" + tags_pb2.SuggestTagsRequest(text="<b></b>", description="x", merchant_category="y").SerializeToString(),
+    b"\x02" + tags_pb2.SuggestTagsRequest(text="red").SerializeToString() + b"\x20\x63",
+    b"\x02" + b"\x0b" * 150,
+)
+
+
+def target(data: bytes) -> str:
+    """Parse and check one request."""
+    raw = data[1:]
+    try:
+        return (_get, _batch, _suggest)[data[0] % 3 if data else 0](raw)
+    except CallError as error:
+        require(error.code.name == "INVALID_ARGUMENT", f"the status {error.code.name}")
+        return refused(error, raw)
+
+
+def _get(raw: bytes) -> str:
+    product = check_get(_parsed(_GET, raw))
+    require(1 <= len(product) <= MAX_ID_BYTES, "the id is empty or too long")
+    return "get"
+
+
+def _batch(raw: bytes) -> str:
+    products = check_batch(_parsed(_BATCH, raw), _MAX_IDS)
+    require(1 <= len(products) <= _MAX_IDS, f"{len(products)} ids")
+    return "batch"
+
+
+def _suggest(raw: bytes) -> str:
+    text, kind = check_suggest(_parsed(_SUGGEST, raw))
+    require(not text.is_empty, "an empty text")
+    return str(kind)
