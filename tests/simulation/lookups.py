@@ -111,7 +111,7 @@ class Lookups:
         try:
             while True:
                 LOOP.turn()
-                self._hub.pause(0.002 if self._calls else 0.5)
+                self._hub.pause(0.005 if self._calls else 0.5)
                 if self._world.network.away_until > self._hub.now:
                     since = since or self._hub.now
                     if self._hub.now - since > _WATCHED_WITHIN_S and self._servicer.is_serving:

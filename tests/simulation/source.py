@@ -20,6 +20,8 @@ from tests.simulation.hub import Hub, SimClock
 _UNREADABLE = Reason("read", "UnreadableBatch", "the batch cannot be read", 3)
 # A hung worker polls on for two minutes before liveness ends it.
 _HANGING_POLL_S = 2.0
+# A worker that polls for so short a time has a stage at work.
+_BUSY_S = 0.05
 
 
 class Reader:
@@ -80,7 +82,7 @@ class SimSource(Reader):
         changes = self.learn()
         records = self.fetch(self._size(dice, max_records))
         if not changes and not records:
-            late = dice.choice((1, 5, 15))
+            late = dice.choice((1, 3, 6) if timeout_s > _BUSY_S else (2, 6, 16))
             self.hub.pause(_HANGING_POLL_S if self.is_hanging else timeout_s * late)
             changes = self.learn()
             records = self.fetch(self._size(dice, max_records))
