@@ -16,6 +16,9 @@ hypothesis.settings.load_profile("hangtag")
 
 # Before any test imports a library that would ask a model hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# One thread for torch, in the programs that tests start too. Its threads wait for each other without giving up their
+# cores: beside other work on the same cores, a training of one second takes thirty.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valkey
 from hangtag.settings import KafkaSettings, RedisSettings, ServerSettings, WorkerSettings
@@ -62,20 +65,32 @@ def redis_settings(valkey_url: str) -> RedisSettings:
     return RedisSettings(url=url)
 
 
-@pytest.fixture(scope="session", params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
-def broker(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kafka_home: Path | None
-) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap address of Tansu, started by the first test that uses it."""
+    with start_broker("tansu", tmp_path_factory.mktemp("tansu")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory, kafka_home: Path | None) -> Iterator[str]:
+    """Bootstrap address of a real Apache Kafka, started by the first test that uses it."""
+    if kafka_home is None:
+        pytest.skip("no Apache Kafka: KAFKA_HOME names no release folder and ../shared/kafka is not there")
+    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+        pytest.skip("Apache Kafka needs Java 17, and there is no java on the path")
+    with start_broker("kafka", tmp_path_factory.mktemp("kafka"), kafka_home) as server:
+        yield server.url
+
+
+@pytest.fixture(params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> str:
     """Bootstrap address of a broker without topics: a test that uses it runs on Tansu and on Apache Kafka.
 
     For one of them: `@pytest.mark.parametrize("broker", ["tansu"], indirect=True)`.
     """
-    if request.param == "kafka" and kafka_home is None:
-        pytest.skip("no Apache Kafka: KAFKA_HOME names no release folder and ../shared/kafka is not there")
-    if request.param == "kafka" and not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-        pytest.skip("Apache Kafka needs Java 17, and there is no java on the path")
-    with start_broker(request.param, tmp_path_factory.mktemp(request.param), kafka_home) as server:
-        yield server.url
+    address: str = request.getfixturevalue(request.param)
+    return address
 
 
 @pytest.fixture
