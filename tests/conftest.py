@@ -6,6 +6,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -22,6 +23,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valkey
 from hangtag.settings import KafkaSettings, RedisSettings, ServerSettings, WorkerSettings
+from tests.division import Division, rank
 
 _ROOT = Path(__file__).resolve().parent.parent
 # Several workers and servers run on this machine at once.
@@ -32,8 +34,18 @@ for _group in (WorkerSettings, ServerSettings):
 _databases = itertools.cycle(range(1, DATABASES))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For several processes (`pytest -n 2`)."""
+    return Division(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests on Apache Kafka more time: the first one starts it, and it makes the members of a group wait."""
+    """Give tests on Apache Kafka more time: the first one starts it, and it makes the members of a group wait.
+
+    The longest files come first, so that several processes end at about the same time.
+    """
+    items.sort(key=lambda item: rank(item.nodeid))
     for item in items:
         if item.get_closest_marker("kafka") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(120))

@@ -200,18 +200,3 @@ def test_killed_worker_loses_nothing_and_no_older_version_wins(environment, topi
     assert 0 < killed_at < len(ids)
     assert {each.version for each in found.values()} == {2}
     assert dead_letters(topics) == {}
-
-
-def test_counts_of_the_demo_add_up(tmp_path):
-    """The command that new users run first."""
-    done = subprocess.run(
-        [sys.executable, "-m", "hangtag.cli", "demo", "--once"],
-        cwd=tmp_path,
-        env={name: value for name, value in os.environ.items() if not name.startswith("HANGTAG_")},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout + done.stderr
