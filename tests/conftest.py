@@ -115,6 +115,7 @@ def topics(broker: str) -> KafkaSettings:
         events_topic=f"events-{own}",
         tagged_topic=f"tagged-{own}",
         dead_letter_topic=f"deadletter-{own}",
+        session_timeout_s=6,  # the least; Tansu keeps a member that joins waiting for half of it
     )
     create_topics(settings)
     return settings
