@@ -91,7 +91,7 @@ def interpreters(version: str) -> Iterator[Path]:
 def run_tests(python: Path) -> tuple[int, str]:
     """The exit code of pytest and its closing line."""
     process = subprocess.Popen(
-        [str(python), "-m", "pytest", "-q", *TESTS],
+        [str(python), "-m", "pytest", "-q", "-n", "logical", "--maxprocesses", "4", *TESTS],
         cwd=ROOT,
         env={**environment(), "HF_HUB_OFFLINE": "1"},
         stdin=subprocess.DEVNULL,

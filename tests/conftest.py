@@ -6,6 +6,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -16,9 +17,13 @@ hypothesis.settings.load_profile("hangtag")
 
 # Before any test imports a library that would ask a model hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# One thread for torch, in the programs that tests start too. Its threads wait for each other without giving up their
+# cores: beside other work on the same cores, a training of one second takes thirty.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valkey
 from hangtag.settings import KafkaSettings, RedisSettings, ServerSettings, WorkerSettings
+from tests.division import Division, rank
 
 _ROOT = Path(__file__).resolve().parent.parent
 # Several workers and servers run on this machine at once.
@@ -29,8 +34,18 @@ for _group in (WorkerSettings, ServerSettings):
 _databases = itertools.cycle(range(1, DATABASES))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For several processes (`pytest -n 2`)."""
+    return Division(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests on Apache Kafka more time: the first one starts it, and it makes the members of a group wait."""
+    """Give tests on Apache Kafka more time: the first one starts it, and it makes the members of a group wait.
+
+    The longest files come first, so that several processes end at about the same time.
+    """
+    items.sort(key=lambda item: rank(item.nodeid))
     for item in items:
         if item.get_closest_marker("kafka") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(120))
@@ -62,20 +77,32 @@ def redis_settings(valkey_url: str) -> RedisSettings:
     return RedisSettings(url=url)
 
 
-@pytest.fixture(scope="session", params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
-def broker(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kafka_home: Path | None
-) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap address of Tansu, started by the first test that uses it."""
+    with start_broker("tansu", tmp_path_factory.mktemp("tansu")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory, kafka_home: Path | None) -> Iterator[str]:
+    """Bootstrap address of a real Apache Kafka, started by the first test that uses it."""
+    if kafka_home is None:
+        pytest.skip("no Apache Kafka: KAFKA_HOME names no release folder and ../shared/kafka is not there")
+    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+        pytest.skip("Apache Kafka needs Java 17, and there is no java on the path")
+    with start_broker("kafka", tmp_path_factory.mktemp("kafka"), kafka_home) as server:
+        yield server.url
+
+
+@pytest.fixture(params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> str:
     """Bootstrap address of a broker without topics: a test that uses it runs on Tansu and on Apache Kafka.
 
     For one of them: `@pytest.mark.parametrize("broker", ["tansu"], indirect=True)`.
     """
-    if request.param == "kafka" and kafka_home is None:
-        pytest.skip("no Apache Kafka: KAFKA_HOME names no release folder and ../shared/kafka is not there")
-    if request.param == "kafka" and not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-        pytest.skip("Apache Kafka needs Java 17, and there is no java on the path")
-    with start_broker(request.param, tmp_path_factory.mktemp(request.param), kafka_home) as server:
-        yield server.url
+    address: str = request.getfixturevalue(request.param)
+    return address
 
 
 @pytest.fixture
@@ -88,6 +115,7 @@ def topics(broker: str) -> KafkaSettings:
         events_topic=f"events-{own}",
         tagged_topic=f"tagged-{own}",
         dead_letter_topic=f"deadletter-{own}",
+        session_timeout_s=6,  # the least; Tansu keeps a member that joins waiting for half of it
     )
     create_topics(settings)
     return settings

@@ -36,9 +36,9 @@ def write_shop(file: Path) -> None:
     with file.open("w", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(("Nr", "Name", "Text", "Farbe", "Art"))
-        for number in range(400):
+        for number in range(200):
             color, item = rng.choice(COLORS), rng.choice(ITEMS)
-            text = " ".join(rng.choices(WORDS, k=12))
+            text = " ".join(rng.choices(WORDS, k=6))
             rows.writerow((number, f"{item} {color}", text, color if rng.random() < 0.9 else "", item.lower()))
 
 

@@ -19,6 +19,7 @@ from hangtag.server import serve
 from hangtag.settings import RedisSettings, ServerSettings, Settings
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
+from hangtag.telemetry import metrics
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
@@ -115,6 +116,11 @@ def until(condition: Callable[[], object], limit_s: float = 10) -> None:
     while not condition():
         assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.02)
+
+
+def calls_in_flight() -> int:
+    """The calls that the server, which runs in this process, has read and not answered yet."""
+    return int(metrics.SERVER.get_sample_value("hangtag_calls_in_flight") or 0)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from tests.integration.server.parts import (
     Code,
     FakeTagger,
     Served,
+    calls_in_flight,
     fails_with,
     serving,
     settings_for,
@@ -236,8 +237,7 @@ def test_a_full_server_rejects_calls_but_still_reports_health(
     with serving(loop, settings_for(redis_settings, max_concurrent=2), tagger) as served:
         tagger.gate.clear()
         running = [served.suggest_later("one") for _ in range(2)]
-        until(lambda: tagger.batches)
-        time.sleep(0.1)
+        until(lambda: calls_in_flight() == 2)
         with fails_with(Code.RESOURCE_EXHAUSTED, "retry with back-off"):
             served.batch(["p"])
         assert served.health() == SERVING

@@ -21,6 +21,7 @@ from tests.integration.server.parts import (
     Code,
     FakeTagger,
     Served,
+    calls_in_flight,
     free_port,
     serving,
     settings_for,
@@ -66,7 +67,7 @@ def test_calls_that_outlive_the_grace_period_end_with_unavailable(
     with serving(loop, settings_for(redis_settings, grace_s=0.2), tagger) as served:
         tagger.gate.clear()
         running = [served.suggest_later("one") for _ in range(3)]
-        until(lambda: tagger.batches)
+        until(lambda: calls_in_flight() == 3)
         served.stop()
 
         assert [call.code() for call in running] == [Code.UNAVAILABLE] * 3
