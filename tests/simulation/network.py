@@ -22,12 +22,12 @@ _WRITE_ARGUMENTS = 5
 class Network:
     """The way to the store: which server new connections lead to, and what happens to round trips until when.
 
-    `on_offer` is called with key and value of each write that is sent.
+    `on_ask` is called with each key that a writer reads, and with key and value of each write.
     """
 
-    def __init__(self, hub: Hub, server: Server, on_offer: Callable[[str, bytes], None]) -> None:
+    def __init__(self, hub: Hub, server: Server, on_ask: Callable[[str, bytes | None], None]) -> None:
         self.hub = hub
-        self.on_offer = on_offer
+        self.on_ask = on_ask
         self.primary = server
         self.slow_until = self.lossy_until = self.away_until = 0.0
 
@@ -101,9 +101,7 @@ class SimPipeline:
         client = self._client
         network, hub = client.network, client.network.hub
         actor, dice = hub.current, hub.current.dice
-        for name, *arguments in self._commands:
-            if name == "EVALSHA" and len(arguments) == _WRITE_ARGUMENTS:
-                network.on_offer(arguments[2], arguments[3])
+        self._tell(network)
         hub.pause(network.latency_s(dice))
         if actor.stage == "write" and actor.owner.has_bug:
             actor.owner.has_bug = False
@@ -127,6 +125,14 @@ class SimPipeline:
             hub.reach("same")
         hub.pause(network.latency_s(dice))
         return replies
+
+    def _tell(self, network: Network) -> None:
+        for name, *arguments in self._commands:
+            if name == "EVALSHA" and len(arguments) == _WRITE_ARGUMENTS:
+                network.on_ask(arguments[2], arguments[3])
+            elif name == "MGET":
+                for key in arguments:
+                    network.on_ask(key, None)
 
 
 class SimAsyncClient:

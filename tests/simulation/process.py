@@ -172,6 +172,7 @@ class Process:
 
     def has_written(self) -> None:
         """A job of the write stage succeeded."""
+        self.world.rules.written(self.world.hub.current.name)
         self._cannot_write_since = None
 
     def _check_turn(self) -> None:

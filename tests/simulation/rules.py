@@ -43,6 +43,11 @@ class Rules:
         self._deleted: dict[str, int] = {}  # the newest version whose deletion was ever stored
         self._values: set[tuple[str, bytes]] = set()  # all that was ever stored
         self._offers: dict[tuple[str, str], Any] = {}  # the rank that a thread offered last, by thread and product
+        # What a thread produced in the job that it is in, and when it last asked the store about a product.
+        self._produced: dict[str, set[str]] = {}
+        self._asked: dict[tuple[str, str], float] = {}
+        self._set_at: dict[str, float] = {}
+        self._last: dict[str, tuple[str, Any]] = {}  # who produced the last record of a product, and its rank
         self._letters: set[tuple[Partition, int]] = set()
         self.network: Network
 
@@ -64,12 +69,27 @@ class Rules:
         """True if a deletion of this version or a newer one was stored."""
         return self._deleted.get(product, 0) >= version
 
-    def offered(self, key: str, value: bytes) -> None:
-        """A thread offers a value to the store."""
-        product = key.rpartition(":")[2]
-        entry = unpack_entry(product, value) if key.startswith("ht:p:") else None
+    def asked(self, key: str, value: bytes | None) -> None:
+        """A thread asks the store about a product, or offers a value to it."""
+        if not key.startswith("ht:p:"):
+            return
+        product, thread = key.rpartition(":")[2], self._hub.current.name
+        self._asked[thread, product] = self._hub.now
+        entry = unpack_entry(product, value)
         if entry is not None:
-            self._offers[self._hub.current.name, product] = entry.rank
+            self._offers[thread, product] = entry.rank
+
+    def written(self, thread: str) -> None:
+        """A thread has finished a job: what it left on the topic is not older than what it knew to be stored."""
+        for product in self._produced.pop(thread, ()):
+            last, rank = self._last[product]
+            held = self.held(product)
+            is_known = self._set_at.get(product, 0.0) < self._asked.get((thread, product), 0.0)
+            if last == thread and held is not None and held.rank > rank and is_known:
+                self._hub.fail(
+                    f"invariant 2: {thread} ends with {tuple(rank)} of {product} as the last record; the store told it "
+                    f"of {tuple(held.rank)}"
+                )
 
     def set(self, key: str, old: Any, new: bytes) -> None:
         """The store replaces a value."""
@@ -83,6 +103,7 @@ class Rules:
             self._hub.fail(f"invariant 2: {tuple(entry.rank)} replaces {tuple(before.rank)} of {product} in the store")
         self._hub.note("stored", product, *entry.rank)
         self._values.add((product, new))
+        self._set_at[product] = self._hub.now
         rank = (entry.version, entry.is_deletion)
         self._stored[product] = max(rank, self._stored.get(product, rank))
         if entry.is_deletion:
@@ -94,10 +115,13 @@ class Rules:
         """A record arrives on a topic."""
         if record.partition.topic == TAGGED:
             told = entry_of(record.key, record.value, record.headers)
-            self._hub.note("produced", self._hub.current.name, told.product_id, *told.rank)
+            thread = self._hub.current.name
+            self._hub.note("produced", thread, told.product_id, *told.rank)
+            self._produced.setdefault(thread, set()).add(told.product_id)
+            self._last[told.product_id] = thread, told.rank
             if (told.product_id, pack(told)) not in self._values:
                 self._hub.fail(f"invariant 2: {tuple(told.rank)} of {told.product_id} is produced and was never stored")
-            offered = self._offers.get((self._hub.current.name, told.product_id), told.rank)
+            offered = self._offers.get((thread, told.product_id), told.rank)
             if told.rank < offered and self._hub.current.stage == "write":
                 self._hub.fail(
                     f"invariant 2: a writer of {tuple(offered)} of {told.product_id} produces {tuple(told.rank)}"

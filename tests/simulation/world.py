@@ -66,7 +66,7 @@ class World:
         self.losses = 0
         self.has_foreign_key = False  # which the progress of a rebuild does not show: it has to begin at the start
         self.rules = Rules(self.hub)
-        self.network = self.rules.network = Network(self.hub, Server(self.hub, self.rules.set), self.rules.offered)
+        self.network = self.rules.network = Network(self.hub, Server(self.hub, self.rules.set), self.rules.asked)
         self.brokers = Brokers(self.hub, schedule.partitions, self.rules.appended)
         self.group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules)
         self.tail_group = Group(self.hub, self.brokers.partitions[TAGGED])
