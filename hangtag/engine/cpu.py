@@ -4,6 +4,7 @@ import platform
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -78,6 +79,9 @@ class CpuEngine:
         finally:
             for request, _ in running:  # not empty only after an error
                 request.cancel()
+                # Until it has ended, the next use of the request would be cancelled too.
+                with suppress(RuntimeError):
+                    request.wait()
                 self._free.put(request)
         return add_wide_scores(logits, batch, self._wide)
 

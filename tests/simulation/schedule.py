@@ -66,7 +66,7 @@ _BAD = (*GARBAGE, *TRAPS, *TRAPS, "gap")
 # After one of these the store lacks something that only a rebuild brings back.
 LOSSES = ("stale failover", "flush")
 # It takes minutes of simulated time until liveness ends a worker that hangs.
-_RARE = {"hang": 0.15}
+RARE = {"hang": 0.15}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +174,13 @@ def _faults(dice: random.Random, workers: int, *, has_tail: bool) -> list[Event]
     at = dice.uniform(0, HORIZON_S)
     for _ in range(count):
         kind = dice.choice(faults)
-        if dice.random() > _RARE.get(kind, 1.0):
+        if dice.random() > RARE.get(kind, 1.0):
             kind = "rebalance"
         at = at + dice.uniform(0, 0.1) if dice.random() < 0.5 else dice.uniform(0, HORIZON_S)
         seconds = dice.choice((0.1, 0.5, 1.0, 3.0, 6.0))
         who, product, stage = dice.randrange(workers), f"p{dice.randrange(6)}", dice.choice(moments)
+        if kind in RARE and dice.random() < 0.5:
+            stage = "rebuild"  # which few schedules have
         events.append(Event(round(at, 3), kind, who, product, seconds=seconds, stage=stage))
     return events
 
