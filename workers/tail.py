@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 from hangtag.records import Partition, Record
 from hangtag.store import Entry, TagStore
-from hangtag.telemetry import get_log
-from hangtag.write import RecordSink, TaggedRecordError, Writes, entry_of
+from hangtag.write import RecordSink, Writes, entries_of
 
 # A writer stores before it produces: the newer record is usually on its way.
 _GRACE_S = 5.0
-
-_log = get_log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +46,7 @@ class TailRepair:
         Raises:
             StoreError: the store did not answer; take the same records again.
         """
-        last: dict[str, tuple[Entry, Record]] = {}
-        for record in records:
-            try:
-                entry = entry_of(record.key, record.value, record.headers)
-            except TaggedRecordError as error:
-                _log.warning("tagged_record_unreadable", offset=record.offset, message=str(error))
-            else:
-                last[entry.product_id] = entry, record
+        last = {entry.product_id: (entry, record) for entry, record in entries_of(records)}
         for stored, (entry, record) in zip(self._store.read(list(last)), last.values(), strict=True):
             if _is_ahead(stored, entry):
                 end = ends.get(record.partition, 0)

@@ -7,7 +7,7 @@ from hangtag.write.comparison import Comparison, Disagreement, Finding
 from hangtag.write.kafka_sink import KafkaSink
 from hangtag.write.rebuild import PartitionRebuild
 from hangtag.write.sink import Reason, RecordSink, SinkError
-from hangtag.write.tagged_record import TaggedRecordError, entry_of, record_of
+from hangtag.write.tagged_record import TaggedRecordError, entries_of, entry_of, record_of
 from hangtag.write.update import Update
 from hangtag.write.writes import Writes
 
@@ -23,6 +23,7 @@ __all__ = [
     "TaggedRecordError",
     "Update",
     "Writes",
+    "entries_of",
     "entry_of",
     "record_of",
 ]

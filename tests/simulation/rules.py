@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.simulation.network import Network
 
 Rank = tuple[int, bool]
+_BUCKETS = RedisSettings().buckets
 _NOTHING: Rank = (-1, False)
 
 
@@ -62,7 +63,7 @@ class Rules:
 
     def held(self, product: str) -> Entry | None:
         """What the primary holds of a product at this moment."""
-        value = self.network.primary.values.get(product_key(product, RedisSettings().buckets))
+        value = self.network.primary.values.get(product_key(product, _BUCKETS))
         return unpack_entry(product, value if isinstance(value, bytes) else None)
 
     def may_be_deleted_since(self, product: str, version: int) -> bool:

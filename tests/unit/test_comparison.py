@@ -158,16 +158,7 @@ def test_a_comparison_that_finds_too_much_ends_with_what_it_found(monkeypatch):
 def test_what_a_rebuild_leaves_agrees_whatever_happened_before():
     for seed in range(200):
         race = Race(seed, 0.3)
-
-        def between(race=race) -> None:
-            if race.dice.random() < 0.3:
-                race.topic.deliver_one(race.dice)
-            if race.dice.random() < 0.05:
-                race.store.empty()
-
-        race.run(between)
-        while race.topic.in_flight:
-            race.topic.deliver_one(race.dice)
+        race.run_and_flush()
         race.rebuild()
         comparison = Comparison(race.store, TTL_S, now=lambda: 0.0)
         comparison.take(race.topic.log)

@@ -63,16 +63,7 @@ def test_what_the_store_holds_of_the_same_rank_is_produced_again():
 def test_a_rebuild_stopped_anywhere_ends_like_one_that_was_not():
     for seed in range(300):
         race = Race(seed, 0.3)
-
-        def between(race=race) -> None:
-            if race.dice.random() < 0.3:
-                race.topic.deliver_one(race.dice)
-            if race.dice.random() < 0.05:
-                race.store.empty()
-
-        race.run(between)
-        while race.topic.in_flight:
-            race.topic.deliver_one(race.dice)
+        race.run_and_flush()
         if seed % 2:
             race.store.empty()
         dice = random.Random(seed)

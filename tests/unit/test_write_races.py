@@ -48,6 +48,19 @@ class Race:
         self.turns.run(between)
         assert self.turns.errors == []
 
+    def run_and_flush(self) -> None:
+        """As `run`, with records that arrive late and a store that loses its data now and then."""
+
+        def between() -> None:
+            if self.dice.random() < 0.3:
+                self.topic.deliver_one(self.dice)
+            if self.dice.random() < 0.05:
+                self.store.empty()
+
+        self.run(between)
+        while self.topic.in_flight:
+            self.topic.deliver_one(self.dice)
+
     def read_tail(self) -> int:
         """The tail reader reads all records, those that it produces included; returns how many it produces."""
         repair = TailRepair(self.store, FlakySink(self.topic, QuietTurns(), 0))
