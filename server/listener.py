@@ -20,6 +20,8 @@ SERVICE: str = tags_pb2.DESCRIPTOR.services_by_name["TagService"].full_name
 
 # Of the transport, which answers a larger request with RESOURCE_EXHAUSTED. `calls.MAX_REQUEST_BYTES` is what counts.
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+# Unless a setting says otherwise.
+_CONNECTION_AGE_S = 300
 # How long calls may continue on a connection that is being closed; longer than any look-up and most deadlines.
 _CONNECTION_GRACE_MS = 60_000
 # Calls that gRPC keeps until the event loop takes them. Beyond it gRPC ends calls with CANCELLED, so this is far above
@@ -51,7 +53,7 @@ def open_listener(
             # Off, because a second server on the same port would silently receive half of the calls.
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
-            ("grpc.max_connection_age_ms", settings.max_connection_age_s * 1000),
+            ("grpc.max_connection_age_ms", (settings.max_connection_age_s or _CONNECTION_AGE_S) * 1000),
             ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
             ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
             ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),

@@ -134,6 +134,11 @@ class ServerSettings(_Group):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address that the server listens on")
     port: Port = Field(default=50_051, description="Port that the server listens on; 0: any free port")
+    transport: Literal["auto", "native", "grpcio"] = Field(
+        default="auto",
+        description="What speaks gRPC; auto: native (the extra `native`) if it is installed and no setting needs grpcio",
+    )
+    processes: int = Field(default=1, ge=1, le=64, description="Processes that serve on the one port")
     max_ids: int = Field(default=1_000, ge=1, le=1_000, description="Most ids in one BatchGetProductTags call")
     max_concurrent: int = Field(
         default=1_000, ge=1, description="Most calls at a time; further calls are refused with RESOURCE_EXHAUSTED"
@@ -144,6 +149,29 @@ class ServerSettings(_Group):
         description="Most ids at a time in look-ups of more than 100 ids; further ones are refused with "
         "RESOURCE_EXHAUSTED",
     )
+    wait_limit_s: float = Field(
+        default=30, gt=0, le=300, description="Longest time that a look-up waits for tags (wait_for_version)"
+    )
+    follow: bool = Field(
+        default=True,
+        description="Follow products.tagged, so that waiting look-ups end at once and cached products are never older "
+        "than what was read there",
+    )
+    cache_entries: int = Field(
+        default=10_000, ge=0, le=10_000_000, description="Products whose last answer each process keeps; 0: none"
+    )
+    cache_ttl_ms: int = Field(
+        default=0,
+        ge=0,
+        le=60_000,
+        description="How long a kept product is answered without asking the store; 0: the store is always asked",
+    )
+    cache_stale_s: float = Field(
+        default=300, ge=0, le=86_400, description="How long a kept product is answered while the store cannot be read"
+    )
+    suggest_cache_entries: int = Field(
+        default=10_000, ge=0, le=10_000_000, description="Texts whose suggestions each process keeps; 0: none"
+    )
     suggest_token_budget: int = Field(
         default=1_024, ge=512, description="Most tokens in one batch of suggestions, with padding"
     )
@@ -153,8 +181,12 @@ class ServerSettings(_Group):
         description="Most tokens, estimated, of texts that wait for suggestions; further ones are refused with "
         "RESOURCE_EXHAUSTED",
     )
-    max_connection_age_s: int = Field(
-        default=300, ge=1, le=_MAX_AGE_S, description="Age at which connections are closed, so that load stays balanced"
+    max_connection_age_s: int | None = Field(
+        default=None,
+        ge=1,
+        le=_MAX_AGE_S,
+        description="Age at which connections are closed, so that load stays balanced (transport grpcio); unset: 300 "
+        "with grpcio",
     )
     grace_s: float = Field(
         default=10, ge=0, description="How long running calls may take to finish when the server stops"

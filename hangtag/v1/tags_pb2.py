@@ -25,43 +25,51 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15hangtag/v1/tags.proto\x12\nhangtag.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"{\n\x03Tag\x12\r\n\x05\x66\x61\x63\x65t\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12\"\n\x06source\x18\x04 \x01(\x0e\x32\x12.hangtag.v1.Source\x12\x1e\n\x04\x62\x61nd\x18\x05 \x01(\x0e\x32\x10.hangtag.v1.Band\"N\n\x08\x44\x65\x63ision\x12\r\n\x05\x66\x61\x63\x65t\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12$\n\x07verdict\x18\x03 \x01(\x0e\x32\x13.hangtag.v1.Verdict\"\x9a\x02\n\x0bProductTags\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1d\n\x04tags\x18\x03 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x1f\n\x06review\x18\x04 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x16\n\x0e\x62undle_version\x18\x05 \x01(\t\x12-\n\ttagged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\tdecisions\x18\x07 \x03(\x0b\x32\x14.hangtag.v1.Decision\x12\x30\n\x0eno_tags_reason\x18\x08 \x01(\x0e\x32\x18.hangtag.v1.NoTagsReasonJ\x04\x08\x10\x10 \"@\n\x15GetProductTagsRequest\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x13\n\x0bmin_version\x18\x02 \x01(\x03\"\xf4\x02\n\x16GetProductTagsResponse\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1d\n\x04tags\x18\x03 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x1f\n\x06review\x18\x04 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x16\n\x0e\x62undle_version\x18\x05 \x01(\t\x12-\n\ttagged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\tdecisions\x18\x07 \x03(\x0b\x32\x14.hangtag.v1.Decision\x12\x30\n\x0eno_tags_reason\x18\x08 \x01(\x0e\x32\x18.hangtag.v1.NoTagsReason\x12(\n\tfreshness\x18\x10 \x01(\x0e\x32\x15.hangtag.v1.Freshness\x12)\n\x05\x61s_of\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x1a\x42\x61tchGetProductTagsRequest\x12\x13\n\x0bproduct_ids\x18\x01 \x03(\t\"S\n\x1b\x42\x61tchGetProductTagsResponse\x12\x34\n\x08products\x18\x01 \x03(\x0b\x32\".hangtag.v1.GetProductTagsResponse\"v\n\x12SuggestTagsRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x19\n\x11merchant_category\x18\x03 \x01(\t\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.hangtag.v1.TextKind\"\xc3\x01\n\x13SuggestTagsResponse\x12\x1d\n\x04tags\x18\x01 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x1f\n\x06review\x18\x02 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x16\n\x0e\x62undle_version\x18\x03 \x01(\t\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.hangtag.v1.TextKind\x12\x30\n\x0eno_tags_reason\x18\x05 \x01(\x0e\x32\x18.hangtag.v1.NoTagsReason*~\n\tFreshness\x12\x19\n\x15\x46RESHNESS_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46RESHNESS_FRESH\x10\x01\x12\x13\n\x0f\x46RESHNESS_STALE\x10\x02\x12\x15\n\x11\x46RESHNESS_PENDING\x10\x03\x12\x15\n\x11\x46RESHNESS_UNKNOWN\x10\x04*U\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSOURCE_MODEL\x10\x01\x12\x0f\n\x0bSOURCE_RULE\x10\x02\x12\x10\n\x0cSOURCE_HUMAN\x10\x03*M\n\x04\x42\x61nd\x12\x14\n\x10\x42\x41ND_UNSPECIFIED\x10\x00\x12\r\n\tBAND_AUTO\x10\x01\x12\x0f\n\x0b\x42\x41ND_REVIEW\x10\x02\x12\x0f\n\x0b\x42\x41ND_REJECT\x10\x03*N\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x14\n\x10VERDICT_REJECTED\x10\x02*Q\n\x08TextKind\x12\x19\n\x15TEXT_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11TEXT_KIND_PRODUCT\x10\x01\x12\x13\n\x0fTEXT_KIND_QUERY\x10\x02*Q\n\x0cNoTagsReason\x12\x1e\n\x1aNO_TAGS_REASON_UNSPECIFIED\x10\x00\x12!\n\x1dNO_TAGS_REASON_LOW_CONFIDENCE\x10\x01\x32\x9d\x02\n\nTagService\x12W\n\x0eGetProductTags\x12!.hangtag.v1.GetProductTagsRequest\x1a\".hangtag.v1.GetProductTagsResponse\x12\x66\n\x13\x42\x61tchGetProductTags\x12&.hangtag.v1.BatchGetProductTagsRequest\x1a\'.hangtag.v1.BatchGetProductTagsResponse\x12N\n\x0bSuggestTags\x12\x1e.hangtag.v1.SuggestTagsRequest\x1a\x1f.hangtag.v1.SuggestTagsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15hangtag/v1/tags.proto\x12\nhangtag.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"{\n\x03Tag\x12\r\n\x05\x66\x61\x63\x65t\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12\"\n\x06source\x18\x04 \x01(\x0e\x32\x12.hangtag.v1.Source\x12\x1e\n\x04\x62\x61nd\x18\x05 \x01(\x0e\x32\x10.hangtag.v1.Band\"N\n\x08\x44\x65\x63ision\x12\r\n\x05\x66\x61\x63\x65t\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12$\n\x07verdict\x18\x03 \x01(\x0e\x32\x13.hangtag.v1.Verdict\"\x9a\x02\n\x0bProductTags\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1d\n\x04tags\x18\x03 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x1f\n\x06review\x18\x04 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x16\n\x0e\x62undle_version\x18\x05 \x01(\t\x12-\n\ttagged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\tdecisions\x18\x07 \x03(\x0b\x32\x14.hangtag.v1.Decision\x12\x30\n\x0eno_tags_reason\x18\x08 \x01(\x0e\x32\x18.hangtag.v1.NoTagsReasonJ\x04\x08\x10\x10 \"i\n\tTagFilter\x12\x0e\n\x06\x66\x61\x63\x65ts\x18\x01 \x03(\t\x12\x10\n\x08max_tags\x18\x02 \x01(\x05\x12\x16\n\x0emin_confidence\x18\x03 \x01(\x02\x12\"\n\x08min_band\x18\x04 \x01(\x0e\x32\x10.hangtag.v1.Band\"\x81\x01\n\x15GetProductTagsRequest\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x13\n\x0bmin_version\x18\x02 \x01(\x03\x12\x18\n\x10wait_for_version\x18\x03 \x01(\x03\x12%\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x15.hangtag.v1.TagFilter\"\xe2\x03\n\x16GetProductTagsResponse\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1d\n\x04tags\x18\x03 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x1f\n\x06review\x18\x04 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x16\n\x0e\x62undle_version\x18\x05 \x01(\t\x12-\n\ttagged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\tdecisions\x18\x07 \x03(\x0b\x32\x14.hangtag.v1.Decision\x12\x30\n\x0eno_tags_reason\x18\x08 \x01(\x0e\x32\x18.hangtag.v1.NoTagsReason\x12(\n\tfreshness\x18\x10 \x01(\x0e\x32\x15.hangtag.v1.Freshness\x12)\n\x05\x61s_of\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x10\x66reshness_reason\x18\x12 \x01(\x0e\x32\x1b.hangtag.v1.FreshnessReason\x12\x15\n\rknown_version\x18\x13 \x01(\x03\x12\x13\n\x06\x65ta_ms\x18\x14 \x01(\x03H\x00\x88\x01\x01\x42\t\n\x07_eta_ms\"n\n\x1a\x42\x61tchGetProductTagsRequest\x12\x13\n\x0bproduct_ids\x18\x01 \x03(\t\x12\x14\n\x0cmin_versions\x18\x02 \x03(\x03\x12%\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x15.hangtag.v1.TagFilter\"S\n\x1b\x42\x61tchGetProductTagsResponse\x12\x34\n\x08products\x18\x01 \x03(\x0b\x32\".hangtag.v1.GetProductTagsResponse\"\x9d\x01\n\x12SuggestTagsRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x19\n\x11merchant_category\x18\x03 \x01(\t\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.hangtag.v1.TextKind\x12%\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x15.hangtag.v1.TagFilter\"\xdd\x01\n\x13SuggestTagsResponse\x12\x1d\n\x04tags\x18\x01 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x1f\n\x06review\x18\x02 \x03(\x0b\x32\x0f.hangtag.v1.Tag\x12\x16\n\x0e\x62undle_version\x18\x03 \x01(\t\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.hangtag.v1.TextKind\x12\x30\n\x0eno_tags_reason\x18\x05 \x01(\x0e\x32\x18.hangtag.v1.NoTagsReason\x12\x18\n\x10truncated_fields\x18\x06 \x03(\t\"H\n\x17\x42\x61tchSuggestTagsRequest\x12-\n\x05texts\x18\x01 \x03(\x0b\x32\x1e.hangtag.v1.SuggestTagsRequest\"P\n\x18\x42\x61tchSuggestTagsResponse\x12\x34\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x1f.hangtag.v1.SuggestTagsResponse*~\n\tFreshness\x12\x19\n\x15\x46RESHNESS_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46RESHNESS_FRESH\x10\x01\x12\x13\n\x0f\x46RESHNESS_STALE\x10\x02\x12\x15\n\x11\x46RESHNESS_PENDING\x10\x03\x12\x15\n\x11\x46RESHNESS_UNKNOWN\x10\x04*\xd2\x01\n\x0f\x46reshnessReason\x12 \n\x1c\x46RESHNESS_REASON_UNSPECIFIED\x10\x00\x12$\n FRESHNESS_REASON_VERSION_WAITING\x10\x01\x12$\n FRESHNESS_REASON_VERSION_REFUSED\x10\x02\x12)\n%FRESHNESS_REASON_VERSION_NOT_RECEIVED\x10\x03\x12&\n\"FRESHNESS_REASON_STORE_UNAVAILABLE\x10\x04*U\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSOURCE_MODEL\x10\x01\x12\x0f\n\x0bSOURCE_RULE\x10\x02\x12\x10\n\x0cSOURCE_HUMAN\x10\x03*M\n\x04\x42\x61nd\x12\x14\n\x10\x42\x41ND_UNSPECIFIED\x10\x00\x12\r\n\tBAND_AUTO\x10\x01\x12\x0f\n\x0b\x42\x41ND_REVIEW\x10\x02\x12\x0f\n\x0b\x42\x41ND_REJECT\x10\x03*N\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_ACCEPTED\x10\x01\x12\x14\n\x10VERDICT_REJECTED\x10\x02*Q\n\x08TextKind\x12\x19\n\x15TEXT_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11TEXT_KIND_PRODUCT\x10\x01\x12\x13\n\x0fTEXT_KIND_QUERY\x10\x02*Q\n\x0cNoTagsReason\x12\x1e\n\x1aNO_TAGS_REASON_UNSPECIFIED\x10\x00\x12!\n\x1dNO_TAGS_REASON_LOW_CONFIDENCE\x10\x01\x32\xfc\x02\n\nTagService\x12W\n\x0eGetProductTags\x12!.hangtag.v1.GetProductTagsRequest\x1a\".hangtag.v1.GetProductTagsResponse\x12\x66\n\x13\x42\x61tchGetProductTags\x12&.hangtag.v1.BatchGetProductTagsRequest\x1a\'.hangtag.v1.BatchGetProductTagsResponse\x12N\n\x0bSuggestTags\x12\x1e.hangtag.v1.SuggestTagsRequest\x1a\x1f.hangtag.v1.SuggestTagsResponse\x12]\n\x10\x42\x61tchSuggestTags\x12#.hangtag.v1.BatchSuggestTagsRequest\x1a$.hangtag.v1.BatchSuggestTagsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hangtag.v1.tags_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FRESHNESS']._serialized_start=1455
-  _globals['_FRESHNESS']._serialized_end=1581
-  _globals['_SOURCE']._serialized_start=1583
-  _globals['_SOURCE']._serialized_end=1668
-  _globals['_BAND']._serialized_start=1670
-  _globals['_BAND']._serialized_end=1747
-  _globals['_VERDICT']._serialized_start=1749
-  _globals['_VERDICT']._serialized_end=1827
-  _globals['_TEXTKIND']._serialized_start=1829
-  _globals['_TEXTKIND']._serialized_end=1910
-  _globals['_NOTAGSREASON']._serialized_start=1912
-  _globals['_NOTAGSREASON']._serialized_end=1993
+  _globals['_FRESHNESS']._serialized_start=2021
+  _globals['_FRESHNESS']._serialized_end=2147
+  _globals['_FRESHNESSREASON']._serialized_start=2150
+  _globals['_FRESHNESSREASON']._serialized_end=2360
+  _globals['_SOURCE']._serialized_start=2362
+  _globals['_SOURCE']._serialized_end=2447
+  _globals['_BAND']._serialized_start=2449
+  _globals['_BAND']._serialized_end=2526
+  _globals['_VERDICT']._serialized_start=2528
+  _globals['_VERDICT']._serialized_end=2606
+  _globals['_TEXTKIND']._serialized_start=2608
+  _globals['_TEXTKIND']._serialized_end=2689
+  _globals['_NOTAGSREASON']._serialized_start=2691
+  _globals['_NOTAGSREASON']._serialized_end=2772
   _globals['_TAG']._serialized_start=70
   _globals['_TAG']._serialized_end=193
   _globals['_DECISION']._serialized_start=195
   _globals['_DECISION']._serialized_end=273
   _globals['_PRODUCTTAGS']._serialized_start=276
   _globals['_PRODUCTTAGS']._serialized_end=558
-  _globals['_GETPRODUCTTAGSREQUEST']._serialized_start=560
-  _globals['_GETPRODUCTTAGSREQUEST']._serialized_end=624
-  _globals['_GETPRODUCTTAGSRESPONSE']._serialized_start=627
-  _globals['_GETPRODUCTTAGSRESPONSE']._serialized_end=999
-  _globals['_BATCHGETPRODUCTTAGSREQUEST']._serialized_start=1001
-  _globals['_BATCHGETPRODUCTTAGSREQUEST']._serialized_end=1050
-  _globals['_BATCHGETPRODUCTTAGSRESPONSE']._serialized_start=1052
-  _globals['_BATCHGETPRODUCTTAGSRESPONSE']._serialized_end=1135
-  _globals['_SUGGESTTAGSREQUEST']._serialized_start=1137
-  _globals['_SUGGESTTAGSREQUEST']._serialized_end=1255
-  _globals['_SUGGESTTAGSRESPONSE']._serialized_start=1258
-  _globals['_SUGGESTTAGSRESPONSE']._serialized_end=1453
-  _globals['_TAGSERVICE']._serialized_start=1996
-  _globals['_TAGSERVICE']._serialized_end=2281
+  _globals['_TAGFILTER']._serialized_start=560
+  _globals['_TAGFILTER']._serialized_end=665
+  _globals['_GETPRODUCTTAGSREQUEST']._serialized_start=668
+  _globals['_GETPRODUCTTAGSREQUEST']._serialized_end=797
+  _globals['_GETPRODUCTTAGSRESPONSE']._serialized_start=800
+  _globals['_GETPRODUCTTAGSRESPONSE']._serialized_end=1282
+  _globals['_BATCHGETPRODUCTTAGSREQUEST']._serialized_start=1284
+  _globals['_BATCHGETPRODUCTTAGSREQUEST']._serialized_end=1394
+  _globals['_BATCHGETPRODUCTTAGSRESPONSE']._serialized_start=1396
+  _globals['_BATCHGETPRODUCTTAGSRESPONSE']._serialized_end=1479
+  _globals['_SUGGESTTAGSREQUEST']._serialized_start=1482
+  _globals['_SUGGESTTAGSREQUEST']._serialized_end=1639
+  _globals['_SUGGESTTAGSRESPONSE']._serialized_start=1642
+  _globals['_SUGGESTTAGSRESPONSE']._serialized_end=1863
+  _globals['_BATCHSUGGESTTAGSREQUEST']._serialized_start=1865
+  _globals['_BATCHSUGGESTTAGSREQUEST']._serialized_end=1937
+  _globals['_BATCHSUGGESTTAGSRESPONSE']._serialized_start=1939
+  _globals['_BATCHSUGGESTTAGSRESPONSE']._serialized_end=2019
+  _globals['_TAGSERVICE']._serialized_start=2775
+  _globals['_TAGSERVICE']._serialized_end=3155
 # @@protoc_insertion_point(module_scope)

@@ -34,11 +34,11 @@ class _FreshnessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Freshness.V
     FRESHNESS_FRESH: _Freshness.ValueType  # 1
     """The tags are those of the newest version known at `as_of`."""
     FRESHNESS_STALE: _Freshness.ValueType  # 2
-    """There are tags, but a newer version was received and is not tagged yet, or the request's `min_version` is newer."""
+    """There are tags, but `freshness_reason` says why they may not be those of the newest version."""
     FRESHNESS_PENDING: _Freshness.ValueType  # 3
-    """The product was received, but its tags are not stored yet. Ask again in a moment."""
+    """The product was received, but its tags are not stored yet. `eta_ms` says when they are expected, if that is known."""
     FRESHNESS_UNKNOWN: _Freshness.ValueType  # 4
-    """The product was never received, or is deleted."""
+    """The product was never received, or is deleted, or every version that was received was refused."""
 
 class Freshness(_Freshness, metaclass=_FreshnessEnumTypeWrapper):
     """How up to date the tags of a product are."""
@@ -48,12 +48,48 @@ FRESHNESS_UNSPECIFIED: Freshness.ValueType  # 0
 FRESHNESS_FRESH: Freshness.ValueType  # 1
 """The tags are those of the newest version known at `as_of`."""
 FRESHNESS_STALE: Freshness.ValueType  # 2
-"""There are tags, but a newer version was received and is not tagged yet, or the request's `min_version` is newer."""
+"""There are tags, but `freshness_reason` says why they may not be those of the newest version."""
 FRESHNESS_PENDING: Freshness.ValueType  # 3
-"""The product was received, but its tags are not stored yet. Ask again in a moment."""
+"""The product was received, but its tags are not stored yet. `eta_ms` says when they are expected, if that is known."""
 FRESHNESS_UNKNOWN: Freshness.ValueType  # 4
-"""The product was never received, or is deleted."""
+"""The product was never received, or is deleted, or every version that was received was refused."""
 Global___Freshness: _TypeAlias = Freshness  # noqa: Y015
+
+class _FreshnessReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FreshnessReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FreshnessReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FRESHNESS_REASON_UNSPECIFIED: _FreshnessReason.ValueType  # 0
+    """FRESH; or PENDING or UNKNOWN without anything to add."""
+    FRESHNESS_REASON_VERSION_WAITING: _FreshnessReason.ValueType  # 1
+    """STALE, PENDING: the version `known_version` was received and waits for its tags."""
+    FRESHNESS_REASON_VERSION_REFUSED: _FreshnessReason.ValueType  # 2
+    """STALE, UNKNOWN: the version `known_version` was received and refused (it is a dead letter), so it never gets tags. The
+    shop has to correct the product and send it again.
+    """
+    FRESHNESS_REASON_VERSION_NOT_RECEIVED: _FreshnessReason.ValueType  # 3
+    """STALE: the request asks for a newer version than any that was received."""
+    FRESHNESS_REASON_STORE_UNAVAILABLE: _FreshnessReason.ValueType  # 4
+    """STALE: the tag store cannot be read. The tags are those that this server read at `as_of`."""
+
+class FreshnessReason(_FreshnessReason, metaclass=_FreshnessReasonEnumTypeWrapper):
+    """Why a product is not FRESH."""
+
+FRESHNESS_REASON_UNSPECIFIED: FreshnessReason.ValueType  # 0
+"""FRESH; or PENDING or UNKNOWN without anything to add."""
+FRESHNESS_REASON_VERSION_WAITING: FreshnessReason.ValueType  # 1
+"""STALE, PENDING: the version `known_version` was received and waits for its tags."""
+FRESHNESS_REASON_VERSION_REFUSED: FreshnessReason.ValueType  # 2
+"""STALE, UNKNOWN: the version `known_version` was received and refused (it is a dead letter), so it never gets tags. The
+shop has to correct the product and send it again.
+"""
+FRESHNESS_REASON_VERSION_NOT_RECEIVED: FreshnessReason.ValueType  # 3
+"""STALE: the request asks for a newer version than any that was received."""
+FRESHNESS_REASON_STORE_UNAVAILABLE: FreshnessReason.ValueType  # 4
+"""STALE: the tag store cannot be read. The tags are those that this server read at `as_of`."""
+Global___FreshnessReason: _TypeAlias = FreshnessReason  # noqa: Y015
 
 class _Source:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -314,6 +350,42 @@ class ProductTags(_message.Message):
 Global___ProductTags: _TypeAlias = ProductTags  # noqa: Y015
 
 @_typing.final
+class TagFilter(_message.Message):
+    """Which tags of a product or a text are returned. What is not set does not restrict them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACETS_FIELD_NUMBER: _builtins.int
+    MAX_TAGS_FIELD_NUMBER: _builtins.int
+    MIN_CONFIDENCE_FIELD_NUMBER: _builtins.int
+    MIN_BAND_FIELD_NUMBER: _builtins.int
+    max_tags: _builtins.int
+    """At most this many tags in `tags`, and as many in `review`: those with the highest confidence, in the usual order."""
+    min_confidence: _builtins.float
+    """Only tags with at least this confidence, in [0, 1]."""
+    min_band: Global___Band.ValueType
+    """BAND_AUTO: without `review`. BAND_REVIEW is the same as not set."""
+    @_builtins.property
+    def facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only tags of these facets, for example `color`. At most 64; an unknown facet has no tags."""
+
+    def __init__(
+        self,
+        *,
+        facets: _abc.Iterable[_builtins.str] | None = ...,
+        max_tags: _builtins.int = ...,
+        min_confidence: _builtins.float = ...,
+        min_band: Global___Band.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facets", b"facets", "max_tags", b"max_tags", "min_band", b"min_band", "min_confidence", b"min_confidence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagFilter: _TypeAlias = TagFilter  # noqa: Y015
+
+@_typing.final
 class GetProductTagsRequest(_message.Message):
     """Requests the tags of one product."""
 
@@ -321,19 +393,33 @@ class GetProductTagsRequest(_message.Message):
 
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     MIN_VERSION_FIELD_NUMBER: _builtins.int
+    WAIT_FOR_VERSION_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
     """The shop's id: 1 to 256 bytes of UTF-8."""
     min_version: _builtins.int
-    """The newest version that the caller has heard of. Tags of an older version are returned as STALE. Optional."""
+    """The newest version that the caller has heard of. Tags of an older version are returned as STALE. A request with a
+    version is never answered from a cache or a replica. Optional.
+    """
+    wait_for_version: _builtins.int
+    """Waits until the tags of this version, or of a newer one, are stored. Shortly before the call's deadline (without one:
+    after 30 s), or once the version is refused, it returns what there is. Implies `min_version`. Optional.
+    """
+    @_builtins.property
+    def filter(self) -> Global___TagFilter:
+        """Which tags are returned. Optional."""
+
     def __init__(
         self,
         *,
         product_id: _builtins.str = ...,
         min_version: _builtins.int = ...,
+        wait_for_version: _builtins.int = ...,
+        filter: Global___TagFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_version", b"min_version", "product_id", b"product_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "min_version", b"min_version", "product_id", b"product_id", "wait_for_version", b"wait_for_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -343,7 +429,7 @@ Global___GetProductTagsRequest: _TypeAlias = GetProductTagsRequest  # noqa: Y015
 class GetProductTagsResponse(_message.Message):
     """The tags of one product. Fields 1 to 15 are those of ProductTags, with the same numbers, so that the server can send
     stored tags without parsing them; fields from 16 on describe the look-up. PENDING and UNKNOWN products have only
-    `product_id`, `freshness` and `as_of`.
+    `product_id` and fields of the look-up.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -358,6 +444,9 @@ class GetProductTagsResponse(_message.Message):
     NO_TAGS_REASON_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    FRESHNESS_REASON_FIELD_NUMBER: _builtins.int
+    KNOWN_VERSION_FIELD_NUMBER: _builtins.int
+    ETA_MS_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
     """The requested id."""
     version: _builtins.int
@@ -371,6 +460,14 @@ class GetProductTagsResponse(_message.Message):
     because a reserved number could never be used (`buf breaking` refuses to give one back); a test compares the messages.
 
     How up to date the tags are.
+    """
+    freshness_reason: Global___FreshnessReason.ValueType
+    """Why the product is not FRESH."""
+    known_version: _builtins.int
+    """The newest version that was received, if it is newer than `version`."""
+    eta_ms: _builtins.int
+    """PENDING, and STALE with VERSION_WAITING: in how many milliseconds the tags of `known_version` are expected, estimated from
+    how many records wait before it and how fast they are tagged. Not set if that is not known.
     """
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
@@ -392,7 +489,9 @@ class GetProductTagsResponse(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """When the tag store was read, by the server's clock."""
+        """The time for which the answer holds, by the server's clock: when the tag store's primary was read. It lies in the past
+        if the answer comes from a cache or a replica (see `server.cache_ttl_ms` and `redis.read_from`).
+        """
 
     def __init__(
         self,
@@ -407,12 +506,17 @@ class GetProductTagsResponse(_message.Message):
         no_tags_reason: Global___NoTagsReason.ValueType = ...,
         freshness: Global___Freshness.ValueType = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
+        freshness_reason: Global___FreshnessReason.ValueType = ...,
+        known_version: _builtins.int = ...,
+        eta_ms: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "tagged_at", b"tagged_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "eta_ms", b"eta_ms", "tagged_at", b"tagged_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bundle_version", b"bundle_version", "decisions", b"decisions", "freshness", b"freshness", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "bundle_version", b"bundle_version", "decisions", b"decisions", "eta_ms", b"eta_ms", "freshness", b"freshness", "freshness_reason", b"freshness_reason", "known_version", b"known_version", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__eta_ms: _TypeAlias = _typing.Literal["eta_ms"]  # noqa: Y015
+    _WhichOneofArgType__eta_ms: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__eta_ms) -> _WhichOneofReturnType__eta_ms | None: ...
 
 Global___GetProductTagsResponse: _TypeAlias = GetProductTagsResponse  # noqa: Y015
 
@@ -423,18 +527,30 @@ class BatchGetProductTagsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PRODUCT_IDS_FIELD_NUMBER: _builtins.int
+    MIN_VERSIONS_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def product_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 ids, each 1 to 256 bytes of UTF-8. An id may be repeated."""
+
+    @_builtins.property
+    def min_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As `min_version` of GetProductTagsRequest, one for each id, in the same order; 0: none. May be empty."""
+
+    @_builtins.property
+    def filter(self) -> Global___TagFilter:
+        """Which tags are returned. Optional."""
 
     def __init__(
         self,
         *,
         product_ids: _abc.Iterable[_builtins.str] | None = ...,
+        min_versions: _abc.Iterable[_builtins.int] | None = ...,
+        filter: Global___TagFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["product_ids", b"product_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "min_versions", b"min_versions", "product_ids", b"product_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -474,6 +590,7 @@ class SuggestTagsRequest(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     MERCHANT_CATEGORY_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The query, the utterance, or the product's title: up to 10,000 characters. May be empty if there is a description or
     a category.
@@ -484,6 +601,10 @@ class SuggestTagsRequest(_message.Message):
     """The shop's own category text, up to 1,000 characters. Optional."""
     kind: Global___TextKind.ValueType
     """What kind of text this is. Optional: see TEXT_KIND_UNSPECIFIED."""
+    @_builtins.property
+    def filter(self) -> Global___TagFilter:
+        """Which tags are returned. Optional."""
+
     def __init__(
         self,
         *,
@@ -491,10 +612,11 @@ class SuggestTagsRequest(_message.Message):
         description: _builtins.str = ...,
         merchant_category: _builtins.str = ...,
         kind: Global___TextKind.ValueType = ...,
+        filter: Global___TagFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "kind", b"kind", "merchant_category", b"merchant_category", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "filter", b"filter", "kind", b"kind", "merchant_category", b"merchant_category", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -511,6 +633,7 @@ class SuggestTagsResponse(_message.Message):
     BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     NO_TAGS_REASON_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELDS_FIELD_NUMBER: _builtins.int
     bundle_version: _builtins.str
     """Version of the model bundle that predicted the tags: a hash in hex."""
     kind: Global___TextKind.ValueType
@@ -525,6 +648,12 @@ class SuggestTagsResponse(_message.Message):
     def review(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
         """Tags to ask the user about ("Do you mean ...?")."""
 
+    @_builtins.property
+    def truncated_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields of the request whose end was not read, because it is longer than what tags are predicted from: `text`,
+        `description`, `merchant_category`. Empty if everything was read.
+        """
+
     def __init__(
         self,
         *,
@@ -533,11 +662,60 @@ class SuggestTagsResponse(_message.Message):
         bundle_version: _builtins.str = ...,
         kind: Global___TextKind.ValueType = ...,
         no_tags_reason: Global___NoTagsReason.ValueType = ...,
+        truncated_fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "kind", b"kind", "no_tags_reason", b"no_tags_reason", "review", b"review", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "kind", b"kind", "no_tags_reason", b"no_tags_reason", "review", b"review", "tags", b"tags", "truncated_fields", b"truncated_fields"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SuggestTagsResponse: _TypeAlias = SuggestTagsResponse  # noqa: Y015
+
+@_typing.final
+class BatchSuggestTagsRequest(_message.Message):
+    """Requests tags for many texts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SuggestTagsRequest]:
+        """1 to 100 texts. A text may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        texts: _abc.Iterable[Global___SuggestTagsRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSuggestTagsRequest: _TypeAlias = BatchSuggestTagsRequest  # noqa: Y015
+
+@_typing.final
+class BatchSuggestTagsResponse(_message.Message):
+    """One entry per requested text, in the order of the request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUGGESTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def suggestions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SuggestTagsResponse]:
+        """As many entries as there are `texts`."""
+
+    def __init__(
+        self,
+        *,
+        suggestions: _abc.Iterable[Global___SuggestTagsResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["suggestions", b"suggestions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSuggestTagsResponse: _TypeAlias = BatchSuggestTagsResponse  # noqa: Y015

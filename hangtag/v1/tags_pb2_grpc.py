@@ -57,6 +57,11 @@ class TagServiceStub:
                 request_serializer=hangtag_dot_v1_dot_tags__pb2.SuggestTagsRequest.SerializeToString,
                 response_deserializer=hangtag_dot_v1_dot_tags__pb2.SuggestTagsResponse.FromString,
                 _registered_method=True)
+        self.BatchSuggestTags = channel.unary_unary(
+                '/hangtag.v1.TagService/BatchSuggestTags',
+                request_serializer=hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsRequest.SerializeToString,
+                response_deserializer=hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsResponse.FromString,
+                _registered_method=True)
 
 
 class TagServiceServicer:
@@ -101,6 +106,15 @@ class TagServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchSuggestTags(self, request, context):
+        """Returns tags for up to 100 texts, in the order of the request. All are answered, or none.
+
+        Also: as SuggestTags. INTERNAL if the model fails on one of the texts; the message names it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TagServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -118,6 +132,11 @@ def add_TagServiceServicer_to_server(servicer, server):
                     servicer.SuggestTags,
                     request_deserializer=hangtag_dot_v1_dot_tags__pb2.SuggestTagsRequest.FromString,
                     response_serializer=hangtag_dot_v1_dot_tags__pb2.SuggestTagsResponse.SerializeToString,
+            ),
+            'BatchSuggestTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchSuggestTags,
+                    request_deserializer=hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsRequest.FromString,
+                    response_serializer=hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -209,6 +228,33 @@ class TagService:
             '/hangtag.v1.TagService/SuggestTags',
             hangtag_dot_v1_dot_tags__pb2.SuggestTagsRequest.SerializeToString,
             hangtag_dot_v1_dot_tags__pb2.SuggestTagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchSuggestTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hangtag.v1.TagService/BatchSuggestTags',
+            hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsRequest.SerializeToString,
+            hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,11 @@ class TagServiceStub:
     Also: RESOURCE_EXHAUSTED if too many texts are waiting for the model (retry with back-off); INTERNAL if the model
     fails on this text; UNAVAILABLE if the model fails on every text (the server then stops; retry on another one).
     """
+    BatchSuggestTags: _grpc.UnaryUnaryMultiCallable[_tags_pb2.BatchSuggestTagsRequest, _tags_pb2.BatchSuggestTagsResponse]
+    """Returns tags for up to 100 texts, in the order of the request. All are answered, or none.
+
+    Also: as SuggestTags. INTERNAL if the model fails on one of the texts; the message names it.
+    """
 
 @_typing.type_check_only
 class TagServiceAsyncStub(TagServiceStub):
@@ -95,6 +100,11 @@ class TagServiceAsyncStub(TagServiceStub):
 
     Also: RESOURCE_EXHAUSTED if too many texts are waiting for the model (retry with back-off); INTERNAL if the model
     fails on this text; UNAVAILABLE if the model fails on every text (the server then stops; retry on another one).
+    """
+    BatchSuggestTags: _aio.UnaryUnaryMultiCallable[_tags_pb2.BatchSuggestTagsRequest, _tags_pb2.BatchSuggestTagsResponse]  # type: ignore[assignment]
+    """Returns tags for up to 100 texts, in the order of the request. All are answered, or none.
+
+    Also: as SuggestTags. INTERNAL if the model fails on one of the texts; the message names it.
     """
 
 class TagServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -143,6 +153,17 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Also: RESOURCE_EXHAUSTED if too many texts are waiting for the model (retry with back-off); INTERNAL if the model
         fails on this text; UNAVAILABLE if the model fails on every text (the server then stops; retry on another one).
+        """
+
+    @_abc_1.abstractmethod
+    def BatchSuggestTags(
+        self,
+        request: _tags_pb2.BatchSuggestTagsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tags_pb2.BatchSuggestTagsResponse, _abc.Awaitable[_tags_pb2.BatchSuggestTagsResponse]]:
+        """Returns tags for up to 100 texts, in the order of the request. All are answered, or none.
+
+        Also: as SuggestTags. INTERNAL if the model fails on one of the texts; the message names it.
         """
 
 def add_TagServiceServicer_to_server(servicer: TagServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
