@@ -30,7 +30,7 @@ def breaking(folder: Path, file: str, old: str, new: str) -> "subprocess.Complet
         ("tags.proto", "  google.protobuf.Timestamp as_of = 17;\n", "", "as_of"),
         ("tags.proto", "  google.protobuf.Timestamp as_of = 17;\n", "  reserved 17;\n", "as_of"),
         ("tags.proto", "  float confidence = 3;", "  double confidence = 3;", "confidence"),
-        ("tags.proto", "Freshness freshness = 16;", "Freshness freshness = 18;", "freshness"),
+        ("tags.proto", "Freshness freshness = 16;", "Freshness freshness = 31;", "freshness"),
         ("tags.proto", "FRESHNESS_STALE = 2;", "FRESHNESS_OUTDATED = 2;", "FRESHNESS_STALE"),
         ("events.proto", "string language = 6;", "string locale = 6;", "language"),
         ("tags.proto", "  reserved 16 to 31;\n", "", "reserved"),
@@ -47,7 +47,7 @@ def test_a_change_that_breaks_callers_is_refused(tmp_path: Path, file: str, old:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("  Freshness freshness = 16;", "  // New.\n  string reason = 18;\n  Freshness freshness = 16;"),
+        ("  Freshness freshness = 16;", "  // New.\n  string note = 31;\n  Freshness freshness = 16;"),
         ("  repeated Decision decisions = 7;", "  repeated Decision decisions = 7;\n  // New.\n  string origin = 9;"),
         ("  FRESHNESS_UNKNOWN = 4;", "  FRESHNESS_UNKNOWN = 4;\n  // New.\n  FRESHNESS_GONE = 5;"),
     ],
