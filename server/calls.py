@@ -58,23 +58,28 @@ class Calls:
         self._large_ids = Limit(max_ids, "ids", IDS)
         self._small = Lane("look-ups", self._take, clock, _SMALL_READS, MAX_PRODUCTS)
         self._large = Lane("large-look-ups", self._take, clock, _LARGE_READS, MAX_PRODUCTS)
+        self.lanes = (self._small, self._large)
         self._tally = Tally()
         self.refusals = RefusalLog()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_stopped = False
         self._sink: Sink | None = None
 
+    def open(self, sink: Sink) -> None:
+        """Name what takes the answers."""
+        self._sink = sink
+
     def start(self, sink: Sink) -> None:
         """Begin to answer look-ups."""
-        self._sink = sink
-        self._small.start()
-        self._large.start()
+        self.open(sink)
+        for lane in self.lanes:
+            lane.start()
         metrics.CALLS_IN_FLIGHT.set_function(lambda: self._calls.amount)
 
     def close(self) -> None:
         """End the threads once nothing waits."""
-        self._small.close()
-        self._large.close()
+        for lane in self.lanes:
+            lane.close()
 
     @property
     def in_progress(self) -> int:
@@ -168,7 +173,7 @@ class Calls:
         self._is_stopped = True
         for task in self._tasks:
             task.cancel(_STOPPED)
-        for lane in (self._small, self._large):
+        for lane in self.lanes:
             while look_ups := lane.next():
                 self._deliver(look_ups, [_stopped()] * len(look_ups))
 

@@ -64,6 +64,13 @@ class Lane:
         with self._changed:
             return self._next()
 
+    def step(self) -> bool:
+        """Pass the next list on, as the threads do; False if nothing waits."""
+        look_ups = self.next()
+        if look_ups:
+            self._pass_on(look_ups)
+        return bool(look_ups)
+
     def _work(self) -> None:
         while True:
             with self._changed:
@@ -73,9 +80,12 @@ class Lane:
                     self._idle += 1
                     self._changed.wait()
                     self._idle -= 1
-            started = self._clock.monotonic()
-            self._take(look_ups)
-            self._list_s += (self._clock.monotonic() - started - self._list_s) * _WEIGHT
+            self._pass_on(look_ups)
+
+    def _pass_on(self, look_ups: list[LookUp]) -> None:
+        started = self._clock.monotonic()
+        self._take(look_ups)
+        self._list_s += (self._clock.monotonic() - started - self._list_s) * _WEIGHT
 
     def _next(self) -> list[LookUp]:
         found: list[LookUp] = []

@@ -5,8 +5,8 @@ import gc
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
-
 from hangtag.server.coalescer import Coalescer, Found
+
 from hangtag.store import Stored, StoreError
 
 
