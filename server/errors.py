@@ -5,8 +5,8 @@ from functools import lru_cache
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
-from google.rpc.status_pb2 import Status
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo  # type: ignore[import-untyped] # has no stubs
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # has no stubs
 
 from hangtag.telemetry.places import place_of, stack_of
 
@@ -80,7 +80,8 @@ class CallError(Exception):
         if self.code in _RETRIED:
             retry_ms = max(1, round((self.retry_after_s or _RETRY_AFTER_S) * 1_000))
         # Protobuf merges messages whose bytes follow each other.
-        return status.SerializeToString() + _details(self.reason, retry_ms)
+        head: bytes = status.SerializeToString()
+        return head + _details(self.reason, retry_ms)
 
 
 @lru_cache(maxsize=256)
@@ -91,4 +92,5 @@ def _details(reason: Reason, retry_ms: int) -> bytes:
         delay = Duration()
         delay.FromMilliseconds(retry_ms)
         status.details.add().Pack(RetryInfo(retry_delay=delay))
-    return status.SerializeToString()
+    serialised: bytes = status.SerializeToString()
+    return serialised

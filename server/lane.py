@@ -91,16 +91,13 @@ class Lane:
         found: list[LookUp] = []
         ids = 0
         while self._singles and ids < self._most_ids:
-            look_up = self._singles.popleft()
+            found.append(self._singles.popleft())
             ids += 1
-            if not look_up.is_cancelled:
-                found.append(look_up)
-        has_other = False
-        while self._others and (not has_other or ids + len(self._others[0].ids) <= self._most_ids):
+        is_first = True
+        while self._others and (is_first or ids + len(self._others[0].ids) <= self._most_ids):
             look_up = self._others.popleft()
+            found.append(look_up)
             ids += len(look_up.ids)
-            if not look_up.is_cancelled:
-                found.append(look_up)
-                has_other = True
+            is_first = False
         self._waiting_ids -= ids
         return found

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import grpc
+from prometheus_client import Counter as PrometheusCounter
 
 from hangtag.telemetry import metrics
 
@@ -13,7 +14,7 @@ class Tally:
     """Counts calls by method and status, and their durations. Any thread may call."""
 
     def __init__(self) -> None:
-        self._calls: dict[tuple[str, grpc.StatusCode], metrics.Counter] = {}
+        self._calls: dict[tuple[str, grpc.StatusCode], PrometheusCounter] = {}
         self._seconds: dict[str, metrics.ManyHistogram] = {}
 
     def add(self, method: str, code: grpc.StatusCode, seconds: float, count: int = 1) -> None:

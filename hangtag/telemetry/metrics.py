@@ -34,7 +34,6 @@ class ManyHistogram(Histogram):
 
     def observe_many(self, amount: float, count: int) -> None:
         """Observe `amount` `count` times."""
-        self._raise_if_not_observable()
         self._sum.inc(amount * count)
         self._buckets[bisect_left(self._upper_bounds, amount)].inc(count)
 
