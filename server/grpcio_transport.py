@@ -38,6 +38,8 @@ class GrpcioTransport:
     """
 
     name = "grpcio"
+    # A read of the store takes as much of a core as a call.
+    pace_s = 0.001
 
     def __init__(
         self,

@@ -53,6 +53,8 @@ class NativeTransport:
     """
 
     name = "native"
+    # A read of the store takes as much of a core as some ten calls.
+    pace_s = 0.0003
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ class Transport(Sink, Protocol):
 
     name: str
     port: int
+    pace_s: float
 
     async def start(self) -> None:
         """Accept calls from now on."""
