@@ -78,6 +78,8 @@ def test_a_stream_that_is_reset_before_its_request_is_complete_is_no_call(served
     peer.data(stream, message(b"", length=10), ends=False)
     peer.send(RstStreamFrame(stream, error_code=CANCEL))
 
-    assert peer.call(message(BATCH.SerializeToString()), headers("/hangtag.v1.TagService/BatchGetProductTags")).status == 0
+    assert (
+        peer.call(message(BATCH.SerializeToString()), headers("/hangtag.v1.TagService/BatchGetProductTags")).status == 0
+    )
     assert calls_in_flight() == 0
     assert served.tags.BatchGetProductTags.future(BATCH, timeout=5).code() is Code.OK

@@ -76,9 +76,7 @@ def test_a_client_may_ping_every_ten_seconds_without_calls(peer: Peer) -> None:
     assert peer.goaway is None
 
 
-def test_a_client_that_does_not_read_holds_little_memory_and_harms_nobody(
-    served: Served, store: RedisTagStore
-) -> None:
+def test_a_client_that_does_not_read_holds_little_memory_and_harms_nobody(served: Served, store: RedisTagStore) -> None:
     """Its calls are refused once 16 MiB wait for it; others are answered, and its memory is freed with it."""
     ids = [f"{number:04}{'x' * 250}" for number in range(1_000)]
     tags = tags_pb2.ProductTags(version=1, tags=[tags_pb2.Tag(facet="color", value="navy", confidence=0.5)] * 20)

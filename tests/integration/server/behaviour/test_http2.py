@@ -59,15 +59,14 @@ VIOLATIONS = {
     "frames of one byte": frame(SETTINGS, 0, struct.pack(">HI", 5, 1)),
     "settings that were never sent are acknowledged": SettingsFrame(0, flags=["ACK"]).serialize() * 3,
     "a continuation of nothing": ContinuationFrame(1, b"x", flags=["END_HEADERS"]).serialize(),
-    "headers that are interrupted": HeadersFrame(9, b"").serialize() + PingFrame(0, opaque_data=b"question").serialize(),
+    "headers that are interrupted": HeadersFrame(9, b"").serialize()
+    + PingFrame(0, opaque_data=b"question").serialize(),
     "headers that cannot be decoded": HeadersFrame(9, b"\xff" * 20, flags=["END_HEADERS"]).serialize(),
 }
 
 
 @pytest.mark.parametrize("name", VIOLATIONS)
-def test_a_connection_that_breaks_http_2_is_closed_and_its_calls_end(
-    peer: Peer, tagger: FakeTagger, name: str
-) -> None:
+def test_a_connection_that_breaks_http_2_is_closed_and_its_calls_end(peer: Peer, tagger: FakeTagger, name: str) -> None:
     waiting(peer, tagger)
 
     peer.send_bytes(VIOLATIONS[name])
@@ -78,7 +77,12 @@ def test_a_connection_that_breaks_http_2_is_closed_and_its_calls_end(
 
 @pytest.mark.parametrize(
     "first",
-    [b"GET / HTTP/1.1\r\nHost: hangtag\r\n\r\n", b"\x16\x03\x01" + b"x" * 200, b"PRI * HTTP/2.0\r\n\r\nNO\r\n\r\n", bytes(64)],
+    [
+        b"GET / HTTP/1.1\r\nHost: hangtag\r\n\r\n",
+        b"\x16\x03\x01" + b"x" * 200,
+        b"PRI * HTTP/2.0\r\n\r\nNO\r\n\r\n",
+        bytes(64),
+    ],
     ids=["HTTP/1.1", "TLS", "wrong preface", "zeros"],
 )
 def test_a_client_that_does_not_speak_http_2_is_disconnected(served: Served, first: bytes) -> None:
