@@ -9,7 +9,7 @@ from hangtag.store.loss import LossReport
 from hangtag.store.memory_store import MemoryTagStore
 from hangtag.store.meta import StoreState
 from hangtag.store.rebuild_store import RebuildStore, StoreWentBackError
-from hangtag.store.redis_reader import Found, RedisTagReader
+from hangtag.store.redis_reader import Found, PartlyReadError, RedisTagReader
 from hangtag.store.redis_store import RedisTagStore
 from hangtag.store.stored import Stored
 from hangtag.store.survey import StoreSurvey
@@ -21,6 +21,7 @@ __all__ = [
     "LossReport",
     "MemoryTagStore",
     "Outcome",
+    "PartlyReadError",
     "Rank",
     "RebuildStore",
     "RedisTagReader",

@@ -1,18 +1,21 @@
 """The store as the server reads it: blocking, one round trip for the look-ups of many products."""
 
 from collections.abc import Sequence
+from types import NoneType
 from typing import NamedTuple
 
 from hangtag.settings import RedisSettings
 from hangtag.store.errors import StoreError
-from hangtag.store.exchange import Exchange, raise_refusal
+from hangtag.store.exchange import Value
 from hangtag.store.keys import lookup_keys
 from hangtag.store.meta import READ_META, StoreState, read_meta
+from hangtag.store.open import open_exchange
 from hangtag.store.stored import Stored
 from hangtag.store.value import unpack
 from hangtag.telemetry.clock import Clock, SystemClock
 
 _CONNECTIONS = 8
+_NO_ERRORS = frozenset({bytes, NoneType})
 
 
 class Found(NamedTuple):
@@ -23,6 +26,18 @@ class Found(NamedTuple):
 
     stored: list[Stored]
     as_of_ms: int
+
+
+class PartlyReadError(StoreError):
+    """Some nodes of a cluster do not answer, so that some of the products could not be read; others could.
+
+    `stored` has what is stored of each product, in their order, or the error of its node. `as_of_ms` is as in `Found`.
+    """
+
+    def __init__(self, stored: list[Stored | StoreError], as_of_ms: int) -> None:
+        super().__init__(str(next(each for each in stored if isinstance(each, StoreError))))
+        self.stored = stored
+        self.as_of_ms = as_of_ms
 
 
 class RedisTagReader:
@@ -39,7 +54,7 @@ class RedisTagReader:
         self._buckets = settings.buckets
         self._clock = clock or SystemClock()
         self._is_claimed = False
-        self._exchange = Exchange(settings, _CONNECTIONS, limit_s=2 * settings.timeout_ms / 1000)
+        self._exchange = open_exchange(settings, _CONNECTIONS, limit_s=2 * settings.timeout_ms / 1000)
         self.address = self._exchange.address
 
     def check(self) -> StoreState:
@@ -59,6 +74,7 @@ class RedisTagReader:
         """What is stored of these products, in one round trip.
 
         Raises:
+            PartlyReadError: some of the products could not be read; it has the others.
             StoreMismatchError: as in `check`.
             StoreError: the store cannot be reached, is not the primary, or answers wrongly.
         """
@@ -68,16 +84,19 @@ class RedisTagReader:
             return Found([], as_of_ms)
         if not self._is_claimed:
             self.check()
-        keys = lookup_keys(ids, self._buckets)
         # A key of another type counts as none: a writer replaces it.
-        replies = self._exchange.ask([("MGET", *keys)])
-        raise_refusal(replies, self.address)
-        (values,) = replies
-        if len(values) != len(keys):
-            msg = f"the store at {self.address} answers {len(values)} values for {len(keys)} keys"
-            raise StoreError(msg)
-        return Found(list(map(unpack, values[: len(ids)], values[len(ids) :])), as_of_ms)
+        values = self._exchange.values(lookup_keys(ids, self._buckets))
+        if _NO_ERRORS.issuperset(map(type, values)):
+            return Found(list(map(unpack, values[: len(ids)], values[len(ids) :])), as_of_ms)  # type: ignore[arg-type]
+        raise PartlyReadError([_stored(values[place], values[len(ids) + place]) for place in range(len(ids))], as_of_ms)
 
     def close(self) -> None:
         """Close the connections."""
         self._exchange.close()
+
+
+def _stored(value: Value, seen: Value) -> Stored | StoreError:
+    for each in (value, seen):
+        if isinstance(each, StoreError):
+            return each
+    return unpack(value, seen)  # type: ignore[arg-type] # checked above
