@@ -34,6 +34,11 @@ def rebuild_keys(buckets: int) -> list[str]:
     return [f"{REBUILD_KEY}:{{{bucket}}}" for bucket in range(buckets)]
 
 
+def mark_keys(buckets: int) -> list[str]:
+    """The keys that show on a cluster that a node still has its data, one for each bucket."""
+    return [f"ht:shard:{{{bucket}}}" for bucket in range(buckets)]
+
+
 def rebuild_key_of(key: str) -> str:
     """The key of a rebuild's progress in the bucket of this key."""
     return f"{REBUILD_KEY}:{key[key.index('{') : key.index('}') + 1]}"

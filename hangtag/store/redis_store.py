@@ -16,6 +16,7 @@ from hangtag.store.link import Command
 from hangtag.store.meta import READ_META, StoreState, read_meta
 from hangtag.store.open import open_exchange
 from hangtag.store.scripts import OUTCOMES, REPLACED, SEE, WRITE, Script
+from hangtag.store.shard_marks import ShardMarks
 from hangtag.store.value import FORMAT, pack, pack_version, unpack_entry
 from hangtag.telemetry import get_log
 
@@ -41,6 +42,7 @@ class RedisTagStore:
         """The store's `maxmemory-policy`; empty before the first check, and if the store does not tell it."""
         self._settings = settings
         self._state = StoreState()
+        self._shards = ShardMarks(self._exchange, settings.buckets) if self._exchange.is_cluster else None
 
     @property
     def identity(self) -> str:
@@ -51,13 +53,16 @@ class RedisTagStore:
         """Connect; write format, bucket count and a new identity to an unused store, or compare them with the settings.
 
         A store that had an identity when this object last looked and has another one now has lost its data: that is
-        recorded in the store until a rebuild ends.
+        recorded in the store until a rebuild ends. So is the loss of one node of a cluster.
 
         Raises:
             StoreMismatchError: another format or bucket count, a policy that evicts, a node of a cluster, or the store
                 denies access.
             StoreError: the store cannot be reached, or is not the primary.
         """
+        if self._shards is not None:
+            (found,) = self._exchange.ask([READ_META])
+            self._shards.check(read_meta(found, self._settings.buckets, self.address))
         *claims, found = self._exchange.ask(
             [
                 ("HSETNX", META_KEY, "format", FORMAT),

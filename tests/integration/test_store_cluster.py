@@ -13,12 +13,14 @@ from hangtag.settings import RedisSettings
 from hangtag.store import (
     Outcome,
     PartlyReadError,
+    RebuildStore,
     RedisTagReader,
     RedisTagStore,
     Reply,
     StoreError,
     StoreMismatchError,
     StoreSurvey,
+    StoreWentBackError,
 )
 from hangtag.store.keys import bucket_of, product_key
 from hangtag.store.topology import slot_of
@@ -110,6 +112,45 @@ def test_slots_that_move_are_followed(filled: Cluster) -> None:
     assert store.write([tags(50, product=each) for each in others]) == [Reply(Outcome.SAME)] * len(others)
     for each in (store, reader):
         each.close()
+
+
+def test_a_node_that_loses_its_data_is_noticed_and_rebuilt(filled: Cluster) -> None:
+    store, rebuild = RedisTagStore(filled.settings), RebuildStore(filled.settings)
+    before = store.check()
+    assert rebuild.begin("topic", [0]) == {}
+    rebuild.note({0: 7})
+    rebuild.save()
+    emptied = (filled.owner_of("ht:meta") + 1) % 3
+    filled.clients[emptied].flushall()
+
+    found = store.check()
+
+    assert (before.emptied_ms, found.emptied_ms is None) == (None, False)
+    assert found.identity != before.identity
+    with pytest.raises(StoreWentBackError):
+        rebuild.write([tags(60, product=product) for product in IDS])
+    assert rebuild.begin("topic", [0]) == {}
+    rebuild.write([tags(60, product=product) for product in IDS])
+    rebuild.end()
+    assert (store.check().emptied_ms, store.identity) == (None, found.identity)
+    assert {stored.version for stored in store.read(IDS) if stored} == {60}
+    for each in (store, rebuild):
+        each.close()
+
+
+def test_a_rebuild_goes_on_from_what_all_nodes_have(filled: Cluster) -> None:
+    rebuild = RebuildStore(filled.settings)
+    rebuild.begin("another topic", [0, 1])
+    rebuild.note({0: 5, 1: 3})
+    rebuild.save()
+    rebuild.note({0: 9})
+    rebuild.write([tags(61, product=IDS[0])])  # saves 9 in one bucket only
+
+    assert rebuild.begin("another topic", [0, 1]) == {0: 5, 1: 3}
+    rebuild.save()
+    rebuild.end()
+    assert rebuild.begin("another topic", [0, 1]) == {}
+    rebuild.close()
 
 
 def test_a_node_that_is_killed_under_load_costs_nothing(cluster: Cluster) -> None:
