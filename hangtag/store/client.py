@@ -1,6 +1,6 @@
 """How connections to the store are made."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from redis import ConnectionPool, DriverInfo
 from redis.backoff import NoBackoff
@@ -30,6 +30,12 @@ class Node(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, address: str) -> Self:
+        """From `host:port`; an IPv6 address is in brackets."""
+        host, _, port = address.strip().rpartition(":")
+        return cls(host.strip("[]"), int(port))
 
 
 class Connector:

@@ -68,10 +68,7 @@ class ClusterExchange:
 
     def values(self, keys: Sequence[str]) -> list[Value]:
         """See `Exchange`."""
-        places: dict[int, list[int]] = defaultdict(list)
-        for place, key in enumerate(keys):
-            places[slot_of(key)].append(place)
-        parts = [_look_up(keys, slot, there) for slot, there in places.items()]
+        parts = [_look_up(keys, slot, there) for slot, there in _by_slot(keys).items()]
         self._run(parts)
         split = [part for part in parts if isinstance(part.error, TryAgainError)]
         if split:
@@ -93,7 +90,31 @@ class ClusterExchange:
 
     def primaries(self) -> list[Exchange]:
         """See `Exchange`."""
-        return [SingleExchange(self._links_to(node), str(node), self._limit_s, CLUSTER) for node in self._primaries()]
+        return [self.at(node) for node in self._primaries()]
+
+    def at(self, primary: Node) -> Exchange:
+        """Round trips with one primary, for what it alone has."""
+        return SingleExchange(self.links_to(primary), str(primary), self._limit_s, CLUSTER)
+
+    def replicas_of(self, primary: Node) -> list[Node]:
+        """The replicas of a primary, as far as they are known."""
+        return self._topology.replicas_of.get(primary, [])
+
+    def places_of(self, keys: Sequence[str]) -> dict[Node, list[list[int]]]:
+        """The places of the keys by the primary that serves them, and in groups by their slot."""
+        places: dict[Node, list[list[int]]] = defaultdict(list)
+        for slot, there in _by_slot(keys).items():
+            if (primary := self._topology.primary_of(slot)) is not None:
+                places[primary].append(there)
+        return places
+
+    def look_around(self) -> None:
+        """Ask a node what the cluster consists of now.
+
+        Raises:
+            StoreError: nodes deny access.
+        """
+        self._refresh(self._refreshes, None if self._limit_s is None else time.monotonic() + self._limit_s)
 
     def close(self) -> None:
         """See `Exchange`."""
@@ -147,7 +168,7 @@ class ClusterExchange:
                 self._hear_node(node, groups[node], asked, deadline)
         finally:
             for node, link in asked.items():
-                self._links_to(node).drop(link)
+                self.links_to(node).drop(link)
 
     def _ask_node(self, node: Node, parts: Sequence[Part], asked: dict[Node, Link], deadline: float | None) -> None:
         if (away := self._away_error(node)) is not None:
@@ -156,7 +177,7 @@ class ClusterExchange:
             return
         was_open = False
         try:
-            link = asked[node] = self._links_to(node).take()
+            link = asked[node] = self.links_to(node).take()
             was_open = link.is_open
             link.send([HELLO, *(command for part in parts for command in part.commands())], deadline)
         except RedisError as error:
@@ -169,7 +190,7 @@ class ClusterExchange:
         except RedisError as error:
             self._fail(node, parts, error, asked.pop(node), was_open=True)
             return
-        self._links_to(node).put(asked.pop(node))
+        self.links_to(node).put(asked.pop(node))
         self._away.pop(node, None)
         found = iter(replies)
         for part in parts:
@@ -177,7 +198,7 @@ class ClusterExchange:
             part.take(reply, node)
 
     def _fail(self, node: Node, parts: Sequence[Part], error: RedisError, link: Link | None, *, was_open: bool) -> None:
-        links = self._links_to(node)
+        links = self.links_to(node)
         if link is not None:
             links.drop(link)
         links.close_idle()
@@ -206,7 +227,7 @@ class ClusterExchange:
             # Those that did not answer come last.
             for node in sorted(self._topology.nodes(), key=self._away.__contains__):
                 try:
-                    hello, found = self._links_to(node).round_trip((HELLO, _SLOTS), deadline, new=True)
+                    hello, found = self.links_to(node).round_trip((HELLO, _SLOTS), deadline, new=True)
                     prove_mode(hello, CLUSTER, str(node))
                 except RedisError as error:
                     self._unreachable = error
@@ -225,9 +246,18 @@ class ClusterExchange:
             raise store_error(self.address, error) from error
         return self._topology.primaries
 
-    def _links_to(self, node: Node) -> Links:
+    def links_to(self, node: Node) -> Links:
+        """The connections to a node."""
         links = self._links.get(node)
         return links or self._links.setdefault(node, Links(self._connector, node, self._connections))
+
+
+def _by_slot(keys: Sequence[str]) -> dict[int, list[int]]:
+    """The places of the keys by their slot."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        places[slot_of(key)].append(place)
+    return places
 
 
 def _look_up(keys: Sequence[str], slot: int, places: list[int]) -> Part:

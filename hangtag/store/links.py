@@ -19,6 +19,7 @@ class Links:
     """
 
     def __init__(self, connector: Connector, node: Node | None, most: int) -> None:
+        self.address = "" if node is None else str(node)
         self._connector, self._node = connector, node
         # One token for each connection that is not taken. Queue and deque are atomic.
         self._free: queue.SimpleQueue[None] = queue.SimpleQueue()

@@ -5,11 +5,11 @@ from types import NoneType
 from typing import NamedTuple
 
 from hangtag.settings import RedisSettings
-from hangtag.store.errors import StoreError
+from hangtag.store.errors import PartlyReadError, StoreError
 from hangtag.store.exchange import Value
 from hangtag.store.keys import lookup_keys
 from hangtag.store.meta import READ_META, StoreState, read_meta
-from hangtag.store.open import open_exchange
+from hangtag.store.open import open_exchange, open_replica_reads
 from hangtag.store.stored import Stored
 from hangtag.store.value import unpack
 from hangtag.telemetry.clock import Clock, SystemClock
@@ -28,25 +28,13 @@ class Found(NamedTuple):
     as_of_ms: int
 
 
-class PartlyReadError(StoreError):
-    """Some nodes of a cluster do not answer, so that some of the products could not be read; others could.
-
-    `stored` has what is stored of each product, in their order, or the error of its node. `as_of_ms` is as in `Found`.
-    """
-
-    def __init__(self, stored: list[Stored | StoreError], as_of_ms: int) -> None:
-        super().__init__(str(next(each for each in stored if isinstance(each, StoreError))))
-        self.stored = stored
-        self.as_of_ms = as_of_ms
-
-
 class RedisTagReader:
     """Reads from Redis or Valkey and never writes. Any thread may call it; it connects with the first call.
 
-    No call takes longer than three times `timeout_ms`.
+    No call takes longer than four times `timeout_ms`.
 
     Raises:
-        StoreMismatchError: the URL in the settings cannot be read.
+        StoreMismatchError: the URL in the settings cannot be read, or there are no replicas to read from.
         SettingsError: the settings for TLS cannot be used.
     """
 
@@ -55,6 +43,9 @@ class RedisTagReader:
         self._clock = clock or SystemClock()
         self._is_claimed = False
         self._exchange = open_exchange(settings, _CONNECTIONS, limit_s=2 * settings.timeout_ms / 1000)
+        self._replicas = None
+        if settings.read_from == "replica":
+            self._replicas = open_replica_reads(self._exchange, settings, _CONNECTIONS, self._clock)
         self.address = self._exchange.address
 
     def check(self) -> StoreState:
@@ -70,8 +61,11 @@ class RedisTagReader:
         self._is_claimed = state.is_claimed
         return state
 
-    def read(self, ids: Sequence[str], primary: bool = True) -> Found:  # noqa: ARG002 (replicas are not read yet)
+    def read(self, ids: Sequence[str], primary: bool = True) -> Found:
         """What is stored of these products, in one round trip.
+
+        Without `primary`, replicas are asked if the settings say so, and `as_of_ms` is the time for which the one that
+        answers is known to be complete. The primary is asked where none can answer.
 
         Raises:
             PartlyReadError: some of the products could not be read; it has the others.
@@ -85,18 +79,25 @@ class RedisTagReader:
         if not self._is_claimed:
             self.check()
         # A key of another type counts as none: a writer replaces it.
-        values = self._exchange.values(lookup_keys(ids, self._buckets))
+        keys = lookup_keys(ids, self._buckets)
+        if primary or self._replicas is None:
+            values = self._exchange.values(keys)
+        else:
+            values, as_of_ms = self._replicas.values(keys)
         if _NO_ERRORS.issuperset(map(type, values)):
             return Found(list(map(unpack, values[: len(ids)], values[len(ids) :])), as_of_ms)  # type: ignore[arg-type]
-        raise PartlyReadError([_stored(values[place], values[len(ids) + place]) for place in range(len(ids))], as_of_ms)
+        errors = [value for value in values if isinstance(value, StoreError)]
+        pairs = zip(values[: len(ids)], values[len(ids) :], strict=True)
+        raise PartlyReadError(str(errors[0]), [_stored(*pair) for pair in pairs], as_of_ms)
 
     def close(self) -> None:
         """Close the connections."""
         self._exchange.close()
+        if self._replicas is not None:
+            self._replicas.close()
 
 
-def _stored(value: Value, seen: Value) -> Stored | StoreError:
-    for each in (value, seen):
-        if isinstance(each, StoreError):
-            return each
-    return unpack(value, seen)  # type: ignore[arg-type] # checked above
+def _stored(value: Value, seen: Value) -> Stored | None:
+    if isinstance(value, StoreError) or isinstance(seen, StoreError):
+        return None
+    return unpack(value, seen)
