@@ -19,7 +19,7 @@ _SLOTS = 16_384
 _READY_S = 20.0
 _OPTIONS = {
     "cluster-enabled": "yes",
-    "cluster-node-timeout": "1000",
+    "cluster-node-timeout": "4000",
     "cluster-replica-validity-factor": "0",
     "cluster-require-full-coverage": "no",
     "databases": "1",
@@ -42,6 +42,10 @@ class Cluster:
     def kill(self, number: int) -> None:
         """Kill a node with -9."""
         os.kill(self.nodes[number].child.pid, signal.SIGKILL)
+
+    def reads(self, number: int) -> int:
+        """How many look-ups a node has answered."""
+        return int(self.clients[number].info("commandstats").get("cmdstat_mget", {}).get("calls", 0))
 
     def owner_of(self, key: str) -> int:
         """The number of the node that serves a key."""

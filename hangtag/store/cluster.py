@@ -227,7 +227,7 @@ class ClusterExchange:
             # Those that did not answer come last.
             for node in sorted(self._topology.nodes(), key=self._away.__contains__):
                 try:
-                    hello, found = self.links_to(node).round_trip((HELLO, _SLOTS), deadline, new=True)
+                    hello, found = self.links_to(node).round_trip((HELLO, _SLOTS), deadline)
                     prove_mode(hello, CLUSTER, str(node))
                 except RedisError as error:
                     self._unreachable = error

@@ -44,7 +44,7 @@ class Links:
         return replies
 
     def take(self, *, new: bool = False) -> Link:
-        """A connection, perhaps one that is open already. Waits for one as long as a command may take.
+        """A connection: an open one if there is one, unless it must be `new`. Waits for it as long as a command may take.
 
         Raises:
             RedisError: all connections are in use.
@@ -54,9 +54,11 @@ class Links:
         except queue.Empty:
             msg = "all connections are in use"
             raise RedisTimeoutError(msg) from None
-        if not new:
-            with suppress(IndexError):
-                return self._idle.pop()
+        with suppress(IndexError):
+            link = self._idle.pop()
+            if not new:
+                return link
+            link.close()  # the new one takes its place
         return Link(self._connector, self._node)
 
     def put(self, link: Link) -> None:

@@ -5,9 +5,9 @@ from types import NoneType
 from typing import NamedTuple
 
 from hangtag.settings import RedisSettings
-from hangtag.store.errors import PartlyReadError, StoreError
+from hangtag.store.errors import PartlyReadError, StoreError, StoreMismatchError
 from hangtag.store.exchange import Value
-from hangtag.store.keys import lookup_keys
+from hangtag.store.keys import lookup_keys, mark_keys
 from hangtag.store.meta import READ_META, StoreState, read_meta
 from hangtag.store.open import open_exchange, open_replica_reads
 from hangtag.store.stored import Stored
@@ -41,7 +41,7 @@ class RedisTagReader:
     def __init__(self, settings: RedisSettings, clock: Clock | None = None) -> None:
         self._buckets = settings.buckets
         self._clock = clock or SystemClock()
-        self._is_claimed = False
+        self._state = StoreState()
         self._exchange = open_exchange(settings, _CONNECTIONS, limit_s=2 * settings.timeout_ms / 1000)
         self._replicas = None
         if settings.read_from == "replica":
@@ -51,15 +51,25 @@ class RedisTagReader:
     def check(self) -> StoreState:
         """Read what the store records about itself and compare it with the settings; an empty store fits.
 
+        While the node of a cluster that has this record is away and others answer, it is what was read last.
+
         Raises:
             StoreMismatchError: another format or bucket count, a node of a cluster, or the store denies access.
             StoreError: the store cannot be reached, or is not the primary.
         """
-        self._is_claimed = False
-        (found,) = self._exchange.ask([READ_META])
-        state = read_meta(found, self._buckets, self.address)
-        self._is_claimed = state.is_claimed
-        return state
+        before, self._state = self._state, StoreState()
+        try:
+            (found,) = self._exchange.ask([READ_META])
+        except StoreMismatchError:
+            raise
+        except StoreError:
+            if not (before.is_claimed and self._exchange.is_cluster):
+                raise
+            self._exchange.values(mark_keys(self._buckets))  # raises an error if no node answers
+            self._state = before
+        else:
+            self._state = read_meta(found, self._buckets, self.address)
+        return self._state
 
     def read(self, ids: Sequence[str], primary: bool = True) -> Found:
         """What is stored of these products, in one round trip.
@@ -76,7 +86,7 @@ class RedisTagReader:
         as_of_ms = self._clock.wall_ms()
         if not ids:
             return Found([], as_of_ms)
-        if not self._is_claimed:
+        if not self._state.is_claimed:
             self.check()
         # A key of another type counts as none: a writer replaces it.
         keys = lookup_keys(ids, self._buckets)

@@ -12,7 +12,7 @@ from hangtag.store.replicas import INFO, READONLY, Replicas
 from hangtag.telemetry.clock import Clock
 
 # How often a cluster is asked for its replicas.
-_LOOK_EVERY_S = 10.0
+_LOOK_EVERY_S = 2.0
 
 
 class Share(NamedTuple):

@@ -25,8 +25,10 @@ from hangtag.store import (
 )
 from hangtag.store.keys import bucket_of, product_key
 from hangtag.store.topology import slot_of
+from hangtag.telemetry.clock import SystemClock
 from hangtag.workers.retrying_store import RetryingStore
 from tests.cluster import Cluster, running_cluster, until
+from tests.integration.test_store_access import PAGE, rules_of_the_page, use_as_server, use_as_worker
 from tests.store_behaviour import tags
 
 IDS = [f"product-{number}" for number in range(300)]
@@ -73,7 +75,7 @@ def test_a_server_outside_a_cluster_is_not_taken_for_a_node(valkey_url: str) -> 
 
 
 def test_a_node_that_does_not_answer_fails_only_its_own_products(filled: Cluster) -> None:
-    reader = RedisTagReader(filled.settings.model_copy(update={"timeout_ms": 300}))
+    reader = RedisTagReader(filled.settings.model_copy(update={"timeout_ms": 200}))
     reader.check()
     silent = filled.nodes[1].child.pid
     os.kill(silent, signal.SIGSTOP)
@@ -89,6 +91,25 @@ def test_a_node_that_does_not_answer_fails_only_its_own_products(filled: Cluster
         is_there = [stored is not None for stored in each.stored]
         assert is_there == [filled.owner_of(product_key(product, 64)) != 1 for product in IDS]
     until(lambda: all(stored.version for stored in reader.read(IDS).stored), StoreError)
+    reader.close()
+
+
+def test_a_server_stays_usable_while_the_node_with_the_record_of_the_store_is_away(filled: Cluster) -> None:
+    hasty = filled.settings.model_copy(update={"timeout_ms": 200})
+    reader = RedisTagReader(hasty)
+    state = reader.check()
+    silent = filled.nodes[filled.owner_of("ht:meta")].child.pid
+    os.kill(silent, signal.SIGSTOP)
+    try:
+        assert reader.check() == state
+        with pytest.raises(PartlyReadError):
+            reader.read(IDS)
+        with closing(RedisTagReader(hasty)) as new, pytest.raises(StoreError):
+            new.check()
+    finally:
+        os.kill(silent, signal.SIGCONT)
+    until(lambda: reader.read(IDS) is not None, StoreError)
+    assert reader.check() == state
     reader.close()
 
 
@@ -113,6 +134,47 @@ def test_slots_that_move_are_followed(filled: Cluster) -> None:
     assert store.write([tags(50, product=each) for each in others]) == [Reply(Outcome.SAME)] * len(others)
     for each in (store, reader):
         each.close()
+
+
+def test_look_ups_are_read_from_the_replicas_of_all_nodes(filled: Cluster) -> None:
+    reader = RedisTagReader(filled.settings.model_copy(update={"read_from": "replica", "replica_lag_ms": 10_000}))
+
+    def asked_of_primaries() -> int:
+        before = sum(map(filled.reads, range(3)))
+        found = reader.read(IDS, primary=False)
+        assert all(stored.version for stored in found.stored)
+        assert found.as_of_ms <= SystemClock().wall_ms()
+        return sum(map(filled.reads, range(3))) - before
+
+    until(lambda: asked_of_primaries() == 0)
+    os.kill(filled.nodes[4].child.pid, signal.SIGSTOP)
+    try:
+        assert asked_of_primaries() > 0
+    finally:
+        os.kill(filled.nodes[4].child.pid, signal.SIGCONT)
+    until(lambda: asked_of_primaries() == 0)
+    reader.close()
+
+
+def test_users_need_what_the_page_says(filled: Cluster) -> None:
+    def config(user: str, *more: str, **changed: str) -> RedisSettings:
+        for client in filled.clients:
+            rules = [*rules_of_the_page(user), "+cluster|slots", "+asking", *more]
+            client.execute_command("ACL", "SETUSER", user, "reset", "on", ">secret", *rules)
+        url = filled.settings.url.get_secret_value().replace("//", f"//{user}:secret@")
+        return RedisSettings(url=url, **changed)
+
+    use_as_worker(config("worker"))
+    use_as_server(config("server"))
+    with closing(RedisTagReader(config("server", "+info", "+readonly", read_from="replica"))) as reader:
+        before = filled.reads(3)
+        until(lambda: reader.read(IDS, primary=False) is not None and filled.reads(3) > before)
+    with closing(StoreSurvey(config("verify"))) as survey:
+        survey.check()
+        assert {IDS[0], "p"} <= {product for products in survey.product_ids() for product in products}
+        assert survey.read(["p"]) != [None]
+    assert "`+cluster|slots +asking`" in PAGE.read_text("utf-8")
+    assert "`+info +readonly`" in PAGE.read_text("utf-8")
 
 
 def test_a_node_that_loses_its_data_is_noticed_and_rebuilt(filled: Cluster) -> None:
