@@ -44,7 +44,7 @@ class Links:
         return replies
 
     def take(self, *, new: bool = False) -> Link:
-        """A connection: an open one if there is one, unless it must be `new`. Waits for it as long as a command may take.
+        """A connection: an open one if there is one, unless it must be `new`. Waits for it as long as for a reply.
 
         Raises:
             RedisError: all connections are in use.
