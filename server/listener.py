@@ -46,7 +46,7 @@ def new_server(settings: ServerSettings, servicer: HealthServicer, *, shares_por
             ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
             ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
             ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
-            ("grpc.max_concurrent_streams", MAX_STREAMS),
+            
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_LIMIT_MS),
             ("grpc.keepalive_time_ms", PING_EVERY_MS),
             # The first limits the time without any data after a ping, the second the time to its acknowledgement.
