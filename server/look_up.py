@@ -84,7 +84,7 @@ def batch_parser(max_ids: int) -> Parse:
 
 
 def is_large(raw: bytes) -> bool:
-    """True if this is a request of many ids. Much cheaper than to parse and check it, where it would be refused then."""
+    """True if this is a request of many ids; much cheaper than to check it."""
     if not _MAYBE_LARGE_BYTES < len(raw) <= MAX_REQUEST_BYTES:
         return False
     try:

@@ -36,8 +36,8 @@ _LOOP_HEARTBEAT = "event loop"
 _LOOP_EVERY_S = 1.0
 _LOOP_LIMIT_S = 15.0
 _BATCH_LIMIT_S = 60.0
-# How long a thread may keep others from Python, where the default is 5 ms: a large look-up and a batch of texts work for
-# some milliseconds, and a single look-up needs Python several times.
+# How long a thread may keep others from Python (default 5 ms): a large look-up and a batch of texts work for some
+# milliseconds, and a single look-up needs Python several times.
 _SWITCH_S = 0.001
 
 _log = get_log(__name__)
