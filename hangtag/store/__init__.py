@@ -11,7 +11,7 @@ from hangtag.store.meta import StoreState
 from hangtag.store.rebuild_store import RebuildStore, StoreWentBackError
 from hangtag.store.redis_reader import RedisTagReader
 from hangtag.store.redis_store import RedisTagStore
-from hangtag.store.stored import Stored
+from hangtag.store.stored import Seen, Stored
 from hangtag.store.survey import StoreSurvey
 from hangtag.store.tag_store import TagStore
 
@@ -25,6 +25,7 @@ __all__ = [
     "RedisTagReader",
     "RedisTagStore",
     "Reply",
+    "Seen",
     "StoreDeniedError",
     "StoreError",
     "StoreMismatchError",

@@ -1,19 +1,33 @@
 """What a look-up reads of one product."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Seen(NamedTuple):
+    """What is known of the versions of a product that were received.
+
+    `version` is the newest that was received, `refused` the newest that became a dead letter (0: none). `partition` and
+    `offset` are the place of the event of `version`; -1: not known.
+    """
+
+    version: int
+    refused: int = 0
+    partition: int = -1
+    offset: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Tags, or a deletion, or nothing; and the newest version that was polled lately.
+    """Tags, or a deletion, or nothing; and what is known of the versions that were received.
 
     `payload` is the serialised `ProductTags`, empty if there are no tags. `version` is that of the tags or of the
-    deletion, None if nothing is stored. `seen_version` is None once its time to live is over.
+    deletion, None if nothing is stored. `seen` is None if no mark of a received version is there.
     """
 
     payload: bytes
     version: int | None
-    seen_version: int | None
+    seen: Seen | None
 
     @property
     def is_deleted(self) -> bool:

@@ -14,7 +14,7 @@ Numbers are big-endian, so the byte order of bytes 1 to 25 is the order of `Rank
 import struct
 
 from hangtag.store.entry import Entry
-from hangtag.store.stored import Stored
+from hangtag.store.stored import Seen, Stored
 
 FORMAT = 2
 VERSION_BYTES = 8
@@ -59,10 +59,10 @@ def unpack(value: bytes | None, seen: bytes | None) -> Stored:
 
     A value that is not a complete value of this format counts as no value.
     """
-    seen_version = int.from_bytes(seen, "big") if seen is not None and len(seen) == VERSION_BYTES else None
+    mark = Seen(int.from_bytes(seen, "big")) if seen is not None and len(seen) == VERSION_BYTES else None
     if value is None or not _is_complete(value):
-        return Stored(b"", None, seen_version)
-    return Stored(value[HEADER_BYTES:], int.from_bytes(value[1 : 1 + VERSION_BYTES], "big"), seen_version)
+        return Stored(b"", None, mark)
+    return Stored(value[HEADER_BYTES:], int.from_bytes(value[1 : 1 + VERSION_BYTES], "big"), mark)
 
 
 def _is_complete(value: bytes) -> bool:
