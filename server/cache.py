@@ -23,13 +23,15 @@ class Cache:
 
     def __init__(self, entries: int, clock: Clock) -> None:
         self._clock = clock
-        self._half = (entries + 1) // 2
+        self._half = max(1, entries // 2) if entries else 0
         self._young: dict[str, LookedUp] = {}
         self._old: dict[str, LookedUp] = {}
         # When `take` was last told about a product, in two halves as well.
         self._changed: dict[str, float] = {}
         self._changed_before: dict[str, float] = {}
-        self._last_change_s = self._halved_s = self._forgotten_s = self._newest_read_s = _NEVER
+        self._last_change_s = self._halved_s = _NEVER
+        # Changes up to that time may be forgotten.
+        self._forgotten_s = _NEVER
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -48,12 +50,12 @@ class Cache:
         with self._lock:
             if len(self._young) + len(products) > self._half:
                 self._old, self._young = self._young, {}
-            if as_of_s > self._last_change_s and as_of_s >= self._newest_read_s:
-                self._newest_read_s = as_of_s
+            if as_of_s > self._last_change_s:
                 self._young.update(zip(products, found, strict=True))
             elif as_of_s > self._forgotten_s:
                 for product, each in zip(products, found, strict=True):
-                    if self._is_newest(product, each):
+                    changed_s = self._changed.get(product) or self._changed_before.get(product, _NEVER)
+                    if as_of_s > changed_s:
                         self._young[product] = each
 
     def take(self, changes: Sequence[Change]) -> None:
@@ -65,7 +67,7 @@ class Cache:
             self._last_change_s = now
             if len(self._changed) >= _MOST_CHANGES:
                 self._changed_before, self._changed = self._changed, {}
-                self._forgotten_s, self._halved_s = self._halved_s, now
+                self._forgotten_s, self._halved_s = max(self._forgotten_s, self._halved_s), now
             for change in changes:
                 self._changed[change.product_id] = now
                 self._put_behind(change)
@@ -76,11 +78,6 @@ class Cache:
             self._last_change_s = self._forgotten_s = self._clock.monotonic()
             for half in (self._young, self._old):
                 half.update({product: each._replace(is_behind=True) for product, each in half.items()})
-
-    def _is_newest(self, product: str, found: LookedUp) -> bool:
-        changed_s = self._changed.get(product) or self._changed_before.get(product, _NEVER)
-        kept = self.get(product)
-        return found.as_of_s > changed_s and (kept is None or found.as_of_s >= kept.as_of_s)
 
     def _put_behind(self, change: Change) -> None:
         product, payload = change.product_id, change.payload

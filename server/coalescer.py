@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from hangtag.store import RedisTagReader, Stored, StoreState
+from hangtag.server.store_gate import StoreGate
+from hangtag.store import Stored
 from hangtag.telemetry import metrics
 from hangtag.telemetry.clock import Clock
 
@@ -31,17 +32,12 @@ class TagReader(Protocol):
 class ThreadedReader:
     """The blocking reader, each call in a thread."""
 
-    def __init__(self, store: RedisTagReader) -> None:
+    def __init__(self, store: StoreGate) -> None:
         self._store = store
-        self.address = store.address
 
     async def read(self, ids: Sequence[str]) -> list[Stored]:
         """See `RedisTagReader.read`."""
         return (await asyncio.to_thread(self._store.read, ids)).stored
-
-    async def check(self) -> StoreState:
-        """See `RedisTagReader.check`."""
-        return await asyncio.to_thread(self._store.check)
 
 
 class Found(NamedTuple):

@@ -15,7 +15,7 @@ from pathlib import Path
 from grpc import aio
 
 from hangtag.server.calls import Calls
-from hangtag.server.store_watch import StoreWatch
+from hangtag.server.listener import HealthServicer
 from hangtag.settings import ServerSettings
 from hangtag.telemetry import get_log
 
@@ -23,6 +23,7 @@ from hangtag.telemetry import get_log
 _SERVE_LIMIT_S = 1.0
 # How long calls may take to send UNAVAILABLE at the end of the grace period.
 _END_LIMIT_S = 0.5
+_REPORT_LIMIT_S = 1.0
 # gRPC's `stop` sometimes waits longer than the grace period that it is given.
 _STOP_LIMIT_S = 5.0
 # Linux and macOS both have it.
@@ -32,10 +33,14 @@ _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _log = get_log(__name__)
 
 
-async def drain(listener: aio.Server, port: int, watch: StoreWatch, calls: Calls, settings: ServerSettings) -> None:
+async def drain(
+    listener: aio.Server, port: int, servicer: HealthServicer, calls: Calls, settings: ServerSettings
+) -> None:
     """Report NOT_SERVING, wait for clients to notice, finish calls in progress, and close."""
     _log.info("stopping", drain_s=settings.drain_s, grace_s=settings.grace_s)
-    await watch.shut_down()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REPORT_LIMIT_S):
+            await servicer.enter_graceful_shutdown()
     await asyncio.sleep(settings.drain_s)
     if not await calls.wait_idle(min(_SERVE_LIMIT_S, settings.grace_s)):
         calls.refuse_new()

@@ -64,4 +64,4 @@ def freshness(stored: Stored, min_version: int = 0, is_degraded: bool = False) -
 
 def _fate(seen: Seen, known: int) -> Reason:
     """What became of the newest version that was received."""
-    return _REFUSED if seen.refused == known else _WAITING
+    return _REFUSED if 0 < known == seen.refused else _WAITING

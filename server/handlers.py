@@ -35,7 +35,7 @@ class Handlers:
         product = check_get(request)
         found = await self._coalescer.read([request.product_id])
         (stored,) = found.stored
-        state = freshness(stored, request.min_version)
+        state = freshness(stored, request.min_version).state
         _count([state])
         if state == tags_pb2.FRESHNESS_UNKNOWN:
             message = f"product {request.product_id!r} was never received or is deleted; publish a product event for it"
@@ -46,7 +46,7 @@ class Handlers:
         """The tags of many products, in the order of the request."""
         products = check_batch(request, self._max_ids)
         found = await self._coalescer.read(request.product_ids)
-        states = [freshness(stored) for stored in found.stored]
+        states = [freshness(stored).state for stored in found.stored]
         _count(states)
         lookups = {state: wire.lookup_fields(state, found.as_of_ms) for state in set(states)}
         return wire.batch(

@@ -1,10 +1,10 @@
 """The gRPC listener: services, limits, port."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from grpc import aio
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from hangtag.server.calls import Calls, Method
@@ -12,7 +12,6 @@ from hangtag.server.coalescer import SMALL_READ
 from hangtag.server.errors import ServerError
 from hangtag.server.grpc_log import drop_lines_about_callers
 from hangtag.server.handlers import Handlers
-from hangtag.server.store_watch import HealthServicer
 from hangtag.settings import ServerSettings
 from hangtag.v1 import tags_pb2
 
@@ -37,6 +36,18 @@ _MIN_CLIENT_PING_MS = 5_000
 # gRPC refuses some requests between the two sizes, and all above.
 _MAX_METADATA_BYTES = 32 * 1024
 _ABSOLUTE_MAX_METADATA_BYTES = 40 * 1024
+
+
+class HealthServicer(Protocol):
+    """gRPC's own health servicer for asyncio, which its type stubs lack."""
+
+    async def set(self, service: str, status: "health_pb2.HealthCheckResponse.ServingStatus.ValueType") -> None:
+        """Set the status of a service."""
+        ...
+
+    async def enter_graceful_shutdown(self) -> None:
+        """Set all services to NOT_SERVING for the rest of the process."""
+        ...
 
 
 def open_listener(

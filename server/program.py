@@ -4,18 +4,19 @@ import asyncio
 import math
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from grpc_health.v1 import health
+from grpc_health.v1 import health, health_pb2
 
 from hangtag.server.calls import Calls
 from hangtag.server.coalescer import Coalescer, ThreadedReader
 from hangtag.server.drain import drain
 from hangtag.server.errors import ServerError
 from hangtag.server.handlers import Handlers
-from hangtag.server.listener import SERVICE, open_listener
-from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWatch
+from hangtag.server.listener import SERVICE, HealthServicer, open_listener
+from hangtag.server.store_gate import StoreGate
+from hangtag.server.store_watch import STORE_HEARTBEAT, StoreWatch
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
@@ -31,6 +32,7 @@ _LOOP_HEARTBEAT = "event loop"
 _LOOP_EVERY_S = 1.0
 _LOOP_LIMIT_S = 15.0
 _BATCH_LIMIT_S = 60.0
+_REPORT_LIMIT_S = 1.0
 
 _log = get_log(__name__)
 
@@ -68,27 +70,36 @@ async def _serve(
     async with AsyncExitStack() as stack:
         reader = RedisTagReader(settings.redis, clock)
         stack.callback(reader.close)
-        store = ThreadedReader(reader)
+        gate = StoreGate(reader)
+        loop = asyncio.get_running_loop()
+        died: asyncio.Future[None] = loop.create_future()
         servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
-        watch = StoreWatch(store, servicer, beats, SERVICE)
-        await watch.start()
+
+        def fail(error: Exception) -> None:
+            loop.call_soon_threadsafe(died.set_exception, error)
+
+        def report(is_up: bool) -> None:
+            asyncio.run_coroutine_threadsafe(_report(servicer, is_up), loop)
+
+        watch = StoreWatch(gate, report, beats, fail)
+        gate.on_close = watch.look_now
+        await asyncio.to_thread(watch.start)
+        stack.callback(watch.close)
         limits = settings.server
         suggester = Suggester(tagger, limits.suggest_token_budget, clock, beats, limits.suggest_queue_tokens)
         stack.callback(suggester.close)
-        handlers = Handlers(Coalescer(store, clock), suggester, settings.server.max_ids)
+        handlers = Handlers(Coalescer(ThreadedReader(gate), clock), suggester, settings.server.max_ids)
         calls = Calls(clock, limits.max_concurrent, limits.max_ids_in_progress)
         listener, port = open_listener(settings.server, handlers, servicer, calls)
-        loop = asyncio.get_running_loop()
-        died: asyncio.Future[None] = loop.create_future()
         telemetry = _telemetry(
             settings.server,
             pulses=beats.pulses,
             details=watch.details,
             parts=lambda: [_model(tagger), watch.part()],
-            on_failure=lambda error: loop.call_soon_threadsafe(died.set_exception, error),
+            on_failure=fail,
         )
         with telemetry, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run(), _wait_for(died))
+            runs = (stopped.wait(), _beat_loop(beats), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
                 await listener.start()
@@ -96,7 +107,7 @@ async def _serve(
                 if ready is not None:
                     ready(port)
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await drain(listener, port, watch, calls, settings.server)
+                await drain(listener, port, servicer, calls, settings.server)
                 for task in done:
                     task.result()
             finally:
@@ -111,6 +122,15 @@ async def _beat_loop(beats: Heartbeats) -> None:
     while True:
         beats.beat(_LOOP_HEARTBEAT)
         await asyncio.sleep(_LOOP_EVERY_S)
+
+
+async def _report(servicer: HealthServicer, is_up: bool) -> None:
+    status = health_pb2.HealthCheckResponse
+    # A client that watches health without reading the updates can hold the servicer's lock.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REPORT_LIMIT_S):
+            for service in (health.OVERALL_HEALTH, SERVICE):
+                await servicer.set(service, status.SERVING if is_up else status.NOT_SERVING)
 
 
 async def _wait_for(died: asyncio.Future[None]) -> None:

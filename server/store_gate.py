@@ -4,8 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hangtag.store import StoreError, StoreState
-from hangtag.store.redis_reader import Found
+from hangtag.store import Found, StoreError, StoreState
 from hangtag.telemetry import metrics
 
 # Products of the read that failed, which are read again to see whether the store is back.

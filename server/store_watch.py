@@ -89,7 +89,7 @@ class StoreWatch:
         except StoreError as error:
             self._failures += 1
             self._report(error)
-            again_s = min(_EVERY_S, _FIRST_AGAIN_S * 2 ** min(self._failures - 1, 10))
+            again_s: float = min(_EVERY_S, _FIRST_AGAIN_S * 2 ** min(self._failures - 1, 10))
             return again_s * random.uniform(1 - _SPREAD, 1 + _SPREAD)
         self._failures = 0
         self._beats.beat(STORE_HEARTBEAT)
