@@ -66,8 +66,10 @@ def test_a_change_puts_what_is_older_behind(clock: Clock) -> None:
     cache.take([change("a", 2)])
 
     behind, other = cache.get("a"), cache.get("b")
-    assert behind is not None and behind.is_behind and behind.stored == Stored(b"v1", 1, Seen(2))
-    assert other is not None and not other.is_behind
+    assert behind is not None
+    assert other is not None
+    assert (behind.is_behind, behind.stored) == (True, Stored(b"v1", 1, Seen(2)))
+    assert not other.is_behind
 
 
 @pytest.mark.parametrize("late", [change("a", 2), change("a", 3, b"v3")])
@@ -86,7 +88,8 @@ def test_other_tags_of_the_same_version_are_a_change(clock: Clock) -> None:
     cache.take([change("a", 3, b"of a later bundle")])
 
     kept = cache.get("a")
-    assert kept is not None and kept.is_behind
+    assert kept is not None
+    assert kept.is_behind
 
 
 def test_a_product_that_was_deleted_is_not_kept(clock: Clock) -> None:
@@ -125,9 +128,11 @@ def test_after_a_gap_nothing_that_is_kept_is_ahead(clock: Clock) -> None:
     cache.missed()
     cache.keep(*read_at(999.5, b=1))
     kept = cache.get("a")
-    assert kept is not None and kept.is_behind
+    assert kept is not None
+    assert kept.is_behind
     assert cache.get("b") is None
 
     cache.keep(*read_at(1_001, a=1))
     kept = cache.get("a")
-    assert kept is not None and not kept.is_behind
+    assert kept is not None
+    assert not kept.is_behind

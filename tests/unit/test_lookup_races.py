@@ -1,10 +1,11 @@
 """What look-ups say about freshness, over many random interleavings of writes, records, reads, outages and expiry.
 
-The store's client, its scripts, the gate, the cache, the reader and the verdicts are the shipped ones; the connection to
-the store, the clocks and who runs when are simulated.
+The store's client, its scripts, the gate, the cache, the reader and the verdicts are the shipped ones; the connection
+to the store, the clocks and who runs when are simulated.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from unittest.mock import patch
 
 import pytest
@@ -113,10 +114,8 @@ class Story:
     def watch(self) -> None:
         while True:
             self.pause(0.2)
-            try:
+            with suppress(StoreError):
                 self.gate.check()
-            except StoreError:
-                pass
 
     def break_things(self) -> None:
         dice = self.hub.current.dice
