@@ -2,9 +2,7 @@
 
 from typing import NoReturn
 
-import grpc
-
-from hangtag.server.errors import CallError
+from hangtag.server.errors import CallError, Reason
 from hangtag.text.kind import TextKind
 from hangtag.text.limits import MAX_ID_BYTES
 from hangtag.text.product_text import ProductText
@@ -75,4 +73,4 @@ def _check_id(field: str, product: str) -> bytes:
 
 
 def _refuse(message: str) -> NoReturn:
-    raise CallError(grpc.StatusCode.INVALID_ARGUMENT, message)
+    raise CallError(Reason.INVALID_REQUEST, message)

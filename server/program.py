@@ -4,20 +4,21 @@ import asyncio
 import math
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import health
 
 from hangtag.server.calls import Calls
-from hangtag.server.coalescer import Coalescer, ThreadedReader
 from hangtag.server.drain import drain
 from hangtag.server.errors import ServerError
+from hangtag.server.grpcio_transport import GrpcioTransport
 from hangtag.server.handlers import Handlers
-from hangtag.server.listener import SERVICE, HealthServicer, open_listener
-from hangtag.server.store_gate import StoreGate
-from hangtag.server.store_watch import STORE_HEARTBEAT, StoreWatch
+from hangtag.server.lookups import Lookups
+from hangtag.server.methods import SERVICE, Methods, methods_of
+from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWatch
 from hangtag.server.suggester import HEARTBEAT, Suggester
+from hangtag.server.transport import Choice, Transport, choose
 from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
 from hangtag.telemetry import Heartbeats, Part, TelemetryServer, get_log, metrics
@@ -32,7 +33,6 @@ _LOOP_HEARTBEAT = "event loop"
 _LOOP_EVERY_S = 1.0
 _LOOP_LIMIT_S = 15.0
 _BATCH_LIMIT_S = 60.0
-_REPORT_LIMIT_S = 1.0
 
 _log = get_log(__name__)
 
@@ -64,57 +64,62 @@ async def serve(
 async def _serve(
     settings: Settings, tagger: "Tagger", ready: Callable[[int], None] | None, stop: asyncio.Event | None
 ) -> None:
+    chosen = choose(settings.server)
+    _log.info("transport", name=chosen.name, reason=chosen.reason)
     clock = SystemClock()
     # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
     beats = Heartbeats(clock, {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, STORE_HEARTBEAT: math.inf})
     async with AsyncExitStack() as stack:
-        reader = RedisTagReader(settings.redis, clock)
-        stack.callback(reader.close)
-        gate = StoreGate(reader)
-        loop = asyncio.get_running_loop()
-        died: asyncio.Future[None] = loop.create_future()
+        store = RedisTagReader(settings.redis)
+        stack.callback(store.close)
         servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
-
-        def fail(error: Exception) -> None:
-            loop.call_soon_threadsafe(died.set_exception, error)
-
-        def report(is_up: bool) -> None:
-            asyncio.run_coroutine_threadsafe(_report(servicer, is_up), loop)
-
-        watch = StoreWatch(gate, report, beats, fail)
-        gate.on_close = watch.look_now
-        await asyncio.to_thread(watch.start)
-        stack.callback(watch.close)
+        watch = StoreWatch(store, servicer, beats, SERVICE)
+        await watch.start()
         limits = settings.server
         suggester = Suggester(tagger, limits.suggest_token_budget, clock, beats, limits.suggest_queue_tokens)
         stack.callback(suggester.close)
-        handlers = Handlers(Coalescer(ThreadedReader(gate), clock), suggester, settings.server.max_ids)
-        calls = Calls(clock, limits.max_concurrent, limits.max_ids_in_progress)
-        listener, port = open_listener(settings.server, handlers, servicer, calls)
+        calls = Calls(clock, Lookups(store), limits.max_concurrent, limits.max_ids_in_progress)
+        stack.callback(calls.close)
+        methods = methods_of(Handlers(suggester), limits.max_ids)
+        transport = _open(chosen, limits, methods, servicer, calls)
+        loop = asyncio.get_running_loop()
+        died: asyncio.Future[None] = loop.create_future()
         telemetry = _telemetry(
-            settings.server,
+            limits,
             pulses=beats.pulses,
             details=watch.details,
             parts=lambda: [_model(tagger), watch.part()],
-            on_failure=fail,
+            on_failure=lambda error: loop.call_soon_threadsafe(died.set_exception, error),
         )
         with telemetry, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats), suggester.run(), _wait_for(died))
+            runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
-                await listener.start()
-                _log.info("serving", host=settings.server.host, port=port, metrics_port=telemetry.port)
+                calls.start(transport)
+                await transport.start()
+                _log.info("serving", host=limits.host, port=transport.port, metrics_port=telemetry.port)
                 if ready is not None:
-                    ready(port)
+                    ready(transport.port)
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await drain(listener, port, servicer, calls, settings.server)
+                await drain(transport, watch, calls, limits)
                 for task in done:
                     task.result()
             finally:
-                await listener.stop(0)
+                await transport.stop()
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _open(
+    chosen: Choice, settings: ServerSettings, methods: Methods, servicer: HealthServicer, calls: Calls
+) -> Transport:
+    if chosen.name == "grpcio":
+        return GrpcioTransport(settings, methods, servicer, calls)
+    # Its package may not be installed.
+    from hangtag.server.native_transport import NativeTransport  # noqa: PLC0415 (an extra)
+
+    return NativeTransport(settings, methods, servicer, calls)
 
 
 async def _beat_loop(beats: Heartbeats) -> None:
@@ -122,15 +127,6 @@ async def _beat_loop(beats: Heartbeats) -> None:
     while True:
         beats.beat(_LOOP_HEARTBEAT)
         await asyncio.sleep(_LOOP_EVERY_S)
-
-
-async def _report(servicer: HealthServicer, is_up: bool) -> None:
-    status = health_pb2.HealthCheckResponse
-    # A client that watches health without reading the updates can hold the servicer's lock.
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_REPORT_LIMIT_S):
-            for service in (health.OVERALL_HEALTH, SERVICE):
-                await servicer.set(service, status.SERVING if is_up else status.NOT_SERVING)
 
 
 async def _wait_for(died: asyncio.Future[None]) -> None:
