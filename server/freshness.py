@@ -10,7 +10,7 @@ Freshness: TypeAlias = tags_pb2.Freshness.ValueType
 
 def freshness(stored: Stored, min_version: int = 0) -> Freshness:
     """The freshness of one product; `min_version` is the newest version that the caller has heard of."""
-    seen = stored.seen_version
+    seen = None if stored.seen is None else stored.seen.version
     if stored.version is None:
         return tags_pb2.FRESHNESS_UNKNOWN if seen is None else tags_pb2.FRESHNESS_PENDING
     is_newer_seen = seen is not None and seen > stored.version

@@ -3,6 +3,7 @@
 Workers write with `RedisTagStore` (blocking), the server reads with `RedisTagReader` (asyncio).
 """
 
+from hangtag.store.arrival import Arrival
 from hangtag.store.entry import Entry, Outcome, Rank, Reply, bundle_prefix
 from hangtag.store.errors import StoreDeniedError, StoreError, StoreMismatchError
 from hangtag.store.loss import LossReport
@@ -11,11 +12,12 @@ from hangtag.store.meta import StoreState
 from hangtag.store.rebuild_store import RebuildStore, StoreWentBackError
 from hangtag.store.redis_reader import RedisTagReader
 from hangtag.store.redis_store import RedisTagStore
-from hangtag.store.stored import Stored
+from hangtag.store.stored import Seen, Stored
 from hangtag.store.survey import StoreSurvey
 from hangtag.store.tag_store import TagStore
 
 __all__ = [
+    "Arrival",
     "Entry",
     "LossReport",
     "MemoryTagStore",
@@ -25,6 +27,7 @@ __all__ = [
     "RedisTagReader",
     "RedisTagStore",
     "Reply",
+    "Seen",
     "StoreDeniedError",
     "StoreError",
     "StoreMismatchError",

@@ -10,13 +10,12 @@ from typing import Any, Self
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from hangtag.store.scripts import WRITE
 from tests.simulation.hub import Hub
 from tests.simulation.store import Server
 
 # The reply of the script to a value that the store holds already.
 _SAME = 2
-# Hash of the script, number of keys, key, value, time to live.
-_WRITE_ARGUMENTS = 5
 
 
 class Network:
@@ -128,8 +127,8 @@ class SimPipeline:
 
     def _tell(self, network: Network) -> None:
         for name, *arguments in self._commands:
-            if name == "EVALSHA" and len(arguments) == _WRITE_ARGUMENTS:
-                network.on_ask(arguments[2], arguments[3])
+            if name == "EVALSHA" and arguments[0] == WRITE.sha:
+                network.on_ask(arguments[2], arguments[4])
             elif name == "MGET":
                 for key in arguments:
                     network.on_ask(key, None)
