@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from hangtag.store import Stored
+from hangtag.store import RedisTagReader, Stored, StoreState
 from hangtag.telemetry import metrics
 from hangtag.telemetry.clock import Clock
 
@@ -21,11 +21,27 @@ _SLICE_SLOTS = 2
 
 
 class TagReader(Protocol):
-    """The part of a store that the coalescer needs: `RedisTagReader`, or a stand-in of the tests and the simulator."""
+    """The part of a store that the coalescer needs: `ThreadedReader`, or a stand-in of the tests and the simulator."""
 
     async def read(self, ids: Sequence[str]) -> list[Stored]:
         """The stored state of these products, in order. Errors: `StoreError`."""
         ...
+
+
+class ThreadedReader:
+    """The blocking reader, each call in a thread."""
+
+    def __init__(self, store: RedisTagReader) -> None:
+        self._store = store
+        self.address = store.address
+
+    async def read(self, ids: Sequence[str]) -> list[Stored]:
+        """See `RedisTagReader.read`."""
+        return (await asyncio.to_thread(self._store.read, ids)).stored
+
+    async def check(self) -> StoreState:
+        """See `RedisTagReader.check`."""
+        return await asyncio.to_thread(self._store.check)
 
 
 class Found(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from grpc_health.v1 import health
 
 from hangtag.server.calls import Calls
-from hangtag.server.coalescer import Coalescer
+from hangtag.server.coalescer import Coalescer, ThreadedReader
 from hangtag.server.drain import drain
 from hangtag.server.errors import ServerError
 from hangtag.server.handlers import Handlers
@@ -66,8 +66,9 @@ async def _serve(
     # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
     beats = Heartbeats(clock, {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, STORE_HEARTBEAT: math.inf})
     async with AsyncExitStack() as stack:
-        store = RedisTagReader(settings.redis)
-        stack.push_async_callback(store.close)
+        reader = RedisTagReader(settings.redis, clock)
+        stack.callback(reader.close)
+        store = ThreadedReader(reader)
         servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
         watch = StoreWatch(store, servicer, beats, SERVICE)
         await watch.start()

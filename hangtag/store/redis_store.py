@@ -12,8 +12,9 @@ from hangtag.settings import RedisSettings
 from hangtag.store.arrival import Arrival
 from hangtag.store.entry import Entry, Outcome, Reply, check_version
 from hangtag.store.eviction import check_eviction
-from hangtag.store.exchange import Command, Exchange, raise_refusal
+from hangtag.store.exchange import Exchange, raise_refusal
 from hangtag.store.keys import META_KEY, bucket_of, product_key, seen_key
+from hangtag.store.link import Command
 from hangtag.store.meta import READ_META, StoreState, read_meta
 from hangtag.store.scripts import FIRST_KEY, OUTCOMES, REPLACED, SEE, WRITE, Script
 from hangtag.store.value import FORMAT, pack, pack_mark, unpack_entry

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from grpc_health.v1 import health_pb2
@@ -15,7 +16,7 @@ from hangtag.server.errors import CallError
 from hangtag.server.handlers import Handlers
 from hangtag.server.store_watch import STORE_HEARTBEAT, StoreWatch
 from hangtag.settings import RedisSettings
-from hangtag.store import Entry, StoreError
+from hangtag.store import Entry, Stored, StoreError, StoreState
 from hangtag.store.redis_reader import RedisTagReader
 from hangtag.telemetry import Heartbeats
 from hangtag.v1 import tags_pb2
@@ -70,6 +71,20 @@ class _Servicer:
         self.is_serving = False
 
 
+class _Reader:
+    """The blocking reader; while it waits, only the server's actor does."""
+
+    def __init__(self, reader: RedisTagReader) -> None:
+        self._reader = reader
+        self.address = reader.address
+
+    async def read(self, ids: Sequence[str]) -> list[Stored]:
+        return self._reader.read(ids).stored
+
+    async def check(self) -> StoreState:
+        return self._reader.check()
+
+
 class Lookups:
     """Calls of clients. What they are told must be true and must never go back to an older version."""
 
@@ -79,7 +94,7 @@ class Lookups:
         LOOP.hub = world.hub
         LOOP.set_exception_handler(self._failed)
         clock = SimClock(world.hub)
-        reader = RedisTagReader(RedisSettings())
+        reader = _Reader(RedisTagReader(RedisSettings(), clock))
         self._handlers = Handlers(Coalescer(reader, clock, read_slots=2), None, _MOST_IDS)  # type: ignore[arg-type]
         self._servicer = _Servicer()
         beats = Heartbeats(clock, {STORE_HEARTBEAT: math.inf})
