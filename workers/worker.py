@@ -218,7 +218,7 @@ class Worker:
         started = self._clock.monotonic()
         decoded = decode(polled, arrived_s, self._settings.max_record_bytes)
         try:
-            self._store.mark_seen([(item.event.product_id, item.event.version) for item in decoded.items])
+            self._store.mark_seen([item.arrival for item in decoded.items])
         except StoreMismatchError:
             raise
         except StoreError as error:
@@ -250,7 +250,8 @@ class Worker:
     def _write(self, job: WriteJob) -> list[Settled]:
         """Write the results of a job. Runs on the write thread."""
         started = self._clock.monotonic()
-        result = write(job, self._store, self._sink, self._clock.wall_ms())
+        limit = self._settings.max_record_bytes
+        result = write(job, self._store, self._sink, self._clock.wall_ms(), limit)
         self._time("write", started)
         return result
 

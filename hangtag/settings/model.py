@@ -90,7 +90,9 @@ class RedisSettings(_Group):
     )
     timeout_ms: int = Field(default=500, ge=1, description="Timeout of one Redis command")
     seen_ttl_s: int = Field(
-        default=900, ge=1, description="How long a polled product counts as being tagged (PENDING or STALE)"
+        default=604_800,
+        ge=1,
+        description="How long a received version counts as on its way (PENDING or STALE) if no tags of it are stored",
     )
     deleted_ttl_s: int = Field(
         default=604_800, ge=1, description="How long a deletion blocks older versions of the product"

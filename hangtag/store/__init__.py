@@ -3,6 +3,7 @@
 Workers write with `RedisTagStore`, the server reads with `RedisTagReader`.
 """
 
+from hangtag.store.arrival import Arrival
 from hangtag.store.entry import Entry, Outcome, Rank, Reply, bundle_prefix
 from hangtag.store.errors import StoreDeniedError, StoreError, StoreMismatchError
 from hangtag.store.loss import LossReport
@@ -16,6 +17,7 @@ from hangtag.store.survey import StoreSurvey
 from hangtag.store.tag_store import TagStore
 
 __all__ = [
+    "Arrival",
     "Entry",
     "Found",
     "LossReport",

@@ -19,7 +19,7 @@ def product_key(product_id: str, buckets: int) -> str:
 
 
 def seen_key(product_id: str, buckets: int) -> str:
-    """The key of the newest version of a product that a worker has polled; it expires."""
+    """The key of a product's mark: what was received and is not stored yet."""
     return f"ht:seen:{{{bucket_of(product_id, buckets)}}}:{product_id}"
 
 

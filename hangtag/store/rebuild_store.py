@@ -13,7 +13,7 @@ from hangtag.store.exchange import raise_refusal
 from hangtag.store.keys import META_KEY, REBUILD_KEY
 from hangtag.store.link import Command
 from hangtag.store.redis_store import RedisTagStore
-from hangtag.store.scripts import ADVANCE, COMPLETE, WRITE, Script
+from hangtag.store.scripts import ADVANCE, COMPLETE, WRITE
 from hangtag.store.value import FORMAT
 
 _TRIES = 3
@@ -86,7 +86,7 @@ class RebuildStore(RedisTagStore):
             StoreWentBackError: the store no longer has everything that this rebuild wrote.
             StoreError: the store did not answer; call again.
         """
-        self._round_trip(WRITE, [])
+        self._round_trip([])
 
     def end(self) -> None:
         """Record that the store is complete again, and remove the progress.
@@ -96,7 +96,7 @@ class RebuildStore(RedisTagStore):
             StoreError: the store did not answer; call again.
         """
         self.save()
-        complete: Command = ("EVALSHA", COMPLETE.sha, 1, META_KEY, self.identity)
+        complete = COMPLETE.call([META_KEY], self.identity)
         replies = self._exchange.ask([("SCRIPT", "LOAD", COMPLETE.text), complete])
         raise_refusal(replies, self.address)
         if replies[1] != 1:
@@ -104,13 +104,12 @@ class RebuildStore(RedisTagStore):
         progress = ("run", "step", "topic", "begun", *self._fields.values())
         raise_refusal(self._exchange.ask([("HDEL", REBUILD_KEY, *progress)]), self.address)
 
-    def _round_trip(self, script: Script, calls: list[tuple[str, bytes, int]]) -> list[Any]:
+    def _round_trip(self, calls: list[Command]) -> list[Any]:
         """Everything again if the store has forgotten the script that raises the number: it must follow its writes."""
-        commands: list[Command] = [("EVALSHA", script.sha, 1, *call) for call in calls]
         fields = [part for number, offset in self._offsets.items() for part in (self._fields[number], offset)]
         steps = (self._run_id, self._step, self._step + 1, *fields)
         for _ in range(_TRIES):
-            *replies, advanced = self._with_meta([*commands, ("EVALSHA", ADVANCE.sha, 1, REBUILD_KEY, *steps)])
+            *replies, advanced = self._with_meta([*calls, ADVANCE.call([REBUILD_KEY], *steps)])
             if not isinstance(advanced, NoScriptError):
                 break
             raise_refusal(self._exchange.ask([("SCRIPT", "LOAD", ADVANCE.text)]), self.address)

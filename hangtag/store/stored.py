@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 
 class Seen(NamedTuple):
-    """What is known of the versions of a product that were received.
+    """What is known of versions of a product that are newer than what is stored, or were when it was written.
 
-    `version` is the newest that was received, `refused` the newest that became a dead letter (0: none). `partition` and
-    `offset` are the place of the event of `version`; -1: not known.
+    `version` is the newest that was received, `refused` the newest that became a dead letter (0: none; it is never
+    newer than `version`). `partition` and `offset` are the place in `products.events` of the event of `version`, -1 if
+    they are not known.
     """
 
     version: int
@@ -19,10 +20,10 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Tags, or a deletion, or nothing; and what is known of the versions that were received.
+    """Tags, or a deletion, or nothing; and the newest version that was received.
 
     `payload` is the serialised `ProductTags`, empty if there are no tags. `version` is that of the tags or of the
-    deletion, None if nothing is stored. `seen` is None if no mark of a received version is there.
+    deletion, None if nothing is stored. `seen` is None if nothing newer was received, as far as the store knows.
     """
 
     payload: bytes

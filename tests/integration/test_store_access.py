@@ -11,6 +11,7 @@ import redis
 from hangtag.cli.local import start_valkey
 from hangtag.settings import RedisSettings
 from hangtag.store import (
+    Arrival,
     Outcome,
     RebuildStore,
     RedisTagReader,
@@ -60,7 +61,8 @@ def use_as_worker(config: RedisSettings) -> None:
     store = RebuildStore(config)
     try:
         store.begin("topic", [0])
-        store.mark_seen([("p", 1), ("p", 1)])
+        store.mark_seen([Arrival("p", 1), Arrival("p", 1)])
+        store.mark_refused([Arrival("p", 1)])
         store.write([tags(1), tags(1, revision=2), deletion(1, "q")])
         assert store.write([tags(1, OLD_BUNDLE, revision=1)])[0].outcome is Outcome.DECIDED
         assert store.read(["p"]) == [tags(1, revision=2)]
@@ -191,7 +193,7 @@ def test_a_key_of_another_type_is_replaced_and_named_and_its_neighbours_are_writ
 
     assert store.read(["p", "q"]) == [None, None]
     use_as_server(allow(admin, "server", *rules_of_the_page("server")))
-    store.mark_seen([("q", 1), ("p", 1)])
+    store.mark_seen([Arrival("q", 1), Arrival("p", 1)])
     assert store.write([tags(1, product="q"), tags(1)]) == [Reply(Outcome.WRITTEN)] * 2
 
     assert store.read(["p", "q"]) == [tags(1), tags(1, product="q")]
