@@ -13,6 +13,9 @@ from hangtag.telemetry.clock import Clock
 
 __all__ = ["CachedReader", "LookedUp", "PartlyReadError"]
 
+# Products of one read of the store: so many keep a core busy for some milliseconds.
+MAX_PRODUCTS = 500
+
 _FROM_CACHE, _FROM_STORE, _DEGRADED = (metrics.READ_PRODUCTS.labels(each) for each in metrics.READ_FROM)
 
 
@@ -76,8 +79,14 @@ class CachedReader:
         return found
 
     def _ask(self, products: Sequence[str], *, primary: bool) -> list[LookedUp]:
-        if not products:
-            return []
+        if len(products) <= MAX_PRODUCTS:
+            return self._read(products, primary=primary) if products else []
+        found: list[LookedUp] = []
+        for first in range(0, len(products), MAX_PRODUCTS):
+            found += self._read(products[first : first + MAX_PRODUCTS], primary=primary)
+        return found
+
+    def _read(self, products: Sequence[str], *, primary: bool) -> list[LookedUp]:
         began_s, began_ms = self._clock.monotonic(), self._clock.wall_ms()
         found = self._gate.read(products, primary)
         # A replica answers for a time before it was asked.

@@ -8,6 +8,9 @@ from hangtag.v1 import tags_pb2
 Freshness: TypeAlias = tags_pb2.Freshness.ValueType
 Reason: TypeAlias = tags_pb2.FreshnessReason.ValueType
 
+# The states of answers with tags.
+WITH_TAGS = frozenset({tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE})
+
 _NOTHING_TO_ADD = tags_pb2.FRESHNESS_REASON_UNSPECIFIED
 _WAITING = tags_pb2.FRESHNESS_REASON_VERSION_WAITING
 _REFUSED = tags_pb2.FRESHNESS_REASON_VERSION_REFUSED
@@ -22,13 +25,7 @@ class Verdict(NamedTuple):
     reason: Reason
     known_version: int
 
-    @property
-    def has_tags(self) -> bool:
-        """True if stored tags belong to the answer."""
-        return self.state in _WITH_TAGS
 
-
-_WITH_TAGS = frozenset({tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE})
 _FRESH = Verdict(tags_pb2.FRESHNESS_FRESH, _NOTHING_TO_ADD, 0)
 _UNKNOWN = Verdict(tags_pb2.FRESHNESS_UNKNOWN, _NOTHING_TO_ADD, 0)
 

@@ -33,7 +33,7 @@ class Checked(Protocol):
 class StoreWatch:
     """A thread that checks the store every second, and more often while it is away.
 
-    `report` is called, from the thread, with whether the store can be read, first by `start` and then at each change.
+    `report` is called, from the thread, with whether the store can be read, first by `start` and then after each look.
     `also` is called after each successful check. `on_failure` is called, from the thread, with an error that ended it.
     """
 
@@ -124,9 +124,7 @@ class StoreWatch:
         if problem is not None and type(problem) is not type(before):
             _log.warning("NOT_SERVING", reason=str(problem))
         is_up = problem is None
-        if is_up is self._is_up:
-            return
-        if is_up:
+        if is_up and self._is_up is not True:
             _log.info("the store can be read: SERVING")
         metrics.STORE_UP.set(is_up)
         self._is_up = is_up

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.server.freshness import Verdict, freshness
+from hangtag.server.freshness import WITH_TAGS, Verdict, freshness
 from hangtag.store import Seen, Stored
 from hangtag.v1 import tags_pb2
 
@@ -63,7 +63,7 @@ def test_fresh_means_that_nothing_newer_is_known(stored: Stored, min_version: in
     newest = max(seen.version, seen.refused, min_version)
 
     assert (verdict.state == FRESH) == (bool(stored.payload) and newest <= (stored.version or 0))
-    assert verdict.has_tags == bool(stored.payload)
+    assert (verdict.state in WITH_TAGS) == bool(stored.payload)
     assert verdict.known_version == 0 or verdict.known_version > (-1 if stored.version is None else stored.version)
 
 
