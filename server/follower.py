@@ -18,7 +18,8 @@ _TRY_AGAIN_AFTER_S = 2.0
 _LOOK_EVERY_S = 1.0
 # A broker answers a fetch after half a second, even if there is nothing to read.
 _AWAY_S = 10.0
-_JOIN_S = 10.0
+# A thread that waits for a broker is left behind; it is a daemon.
+_JOIN_S = 2.0
 
 _log = get_log(__name__)
 

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 _LOOP_HEARTBEAT = "event loop"
 _LOOP_EVERY_S = 1.0
-# /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
-_LIMITS_S = {_LOOP_HEARTBEAT: 15.0, HEARTBEAT: 60.0, FOLLOWER_BEAT: 120.0, STORE_HEARTBEAT: math.inf}
+_LOOP_LIMIT_S = 15.0
+_BATCH_LIMIT_S = 60.0
+_FOLLOWER_LIMIT_S = 120.0
 
 _log = get_log(__name__)
 
@@ -70,7 +71,9 @@ async def _serve(
     chosen = choose(settings.server)
     _log.info("transport", name=chosen.name, reason=chosen.reason)
     clock = SystemClock()
-    beats = Heartbeats(clock, _LIMITS_S)
+    # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
+    limits_s = {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, FOLLOWER_BEAT: _FOLLOWER_LIMIT_S}
+    beats = Heartbeats(clock, limits_s | {STORE_HEARTBEAT: math.inf})
     loop = asyncio.get_running_loop()
     died: asyncio.Future[None] = loop.create_future()
 
