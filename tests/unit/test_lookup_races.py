@@ -17,7 +17,7 @@ from hangtag.server.change import Change
 from hangtag.server.freshness import freshness
 from hangtag.server.store_gate import StoreGate
 from hangtag.settings import RedisSettings, ServerSettings
-from hangtag.store import Entry, RedisTagReader, RedisTagStore, StoreError, exchange
+from hangtag.store import Arrival, Entry, RedisTagReader, RedisTagStore, StoreError, exchange
 from hangtag.v1 import tags_pb2
 from tests.simulation.hub import START_MS, Hub, SimClock
 from tests.simulation.network import Network, SimLink
@@ -72,10 +72,16 @@ class Story:
         for _ in range(3):
             self.pause(0.04)
             product, version = dice.choice(PRODUCTS), dice.randrange(1, 5)
-            if dice.random() < 0.5:
-                self.until_it_works(lambda product=product, version=version: store.mark_seen([(product, version)]))
+            fate = dice.random()
+            if fate < 0.6:
+                mark = store.mark_refused if fate < 0.1 else store.mark_seen
+                self.until_it_works(
+                    lambda mark=mark, product=product, version=version: mark([Arrival(product, version)])
+                )
                 self.acknowledged.append((self.hub.now, product, version))
                 self.pause(0.04)
+            if fate < 0.1:
+                continue  # a dead letter
             payload = b"" if dice.random() < 0.2 else f"{product} {version} {dice.random()}".encode()
             entry = Entry(product, version, payload, bundle_prefix=dice.randbytes(8))
             self.until_it_works(lambda entry=entry: store.write([entry]))
