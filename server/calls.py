@@ -69,8 +69,8 @@ class Calls:
         self._small_ids = Limit(max_ids, "ids", IDS)
         self._large_ids = Limit(max_ids, "ids", IDS)
         self._waiting = Limit(MAX_WAITING, "look-ups that wait for a version", WAITS)
-        self._small = Lane("look-ups", self._take, clock, _SMALL_READS, MAX_PRODUCTS)
-        self._large = Lane("large-look-ups", self._take, clock, _LARGE_READS, MAX_PRODUCTS)
+        self._small = Lane("look-ups", self._take, clock, threads=_SMALL_READS, most_ids=MAX_PRODUCTS)
+        self._large = Lane("large-look-ups", self._take, clock, threads=_LARGE_READS, most_ids=MAX_PRODUCTS)
         self.lanes = (self._small, self._large)
         self._tally = Tally()
         self.refusals = RefusalLog()
@@ -84,11 +84,11 @@ class Calls:
         self._sink = sink
         self._waits = waits
 
-    def start(self, sink: Sink, waits: Waiting) -> None:
-        """Begin to answer look-ups."""
+    def start(self, sink: Sink, waits: Waiting, pace_s: float = 0.0) -> None:
+        """Begin to answer look-ups; small ones collect for `pace_s` under load."""
         self.open(sink, waits)
-        for lane in self.lanes:
-            lane.start()
+        self._small.start(pace_s)
+        self._large.start()
         metrics.CALLS_IN_FLIGHT.set_function(lambda: self._calls.amount)
 
     def close(self) -> None:

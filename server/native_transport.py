@@ -15,6 +15,7 @@ from typing import Any
 
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
+from hangtag.server.admission import UNREAD, RefusedError
 from hangtag.server.calls import Calls, Method
 from hangtag.server.errors import DETAILS_KEY, CallError
 from hangtag.server.health import HealthServicer
@@ -34,7 +35,12 @@ from hangtag.settings import ServerSettings
 # Calls in one list. More wait while a list is taken apart, and a list of so many takes about a millisecond.
 _MOST_CALLS = 128
 # Calls of one connection at a time; its client keeps further ones. It limits the replies that nobody reads.
-_MAX_STREAMS = 256
+_MAX_STREAMS = 128
+# Replies that nobody reads, of all connections, from which on large look-ups are refused; they take up to 1 MB each.
+_MAX_UNREAD = 200
+_LOOK_EVERY_S = 0.25
+# Larger requests have replies that count.
+_LARGE_BYTES = 1_024
 _IO_THREADS = 1
 _STOP_LIMIT_S = 5.0
 
@@ -53,6 +59,8 @@ class NativeTransport:
     """
 
     name = "native"
+    # A read of the store takes as much of a core as some ten calls.
+    pace_s = 0.0003
 
     def __init__(
         self,
@@ -67,6 +75,8 @@ class NativeTransport:
         self._loop = asyncio.get_running_loop()
         self._methods: list[tuple[str, Parse | Method]] = [*methods.look_ups.items(), *methods.others.items()]
         self._look_ups: dict[int, LookUp] = {}
+        self._unread = 0
+        self._looked_s = 0.0
         self._tasks: dict[int, asyncio.Task[None]] = {}
         address = address_of(settings)
         try:
@@ -132,26 +142,44 @@ class NativeTransport:
             others: list[Other] = []
             for kind, call_id, method_id, request, _, details in events:
                 if kind == EVENT_CANCEL:
-                    self._cancel(call_id)
                     continue
                 name, method = self._methods[method_id]
-                deadline_s = self._deadline_s(details)
                 assert request is not None
                 if isinstance(method, Method):
-                    others.append((call_id, method, request, deadline_s))
-                    continue
-                try:
-                    look_up = self._calls.look_up(method, request, call_id, deadline_s)
-                except CallError as error:
-                    self._calls.refused(name, error)
-                    self._fail(call_id, error)
-                else:
-                    self._look_ups[call_id] = look_up
+                    others.append((call_id, method, request, self._deadline_s(details)))
+                elif (look_up := self._look_up(call_id, name, method, request, details)) is not None:
                     look_ups.append(look_up)
             if look_ups:
                 self._calls.put(look_ups)
             if others:
                 self._on_loop(self._start, others)
+            # Last, because a call and its end may come in one list.
+            for kind, call_id, *_ in events:
+                if kind == EVENT_CANCEL:
+                    self._cancel(call_id)
+
+    def _look_up(self, call_id: int, name: str, parse: Parse, request: bytes, details: Details | None) -> LookUp | None:
+        """Admit a look-up, or end the call."""
+        try:
+            if len(request) > _LARGE_BYTES:
+                self._check_unread()
+            look_up = self._calls.look_up(parse, request, call_id, self._deadline_s(details))
+        except CallError as error:
+            self._calls.refused(name, error)
+            self._fail(call_id, error)
+            return None
+        self._look_ups[call_id] = look_up
+        return look_up
+
+    def _check_unread(self) -> None:
+        """Raise `RefusedError` if clients do not read their replies. The front does not say which client."""
+        now_s = self._calls.clock.monotonic()
+        if now_s - self._looked_s > _LOOK_EVERY_S:
+            self._looked_s = now_s
+            self._unread = self.unsent - self._calls.in_progress
+        if self._unread > _MAX_UNREAD:
+            message = f"{self._unread} replies were not read by their clients; read yours, then retry"
+            raise RefusedError(UNREAD, message)
 
     def _on_loop(self, function: Any, *arguments: Any) -> None:
         with suppress(RuntimeError):  # the event loop is closed, and with it the server

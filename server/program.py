@@ -107,7 +107,7 @@ async def _serve(
             runs = (stopped.wait(), _beat_loop(beats), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
-                calls.start(transport, waits)
+                calls.start(transport, waits, transport.pace_s)
                 waits.start()
                 await transport.start()
                 _log.info("serving", host=limits.host, port=transport.port, metrics_port=telemetry.port)
