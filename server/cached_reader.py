@@ -7,11 +7,11 @@ from hangtag.server.cache import Cache
 from hangtag.server.looked_up import LookedUp
 from hangtag.server.store_gate import StoreGate
 from hangtag.settings import ServerSettings
-from hangtag.store import StoreError
+from hangtag.store import PartlyReadError, StoreError
 from hangtag.telemetry import metrics
 from hangtag.telemetry.clock import Clock
 
-__all__ = ["CachedReader", "LookedUp", "PartlyReadError"]
+__all__ = ["CachedReader", "LookedUp", "PartlyFoundError"]
 
 # Products of one read of the store: so many keep a core busy for some milliseconds.
 MAX_PRODUCTS = 500
@@ -19,8 +19,11 @@ MAX_PRODUCTS = 500
 _FROM_CACHE, _FROM_STORE, _DEGRADED = (metrics.READ_PRODUCTS.labels(each) for each in metrics.READ_FROM)
 
 
-class PartlyReadError(StoreError):
-    """The store cannot be read, and not every product is in the cache. `found` has those that are, in order."""
+class PartlyFoundError(StoreError):
+    """The store, or a node of it, cannot be read, and not every product is in the cache.
+
+    `found` has those that could be found, in order; None: not this one.
+    """
 
     def __init__(self, cause: StoreError, found: list[LookedUp | None]) -> None:
         super().__init__(str(cause))
@@ -44,26 +47,21 @@ class CachedReader:
     def read(self, ids: Sequence[str], min_versions: Sequence[int] = ()) -> list[LookedUp]:
         """What is stored of these products, in order; an id may be repeated, and is then read once.
 
-        `min_versions` has the newest version that the caller knows of each product, 0: none; empty: none of any. A
-        product with one is read from the store's primary.
+        `min_versions` has the newest version that the caller knows of each product, 0: none; empty: none of any. If it
+        names a version, the store's primary is read, whatever the settings say about replicas.
 
         Raises:
-            PartlyReadError: the store cannot be read; some products are in the cache.
-            StoreError: the store cannot be read, and none is.
+            PartlyFoundError: the store, or a node of it, cannot be read; some products were found.
+            StoreError: the store cannot be read, and none was found.
         """
-        kept = self._kept(ids, min_versions) if self._ttl_s else {}
-        asked = [product for product in dict.fromkeys(ids) if product not in kept] if kept else list(dict.fromkeys(ids))
-        try:
-            found = self._ask(asked, primary=any(min_versions))
-        except StoreError as error:
-            return self._without_store(ids, min_versions, kept, error)
-        _FROM_STORE.inc(len(asked))
-        if kept:
-            _FROM_CACHE.inc(len(kept))
-        if len(asked) == len(ids):
-            return found
-        kept.update(zip(asked, found, strict=True))
-        return [kept[product] for product in ids]
+        known = self._kept(ids, min_versions) if self._ttl_s else {}
+        if known:
+            _FROM_CACHE.inc(len(known))
+        asked = [product for product in dict.fromkeys(ids) if product not in known]
+        problem = self._ask(asked, known, primary=any(min_versions))
+        if problem is None:
+            return [known[product] for product in ids]
+        return self._without_store(ids, min_versions, known, problem)
 
     def _kept(self, ids: Sequence[str], min_versions: Sequence[int]) -> dict[str, LookedUp]:
         """The products for which the cache answers."""
@@ -78,40 +76,47 @@ class CachedReader:
                 found.pop(product, None)
         return found
 
-    def _ask(self, products: Sequence[str], *, primary: bool) -> list[LookedUp]:
-        if len(products) <= MAX_PRODUCTS:
-            return self._read(products, primary=primary) if products else []
-        found: list[LookedUp] = []
+    def _ask(self, products: Sequence[str], known: dict[str, LookedUp], *, primary: bool) -> StoreError | None:
+        """Read products from the store and add them to `known`; the error because of which some are not."""
+        problem: StoreError | None = None
         for first in range(0, len(products), MAX_PRODUCTS):
-            found += self._read(products[first : first + MAX_PRODUCTS], primary=primary)
-        return found
-
-    def _read(self, products: Sequence[str], *, primary: bool) -> list[LookedUp]:
-        began_s, began_ms = self._clock.monotonic(), self._clock.wall_ms()
-        found = self._gate.read(products, primary)
-        # A replica answers for a time before it was asked.
-        as_of_s = began_s - max(0, began_ms - found.as_of_ms) / 1_000
-        looked_up = LookedUp.each(found.stored, found.as_of_ms, as_of_s)
-        self._cache.keep(products, looked_up)
-        return looked_up
+            some = products[first : first + MAX_PRODUCTS]
+            began_s, began_ms = self._clock.monotonic(), self._clock.wall_ms()
+            try:
+                stored, as_of_ms = self._gate.read(some, primary)
+            except PartlyReadError as error:
+                problem, as_of_ms = error, error.as_of_ms
+                found = {product: each for product, each in zip(some, error.stored, strict=True) if each is not None}
+                some, stored = list(found), list(found.values())
+            except StoreError as error:
+                return error
+            # A replica answers for a time before it was asked.
+            as_of_s = began_s - max(0, began_ms - as_of_ms) / 1_000
+            looked_up = LookedUp.each(stored, as_of_ms, as_of_s)
+            self._cache.keep(some, looked_up)
+            known.update(zip(some, looked_up, strict=True))
+            _FROM_STORE.inc(len(some))
+        return problem
 
     def _without_store(
-        self, ids: Sequence[str], min_versions: Sequence[int], kept: dict[str, LookedUp], error: StoreError
+        self, ids: Sequence[str], min_versions: Sequence[int], known: dict[str, LookedUp], problem: StoreError
     ) -> list[LookedUp]:
-        now_s, now_ms = self._clock.monotonic(), self._clock.wall_ms()
-        found: list[LookedUp | None] = []
-        for product, version in zip(ids, min_versions or repeat(0), strict=False):
-            each = None if version else kept.get(product) or self._cache.get(product)
-            if each is not None and product not in kept:
-                is_young = now_s - each.as_of_s <= self._stale_s
-                # The wall clock may have been set back.
-                as_of_ms = min(each.as_of_ms, now_ms)
-                each = each._replace(is_degraded=True, as_of_ms=as_of_ms) if is_young else None
-            found.append(each)
+        found = [
+            known.get(product) or (None if version else self._degraded(product))
+            for product, version in zip(ids, min_versions or repeat(0), strict=False)
+        ]
         answered = [each for each in found if each is not None]
         _DEGRADED.inc(sum(each.is_degraded for each in answered))
         if len(answered) == len(ids):
             return answered
         if answered:
-            raise PartlyReadError(error, found) from error
-        raise error
+            raise PartlyFoundError(problem, found) from problem
+        raise problem
+
+    def _degraded(self, product: str) -> LookedUp | None:
+        """What the cache has of a product while the store is away."""
+        kept = self._cache.get(product)
+        if kept is None or self._clock.monotonic() - kept.as_of_s > self._stale_s:
+            return None
+        # The wall clock may have been set back since.
+        return kept._replace(is_degraded=True, as_of_ms=min(kept.as_of_ms, self._clock.wall_ms()))

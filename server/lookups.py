@@ -6,7 +6,7 @@ from itertools import chain, islice
 from typing import Protocol
 
 from hangtag.server import wire
-from hangtag.server.cached_reader import PartlyReadError
+from hangtag.server.cached_reader import PartlyFoundError
 from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.freshness import WITH_TAGS, Verdict, freshness
 from hangtag.server.look_up import LookUp
@@ -31,7 +31,7 @@ class Reader(Protocol):
     """What look-ups read: `CachedReader`, or a stand-in of the tests."""
 
     def read(self, ids: Sequence[str], min_versions: Sequence[int] = ()) -> list[LookedUp]:
-        """What is stored of these products, in order. Errors: `StoreError`, `PartlyReadError`."""
+        """What is stored of these products, in order. Errors: `StoreError`, `PartlyFoundError`."""
         ...
 
 
@@ -47,7 +47,7 @@ class Lookups:
         newest = list(chain.from_iterable(look_up.min_versions for look_up in look_ups))
         try:
             return _answers(look_ups, self._reader.read(ids, newest))
-        except PartlyReadError as error:
+        except PartlyFoundError as error:
             return self.answer_found(look_ups, [error if each is None else each for each in error.found])
         except StoreError as error:
             return [_no_store(error)] * len(look_ups)

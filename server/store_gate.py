@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hangtag.store import Found, StoreError, StoreState
+from hangtag.store import Found, PartlyReadError, StoreError, StoreState
 from hangtag.telemetry import metrics
 
 # Products of the read that failed, which are read again to see whether the store is back.
@@ -45,6 +45,7 @@ class StoreGate:
         """The stored state of these products.
 
         Raises:
+            PartlyReadError: nodes of a cluster did not answer.
             StoreError: the store did not answer, or did not when it was last asked.
         """
         problem, openings = self._problem, self._openings
@@ -54,6 +55,8 @@ class StoreGate:
         try:
             with metrics.STORE_SECONDS.time():
                 return self._reader.read(ids, primary)
+        except PartlyReadError:
+            raise  # the client itself spares its callers the wait for a node
         except StoreError as error:
             self._close(error, ids[:_PROBED], openings)
             raise

@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from hangtag.server.cached_reader import PartlyReadError
+from hangtag.server.cached_reader import PartlyFoundError
 from hangtag.server.change import Change
 from hangtag.server.look_up import LookUp
 from hangtag.server.looked_up import LookedUp
@@ -144,7 +144,7 @@ class Waits:
         try:
             # The version is why the primary is asked.
             return self._read([each.ids[0] for each in look_ups], [each.wait_version for each in look_ups])
-        except PartlyReadError as error:
+        except PartlyFoundError as error:
             return [error if each is None else each for each in error.found]
         except StoreError as error:
             return [error] * len(look_ups)

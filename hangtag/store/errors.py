@@ -3,6 +3,7 @@
 import re
 import ssl
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from redis.exceptions import (
@@ -18,6 +19,9 @@ from redis.exceptions import (
     ReadOnlyError,
     ResponseError,
 )
+
+if TYPE_CHECKING:
+    from hangtag.store.stored import Stored
 
 _DENIED = (AuthenticationError, AuthorizationError, AuthenticationWrongNumberOfArgsError, NoPermissionError)
 # Valkey and Redis from 7 on; Redis 6.2.
@@ -38,6 +42,19 @@ class StoreMismatchError(StoreError):
 
 class StoreDeniedError(StoreMismatchError):
     """The store refuses the user, the password, or a command or key that the user may not use."""
+
+
+class PartlyReadError(StoreError):
+    """Some nodes of a cluster do not answer, so that some of the products could not be read; the others could.
+
+    `stored` has what is stored of each product, in their order, or None if its node is away. `as_of_ms` is a time by
+    which all that was stored is in it, in ms since 1970, UTC.
+    """
+
+    def __init__(self, message: str, stored: "list[Stored | None]", as_of_ms: int) -> None:
+        super().__init__(message)
+        self.stored = stored
+        self.as_of_ms = as_of_ms
 
 
 class NotPrimaryError(ReadOnlyError):

@@ -12,7 +12,7 @@ import pytest
 
 from hangtag.records import Partition, Record
 from hangtag.server.cache import Cache
-from hangtag.server.cached_reader import CachedReader, LookedUp, PartlyReadError
+from hangtag.server.cached_reader import CachedReader, LookedUp, PartlyFoundError
 from hangtag.server.change import Change
 from hangtag.server.freshness import freshness
 from hangtag.server.store_gate import StoreGate
@@ -139,7 +139,7 @@ class Story:
             began_s = self.hub.now
             try:
                 found: Sequence[LookedUp | None] = self.reader.read(ids, min_versions)
-            except PartlyReadError as error:
+            except PartlyFoundError as error:
                 found = error.found
             except StoreError:
                 continue

@@ -19,7 +19,7 @@ from hangtag.server.lookups import Answer, Lookups
 from hangtag.server.store_gate import StoreGate
 from hangtag.server.waits import Waits
 from hangtag.settings import ServerSettings
-from hangtag.store import Found, Seen, Stored, StoreError, StoreState
+from hangtag.store import Found, PartlyReadError, Seen, Stored, StoreError, StoreState
 from hangtag.telemetry import metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.v1 import tags_pb2
@@ -434,3 +434,28 @@ def test_only_so_many_look_ups_wait() -> None:
     # Closed: they are answered with what there is.
     assert len(sink.answers) == MAX_WAITING
     assert calls.in_progress == 0
+
+
+def test_a_node_of_a_cluster_that_is_away_fails_the_calls_for_its_products_only() -> None:
+    reader = Reader()
+    reader.now_ms = SystemClock().wall_ms() - 100
+    answering = lookups(reader)
+    answering.answer([parse_get(get("kept"))])
+    read, away = reader.read, StoreError("a node is away")
+
+    def without_a_node(products: Sequence[str], primary: bool = True) -> Found:
+        stored = [
+            None if product in ("kept", "lost") else found
+            for product, found in zip(products, read(products)[0], strict=True)
+        ]
+        raise PartlyReadError(str(away), stored, reader.now_ms)
+
+    reader.read = without_a_node  # type: ignore[method-assign]
+    requests = [parse_get(get(product)) for product in ("kept", "lost", "a")]
+    kept, lost, other, both = answering.answer([*requests, parse_batch(batch(["a", "lost"]))])
+
+    states = [tags_pb2.GetProductTagsResponse.FromString(each).freshness for each in (kept, other)]  # type: ignore[arg-type]
+    assert states == [tags_pb2.FRESHNESS_STALE, tags_pb2.FRESHNESS_FRESH]
+    assert [each.reason for each in (lost, both)] == [Reason.STORE_UNAVAILABLE] * 2
+    # It asks on: other products are read.
+    assert isinstance(answering.answer([parse_get(get("b"))])[0], bytes)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from hangtag.records import Partition, Record
-from hangtag.server.cached_reader import PartlyReadError
+from hangtag.server.cached_reader import PartlyFoundError
 from hangtag.server.change import Change
 from hangtag.server.look_up import NO_DEADLINE, LookUp
 from hangtag.server.looked_up import LookedUp
@@ -230,7 +230,7 @@ def test_a_part_of_the_store_that_is_away_keeps_its_calls_waiting_only(story: St
     story.wait("a", 2, product="p")
     story.wait("b", 2, product="q")
     found = LookedUp(Stored(b"v2", 2, None), story.wall_ms())
-    story.error = PartlyReadError(StoreError("a node is away"), [None, found])
+    story.error = PartlyFoundError(StoreError("a node is away"), [None, found])
     story.turn()
 
     assert story.ended == {"b": found}
