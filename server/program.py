@@ -4,7 +4,8 @@ import asyncio
 import math
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grpc_health.v1 import health
@@ -17,6 +18,7 @@ from hangtag.server.grpcio_transport import GrpcioTransport
 from hangtag.server.handlers import Handlers
 from hangtag.server.health import Health, HealthServicer
 from hangtag.server.lookups import Lookups
+from hangtag.server.member import Bound, Member
 from hangtag.server.methods import SERVICE, Methods, methods_of
 from hangtag.server.reading import Reading
 from hangtag.server.store_watch import STORE_HEARTBEAT
@@ -46,11 +48,13 @@ async def serve(
     tagger: "Tagger",
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
+    member: Member | None = None,
 ) -> None:
     """Serve until `stop` is set; without it, until SIGTERM, SIGINT or SIGHUP.
 
-    `ready` is called with the bound port once calls are accepted. The server also starts while the store cannot be
-    reached: its health is NOT_SERVING until then. Whatever ends it is its last line in the log, with the stack.
+    `ready` is called with the bound port once calls are accepted. `member` is given to one of several processes. The
+    server also starts while the store cannot be reached: its health is NOT_SERVING until then. Whatever ends it is its
+    last line in the log, with the stack.
 
     Raises:
         ServerError: a port is in use; the message names the setting.
@@ -58,7 +62,7 @@ async def serve(
         StoreMismatchError: the store was written with other settings.
     """
     try:
-        await _serve(settings, tagger, ready, stop)
+        await _serve(settings, tagger, ready, stop, member)
     except Exception as error:
         _log.critical("server_died", error=type(error).__name__, reason=summary_of(error), stack=stack_of(error))
         raise
@@ -66,7 +70,11 @@ async def serve(
 
 
 async def _serve(
-    settings: Settings, tagger: "Tagger", ready: Callable[[int], None] | None, stop: asyncio.Event | None
+    settings: Settings,
+    tagger: "Tagger",
+    ready: Callable[[int], None] | None,
+    stop: asyncio.Event | None,
+    member: Member | None,
 ) -> None:
     chosen = choose(settings.server)
     _log.info("transport", name=chosen.name, reason=chosen.reason)
@@ -95,7 +103,7 @@ async def _serve(
         stack.callback(waits.close)
         reading.follow(waits)
         methods = methods_of(Handlers(suggester), limits.max_ids)
-        transport = _open(chosen, limits, methods, servicer, calls)
+        transport = _open(chosen, limits, methods, servicer, calls, shares_port=member is not None)
         telemetry = _telemetry(
             limits,
             pulses=beats.pulses,
@@ -104,13 +112,16 @@ async def _serve(
             on_failure=fail,
         )
         with telemetry, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats), suggester.run(), _wait_for(died))
+            runs = (stopped.wait(), _beat_loop(beats, calls), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
                 calls.start(transport, waits, transport.pace_s)
                 waits.start()
                 await transport.start()
                 _log.info("serving", host=limits.host, port=transport.port, metrics_port=telemetry.port)
+                if member is not None:
+                    member.watch(partial(_stop_soon, loop, stopped))
+                    member.ready(Bound(transport.port, telemetry.port))
                 if ready is not None:
                     ready(transport.port)
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -126,20 +137,32 @@ async def _serve(
 
 
 def _open(
-    chosen: Choice, settings: ServerSettings, methods: Methods, servicer: HealthServicer, calls: Calls
+    chosen: Choice,
+    settings: ServerSettings,
+    methods: Methods,
+    servicer: HealthServicer,
+    calls: Calls,
+    *,
+    shares_port: bool,
 ) -> Transport:
     if chosen.name == "grpcio":
-        return GrpcioTransport(settings, methods, servicer, calls)
+        return GrpcioTransport(settings, methods, servicer, calls, shares_port=shares_port)
     # Its package may not be installed.
     from hangtag.server.native_transport import NativeTransport  # noqa: PLC0415 (an extra)
 
-    return NativeTransport(settings, methods, servicer, calls)
+    return NativeTransport(settings, methods, servicer, calls, shares_port=shares_port)
 
 
-async def _beat_loop(beats: Heartbeats) -> None:
+def _stop_soon(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # the event loop is closed
+        loop.call_soon_threadsafe(stopped.set)
+
+
+async def _beat_loop(beats: Heartbeats, calls: Calls) -> None:
     """A task of its own that waits for nothing else, so that its heartbeat stops only if the event loop is blocked."""
     while True:
         beats.beat(_LOOP_HEARTBEAT)
+        calls.refusals.write()
         await asyncio.sleep(_LOOP_EVERY_S)
 
 
