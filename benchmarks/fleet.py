@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 _GRACE_S = 40.0
 _LOOK_EVERY_S = 0.1
 _PATIENCE_S = 20.0
+# The settings of each command.
+_GROUPS = {"work": "worker", "arrivals": "arrivals", "serve": "server"}
 
 
 @contextmanager
@@ -38,7 +40,7 @@ class Program:
     def __init__(self, command: str, name: str, settings: Settings, folder: Path, more: Mapping[str, str]) -> None:
         self.name = name
         self.port = free_port()
-        group = "worker" if command == "work" else "server"
+        group = _GROUPS[command]
         addresses = {
             "kafka.bootstrap": settings.kafka.bootstrap,
             "redis.url": settings.redis.url.get_secret_value(),

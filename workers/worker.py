@@ -16,7 +16,7 @@ from hangtag.telemetry.clock import Clock
 from hangtag.telemetry.places import summary_of
 from hangtag.workers.batcher import Batcher
 from hangtag.workers.budget import TokenBudget
-from hangtag.workers.contact import BrokerContact
+from hangtag.workers.contact import KAFKA_BEAT, BrokerContact
 from hangtag.workers.dead_letter_pause import DeadLetterPause
 from hangtag.workers.decode import decode
 from hangtag.workers.encode import Encoded, encode
@@ -43,8 +43,6 @@ _TRY_AGAIN_AFTER_S = 1.0
 _BATCHES_AHEAD = 2
 # A drain does not wait longer for a store or brokers that fail.
 _DRAIN_WITHOUT_SYSTEM_S = 5.0
-# Name of the heartbeat that shows when the brokers last answered.
-KAFKA_BEAT = "kafka"
 
 T = TypeVar("T")
 
