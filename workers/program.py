@@ -17,6 +17,7 @@ from hangtag.workers.contact import KAFKA_BEAT
 from hangtag.workers.kafka_source import KafkaSource
 from hangtag.workers.opening import open_unless_stopped
 from hangtag.workers.page import open_page
+from hangtag.workers.progress import ProgressReport
 from hangtag.workers.readiness import Readiness
 from hangtag.workers.retrying_store import RetryingStore
 from hangtag.workers.signals import stopped_by_signals
@@ -116,7 +117,10 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             on_failure=failed("telemetry"),
         )
         port = stack.enter_context(telemetry).port
+        report = ProgressReport(worker.progress, store, failed("progress report"))
+        stack.callback(report.close)
         stack.callback(give_up.set)
+        report.start()
         tail.start()
         stack.callback(tail.close)
         _log.info(

@@ -22,6 +22,12 @@ class SettlingRate:
         """So many records were settled."""
         self._count += count
 
+    @property
+    def per_s(self) -> float:
+        """Records settled a second as of the last measurement; 0 if nothing was settled for a minute, or ever."""
+        is_stuck = self._had_work and self._measured_s - self._moved_s >= _MEMORY_S
+        return 0.0 if is_stuck or not self._seconds else self._records / self._seconds
+
     def drain_s(self, lag: int, now_s: float) -> float:
         """Seconds until `lag` records are settled at this rate; infinite if there are some and nothing was settled.
 
@@ -37,5 +43,4 @@ class SettlingRate:
         self._measured_s, self._count, self._had_work = now_s, 0, lag > 0
         if not lag:
             return 0.0
-        is_stuck = now_s - self._moved_s >= _MEMORY_S
-        return math.inf if is_stuck or not self._records else lag * self._seconds / self._records
+        return lag / self.per_s if self.per_s else math.inf

@@ -24,6 +24,7 @@ from hangtag.workers.failures import report
 from hangtag.workers.forward import Forwarded, forward
 from hangtag.workers.item import Item, Refused
 from hangtag.workers.lag import Lag
+from hangtag.workers.progress import Progress
 from hangtag.workers.source import Change, RecordSource, Unreadable
 from hangtag.workers.threads import StageThreads
 from hangtag.workers.tracker import Ticket, Tracker
@@ -79,6 +80,7 @@ class Worker:
         self._contact = BrokerContact()
         self._unsettled = WaitingRecords()
         self._lag = Lag(self._unsettled, clock.monotonic())
+        self.progress = Progress()
         self._dead_letter_pause = DeadLetterPause()
         self._encoding: deque[Future[Encoded]] = deque()
         self._running: deque[tuple[int, Future[Forwarded]]] = deque()  # with the budget of each batch
@@ -335,8 +337,10 @@ class Worker:
         if now - self._measured_at < _MEASURE_EVERY_S:
             return
         self._measured_at = now
-        left = self._tracker.left(self._source.positions(), self._source.ends())
-        self._lag.measure(left, now, self._clock.wall_ms())
+        positions, ends, now_ms = self._source.positions(), self._source.ends(), self._clock.wall_ms()
+        self._lag.measure(self._tracker.left(positions, ends), now, now_ms)
+        settled, waiting = self._tracker.next_to_settle(positions), len(self._unsettled)
+        self.progress.measure(settled, positions, ends, waiting=waiting, per_s=self._lag.per_s, now_ms=now_ms)
         age_s = max(0.0, now - self._source.last_answer_s())
         self._beats.beat(KAFKA_BEAT, age_s)
         self._contact.saw(age_s)

@@ -9,6 +9,7 @@ from hangtag.store.errors import StoreDeniedError, StoreError, StoreMismatchErro
 from hangtag.store.loss import LossReport
 from hangtag.store.memory_store import MemoryTagStore
 from hangtag.store.meta import StoreState
+from hangtag.store.progress import PartitionProgress, ProgressReader
 from hangtag.store.rebuild_store import RebuildStore, StoreWentBackError
 from hangtag.store.redis_reader import Found, RedisTagReader
 from hangtag.store.redis_store import RedisTagStore
@@ -23,6 +24,8 @@ __all__ = [
     "LossReport",
     "MemoryTagStore",
     "Outcome",
+    "PartitionProgress",
+    "ProgressReader",
     "Rank",
     "RebuildStore",
     "RedisTagReader",
