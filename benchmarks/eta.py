@@ -3,15 +3,17 @@
     KAFKA_HOME=/opt/kafka python -m benchmarks.eta --records 15000 --workers 2
 
 Starts a broker, a store and `hangtag arrivals`, queues the events, and starts the workers. Every second some products
-that still wait are looked up, and the server's own estimate is noted. From the timestamps of products.tagged follows when
-their tags came.
+that still wait are looked up, and the server's own estimate is noted. The timestamps of products.tagged say when their
+tags came.
 """
 
 import argparse
 import random
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -23,16 +25,18 @@ from rich.table import Table
 from benchmarks.fleet import Program, stack, total
 from benchmarks.main_job import FEED, read
 from hangtag.cli.errors import CommandError
-from hangtag.cli.publisher import Publisher
 from hangtag.cli.stopping import Stopped, stopping
 from hangtag.cli.topic import TopicReader
+from hangtag.kafka.options import kafka_options
+from hangtag.kafka.producer import Producer
 from hangtag.server.eta import Eta
 from hangtag.settings import Settings
 from hangtag.store import ProgressReader, RedisTagReader
 from hangtag.telemetry.clock import SystemClock
 
 _SAMPLED = 60
-_EVERY_S = 1.0
+_EVERY_S = 0.9
+_REFRESH_S = 1.0
 _PATIENCE_S = 600.0
 # Seconds until the tags came, from and below which the estimates are shown apart.
 _HORIZONS = (0, 3, 10, 30, 1_000)
@@ -72,10 +76,14 @@ def run(settings: Settings, records: int, workers: int, folder: Path) -> tuple[l
         CommandError: a program ended, or does not get on.
     """
     events = read(FEED, records)
-    with Publisher(settings.kafka) as publisher:
-        for event in events:
-            publisher.send(event)
-        publisher.finish()
+    # As shops send them: in batches of the usual size.
+    producer = Producer(**kafka_options(settings.kafka, "benchmark"))
+    for event in events:
+        headers = [("content-type", b"application/x-protobuf")]
+        key = event.product.product_id.encode()
+        producer.send(settings.kafka.events_topic, key=key, value=event.SerializeToString(), headers=headers)
+    producer.flush(60)
+    producer.close()
     programs = [Program("arrivals", "arrivals", settings, folder, {})]
     try:
         wait_until_marked(programs[0], records)
@@ -104,8 +112,24 @@ def wait_until_marked(program: Program, records: int) -> None:
 
 def watch(settings: Settings, products: Sequence[str], programs: Sequence[Program]) -> list[Sample]:
     """Estimates of some products that wait, every second until none does."""
-    reader, eta = RedisTagReader(settings.redis), Eta(ProgressReader(settings.redis), SystemClock())
-    dice, samples, waiting = random.Random(0), list[Sample](), list(products)
+    eta, done = Eta(ProgressReader(settings.redis), SystemClock()), threading.Event()
+    refreshing = threading.Thread(target=refresh, args=(eta, done), daemon=True)
+    refreshing.start()
+    try:
+        return sample(settings, eta, products, programs)
+    finally:
+        done.set()
+        refreshing.join()
+
+
+def refresh(eta: Eta, done: threading.Event) -> None:
+    """Once a second, as a server does."""
+    while not done.wait(_REFRESH_S):
+        eta.refresh()
+
+
+def sample(settings: Settings, eta: Eta, products: Sequence[str], programs: Sequence[Program]) -> list[Sample]:
+    reader, dice, samples, waiting = RedisTagReader(settings.redis), random.Random(0), list[Sample](), list(products)
     give_up = time.monotonic() + _PATIENCE_S
     while waiting:
         time.sleep(_EVERY_S)
@@ -115,7 +139,6 @@ def watch(settings: Settings, products: Sequence[str], programs: Sequence[Progra
         if time.monotonic() > give_up:
             msg = f"{len(waiting)} products have no tags after {_PATIENCE_S:.0f} s\n{programs[-1].child.tail()}"
             raise CommandError(msg)
-        eta.refresh()
         stored = dict(zip(waiting, reader.read(waiting).stored, strict=True))
         waiting = [product for product, found in stored.items() if found.version is None]
         for product in dice.sample(waiting, min(_SAMPLED, len(waiting))):
@@ -133,7 +156,7 @@ def report(options: argparse.Namespace, samples: Sequence[Sample], tagged: dict[
     made = [(eta_s, max(actual_s, 0.001)) for eta_s, actual_s in made]
     table = Table("seconds until the tags", "estimates", "within a factor of two", "too short", "too long")
     rows = {}
-    for low, high in [*zip(_HORIZONS, _HORIZONS[1:], strict=False), (0, _HORIZONS[-1])]:
+    for low, high in [*pairwise(_HORIZONS), (0, _HORIZONS[-1])]:
         some = [(eta_s, actual_s) for eta_s, actual_s in made if low <= actual_s < high]
         if not some:
             continue

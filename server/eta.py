@@ -7,8 +7,10 @@ from hangtag.store import PartitionProgress, Seen, StoreError
 from hangtag.telemetry import get_log
 from hangtag.telemetry.clock import Clock
 
-# Workers write their progress every second.
+# Workers write their progress twice a second.
 _STALE_S = 10.0
+# Of an estimate that is over while the tags are not there.
+_LEAST_LEFT = 0.25
 
 _log = get_log(__name__)
 
@@ -73,17 +75,25 @@ class Eta:
         progress = found.progress
         if progress.per_s <= 0 or seen.offset < progress.next_offset:
             return None
-        return max(0, round(1_000 * (_ahead(seen.offset, progress, known) / progress.per_s - (now_s - found.since_s))))
+        left_s = _left_s(seen.offset, progress, known)
+        return round(1_000 * max(left_s - (now_s - found.since_s), left_s * _LEAST_LEFT))
 
 
-def _ahead(offset: int, progress: PartitionProgress, known: Mapping[int, _Known]) -> float:
-    """How many records its worker settles until that of this offset, and it.
+def _left_s(offset: int, progress: PartitionProgress, known: Mapping[int, _Known]) -> float:
+    """Seconds from the measurement until the event of this offset is settled.
 
-    What is polled is settled by and by, in no strict order. Then come as many records of each of its partitions.
+    What is in a batch is settled with it. Then comes the rest of what is polled, by and by and in no strict order, and
+    then as many records of each partition of the worker.
     """
+    place = offset - progress.next_offset
+    for batch in progress.batches:
+        if batch.bits >> place & 1:
+            return batch.in_ms / 1_000
+    first_s = max((batch.in_ms for batch in progress.batches), default=0) / 1_000
+    rest = max(0, progress.waiting - progress.in_batches)
     if offset < progress.position:
-        share = (offset - progress.next_offset + 1) / (progress.position - progress.next_offset)
-        return progress.waiting * share
+        return first_s + rest / progress.per_s * (place + 1) / (progress.position - progress.next_offset)
     behind = offset - progress.position + 1
     others = (each.progress for each in known.values() if each.progress.worker == progress.worker)
-    return progress.waiting + sum(min(behind, each.end - each.position) for each in others)
+    ahead = progress.waiting + sum(min(behind, each.end - each.position) for each in others)
+    return ahead / progress.per_s

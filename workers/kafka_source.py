@@ -44,6 +44,9 @@ _CLOSE_TIMEOUT_MS = 5_000
 # What the metadata of a committed offset begins with.
 _STORE = "store="
 _FETCH_MAX_BYTES = 16 * 1_048_576
+# The client returns what it fetched partition by partition: a backlog is read in small turns, so that no partition
+# waits for another, and how long an event waits follows from how many are before it.
+_PARTITION_FETCH_BYTES = 65_536
 _MEMBERSHIP = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 _log = get_log(__name__)
@@ -98,6 +101,7 @@ class KafkaSource:
                     max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
                     metadata_max_age_ms=_METADATA_MAX_AGE_MS,
                     fetch_max_bytes=_FETCH_MAX_BYTES,
+                    max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
                 )
             except KafkaSettingsError as error:
                 msg = f"cannot read from Kafka: {error}"

@@ -56,11 +56,6 @@ class Lag:
         """So many records were settled."""
         self._rate.settled(count)
 
-    @property
-    def per_s(self) -> float:
-        """Records settled a second while there was work, as of the last measurement; 0: not known."""
-        return self._rate.per_s
-
     def measure(self, left: Mapping[Partition, int], now_s: float, now_ms: int) -> None:
         """Set the metrics. `left` are the unsettled records of each partition, polled or not, where known."""
         total = 0

@@ -2,13 +2,17 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from hangtag.records import Partition
-from hangtag.store import PartitionProgress, RedisTagStore, StoreError
+from hangtag.store import BatchProgress, PartitionProgress, RedisTagStore, StoreError
 from hangtag.telemetry import get_log
+from hangtag.workers.batches import Due
+from hangtag.workers.settling_rate import SettlingRate
 
-_EVERY_S = 1.0
+_EVERY_S = 0.5
+# Shorter than that of the metric, which alerts look at: an estimate is for the next seconds.
+_MEMORY_S = 30.0
 _JOIN_S = 5.0
 
 _log = get_log(__name__)
@@ -17,8 +21,9 @@ _log = get_log(__name__)
 class Progress:
     """What the worker's loop measures; any thread may read it."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: float) -> None:
         self._worker = uuid.uuid4().hex[:8]
+        self._rate = SettlingRate(now_s, _MEMORY_S)
         self._partitions: Mapping[int, PartitionProgress] = {}
 
     @property
@@ -26,27 +31,46 @@ class Progress:
         """The last measurement, by number of the partition."""
         return self._partitions
 
+    def settled(self, count: int) -> None:
+        """So many records were settled."""
+        self._rate.settled(count)
+
     def measure(
         self,
         settled: Mapping[Partition, int],
         positions: Mapping[Partition, int],
         ends: Mapping[Partition, int],
+        due: Sequence[Due],
         *,
         waiting: int,
-        per_s: float,
+        now_s: float,
         now_ms: int,
     ) -> None:
         """Take a measurement. `settled` are the next offsets to settle; only these partitions are assigned."""
-        found = {}
+        self._rate.drain_s(waiting, now_s)
+        found, in_batches = {}, sum(len(each.tickets) for each in due)
         for partition, offset in settled.items():
             position = max(offset, positions.get(partition, offset))
-            end = max(position, ends.get(partition, position))
-            found[partition.number] = PartitionProgress(offset, position, end, waiting, per_s, self._worker, now_ms)
+            found[partition.number] = PartitionProgress(
+                next_offset=offset,
+                position=position,
+                end=max(position, ends.get(partition, position)),
+                waiting=waiting,
+                in_batches=in_batches,
+                per_s=self._rate.per_s,
+                batches=tuple(BatchProgress.of(each.in_s, _offsets(each, partition), offset) for each in due),
+                worker=self._worker,
+                at_ms=now_ms,
+            )
         self._partitions = found
 
 
+def _offsets(due: Due, partition: Partition) -> list[int]:
+    return [ticket.offset for ticket in due.tickets if ticket.partition == partition]
+
+
 class ProgressReport:
-    """A thread that writes the progress into the store every second.
+    """A thread that writes the progress into the store twice a second.
 
     While the store does not answer nothing is written: servers then do not estimate. `on_failure` is called, from the
     thread, with any other error: it ended the thread.

@@ -2,17 +2,18 @@
 
 import math
 
-# Weights fall to 1/e in this time.
-_MEMORY_S = 60.0
+# Weights fall to 1/e in this time, and a rate is 0 after as long without a settled record.
+MEMORY_S = 60.0
 
 
 class SettlingRate:
-    """Records settled a second while there was work, exponentially weighted over about a minute.
+    """Records settled a second while there was work, exponentially weighted over about `memory_s`.
 
     Time without work does not count: a worker that was idle overnight is not slow in the morning.
     """
 
-    def __init__(self, now_s: float) -> None:
+    def __init__(self, now_s: float, memory_s: float = MEMORY_S) -> None:
+        self._memory_s = memory_s
         self._count = 0
         self._records = self._seconds = 0.0
         self._measured_s = self._moved_s = now_s
@@ -24,8 +25,8 @@ class SettlingRate:
 
     @property
     def per_s(self) -> float:
-        """Records settled a second as of the last measurement; 0 if nothing was settled for a minute, or ever."""
-        is_stuck = self._had_work and self._measured_s - self._moved_s >= _MEMORY_S
+        """Records settled a second as of the last measurement; 0 if nothing was settled for `memory_s`, or ever."""
+        is_stuck = self._had_work and self._measured_s - self._moved_s >= self._memory_s
         return 0.0 if is_stuck or not self._seconds else self._records / self._seconds
 
     def drain_s(self, lag: int, now_s: float) -> float:
@@ -35,7 +36,7 @@ class SettlingRate:
         """
         elapsed = now_s - self._measured_s
         if (self._count or self._had_work) and elapsed > 0:
-            keep = math.exp(-elapsed / _MEMORY_S)
+            keep = math.exp(-elapsed / self._memory_s)
             self._records = self._records * keep + self._count
             self._seconds = self._seconds * keep + elapsed
         if self._count or not self._had_work:

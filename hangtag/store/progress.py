@@ -1,7 +1,7 @@
 """How far workers are with `products.events`: the hash `ht:progress`, with a field for each partition."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Self
 
 import orjson
 
@@ -9,6 +9,29 @@ from hangtag.settings import RedisSettings
 from hangtag.store.exchange import Exchange, raise_refusal
 from hangtag.store.keys import PROGRESS_KEY
 from hangtag.store.link import Command
+
+_NUMBERS = ("next_offset", "position", "end", "waiting", "in_batches", "at_ms")
+
+
+class BatchProgress(NamedTuple):
+    """Records of a partition that will be settled together, `in_ms` after the measurement.
+
+    Bit n of `bits` stands for the offset n above the lowest unsettled one.
+    """
+
+    in_ms: int
+    bits: int
+
+    @classmethod
+    def of(cls, in_s: float, offsets: Iterable[int], lowest: int) -> Self:
+        """Of these offsets; `lowest` is the lowest unsettled one."""
+        bits = bytearray()
+        for offset in offsets:
+            place = offset - lowest
+            if place >= 0:
+                bits.extend(bytes(max(0, place // 8 + 1 - len(bits))))
+                bits[place // 8] |= 1 << place % 8
+        return cls(round(in_s * 1_000), int.from_bytes(bits, "little"))
 
 
 class PartitionProgress(NamedTuple):
@@ -19,7 +42,9 @@ class PartitionProgress(NamedTuple):
         position: the next offset that the worker polls.
         end: the end of the partition, as far as the worker knows.
         waiting: records of all its partitions that it has polled and not settled.
+        in_batches: those of them that are in its batches.
         per_s: records of all its partitions that it settles a second, while there is work; 0: not known.
+        batches: what it is writing, what its engine runs, and what its engine takes next.
         worker: a name that it has as long as it runs.
         at_ms: when it measured this, in ms since 1970 by its own clock.
     """
@@ -28,7 +53,9 @@ class PartitionProgress(NamedTuple):
     position: int
     end: int
     waiting: int
+    in_batches: int
     per_s: float
+    batches: tuple[BatchProgress, ...]
     worker: str
     at_ms: int
 
@@ -66,17 +93,21 @@ class ProgressReader:
 
 def write_progress(progress: Mapping[int, PartitionProgress]) -> Command:
     """The command that writes the progress of some partitions."""
-    fields = [part for number, found in progress.items() for part in (number, orjson.dumps(found._asdict()))]
+    fields = [part for number, found in progress.items() for part in (number, _pack(found))]
     return ("HSET", PROGRESS_KEY, *fields)
+
+
+def _pack(progress: PartitionProgress) -> bytes:
+    batches = [[each.in_ms, f"{each.bits:x}"] for each in progress.batches]
+    return orjson.dumps({**progress._asdict(), "batches": batches})
 
 
 def _unpack(value: bytes) -> PartitionProgress | None:
     """None: no program of this release wrote it."""
     try:
         found: Any = orjson.loads(value)
-        progress = PartitionProgress(**{name: found[name] for name in PartitionProgress._fields})
-    except (orjson.JSONDecodeError, TypeError, KeyError):
+        batches = tuple(BatchProgress(int(in_ms), int(bits, 16)) for in_ms, bits in found["batches"])
+        numbers = {name: int(found[name]) for name in _NUMBERS}
+        return PartitionProgress(**numbers, per_s=float(found["per_s"]), batches=batches, worker=str(found["worker"]))
+    except (ValueError, TypeError, KeyError):
         return None
-    numbers = (progress.next_offset, progress.position, progress.end, progress.waiting, progress.at_ms)
-    is_whole = all(type(number) is int for number in numbers) and type(progress.per_s) in (int, float)
-    return progress if is_whole else None
