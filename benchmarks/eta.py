@@ -37,6 +37,7 @@ from hangtag.telemetry.clock import SystemClock
 _SAMPLED = 60
 _EVERY_S = 0.9
 _REFRESH_S = 1.0
+_READ_AT_ONCE = 500
 _PATIENCE_S = 600.0
 # Seconds until the tags came, from and below which the estimates are shown apart.
 _HORIZONS = (0, 3, 10, 30, 1_000)
@@ -139,7 +140,10 @@ def sample(settings: Settings, eta: Eta, products: Sequence[str], programs: Sequ
         if time.monotonic() > give_up:
             msg = f"{len(waiting)} products have no tags after {_PATIENCE_S:.0f} s\n{programs[-1].child.tail()}"
             raise CommandError(msg)
-        stored = dict(zip(waiting, reader.read(waiting).stored, strict=True))
+        chunks = [waiting[start : start + _READ_AT_ONCE] for start in range(0, len(waiting), _READ_AT_ONCE)]
+        stored = {
+            product: found for chunk in chunks for product, found in zip(chunk, reader.read(chunk).stored, strict=True)
+        }
         waiting = [product for product, found in stored.items() if found.version is None]
         for product in dice.sample(waiting, min(_SAMPLED, len(waiting))):
             seen = stored[product].seen

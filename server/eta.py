@@ -1,5 +1,6 @@
 """When the tags of a version that waits are expected."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
@@ -7,10 +8,12 @@ from hangtag.store import PartitionProgress, Seen, StoreError
 from hangtag.telemetry import get_log
 from hangtag.telemetry.clock import Clock
 
-# Workers write their progress twice a second.
+# Workers write their progress twice a second, and it is read once a second.
 _STALE_S = 10.0
-# Of an estimate that is over while the tags are not there.
-_LEAST_LEFT = 0.25
+_USUAL_DELAY_S = 0.75
+_LONGEST_DELAY_S = 3.0
+# About what passes between two looks, and what the last steps take.
+_LEAST_S = 0.5
 
 _log = get_log(__name__)
 
@@ -24,7 +27,7 @@ class ProgressSource(Protocol):
 
 
 class _Known(NamedTuple):
-    """The progress of a partition and when this was first read, on the clock that never goes back."""
+    """The progress of a partition and when it was measured, on the clock that never goes back."""
 
     progress: PartitionProgress
     since_s: float
@@ -53,14 +56,24 @@ class Eta:
             self._problem = type(error)
             return
         self._problem = None
-        now_s, before = self._clock.monotonic(), self._known
-        # The clocks of workers may differ from ours: how old a progress is counts from when it was first seen.
+        before = self._known
         self._known = {
             number: before[number]
             if number in before and before[number].progress.at_ms == progress.at_ms
-            else _Known(progress, now_s)
+            else _Known(progress, self._measured_s(progress, is_renewed=number in before))
             for number, progress in found.items()
         }
+
+    def _measured_s(self, progress: PartitionProgress, *, is_renewed: bool) -> float:
+        """When a progress was measured that is read for the first time.
+
+        The clocks of workers may be wrong. So where the clocks differ by more than the delay, one that was renewed
+        since the last look counts as new, and another one as of a worker that has ended.
+        """
+        delay_s = (self._clock.wall_ms() - progress.at_ms) / 1_000
+        if not 0 <= delay_s <= _LONGEST_DELAY_S:
+            delay_s = _USUAL_DELAY_S if is_renewed else math.inf
+        return self._clock.monotonic() - delay_s
 
     def of(self, seen: Seen) -> int | None:
         """In how many ms the tags of a received version are expected; None if that is not known.
@@ -75,15 +88,15 @@ class Eta:
         progress = found.progress
         if progress.per_s <= 0 or seen.offset < progress.next_offset:
             return None
-        left_s = _left_s(seen.offset, progress, known)
-        return round(1_000 * max(left_s - (now_s - found.since_s), left_s * _LEAST_LEFT))
+        left_s = _left_s(seen.offset, progress, known) - (now_s - found.since_s)
+        return round(1_000 * max(left_s, _LEAST_S))
 
 
 def _left_s(offset: int, progress: PartitionProgress, known: Mapping[int, _Known]) -> float:
-    """Seconds from the measurement until the event of this offset is settled.
+    """Seconds from the measurement until the tags of the event at this offset are stored.
 
-    What is in a batch is settled with it. Then comes the rest of what is polled, by and by and in no strict order, and
-    then as many records of each partition of the worker.
+    What is in a batch ends with it. Then comes the rest of what is polled, by and by and in no strict order, and then
+    as many records of each partition of the worker.
     """
     place = offset - progress.next_offset
     for batch in progress.batches:

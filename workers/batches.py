@@ -1,4 +1,4 @@
-"""Batches on their way through the engine, and when their records will be settled."""
+"""Batches on their way through the engine, and when their tags will be stored."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -36,37 +36,45 @@ class Batch:
 
 
 class Due(NamedTuple):
-    """Records that will be settled together, in so many seconds."""
+    """Records whose tags will be stored together, in so many seconds."""
 
     in_s: float
     tickets: list[Ticket]
 
 
 class Pace:
-    """How long the engine needs for a token, and a write for a batch, of late. One thread owns it."""
+    """How long the engine needs for tokens and records, and a write for a batch, of late. One thread owns it."""
 
     def __init__(self) -> None:
-        self._token_s = self._write_s = 0.0
+        self._token_s = self._record_s = self._write_s = 0.0
 
     def ran(self, batch: Batch) -> None:
         """The engine is done with a batch."""
         if batch.took_s is not None and batch.tokens:
             self._token_s = _average(self._token_s, batch.took_s / batch.tokens)
+            self._record_s = _average(self._record_s, batch.took_s / len(list(_tickets(batch.items))))
 
     def wrote(self, seconds: float) -> None:
         """A write has ended."""
         self._write_s = _average(self._write_s, seconds)
 
+    @property
+    def per_s(self) -> float:
+        """Records that the engine can take in a second; 0 before the first batch is done."""
+        return 1 / self._record_s if self._record_s else 0.0
+
     def due(self, written: Iterable[Item], batches: Sequence[Batch], now_s: float) -> list[Due]:
-        """When what is being written, and then each batch, will be settled; nothing before the first batch is done."""
+        """When what is being written, and then each batch, will be stored; nothing before the first batch is done."""
         if not self._token_s:
             return []
-        found, left_s = [Due(self._write_s, list(_tickets(written)))], 0.0
+        # A write stores tags at its beginning, then waits for the brokers.
+        store_s = self._write_s / 2
+        found, left_s = [Due(store_s, list(_tickets(written)))], 0.0
         for batch in batches:
             began_s = now_s if batch.started_s is None else batch.started_s
             takes_s = batch.tokens * self._token_s
             left_s += max(takes_s - (now_s - began_s), takes_s * _LEAST_LEFT)
-            found.append(Due(left_s + self._write_s, list(_tickets(batch.items))))
+            found.append(Due(left_s + store_s, list(_tickets(batch.items))))
         return found
 
 

@@ -23,7 +23,7 @@ class Progress:
 
     def __init__(self, now_s: float) -> None:
         self._worker = uuid.uuid4().hex[:8]
-        self._rate = SettlingRate(now_s, _MEMORY_S)
+        self._rate = SettlingRate(now_s, _MEMORY_S, skips_first=True)
         self._partitions: Mapping[int, PartitionProgress] = {}
 
     @property
@@ -43,10 +43,15 @@ class Progress:
         due: Sequence[Due],
         *,
         waiting: int,
+        engine_per_s: float,
         now_s: float,
         now_ms: int,
     ) -> None:
-        """Take a measurement. `settled` are the next offsets to settle; only these partitions are assigned."""
+        """Take a measurement.
+
+        `settled` are the next offsets to settle; only these partitions are assigned. `engine_per_s` counts until
+        enough was settled without a pause.
+        """
         self._rate.drain_s(waiting, now_s)
         found, in_batches = {}, sum(len(each.tickets) for each in due)
         for partition, offset in settled.items():
@@ -57,7 +62,7 @@ class Progress:
                 end=max(position, ends.get(partition, position)),
                 waiting=waiting,
                 in_batches=in_batches,
-                per_s=self._rate.per_s,
+                per_s=self._rate.per_s or engine_per_s,
                 batches=tuple(BatchProgress.of(each.in_s, _offsets(each, partition), offset) for each in due),
                 worker=self._worker,
                 at_ms=now_ms,

@@ -348,8 +348,16 @@ class Worker:
         positions, ends, now_ms = self._source.positions(), self._source.ends(), self._clock.wall_ms()
         self._lag.measure(self._tracker.left(positions, ends), now, now_ms)
         due = self._pace.due((item for job in self._jobs for item in job.items), self._running, now)
-        settled, waiting = self._tracker.next_to_settle(positions), len(self._unsettled)
-        self.progress.measure(settled, positions, ends, due, waiting=waiting, now_s=now, now_ms=now_ms)
+        self.progress.measure(
+            self._tracker.next_to_settle(positions),
+            positions,
+            ends,
+            due,
+            waiting=len(self._unsettled),
+            engine_per_s=self._pace.per_s,
+            now_s=now,
+            now_ms=now_ms,
+        )
         age_s = max(0.0, now - self._source.last_answer_s())
         self._beats.beat(KAFKA_BEAT, age_s)
         self._contact.saw(age_s)

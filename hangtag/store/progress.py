@@ -14,7 +14,7 @@ _NUMBERS = ("next_offset", "position", "end", "waiting", "in_batches", "at_ms")
 
 
 class BatchProgress(NamedTuple):
-    """Records of a partition that will be settled together, `in_ms` after the measurement.
+    """Records of a partition whose tags will be stored together, `in_ms` after the measurement.
 
     Bit n of `bits` stands for the offset n above the lowest unsettled one.
     """
