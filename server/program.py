@@ -97,7 +97,7 @@ async def _serve(
         await asyncio.to_thread(reading.start)
         suggester = Suggester(tagger, limits.suggest_token_budget, clock, beats, limits.suggest_queue_tokens)
         stack.callback(suggester.close)
-        calls = Calls(clock, Lookups(reading.reader), limits.max_concurrent, limits.max_ids_in_progress)
+        calls = Calls(clock, Lookups(reading.reader, reading.eta.of), limits.max_concurrent, limits.max_ids_in_progress)
         stack.callback(calls.close)
         waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
         stack.callback(waits.close)

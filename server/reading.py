@@ -5,17 +5,18 @@ from collections.abc import Callable
 from hangtag.server.cache import Cache
 from hangtag.server.cached_reader import CachedReader
 from hangtag.server.change import ChangeListener
+from hangtag.server.eta import Eta
 from hangtag.server.follower import FOLLOWER_BEAT, Follower
 from hangtag.server.store_gate import StoreGate
 from hangtag.server.store_watch import StoreWatch
 from hangtag.settings import Settings
-from hangtag.store import RedisTagReader
+from hangtag.store import ProgressReader, RedisTagReader
 from hangtag.telemetry import Heartbeats, metrics
 from hangtag.telemetry.clock import Clock
 
 
 class Reading:
-    """Store, cache, watch and follower of one process.
+    """Store, cache, estimates, watch and follower of one process.
 
     `report` and `on_failure` are called from their threads: see `StoreWatch` and `Follower`.
 
@@ -39,8 +40,10 @@ class Reading:
         gate = StoreGate(self._store)
         self._cache = Cache(settings.server.cache_entries, clock)
         self._follower: Follower | None = None
+        self._progress = ProgressReader(settings.redis)
+        self.eta = Eta(self._progress, clock)
         self.reader = CachedReader(gate, self._cache, settings.server, clock)
-        self.watch = StoreWatch(gate, report, beats, on_failure)
+        self.watch = StoreWatch(gate, report, beats, on_failure, also=[self.eta.refresh])
         gate.on_close = self.watch.look_now
 
     def start(self) -> None:
@@ -70,4 +73,5 @@ class Reading:
         if self._follower is not None:
             self._follower.close()
         self.watch.close()
+        self._progress.close()
         self._store.close()

@@ -29,7 +29,7 @@ class WriteJob:
     """What one call of `write` does. A job that failed is run again and continues where it stopped.
 
     `store_identities` are those of the stores that held the results when the offsets of newly assigned partitions were
-    committed.
+    committed. `took_s` is how long the call took that succeeded.
     """
 
     bundle_version: str = ""
@@ -38,6 +38,7 @@ class WriteJob:
     refused: Sequence[Refused] = ()
     store_identities: Sequence[str] = ()
     writes: Writes | None = field(default=None, init=False)
+    took_s: float = field(default=0.0, init=False)
 
     @property
     def items(self) -> list[Item]:

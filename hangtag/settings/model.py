@@ -151,6 +151,15 @@ class WorkerSettings(_Group):
     metrics_port: Port = Field(default=9_102, description="Port for metrics and health over HTTP; 0: any free port")
 
 
+class ArrivalsSettings(_Group):
+    """The reader of arrivals: marks received versions ahead of the workers."""
+
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
+    )
+    metrics_port: Port = Field(default=9_103, description="Port for metrics and health over HTTP; 0: any free port")
+
+
 class ServerSettings(_Group):
     """The gRPC server."""
 
@@ -264,5 +273,6 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     model: ModelSettings = ModelSettings()
     worker: WorkerSettings = WorkerSettings()
+    arrivals: ArrivalsSettings = ArrivalsSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

@@ -9,6 +9,7 @@ from hangtag.store.errors import PartlyReadError, StoreDeniedError, StoreError, 
 from hangtag.store.loss import LossReport
 from hangtag.store.memory_store import MemoryTagStore
 from hangtag.store.meta import StoreState
+from hangtag.store.progress import BatchProgress, PartitionProgress, ProgressReader
 from hangtag.store.rebuild_store import RebuildStore, StoreWentBackError
 from hangtag.store.redis_reader import Found, RedisTagReader
 from hangtag.store.redis_store import RedisTagStore
@@ -18,12 +19,15 @@ from hangtag.store.tag_store import TagStore
 
 __all__ = [
     "Arrival",
+    "BatchProgress",
     "Entry",
     "Found",
     "LossReport",
     "MemoryTagStore",
     "Outcome",
+    "PartitionProgress",
     "PartlyReadError",
+    "ProgressReader",
     "Rank",
     "RebuildStore",
     "RedisTagReader",

@@ -5,6 +5,7 @@ from zlib import crc32
 
 META_KEY = "ht:meta"
 REBUILD_KEY = "ht:rebuild"
+PROGRESS_KEY = "ht:progress"
 ALL_PRODUCTS = "ht:p:*"
 
 

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.exceptions import NoScriptError
@@ -17,6 +17,7 @@ from hangtag.store.keys import META_KEY, bucket_of, product_key, seen_key
 from hangtag.store.link import Command
 from hangtag.store.meta import READ_META, StoreState, read_meta
 from hangtag.store.open import open_exchange
+from hangtag.store.progress import PartitionProgress, write_progress
 from hangtag.store.scripts import FIRST_KEY, OUTCOMES, REPLACED, SEE, WRITE, Script
 from hangtag.store.shard_marks import ShardMarks
 from hangtag.store.value import FORMAT, pack, pack_mark, unpack_entry
@@ -111,6 +112,15 @@ class RedisTagStore:
             if reply == REPLACED:
                 _warn_of_foreign(call[FIRST_KEY])
         return [_reply(entry, reply) for entry, reply in zip(entries, replies, strict=True)]
+
+    def publish(self, progress: Mapping[int, PartitionProgress]) -> None:
+        """Tell servers how far this worker is, by number of the partition.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        if progress:
+            raise_refusal(self._exchange.ask([write_progress(progress)]), self.address)
 
     def read(self, product_ids: Sequence[str]) -> list[Entry | None]:
         """See `TagStore`. A key of another type counts as none."""

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from hangtag.settings import RedisSettings
 from hangtag.store import (
     Arrival,
+    BatchProgress,
     Outcome,
+    PartitionProgress,
+    ProgressReader,
     RebuildStore,
     RedisTagReader,
     RedisTagStore,
@@ -223,6 +226,21 @@ def test_a_mark_of_an_earlier_release_is_a_version_without_a_place(
     client.set(key, (5).to_bytes(8, "big"), ex=100)
     store.write([tags(5)])
     assert client.get(key) is None
+
+
+def test_the_progress_of_workers_is_read_by_partition_and_the_newest_counts(
+    store: RedisTagStore, redis_settings: RedisSettings, client: redis.Redis
+) -> None:
+    one = PartitionProgress(3, 5, 9, 2, 1, 7.5, (BatchProgress.of(0.5, [3], 3),), "one", 1_700_000_000_000)
+    other = one._replace(worker="other", next_offset=7)
+    with closing(ProgressReader(redis_settings)) as reader:
+        assert reader.read() == {}
+        store.publish({})
+        store.publish({0: one, 12: one})
+        store.publish({12: other})
+        client.hset("ht:progress", mapping={"13": "of another program", "x": "y"})
+
+        assert reader.read() == {0: one, 12: other}
 
 
 def test_deletion_expires_and_new_tags_do_not(

@@ -71,7 +71,7 @@ class Lookups:
         gate = StoreGate(RedisTagReader(RedisSettings(), clock))
         self._cache = Cache(self.settings.cache_entries, clock)
         reader = CachedReader(gate, self._cache, self.settings, clock)
-        self._server = Calls(clock, StoredLookups(reader), _MOST_CALLS, _MOST_IDS)
+        self._server = Calls(clock, StoredLookups(reader, lambda _: None), _MOST_CALLS, _MOST_IDS)
         self._waits = Waits(reader.read, self._server.waited, clock, _WAIT_LIMIT_S, _fail)
         self._server.open(_Client(self._server), self._waits)
         self._parse_batch = batch_parser(_MOST_IDS)

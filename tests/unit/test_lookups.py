@@ -70,7 +70,7 @@ class Reader:
 
 
 def lookups(reader: Reader, **settings: object) -> Lookups:
-    return Lookups(cached(reader, **settings))
+    return Lookups(cached(reader, **settings), lambda _: None)
 
 
 def cached(reader: Reader, **settings: object) -> CachedReader:
@@ -180,7 +180,7 @@ class Sink:
 def running(reader: Reader, max_calls: int = 1_000, max_ids: int = 1_000) -> Iterator[tuple[Calls, Sink]]:
     sink = Sink()
     read, errors = cached(reader), []
-    sink.calls = calls = Calls(SystemClock(), Lookups(read), max_calls, max_ids)
+    sink.calls = calls = Calls(SystemClock(), Lookups(read, lambda _: None), max_calls, max_ids)
     waits = Waits(read.read, calls.waited, SystemClock(), 30, errors.append)
     calls.start(sink, waits)
     waits.start()

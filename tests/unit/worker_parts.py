@@ -22,7 +22,7 @@ from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 from hangtag.workers import Change, Poll, StageThreads, Unreadable, Worker
-from hangtag.workers.worker import KAFKA_BEAT
+from hangtag.workers.contact import KAFKA_BEAT
 from hangtag.write import Reason, SinkError, record_of
 
 EVENTS = "products.events"
