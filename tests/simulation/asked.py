@@ -22,6 +22,7 @@ _AWAY = tags_pb2.FRESHNESS_REASON_STORE_UNAVAILABLE
 _REFUSED = tags_pb2.FRESHNESS_REASON_VERSION_REFUSED
 # Times in replies are whole milliseconds.
 _ROUNDED_S = 0.001
+_EXACT_S = 1e-6
 
 
 class _Question(NamedTuple):
@@ -132,7 +133,7 @@ class Asked:
         is_degraded = reply.freshness_reason == _AWAY
         allowed_s = 0.0 if question.version else self._ttl_s
         oldest_s = now - self._stale_s if is_degraded else question.began_s - allowed_s
-        if not oldest_s - _ROUNDED_S <= as_of_s <= now:
+        if not oldest_s - _ROUNDED_S <= as_of_s <= now + _EXACT_S:
             self._fail(f"the reply about {question.product} at {now} holds for {as_of_s}; the earliest is {oldest_s}")
         if is_degraded and (question.version or reply.freshness == tags_pb2.FRESHNESS_FRESH):
             self._fail(f"{question.product} is answered from memory, for version {question.version}")
