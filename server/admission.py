@@ -29,6 +29,7 @@ class Refusal:
 
 CALLS = Refusal("calls", Reason.TOO_MANY_CALLS, "start more servers, or raise server.max_concurrent")
 IDS = Refusal("ids", Reason.TOO_MANY_IDS, "start more servers, or raise server.max_ids_in_progress")
+WAITS = Refusal("waits", Reason.TOO_MANY_WAITS, "start more servers, or find the client that waits so often")
 TEXTS = Refusal("texts", Reason.TOO_MANY_TEXTS, "start more servers, or raise server.suggest_queue_tokens")
 UNREAD = Refusal(
     "unread",

@@ -24,8 +24,9 @@ Parse = Callable[[bytes], "LookUp"]
 class LookUp:
     """The products of one call.
 
-    `call` is the transport's handle of it, `arrived_s` and `deadline_s` are times of the monotonic clock. A transport
-    sets `is_cancelled` once nobody waits for the answer any more.
+    `wait_version` is the version whose tags a look-up of one product waits for; 0: it does not wait. `call` is the
+    transport's handle of it, `arrived_s` and `deadline_s` are times of the monotonic clock. A transport sets
+    `is_cancelled` once nobody waits for the answer any more.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class LookUp:
         "method",
         "min_versions",
         "utf8",
+        "wait_version",
     )
 
     def __init__(
@@ -48,6 +50,7 @@ class LookUp:
         self.utf8 = utf8
         self.min_versions = min_versions
         self.is_single = is_single
+        self.wait_version = 0
         self.is_cancelled = False
         self.call: Any = None
         self.arrived_s = 0.0
@@ -67,8 +70,12 @@ def parse_get(raw: bytes) -> LookUp:
     """
     request = parsed(tags_pb2.GetProductTagsRequest, raw)
     product = request.product_id
-    newest = request.min_version
-    return LookUp("GetProductTags", (product,), (check_get(request),), (newest,), is_single=True)
+    utf8 = check_get(request)
+    awaited = request.wait_for_version
+    newest = max(request.min_version, awaited)
+    look_up = LookUp("GetProductTags", (product,), (utf8,), (newest,), is_single=True)
+    look_up.wait_version = awaited
+    return look_up
 
 
 def batch_parser(max_ids: int) -> Parse:
@@ -78,7 +85,8 @@ def batch_parser(max_ids: int) -> Parse:
         request = parsed(tags_pb2.BatchGetProductTagsRequest, raw)
         utf8 = check_batch(request, max_ids)
         ids = list(request.product_ids)
-        return LookUp("BatchGetProductTags", ids, utf8, (0,) * len(ids), is_single=False)
+        newest = list(request.min_versions) or [0] * len(ids)
+        return LookUp("BatchGetProductTags", ids, utf8, newest, is_single=False)
 
     return parse_batch
 

@@ -14,16 +14,19 @@ from grpc_health.v1 import health
 from hangtag.server.calls import Calls
 from hangtag.server.drain import drain
 from hangtag.server.errors import ServerError
+from hangtag.server.follower import FOLLOWER_BEAT
 from hangtag.server.grpcio_transport import GrpcioTransport
 from hangtag.server.handlers import Handlers
+from hangtag.server.health import Health, HealthServicer
 from hangtag.server.lookups import Lookups
 from hangtag.server.member import Bound, Member
 from hangtag.server.methods import SERVICE, Methods, methods_of
-from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWatch
+from hangtag.server.reading import Reading
+from hangtag.server.store_watch import STORE_HEARTBEAT
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.server.transport import Choice, Transport, choose
+from hangtag.server.waits import Waits
 from hangtag.settings import ServerSettings, Settings
-from hangtag.store import RedisTagReader
 from hangtag.telemetry import Heartbeats, Part, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.places import stack_of, summary_of
@@ -39,6 +42,7 @@ _BATCH_LIMIT_S = 60.0
 # How long a thread may keep others from Python (default 5 ms): a large look-up and a batch of texts work for some
 # milliseconds, and a single look-up needs Python several times.
 _SWITCH_S = 0.001
+_FOLLOWER_LIMIT_S = 120.0
 
 _log = get_log(__name__)
 
@@ -81,34 +85,43 @@ async def _serve(
     _log.info("transport", name=chosen.name, reason=chosen.reason)
     clock = SystemClock()
     # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
-    beats = Heartbeats(clock, {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, STORE_HEARTBEAT: math.inf})
+    limits_s = {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, FOLLOWER_BEAT: _FOLLOWER_LIMIT_S}
+    beats = Heartbeats(clock, limits_s | {STORE_HEARTBEAT: math.inf})
+    loop = asyncio.get_running_loop()
+    died: asyncio.Future[None] = loop.create_future()
+
+    def fail(error: Exception) -> None:
+        loop.call_soon_threadsafe(_set_exception, died, error)
+
     async with AsyncExitStack() as stack:
-        store = RedisTagReader(settings.redis)
-        stack.callback(store.close)
         servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
-        watch = StoreWatch(store, servicer, beats, SERVICE)
-        await watch.start()
+        state = Health(servicer, SERVICE)
         limits = settings.server
+        reading = Reading(settings, clock, beats, state.report, fail)
+        stack.callback(reading.close)
+        await asyncio.to_thread(reading.start)
         suggester = Suggester(tagger, limits.suggest_token_budget, clock, beats, limits.suggest_queue_tokens)
         stack.callback(suggester.close)
-        calls = Calls(clock, Lookups(store), limits.max_concurrent, limits.max_ids_in_progress)
+        calls = Calls(clock, Lookups(reading.reader, reading.eta.of), limits.max_concurrent, limits.max_ids_in_progress)
         stack.callback(calls.close)
+        waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
+        stack.callback(waits.close)
+        reading.follow(waits)
         methods = methods_of(Handlers(suggester), limits.max_ids)
         transport = _open(chosen, limits, methods, servicer, calls, shares_port=member is not None)
-        loop = asyncio.get_running_loop()
-        died: asyncio.Future[None] = loop.create_future()
         telemetry = _telemetry(
             limits,
             pulses=beats.pulses,
-            details=watch.details,
-            parts=lambda: [_model(tagger), watch.part()],
-            on_failure=lambda error: loop.call_soon_threadsafe(died.set_exception, error),
+            details=reading.watch.details,
+            parts=lambda: [_model(tagger), reading.watch.part()],
+            on_failure=fail,
         )
         with telemetry, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats, calls), watch.run(), suggester.run(), _wait_for(died))
+            runs = (stopped.wait(), _beat_loop(beats, calls), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
-                calls.start(transport, transport.pace_s)
+                calls.start(transport, waits, transport.pace_s)
+                waits.start()
                 await transport.start()
                 _log.info("serving", host=limits.host, port=transport.port, metrics_port=telemetry.port)
                 if member is not None:
@@ -117,7 +130,8 @@ async def _serve(
                 if ready is not None:
                     ready(transport.port)
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await drain(transport, watch, calls, limits)
+                reading.stop_following()
+                await drain(transport, state, calls, waits, limits)
                 for task in done:
                     task.result()
             finally:
@@ -155,6 +169,11 @@ async def _beat_loop(beats: Heartbeats, calls: Calls) -> None:
         beats.beat(_LOOP_HEARTBEAT)
         calls.refusals.write()
         await asyncio.sleep(_LOOP_EVERY_S)
+
+
+def _set_exception(died: asyncio.Future[None], error: Exception) -> None:
+    if not died.done():
+        died.set_exception(error)
 
 
 async def _wait_for(died: asyncio.Future[None]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from hangtag.settings import RedisSettings
 from hangtag.store import (
+    Arrival,
     Outcome,
     PartlyReadError,
     RebuildStore,
@@ -53,7 +54,7 @@ def test_products_of_all_slots_are_written_and_read(cluster: Cluster) -> None:
 
     assert store.write([tags(2, product=product) for product in IDS]) == [Reply(Outcome.WRITTEN)] * len(IDS)
     assert store.write([tags(1, product=product) for product in IDS]) == [Reply(Outcome.OLDER)] * len(IDS)
-    store.mark_seen([(product, 3) for product in IDS])
+    store.mark_seen([Arrival(product, 3) for product in IDS])
     found = reader.read([*IDS, "another"]).stored
 
     assert [stored.version for stored in found] == [2] * len(IDS) + [None]
