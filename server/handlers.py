@@ -5,13 +5,12 @@ from collections.abc import Iterable
 
 import grpc
 
-from hangtag.records import no_tags_reason, tag_message
 from hangtag.server import wire
-from hangtag.server.checks import KINDS, check_batch, check_get, check_suggest
+from hangtag.server.checks import check_batch, check_get
 from hangtag.server.coalescer import Coalescer
 from hangtag.server.errors import CallError
 from hangtag.server.freshness import Freshness, freshness
-from hangtag.server.suggester import Suggester
+from hangtag.server.narrow import is_empty, narrow_stored
 from hangtag.store import Stored
 from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
@@ -19,15 +18,13 @@ from hangtag.v1 import tags_pb2
 # Names of the states in metrics: UNKNOWN, not FRESHNESS_UNKNOWN.
 _STATES = {state: tags_pb2.Freshness.Name(state).removeprefix("FRESHNESS_") for state in tags_pb2.Freshness.values()}
 _WITH_TAGS = frozenset({tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE})
-_KIND_VALUES = {kind: value for value, kind in KINDS.items()}
 
 
 class Handlers:
-    """The methods of `TagService`. They raise `CallError` for errors that the caller can fix, and `StoreError`."""
+    """The look-ups of `TagService`. They raise `CallError` for errors that the caller can fix, and `StoreError`."""
 
-    def __init__(self, coalescer: Coalescer, suggester: Suggester, max_ids: int) -> None:
+    def __init__(self, coalescer: Coalescer, max_ids: int) -> None:
         self._coalescer = coalescer
-        self._suggester = suggester
         self._max_ids = max_ids
 
     async def get_product_tags(self, request: tags_pb2.GetProductTagsRequest) -> bytes:
@@ -40,7 +37,7 @@ class Handlers:
         if state == tags_pb2.FRESHNESS_UNKNOWN:
             message = f"product {request.product_id!r} was never received or is deleted; publish a product event for it"
             raise CallError(grpc.StatusCode.NOT_FOUND, message)
-        return _tags_or_id(product, stored, state) + wire.lookup_fields(state, found.as_of_ms)
+        return _tags_or_id(product, stored, state, request.filter) + wire.lookup_fields(state, found.as_of_ms)
 
     async def batch_get_product_tags(self, request: tags_pb2.BatchGetProductTagsRequest) -> bytes:
         """The tags of many products, in the order of the request."""
@@ -50,26 +47,15 @@ class Handlers:
         _count(states)
         lookups = {state: wire.lookup_fields(state, found.as_of_ms) for state in set(states)}
         return wire.batch(
-            (_tags_or_id(product, stored, state), lookups[state])
+            (_tags_or_id(product, stored, state, request.filter), lookups[state])
             for product, stored, state in zip(products, found.stored, states, strict=True)
         )
 
-    async def suggest_tags(self, request: tags_pb2.SuggestTagsRequest) -> bytes:
-        """The tags of a text."""
-        text, kind = check_suggest(request)
-        tags = await self._suggester.suggest(text, kind)
-        reply = tags_pb2.SuggestTagsResponse(
-            tags=map(tag_message, tags.tags),
-            review=map(tag_message, tags.review),
-            bundle_version=self._suggester.bundle_version,
-            kind=_KIND_VALUES[kind],
-            no_tags_reason=no_tags_reason(tags),
-        )
-        return reply.SerializeToString()
 
-
-def _tags_or_id(product: bytes, stored: Stored, state: Freshness) -> bytes:
-    return stored.payload if state in _WITH_TAGS else wire.id_field(product)
+def _tags_or_id(product: bytes, stored: Stored, state: Freshness, tag_filter: tags_pb2.TagFilter) -> bytes:
+    if state not in _WITH_TAGS:
+        return wire.id_field(product)
+    return stored.payload if is_empty(tag_filter) else narrow_stored(stored.payload, tag_filter)
 
 
 def _count(states: Iterable[Freshness]) -> None:

@@ -13,6 +13,7 @@ from hangtag.server.errors import ServerError
 from hangtag.server.grpc_log import drop_lines_about_callers
 from hangtag.server.handlers import Handlers
 from hangtag.server.store_watch import HealthServicer
+from hangtag.server.suggestions import Suggestions
 from hangtag.settings import ServerSettings
 from hangtag.v1 import tags_pb2
 
@@ -40,7 +41,11 @@ _ABSOLUTE_MAX_METADATA_BYTES = 40 * 1024
 
 
 def open_listener(
-    settings: ServerSettings, handlers: Handlers, servicer: HealthServicer, calls: Calls
+    settings: ServerSettings,
+    handlers: Handlers,
+    suggestions: Suggestions,
+    servicer: HealthServicer,
+    calls: Calls,
 ) -> tuple[aio.Server, int]:
     """Create the server without starting it; returns it and the port that it is bound to.
 
@@ -68,7 +73,7 @@ def open_listener(
             ("grpc.absolute_max_metadata_size", _ABSOLUTE_MAX_METADATA_BYTES),
         ],
     )
-    server.add_generic_rpc_handlers((_tag_service(handlers, calls),))
+    server.add_generic_rpc_handlers((_tag_service(handlers, suggestions, calls),))
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
@@ -83,7 +88,7 @@ def open_listener(
     return server, port
 
 
-def _tag_service(handlers: Handlers, calls: Calls) -> "grpc.GenericRpcHandler[Any, Any]":
+def _tag_service(handlers: Handlers, suggestions: Suggestions, calls: Calls) -> "grpc.GenericRpcHandler[Any, Any]":
     methods = (
         Method("GetProductTags", tags_pb2.GetProductTagsRequest, handlers.get_product_tags),
         Method(
@@ -92,7 +97,8 @@ def _tag_service(handlers: Handlers, calls: Calls) -> "grpc.GenericRpcHandler[An
             handlers.batch_get_product_tags,
             _ids_of_large,
         ),
-        Method("SuggestTags", tags_pb2.SuggestTagsRequest, handlers.suggest_tags),
+        Method("SuggestTags", tags_pb2.SuggestTagsRequest, suggestions.suggest_tags),
+        Method("BatchSuggestTags", tags_pb2.BatchSuggestTagsRequest, suggestions.batch_suggest_tags),
     )
     return grpc.method_handlers_generic_handler(
         SERVICE,

@@ -17,6 +17,7 @@ from hangtag.server.handlers import Handlers
 from hangtag.server.listener import SERVICE, open_listener
 from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWatch
 from hangtag.server.suggester import HEARTBEAT, Suggester
+from hangtag.server.suggestions import Suggestions
 from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
 from hangtag.telemetry import Heartbeats, Part, TelemetryServer, get_log, metrics
@@ -72,11 +73,13 @@ async def _serve(
         watch = StoreWatch(store, servicer, beats, SERVICE)
         await watch.start()
         limits = settings.server
-        suggester = Suggester(tagger, limits.suggest_token_budget, clock, beats, limits.suggest_queue_tokens)
+        suggester = Suggester(tagger, limits, clock, beats)
         stack.callback(suggester.close)
-        handlers = Handlers(Coalescer(store, clock), suggester, settings.server.max_ids)
+        suggestions = Suggestions(suggester)
+        stack.callback(suggestions.close)
+        handlers = Handlers(Coalescer(store, clock), settings.server.max_ids)
         calls = Calls(clock, limits.max_concurrent, limits.max_ids_in_progress)
-        listener, port = open_listener(settings.server, handlers, servicer, calls)
+        listener, port = open_listener(settings.server, handlers, suggestions, servicer, calls)
         loop = asyncio.get_running_loop()
         died: asyncio.Future[None] = loop.create_future()
         telemetry = _telemetry(

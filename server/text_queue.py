@@ -1,0 +1,170 @@
+"""Texts that wait for their tags, and who waits for them."""
+
+from asyncio import Future
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from hangtag.server.admission import TEXTS, RefusedError
+from hangtag.server.suggestion import Asked, Key, Suggestion
+from hangtag.tagger.isolate import Failure
+from hangtag.text.tokens import Tokens
+
+# From this age on a text is no longer overtaken by all shorter ones: every second batch is for such texts.
+PATIENCE_S = 0.25
+_CHARS_PER_TOKEN = 3
+# What a text costs beside its tokens, so that the limit of tokens bounds the number of texts as well.
+_LEAST_TOKENS = 16
+
+
+class UntaggableError(Exception):
+    """The model fails on the text with this key, and not on others."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class Caller:
+    """Waits for one or more texts. `done` has its suggestions by key, or an error."""
+
+    __slots__ = ("done", "found", "missing")
+
+    def __init__(self, keys: Sequence[Key], done: Future[Mapping[Key, Suggestion]]) -> None:
+        self.missing = set(keys)
+        self.found: dict[Key, Suggestion] = {}
+        self.done = done
+
+    def take(self, key: Key, result: Suggestion | Failure) -> None:
+        """Get the result of one text."""
+        self.missing.discard(key)
+        if self.done.done():
+            return
+        if isinstance(result, Failure):
+            self.done.set_exception(UntaggableError(key))
+            return
+        self.found[key] = result
+        if not self.missing:
+            self.done.set_result(self.found)
+
+
+class Job:
+    """A text that waits. `tokens` is set once it is encoded; `work` is their number as estimated before."""
+
+    __slots__ = ("arrived_s", "asked", "callers", "chars", "is_single", "key", "lane", "tokens", "work")
+
+    def __init__(self, key: Key, asked: Asked, arrived_s: float, lane: bool, most_tokens: int) -> None:
+        self.key = key
+        self.asked = asked
+        self.arrived_s = arrived_s
+        self.lane = self.is_single = lane
+        self.chars = len(asked.text.first) + len(asked.text.second)
+        self.work = max(_LEAST_TOKENS, min(self.chars // _CHARS_PER_TOKEN + 1, most_tokens))
+        self.callers: set[Caller] = set()
+        self.tokens: Tokens | None = None
+
+
+class Turn(NamedTuple):
+    """The texts among which a batch is chosen. `is_by_age`: the oldest first, else the shortest."""
+
+    jobs: list[Job]
+    is_by_age: bool
+
+
+class TextQueue:
+    """The waiting texts, each once. Not for several threads.
+
+    Texts that are asked for alone and texts of batches are counted apart, each up to `most_waiting` tokens, so that a
+    batch never makes a single text be refused; more than that waits only if nothing else of its kind does.
+    """
+
+    def __init__(self, most_waiting: int, most_tokens: int) -> None:
+        self._most_waiting = most_waiting
+        self._most_tokens = most_tokens
+        self._jobs: dict[Key, Job] = {}
+        self._work = {True: 0, False: 0}
+        self._was_overdue = False
+
+    def __len__(self) -> int:
+        """How many texts wait or are being tagged."""
+        return len(self._jobs)
+
+    def __contains__(self, key: Key) -> bool:
+        """True if the text waits or is being tagged."""
+        return key in self._jobs
+
+    def add(
+        self,
+        texts: Mapping[Key, Asked],
+        caller: Caller,
+        now: float,
+        *,
+        is_single: bool,
+        tokens_per_s: float | None = None,
+        time_left_s: float | None = None,
+    ) -> None:
+        """Let the caller wait for these texts.
+
+        Raises:
+            RefusedError: too many tokens wait, or the texts cannot be tagged in the time left; nothing is added.
+        """
+        added = [Job(key, asked, now, is_single, self._most_tokens) for key, asked in texts.items() if key not in self]
+        work, waiting = sum(job.work for job in added), self._work[is_single]
+        if work and waiting and waiting + work > self._most_waiting:
+            message = f"{waiting} tokens of texts are in progress, the maximum is {self._most_waiting}"
+            raise RefusedError(TEXTS, f"{message}; retry with back-off")
+        # Single texts go first, so only they delay a single text.
+        ahead = waiting if is_single else sum(self._work.values())
+        if added and tokens_per_s and time_left_s is not None and (ahead + work) / tokens_per_s > time_left_s:
+            message = f"{ahead} tokens of texts wait for the model, too many to answer before the call's deadline"
+            raise RefusedError(TEXTS, f"{message}; retry with back-off, or allow more time")
+        for job in added:
+            self._jobs[job.key] = job
+        self._work[is_single] += work
+        for key in texts:
+            job = self._jobs[key]
+            job.callers.add(caller)
+            job.is_single = job.is_single or is_single
+
+    def leave(self, caller: Caller) -> None:
+        """The caller no longer waits. Texts that nobody else waits for are not tagged, unless they just are."""
+        for key in caller.missing:
+            job = self._jobs.get(key)
+            if job is not None:
+                job.callers.discard(caller)
+                if not job.callers:
+                    self._remove(job)
+
+    def turn(self, now: float) -> Turn:
+        """The texts among which the next batch is chosen.
+
+        Single texts before those of batches. Every second time, if there are any, those that have waited for
+        `PATIENCE_S`, by their age: so none waits for ever, and a text that has just come does not wait for all of them.
+        """
+        fresh: list[Job] = []
+        overdue: list[Job] = []
+        for job in self._jobs.values():
+            (overdue if now - job.arrived_s >= PATIENCE_S else fresh).append(job)
+        self._was_overdue = bool(overdue) and not (fresh and self._was_overdue)
+        if self._was_overdue:
+            return Turn(overdue, True)
+        return Turn([job for job in fresh if job.is_single] or fresh, False)
+
+    def finish(self, key: Key, result: Suggestion | Failure) -> None:
+        """Give the result to whoever waits for this text."""
+        job = self._jobs.get(key)
+        if job is not None:
+            self._remove(job)
+            for caller in job.callers:
+                caller.take(key, result)
+
+    def fail_all(self, error: Callable[[], Exception]) -> None:
+        """Everyone who waits gets an error."""
+        for job in list(self._jobs.values()):
+            self._remove(job)
+            for caller in job.callers:
+                if not caller.done.done():
+                    caller.done.set_exception(error())
+
+    def _remove(self, job: Job) -> None:
+        del self._jobs[job.key]
+        self._work[job.lane] -= job.work
