@@ -11,6 +11,7 @@ from hangtag.server.coalescer import Coalescer
 from hangtag.server.errors import CallError
 from hangtag.server.freshness import Freshness, freshness
 from hangtag.server.narrow import is_empty, narrow_stored
+from hangtag.server.popular import Popular
 from hangtag.store import Stored
 from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
@@ -23,13 +24,15 @@ _WITH_TAGS = frozenset({tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE})
 class Handlers:
     """The look-ups of `TagService`. They raise `CallError` for errors that the caller can fix, and `StoreError`."""
 
-    def __init__(self, coalescer: Coalescer, max_ids: int) -> None:
+    def __init__(self, coalescer: Coalescer, max_ids: int, popular: Popular) -> None:
         self._coalescer = coalescer
         self._max_ids = max_ids
+        self._popular = popular
 
     async def get_product_tags(self, request: tags_pb2.GetProductTagsRequest) -> bytes:
         """The tags of one product."""
         product = check_get(request)
+        self._popular.count([request.product_id])
         found = await self._coalescer.read([request.product_id])
         (stored,) = found.stored
         state = freshness(stored, request.min_version)
@@ -42,6 +45,7 @@ class Handlers:
     async def batch_get_product_tags(self, request: tags_pb2.BatchGetProductTagsRequest) -> bytes:
         """The tags of many products, in the order of the request."""
         products = check_batch(request, self._max_ids)
+        self._popular.count(request.product_ids)
         found = await self._coalescer.read(request.product_ids)
         states = [freshness(stored) for stored in found.stored]
         _count(states)

@@ -15,6 +15,7 @@ from hangtag.server.drain import drain
 from hangtag.server.errors import ServerError
 from hangtag.server.handlers import Handlers
 from hangtag.server.listener import SERVICE, open_listener
+from hangtag.server.popular import Popular
 from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWatch
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.server.suggestions import Suggestions
@@ -75,9 +76,10 @@ async def _serve(
         limits = settings.server
         suggester = Suggester(tagger, limits, clock, beats)
         stack.callback(suggester.close)
+        popular = Popular()
         suggestions = Suggestions(suggester)
         stack.callback(suggestions.close)
-        handlers = Handlers(Coalescer(store, clock), settings.server.max_ids)
+        handlers = Handlers(Coalescer(store, clock), settings.server.max_ids, popular)
         calls = Calls(clock, limits.max_concurrent, limits.max_ids_in_progress)
         listener, port = open_listener(settings.server, handlers, suggestions, servicer, calls)
         loop = asyncio.get_running_loop()
@@ -87,6 +89,7 @@ async def _serve(
             pulses=beats.pulses,
             details=watch.details,
             parts=lambda: [_model(tagger), watch.part()],
+            pages={"/popular": popular.page},
             on_failure=lambda error: loop.call_soon_threadsafe(died.set_exception, error),
         )
         with telemetry, _stopping(stop) as stopped:

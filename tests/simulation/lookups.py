@@ -13,6 +13,7 @@ from hangtag.records import decode_tags
 from hangtag.server.coalescer import Coalescer
 from hangtag.server.errors import CallError
 from hangtag.server.handlers import Handlers
+from hangtag.server.popular import Popular
 from hangtag.server.store_watch import STORE_HEARTBEAT, StoreWatch
 from hangtag.settings import RedisSettings
 from hangtag.store import Entry, StoreError
@@ -80,7 +81,7 @@ class Lookups:
         LOOP.set_exception_handler(self._failed)
         clock = SimClock(world.hub)
         reader = RedisTagReader(RedisSettings())
-        self._handlers = Handlers(Coalescer(reader, clock, read_slots=2), None, _MOST_IDS)  # type: ignore[arg-type]
+        self._handlers = Handlers(Coalescer(reader, clock, read_slots=2), _MOST_IDS, Popular())
         self._servicer = _Servicer()
         beats = Heartbeats(clock, {STORE_HEARTBEAT: math.inf})
         self._watch = StoreWatch(reader, self._servicer, beats, "hangtag.v1.TagService")

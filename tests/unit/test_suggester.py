@@ -19,11 +19,12 @@ from hangtag.tagger.faults import FaultError
 from hangtag.tagger.probe import EngineDownError
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
-from hangtag.telemetry import Heartbeats
-from hangtag.telemetry.clock import SystemClock
+from hangtag.telemetry import Heartbeats, metrics
+from hangtag.telemetry.clock import Clock, SystemClock
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import CleanedFields, ProductText
 from hangtag.text.tokens import Tokens
+from tests.unit.worker_parts import Clock as ManualClock
 
 QUERY = TextKind.QUERY
 
@@ -87,6 +88,7 @@ def run(
     token_budget: int = 512,
     queue_tokens: int = 16_384,
     cache_entries: int = 0,
+    clock: Clock | None = None,
 ) -> None:
     async def main() -> None:
         tagger = FakeTagger()
@@ -94,7 +96,7 @@ def run(
         settings = ServerSettings.model_construct(
             suggest_token_budget=token_budget, suggest_queue_tokens=queue_tokens, suggest_cache_entries=cache_entries
         )
-        suggester = Suggester(tagger, settings, SystemClock(), beats)
+        suggester = Suggester(tagger, settings, clock or SystemClock(), beats)
         running = asyncio.create_task(suggester.run())
         try:
             async with asyncio.timeout(10):
@@ -364,3 +366,109 @@ def test_a_fault_of_memory_disk_or_device_ends_the_run_and_fails_no_text_alone(
         assert [each.code for each in found] == [grpc.StatusCode.UNAVAILABLE] * 5
 
     asyncio.run(main())
+
+
+def source_of(name: str) -> float:
+    return metrics.SUGGESTED_TEXTS.labels(name)._value.get()
+
+
+def test_a_batch_is_answered_in_its_order_and_a_repeated_text_is_tagged_once() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        before = [source_of(name) for name in ("model", "same_text", "cache")]
+        found = await suggester.suggest([words(n) for n in (3, 1, 2, 3, 1)], is_single=False)
+
+        assert [tag_of(each) for each in found] == ["words:3", "words:1", "words:2", "words:3", "words:1"]
+        assert tagger.batches == [[1, 2, 3]]
+        after = [source_of(name) for name in ("model", "same_text", "cache")]
+        assert [now - then for now, then in zip(after, before, strict=True)] == [3, 2, 0]
+
+    run(test)
+
+
+def test_the_same_text_that_waits_is_tagged_once_for_all_and_then_kept() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        before = [source_of(name) for name in ("model", "same_text", "cache")]
+        tagger.gate.clear()
+        first = asyncio.create_task(suggest(suggester, words(3)))
+        await until(lambda: tagger.batches)
+        same = [asyncio.create_task(suggest(suggester, words(3))) for _ in range(4)]
+        other_kind = asyncio.create_task(suggest(suggester, words(3, TextKind.PRODUCT)))
+        await asyncio.sleep(0)
+        tagger.gate.set()
+        found = await asyncio.gather(first, *same, other_kind)
+        kept = await suggester.suggest([words(3), words(4)], is_single=False)
+
+        assert {tag_of(each) for each in (*found, kept[0])} == {"words:3"}
+        assert tagger.batches == [[3], [3], [4]]
+        assert sorted(tagger.decoded) == [(3, TextKind.PRODUCT), (3, QUERY), (4, QUERY)]
+        after = [source_of(name) for name in ("model", "same_text", "cache")]
+        assert [now - then for now, then in zip(after, before, strict=True)] == [3, 4, 1]
+
+    run(test, cache_entries=10)
+
+
+def test_what_is_kept_of_one_bundle_does_not_answer_for_another() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        first = await suggest(suggester, words(1))
+        tagger.bundle.version = "cd" * 32
+        second = await suggest(suggester, words(1))
+        third = await suggest(suggester, words(1))
+
+        assert [each.bundle_version[:2] for each in (first, second, third)] == ["ab", "cd", "cd"]
+        assert tagger.batches == [[1], [1]]
+
+    run(test, cache_entries=10)
+
+
+def test_the_cache_forgets_what_was_not_asked_for_for_the_longest_time() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        for n in (1, 2, 1, 3, 1, 2):
+            await suggest(suggester, words(n))
+
+        assert tagger.batches == [[1], [2], [3], [2]]
+
+    run(test, cache_entries=2)
+
+
+def test_a_text_of_a_batch_that_cannot_be_tagged_is_named_by_its_place() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        texts = [words(1), asked("this is bad"), words(2)]
+        with pytest.raises(CallError, match=r"^texts\[1\] cannot be tagged") as caught:
+            await suggester.suggest(texts, is_single=False)
+
+        assert caught.value.code is grpc.StatusCode.INTERNAL
+        assert len(suggester._queue) == 0
+
+    run(test, cache_entries=10)
+
+
+def test_a_text_that_failed_is_not_kept() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        for _ in range(2):
+            batches = len(tagger.batches)
+            with pytest.raises(CallError):
+                await suggest(suggester, asked("this is bad"))
+            assert len(tagger.batches) > batches
+
+    run(test, cache_entries=10)
+
+
+def test_a_single_text_does_not_wait_for_a_large_batch_however_long_that_has_waited() -> None:
+    """Of the batch, at most what runs and one more part is tagged before it."""
+    clock = ManualClock()
+
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        tagger.gate.clear()
+        texts = [words(200, number=n) for n in range(30)]
+        batch = asyncio.create_task(suggester.suggest(texts, is_single=False))
+        await until(lambda: tagger.batches)
+        clock.now += 10 * text_queue.PATIENCE_S
+        single = asyncio.create_task(suggest(suggester, words(1)))
+        await asyncio.sleep(0)
+        tagger.gate.set()
+        await asyncio.gather(single, batch)
+
+        assert [1] in tagger.batches[:3]
+        assert len(tagger.batches) > 10
+
+    run(test, clock=clock)
