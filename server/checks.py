@@ -2,9 +2,7 @@
 
 from typing import NoReturn
 
-import grpc
-
-from hangtag.server.errors import CallError
+from hangtag.server.errors import CallError, Reason
 from hangtag.text.limits import MAX_ID_BYTES
 from hangtag.v1 import tags_pb2
 
@@ -20,7 +18,8 @@ def check_get(request: tags_pb2.GetProductTagsRequest) -> bytes:
     """
     if request.min_version < 0:
         refuse(f"min_version is {request.min_version}; versions are 0 or more")
-    check_filter(request.filter)
+    if request.HasField("filter"):
+        check_filter(request.filter)
     return _check_id("product_id", request.product_id)
 
 
@@ -69,4 +68,4 @@ def check_filter(tag_filter: tags_pb2.TagFilter, place: str = "filter") -> None:
 
 def refuse(message: str) -> NoReturn:
     """Raise the error of a request that is wrong; the message names the field and what it must be."""
-    raise CallError(grpc.StatusCode.INVALID_ARGUMENT, message)
+    raise CallError(Reason.INVALID_REQUEST, message)

@@ -4,18 +4,18 @@ from collections.abc import Iterable, Sequence
 
 from hangtag.v1 import tags_pb2
 
+_Request = tags_pb2.GetProductTagsRequest | tags_pb2.BatchGetProductTagsRequest | tags_pb2.SuggestTagsRequest
 # Messages with `tags`, `review` and `no_tags_reason`.
 _Tagged = tags_pb2.ProductTags | tags_pb2.SuggestTagsResponse
 
 
-def is_empty(tag_filter: tags_pb2.TagFilter) -> bool:
-    """True if the filter restricts nothing."""
-    return not (
-        tag_filter.facets
-        or tag_filter.max_tags
-        or tag_filter.min_confidence
-        or tag_filter.min_band == tags_pb2.BAND_AUTO
-    )
+def filter_of(request: _Request) -> tags_pb2.TagFilter | None:
+    """The filter of a request; None if it restricts nothing."""
+    if not request.HasField("filter"):
+        return None
+    found = request.filter
+    is_set = found.facets or found.max_tags or found.min_confidence or found.min_band == tags_pb2.BAND_AUTO
+    return found if is_set else None
 
 
 def narrow(found: _Tagged, tag_filter: tags_pb2.TagFilter) -> None:

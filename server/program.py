@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from grpc_health.v1 import health
 
 from hangtag.server.calls import Calls
-from hangtag.server.coalescer import Coalescer
 from hangtag.server.drain import drain
 from hangtag.server.errors import ServerError
+from hangtag.server.grpcio_transport import GrpcioTransport
 from hangtag.server.handlers import Handlers
-from hangtag.server.listener import SERVICE, open_listener
+from hangtag.server.lookups import Lookups
+from hangtag.server.methods import SERVICE, Methods, methods_of
 from hangtag.server.popular import Popular
 from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWatch
 from hangtag.server.suggester import HEARTBEAT, Suggester
-from hangtag.server.suggestions import Suggestions
+from hangtag.server.transport import Choice, Transport, choose
 from hangtag.settings import ServerSettings, Settings
 from hangtag.store import RedisTagReader
 from hangtag.telemetry import Heartbeats, Part, TelemetryServer, get_log, metrics
@@ -64,28 +65,31 @@ async def serve(
 async def _serve(
     settings: Settings, tagger: "Tagger", ready: Callable[[int], None] | None, stop: asyncio.Event | None
 ) -> None:
+    chosen = choose(settings.server)
+    _log.info("transport", name=chosen.name, reason=chosen.reason)
     clock = SystemClock()
     # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
     beats = Heartbeats(clock, {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, STORE_HEARTBEAT: math.inf})
     async with AsyncExitStack() as stack:
         store = RedisTagReader(settings.redis)
-        stack.push_async_callback(store.close)
+        stack.callback(store.close)
         servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
         watch = StoreWatch(store, servicer, beats, SERVICE)
         await watch.start()
         limits = settings.server
         suggester = Suggester(tagger, limits, clock, beats)
         stack.callback(suggester.close)
+        handlers = Handlers(suggester)
+        stack.callback(handlers.close)
         popular = Popular()
-        suggestions = Suggestions(suggester)
-        stack.callback(suggestions.close)
-        handlers = Handlers(Coalescer(store, clock), settings.server.max_ids, popular)
-        calls = Calls(clock, limits.max_concurrent, limits.max_ids_in_progress)
-        listener, port = open_listener(settings.server, handlers, suggestions, servicer, calls)
+        calls = Calls(clock, Lookups(store, popular), limits.max_concurrent, limits.max_ids_in_progress)
+        stack.callback(calls.close)
+        methods = methods_of(handlers, limits.max_ids)
+        transport = _open(chosen, limits, methods, servicer, calls)
         loop = asyncio.get_running_loop()
         died: asyncio.Future[None] = loop.create_future()
         telemetry = _telemetry(
-            settings.server,
+            limits,
             pulses=beats.pulses,
             details=watch.details,
             parts=lambda: [_model(tagger), watch.part()],
@@ -96,19 +100,31 @@ async def _serve(
             runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
-                await listener.start()
-                _log.info("serving", host=settings.server.host, port=port, metrics_port=telemetry.port)
+                calls.start(transport)
+                await transport.start()
+                _log.info("serving", host=limits.host, port=transport.port, metrics_port=telemetry.port)
                 if ready is not None:
-                    ready(port)
+                    ready(transport.port)
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await drain(listener, port, watch, calls, settings.server)
+                await drain(transport, watch, calls, limits)
                 for task in done:
                     task.result()
             finally:
-                await listener.stop(0)
+                await transport.stop()
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _open(
+    chosen: Choice, settings: ServerSettings, methods: Methods, servicer: HealthServicer, calls: Calls
+) -> Transport:
+    if chosen.name == "grpcio":
+        return GrpcioTransport(settings, methods, servicer, calls)
+    # Its package may not be installed.
+    from hangtag.server.native_transport import NativeTransport  # noqa: PLC0415 (an extra)
+
+    return NativeTransport(settings, methods, servicer, calls)
 
 
 async def _beat_loop(beats: Heartbeats) -> None:

@@ -23,7 +23,7 @@ class Checked(Protocol):
 
     address: str
 
-    async def check(self) -> StoreState:
+    def check(self) -> StoreState:
         """What the store records about itself. Raises `StoreError` if it cannot be used; has a deadline of its own."""
         ...
 
@@ -85,7 +85,7 @@ class StoreWatch:
 
     async def _check(self) -> StoreError | None:
         try:
-            state = await self._store.check()
+            state = await asyncio.to_thread(self._store.check)
         except StoreError as error:
             await self._report(error)
             return error

@@ -1,12 +1,11 @@
 """Tags texts on request. Texts that wait at the same time are tagged in one batch, as soon as the engine is free."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import grpc
-
-from hangtag.server.errors import CallError, place_of, stack_of
+from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.suggestion import Asked, Key, Suggestion
 from hangtag.server.suggestion_cache import SuggestionCache
 from hangtag.server.text_batch import TextBatch
@@ -49,12 +48,14 @@ class Suggester:
         self._is_down = False
 
     async def suggest(
-        self, texts: Sequence[Asked], *, is_single: bool = True, time_left_s: float | None = None
+        self, texts: Sequence[Asked], *, is_single: bool = True, deadline_s: float = math.inf
     ) -> list[Suggestion]:
         """The suggestions of the texts, in order. If the caller is cancelled, they are not tagged.
 
+        `deadline_s` is a time of the clock.
+
         Raises:
-            RefusedError: too many texts are waiting, or more than can be tagged in the time that is left.
+            RefusedError: too many texts are waiting, or more than can be tagged before the deadline.
             CallError: INTERNAL (a text cannot be tagged) or UNAVAILABLE (no text can be tagged, and the server is
                 about to stop).
         """
@@ -72,30 +73,24 @@ class Suggester:
         tagged = sum(key not in self._queue for key in wanted)
         if wanted:
             try:
-                found |= await self._tagged(wanted, is_single, time_left_s)
+                found |= await self._tagged(wanted, is_single, deadline_s)
             except UntaggableError as error:
                 text = "this text" if is_single else f"texts[{keys.index(error.key)}]"
                 message = f"{text} cannot be tagged; the error is in the server's log"
-                raise CallError(grpc.StatusCode.INTERNAL, message) from error
+                raise CallError(Reason.TEXT_NOT_TAGGED, message) from error
         cached = sum(key not in wanted for key in keys)
         _FROM_CACHE.inc(cached)
         _FROM_MODEL.inc(tagged)
         _FROM_OTHER.inc(len(keys) - cached - tagged)
         return [found[key] for key in keys]
 
-    async def _tagged(
-        self, texts: Mapping[Key, Asked], is_single: bool, time_left_s: float | None
-    ) -> Mapping[Key, Suggestion]:
+    async def _tagged(self, texts: Mapping[Key, Asked], is_single: bool, deadline_s: float) -> Mapping[Key, Suggestion]:
         if self._is_down:
             raise _down()
         caller = Caller(tuple(texts), asyncio.get_running_loop().create_future())
+        now = self._clock.monotonic()
         self._queue.add(
-            texts,
-            caller,
-            self._clock.monotonic(),
-            is_single=is_single,
-            tokens_per_s=self._batch.pace.tokens_per_s,
-            time_left_s=time_left_s,
+            texts, caller, now, is_single=is_single, tokens_per_s=self._batch.pace.tokens_per_s, deadline_s=deadline_s
         )
         self._has_work.set()
         try:
@@ -140,5 +135,5 @@ class Suggester:
 
 def _down() -> CallError:
     return CallError(
-        grpc.StatusCode.UNAVAILABLE, "this server cannot tag texts and is about to stop; retry on another one"
+        Reason.MODEL_UNAVAILABLE, "this server cannot tag texts and is about to stop; retry on another one"
     )

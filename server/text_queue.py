@@ -1,10 +1,11 @@
 """Texts that wait for their tags, and who waits for them."""
 
+import math
 from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from hangtag.server.admission import TEXTS, RefusedError
+from hangtag.server.admission import DEADLINE, TEXTS, RefusedError
 from hangtag.server.suggestion import Asked, Key, Suggestion
 from hangtag.tagger.isolate import Failure
 from hangtag.text.tokens import Tokens
@@ -100,23 +101,24 @@ class TextQueue:
         *,
         is_single: bool,
         tokens_per_s: float | None = None,
-        time_left_s: float | None = None,
+        deadline_s: float = math.inf,
     ) -> None:
         """Let the caller wait for these texts.
 
         Raises:
-            RefusedError: too many tokens wait, or the texts cannot be tagged in the time left; nothing is added.
+            RefusedError: too many tokens wait, or the texts cannot be tagged before the deadline; nothing is added.
         """
         added = [Job(key, asked, now, is_single, self._most_tokens) for key, asked in texts.items() if key not in self]
         work, waiting = sum(job.work for job in added), self._work[is_single]
-        if work and waiting and waiting + work > self._most_waiting:
-            message = f"{waiting} tokens of texts are in progress, the maximum is {self._most_waiting}"
-            raise RefusedError(TEXTS, f"{message}; retry with back-off")
         # Single texts go first, so only they delay a single text.
         ahead = waiting if is_single else sum(self._work.values())
-        if added and tokens_per_s and time_left_s is not None and (ahead + work) / tokens_per_s > time_left_s:
-            message = f"{ahead} tokens of texts wait for the model, too many to answer before the call's deadline"
-            raise RefusedError(TEXTS, f"{message}; retry with back-off, or allow more time")
+        wait_s = None if tokens_per_s is None else ahead / tokens_per_s
+        if work and waiting and waiting + work > self._most_waiting:
+            message = f"{waiting} tokens of texts are in progress, the maximum is {self._most_waiting}"
+            raise RefusedError(TEXTS, f"{message}; retry with back-off", wait_s)
+        if tokens_per_s is not None and wait_s is not None and now + wait_s + work / tokens_per_s > deadline_s:
+            message = f"{ahead} tokens of texts wait for the model, too many to tag these before the call's deadline"
+            raise RefusedError(DEADLINE, f"{message}; retry with back-off, or allow more time", wait_s)
         for job in added:
             self._jobs[job.key] = job
         self._work[is_single] += work

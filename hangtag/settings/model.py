@@ -136,18 +136,18 @@ class ServerSettings(_Group):
     port: Port = Field(default=50_051, description="Port that the server listens on; 0: any free port")
     transport: Literal["auto", "native", "grpcio"] = Field(
         default="auto",
-        description="What speaks gRPC; auto: native (the extra `native`) if it is installed and no setting needs grpcio",
+        description="What speaks gRPC; auto: native if the extra of that name is installed and no setting needs grpcio",
     )
     processes: int = Field(default=1, ge=1, le=64, description="Processes that serve on the one port")
     max_ids: int = Field(default=1_000, ge=1, le=1_000, description="Most ids in one BatchGetProductTags call")
     max_concurrent: int = Field(
-        default=1_000, ge=1, description="Most calls at a time; further calls are refused with RESOURCE_EXHAUSTED"
+        default=10_000, ge=1, description="Most calls at a time; further calls are refused with RESOURCE_EXHAUSTED"
     )
     max_ids_in_progress: int = Field(
         default=50_000,
         ge=1_000,
-        description="Most ids at a time in look-ups of more than 100 ids; further ones are refused with "
-        "RESOURCE_EXHAUSTED",
+        description="Most ids that are looked up at a time, in calls of more than 100 ids and in the others; further "
+        "calls are refused with RESOURCE_EXHAUSTED",
     )
     wait_limit_s: float = Field(
         default=30, gt=0, le=300, description="Longest time that a look-up waits for tags (wait_for_version)"

@@ -1,6 +1,6 @@
 """Where tags are kept: one key per product in any server that speaks RESP, replaced only by something newer.
 
-Workers write with `RedisTagStore` (blocking), the server reads with `RedisTagReader` (asyncio).
+Workers write with `RedisTagStore`, the server reads with `RedisTagReader`.
 """
 
 from hangtag.store.entry import Entry, Outcome, Rank, Reply, bundle_prefix
@@ -9,7 +9,7 @@ from hangtag.store.loss import LossReport
 from hangtag.store.memory_store import MemoryTagStore
 from hangtag.store.meta import StoreState
 from hangtag.store.rebuild_store import RebuildStore, StoreWentBackError
-from hangtag.store.redis_reader import RedisTagReader
+from hangtag.store.redis_reader import Found, RedisTagReader
 from hangtag.store.redis_store import RedisTagStore
 from hangtag.store.stored import Stored
 from hangtag.store.survey import StoreSurvey
@@ -17,6 +17,7 @@ from hangtag.store.tag_store import TagStore
 
 __all__ = [
     "Entry",
+    "Found",
     "LossReport",
     "MemoryTagStore",
     "Outcome",

@@ -1,20 +1,18 @@
-"""How the blocking and the asyncio client connect."""
+"""How connections to the store are made."""
 
-from typing import Any, TypeVar
+from typing import Any
 
-from redis import BlockingConnectionPool, DriverInfo
-from redis.asyncio import BlockingConnectionPool as AsyncBlockingConnectionPool
+from redis import ConnectionPool, DriverInfo
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.connection import AbstractConnection
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
 
 from hangtag.settings import RedisSettings
 from hangtag.settings.tls import tls_options
 from hangtag.store.errors import StoreMismatchError, is_cut, unreadable_url
 
-# One more try at once, since a connection of the pool may have died with a restarted server. Callers do the rest.
-_RETRIES = 1
 # redis-py's names of the settings.
 _TLS_OPTIONS = {
     "ca_file": "ssl_ca_certs",
@@ -23,38 +21,37 @@ _TLS_OPTIONS = {
     "key_password": "ssl_password",
 }
 
-Pool = TypeVar("Pool", BlockingConnectionPool, AsyncBlockingConnectionPool)
 
-
-def open_pool(pool: type[Pool], retry: type[Any], settings: RedisSettings, connections: int) -> Pool:
-    """A pool of one of redis-py's two kinds, with its kind of retry; callers wait for a free connection.
+class Connector:
+    """Makes redis-py's connections, which open with their first use. Any thread may call.
 
     Raises:
         StoreMismatchError: the URL in the settings cannot be read, or has an option that does not exist.
         SettingsError: the settings for TLS cannot be used.
     """
-    url = settings.url.get_secret_value()
-    if is_cut(url):
-        raise unreadable_url()
-    tls = _tls_options(settings)
-    try:
-        opened = pool.from_url(
-            url,
-            max_connections=connections,
-            timeout=settings.timeout_ms / 1000,
-            retry=retry(NoBackoff(), _RETRIES, (RedisConnectionError,)),
-            **_connection_options(settings),
-            **tls,
-        )
-    except (ValueError, TypeError):
-        raise unreadable_url() from None
-    try:
-        # The pool does not check the options in the URL; making a connection, which opens nothing yet, does.
-        opened.connection_class(**opened.connection_kwargs)
-    except (ValueError, TypeError, AttributeError, RedisError):
-        msg = "HANGTAG_REDIS__URL has an option after `?` that does not exist or has a wrong value; leave it out"
-        raise StoreMismatchError(msg) from None
-    return opened
+
+    def __init__(self, settings: RedisSettings) -> None:
+        url = settings.url.get_secret_value()
+        if is_cut(url):
+            raise unreadable_url()
+        tls = _tls_options(settings)
+        try:
+            pool = ConnectionPool.from_url(url, **_connection_options(settings), **tls)
+        except (ValueError, TypeError):
+            raise unreadable_url() from None
+        self.timeout_s = settings.timeout_ms / 1000
+        self._class, self.options = pool.connection_class, pool.connection_kwargs
+        try:
+            # Parsing the URL does not check its options; making a connection, which opens nothing yet, does.
+            self.connection()
+        except (ValueError, TypeError, AttributeError, RedisError):
+            msg = "HANGTAG_REDIS__URL has an option after `?` that does not exist or has a wrong value; leave it out"
+            raise StoreMismatchError(msg) from None
+
+    def connection(self) -> AbstractConnection:
+        """A new connection, not open yet."""
+        made: AbstractConnection = self._class(**self.options)
+        return made
 
 
 def _connection_options(settings: RedisSettings) -> dict[str, Any]:
@@ -63,6 +60,7 @@ def _connection_options(settings: RedisSettings) -> dict[str, Any]:
     return {
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),  # the callers try again
         "protocol": 3,
         "legacy_responses": False,
         "decode_responses": False,

@@ -2,27 +2,24 @@
 
 After a failover the open connections still lead to the demoted server, which refuses writes and answers reads with old
 values. So every round trip begins with `HELLO`, which says what the server is and needs no permission. If it is a
-replica, a new pool takes the place of the connections, and the commands are sent once more over one that it opens. Idle
-connections of the old pool would not do: others may still return some to it that lead to the demoted server.
+replica, no connection that is open is used again, and the commands are sent once more over a new one.
 """
 
-import asyncio
-import threading
+import queue
+import time
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from redis import BlockingConnectionPool, Redis
-from redis.asyncio import BlockingConnectionPool as AsyncBlockingConnectionPool
-from redis.asyncio import Redis as AsyncRedis
-from redis.asyncio.retry import Retry as AsyncRetry
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.retry import Retry
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hangtag.settings import RedisSettings
-from hangtag.store.client import open_pool
-from hangtag.store.errors import NotPrimaryError, address_of, is_elsewhere, mode_error, store_error
-
-Command = tuple[Any, ...]
+from hangtag.store.client import Connector
+from hangtag.store.errors import NotPrimaryError, address_of, is_denied, is_elsewhere, mode_error, store_error
+from hangtag.store.link import Command, Link
 
 _HELLO: Command = ("HELLO",)
 _REPLICA_ROLES = (b"slave", b"replica")
@@ -30,103 +27,80 @@ _REFUSED_MODES = (b"cluster", b"sentinel")
 
 
 class Exchange:
-    """Round trips of the blocking client; any thread may call. It connects with the first call.
+    """Round trips over at most `connections` connections; any thread may call. It connects with the first call.
+
+    A call waits for a free connection as long as for the reply to a command. With `limit_s`, no call takes longer.
 
     Raises:
         StoreMismatchError: the URL in the settings cannot be read.
+        SettingsError: the settings for TLS cannot be used.
     """
 
-    def __init__(self, settings: RedisSettings, connections: int) -> None:
+    def __init__(self, settings: RedisSettings, connections: int, limit_s: float | None = None) -> None:
         self.address = address_of(settings.url.get_secret_value())
-        self._settings, self._connections = settings, connections
-        self._redis = self._open()
-        self._lock = threading.Lock()
+        self._connector = Connector(settings)
+        self._limit_s = limit_s
+        # One token for each connection that is not in use.
+        self._free: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(connections):
+            self._free.put(None)
+        self._idle: deque[Link] = deque()
+        self._is_closed = False
 
     def ask(self, commands: Sequence[Command]) -> list[Any]:
-        """One reply per command; a command that the store refused has its exception.
+        """One reply per command; a command that the store refused has its exception. It may be sent twice.
 
         Raises:
             StoreMismatchError: the server is a node of a cluster or a Sentinel, or denies access.
             StoreError: the store cannot be reached, or is not the primary.
         """
-        redis = self._redis
+        deadline = None if self._limit_s is None else time.monotonic() + self._limit_s
         try:
-            return self._ask(redis, commands)
-        except RedisError as error:
-            if not is_elsewhere(error):
-                raise store_error(self.address, error) from error
-            with self._lock:
-                if redis is self._redis:
-                    self._redis = self._open()
-        finally:
-            if redis is not self._redis:
-                redis.connection_pool.disconnect(inuse_connections=False)
+            self._free.get(timeout=self._connector.timeout_s)
+        except queue.Empty:
+            waited = RedisTimeoutError("all connections are in use")
+            raise store_error(self.address, waited) from None
         try:
-            return self._ask(self._redis, commands)
+            return self._ask(commands, deadline)
         except RedisError as error:
             raise store_error(self.address, error) from error
+        finally:
+            self._free.put(None)
 
     def close(self) -> None:
-        """Close the connections."""
-        self._redis.close()
-        self._redis.connection_pool.disconnect()
+        """Close the connections: those in use once their round trip has ended."""
+        self._is_closed = True
+        self._close_idle()
 
-    def _open(self) -> Redis:
-        return Redis(connection_pool=open_pool(BlockingConnectionPool, Retry, self._settings, self._connections))
-
-    def _ask(self, redis: Redis, commands: Sequence[Command]) -> list[Any]:
-        with redis.pipeline(transaction=False) as pipeline:
-            for command in (_HELLO, *commands):
-                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
-            return _checked(pipeline.execute(raise_on_error=False), self.address)
-
-
-class AsyncExchange:
-    """Round trips of the asyncio client; one event loop may use it. No round trip takes longer than `limit_s`.
-
-    Raises:
-        StoreMismatchError: the URL in the settings cannot be read.
-    """
-
-    def __init__(self, settings: RedisSettings, connections: int, limit_s: float) -> None:
-        self.address = address_of(settings.url.get_secret_value())
-        self._limit_s = limit_s
-        self._settings, self._connections = settings, connections
-        self._redis = self._open()
-
-    async def ask(self, commands: Sequence[Command]) -> list[Any]:
-        """See `Exchange.ask`."""
+    def _ask(self, commands: Sequence[Command], deadline: float | None) -> list[Any]:
         try:
-            async with asyncio.timeout(self._limit_s):
-                redis = self._redis
-                try:
-                    return await self._ask(redis, commands)
-                except RedisError as error:
-                    if not is_elsewhere(error):
-                        raise
-                    if redis is self._redis:
-                        self._redis = self._open()
-                finally:
-                    if redis is not self._redis:
-                        await redis.connection_pool.disconnect(inuse_connections=False)
-                return await self._ask(self._redis, commands)
-        except (RedisError, TimeoutError, OSError) as error:
-            raise store_error(self.address, error) from error
+            link = self._idle.pop()
+        except IndexError:
+            link = Link(self._connector)
+        try:
+            return self._ask_over(link, commands, deadline)
+        except RedisError as error:
+            # The server may have restarted, or another one may have taken over.
+            if is_denied(error) or not (isinstance(error, RedisConnectionError) or is_elsewhere(error)):
+                raise
+        self._close_idle()
+        return self._ask_over(Link(self._connector), commands, deadline)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
-        await self._redis.connection_pool.disconnect()
+    def _ask_over(self, link: Link, commands: Sequence[Command], deadline: float | None) -> list[Any]:
+        try:
+            replies = _checked(link.round_trip((_HELLO, *commands), deadline), self.address)
+        except BaseException:
+            link.close()
+            raise
+        self._idle.append(link)
+        if self._is_closed:
+            self._close_idle()
+        return replies
 
-    def _open(self) -> AsyncRedis:
-        pool = open_pool(AsyncBlockingConnectionPool, AsyncRetry, self._settings, self._connections)
-        return AsyncRedis(connection_pool=pool)
-
-    async def _ask(self, redis: AsyncRedis, commands: Sequence[Command]) -> list[Any]:
-        async with redis.pipeline(transaction=False) as pipeline:
-            for command in (_HELLO, *commands):
-                pipeline.execute_command(*command)
-            return _checked(await pipeline.execute(raise_on_error=False), self.address)
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
 
 def raise_refusal(replies: Sequence[Any], address: str) -> None:

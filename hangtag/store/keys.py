@@ -1,5 +1,6 @@
 """The names of the keys. The braces are a cluster's hash tag: all keys of a bucket are in one slot."""
 
+from collections.abc import Sequence
 from zlib import crc32
 
 META_KEY = "ht:meta"
@@ -20,6 +21,12 @@ def product_key(product_id: str, buckets: int) -> str:
 def seen_key(product_id: str, buckets: int) -> str:
     """The key of the newest version of a product that a worker has polled; it expires."""
     return f"ht:seen:{{{bucket_of(product_id, buckets)}}}:{product_id}"
+
+
+def lookup_keys(product_ids: Sequence[str], buckets: int) -> list[str]:
+    """What a look-up of these products reads: the keys of their tags, then the keys of their versions polled last."""
+    places = [f"{{{crc32(product.encode()) % buckets}}}:{product}" for product in product_ids]
+    return [f"ht:p:{place}" for place in places] + [f"ht:seen:{place}" for place in places]
 
 
 def product_of(key: bytes) -> str | None:

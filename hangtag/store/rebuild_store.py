@@ -9,8 +9,9 @@ from redis.exceptions import NoScriptError
 
 from hangtag.settings import RedisSettings
 from hangtag.store.errors import StoreError, StoreMismatchError
-from hangtag.store.exchange import Command, raise_refusal
+from hangtag.store.exchange import raise_refusal
 from hangtag.store.keys import META_KEY, REBUILD_KEY
+from hangtag.store.link import Command
 from hangtag.store.redis_store import RedisTagStore
 from hangtag.store.scripts import ADVANCE, COMPLETE, WRITE, Script
 from hangtag.store.value import FORMAT

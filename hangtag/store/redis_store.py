@@ -10,8 +10,9 @@ from redis.exceptions import NoScriptError
 from hangtag.settings import RedisSettings
 from hangtag.store.entry import Entry, Outcome, Reply, check_version
 from hangtag.store.eviction import check_eviction
-from hangtag.store.exchange import Command, Exchange, raise_refusal
+from hangtag.store.exchange import Exchange, raise_refusal
 from hangtag.store.keys import META_KEY, product_key, seen_key
+from hangtag.store.link import Command
 from hangtag.store.meta import READ_META, StoreState, read_meta
 from hangtag.store.scripts import OUTCOMES, REPLACED, SEE, WRITE, Script
 from hangtag.store.value import FORMAT, pack, pack_version, unpack_entry

@@ -21,8 +21,6 @@ VERSION_BYTES = 8
 
 _HEADER = struct.Struct(">BQBQQ8s16s")
 HEADER_BYTES = _HEADER.size
-# Where the numbers begin. They are below 2^63, so their first byte is below 128.
-_NUMBERS = (1, 10, 18)
 _FIRST_BIT = 0x80
 _IS_DELETION = 9
 
@@ -71,5 +69,5 @@ def _is_complete(value: bytes) -> bool:
         len(value) >= HEADER_BYTES
         and value[0] == FORMAT
         and value[_IS_DELETION] == (len(value) == HEADER_BYTES)
-        and not any(value[at] & _FIRST_BIT for at in _NUMBERS)
+        and (value[1] | value[10] | value[18]) < _FIRST_BIT  # where the numbers begin, which are below 2^63
     )

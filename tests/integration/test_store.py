@@ -1,9 +1,9 @@
 """The store on a real Valkey."""
 
-import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 
 import pytest
 import redis
@@ -44,25 +44,13 @@ def client(redis_settings: RedisSettings) -> Iterator[redis.Redis]:
 
 
 def read(config: RedisSettings, ids: Sequence[str]) -> list[Stored]:
-    async def once() -> list[Stored]:
-        reader = RedisTagReader(config)
-        try:
-            return await reader.read(ids)
-        finally:
-            await reader.close()
-
-    return asyncio.run(once())
+    with closing(RedisTagReader(config)) as reader:
+        return reader.read(ids).stored
 
 
 def state(config: RedisSettings) -> StoreState:
-    async def once() -> StoreState:
-        reader = RedisTagReader(config)
-        try:
-            return await reader.check()
-        finally:
-            await reader.close()
-
-    return asyncio.run(once())
+    with closing(RedisTagReader(config)) as reader:
+        return reader.check()
 
 
 def rebuild(config: RedisSettings) -> None:

@@ -1,8 +1,8 @@
 """What the store allows: users of its own, permissions revoked later, policies of eviction, foreign keys."""
 
-import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,15 +74,9 @@ def use_as_worker(config: RedisSettings) -> None:
 
 
 def use_as_server(config: RedisSettings) -> None:
-    async def use() -> None:
-        reader = RedisTagReader(config)
-        try:
-            await reader.check()
-            await reader.read(["p", "q"])
-        finally:
-            await reader.close()
-
-    asyncio.run(use())
+    with closing(RedisTagReader(config)) as reader:
+        reader.check()
+        reader.read(["p", "q"])
 
 
 def use_for_verify(config: RedisSettings) -> None:
@@ -140,18 +134,16 @@ def test_a_permission_that_is_revoked_later_is_named_for_a_reader(admin: redis.R
     with_data.write([tags(1)])
     with_data.close()
 
-    async def use() -> None:
-        reader = RedisTagReader(config)
-        try:
-            await reader.read(["p"])
-            admin.execute_command("ACL", "SETUSER", "server", revoked)
-            await reader.check()
-            await reader.read(["p"])
-        finally:
-            await reader.close()
+    with closing(RedisTagReader(config)) as reader:
+        reader.read(["p"])
+        admin.execute_command("ACL", "SETUSER", "server", revoked)
 
-    with pytest.raises(StoreDeniedError, match=r"denies access: .*docs/operations\.md") as caught:
-        asyncio.run(use())
+        def use() -> None:
+            reader.check()
+            reader.read(["p"])
+
+        with pytest.raises(StoreDeniedError, match=r"denies access: .*docs/operations\.md") as caught:
+            use()
     assert "format" not in str(caught.value)
 
 

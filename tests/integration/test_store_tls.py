@@ -3,9 +3,9 @@
 The local Valkey has no TLS, so a forwarder in front of it has.
 """
 
-import asyncio
 import ssl
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -45,20 +45,10 @@ def url_of(tls: Forwarder) -> str:
 
 def use(config: RedisSettings) -> list[Reply]:
     """Both clients; the answer to a write."""
-
-    async def read() -> None:
-        reader = RedisTagReader(config)
-        try:
-            await reader.read(["p"])
-        finally:
-            await reader.close()
-
-    asyncio.run(read())
-    store = RedisTagStore(config)
-    try:
+    with closing(RedisTagReader(config)) as reader:
+        reader.read(["p"])
+    with closing(RedisTagStore(config)) as store:
         return store.write([tags(1)])
-    finally:
-        store.close()
 
 
 @pytest.mark.parametrize("key", ["client_key", "client_locked_key"])

@@ -1,30 +1,35 @@
-"""A server that answers look-ups: the shipped handlers, coalescer, reader and store watch on a simulated event loop."""
+"""A server that answers look-ups: the shipped calls, lanes, reader and store watch, with actors in place of threads."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import selectors
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grpc_health.v1 import health_pb2
 
 from hangtag.records import decode_tags
-from hangtag.server.coalescer import Coalescer
-from hangtag.server.errors import CallError
-from hangtag.server.handlers import Handlers
-from hangtag.server.popular import Popular
+from hangtag.server.calls import Calls
+from hangtag.server.errors import CallError, Reason
+from hangtag.server.lane import Lane
+from hangtag.server.look_up import NO_DEADLINE, LookUp, batch_parser, parse_get
+from hangtag.server.lookups import Answer
+from hangtag.server.lookups import Lookups as StoredLookups
 from hangtag.server.store_watch import STORE_HEARTBEAT, StoreWatch
 from hangtag.settings import RedisSettings
-from hangtag.store import Entry, StoreError
+from hangtag.store import Entry
 from hangtag.store.redis_reader import RedisTagReader
 from hangtag.telemetry import Heartbeats
 from hangtag.v1 import tags_pb2
-from tests.simulation.hub import Hub, SimClock
+from tests.simulation.hub import Actor, Hub, SimClock
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_MOST_CALLS = 10_000
 _MOST_IDS = 1_000
 # The watch looks every second, and a look may take a second.
 _WATCHED_WITHIN_S = 3.0
@@ -49,6 +54,15 @@ class SimLoop(asyncio.SelectorEventLoop):
         """See `asyncio.AbstractEventLoop`."""
         return self.hub.now
 
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # noqa: ARG002 (named by the base class)
+        """See `asyncio.AbstractEventLoop`; while the function waits, only the actor of the event loop does."""
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 (as a thread of a pool does)
+            future.set_exception(error)
+        return future
+
     def turn(self) -> None:
         """Run what is ready."""
         self.call_soon(self.stop)
@@ -71,6 +85,19 @@ class _Servicer:
         self.is_serving = False
 
 
+class _Client:
+    """What a simulated client waits for: the reply, or an error. Stands in for a transport."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def deliver(self, look_ups: Sequence[LookUp], answers: Sequence[Answer]) -> None:
+        """See `hangtag.server.calls.Sink`."""
+        self._calls.answered(look_ups, answers)
+        for look_up, answer in zip(look_ups, answers, strict=True):
+            look_up.call(answer)
+
+
 class Lookups:
     """Calls of clients. What they are told must be true and must never go back to an older version."""
 
@@ -80,15 +107,22 @@ class Lookups:
         LOOP.hub = world.hub
         LOOP.set_exception_handler(self._failed)
         clock = SimClock(world.hub)
-        reader = RedisTagReader(RedisSettings())
-        self._handlers = Handlers(Coalescer(reader, clock, read_slots=2), _MOST_IDS, Popular())
+        reader = RedisTagReader(RedisSettings(), clock)
+        self._server = Calls(clock, StoredLookups(reader), _MOST_CALLS, _MOST_IDS)
+        self._server.open(_Client(self._server))
+        self._parse_batch = batch_parser(_MOST_IDS)
         self._servicer = _Servicer()
         beats = Heartbeats(clock, {STORE_HEARTBEAT: math.inf})
         self._watch = StoreWatch(reader, self._servicer, beats, "hangtag.v1.TagService")
         self._newest: dict[str, int] = {}
         self._calls = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._actor = world.hub.spawn("server", self._run)
+        self._idle: list[Actor] = []
+        world.hub.spawn("server", self._run)
+        self._lanes = [
+            world.hub.spawn(f"lane-{number}", partial(self._work, lane))
+            for number, lane in enumerate(2 * self._server.lanes)
+        ]
 
     @property
     def is_idle(self) -> bool:
@@ -102,9 +136,24 @@ class Lookups:
     def look_up(self, products: list[str], *, together: bool) -> None:
         """A client calls."""
         self._calls += 1
-        self._actor.stage = "lookup"
-        call = self._batch(products) if together else self._single(products[0])
-        self._tasks.add(LOOP.create_task(call))
+        for lane in self._lanes:
+            lane.stage = "lookup"
+        if together:
+            raw = tags_pb2.BatchGetProductTagsRequest(product_ids=products).SerializeToString()
+            look_up = self._server.look_up(self._parse_batch, raw, self._batch(products), NO_DEADLINE)
+        else:
+            raw = tags_pb2.GetProductTagsRequest(product_id=products[0]).SerializeToString()
+            look_up = self._server.look_up(parse_get, raw, self._single(products[0]), NO_DEADLINE)
+        self._server.put([look_up])
+        for lane in self._idle:
+            self._hub.wake(lane, lane.dice.choice((0.0, 0.001, 0.004)))
+        self._idle.clear()
+
+    def _work(self, lane: Lane) -> None:
+        while True:
+            if not lane.step():
+                self._idle.append(self._hub.current)
+                self._hub.block()
 
     def _run(self) -> None:
         self._tasks.add(LOOP.create_task(self._watch.run()))  # type: ignore[arg-type]
@@ -128,39 +177,40 @@ class Lookups:
     def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self._hub.bug = self._hub.bug or context.get("exception")
 
-    async def _single(self, product: str) -> None:
+    def _single(self, product: str) -> Callable[[Answer], None]:
         began = self._world.rules.held(product)
         epoch, known = self._world.losses, self._newest.get(product, 0)
-        try:
-            reply = await self._handlers.get_product_tags(tags_pb2.GetProductTagsRequest(product_id=product))
-        except CallError:
-            self._check(product, began, epoch, known, None)
-        except StoreError:
-            pass
-        else:
-            self._check(product, began, epoch, known, tags_pb2.GetProductTagsResponse.FromString(reply))
-        self._ended()
 
-    async def _batch(self, products: list[str]) -> None:
+        def reply(answer: Answer) -> None:
+            if isinstance(answer, bytes):
+                self._check(product, began, epoch, known, tags_pb2.GetProductTagsResponse.FromString(answer))
+            elif answer.reason is Reason.PRODUCT_UNKNOWN:
+                self._check(product, began, epoch, known, None)
+            self._ended(answer)
+
+        return reply
+
+    def _batch(self, products: list[str]) -> Callable[[Answer], None]:
         began = [self._world.rules.held(product) for product in products]
         epoch, known = self._world.losses, [self._newest.get(product, 0) for product in products]
-        try:
-            reply = await self._handlers.batch_get_product_tags(
-                tags_pb2.BatchGetProductTagsRequest(product_ids=products)
-            )
-        except StoreError:
-            pass
-        else:
-            found = tags_pb2.BatchGetProductTagsResponse.FromString(reply).products
-            for product, rank, version, one in zip(products, began, known, found, strict=True):
-                self._check(product, rank, epoch, version, one)
-        self._ended()
 
-    def _ended(self) -> None:
+        def reply(answer: Answer) -> None:
+            if isinstance(answer, bytes):
+                found = tags_pb2.BatchGetProductTagsResponse.FromString(answer).products
+                for product, rank, version, one in zip(products, began, known, found, strict=True):
+                    self._check(product, rank, epoch, version, one)
+            self._ended(answer)
+
+        return reply
+
+    def _ended(self, answer: Answer) -> None:
+        if isinstance(answer, CallError) and answer.reason is Reason.INTERNAL_ERROR:
+            self._hub.fail("a look-up failed with an error of the server")
         self._calls -= 1
         self._hub.note("server", "replied")
         if not self._calls:
-            self._actor.stage = ""
+            for lane in self._lanes:
+                lane.stage = ""
 
     def _check(self, product: str, began: Entry | None, epoch: int, known: int, reply: Any) -> None:
         """`began` is what was stored when the call began, `known` the version that an earlier call had returned."""

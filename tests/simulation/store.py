@@ -186,8 +186,8 @@ class Server:
         fields = self.hashes.get(key, {})
         return [fields.get(name) for name in names]
 
-    def _info(self, _section: str) -> dict[str, Any]:
-        return {"maxmemory": 0, "maxmemory_policy": "noeviction"}
+    def _info(self, _section: str) -> bytes:
+        return b"maxmemory:0\r\nmaxmemory_policy:noeviction\r\n"
 
     def _mget(self, *keys: str) -> list[bytes | None]:
         return [None if (found := self._get(key)) is _FOREIGN else found for key in keys]

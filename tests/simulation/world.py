@@ -26,7 +26,7 @@ from tests.simulation.group import Group
 from tests.simulation.hub import Hub
 from tests.simulation.lookups import Lookups
 from tests.simulation.model import PANIC, POISON, bundles, expected, title_of
-from tests.simulation.network import Network, SimAsyncClient, SimAsyncPool, SimClient, SimPool
+from tests.simulation.network import Network, SimLink
 from tests.simulation.process import Process
 from tests.simulation.rules import Rules, WatchedGroup
 from tests.simulation.schedule import FAULTS, GARBAGE, GOOD, Event, Schedule
@@ -83,8 +83,7 @@ class World:
 
     def run(self) -> Result:
         """Run the schedule to its end."""
-        SimClient.network = SimAsyncClient.network = self.network
-        SimAsyncClient.dice = self.hub.dice("network")
+        SimLink.network = self.network
         SimProducer.brokers = self.brokers
         self.lookups = Lookups(self)
         for number in range(self.schedule.workers):
@@ -276,12 +275,7 @@ def simulated_clients() -> Iterator[None]:
     structlog.configure(processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         with (
-            patch.multiple(
-                exchange,
-                Redis=SimClient,
-                AsyncRedis=SimAsyncClient,
-                open_pool=lambda pool, *_: SimPool() if pool is exchange.BlockingConnectionPool else SimAsyncPool(),
-            ),
+            patch.object(exchange, "Link", SimLink),
             patch.object(kafka_sink, "Producer", SimProducer),
             patch.object(decode_stage, "decode_event", _decode_event),
         ):

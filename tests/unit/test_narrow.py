@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hangtag.server.checks import check_filter
 from hangtag.server.errors import CallError
-from hangtag.server.narrow import is_empty, narrow, narrow_stored
+from hangtag.server.narrow import filter_of, narrow, narrow_stored
 from hangtag.v1 import tags_pb2
 
 AUTO, REVIEW = tags_pb2.BAND_AUTO, tags_pb2.BAND_REVIEW
@@ -92,7 +92,9 @@ def test_narrowing_again_changes_nothing(some, review, tag_filter):
 
 @given(tags, tags, filters)
 def test_an_empty_filter_is_one_that_restricts_nothing(some, review, tag_filter):
-    if is_empty(tag_filter):
+    request = tags_pb2.SuggestTagsRequest(filter=tag_filter)
+    assert filter_of(tags_pb2.SuggestTagsRequest()) is None
+    if filter_of(request) is None:
         before = tags_pb2.SuggestTagsResponse(tags=some, review=review, no_tags_reason=0 if some else LOW)
         assert narrowed(some, review, tag_filter) == before
     else:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangtag.server import wire
-from hangtag.server.freshness import freshness
+from hangtag.server.freshness import Verdict, freshness
 from hangtag.store import Stored
 from hangtag.v1 import tags_pb2
 
@@ -55,7 +55,7 @@ def test_replies_are_what_protobuf_would_write(
     for product_id, state, tags in products:
         expected.products.append(expected_product(tags.product_id if tags else product_id, state, tags, as_of_ms))
         head = tags.SerializeToString() if tags else wire.id_field(product_id.encode())
-        parts.append((head, wire.lookup_fields(state, as_of_ms)))
+        parts.append((head, wire.lookup_fields(Verdict(state, 0, 0), as_of_ms)))
 
     assert wire.batch(parts) == expected.SerializeToString()
     for (head, lookup), product in zip(parts, expected.products, strict=True):
@@ -102,4 +102,4 @@ def test_varint(number: int, expected: bytes) -> None:
     ],
 )
 def test_freshness(payload: bytes, version: int | None, seen: int | None, min_version: int, state: int) -> None:
-    assert freshness(Stored(payload, version, seen), min_version) == state
+    assert freshness(Stored(payload, version, seen), min_version).state == state

@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis import BlockingConnectionPool
 from redis._parsers.base import BaseParser
-from redis.retry import Retry
 
 from hangtag.settings import RedisSettings
 from hangtag.store import (
@@ -20,7 +18,7 @@ from hangtag.store import (
     StoreState,
     bundle_prefix,
 )
-from hangtag.store.client import open_pool
+from hangtag.store.client import Connector
 from hangtag.store.errors import StoreDeniedError, address_of, is_elsewhere, store_error
 from hangtag.store.keys import bucket_of, product_key, seen_key
 from hangtag.store.meta import read_meta
@@ -134,9 +132,8 @@ def test_no_message_has_a_part_of_a_password_that_is_not_escaped(password: str, 
 
 def test_an_escaped_password_is_the_one_that_is_sent() -> None:
     config = RedisSettings(url="redis://user:%23a%2Fb%3Fc%40d@cache:6380/0")
-    pool = open_pool(BlockingConnectionPool, Retry, config, 1)
 
-    assert pool.connection_kwargs["password"] == "#a/b?c@d"
+    assert Connector(config).options["password"] == "#a/b?c@d"
 
 
 def test_error_says_where_and_what_to_do() -> None:

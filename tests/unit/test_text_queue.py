@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from hangtag.server.admission import RefusedError
+from hangtag.server.errors import Reason
 from hangtag.server.suggestion import Asked, Key, Suggestion
 from hangtag.server.text_queue import PATIENCE_S, Caller, TextQueue, UntaggableError
 from hangtag.tagger.isolate import Failure
@@ -142,15 +143,16 @@ def test_what_cannot_be_tagged_before_its_deadline_is_refused_at_once(loop: asyn
     queue.add(*(f"text {number}" for number in range(20)), is_single=False)
     rate = 1_000.0
 
-    with pytest.raises(RefusedError, match="320 tokens of texts wait for the model, too many .* before .* deadline"):
-        queue.add("x", is_single=False, tokens_per_s=rate, time_left_s=0.3)
-    queue.add("x", is_single=False, tokens_per_s=rate, time_left_s=0.4)
+    with pytest.raises(RefusedError, match="320 tokens of texts wait for the model") as caught:
+        queue.add("x", is_single=False, tokens_per_s=rate, deadline_s=0.3)
+    assert (caught.value.reason, caught.value.retry_after_s) == (Reason.DEADLINE_TOO_SHORT, 0.32)
+    queue.add("x", is_single=False, tokens_per_s=rate, deadline_s=0.4)
     # A single text does not wait for the batch.
-    queue.add("y", tokens_per_s=rate, time_left_s=0.02)
+    queue.add("y", tokens_per_s=rate, deadline_s=0.02)
     with pytest.raises(RefusedError):
-        queue.add("z", tokens_per_s=rate, time_left_s=0.02)
+        queue.add("z", tokens_per_s=rate, deadline_s=0.02)
     # As long as no full batch has run, nobody knows.
-    queue.add("z", tokens_per_s=None, time_left_s=0.02)
+    queue.add("z", tokens_per_s=None, deadline_s=0.02)
 
 
 def test_when_no_text_can_be_tagged_everyone_gets_an_error_of_their_own(loop: asyncio.AbstractEventLoop) -> None:

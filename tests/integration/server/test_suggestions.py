@@ -56,7 +56,8 @@ def suggested_together(settings: Settings, tagger: Tagger, *texts: SuggestTagsRe
 
 @pytest.fixture
 def settings(redis_settings: RedisSettings) -> Settings:
-    return Settings(redis=redis_settings, server=ServerSettings(port=0, drain_s=0, suggest_token_budget=512))
+    server = ServerSettings(port=0, drain_s=0, transport="grpcio", suggest_token_budget=512)
+    return Settings(redis=redis_settings, server=server)
 
 
 def test_suggestions_are_what_the_tagger_predicts(settings: Settings, tagger: Tagger) -> None:
@@ -125,7 +126,7 @@ def test_the_same_words_in_other_fields_are_one_text_with_fields_of_their_own(
 
 
 def test_a_filter_leaves_the_tags_that_it_asks_for(settings: Settings, tmp_path: Path) -> None:
-    write_tiny_bundle(tmp_path / "tiny", thresholds=TagThresholds(auto=0.05, review=0.01))
+    write_tiny_bundle(tmp_path / "tiny", thresholds=TagThresholds(auto=0.0, review=0.0))
     eager = open_tagger(ModelSettings(bundle=str(tmp_path / "tiny"), engine="cpu", threads=1))
     filters = [TagFilter(), TagFilter(facets=["segment"]), TagFilter(max_tags=1), TagFilter(facets=["unknown"])]
     requests = [SuggestTagsRequest(text="red dress", filter=each) for each in filters]
