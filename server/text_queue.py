@@ -10,7 +10,7 @@ from hangtag.server.suggestion import Asked, Key, Suggestion
 from hangtag.tagger.isolate import Failure
 from hangtag.text.tokens import Tokens
 
-# From this age on a text is no longer overtaken by all shorter ones: every second batch is for such texts.
+# From this age on a text is no longer overtaken by all others: every second batch is for such texts.
 PATIENCE_S = 0.25
 _CHARS_PER_TOKEN = 3
 # What a text costs beside its tokens, so that the limit of tokens bounds the number of texts as well.
@@ -64,6 +64,17 @@ class Job:
         self.tokens: Tokens | None = None
 
 
+class _Lane:
+    """The waiting texts of one kind."""
+
+    def __init__(self) -> None:
+        self.fresh: list[Job] = []
+        self.overdue: list[Job] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.fresh or self.overdue)
+
+
 class Turn(NamedTuple):
     """The texts among which a batch is chosen. `is_by_age`: the oldest first, else the shortest."""
 
@@ -83,7 +94,9 @@ class TextQueue:
         self._most_tokens = most_tokens
         self._jobs: dict[Key, Job] = {}
         self._work = {True: 0, False: 0}
-        self._was_overdue = False
+        # What the last turn was for, so that the next one can be for others.
+        self._was_single = False
+        self._was_by_age = {True: False, False: False}
 
     def __len__(self) -> int:
         """How many texts wait or are being tagged."""
@@ -139,17 +152,19 @@ class TextQueue:
     def turn(self, now: float) -> Turn:
         """The texts among which the next batch is chosen.
 
-        Single texts before those of batches. Every second time, if there are any, those that have waited for
-        `PATIENCE_S`, by their age: so none waits for ever, and a text that has just come does not wait for all of them.
+        Single texts before those of batches, and in either lane the shortest first. Every second turn, if there are any,
+        is for texts that have waited for `PATIENCE_S`: of the other lane, and of those in a lane by their age. So none
+        waits for ever, and a text that has just come does not wait for all that came before it.
         """
-        fresh: list[Job] = []
-        overdue: list[Job] = []
+        singles, others = _Lane(), _Lane()
         for job in self._jobs.values():
-            (overdue if now - job.arrived_s >= PATIENCE_S else fresh).append(job)
-        self._was_overdue = bool(overdue) and not (fresh and self._was_overdue)
-        if self._was_overdue:
-            return Turn(overdue, True)
-        return Turn([job for job in fresh if job.is_single] or fresh, False)
+            lane = singles if job.is_single else others
+            (lane.overdue if now - job.arrived_s >= PATIENCE_S else lane.fresh).append(job)
+        self._was_single = bool(singles) and not (others.overdue and self._was_single)
+        lane = singles if self._was_single else others
+        is_by_age = bool(lane.overdue) and not (lane.fresh and self._was_by_age[self._was_single])
+        self._was_by_age[self._was_single] = is_by_age
+        return Turn(lane.overdue if is_by_age else lane.fresh, is_by_age)
 
     def finish(self, key: Key, result: Suggestion | Failure) -> None:
         """Give the result to whoever waits for this text."""

@@ -156,14 +156,15 @@ def test_waiting_texts_are_batched_within_the_budget_one_batch_at_a_time() -> No
 def test_shorter_texts_go_before_longer_ones() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         tagger.gate.clear()
-        early = [asyncio.create_task(suggest(suggester, words(n))) for n in (8, 7, 6)]
+        early = [asyncio.create_task(suggest(suggester, words(n))) for n in (200, 90, 40)]
         await until(lambda: tagger.batches)
-        late = asyncio.create_task(suggest(suggester, words(9)))
+        late = [asyncio.create_task(suggest(suggester, words(n))) for n in (500, 9, 8)]
         await asyncio.sleep(0)
         tagger.gate.set()
-        await asyncio.gather(*early, late)
+        await asyncio.gather(*early, *late)
 
-        assert tagger.batches == [[6], [7], [8], [9]]
+        # 8 and 9 words count as equally short: the older one goes first.
+        assert tagger.batches == [[40], [9], [8], [90], [200], [500]]
 
     run(test, token_budget=10)
 

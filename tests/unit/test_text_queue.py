@@ -60,7 +60,8 @@ def test_single_texts_go_before_those_of_batches(loop: asyncio.AbstractEventLoop
 
 def test_every_second_turn_is_for_texts_that_have_waited_long(loop: asyncio.AbstractEventLoop) -> None:
     queue = Queue(loop)
-    queue.add("old", "older", is_single=False)
+    queue.add("old")
+    queue.add("older")
     queue.add("new", now=OLD)
 
     turns = [queue.queue.turn(OLD) for _ in range(4)]
@@ -69,6 +70,20 @@ def test_every_second_turn_is_for_texts_that_have_waited_long(loop: asyncio.Abst
     assert [turn.is_by_age for turn in turns] == [True, False] * 2
     queue.finish("new")
     assert [queue.turn(OLD) for _ in range(2)] == [["old", "older"]] * 2
+
+
+def test_a_batch_that_has_waited_long_gets_every_second_turn_and_no_more(loop: asyncio.AbstractEventLoop) -> None:
+    """However long the single texts have waited: they do not wait for all of an older batch."""
+    queue = Queue(loop)
+    queue.add("batch", is_single=False)
+    queue.add("old", now=0.1)
+    queue.add("new", now=OLD)
+
+    turns = [queue.turn(OLD) for _ in range(8)]
+
+    assert turns.count(["batch"]) == 4
+    assert ["batch"] not in [turn for turn, before in zip(turns[1:], turns, strict=False) if before == ["batch"]]
+    assert turns.count(["old"]) == turns.count(["new"]) == 2
 
 
 def test_a_text_of_a_batch_that_is_asked_for_alone_too_becomes_a_single_one(loop: asyncio.AbstractEventLoop) -> None:
