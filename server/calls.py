@@ -59,8 +59,8 @@ class Calls:
         # Small look-ups are never refused because of large ones.
         self._small_ids = Limit(max_ids, "ids", IDS)
         self._large_ids = Limit(max_ids, "ids", IDS)
-        self._small = Lane("look-ups", self._take, clock, _SMALL_READS, MAX_PRODUCTS)
-        self._large = Lane("large-look-ups", self._take, clock, _LARGE_READS, MAX_PRODUCTS)
+        self._small = Lane("look-ups", self._take, clock, threads=_SMALL_READS, most_ids=MAX_PRODUCTS)
+        self._large = Lane("large-look-ups", self._take, clock, threads=_LARGE_READS, most_ids=MAX_PRODUCTS)
         self.lanes = (self._small, self._large)
         self._tally = Tally()
         self.refusals = RefusalLog()
@@ -72,11 +72,11 @@ class Calls:
         """Name what takes the answers."""
         self._sink = sink
 
-    def start(self, sink: Sink) -> None:
-        """Begin to answer look-ups."""
+    def start(self, sink: Sink, pace_s: float = 0.0) -> None:
+        """Begin to answer look-ups; small ones collect for `pace_s` under load."""
         self.open(sink)
-        for lane in self.lanes:
-            lane.start()
+        self._small.start(pace_s)
+        self._large.start()
         metrics.CALLS_IN_FLIGHT.set_function(lambda: self._calls.amount)
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """A queue of look-ups and the threads that answer them."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -16,14 +17,17 @@ _WEIGHT = 0.2
 class Lane:
     """Passes waiting look-ups on in lists of at most `most_ids` ids, at least one look-up each.
 
-    Lists form while all threads are busy, so a slow store gets fewer and larger reads. Single look-ups go first; each
-    list has room for at least one other. Any thread may call.
+    Lists form while all threads are busy, so a slow store gets fewer and larger reads; and for `pace_s` after a list
+    began, since a read costs as much as some calls. The first look-up after a pause does not wait. Single look-ups go
+    first; each list has room for at least one other. Any thread may call.
     """
 
-    def __init__(self, name: str, take: Take, clock: Clock, threads: int, most_ids: int) -> None:
+    def __init__(self, name: str, take: Take, clock: Clock, *, threads: int, most_ids: int) -> None:
         self._take = take
         self._clock = clock
         self._most_ids = most_ids
+        self._pace_s = 0.0
+        self._next_s = 0.0
         self._singles: deque[LookUp] = deque()
         self._others: deque[LookUp] = deque()
         self._waiting_ids = 0
@@ -35,8 +39,9 @@ class Lane:
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(threads)
         ]
 
-    def start(self) -> None:
+    def start(self, pace_s: float = 0.0) -> None:
         """Start the threads."""
+        self._pace_s = pace_s
         for thread in self._threads:
             thread.start()
 
@@ -74,13 +79,21 @@ class Lane:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not (look_ups := self._next()):
+                while not self._waiting_ids:
                     if not self._is_open:
                         return
                     self._idle += 1
                     self._changed.wait()
                     self._idle -= 1
-            self._pass_on(look_ups)
+                now = time.monotonic()
+                left_s = self._next_s - now if self._waiting_ids < self._most_ids else 0.0
+                if left_s <= 0:
+                    self._next_s = now + self._pace_s
+                    look_ups = self._next()
+            if left_s > 0:
+                time.sleep(left_s)
+            else:
+                self._pass_on(look_ups)
 
     def _pass_on(self, look_ups: list[LookUp]) -> None:
         started = self._clock.monotonic()

@@ -19,8 +19,6 @@ _CONNECTION_GRACE_MS = 60_000
 # Calls that gRPC keeps until the event loop takes them. Beyond it gRPC ends calls with CANCELLED, so this is far above
 # what `Calls` admits: whatever is refused is refused, counted and logged there.
 _MAX_PENDING_CALLS = 100_000
-# Calls of one connection at a time; its client keeps further ones. So replies that nobody reads are limited too.
-MAX_STREAMS = 1_000
 # How long a connection may take to say that it speaks HTTP/2.
 _HANDSHAKE_LIMIT_MS = 10_000
 # A client that has not read from its connection for that long is disconnected, and its unread replies are freed.
@@ -46,7 +44,6 @@ def new_server(settings: ServerSettings, servicer: HealthServicer, *, shares_por
             ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
             ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
             ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
-            ("grpc.max_concurrent_streams", MAX_STREAMS),
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE_LIMIT_MS),
             ("grpc.keepalive_time_ms", PING_EVERY_MS),
             # The first limits the time without any data after a ping, the second the time to its acknowledgement.

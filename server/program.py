@@ -100,7 +100,7 @@ async def _serve(
             runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
-                calls.start(transport)
+                calls.start(transport, transport.pace_s)
                 await transport.start()
                 _log.info("serving", host=limits.host, port=transport.port, metrics_port=telemetry.port)
                 if ready is not None:

@@ -7,12 +7,19 @@ from hangtag.server.calls import Sink
 from hangtag.server.errors import ServerError
 from hangtag.settings import ServerSettings
 
+# Until it does, `auto` is grpcio.
+_WHY_NOT_NATIVE = (
+    "server.transport is auto, and the native transport does not limit the size of a request; set "
+    "HANGTAG_SERVER__TRANSPORT=native where all clients are your own"
+)
+
 
 class Transport(Sink, Protocol):
     """A server on a port. Its methods run on the event loop, apart from `deliver`."""
 
     name: str
     port: int
+    pace_s: float
 
     async def start(self) -> None:
         """Accept calls from now on."""
@@ -43,23 +50,14 @@ def choose(settings: ServerSettings) -> Choice:
     """
     if settings.transport == "grpcio":
         return Choice("grpcio", "server.transport is grpcio")
-    obstacle = _obstacle(settings)
-    if obstacle is None:
-        return Choice("native", f"server.transport is {settings.transport}")
-    why, next_step = obstacle
-    if settings.transport == "native":
-        msg = f"server.transport is native, but {why}; {next_step}, or set HANGTAG_SERVER__TRANSPORT=grpcio"
-        raise ServerError(msg)
-    return Choice("grpcio", why)
-
-
-def _obstacle(settings: ServerSettings) -> tuple[str, str] | None:
-    """Why the native transport cannot be used, and what to do about it; None: it can."""
+    if settings.transport == "auto":
+        return Choice("grpcio", _WHY_NOT_NATIVE)
     if find_spec("pygrpc_native") is None:
-        return "the extra `native` is not installed", 'install it (pip install "hangtag[native]")'
-    if settings.max_connection_age_s is not None:
-        return (
-            "server.max_connection_age_s is set, and the native transport does not close old connections",
-            "leave HANGTAG_SERVER__MAX_CONNECTION_AGE_S unset",
-        )
-    return None
+        why, next_step = "the extra `native` is not installed", 'install it (pip install "hangtag[native]")'
+    elif settings.max_connection_age_s is not None:
+        why = "server.max_connection_age_s is set, and the native transport does not close old connections"
+        next_step = "leave HANGTAG_SERVER__MAX_CONNECTION_AGE_S unset"
+    else:
+        return Choice("native", "server.transport is native")
+    msg = f"server.transport is native, but {why}; {next_step}, or set HANGTAG_SERVER__TRANSPORT=grpcio"
+    raise ServerError(msg)

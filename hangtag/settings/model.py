@@ -136,7 +136,7 @@ class ServerSettings(_Group):
     port: Port = Field(default=50_051, description="Port that the server listens on; 0: any free port")
     transport: Literal["auto", "native", "grpcio"] = Field(
         default="auto",
-        description="What speaks gRPC; auto: native if the extra of that name is installed and no setting needs grpcio",
+        description="What speaks gRPC: grpcio, or native (an extra), which is faster; auto: grpcio",
     )
     processes: int = Field(default=1, ge=1, le=64, description="Processes that serve on the one port")
     max_ids: int = Field(default=1_000, ge=1, le=1_000, description="Most ids in one BatchGetProductTags call")

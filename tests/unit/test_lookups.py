@@ -126,7 +126,7 @@ def test_an_unexpected_error_is_an_answer_too() -> None:
 def lane_of(look_ups: Sequence[LookUp], most_ids: int) -> list[list[LookUp]]:
     """The lists in which a lane passes look-ups on that wait together."""
     lists: list[list[LookUp]] = []
-    lane = Lane("lane", lists.append, SystemClock(), 1, most_ids)
+    lane = Lane("lane", lists.append, SystemClock(), threads=1, most_ids=most_ids)
     lane.put(look_ups)
     while lane.step():
         pass
