@@ -152,9 +152,9 @@ class TextQueue:
     def turn(self, now: float) -> Turn:
         """The texts among which the next batch is chosen.
 
-        Single texts before those of batches, and in either lane the shortest first. Every second turn, if there are any,
-        is for texts that have waited for `PATIENCE_S`: of the other lane, and of those in a lane by their age. So none
-        waits for ever, and a text that has just come does not wait for all that came before it.
+        Single texts go before those of batches, and in each of these two lanes short ones before long ones. If a batch
+        has waited for `PATIENCE_S`, every second turn is for batches; if texts of a lane have, every second one of its
+        turns is for them, by their age. So none waits for ever, and none waits for all that came before it.
         """
         singles, others = _Lane(), _Lane()
         for job in self._jobs.values():

@@ -33,16 +33,12 @@ class _Service(tags_pb2_grpc.TagServiceServicer):
     ) -> tags_pb2.BatchGetProductTagsResponse:
         if len(request.product_ids) > 1_000:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many ids")
+        value = "navy" + "".join(request.filter.facets) + str(request.filter.max_tags or "")
         tag = tags_pb2.Tag(
-            facet="color", value="navy", confidence=0.93, source=tags_pb2.SOURCE_MODEL, band=tags_pb2.BAND_AUTO
+            facet="color", value=value, confidence=0.93, source=tags_pb2.SOURCE_MODEL, band=tags_pb2.BAND_AUTO
         )
         products = []
         for product_id in request.product_ids:
-            tag.value = (
-                ",".join([*request.filter.facets, str(request.filter.max_tags)])
-                if request.HasField("filter")
-                else "navy"
-            )
             found = tags_pb2.GetProductTagsResponse(
                 product_id=product_id, version=1, tags=[tag], freshness=tags_pb2.FRESHNESS_STALE
             )
@@ -156,13 +152,10 @@ def test_texts_that_cannot_be_asked_for_are_refused(address: str, tmp_path: Path
 
 
 def test_tags_may_be_narrowed(address: str) -> None:
-    found = orjson.loads(
-        _run(
-            "tags", "a", "--facet", "color", "--facet", "class", "--max-tags", "2", "--server", address, "--json"
-        ).stdout
-    )
+    narrowed = ["--facet", "color", "--facet", "class", "--max-tags", "2"]
+    found = orjson.loads(_run("tags", "a", *narrowed, "--server", address, "--json").stdout)
 
-    assert found[0]["tags"][0]["value"] == "color,class,2"
+    assert found[0]["tags"][0]["value"] == "navycolorclass2"
 
 
 def _set_topics(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
