@@ -9,7 +9,8 @@ from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.suggestion import Asked, Key, Suggestion
 from hangtag.server.suggestion_cache import SuggestionCache
 from hangtag.server.text_batch import TextBatch
-from hangtag.server.text_queue import Caller, TextQueue, UntaggableError
+from hangtag.server.text_job import Caller, UntaggableError
+from hangtag.server.text_queue import TextQueue
 from hangtag.settings import ServerSettings
 from hangtag.tagger.isolate import Failure
 from hangtag.tagger.stage_thread import StageThread

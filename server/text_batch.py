@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from hangtag.server.pace import Pace
 from hangtag.server.suggestion import Suggestion
-from hangtag.server.text_queue import Job, Turn
+from hangtag.server.text_job import Job
+from hangtag.server.text_queue import Turn
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.planner import Waiting, plan
 from hangtag.tagger.probe import probe

@@ -1,67 +1,16 @@
-"""Texts that wait for their tags, and who waits for them."""
+"""Texts that wait for their tags: which may, and which are next."""
 
 import math
-from asyncio import Future
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from hangtag.server.admission import DEADLINE, TEXTS, RefusedError
 from hangtag.server.suggestion import Asked, Key, Suggestion
+from hangtag.server.text_job import Caller, Job
 from hangtag.tagger.isolate import Failure
-from hangtag.text.tokens import Tokens
 
 # From this age on a text is no longer overtaken by all others: every second batch is for such texts.
 PATIENCE_S = 0.25
-_CHARS_PER_TOKEN = 3
-# What a text costs beside its tokens, so that the limit of tokens bounds the number of texts as well.
-_LEAST_TOKENS = 16
-
-
-class UntaggableError(Exception):
-    """The model fails on the text with this key, and not on others."""
-
-    def __init__(self, key: Key) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-class Caller:
-    """Waits for one or more texts. `done` has its suggestions by key, or an error."""
-
-    __slots__ = ("done", "found", "missing")
-
-    def __init__(self, keys: Sequence[Key], done: Future[Mapping[Key, Suggestion]]) -> None:
-        self.missing = set(keys)
-        self.found: dict[Key, Suggestion] = {}
-        self.done = done
-
-    def take(self, key: Key, result: Suggestion | Failure) -> None:
-        """Get the result of one text."""
-        self.missing.discard(key)
-        if self.done.done():
-            return
-        if isinstance(result, Failure):
-            self.done.set_exception(UntaggableError(key))
-            return
-        self.found[key] = result
-        if not self.missing:
-            self.done.set_result(self.found)
-
-
-class Job:
-    """A text that waits. `tokens` is set once it is encoded; `work` is their number as estimated before."""
-
-    __slots__ = ("arrived_s", "asked", "callers", "chars", "is_single", "key", "lane", "tokens", "work")
-
-    def __init__(self, key: Key, asked: Asked, arrived_s: float, lane: bool, most_tokens: int) -> None:
-        self.key = key
-        self.asked = asked
-        self.arrived_s = arrived_s
-        self.lane = self.is_single = lane
-        self.chars = len(asked.text.first) + len(asked.text.second)
-        self.work = max(_LEAST_TOKENS, min(self.chars // _CHARS_PER_TOKEN + 1, most_tokens))
-        self.callers: set[Caller] = set()
-        self.tokens: Tokens | None = None
 
 
 class _Lane:
@@ -184,4 +133,4 @@ class TextQueue:
 
     def _remove(self, job: Job) -> None:
         del self._jobs[job.key]
-        self._work[job.lane] -= job.work
+        self._work[job.came_single] -= job.work

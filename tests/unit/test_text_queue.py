@@ -8,7 +8,8 @@ import pytest
 from hangtag.server.admission import RefusedError
 from hangtag.server.errors import Reason
 from hangtag.server.suggestion import Asked, Key, Suggestion
-from hangtag.server.text_queue import PATIENCE_S, Caller, TextQueue, UntaggableError
+from hangtag.server.text_job import Caller, UntaggableError
+from hangtag.server.text_queue import PATIENCE_S, TextQueue
 from hangtag.tagger.isolate import Failure
 from hangtag.tags.tagset import TagSet
 from hangtag.text.kind import TextKind
