@@ -3,7 +3,8 @@
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Of so many look-ups one is counted, on average.
@@ -37,7 +38,7 @@ class Popular:
     def page(self) -> dict[str, Any]:
         """The products that are looked up most, with their estimated look-ups since the start of the server."""
         with self._lock:
-            best = sorted(self._counts.items(), key=lambda item: -item[1])[:_MOST_SHOWN]
+            best = Counter(self._counts).most_common(_MOST_SHOWN)
         return {
             "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._since_s)),
             "sampled_one_in": self._one_in,
@@ -53,9 +54,20 @@ class Popular:
                 place += self._gap()
             self._next = place - len(product_ids)
             if len(self._counts) > 2 * self._most:
-                best = sorted(self._counts.items(), key=lambda item: -item[1])[: self._most]
-                self._counts = dict(best)
+                self._counts = dict(Counter(self._counts).most_common(self._most))
 
     def _gap(self) -> int:
         """How many look-ups further the next counted one is; random, so that no pattern of callers agrees with it."""
         return self._random.randint(1, 2 * self._one_in - 1)
+
+
+def merged(pages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The pages of several processes as one."""
+    lookups: Counter[str] = Counter()
+    for page in pages:
+        lookups.update(page["lookups"])
+    return {
+        "since": min((page["since"] for page in pages), default=None),
+        "sampled_one_in": _ONE_IN,
+        "lookups": dict(lookups.most_common(_MOST_SHOWN)),
+    }

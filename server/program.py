@@ -4,7 +4,8 @@ import asyncio
 import math
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from grpc_health.v1 import health
@@ -15,6 +16,7 @@ from hangtag.server.errors import ServerError
 from hangtag.server.grpcio_transport import GrpcioTransport
 from hangtag.server.handlers import Handlers
 from hangtag.server.lookups import Lookups
+from hangtag.server.member import Bound, Member
 from hangtag.server.methods import SERVICE, Methods, methods_of
 from hangtag.server.popular import Popular
 from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWatch
@@ -43,11 +45,13 @@ async def serve(
     tagger: "Tagger",
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
+    member: Member | None = None,
 ) -> None:
     """Serve until `stop` is set; without it, until SIGTERM, SIGINT or SIGHUP.
 
-    `ready` is called with the bound port once calls are accepted. The server also starts while the store cannot be
-    reached: its health is NOT_SERVING until then. Whatever ends it is its last line in the log, with the stack.
+    `ready` is called with the bound port once calls are accepted. `member` is given to one of several processes. The
+    server also starts while the store cannot be reached: its health is NOT_SERVING until then. Whatever ends it is its
+    last line in the log, with the stack.
 
     Raises:
         ServerError: a port is in use; the message names the setting.
@@ -55,7 +59,7 @@ async def serve(
         StoreMismatchError: the store was written with other settings.
     """
     try:
-        await _serve(settings, tagger, ready, stop)
+        await _serve(settings, tagger, ready, stop, member)
     except Exception as error:
         _log.critical("server_died", error=type(error).__name__, reason=summary_of(error), stack=stack_of(error))
         raise
@@ -63,7 +67,11 @@ async def serve(
 
 
 async def _serve(
-    settings: Settings, tagger: "Tagger", ready: Callable[[int], None] | None, stop: asyncio.Event | None
+    settings: Settings,
+    tagger: "Tagger",
+    ready: Callable[[int], None] | None,
+    stop: asyncio.Event | None,
+    member: Member | None,
 ) -> None:
     chosen = choose(settings.server)
     _log.info("transport", name=chosen.name, reason=chosen.reason)
@@ -85,7 +93,7 @@ async def _serve(
         calls = Calls(clock, Lookups(store, popular), limits.max_concurrent, limits.max_ids_in_progress)
         stack.callback(calls.close)
         methods = methods_of(handlers, limits.max_ids)
-        transport = _open(chosen, limits, methods, servicer, calls)
+        transport = _open(chosen, limits, methods, servicer, calls, shares_port=member is not None)
         loop = asyncio.get_running_loop()
         died: asyncio.Future[None] = loop.create_future()
         telemetry = _telemetry(
@@ -97,12 +105,15 @@ async def _serve(
             on_failure=lambda error: loop.call_soon_threadsafe(died.set_exception, error),
         )
         with telemetry, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run(), _wait_for(died))
+            runs = (stopped.wait(), _beat_loop(beats, calls), watch.run(), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
                 calls.start(transport, transport.pace_s)
                 await transport.start()
                 _log.info("serving", host=limits.host, port=transport.port, metrics_port=telemetry.port)
+                if member is not None:
+                    member.watch(partial(_stop_soon, loop, stopped))
+                    member.ready(Bound(transport.port, telemetry.port))
                 if ready is not None:
                     ready(transport.port)
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -117,20 +128,32 @@ async def _serve(
 
 
 def _open(
-    chosen: Choice, settings: ServerSettings, methods: Methods, servicer: HealthServicer, calls: Calls
+    chosen: Choice,
+    settings: ServerSettings,
+    methods: Methods,
+    servicer: HealthServicer,
+    calls: Calls,
+    *,
+    shares_port: bool,
 ) -> Transport:
     if chosen.name == "grpcio":
-        return GrpcioTransport(settings, methods, servicer, calls)
+        return GrpcioTransport(settings, methods, servicer, calls, shares_port=shares_port)
     # Its package may not be installed.
     from hangtag.server.native_transport import NativeTransport  # noqa: PLC0415 (an extra)
 
-    return NativeTransport(settings, methods, servicer, calls)
+    return NativeTransport(settings, methods, servicer, calls, shares_port=shares_port)
 
 
-async def _beat_loop(beats: Heartbeats) -> None:
+def _stop_soon(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # the event loop is closed
+        loop.call_soon_threadsafe(stopped.set)
+
+
+async def _beat_loop(beats: Heartbeats, calls: Calls) -> None:
     """A task of its own that waits for nothing else, so that its heartbeat stops only if the event loop is blocked."""
     while True:
         beats.beat(_LOOP_HEARTBEAT)
+        calls.refusals.write()
         await asyncio.sleep(_LOOP_EVERY_S)
 
 

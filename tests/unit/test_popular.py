@@ -3,7 +3,7 @@
 import random
 from threading import Thread
 
-from hangtag.server.popular import Popular
+from hangtag.server.popular import Popular, merged
 
 
 def test_of_frequent_products_the_look_ups_are_estimated():
@@ -67,3 +67,15 @@ def test_threads_may_count_at_the_same_time():
 
     assert counts.keys() == {"a", "b"}
     assert sum(counts.values()) <= 16_000 * 1.2
+
+
+def test_the_pages_of_several_processes_are_one():
+    first, second = Popular(one_in=1), Popular(one_in=1)
+    first.count(["", "a", "a", "b"])
+    second.count(["", "b", "b", "c"])
+
+    page = merged([first.page(), second.page()])
+
+    assert list(page["lookups"].items())[:2] == [("b", 3), ("a", 2)]
+    assert page["since"] == first.page()["since"]
+    assert merged([])["lookups"] == {}

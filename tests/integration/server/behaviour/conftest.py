@@ -12,7 +12,7 @@ from tests.forwarder import Forwarder, forwarding
 from tests.integration.server.behaviour.peer import Peer
 from tests.integration.server.parts import FakeTagger, Served, serving, settings_for
 
-TRANSPORTS = ("grpcio",)
+TRANSPORTS = ("grpcio", "native")
 # Reads of a store that a test stalls must not time out before the test goes on.
 _PATIENT_MS = 20_000
 

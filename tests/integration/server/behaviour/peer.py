@@ -161,14 +161,17 @@ class Peer:
 
     def data(self, stream: int, body: bytes, *, ends: bool = True) -> None:
         """Send a body within the connection's window; the stream's own is not counted."""
-        parts = [body[at : at + _MAX_FRAME] for at in range(0, len(body), _MAX_FRAME)] or [b""]
-        for number, part in enumerate(parts):
-            self.read_until(lambda size=len(part): self._room >= size or self.answers[stream].is_over)
+        for at in range(0, max(1, len(body)), _MAX_FRAME):
+            part = body[at : at + _MAX_FRAME]
+            self._wait_for_room(stream, len(part))
             if self.answers[stream].is_over:
                 return
             self._room -= len(part)
-            last = ends and number == len(parts) - 1
-            self.send(DataFrame(stream, part, flags=["END_STREAM"] if last else []))
+            is_last = ends and at + _MAX_FRAME >= len(body)
+            self.send(DataFrame(stream, part, flags=["END_STREAM"] if is_last else []))
+
+    def _wait_for_room(self, stream: int, size: int) -> None:
+        self.read_until(lambda: self._room >= size or self.answers[stream].is_over)
 
     def call(self, body: bytes, fields: Headers | None = None, *, limit_s: float = 10) -> Answer:
         """Make one call with this body and read until its stream is over."""
@@ -231,22 +234,28 @@ class Peer:
             self._take(frame)
 
     def _take(self, frame: Frame) -> None:
-        answer = self.answers.setdefault(frame.stream_id, Answer())
-        if isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
+        if frame.stream_id:
+            self._take_of_call(frame, self.answers.setdefault(frame.stream_id, Answer()))
+        elif isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
             self.settings |= frame.settings
             self.send(SettingsFrame(0, flags=["ACK"]))
         elif isinstance(frame, PingFrame):
-            if "ACK" in frame.flags:
-                self.pongs += 1
-            else:
-                self.pings += 1
-                if self._answers_pings:
-                    self.send(PingFrame(0, opaque_data=frame.opaque_data, flags=["ACK"]))
+            self._take_ping(frame)
         elif isinstance(frame, GoAwayFrame):
             self.goaway, self.goaway_reason = frame.error_code, frame.additional_data
-        elif isinstance(frame, WindowUpdateFrame) and frame.stream_id == 0:
+        elif isinstance(frame, WindowUpdateFrame):
             self._room += frame.window_increment
-        elif isinstance(frame, RstStreamFrame):
+
+    def _take_ping(self, frame: PingFrame) -> None:
+        if "ACK" in frame.flags:
+            self.pongs += 1
+            return
+        self.pings += 1
+        if self._answers_pings:
+            self.send(PingFrame(0, opaque_data=frame.opaque_data, flags=["ACK"]))
+
+    def _take_of_call(self, frame: Frame, answer: Answer) -> None:
+        if isinstance(frame, RstStreamFrame):
             answer.reset = frame.error_code
         elif isinstance(frame, DataFrame):
             answer.body += frame.data

@@ -1,14 +1,13 @@
 """Connections: many calls on one, half-closed, going away, silent, pinging, and not reading."""
 
-import time
-
-import psutil
+import grpc
 import pytest
-from hyperframe.frame import GoAwayFrame, WindowUpdateFrame
+from hyperframe.frame import GoAwayFrame
 
 from hangtag.store import Entry, RedisTagStore
-from hangtag.v1 import tags_pb2
+from hangtag.v1 import tags_pb2, tags_pb2_grpc
 from tests.forwarder import Forwarder
+from tests.integration.server.behaviour.memory import peak_memory
 from tests.integration.server.behaviour.outcome import is_refused
 from tests.integration.server.behaviour.peer import SERVICE, Peer, headers, message
 from tests.integration.server.parts import FakeTagger, Served, calls_in_flight, until
@@ -28,6 +27,23 @@ def test_many_calls_at_once_on_one_connection(served: Served, store_port: Forwar
     store_port.flow()
 
     assert sum(len(call.result().products) for call in calls) == 3_000
+
+
+@pytest.mark.parametrize("name", [None, "hangtag"])
+def test_a_client_with_a_list_of_addresses(
+    request: pytest.FixtureRequest, served: Served, transport: str, name: str | None
+) -> None:
+    """gRPC's client sends the list itself as the name of the server, unless it is given one."""
+    if name is None and transport == "native":
+        why = "pygrpc-native 0.5 refuses a list of addresses as :authority; clients set grpc.default_authority"
+        request.applymarker(pytest.mark.xfail(reason=why, strict=True))
+    address = f"127.0.0.1:{served.port}"
+    options = [] if name is None else [("grpc.default_authority", name)]
+
+    with grpc.insecure_channel(f"ipv4:{address},{address}", options=options) as channel:
+        stub = tags_pb2_grpc.TagServiceStub(channel)
+        request_message = tags_pb2.BatchGetProductTagsRequest(product_ids=["never"])
+        assert len(stub.BatchGetProductTags(request_message, timeout=5).products) == 1
 
 
 def test_streams_beyond_the_announced_number_are_refused_alone(peer: Peer, tagger: FakeTagger) -> None:
@@ -69,33 +85,26 @@ def test_a_half_closed_connection_ends_its_calls(peer: Peer, tagger: FakeTagger)
     until(lambda: calls_in_flight() == 0)
 
 
-def test_a_client_may_ping_every_ten_seconds_without_calls(peer: Peer) -> None:
-    """Twice, without having to wait: two pings in a row are what servers forgive."""
-    for _ in range(2):
-        assert peer.is_served()
-    assert peer.goaway is None
-
-
-def test_a_client_that_does_not_read_holds_little_memory_and_harms_nobody(
-    served: Served, store: RedisTagStore
-) -> None:
-    """Its calls are refused once 16 MiB wait for it; others are answered, and its memory is freed with it."""
-    ids = [f"{number:04}{'x' * 250}" for number in range(1_000)]
+@pytest.mark.timeout(60)
+def test_a_client_that_does_not_read_is_refused_while_others_are_answered(served: Served, store: RedisTagStore) -> None:
+    ids = [f"{number:04}{'x' * 250}" for number in range(300)]
     tags = tags_pb2.ProductTags(version=1, tags=[tags_pb2.Tag(facet="color", value="navy", confidence=0.5)] * 20)
     store.write([Entry(product, 1, tags.SerializeToString()) for product in ids])
     request = message(tags_pb2.BatchGetProductTagsRequest(product_ids=ids).SerializeToString())
-    before = psutil.Process().memory_info().rss
 
-    with Peer(served.port, window=0) as silent:
-        streams = []
-        for _ in range(100):
-            streams.append(silent.open(headers(BATCH)))
-            silent.data(streams[-1], request)
-        assert silent.read_until(lambda: any(silent.answers[stream].status == 8 for stream in streams), 20)
-        started = time.monotonic()
+    with peak_memory() as peak, Peer(served.port, window=0) as silent:
+        first = silent.open(headers(BATCH))
+        silent.data(first, request)
+        for _ in range(400):
+            stream = silent.open(headers(BATCH))
+            silent.data(stream, request)
+            assert silent.is_served()
+            until(lambda: calls_in_flight() == 0)
+            if is_refused(silent.answers[stream]):
+                break
+        assert is_refused(silent.answers[stream])
         assert len(served.batch(["never"])) == 1
-        assert time.monotonic() - started < 5
-        assert psutil.Process().memory_info().rss - before < 150 * MIB
         # What it reads after all is complete.
-        silent.send(*(WindowUpdateFrame(streams[0], window_increment=2 * MIB),))
-        assert silent.answer(streams[0]).status == 0
+        silent.allow(first, 4 * MIB)
+        assert silent.answer(first).status == 0
+    assert peak() < 150 * MIB

@@ -52,15 +52,6 @@ def test_a_call_ends_when_its_deadline_passes(peer: Peer, method: str, timeout: 
     assert call(peer, method, timeout) == DEADLINE_EXCEEDED
 
 
-@pytest.mark.usefixtures("_slow")
-def test_a_call_whose_deadline_passed_is_counted_as_such(served: Served, method: str) -> None:
-    before = counted(method, "DEADLINE_EXCEEDED")
-
-    with Peer(served.port) as peer:
-        assert call(peer, method, "100m") == DEADLINE_EXCEEDED
-    until(lambda: counted(method, "DEADLINE_EXCEEDED") == before + 1 or calls_in_flight() == 1)
-
-
 def test_no_call_is_kept_for_a_caller_whose_deadline_passed(
     served: Served, store_port: Forwarder, tagger: FakeTagger, method: str
 ) -> None:

@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Callable, Iterator
 
-import psutil
 import pytest
 from hyperframe.frame import (
     ContinuationFrame,
@@ -17,6 +16,7 @@ from hyperframe.frame import (
 )
 
 from hangtag.v1 import tags_pb2
+from tests.integration.server.behaviour.memory import peak_memory
 from tests.integration.server.behaviour.outcome import is_refused
 from tests.integration.server.behaviour.peer import SERVICE, Peer, headers, message
 from tests.integration.server.parts import FakeTagger, Served, calls_in_flight, until
@@ -59,15 +59,13 @@ VIOLATIONS = {
     "frames of one byte": frame(SETTINGS, 0, struct.pack(">HI", 5, 1)),
     "settings that were never sent are acknowledged": SettingsFrame(0, flags=["ACK"]).serialize() * 3,
     "a continuation of nothing": ContinuationFrame(1, b"x", flags=["END_HEADERS"]).serialize(),
-    "headers that are interrupted": HeadersFrame(9, b"").serialize() + PingFrame(0, opaque_data=b"question").serialize(),
+    "headers that are interrupted": HeadersFrame(9, b"").serialize() + frame(PING, 0, b"question"),
     "headers that cannot be decoded": HeadersFrame(9, b"\xff" * 20, flags=["END_HEADERS"]).serialize(),
 }
 
 
 @pytest.mark.parametrize("name", VIOLATIONS)
-def test_a_connection_that_breaks_http_2_is_closed_and_its_calls_end(
-    peer: Peer, tagger: FakeTagger, name: str
-) -> None:
+def test_a_connection_that_breaks_http_2_is_closed_and_its_calls_end(peer: Peer, tagger: FakeTagger, name: str) -> None:
     waiting(peer, tagger)
 
     peer.send_bytes(VIOLATIONS[name])
@@ -78,7 +76,12 @@ def test_a_connection_that_breaks_http_2_is_closed_and_its_calls_end(
 
 @pytest.mark.parametrize(
     "first",
-    [b"GET / HTTP/1.1\r\nHost: hangtag\r\n\r\n", b"\x16\x03\x01" + b"x" * 200, b"PRI * HTTP/2.0\r\n\r\nNO\r\n\r\n", bytes(64)],
+    [
+        b"GET / HTTP/1.1\r\nHost: hangtag\r\n\r\n",
+        b"\x16\x03\x01" + b"x" * 200,
+        b"PRI * HTTP/2.0\r\n\r\nNO\r\n\r\n",
+        bytes(64),
+    ],
     ids=["HTTP/1.1", "TLS", "wrong preface", "zeros"],
 )
 def test_a_client_that_does_not_speak_http_2_is_disconnected(served: Served, first: bytes) -> None:
@@ -159,25 +162,22 @@ def repeated_header(peer: Peer, _: int) -> list[Frame]:
 def test_a_flood_takes_little_memory_and_leaves_no_call_behind(
     served: Served, flood: Callable[[Peer, int], list[Frame]], count: int
 ) -> None:
-    before = psutil.Process().memory_info().rss
-
-    with Peer(served.port) as peer:
+    with peak_memory() as peak, Peer(served.port) as peer:
         for number in range(0, count, 100):
             peer.send(*(each for at in range(number, number + 100) for each in flood(peer, at)))
             if peer.is_closed:
                 break
         assert served.suggest("two words").tags[0].value == "2"
-        assert psutil.Process().memory_info().rss - before < FEW_BYTES
+    assert peak() < FEW_BYTES
 
 
 def test_a_frame_that_is_too_large_is_not_read_into_memory(served: Served) -> None:
-    before = psutil.Process().memory_info().rss
     size = 2**24 - 1
 
-    with Peer(served.port) as peer:
+    with peak_memory() as peak, Peer(served.port) as peer:
         stream = peer.open(headers(SUGGEST))
         peer.send_bytes(struct.pack(">I", size)[1:] + struct.pack(">BBI", DATA, 0, stream) + bytes(size))
         peer.read_until(lambda: peer.is_closed or peer.answers[stream].is_over, 5)
         assert peer.is_closed or is_refused(peer.answers[stream])
 
-    assert psutil.Process().memory_info().rss - before < FEW_BYTES
+    assert peak() < FEW_BYTES

@@ -2,20 +2,20 @@
 
 import gzip
 import zlib
+from functools import partial
 
-import psutil
 import pytest
 
 from hangtag.store import Entry, RedisTagStore
 from hangtag.v1 import tags_pb2
+from tests.integration.server.behaviour.memory import peak_memory
 from tests.integration.server.behaviour.outcome import is_refused, outcome_of
-from tests.integration.server.behaviour.peer import Peer, headers, message
+from tests.integration.server.behaviour.peer import Answer, Peer, headers, message
 from tests.integration.server.parts import Code, Served
 
 MIB = 1024 * 1024
 PATH = "/hangtag.v1.TagService/BatchGetProductTags"
 REQUEST = tags_pb2.BatchGetProductTagsRequest(product_ids=["never"]).SerializeToString()
-RESOURCE_EXHAUSTED = Code.RESOURCE_EXHAUSTED.value[0]
 
 
 def padded(size: int) -> bytes:
@@ -60,7 +60,7 @@ def test_a_request_up_to_16_mib_is_invalid(served: Served, method: str, size: in
 def test_a_request_over_16_mib_is_refused(peer: Peer) -> None:
     answer = peer.call(message(b"x" * (16 * MIB + 1)), headers(PATH))
 
-    assert answer.status == RESOURCE_EXHAUSTED
+    assert is_refused(answer)
     assert peer.call(message(REQUEST), headers(PATH)).status == 0
 
 
@@ -99,17 +99,25 @@ def test_a_compressed_request_that_cannot_be_read_fails_alone(
     assert peer.call(message(REQUEST), headers(PATH)).status == 0
 
 
-def test_a_small_request_that_expands_to_a_large_one_takes_no_memory(served: Served) -> None:
+@pytest.fixture
+def _bounded(request: pytest.FixtureRequest, transport: str) -> None:
+    if transport == "native":
+        why = "pygrpc-native 0.5 has no limit for a message: it is read, and expanded, before Hangtag can refuse it"
+        request.applymarker(pytest.mark.xfail(reason=why, strict=True))
+
+
+@pytest.mark.usefixtures("_bounded")
+@pytest.mark.parametrize("kind", ["large", "expands"])
+def test_a_request_that_is_far_too_large_takes_no_memory(served: Served, kind: str) -> None:
     size = 200 * MIB
-    bomb = message(_compressed_zeros(size), flag=1)
-    assert len(bomb) < MIB
-    before = psutil.Process().memory_info().rss
+    body = message(_compressed_zeros(size), flag=1) if kind == "expands" else message(bytes(size))
+    encoding = "gzip" if kind == "expands" else None
 
-    with Peer(served.port) as peer:
-        answer = peer.call(bomb, headers(PATH, grpc_encoding="gzip"))
+    with Peer(served.port) as peer, peak_memory() as peak:
+        answer = peer.call(body, headers(PATH, grpc_encoding=encoding))
 
-    assert answer.status == RESOURCE_EXHAUSTED
-    assert psutil.Process().memory_info().rss - before < size // 2
+    assert is_refused(answer)
+    assert peak() < size // 2
 
 
 def _compressed_zeros(size: int) -> bytes:
@@ -142,10 +150,15 @@ def test_the_largest_reply_reaches_a_client_with_a_small_window(served: Served, 
         stream = peer.open(headers(PATH))
         peer.data(stream, message(request))
         answer = peer.answers[stream]
-        read = 0
-        while peer.read_until(lambda: answer.is_over or len(answer.body) > read) and not answer.is_over:
-            peer.allow(stream, len(answer.body) - read)
-            read = len(answer.body)
+        for read in range(0, 10 * MIB, 10_000):
+            peer.read_until(partial(has_more, answer, read))
+            peer.allow(stream, 10_000)
+            if answer.is_over:
+                break
 
     products = tags_pb2.BatchGetProductTagsResponse.FromString(answer.body[5:]).products
     assert [product.product_id for product in products] == ids
+
+
+def has_more(answer: Answer, read: int) -> bool:
+    return answer.is_over or len(answer.body) > read

@@ -125,9 +125,7 @@ def test_too_many_tokens_of_texts_at_a_time(served: Served, tagger: FakeTagger) 
     assert waiting.result().tags[0].value == "200"
 
 
-def test_a_text_on_which_the_model_fails(
-    served: Served, tagger: FakeTagger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_on_which_the_model_fails(served: Served, tagger: FakeTagger, monkeypatch: pytest.MonkeyPatch) -> None:
     def forward(tokens: list[object]) -> object:
         if any(len(each) == 13 for each in tokens):
             msg = "thirteen words"
@@ -163,5 +161,3 @@ def away(store_port: Forwarder) -> Iterator[None]:
         yield
     finally:
         store_port.target = target
-
-
