@@ -1,14 +1,14 @@
 """Tags one batch of the waiting texts."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hangtag.server.pace import Pace
 from hangtag.server.suggestion import Suggestion
-from hangtag.server.text_job import Job
+from hangtag.server.text_job import Encoded, Job
 from hangtag.server.text_queue import Turn
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.planner import Waiting, plan
@@ -30,6 +30,8 @@ _ENCODE_CHARS = 8_192
 # A text that comes just after a batch has begun waits for that long at most, and then for its own batch.
 _TARGET_S = 0.016
 
+T = TypeVar("T")
+R = TypeVar("R")
 Finished = list[tuple[Job, Suggestion | Failure]]
 
 
@@ -47,30 +49,37 @@ class TextBatch:
         Raises:
             FaultError: the engine fails on a harmless text too, or memory, disk or device do.
         """
-        finished: Finished = []
         fresh = _next_to_encode(turn)
-        encoded = isolate(self._encode, [job.asked.text for job in fresh], partial(probe, self._tagger))
-        for job, tokens in zip(fresh, encoded, strict=True):
-            if isinstance(tokens, Failure):
-                finished.append((job, tokens))
+        finished: Finished = []
+        for job, encoded in zip(fresh, self._isolated(self._encode, [job.asked.text for job in fresh]), strict=True):
+            if isinstance(encoded, Failure):
+                finished.append((job, encoded))
             else:
-                job.tokens = tokens
+                job.encoded = encoded
         batch = self._planned(turn)
-        if not batch:
-            return finished
-        cost = self._tagger.engine.cost.of_batch([len(tokens) for _, tokens in batch])
-        metrics.BATCH_TOKENS.observe(cost)
-        started = self._clock.monotonic()
-        tagged = isolate(self._tag, [(tokens, job.asked.kind) for job, tokens in batch], partial(probe, self._tagger))
-        self.pace.ran(cost, self._clock.monotonic() - started)
-        for (job, tokens), tags in zip(batch, tagged, strict=True):
-            finished.append((job, tags if isinstance(tags, Failure) else self._suggestion(job, tokens, tags)))
+        if batch:
+            finished += self._tagged(batch)
         return finished
 
-    def _planned(self, turn: Turn) -> list[tuple[Job, Tokens]]:
-        ready = [(job, job.tokens) for job in turn.jobs if job.tokens is not None]
+    def _tagged(self, batch: Sequence[tuple[Job, Encoded]]) -> Finished:
+        cost = self._tagger.engine.cost.of_batch([len(encoded.tokens) for _, encoded in batch])
+        metrics.BATCH_TOKENS.observe(cost)
+        version = self._tagger.bundle.version
+        started = self._clock.monotonic()
+        results = self._isolated(self._tag, [(encoded.tokens, job.asked.kind) for job, encoded in batch])
+        self.pace.ran(cost, self._clock.monotonic() - started)
+        return [
+            (job, found if isinstance(found, Failure) else Suggestion(found, encoded.left_out, version))
+            for (job, encoded), found in zip(batch, results, strict=True)
+        ]
+
+    def _isolated(self, run: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T]) -> list[R | Failure]:
+        return isolate(run, items, partial(probe, self._tagger))
+
+    def _planned(self, turn: Turn) -> list[tuple[Job, Encoded]]:
+        ready = [(job, job.encoded) for job in turn.jobs if job.encoded is not None]
         chosen = plan(
-            [Waiting(len(tokens), job.arrived_s) for job, tokens in ready],
+            [Waiting(len(encoded.tokens), job.arrived_s) for job, encoded in ready],
             self.pace.tokens,
             self._clock.monotonic(),
             cost=self._tagger.engine.cost,
@@ -81,14 +90,13 @@ class TextBatch:
         )
         return [ready[place] for place in chosen.batch]
 
-    def _suggestion(self, job: Job, tokens: Tokens, tags: TagSet) -> Suggestion:
-        bundle = self._tagger.bundle
-        left_out = bundle.tokenizer.left_out(job.asked.text) if tokens.is_cut else LeftOut()
-        return Suggestion(tags, left_out, bundle.version)
-
-    def _encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
+    def _encode(self, texts: Sequence[ProductText]) -> list[Encoded]:
         with _Stage("encode", self._clock):
-            return self._tagger.encode(texts)
+            left_out = self._tagger.bundle.tokenizer.left_out
+            return [
+                Encoded(tokens, left_out(text) if tokens.is_cut else LeftOut())
+                for text, tokens in zip(texts, self._tagger.encode(texts), strict=True)
+            ]
 
     def _tag(self, batch: Sequence[tuple[Tokens, TextKind]]) -> list[TagSet]:
         with _Stage("forward", self._clock):
@@ -113,7 +121,7 @@ class _Stage:
 
 def _next_to_encode(turn: Turn) -> list[Job]:
     """Those that are not encoded, the oldest or the shortest first, up to a number of characters; at least one."""
-    fresh = (job for job in turn.jobs if job.tokens is None)
+    fresh = (job for job in turn.jobs if job.encoded is None)
     by_need = sorted(fresh, key=lambda job: job.arrived_s if turn.is_by_age else job.chars)
     totals = accumulate(job.chars for job in by_need)
     return [job for job, total in zip(by_need, totals, strict=True) if total <= _ENCODE_CHARS] or by_need[:1]

@@ -2,14 +2,23 @@
 
 from asyncio import Future
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from hangtag.server.suggestion import Asked, Key, Suggestion
 from hangtag.tagger.isolate import Failure
+from hangtag.text.product_text import LeftOut
 from hangtag.text.tokens import Tokens
 
 _CHARS_PER_TOKEN = 3
 # What a text costs beside its tokens, so that the limit of tokens bounds the number of texts as well.
 _LEAST_TOKENS = 16
+
+
+class Encoded(NamedTuple):
+    """A text as the engine gets it, and what of it the engine does not get."""
+
+    tokens: Tokens
+    left_out: LeftOut
 
 
 class UntaggableError(Exception):
@@ -44,12 +53,12 @@ class Caller:
 
 
 class Job:
-    """A text that waits. `tokens` is set once it is encoded; `work` is their number as estimated before.
+    """A text that waits. `encoded` is set when it is; `work` is the number of its tokens as estimated before.
 
     `is_single` is true once somebody asks for it alone; `came_single` if the first one did.
     """
 
-    __slots__ = ("arrived_s", "asked", "callers", "came_single", "chars", "is_single", "key", "tokens", "work")
+    __slots__ = ("arrived_s", "asked", "callers", "came_single", "chars", "encoded", "is_single", "key", "work")
 
     def __init__(self, key: Key, asked: Asked, arrived_s: float, is_single: bool, most_tokens: int) -> None:
         self.key = key
@@ -59,4 +68,4 @@ class Job:
         self.chars = len(asked.text.first) + len(asked.text.second)
         self.work = max(_LEAST_TOKENS, min(self.chars // _CHARS_PER_TOKEN + 1, most_tokens))
         self.callers: set[Caller] = set()
-        self.tokens: Tokens | None = None
+        self.encoded: Encoded | None = None

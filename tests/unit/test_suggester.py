@@ -33,7 +33,7 @@ class FakeTagger:
     """One token per word; the tag is the number of words. The word `bad` fails a batch. `forward` waits for `gate`."""
 
     def __init__(self) -> None:
-        self.bundle = SimpleNamespace(version="ab" * 32, tokenizer=SimpleNamespace(max_tokens=512))
+        self.bundle = SimpleNamespace(version="ab" * 32, tokenizer=SimpleNamespace(max_tokens=512, left_out=None))
         self.engine = SimpleNamespace(cost=CostModel(Padding.NONE, 512))
         self.batches: list[list[int]] = []
         self.decoded: list[tuple[int, TextKind]] = []
