@@ -3,7 +3,7 @@
 import asyncio
 
 from hangtag.records import no_tags_reason, tag_message
-from hangtag.server.look_up import NO_DEADLINE
+from hangtag.server.admission import TEXTS, Limit
 from hangtag.server.narrow import filter_of, narrow
 from hangtag.server.suggest_checks import KINDS, check_suggest, check_suggest_batch
 from hangtag.server.suggester import Suggester
@@ -13,6 +13,8 @@ from hangtag.text.product_text import Field
 from hangtag.v1 import tags_pb2
 
 _KIND_VALUES = {kind: value for value, kind in KINDS.items()}
+# Of requests whose texts wait to be cleaned: some tenths of a second of work, and little memory.
+_MAX_UNCLEANED_BYTES = 8 * 1024 * 1024
 # Names of the fields in a request.
 _FIELDS = {Field.TITLE: "text", Field.DESCRIPTION: "description", Field.MERCHANT_CATEGORY: "merchant_category"}
 
@@ -27,19 +29,19 @@ class Handlers:
         self._suggester = suggester
         # Cleaning a hundred long texts takes longer than other calls should wait.
         self._thread = StageThread("suggest-batches")
+        self._uncleaned = Limit(_MAX_UNCLEANED_BYTES, "bytes of texts", TEXTS)
 
-    async def suggest_tags(self, request: tags_pb2.SuggestTagsRequest, deadline_s: float = NO_DEADLINE) -> bytes:
+    async def suggest_tags(self, request: tags_pb2.SuggestTagsRequest, deadline_s: float) -> bytes:
         """The tags of a text."""
         asked = check_suggest(request)
         (suggestion,) = await self._suggester.suggest([asked], deadline_s=deadline_s)
         return _reply(request, asked, suggestion).SerializeToString()
 
-    async def batch_suggest_tags(
-        self, request: tags_pb2.BatchSuggestTagsRequest, deadline_s: float = NO_DEADLINE
-    ) -> bytes:
+    async def batch_suggest_tags(self, request: tags_pb2.BatchSuggestTagsRequest, deadline_s: float) -> bytes:
         """The tags of up to 100 texts, in the order of the request."""
         loop = asyncio.get_running_loop()
-        texts = await loop.run_in_executor(self._thread, check_suggest_batch, request)
+        with self._uncleaned.during(request.ByteSize()):
+            texts = await loop.run_in_executor(self._thread, check_suggest_batch, request)
         suggestions = await self._suggester.suggest(texts, is_single=False, deadline_s=deadline_s)
         return await loop.run_in_executor(self._thread, _batch_reply, request, texts, suggestions)
 
