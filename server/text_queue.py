@@ -1,7 +1,7 @@
 """Texts that wait for their tags: which may, and which are next."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from hangtag.server.admission import DEADLINE, TEXTS, RefusedError
@@ -71,19 +71,11 @@ class TextQueue:
             RefusedError: too many tokens wait, or the texts cannot be tagged before the deadline; nothing is added.
         """
         added = [Job(key, asked, now, is_single, self._most_tokens) for key, asked in texts.items() if key not in self]
-        work, waiting = sum(job.work for job in added), self._work[is_single]
-        # Single texts go first, so only they delay a single text.
-        ahead = waiting if is_single else sum(self._work.values())
-        wait_s = None if tokens_per_s is None else ahead / tokens_per_s
-        if work and waiting and waiting + work > self._most_waiting:
-            message = f"{waiting} tokens of texts are in progress, the maximum is {self._most_waiting}"
-            raise RefusedError(TEXTS, f"{message}; retry with back-off", wait_s)
-        if tokens_per_s is not None and wait_s is not None and now + wait_s + work / tokens_per_s > deadline_s:
-            message = f"{ahead} tokens of texts wait for the model, too many to tag these before the call's deadline"
-            raise RefusedError(DEADLINE, f"{message}; retry with back-off, or allow more time", wait_s)
+        if added:
+            self._check(added, is_single, now, tokens_per_s, deadline_s)
         for job in added:
             self._jobs[job.key] = job
-        self._work[is_single] += work
+            self._work[is_single] += job.work
         for key in texts:
             job = self._jobs[key]
             job.callers.add(caller)
@@ -130,6 +122,25 @@ class TextQueue:
             for caller in job.callers:
                 if not caller.done.done():
                     caller.done.set_exception(error())
+
+    def _check(
+        self, added: Sequence[Job], is_single: bool, now: float, tokens_per_s: float | None, deadline_s: float
+    ) -> None:
+        work, waiting = sum(job.work for job in added), self._work[is_single]
+        if waiting and waiting + work > self._most_waiting:
+            message = f"{waiting} tokens of texts are in progress, the maximum is {self._most_waiting}"
+            retry_after_s = None if tokens_per_s is None else waiting / tokens_per_s
+            raise RefusedError(TEXTS, f"{message}; retry with back-off", retry_after_s)
+        if tokens_per_s is None or deadline_s == math.inf:
+            return
+        ahead = self._ahead(2 * work) if is_single else sum(self._work.values())
+        if now + (ahead + work) / tokens_per_s > deadline_s:
+            message = f"{ahead} tokens of texts wait for the model, too many to tag these before the call's deadline"
+            raise RefusedError(DEADLINE, f"{message}; retry with back-off, or allow more time", ahead / tokens_per_s)
+
+    def _ahead(self, longest: int) -> int:
+        """The tokens that go before a single text: those of other single ones that are not much longer."""
+        return sum(job.work for job in self._jobs.values() if job.is_single and job.work <= longest)
 
     def _remove(self, job: Job) -> None:
         del self._jobs[job.key]

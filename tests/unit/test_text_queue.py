@@ -167,6 +167,13 @@ def test_what_cannot_be_tagged_before_its_deadline_is_refused_at_once(loop: asyn
     queue.add("y", tokens_per_s=rate, deadline_s=0.02)
     with pytest.raises(RefusedError):
         queue.add("z", tokens_per_s=rate, deadline_s=0.02)
+    # Nor does a short one wait for long ones.
+    queue.add("long " * 190)
+    queue.add("v", tokens_per_s=rate, deadline_s=0.06)
+    with pytest.raises(RefusedError, match="160 tokens of texts wait"):
+        queue.add("short " * 60, tokens_per_s=rate, deadline_s=0.06)
+    # The same text as one that waits is no more work.
+    queue.add("y", tokens_per_s=rate, deadline_s=0.02)
     # As long as no full batch has run, nobody knows.
     queue.add("z", tokens_per_s=None, deadline_s=0.02)
 
