@@ -96,13 +96,12 @@ def test_a_client_that_does_not_read_is_refused_while_others_are_answered(served
         first = silent.open(headers(BATCH))
         silent.data(first, request)
         for _ in range(400):
-            stream = silent.open(headers(BATCH))
-            silent.data(stream, request)
+            silent.data(silent.open(headers(BATCH)), request)
             assert silent.is_served()
             until(lambda: calls_in_flight() == 0)
-            if is_refused(silent.answers[stream]):
+            if any(map(is_refused, silent.answers.values())):
                 break
-        assert is_refused(silent.answers[stream])
+        assert any(map(is_refused, silent.answers.values()))
         assert len(served.batch(["never"])) == 1
         # What it reads after all is complete.
         silent.allow(first, 4 * MIB)
