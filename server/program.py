@@ -100,7 +100,7 @@ async def _serve(
             on_failure=lambda error: loop.call_soon_threadsafe(died.set_exception, error),
         )
         with telemetry, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats), watch.run(), suggester.run(), _wait_for(died))
+            runs = (stopped.wait(), _beat_loop(beats, calls), watch.run(), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
                 calls.start(transport, transport.pace_s)
@@ -144,10 +144,11 @@ def _stop_soon(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
         loop.call_soon_threadsafe(stopped.set)
 
 
-async def _beat_loop(beats: Heartbeats) -> None:
+async def _beat_loop(beats: Heartbeats, calls: Calls) -> None:
     """A task of its own that waits for nothing else, so that its heartbeat stops only if the event loop is blocked."""
     while True:
         beats.beat(_LOOP_HEARTBEAT)
+        calls.refusals.write()
         await asyncio.sleep(_LOOP_EVERY_S)
 
 
