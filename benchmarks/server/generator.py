@@ -73,7 +73,8 @@ class Generator:
     def run(self) -> Result:
         """Send the load and wait for the last answers."""
         load = self._load
-        self._step(0.1, refill=False)  # the settings of the server
+        while not all(each.is_greeted for each in self._connections):
+            self._step(0.1, refill=False)
         start = perf_counter()
         if load.burst:
             for each in self._connections:
