@@ -40,6 +40,16 @@ class TagClient:
             found.extend(self._call(self._stub.BatchGetProductTags, request).products)
         return found
 
+    def wait_for(self, product_id: str, version: int) -> tags_pb2.GetProductTagsResponse:
+        """The tags of a product once those of this version, or of a newer one, are stored; at the end of the time, any.
+
+        Raises:
+            CommandError: as `look_up`; the product is not known, or is deleted.
+        """
+        request = tags_pb2.GetProductTagsRequest(product_id=product_id, wait_for_version=version)
+        found: tags_pb2.GetProductTagsResponse = self._call(self._stub.GetProductTags, request)
+        return found
+
     def suggest(self, text: str, description: str = "", merchant_category: str = "") -> tags_pb2.SuggestTagsResponse:
         """The tags of a text. Raises the same errors as `look_up`."""
         request = tags_pb2.SuggestTagsRequest(text=text, description=description, merchant_category=merchant_category)
