@@ -12,6 +12,8 @@ from hangtag.v1 import tags_pb2
 # Of one request. The largest valid one (1,000 ids of 256 bytes) takes 259 kB. Below the transport's own limit, which
 # answers with a status that clients retry.
 MAX_REQUEST_BYTES = 1024 * 1024
+# A request of so many bytes may be one of many ids.
+_MAYBE_LARGE_BYTES = 1_024
 # Look-ups of more ids than this have a lane of their own, so that smaller ones do not wait for them.
 SMALL = 100
 NO_DEADLINE = float("inf")
@@ -87,6 +89,16 @@ def batch_parser(max_ids: int) -> Parse:
         return LookUp("BatchGetProductTags", ids, utf8, newest, is_single=False)
 
     return parse_batch
+
+
+def is_large(raw: bytes) -> bool:
+    """True if this is a request of many ids; much cheaper than to check it."""
+    if not _MAYBE_LARGE_BYTES < len(raw) <= MAX_REQUEST_BYTES:
+        return False
+    try:
+        return len(tags_pb2.BatchGetProductTagsRequest.FromString(raw).product_ids) > SMALL
+    except DecodeError:
+        return False
 
 
 def parsed(kind: type[Message], raw: bytes) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
@@ -38,6 +39,9 @@ _LOOP_HEARTBEAT = "event loop"
 _LOOP_EVERY_S = 1.0
 _LOOP_LIMIT_S = 15.0
 _BATCH_LIMIT_S = 60.0
+# How long a thread may keep others from Python (default 5 ms): a large look-up and a batch of texts work for some
+# milliseconds, and a single look-up needs Python several times.
+_SWITCH_S = 0.001
 _FOLLOWER_LIMIT_S = 120.0
 
 _log = get_log(__name__)
@@ -76,6 +80,7 @@ async def _serve(
     stop: asyncio.Event | None,
     member: Member | None,
 ) -> None:
+    sys.setswitchinterval(_SWITCH_S)
     chosen = choose(settings.server)
     _log.info("transport", name=chosen.name, reason=chosen.reason)
     clock = SystemClock()

@@ -108,7 +108,7 @@ def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: FakeTag
 
 
 def settings_for(redis: RedisSettings, **server: object) -> Settings:
-    server = {"port": 0, "grace_s": 5, "drain_s": 0, "follow": False, "transport": "native", **server}
+    server = {"port": 0, "grace_s": 5, "drain_s": 0, "follow": False, **server}
     return Settings(redis=redis, server=ServerSettings(**server))
 
 
