@@ -63,7 +63,7 @@ def test_it_counts_what_it_has_not_read(
     monkeypatch.setattr(topic_end, "_MAX_RECORDS", 1)
     with closing(TopicEnd(Settings(kafka=topics))) as end:
         produce(sink, *range(1, 11))
-        until(lambda: end.poll())
+        until(end.poll)
         assert end.lag() == 9
 
         read(end, lambda found: len(found) == 9)
