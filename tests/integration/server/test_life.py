@@ -228,7 +228,7 @@ server = ServerSettings(port=0, grace_s=float(sys.argv[2]), drain_s=0)
 settings = Settings(redis=RedisSettings(url=sys.argv[1]), server=server)
 configure_logs(settings.log, "server")
 tagger = SimpleNamespace(
-    bundle=SimpleNamespace(version="ab" * 32),
+    bundle=SimpleNamespace(version="ab" * 32, tokenizer=SimpleNamespace(max_tokens=512, left_out=None)),
     engine=SimpleNamespace(cost=SimpleNamespace(max_length=512)),
     encode=hang,
 )
