@@ -173,7 +173,7 @@ _DIAGNOSES: tuple[tuple[Callable[[Exception], bool], type[StoreError], str, str]
     (
         _is(*_CLUSTER),
         StoreError,
-        "is in a cluster that does not serve all slots",
+        "does not serve all slots of its cluster",
         "wait until its nodes have agreed, else repair it: `CLUSTER INFO` says what is missing",
     ),
     (_is(TryAgainError), StoreError, "is moving keys to another node", "wait until they have moved"),

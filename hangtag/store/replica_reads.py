@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from hangtag.store.exchange import Exchange, Value
 from hangtag.store.replicas import Asked
 from hangtag.store.shares import Share, Shares
+from hangtag.telemetry import metrics
 from hangtag.telemetry.clock import Clock
+
+_BY_REPLICA, _BY_PRIMARY = (metrics.REPLICA_READS.labels(answer) for answer in ("replica", "primary"))
 
 
 class ReplicaReads:
@@ -30,6 +33,7 @@ class ReplicaReads:
                 rest.difference_update(group)
                 for place, value in zip(group, found, strict=True):
                     values[place] = value
+        (_BY_PRIMARY if rest else _BY_REPLICA).inc()
         if rest:
             places = sorted(rest)
             times.append(self._clock.wall_ms())

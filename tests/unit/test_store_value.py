@@ -148,8 +148,8 @@ def test_error_says_where_and_what_to_do() -> None:
         ("READONLY You can't write against a read only replica.", "is a replica or has lost its primary"),
         ("MASTERDOWN Link with MASTER is down", "is a replica or has lost its primary"),
         ("LOADING Redis is loading the dataset in memory", "is loading its data"),
-        ("MOVED 3999 127.0.0.1:6381", "is in a cluster that does not serve all slots"),
-        ("CLUSTERDOWN The cluster is down", "is in a cluster that does not serve all slots"),
+        ("MOVED 3999 127.0.0.1:6381", "does not serve all slots of its cluster"),
+        ("CLUSTERDOWN The cluster is down", "does not serve all slots of its cluster"),
     ],
 )
 def test_after_a_failover_another_connection_is_tried_and_the_error_says_why(reply: str, message: str) -> None:
