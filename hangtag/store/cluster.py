@@ -42,8 +42,7 @@ class ClusterExchange:
     """An `Exchange` with a cluster, over at most `connections` connections to each node.
 
     A node that does not answer fails only the commands for its slots. For a moment it is then not asked again, so that
-    what is for other nodes does not wait for it. With `limit_s`, no call takes longer, but for the wait for free
-    connections.
+    what is for other nodes does not wait for it. With `limit_s`, no call takes longer.
     """
 
     is_cluster = True
@@ -177,7 +176,7 @@ class ClusterExchange:
             return
         was_open = False
         try:
-            link = asked[node] = self.links_to(node).take()
+            link = asked[node] = self.links_to(node).take(deadline)
             was_open = link.is_open
             link.send([HELLO, *(command for part in parts for command in part.commands())], deadline)
         except RedisError as error:
@@ -221,7 +220,9 @@ class ClusterExchange:
 
     def _refresh(self, refreshes: int, deadline: float | None) -> None:
         """Ask a node about the cluster, unless another thread has, since there were `refreshes`."""
-        with self._lock:
+        if not self._lock.acquire(timeout=-1 if deadline is None else max(0.0, deadline - time.monotonic())):
+            return
+        try:
             if self._refreshes != refreshes:
                 return
             # Those that did not answer come last.
@@ -237,6 +238,8 @@ class ClusterExchange:
                 self._unreachable = None
                 break
             self._refreshes += 1
+        finally:
+            self._lock.release()
 
     def _primaries(self) -> list[Node]:
         if not self._topology.primaries:

@@ -43,7 +43,7 @@ def open_replica_reads(exchange: Exchange, settings: RedisSettings, connections:
 def open_exchange(settings: RedisSettings, connections: int, limit_s: float | None = None) -> Exchange:
     """An exchange with at most `connections` connections to each server. It connects with the first call.
 
-    With `limit_s`, no call takes longer, but for the wait for a free connection.
+    With `limit_s`, no call takes longer.
 
     Raises:
         StoreMismatchError: the URL in the settings cannot be read, or has an option that does not exist.

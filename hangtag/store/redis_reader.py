@@ -31,7 +31,7 @@ class Found(NamedTuple):
 class RedisTagReader:
     """Reads from Redis or Valkey and never writes. Any thread may call it; it connects with the first call.
 
-    No call takes longer than four times `timeout_ms`.
+    A call takes no longer than twice `timeout_ms`, or three times where replicas are read. The first read checks too.
 
     Raises:
         StoreMismatchError: the URL in the settings cannot be read, or there are no replicas to read from.

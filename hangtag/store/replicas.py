@@ -77,7 +77,7 @@ class Replicas:
                 continue
             links, link = self._links[place], None
             try:
-                link = links.take()
+                link = links.take(deadline)
                 link.send([*self._first, INFO, *commands], deadline)
             except RedisError:
                 self._leave_out(place)

@@ -104,6 +104,7 @@ def test_keys_of_a_product_share_a_slot() -> None:
     [
         ("redis://user:secret@cache:6380/2", "cache:6380"),
         ("rediss://cache", "cache:6379"),
+        ("redis://user:secret@a:6380,b,a:6380/0", "a:6380,b:6379"),
         ("redis://", "localhost:6379"),
         ("unix:///run/valkey.sock?password=secret", "/run/valkey.sock"),
         ("redis://:sec/ret@cache:6380", "an address that cannot be read"),
