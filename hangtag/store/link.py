@@ -16,6 +16,8 @@ from hangtag.store.client import Connector, Node
 
 Command = tuple[Any, ...]
 
+_MOMENT_S = 0.01
+
 
 class Link:
     """Round trips over one connection, which the first of them opens. One thread at a time uses it.
@@ -65,6 +67,11 @@ class Link:
             return error.with_traceback(None)
         except OSError as error:
             raise RedisConnectionError(str(error)) from error
+
+
+def grace(deadline: float) -> float:
+    """The deadline, or a moment from now: enough to read what the server has sent already."""
+    return max(deadline, time.monotonic() + _MOMENT_S)
 
 
 def left_s(timeout_s: float, deadline: float | None) -> float:

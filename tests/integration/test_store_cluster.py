@@ -28,6 +28,7 @@ from hangtag.store.topology import slot_of
 from hangtag.telemetry.clock import SystemClock
 from hangtag.workers.retrying_store import RetryingStore
 from tests.cluster import Cluster, running_cluster, until
+from tests.forwarder import forwarding
 from tests.integration.test_store_access import PAGE, rules_of_the_page, use_as_server, use_as_worker
 from tests.store_behaviour import tags
 
@@ -111,6 +112,22 @@ def test_a_server_stays_usable_while_the_node_with_the_record_of_the_store_is_aw
     until(lambda: reader.read(IDS) is not None, StoreError)
     assert reader.check() == state
     reader.close()
+
+
+def test_nodes_that_answer_later_are_found(filled: Cluster) -> None:
+    with forwarding(filled.nodes[0].port) as first, forwarding(filled.nodes[2].port) as second:
+        url = f"redis://127.0.0.1:{first.port},127.0.0.1:{second.port}/0"
+        reader = RedisTagReader(RedisSettings(url=url, timeout_ms=100))
+        for name in (first, second):
+            name.stall()
+        for _ in range(2):
+            with pytest.raises(StoreError, match="does not answer"):
+                reader.read(IDS)
+        for name in (first, second):
+            name.flow()
+
+        until(lambda: all(stored.version for stored in reader.read(IDS).stored), StoreError)
+        reader.close()
 
 
 def test_slots_that_move_are_followed(filled: Cluster) -> None:
