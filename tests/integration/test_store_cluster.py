@@ -139,7 +139,8 @@ def test_slots_that_move_are_followed(filled: Cluster) -> None:
     target = (source + 1) % 3
     others = [each for each in IDS if bucket_of(each, 64) == bucket_of(IDS[0], 64)]
     before = reader.read(IDS).stored
-    with filled.moving(slot_of(product_key(IDS[0], 64)), source, target) as keys, ThreadPoolExecutor() as threads:
+    slot = slot_of(product_key(IDS[0], 64))
+    with filled.moving(slot, source, target) as keys, ThreadPoolExecutor() as threads:
         filled.migrate(keys[: len(keys) // 2], source, target)
         # Some of the slot's keys are here, others there.
         assert reader.read(IDS).stored == before
@@ -148,6 +149,8 @@ def test_slots_that_move_are_followed(filled: Cluster) -> None:
         assert writing.result() == [Reply(Outcome.WRITTEN)] * len(others)
 
     assert {stored.version for stored in reader.read(others).stored} == {50}
+    with filled.moving(slot, target, source) as keys:
+        filled.migrate(keys, target, source)
     assert store.write([tags(50, product=each) for each in others]) == [Reply(Outcome.SAME)] * len(others)
     for each in (store, reader):
         each.close()
