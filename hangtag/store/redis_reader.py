@@ -57,19 +57,18 @@ class RedisTagReader:
             StoreMismatchError: another format or bucket count, a node of a cluster, or the store denies access.
             StoreError: the store cannot be reached, or is not the primary.
         """
-        before, self._state = self._state, StoreState()
+        known = self._state
         try:
             (found,) = self._exchange.ask([READ_META])
-        except StoreMismatchError:
-            raise
-        except StoreError:
-            if not (before.is_claimed and self._exchange.is_cluster):
+            state = read_meta(found, self._buckets, self.address)
+        except StoreError as error:
+            if isinstance(error, StoreMismatchError) or not (known.is_claimed and self._exchange.is_cluster):
+                self._state = StoreState()
                 raise
             self._exchange.values(mark_keys(self._buckets))  # raises an error if no node answers
-            self._state = before
-        else:
-            self._state = read_meta(found, self._buckets, self.address)
-        return self._state
+            return known
+        self._state = state
+        return state
 
     def read(self, ids: Sequence[str], primary: bool = True) -> Found:
         """What is stored of these products, in one round trip.

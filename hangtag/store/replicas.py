@@ -145,9 +145,9 @@ class Replicas:
         if fields.get(b"role") != b"slave":
             return None
         history, length = fields.get(b"master_replid"), int(fields.get(b"slave_repl_offset", 0))
-        oldest_ms = self._clock.wall_ms() - self._lag_ms
+        now_ms = self._clock.wall_ms()
         for mark in list(self._marks):
-            if mark.as_of_ms < oldest_ms:
+            if not now_ms - self._lag_ms <= mark.as_of_ms <= now_ms:  # the clock may have been set back
                 return None
             if mark.history == history and mark.length <= length:
                 return mark.as_of_ms
