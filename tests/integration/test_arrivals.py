@@ -1,9 +1,14 @@
 """The reader of arrivals with real brokers and a real store, ahead of workers and behind them."""
 
+import os
+import signal
+import socket
+import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.error import HTTPError
 
 import orjson
@@ -12,6 +17,8 @@ import redis
 from kafka import KafkaAdminClient, KafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
+from hangtag.cli.demo.programs import environment_with
+from hangtag.cli.local import Child
 from hangtag.settings import ArrivalsSettings, KafkaSettings, RedisSettings, Settings
 from hangtag.store import Arrival, RedisTagReader, RedisTagStore, Seen, Stored
 from hangtag.telemetry import metrics
@@ -164,3 +171,54 @@ def test_a_topic_that_does_not_exist_ends_it_with_the_command_that_creates_it(se
 
     with pytest.raises(SourceError, match="--create --topic"):
         read_arrivals(settings, threading.Event())
+
+
+@contextmanager
+def child(kafka: KafkaSettings, redis_url: str, folder: Path) -> Iterator[Child]:
+    """`hangtag arrivals` as a process."""
+    addresses = {"kafka.bootstrap": kafka.bootstrap, "kafka.events_topic": kafka.events_topic, "redis.url": redis_url}
+    more = {"kafka.group": kafka.group, "arrivals.metrics_port": "0", "log.format": "json"}
+    command = [sys.executable, "-m", "hangtag.cli", "arrivals"]
+    found = Child("arrivals", command, folder, environment_with({**addresses, **more}))
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+@TANSU
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_it_in_good_order(topics, redis_settings, tmp_path, stored, sent):
+    settings = Settings(kafka=topics, redis=redis_settings)
+    produce(settings, ("p", event("p", 1)))
+    with child(topics, redis_settings.url.get_secret_value(), tmp_path) as process:
+        until(lambda: stored("p").seen is not None, seconds=25)
+        os.kill(process.pid, sent)
+        assert process.ends_within(15)
+
+    assert process.exit_code == 0
+    assert '"event": "arrivals_stopped"' in process.tail(1)
+
+
+def test_while_it_waits_for_kafka_at_its_start_it_stops_at_once(redis_settings, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        kafka = KafkaSettings(bootstrap=f"127.0.0.1:{silent.getsockname()[1]}")
+        with child(kafka, redis_settings.url.get_secret_value(), tmp_path) as process:
+            until(lambda: '"event": "arrivals_started"' in process.tail(), seconds=25)
+            process.ask_to_stop()
+            assert process.ends_within(5)
+
+    assert process.exit_code == 0
+
+
+def test_what_ends_it_is_its_last_line(redis_settings, tmp_path):
+    """Another program wrote the store's format."""
+    with redis.Redis.from_url(redis_settings.url.get_secret_value()) as client:
+        client.hset("ht:meta", mapping={"format": 9, "buckets": 64})
+    with child(KafkaSettings(), redis_settings.url.get_secret_value(), tmp_path) as process:
+        assert process.ends_within(25)
+
+    assert process.exit_code == 1
+    last = orjson.loads(process.tail(1))
+    assert (last["event"], last["level"]) == ("arrivals_died", "critical")
+    assert "has format 9" in last["reason"]
