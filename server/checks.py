@@ -2,9 +2,7 @@
 
 from typing import NoReturn
 
-import grpc
-
-from hangtag.server.errors import CallError
+from hangtag.server.errors import CallError, Reason
 from hangtag.text.kind import TextKind
 from hangtag.text.limits import MAX_ID_BYTES
 from hangtag.text.product_text import ProductText
@@ -23,6 +21,8 @@ def check_get(request: tags_pb2.GetProductTagsRequest) -> bytes:
     """
     if request.min_version < 0:
         _refuse(f"min_version is {request.min_version}; versions are 0 or more")
+    if request.wait_for_version < 0:
+        _refuse(f"wait_for_version is {request.wait_for_version}; versions are 0 or more")
     return _check_id("product_id", request.product_id)
 
 
@@ -37,6 +37,12 @@ def check_batch(request: tags_pb2.BatchGetProductTagsRequest, max_ids: int) -> l
         _refuse("product_ids is empty; send at least one id")
     if count > max_ids:
         _refuse(f"product_ids has {count} ids, the maximum is {max_ids} per call; split them over several calls")
+    versions = request.min_versions
+    if versions and len(versions) != count:
+        _refuse(f"min_versions has {len(versions)} versions for {count} ids; send one for each id, or none at all")
+    for place, version in enumerate(versions):
+        if version < 0:
+            _refuse(f"min_versions[{place}] is {version}; versions are 0 or more")
     return [_check_id(f"product_ids[{place}]", product) for place, product in enumerate(request.product_ids)]
 
 
@@ -75,4 +81,4 @@ def _check_id(field: str, product: str) -> bytes:
 
 
 def _refuse(message: str) -> NoReturn:
-    raise CallError(grpc.StatusCode.INVALID_ARGUMENT, message)
+    raise CallError(Reason.INVALID_REQUEST, message)

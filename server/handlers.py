@@ -1,58 +1,18 @@
-"""One handler per method: it checks the request, gets the tags and builds the reply as serialised bytes."""
-
-from collections import Counter
-from collections.abc import Iterable
-
-import grpc
+"""The methods that run on the event loop: each checks its request and builds the reply as serialised bytes."""
 
 from hangtag.records import no_tags_reason, tag_message
-from hangtag.server import wire
-from hangtag.server.checks import KINDS, check_batch, check_get, check_suggest
-from hangtag.server.coalescer import Coalescer
-from hangtag.server.errors import CallError
-from hangtag.server.freshness import Freshness, freshness
+from hangtag.server.checks import KINDS, check_suggest
 from hangtag.server.suggester import Suggester
-from hangtag.store import Stored
-from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
 
-# Names of the states in metrics: UNKNOWN, not FRESHNESS_UNKNOWN.
-_STATES = {state: tags_pb2.Freshness.Name(state).removeprefix("FRESHNESS_") for state in tags_pb2.Freshness.values()}
-_WITH_TAGS = frozenset({tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE})
 _KIND_VALUES = {kind: value for value, kind in KINDS.items()}
 
 
 class Handlers:
-    """The methods of `TagService`. They raise `CallError` for errors that the caller can fix, and `StoreError`."""
+    """The methods of `TagService` that are no look-ups. They raise `CallError`."""
 
-    def __init__(self, coalescer: Coalescer, suggester: Suggester, max_ids: int) -> None:
-        self._coalescer = coalescer
+    def __init__(self, suggester: Suggester) -> None:
         self._suggester = suggester
-        self._max_ids = max_ids
-
-    async def get_product_tags(self, request: tags_pb2.GetProductTagsRequest) -> bytes:
-        """The tags of one product."""
-        product = check_get(request)
-        found = await self._coalescer.read([request.product_id])
-        (stored,) = found.stored
-        state = freshness(stored, request.min_version)
-        _count([state])
-        if state == tags_pb2.FRESHNESS_UNKNOWN:
-            message = f"product {request.product_id!r} was never received or is deleted; publish a product event for it"
-            raise CallError(grpc.StatusCode.NOT_FOUND, message)
-        return _tags_or_id(product, stored, state) + wire.lookup_fields(state, found.as_of_ms)
-
-    async def batch_get_product_tags(self, request: tags_pb2.BatchGetProductTagsRequest) -> bytes:
-        """The tags of many products, in the order of the request."""
-        products = check_batch(request, self._max_ids)
-        found = await self._coalescer.read(request.product_ids)
-        states = [freshness(stored) for stored in found.stored]
-        _count(states)
-        lookups = {state: wire.lookup_fields(state, found.as_of_ms) for state in set(states)}
-        return wire.batch(
-            (_tags_or_id(product, stored, state), lookups[state])
-            for product, stored, state in zip(products, found.stored, states, strict=True)
-        )
 
     async def suggest_tags(self, request: tags_pb2.SuggestTagsRequest) -> bytes:
         """The tags of a text."""
@@ -66,12 +26,3 @@ class Handlers:
             no_tags_reason=no_tags_reason(tags),
         )
         return reply.SerializeToString()
-
-
-def _tags_or_id(product: bytes, stored: Stored, state: Freshness) -> bytes:
-    return stored.payload if state in _WITH_TAGS else wire.id_field(product)
-
-
-def _count(states: Iterable[Freshness]) -> None:
-    for state, count in Counter(states).items():
-        metrics.LOOKUPS.labels(_STATES[state]).inc(count)

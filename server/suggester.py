@@ -8,10 +8,8 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-import grpc
-
 from hangtag.server.admission import TEXTS, Limit
-from hangtag.server.errors import CallError, place_of, stack_of
+from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.planner import Waiting, plan
 from hangtag.tagger.probe import probe
@@ -226,7 +224,7 @@ def _answer(job: _Job, result: TagSet | Failure) -> None:
         return
     if isinstance(result, Failure):
         job.tags.set_exception(
-            CallError(grpc.StatusCode.INTERNAL, "this text cannot be tagged; the error is in the server's log")
+            CallError(Reason.TEXT_NOT_TAGGED, "this text cannot be tagged; the error is in the server's log")
         )
     else:
         job.tags.set_result(result)
@@ -234,5 +232,5 @@ def _answer(job: _Job, result: TagSet | Failure) -> None:
 
 def _down() -> CallError:
     return CallError(
-        grpc.StatusCode.UNAVAILABLE, "this server cannot tag texts and is about to stop; retry on another one"
+        Reason.MODEL_UNAVAILABLE, "this server cannot tag texts and is about to stop; retry on another one"
     )

@@ -5,7 +5,7 @@ Workers write with `RedisTagStore`, the server reads with `RedisTagReader`.
 
 from hangtag.store.arrival import Arrival
 from hangtag.store.entry import Entry, Outcome, Rank, Reply, bundle_prefix
-from hangtag.store.errors import StoreDeniedError, StoreError, StoreMismatchError
+from hangtag.store.errors import PartlyReadError, StoreDeniedError, StoreError, StoreMismatchError
 from hangtag.store.loss import LossReport
 from hangtag.store.memory_store import MemoryTagStore
 from hangtag.store.meta import StoreState
@@ -26,6 +26,7 @@ __all__ = [
     "MemoryTagStore",
     "Outcome",
     "PartitionProgress",
+    "PartlyReadError",
     "ProgressReader",
     "Rank",
     "RebuildStore",

@@ -1,6 +1,6 @@
 """How connections to the store are made."""
 
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from redis import ConnectionPool, DriverInfo
 from redis.backoff import NoBackoff
@@ -11,7 +11,7 @@ from redis.retry import Retry
 
 from hangtag.settings import RedisSettings
 from hangtag.settings.tls import tls_options
-from hangtag.store.errors import StoreMismatchError, is_cut, unreadable_url
+from hangtag.store.errors import StoreMismatchError, is_cut, unreadable_url, urls_of
 
 # redis-py's names of the settings.
 _TLS_OPTIONS = {
@@ -22,8 +22,26 @@ _TLS_OPTIONS = {
 }
 
 
+class Node(NamedTuple):
+    """A server of a cluster, or a replica."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, address: str) -> Self:
+        """From `host:port`; an IPv6 address is in brackets."""
+        host, _, port = address.strip().rpartition(":")
+        return cls(host.strip("[]"), int(port))
+
+
 class Connector:
     """Makes redis-py's connections, which open with their first use. Any thread may call.
+
+    `nodes` are those that the URL lists, if it lists several: it then is that of a cluster.
 
     Raises:
         StoreMismatchError: the URL in the settings cannot be read, or has an option that does not exist.
@@ -35,23 +53,33 @@ class Connector:
         if is_cut(url):
             raise unreadable_url()
         tls = _tls_options(settings)
+        options = {**_connection_options(settings), **tls}
         try:
-            pool = ConnectionPool.from_url(url, **_connection_options(settings), **tls)
+            pools = [ConnectionPool.from_url(each, **options) for each in urls_of(url)]
         except (ValueError, TypeError):
             raise unreadable_url() from None
         self.timeout_s = settings.timeout_ms / 1000
-        self._class, self.options = pool.connection_class, pool.connection_kwargs
+        self._class, self.options = pools[0].connection_class, pools[0].connection_kwargs
+        self.nodes = [_node_of(pool.connection_kwargs) for pool in pools] if len(pools) > 1 else []
+        if self.nodes and self.options.get("db"):
+            msg = "a cluster has no other database than 0: end HANGTAG_REDIS__URL with /0"
+            raise StoreMismatchError(msg)
         try:
             # Parsing the URL does not check its options; making a connection, which opens nothing yet, does.
-            self.connection()
+            self.connection(None)
         except (ValueError, TypeError, AttributeError, RedisError):
             msg = "HANGTAG_REDIS__URL has an option after `?` that does not exist or has a wrong value; leave it out"
             raise StoreMismatchError(msg) from None
 
-    def connection(self) -> AbstractConnection:
-        """A new connection, not open yet."""
-        made: AbstractConnection = self._class(**self.options)
+    def connection(self, node: Node | None) -> AbstractConnection:
+        """A new connection, not open yet, to a node or else to the server of the URL."""
+        place = {} if node is None else node._asdict()
+        made: AbstractConnection = self._class(**{**self.options, **place})
         return made
+
+
+def _node_of(options: dict[str, Any]) -> Node:
+    return Node(options.get("host", "localhost"), options.get("port", 6379))
 
 
 def _connection_options(settings: RedisSettings) -> dict[str, Any]:

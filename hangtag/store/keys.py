@@ -30,6 +30,21 @@ def lookup_keys(product_ids: Sequence[str], buckets: int) -> list[str]:
     return [f"ht:p:{place}" for place in places] + [f"ht:seen:{place}" for place in places]
 
 
+def rebuild_keys(buckets: int) -> list[str]:
+    """The keys of a rebuild's progress on a cluster, one for each bucket."""
+    return [f"{REBUILD_KEY}:{{{bucket}}}" for bucket in range(buckets)]
+
+
+def mark_keys(buckets: int) -> list[str]:
+    """The keys that show on a cluster that a node still has its data, one for each bucket."""
+    return [f"ht:shard:{{{bucket}}}" for bucket in range(buckets)]
+
+
+def rebuild_key_of(key: str) -> str:
+    """The key of a rebuild's progress in the bucket of this key."""
+    return f"{REBUILD_KEY}:{key[key.index('{') : key.index('}') + 1]}"
+
+
 def product_of(key: bytes) -> str | None:
     """The product whose tags are under a key; None: it is not such a key."""
     parts = key.split(b":", 3)

@@ -7,11 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from hiredis import pack_command
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from hangtag.store.client import Connector
+from hangtag.store.client import Connector, Node
 
 Command = tuple[Any, ...]
 
@@ -19,33 +20,39 @@ Command = tuple[Any, ...]
 class Link:
     """Round trips over one connection, which the first of them opens. One thread at a time uses it.
 
-    After an error, close it: what comes next over the connection is unknown.
+    After an error, close it: what comes next over the connection is unknown. Every method but `close` raises
+    `RedisError` if the server cannot be reached or does not answer in time. No wait for it is longer than the timeout
+    of a command, nor lasts past `deadline`, a time of `time.monotonic`.
     """
 
-    def __init__(self, connector: Connector) -> None:
-        self._connection: Any = connector.connection()  # whose methods redis-py does not type
+    def __init__(self, connector: Connector, node: Node | None) -> None:
+        self._connection: Any = connector.connection(node)  # whose methods redis-py does not type
         self._timeout_s = connector.timeout_s
 
+    @property
+    def is_open(self) -> bool:
+        """True after the first round trip, also if the server has gone since."""
+        return bool(self._connection.is_connected)
+
     def round_trip(self, commands: Sequence[Command], deadline: float | None = None) -> list[Any]:
-        """One reply per command, in order; a command that the server refused has its exception.
+        """One reply per command, in order; a command that the server refused has its exception."""
+        self.send(commands, deadline)
+        return self.receive(len(commands), deadline)
 
-        No wait for the server is longer than the timeout of a command, nor lasts past `deadline`, a time of
-        `time.monotonic`.
-
-        Raises:
-            RedisError: the server cannot be reached, or did not answer in time.
-        """
+    def send(self, commands: Sequence[Command], deadline: float | None = None) -> None:
+        """Send commands; `receive` their replies next."""
         connection = self._connection
         try:
-            if not connection.is_connected:
+            if not self.is_open:
                 connection.socket_connect_timeout = connection.socket_timeout = self._left_s(deadline)
                 connection.connect()
-            pack = connection.pack_command
-            parts = [part for command in commands for part in pack(*command)]
-            connection.send_packed_command([b"".join(parts)], check_health=False)
-            return [self._reply(deadline) for _ in commands]
+            connection.send_packed_command([b"".join(map(pack_command, commands))], check_health=False)
         except OSError as error:
             raise RedisConnectionError(str(error)) from error
+
+    def receive(self, count: int, deadline: float | None = None) -> list[Any]:
+        """The replies to `count` commands."""
+        return [self._reply(deadline) for _ in range(count)]
 
     def close(self) -> None:
         """Close the connection."""
@@ -56,6 +63,8 @@ class Link:
             return self._connection.read_response(timeout=self._left_s(deadline))
         except ResponseError as error:
             return error.with_traceback(None)
+        except OSError as error:
+            raise RedisConnectionError(str(error)) from error
 
     def _left_s(self, deadline: float | None) -> float:
         if deadline is None:

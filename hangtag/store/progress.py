@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 from hangtag.settings import RedisSettings
-from hangtag.store.exchange import Exchange, raise_refusal
+from hangtag.store.exchange import raise_refusal
 from hangtag.store.keys import PROGRESS_KEY
 from hangtag.store.link import Command
+from hangtag.store.open import open_exchange
 
 _NUMBERS = ("next_offset", "position", "end", "waiting", "in_batches", "at_ms")
 
@@ -69,7 +70,7 @@ class ProgressReader:
     """
 
     def __init__(self, settings: RedisSettings) -> None:
-        self._exchange = Exchange(settings, 1, limit_s=2 * settings.timeout_ms / 1000)
+        self._exchange = open_exchange(settings, 1, limit_s=2 * settings.timeout_ms / 1000)
 
     def read(self) -> dict[int, PartitionProgress]:
         """The progress by number of the partition; what cannot be read of it is left out.

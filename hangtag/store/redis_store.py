@@ -12,12 +12,14 @@ from hangtag.settings import RedisSettings
 from hangtag.store.arrival import Arrival
 from hangtag.store.entry import Entry, Outcome, Reply, check_version
 from hangtag.store.eviction import check_eviction
-from hangtag.store.exchange import Exchange, raise_refusal
+from hangtag.store.exchange import all_values, raise_refusal
 from hangtag.store.keys import META_KEY, bucket_of, product_key, seen_key
 from hangtag.store.link import Command
 from hangtag.store.meta import READ_META, StoreState, read_meta
+from hangtag.store.open import open_exchange
 from hangtag.store.progress import PartitionProgress, write_progress
 from hangtag.store.scripts import FIRST_KEY, OUTCOMES, REPLACED, SEE, WRITE, Script
+from hangtag.store.shard_marks import ShardMarks
 from hangtag.store.value import FORMAT, pack, pack_mark, unpack_entry
 from hangtag.telemetry import get_log
 
@@ -38,12 +40,13 @@ class RedisTagStore:
     """
 
     def __init__(self, settings: RedisSettings) -> None:
-        self._exchange = Exchange(settings, _CONNECTIONS)
+        self._exchange = open_exchange(settings, _CONNECTIONS)
         self.address = self._exchange.address
         self.eviction_policy = ""
         """The store's `maxmemory-policy`; empty before the first check, and if the store does not tell it."""
         self._settings = settings
         self._state = StoreState()
+        self._shards = ShardMarks(self._exchange, settings.buckets) if self._exchange.is_cluster else None
 
     @property
     def identity(self) -> str:
@@ -54,25 +57,28 @@ class RedisTagStore:
         """Connect; write format, bucket count and a new identity to an unused store, or compare them with the settings.
 
         A store that had an identity when this object last looked and has another one now has lost its data: that is
-        recorded in the store until a rebuild ends.
+        recorded in the store until a rebuild ends. So is the loss of one node of a cluster.
 
         Raises:
             StoreMismatchError: another format or bucket count, a policy that evicts, a node of a cluster, or the store
                 denies access.
             StoreError: the store cannot be reached, or is not the primary.
         """
-        *claims, found, info = self._exchange.ask(
+        if self._shards is not None:
+            (found,) = self._exchange.ask([READ_META])
+            self._shards.check(read_meta(found, self._settings.buckets, self.address))
+        *claims, found = self._exchange.ask(
             [
                 ("HSETNX", META_KEY, "format", FORMAT),
                 ("HSETNX", META_KEY, "buckets", self._settings.buckets),
                 ("HSETNX", META_KEY, "identity", uuid.uuid4().hex),
                 READ_META,
-                ("INFO", "memory"),
             ]
         )
         state = read_meta(found, self._settings.buckets, self.address)
         raise_refusal(claims, self.address)
-        self.eviction_policy = check_eviction(info, self.address)
+        policies = {check_eviction(info, self.address) for info in self._exchange.ask_all(("INFO", "memory"))}
+        self.eviction_policy = "" if "" in policies else ", ".join(sorted(policies))
         return self._note(state)
 
     def expect(self, identities: Sequence[str]) -> None:
@@ -121,9 +127,8 @@ class RedisTagStore:
         if not product_ids:
             return []
         keys = [product_key(product_id, self._settings.buckets) for product_id in product_ids]
-        replies = self._exchange.ask([("MGET", *keys)])
-        raise_refusal(replies, self.address)
-        return [unpack_entry(product_id, value) for product_id, value in zip(product_ids, replies[0], strict=True)]
+        values = all_values(self._exchange.values(keys))
+        return [unpack_entry(product_id, value) for product_id, value in zip(product_ids, values, strict=True)]
 
     def close(self) -> None:
         """See `TagStore`."""
@@ -175,7 +180,7 @@ class RedisTagStore:
             waiting = [place for place in waiting if isinstance(results[place], NoScriptError)]
             if not waiting:
                 break
-            raise_refusal(self._exchange.ask([("SCRIPT", "LOAD", script.text)]), self.address)
+            raise_refusal(self._exchange.ask_all(("SCRIPT", "LOAD", script.text)), self.address)
         raise_refusal(results, self.address)
         return results
 

@@ -4,6 +4,7 @@ Labels with a fixed set of values have all of them from the start: a counter tha
 used in a rate.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from prometheus_client import (
@@ -26,6 +27,15 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated
 for _registry in (WORKER, ARRIVALS, SERVER):
     ProcessCollector(registry=_registry)
     PlatformCollector(registry=_registry)
+
+
+class ManyHistogram(Histogram):
+    """A histogram that counts many equal values at once."""
+
+    def observe_many(self, amount: float, count: int) -> None:
+        """Observe `amount` `count` times."""
+        self._sum.inc(amount * count)
+        self._buckets[bisect_left(self._upper_bounds, amount)].inc(count)
 
 
 def _with_values(metric: MetricWrapperBase, values: Iterable[str]) -> None:
@@ -106,7 +116,7 @@ ARRIVALS_LAG_SECONDS = Gauge(
 # Server
 CALLS = Counter("hangtag_calls", "gRPC calls, by method and status code", ["method", "code"], registry=SERVER)
 CALLS_IN_FLIGHT = Gauge("hangtag_calls_in_flight", "gRPC calls that are being answered", registry=SERVER)
-CALL_SECONDS = Histogram(
+CALL_SECONDS = ManyHistogram(
     "hangtag_call_seconds", "Duration of a gRPC call", ["method"], buckets=_STAGE_BUCKETS, registry=SERVER
 )
 LOOKUPS = Counter("hangtag_lookups", "Products looked up, by freshness", ["freshness"], registry=SERVER)
@@ -123,6 +133,29 @@ COALESCED_KEYS = Histogram(
     buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 5000),
     registry=SERVER,
 )
+READ_FROM = ("cache", "store", "cache_without_store")
+READ_PRODUCTS = Counter(
+    "hangtag_read_products",
+    "Products read for look-ups, by where from; cache_without_store: the store was away",
+    ["source"],
+    registry=SERVER,
+)
+_with_values(READ_PRODUCTS, READ_FROM)
+CACHED_PRODUCTS = Gauge("hangtag_cached_products", "Products in the cache of the server", registry=SERVER)
+FOLLOWER_UP = Gauge(
+    "hangtag_follower_up", "1 while the server reads the end of products.tagged, else 0", registry=SERVER
+)
+FOLLOWER_LAG_RECORDS = Gauge(
+    "hangtag_follower_lag_records", "Records of products.tagged that the server has not read yet", registry=SERVER
+)
+FOLLOWED_RECORDS = Counter(
+    "hangtag_followed_records", "Records of products.tagged that the server has read", registry=SERVER
+)
+WAITING_LOOKUPS = Gauge("hangtag_waiting_lookups", "Look-ups that wait for a version of a product", registry=SERVER)
+WAITS_ENDED = Counter(
+    "hangtag_waits_ended", "Look-ups that waited for a version, by how that ended", ["outcome"], registry=SERVER
+)
+_with_values(WAITS_ENDED, ("tagged", "refused", "late", "stopped", "cancelled", "failed"))
 SUGGESTION_STAGE_SECONDS = Histogram(
     "hangtag_stage_seconds", "Duration of a stage for one batch", ["stage"], buckets=_STAGE_BUCKETS, registry=SERVER
 )

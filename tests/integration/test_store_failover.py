@@ -167,13 +167,13 @@ def wait_for_port(port: int) -> None:
         time.sleep(0.01)
 
 
-def test_a_cluster_of_one_shard_is_refused(tmp_path: Path) -> None:
+def test_one_address_of_a_cluster_is_refused_with_what_to_set(tmp_path: Path) -> None:
     options = {"cluster-enabled": "yes", "cluster-port": str(closed_port()), "databases": "1"}
     with start_valkey(tmp_path, options) as node:
         with redis.Redis(port=node.port) as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         config = RedisSettings(url=node.url)
         for each in (RedisTagStore(config), RedisTagReader(config)):
-            with pytest.raises(StoreMismatchError, match="cluster mode; clusters are not supported yet"):
+            with pytest.raises(StoreMismatchError, match="is a node of a cluster; list at least two of its nodes"):
                 each.check()
             each.close()

@@ -56,7 +56,7 @@ class SimLink:
 
     network: Network
 
-    def __init__(self, _connector: object) -> None:
+    def __init__(self, _connector: object, _node: object) -> None:
         self._server: Server | None = None
 
     def close(self) -> None:

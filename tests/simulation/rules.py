@@ -56,6 +56,9 @@ class Rules:
         self._last: dict[str, tuple[str, Any]] = {}  # who produced the last record of a product, and its rank
         self._letters: set[tuple[Partition, int]] = set()
         self._replaced: set[tuple[Partition, int]] = set()
+        # When which version of a product, or its deletion, was stored, and when which was received.
+        self._stored_at: list[tuple[float, str, int]] = []
+        self._received_at: list[tuple[float, str, int]] = []
         self.marks = MarkRules(hub, self.held, self.seen)
         self.network: Network
 
@@ -95,6 +98,19 @@ class Rules:
         """True if a deletion of this version or a newer one was stored."""
         return self._deleted.get(product, 0) >= version
 
+    def stored_before(self, product: str, when_s: float) -> int:
+        """The newest version of a product that was stored by then; 0: none."""
+        return _newest(self._stored_at, product, when_s)
+
+    def known_before(self, product: str, when_s: float) -> int:
+        """The newest version of a product that the store knew of by then; 0: none."""
+        return max(_newest(self._stored_at, product, when_s), _newest(self._received_at, product, when_s))
+
+    def forget(self) -> None:
+        """The store has lost data."""
+        self._stored_at.clear()
+        self._received_at.clear()
+
     def asked(self, key: str, value: bytes | None) -> None:
         """A thread asks the store about a product, or offers a value to it."""
         if not key.startswith("ht:p:"):
@@ -119,6 +135,8 @@ class Rules:
 
     def set(self, key: str, old: Any, new: bytes) -> None:
         """The store replaces a value."""
+        if key.startswith("ht:seen:") and (mark := unpack_mark(new)) is not None:
+            self._received_at.append((self._hub.now, key.rpartition(":")[2], mark.version))
         if not key.startswith("ht:p:"):
             return
         product = key.rpartition(":")[2]
@@ -130,6 +148,7 @@ class Rules:
         self._hub.note("stored", product, *entry.rank)
         self._values.add((product, new))
         self._set_at[product] = self._hub.now
+        self._stored_at.append((self._hub.now, product, entry.version))
         rank = (entry.version, entry.is_deletion)
         self._stored[product] = max(rank, self._stored.get(product, rank))
         if entry.is_deletion:
@@ -221,6 +240,10 @@ class Rules:
                 self._hub.fail(
                     f"invariant 2: the last record of {product} is {known}, the store has {tuple(held.rank)}"
                 )
+
+
+def _newest(events: Iterable[tuple[float, str, int]], product: str, when_s: float) -> int:
+    return max((version for at, name, version in events if name == product and at < when_s), default=0)
 
 
 class WatchedGroup(Group):

@@ -17,7 +17,7 @@ import structlog
 from hangtag.records import Event as ProductEvent
 from hangtag.records import decode_event
 from hangtag.settings import KafkaSettings, RedisSettings, WorkerSettings
-from hangtag.store import RebuildStore, RedisTagStore, StoreError, exchange
+from hangtag.store import RebuildStore, RedisTagStore, StoreError, links
 from hangtag.workers import decode as decode_stage
 from hangtag.write import KafkaSink, PartitionRebuild, SinkError, Update, Writes, kafka_sink
 from tests.simulation.arrivals import run_arrivals
@@ -280,7 +280,7 @@ def simulated_clients() -> Iterator[None]:
     structlog.configure(processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         with (
-            patch.object(exchange, "Link", SimLink),
+            patch.object(links, "Link", SimLink),
             patch.object(kafka_sink, "Producer", SimProducer),
             patch.object(decode_stage, "decode_event", _decode_event),
         ):

@@ -108,7 +108,8 @@ def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: FakeTag
 
 
 def settings_for(redis: RedisSettings, **server: object) -> Settings:
-    return Settings(redis=redis, server=ServerSettings(**{"port": 0, "grace_s": 5, "drain_s": 0, **server}))
+    server = {"port": 0, "grace_s": 5, "drain_s": 0, "follow": False, "transport": "native", **server}
+    return Settings(redis=redis, server=ServerSettings(**server))
 
 
 def until(condition: Callable[[], object], limit_s: float = 10) -> None:

@@ -256,4 +256,9 @@ def test_health_and_reflection_answer(served: Served) -> None:
     known = ProtoReflectionDescriptorDatabase(served.channel)
     assert {"hangtag.v1.TagService", "grpc.health.v1.Health"} <= set(known.get_services())
     service = DescriptorPool(known).FindServiceByName("hangtag.v1.TagService")
-    assert [method.name for method in service.methods] == ["GetProductTags", "BatchGetProductTags", "SuggestTags"]
+    assert [method.name for method in service.methods] == [
+        "GetProductTags",
+        "BatchGetProductTags",
+        "SuggestTags",
+        "BatchSuggestTags",
+    ]

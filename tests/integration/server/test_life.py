@@ -53,7 +53,7 @@ def test_a_lost_store_is_reported_until_it_is_back(loop: asyncio.AbstractEventLo
             served.get("p")
         # Callers see neither the address of the store nor its password.
         with pytest.raises(grpc.RpcError) as caught:
-            served.batch(["p"])
+            served.batch(["q"])
         assert caught.value.code() is Code.UNAVAILABLE
         assert not any(secret in caught.value.details() for secret in ("hunter2", str(port)))
         # Suggestions do not need the store.
