@@ -1,179 +1,272 @@
-"""Wraps every handler: admission, parsing of the request, deadline, errors as gRPC statuses, metrics."""
+"""What both transports do with a call: admit it, have it answered, count it, and end it when the server stops."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
-from google.protobuf.message import DecodeError, Message
-from grpc import aio
+from google.protobuf.message import Message
 
-from hangtag.server.admission import CALLS, IDS, Limit, RefusalLog, RefusedError, Unread
-from hangtag.server.errors import CallError, place_of, stack_of
-from hangtag.store import StoreError
+from hangtag.server.admission import CALLS, DEADLINE, IDS, WAITS, Limit, RefusalLog, RefusedError
+from hangtag.server.cached_reader import MAX_PRODUCTS
+from hangtag.server.errors import CallError, Reason, place_of, stack_of
+from hangtag.server.lane import Lane
+from hangtag.server.look_up import NO_DEADLINE, SMALL, LookUp, Parse, is_large, parsed
+from hangtag.server.lookups import Answer, Lookups
+from hangtag.server.tally import Tally, code_of_cancelled
+from hangtag.server.waits import Found
 from hangtag.telemetry import get_log, metrics
 from hangtag.telemetry.clock import Clock
 
-Context = aio.ServicerContext[Any, Any]
-
-# Of one request. The largest valid one (1,000 ids of 256 bytes) takes 259 kB. Below the transport's own limit, which
-# answers with a status that clients retry.
-MAX_REQUEST_BYTES = 1024 * 1024
+_SMALL_READS = 2
+_LARGE_READS = 2
+# Look-ups that wait for a version. They do no work, so they do not count as calls.
+MAX_WAITING = 1_000
 _STOPPED = "the server stops"
 
 _log = get_log(__name__)
 
 
-def _no_ids(_: Any) -> int:
-    return 0
-
-
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of the service: its request, its handler, and how many ids of a request count against the limit."""
+    """A method whose calls run on the event loop, one task each: its request and its handler.
+
+    The handler gets the request and the call's deadline, a time of the monotonic clock.
+    """
 
     name: str
     request: type[Message]
-    handler: Callable[[Any], Awaitable[bytes]]
-    ids: Callable[[Any], int] = _no_ids
+    handler: Callable[[Any, float], Awaitable[bytes]]
+
+
+class Sink(Protocol):
+    """Where answers go: a transport."""
+
+    def deliver(self, look_ups: Sequence[LookUp], answers: Sequence[Answer]) -> None:
+        """Send answers; any thread calls it. It passes them on to `Calls.answered` when they are sent."""
+        ...
+
+
+class Waiting(Protocol):
+    """Where look-ups wait that ask for it: `Waits`."""
+
+    def add(self, look_up: LookUp) -> None:
+        """Take a look-up, and have it answered at last by `Calls.waited`."""
+        ...
 
 
 class Calls:
-    """Runs calls up to the limits of calls and ids, and converts errors of handlers to gRPC statuses."""
+    """Runs calls up to the limits of calls and ids.
 
-    def __init__(self, clock: Clock, max_concurrent: int, max_ids: int) -> None:
-        self._clock = clock
+    Look-ups are answered in lists, by threads; other calls run on the event loop. Any thread may call, apart from
+    `run`.
+    """
+
+    def __init__(self, clock: Clock, lookups: Lookups, max_concurrent: int, max_ids: int) -> None:
+        self.clock = clock
+        self._lookups = lookups
         self._calls = Limit(max_concurrent, "calls", CALLS)
-        self._ids = Limit(max_ids, "ids", IDS)
-        self._unread = Unread()
-        self._refusals = RefusalLog()
-        self._running: set[asyncio.Task[Any]] = set()
-        self._unanswered = 0
-        self._is_idle = asyncio.Event()
-        self._is_idle.set()
+        self._max_ids = max_ids
+        # Small look-ups are never refused because of large ones.
+        self._small_ids = Limit(max_ids, "ids", IDS)
+        self._large_ids = Limit(max_ids, "ids", IDS)
+        self._waiting = Limit(MAX_WAITING, "look-ups that wait for a version", WAITS)
+        self._small = Lane("look-ups", self._take, clock, threads=_SMALL_READS, most_ids=MAX_PRODUCTS)
+        self._large = Lane("large-look-ups", self._take, clock, threads=_LARGE_READS, most_ids=MAX_PRODUCTS)
+        self.lanes = (self._small, self._large)
+        self._tally = Tally()
+        self.refusals = RefusalLog()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._is_stopped = False
+        self._sink: Sink | None = None
+        self._waits: Waiting | None = None
 
-    def wrap(self, method: Method) -> Callable[[bytes, Context], Awaitable[bytes]]:
-        """The method in the form that gRPC calls, with the serialised request."""
-        seconds = metrics.CALL_SECONDS.labels(method.name)
+    def open(self, sink: Sink, waits: Waiting) -> None:
+        """Name what takes the answers, and the look-ups that wait for a version."""
+        self._sink = sink
+        self._waits = waits
 
-        async def call(raw: bytes, context: Context) -> bytes:
-            self._enter(context)
-            started = self._clock.monotonic()
-            code = grpc.StatusCode.OK
-            metrics.CALLS_IN_FLIGHT.inc()
-            try:
-                reply = await self._admit(method, raw, context)
-            except RefusedError as error:
-                code = error.code
-                self._refusals.count(method.name, error.refusal)
-                await context.abort(error.code, error.message)
-            except CallError as error:
-                code = error.code
-                await context.abort(error.code, error.message)
-            except asyncio.CancelledError:
-                late = _is_late(context)
-                code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
-                raise
-            finally:
-                metrics.CALLS_IN_FLIGHT.dec()
-                seconds.observe(self._clock.monotonic() - started)
-                metrics.CALLS.labels(method.name, code.name).inc()
-            return reply
+    def start(self, sink: Sink, waits: Waiting, pace_s: float = 0.0) -> None:
+        """Begin to answer look-ups; small ones collect for `pace_s` under load."""
+        self.open(sink, waits)
+        self._small.start(pace_s)
+        self._large.start()
+        metrics.CALLS_IN_FLIGHT.set_function(lambda: self._calls.amount)
 
-        return call
+    def close(self) -> None:
+        """End the threads once nothing waits."""
+        for lane in self.lanes:
+            lane.close()
 
-    async def wait_idle(self, limit_s: float) -> bool:
-        """Wait until every call is answered and its reply is sent; returns False if that takes longer."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                await self._is_idle.wait()
-        return self._is_idle.is_set()
+    @property
+    def in_progress(self) -> int:
+        """Calls that are admitted and not answered."""
+        return self._calls.amount + self._waiting.amount
+
+    def look_up(self, parse: Parse, raw: bytes, call: Any, deadline_s: float) -> LookUp:
+        """Admit a look-up, which `put` then has to get. `call` is the transport's own handle of it.
+
+        Raises:
+            CallError: it is refused.
+        """
+        if self._is_stopped:
+            raise _stopped()
+        if self._large_ids.amount + SMALL >= self._max_ids and is_large(raw):
+            # It would not fit. To know that, its ids need not be checked.
+            raise self._large_ids.refusal(self._large.wait_s())
+        look_up = parse(raw)
+        now_s = self.clock.monotonic()
+        look_up.call = call
+        look_up.arrived_s = now_s
+        look_up.deadline_s = deadline_s
+        if look_up.wait_version:
+            _check_deadline(deadline_s - now_s, 0)
+            self._waiting.add(1)
+            return look_up
+        lane, ids = (self._large, self._large_ids) if look_up.is_large else (self._small, self._small_ids)
+        if deadline_s != NO_DEADLINE:
+            _check_deadline(deadline_s - now_s, lane.wait_s())
+        self._calls.add(1)
+        try:
+            ids.add(len(look_up.ids), lane.wait_s())
+        except RefusedError:
+            self._calls.remove(1)
+            raise
+        return look_up
+
+    def put(self, look_ups: Sequence[LookUp]) -> None:
+        """Have admitted look-ups answered."""
+        small = [look_up for look_up in look_ups if not (look_up.wait_version or look_up.is_large)]
+        if small:
+            self._small.put(small)
+        if len(small) == len(look_ups):
+            return
+        large = [look_up for look_up in look_ups if look_up.is_large]
+        if large:
+            self._large.put(large)
+        for look_up in look_ups:
+            if look_up.wait_version:
+                assert self._waits is not None
+                self._waits.add(look_up)
+
+    def waited(self, look_ups: Sequence[LookUp], found: Sequence[Found]) -> None:
+        """Answer look-ups that waited for a version, with what was found; None: the caller is gone."""
+        gone = [look_up for look_up, each in zip(look_ups, found, strict=True) if each is None]
+        self.answered(gone, [None] * len(gone))
+        waited = [look_up for look_up, each in zip(look_ups, found, strict=True) if each is not None]
+        answers = self._lookups.answer_found(waited, [each for each in found if each is not None])
+        self._deliver(waited, answers)
+
+    def answered(self, look_ups: Sequence[LookUp], answers: Sequence[Answer | None]) -> None:
+        """Count look-ups that ended. None as an answer: its caller was gone."""
+        now_s = self.clock.monotonic()
+        ended: Counter[tuple[str, grpc.StatusCode, float]] = Counter()
+        small = large = waited = 0
+        for look_up, answer in zip(look_ups, answers, strict=True):
+            if isinstance(answer, bytes):
+                code = grpc.StatusCode.OK
+            else:
+                code = answer.code if answer else code_of_cancelled(look_up.deadline_s, now_s)
+            ended[look_up.method, code, look_up.arrived_s] += 1
+            if look_up.wait_version:
+                waited += 1
+            elif look_up.is_large:
+                large += len(look_up.ids)
+            else:
+                small += len(look_up.ids)
+        self._calls.remove(len(look_ups) - waited)
+        self._waiting.remove(waited)
+        self._small_ids.remove(small)
+        self._large_ids.remove(large)
+        self._tally.add_all(ended, now_s)
+
+    def refused(self, method: str, error: CallError, seconds: float = 0.0) -> None:
+        """Count a call that was not admitted, or could not be answered."""
+        if isinstance(error, RefusedError):
+            self.refusals.count(method, error.refusal)
+        self._tally.add(method, error.code, seconds)
+
+    async def run(self, method: Method, raw: bytes, deadline_s: float) -> bytes:
+        """The reply of a call that is no look-up.
+
+        Raises:
+            CallError: its end, which is counted.
+        """
+        started_s = self.clock.monotonic()
+        try:
+            reply = await self._run(method, raw, deadline_s)
+        except CallError as error:
+            self.refused(method.name, error, self.clock.monotonic() - started_s)
+            raise
+        except asyncio.CancelledError:
+            now_s = self.clock.monotonic()
+            self._tally.add(method.name, code_of_cancelled(deadline_s, now_s), now_s - started_s)
+            raise
+        self._tally.add(method.name, grpc.StatusCode.OK, self.clock.monotonic() - started_s)
+        return reply
 
     def refuse_new(self) -> None:
         """End all calls that still arrive with UNAVAILABLE."""
         self._is_stopped = True
 
     def end_running(self) -> None:
-        """End running calls, and all that still arrive, with UNAVAILABLE."""
+        """End running calls, and all that still arrive, with UNAVAILABLE. On the event loop."""
         self._is_stopped = True
-        for task in self._running:
+        for task in self._tasks:
             task.cancel(_STOPPED)
+        for lane in self.lanes:
+            while look_ups := lane.next():
+                self._deliver(look_ups, [_stopped()] * len(look_ups))
 
-    def _enter(self, context: Context) -> None:
-        self._unanswered += 1
-        self._is_idle.clear()
-        # Called once the reply is sent, or its connection is closed. The stubs lack the argument.
-        context.add_done_callback(self._left)  # type: ignore[arg-type]
-
-    def _left(self, _: Context) -> None:
-        self._unanswered -= 1
-        if not self._unanswered:
-            self._is_idle.set()
-
-    async def _admit(self, method: Method, raw: bytes, context: Context) -> bytes:
+    async def _run(self, method: Method, raw: bytes, deadline_s: float) -> bytes:
         if self._is_stopped:
             raise _stopped()
-        connection = context.peer()
-        self._unread.check(connection)
-        with self._calls.during(1):
-            if _is_late(context):
-                late = "the deadline passed before the server read the call"
-                raise CallError(grpc.StatusCode.DEADLINE_EXCEEDED, late)
-            request = _parsed(method, raw)
-            with self._ids.during(method.ids(request)):
-                reply = await self._run(method, request)
-        self._unread.add(connection, len(reply))
-        context.add_done_callback(lambda _: self._unread.remove(connection, len(reply)))  # type: ignore[arg-type]
-        return reply
-
-    async def _run(self, method: Method, request: Any) -> bytes:
+        _check_deadline(deadline_s - self.clock.monotonic(), 0)
         task = asyncio.current_task()
         assert task is not None
-        self._running.add(task)
-        try:
-            return await method.handler(request)
-        except CallError:
-            raise
-        except asyncio.CancelledError as error:
-            if error.args != (_STOPPED,):
+        with self._calls.during(1):
+            request = parsed(method.request, raw)
+            self._tasks.add(task)
+            try:
+                return await method.handler(request, deadline_s)
+            except CallError:
                 raise
-            task.uncancel()
-            raise _stopped() from error
-        except StoreError as error:
-            # For the operator only; StoreWatch logs it once.
-            _log.debug("the store cannot be read", reason=str(error))
-            message = "the tag store cannot be read; retry with back-off (the reason is in the server's log)"
-            raise CallError(grpc.StatusCode.UNAVAILABLE, message) from error
-        except Exception as error:
-            _log.error("a call failed", error=place_of(error), stack=stack_of(error))
-            message = "an error in the server; its log shows where"
-            raise CallError(grpc.StatusCode.INTERNAL, message) from error
-        finally:
-            self._running.discard(task)
+            except asyncio.CancelledError as error:
+                if error.args != (_STOPPED,):
+                    raise
+                task.uncancel()
+                raise _stopped() from error
+            except Exception as error:
+                _log.error("a call failed", error=place_of(error), stack=stack_of(error))
+                raise CallError(Reason.INTERNAL_ERROR, "an error in the server; its log shows where") from error
+            finally:
+                self._tasks.discard(task)
+
+    def _take(self, look_ups: list[LookUp]) -> None:
+        gone = [look_up for look_up in look_ups if look_up.is_cancelled]
+        if gone:
+            self.answered(gone, [None] * len(gone))
+            look_ups = [look_up for look_up in look_ups if not look_up.is_cancelled]
+        if look_ups:
+            self._deliver(look_ups, self._lookups.answer(look_ups))
+
+    def _deliver(self, look_ups: Sequence[LookUp], answers: Sequence[Answer]) -> None:
+        assert self._sink is not None
+        self._sink.deliver(look_ups, answers)
 
 
-def _parsed(method: Method, raw: bytes) -> Message:
-    if len(raw) > MAX_REQUEST_BYTES:
-        message = f"the request has {len(raw)} bytes, the maximum is {MAX_REQUEST_BYTES}; split it over several calls"
-        raise CallError(grpc.StatusCode.INVALID_ARGUMENT, message)
-    try:
-        return method.request.FromString(raw)
-    except DecodeError as error:
+def _check_deadline(left_s: float, wait_s: float) -> None:
+    if left_s <= 0:
+        raise CallError(Reason.DEADLINE_PASSED, "the deadline passed before the server read the call")
+    if wait_s > left_s:
         message = (
-            f"the request is not a {method.request.DESCRIPTOR.full_name} message, or a string in it is not UTF-8; "
-            "generate the client from the service's .proto file"
+            f"look-ups wait for {wait_s * 1_000:.0f} ms and the deadline is in {left_s * 1_000:.0f} ms; retry with "
+            "back-off, or allow more time"
         )
-        raise CallError(grpc.StatusCode.INVALID_ARGUMENT, message) from error
-
-
-def _is_late(context: Context) -> bool:
-    # None without a deadline, which the type stubs do not say.
-    left: float | None = context.time_remaining()
-    return left is not None and left <= 0
+        raise RefusedError(DEADLINE, message, wait_s)
 
 
 def _stopped() -> CallError:
-    return CallError(grpc.StatusCode.UNAVAILABLE, "this server is stopping; retry on another one")
+    return CallError(Reason.SERVER_STOPPING, "this server is stopping; retry on another one")

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hangtag.server.freshness import Freshness
+from hangtag.server.freshness import Verdict
 from hangtag.v1 import tags_pb2
 
 # A field is its number and type in one byte (for numbers below 16), the length as a varint, then the bytes.
@@ -37,14 +37,20 @@ def id_field(product_id: bytes) -> bytes:
     return _PRODUCT_ID + varint(len(product_id)) + product_id
 
 
-@lru_cache(maxsize=64)
-def lookup_fields(freshness: Freshness, as_of_ms: int) -> bytes:
-    """The fields `freshness` and `as_of`; `as_of_ms` is in milliseconds since 1970, UTC.
+@lru_cache(maxsize=256)
+def lookup_fields(verdict: Verdict, as_of_ms: int, eta_ms: int | None = None) -> bytes:
+    """The fields of the look-up; `as_of_ms` is in milliseconds since 1970, UTC, `eta_ms` in milliseconds from now.
 
-    Cached, because all look-ups of one read of the store have the same time.
+    Cached, because most look-ups of one read of the store have the same fields.
     """
     as_of = Timestamp(seconds=as_of_ms // 1_000, nanos=as_of_ms % 1_000 * 1_000_000)
-    return tags_pb2.GetProductTagsResponse(freshness=freshness, as_of=as_of).SerializeToString()
+    return tags_pb2.GetProductTagsResponse(
+        freshness=verdict.state,
+        as_of=as_of,
+        freshness_reason=verdict.reason,
+        known_version=verdict.known_version,
+        eta_ms=eta_ms,
+    ).SerializeToString()
 
 
 def batch(products: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -1,10 +1,19 @@
 """`hangtag serve`."""
 
-from typing import Annotated
+import gc
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hangtag.cli.options import BundleName
+
+if TYPE_CHECKING:  # loads gRPC
+    from hangtag.server.member import Member
+
+# Objects that are made before the garbage collector looks for circles among them. Calls make few.
+_COLLECT_AFTER = 50_000
 
 
 def serve(
@@ -18,35 +27,89 @@ def serve(
         ),
     ] = None,
     bundle: BundleName = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=64,
+            help="Processes that serve on the port, one for each core. Default: the setting server.processes.",
+        ),
+    ] = None,
 ) -> None:
     """Run the gRPC server for look-ups and suggestions until it is stopped.
 
-    Example: hangtag serve --port 50051
+    Example: hangtag serve --port 50051 --processes 4
     """
+    from hangtag.settings import load_settings  # noqa: PLC0415
+    from hangtag.telemetry import configure_logs  # noqa: PLC0415
+
+    settings = load_settings()
+    given = {"port": port, "processes": processes}
+    given = {name: value for name, value in given.items() if value is not None}
+    limits = settings.server.model_copy(update=given)
+    if limits.processes == 1:
+        _serve_alone(limits.port, bundle)
+        return
+    from hangtag.server.processes import Processes  # noqa: PLC0415
+
+    configure_logs(settings.log, "server")
+    server = Processes(settings.model_copy(update={"server": limits}), partial(serve_member, bundle=bundle))
+    try:
+        server.serve(lambda bound: _say_ready(limits.host, bound))
+    except Exception as error:
+        # The last line of the log has the reason and the stack; nothing follows it.
+        raise typer.Exit(1) from error
+
+
+def serve_member(member: "Member", bundle: str | None) -> None:
+    """Run one of several processes."""
+    from hangtag.telemetry.places import summary_of  # noqa: PLC0415
+
+    threads = max(1, (os.cpu_count() or 1) // member.count)
+    try:
+        _serve_alone(member.port, bundle, member, threads)
+    except Exception as error:  # noqa: BLE001 (the process that started this one reports it)
+        member.fail(summary_of(error))
+        raise SystemExit(1) from None
+
+
+def _serve_alone(port: int, bundle: str | None, member: "Member | None" = None, threads: int | None = None) -> None:
     import asyncio  # noqa: PLC0415
-    import gc  # noqa: PLC0415
 
     from hangtag.cli.open_program import open_program  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
 
+    number = None if member is None else member.number
     try:
         with stopping():
-            settings, tagger = open_program("server", {"bundle": bundle})
+            settings, tagger = open_program("server", {"bundle": bundle}, number, threads)
     except Stopped:
         return
     from hangtag.server.program import serve as run  # noqa: PLC0415
 
-    if port is not None:
-        settings = settings.model_copy(update={"server": settings.server.model_copy(update={"port": port})})
+    update: dict[str, object] = {"port": port}
+    if member is not None:
+        # The process that started this one shows the metrics of all.
+        update |= {"metrics_host": "127.0.0.1", "metrics_port": 0}
+    settings = settings.model_copy(update={"server": settings.server.model_copy(update=update)})
 
     def ready(bound: int) -> None:
         # What was loaded stays. Without it in the garbage collector, a collection stops calls for 10 ms instead of 50.
         gc.collect()
         gc.freeze()
-        typer.echo(f"serving on {settings.server.host}:{bound}", err=True)
+        gc.set_threshold(_COLLECT_AFTER)
+        if member is None:
+            _say_ready(settings.server.host, bound)
 
     try:
-        asyncio.run(run(settings, tagger, ready=ready))
+        asyncio.run(run(settings, tagger, ready=ready, member=member))
     except Exception as error:
+        if member is not None:
+            raise
         # The last line of the log has the reason and the stack; nothing follows it.
         raise typer.Exit(1) from error
+
+
+def _say_ready(host: str, port: int) -> None:
+    typer.echo(f"serving on {host}:{port}", err=True)

@@ -12,20 +12,28 @@ Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 InstanceId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]*[a-zA-Z0-9_-][a-zA-Z0-9._-]*$", max_length=249)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
-_BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
 _MAX_PORT = 65_535
 _MOST_SHOWN = 40
 # gRPC stores the age as milliseconds in 32 bits.
 _MAX_AGE_S = 2_147_483
 
 
-def _brokers(addresses: str) -> str:
+def _check_addresses(addresses: str, server: str) -> str:
     for address in addresses.split(","):
-        found = _BROKER.fullmatch(address.strip())
+        found = _ADDRESS.fullmatch(address.strip())
         if found is None or not 1 <= int(found[2]) <= _MAX_PORT:
-            kind, msg = "brokers", "{address} is not a broker address; write host:port, comma-separated"
-            raise PydanticCustomError(kind, msg, {"address": repr(address[:_MOST_SHOWN])})
+            kind, msg = "addresses", "{address} is not a {server} address; write host:port, comma-separated"
+            raise PydanticCustomError(kind, msg, {"address": repr(address[:_MOST_SHOWN]), "server": server})
     return addresses
+
+
+def _brokers(addresses: str) -> str:
+    return _check_addresses(addresses, "broker")
+
+
+def _replicas(addresses: str) -> str:
+    return addresses and _check_addresses(addresses, "replica")
 
 
 class _Group(BaseModel):
@@ -73,7 +81,19 @@ class RedisSettings(_Group):
     """The tag store: Redis, Valkey or another server with the RESP protocol."""
 
     url: SecretStr = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"), description="URL of the server: redis://, rediss:// or unix://"
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="URL of the server: redis://, rediss:// or unix://; of a cluster with several of its nodes, "
+        "redis://a:6379,b:6379",
+    )
+    read_from: Literal["primary", "replica"] = Field(
+        default="primary", description="What the server asks for look-ups without min_version"
+    )
+    replicas: Annotated[str, AfterValidator(_replicas)] = Field(
+        default="",
+        description="Replicas for redis.read_from, as host:port, comma-separated; a cluster names its own",
+    )
+    replica_lag_ms: int = Field(
+        default=2_000, ge=100, le=60_000, description="How far behind a replica may be before the primary is asked"
     )
     ca_file: Path | None = Field(
         default=None, description="PEM file of the certificate authority of the server (rediss://); unset: the system's"
@@ -90,7 +110,9 @@ class RedisSettings(_Group):
     )
     timeout_ms: int = Field(default=500, ge=1, description="Timeout of one Redis command")
     seen_ttl_s: int = Field(
-        default=900, ge=1, description="How long a polled product counts as being tagged (PENDING or STALE)"
+        default=604_800,
+        ge=1,
+        description="How long a received version counts as on its way (PENDING or STALE) if no tags of it are stored",
     )
     deleted_ttl_s: int = Field(
         default=604_800, ge=1, description="How long a deletion blocks older versions of the product"
@@ -129,6 +151,15 @@ class WorkerSettings(_Group):
     metrics_port: Port = Field(default=9_102, description="Port for metrics and health over HTTP; 0: any free port")
 
 
+class ArrivalsSettings(_Group):
+    """The reader of arrivals: marks received versions ahead of the workers."""
+
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
+    )
+    metrics_port: Port = Field(default=9_103, description="Port for metrics and health over HTTP; 0: any free port")
+
+
 class ServerSettings(_Group):
     """The gRPC server."""
 
@@ -136,18 +167,18 @@ class ServerSettings(_Group):
     port: Port = Field(default=50_051, description="Port that the server listens on; 0: any free port")
     transport: Literal["auto", "native", "grpcio"] = Field(
         default="auto",
-        description="What speaks gRPC; auto: native (the extra `native`) if it is installed and no setting needs grpcio",
+        description="What speaks gRPC: grpcio, or native (an extra), which is faster; auto: grpcio",
     )
     processes: int = Field(default=1, ge=1, le=64, description="Processes that serve on the one port")
     max_ids: int = Field(default=1_000, ge=1, le=1_000, description="Most ids in one BatchGetProductTags call")
     max_concurrent: int = Field(
-        default=1_000, ge=1, description="Most calls at a time; further calls are refused with RESOURCE_EXHAUSTED"
+        default=10_000, ge=1, description="Most calls at a time; further calls are refused with RESOURCE_EXHAUSTED"
     )
     max_ids_in_progress: int = Field(
         default=50_000,
         ge=1_000,
-        description="Most ids at a time in look-ups of more than 100 ids; further ones are refused with "
-        "RESOURCE_EXHAUSTED",
+        description="Most ids that are looked up at a time, in calls of more than 100 ids and in the others; further "
+        "calls are refused with RESOURCE_EXHAUSTED",
     )
     wait_limit_s: float = Field(
         default=30, gt=0, le=300, description="Longest time that a look-up waits for tags (wait_for_version)"
@@ -242,5 +273,6 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     model: ModelSettings = ModelSettings()
     worker: WorkerSettings = WorkerSettings()
+    arrivals: ArrivalsSettings = ArrivalsSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

@@ -1,20 +1,18 @@
-"""How the blocking and the asyncio client connect."""
+"""How connections to the store are made."""
 
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, Self
 
-from redis import BlockingConnectionPool, DriverInfo
-from redis.asyncio import BlockingConnectionPool as AsyncBlockingConnectionPool
+from redis import ConnectionPool, DriverInfo
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.connection import AbstractConnection
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
 
 from hangtag.settings import RedisSettings
 from hangtag.settings.tls import tls_options
-from hangtag.store.errors import StoreMismatchError, is_cut, unreadable_url
+from hangtag.store.errors import StoreMismatchError, is_cut, unreadable_url, urls_of
 
-# One more try at once, since a connection of the pool may have died with a restarted server. Callers do the rest.
-_RETRIES = 1
 # redis-py's names of the settings.
 _TLS_OPTIONS = {
     "ca_file": "ssl_ca_certs",
@@ -23,38 +21,65 @@ _TLS_OPTIONS = {
     "key_password": "ssl_password",
 }
 
-Pool = TypeVar("Pool", BlockingConnectionPool, AsyncBlockingConnectionPool)
+
+class Node(NamedTuple):
+    """A server of a cluster, or a replica."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, address: str) -> Self:
+        """From `host:port`; an IPv6 address is in brackets."""
+        host, _, port = address.strip().rpartition(":")
+        return cls(host.strip("[]"), int(port))
 
 
-def open_pool(pool: type[Pool], retry: type[Any], settings: RedisSettings, connections: int) -> Pool:
-    """A pool of one of redis-py's two kinds, with its kind of retry; callers wait for a free connection.
+class Connector:
+    """Makes redis-py's connections, which open with their first use. Any thread may call.
+
+    `nodes` are those that the URL lists, if it lists several: it then is that of a cluster.
 
     Raises:
         StoreMismatchError: the URL in the settings cannot be read, or has an option that does not exist.
         SettingsError: the settings for TLS cannot be used.
     """
-    url = settings.url.get_secret_value()
-    if is_cut(url):
-        raise unreadable_url()
-    tls = _tls_options(settings)
-    try:
-        opened = pool.from_url(
-            url,
-            max_connections=connections,
-            timeout=settings.timeout_ms / 1000,
-            retry=retry(NoBackoff(), _RETRIES, (RedisConnectionError,)),
-            **_connection_options(settings),
-            **tls,
-        )
-    except (ValueError, TypeError):
-        raise unreadable_url() from None
-    try:
-        # The pool does not check the options in the URL; making a connection, which opens nothing yet, does.
-        opened.connection_class(**opened.connection_kwargs)
-    except (ValueError, TypeError, AttributeError, RedisError):
-        msg = "HANGTAG_REDIS__URL has an option after `?` that does not exist or has a wrong value; leave it out"
-        raise StoreMismatchError(msg) from None
-    return opened
+
+    def __init__(self, settings: RedisSettings) -> None:
+        url = settings.url.get_secret_value()
+        if is_cut(url):
+            raise unreadable_url()
+        tls = _tls_options(settings)
+        options = {**_connection_options(settings), **tls}
+        try:
+            pools = [ConnectionPool.from_url(each, **options) for each in urls_of(url)]
+        except (ValueError, TypeError):
+            raise unreadable_url() from None
+        self.timeout_s = settings.timeout_ms / 1000
+        self._class, self.options = pools[0].connection_class, pools[0].connection_kwargs
+        self.nodes = [_node_of(pool.connection_kwargs) for pool in pools] if len(pools) > 1 else []
+        if self.nodes and self.options.get("db"):
+            msg = "a cluster has no other database than 0: end HANGTAG_REDIS__URL with /0"
+            raise StoreMismatchError(msg)
+        try:
+            # Parsing the URL does not check its options; making a connection, which opens nothing yet, does.
+            self.connection(None)
+        except (ValueError, TypeError, AttributeError, RedisError):
+            msg = "HANGTAG_REDIS__URL has an option after `?` that does not exist or has a wrong value; leave it out"
+            raise StoreMismatchError(msg) from None
+
+    def connection(self, node: Node | None) -> AbstractConnection:
+        """A new connection, not open yet, to a node or else to the server of the URL."""
+        place = {} if node is None else node._asdict()
+        made: AbstractConnection = self._class(**{**self.options, **place})
+        return made
+
+
+def _node_of(options: dict[str, Any]) -> Node:
+    return Node(options.get("host", "localhost"), options.get("port", 6379))
 
 
 def _connection_options(settings: RedisSettings) -> dict[str, Any]:
@@ -63,6 +88,7 @@ def _connection_options(settings: RedisSettings) -> dict[str, Any]:
     return {
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),  # the callers try again
         "protocol": 3,
         "legacy_responses": False,
         "decode_responses": False,

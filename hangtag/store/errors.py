@@ -3,6 +3,7 @@
 import re
 import ssl
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from redis.exceptions import (
@@ -17,14 +18,17 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
+    TryAgainError,
 )
+
+if TYPE_CHECKING:
+    from hangtag.store.stored import Stored
 
 _DENIED = (AuthenticationError, AuthorizationError, AuthenticationWrongNumberOfArgsError, NoPermissionError)
 # Valkey and Redis from 7 on; Redis 6.2.
 _DENIED_IN_SCRIPT = re.compile(r"NOPERM|ACL failure in script|can't run this command")
 _REPLICA = (ReadOnlyError, MasterDownError)
 _CLUSTER = (AskError, ClusterDownError)
-_SINGLE = "clusters are not supported yet, not even of one shard: set HANGTAG_REDIS__URL to a server outside a cluster"
 _UNREADABLE = "an address that cannot be read"
 
 
@@ -40,12 +44,41 @@ class StoreDeniedError(StoreMismatchError):
     """The store refuses the user, the password, or a command or key that the user may not use."""
 
 
+class PartlyReadError(StoreError):
+    """Some nodes of a cluster do not answer, so that some of the products could not be read; the others could.
+
+    `stored` has what is stored of each product, in their order, or None if its node is away. `as_of_ms` is a time by
+    which all that was stored is in it, in ms since 1970, UTC.
+    """
+
+    def __init__(self, message: str, stored: "list[Stored | None]", as_of_ms: int) -> None:
+        super().__init__(message)
+        self.stored = stored
+        self.as_of_ms = as_of_ms
+
+
 class NotPrimaryError(ReadOnlyError):
     """The server that answered is a replica."""
 
 
+def urls_of(url: str) -> list[str]:
+    """The URLs of the servers in a Redis URL: it may list several, as `host:port`, comma-separated."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return [url]
+    user, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return [url]
+    return [parts._replace(netloc=f"{user}{at}{host.strip()}").geturl() for host in hosts.split(",")]
+
+
 def address_of(url: str) -> str:
-    """`host:port` (or the socket's path) of a Redis URL, without user, password or query."""
+    """`host:port` (or the socket's path) of a Redis URL, without user, password or query; several comma-separated."""
+    return ",".join(dict.fromkeys(map(_address_of, urls_of(url))))
+
+
+def _address_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port or 6379
@@ -76,9 +109,11 @@ def store_error(address: str, cause: Exception) -> StoreError:
 
 
 def mode_error(address: str, mode: str) -> StoreMismatchError:
-    """The error to raise for a server that is no store of its own: a node of a cluster, or a Sentinel."""
-    what = f"runs in cluster mode; {_SINGLE}"
-    if mode == "sentinel":
+    """The error to raise for a server of another mode than the settings are for: a Sentinel, or a node of a cluster."""
+    what = "is not a node of a cluster; set HANGTAG_REDIS__URL to one address, or to nodes of the same cluster"
+    if mode == "cluster":
+        what = "is a node of a cluster; list at least two of its nodes in HANGTAG_REDIS__URL, as redis://a:6379,b:6379"
+    elif mode == "sentinel":
         what = "is a Sentinel; set HANGTAG_REDIS__URL to the primary that it watches"
     return StoreMismatchError(f"the store at {address} {what}")
 
@@ -134,7 +169,13 @@ _DIAGNOSES: tuple[tuple[Callable[[Exception], bool], type[StoreError], str, str]
         "is a replica or has lost its primary",
         "after a failover wait for the new primary, else set HANGTAG_REDIS__URL to the primary",
     ),
-    (_is(*_CLUSTER), StoreMismatchError, "is a node of a cluster", _SINGLE),
+    (
+        _is(*_CLUSTER),
+        StoreError,
+        "does not serve all slots of its cluster",
+        "wait until its nodes have agreed, else repair it: `CLUSTER INFO` says what is missing",
+    ),
+    (_is(TryAgainError), StoreError, "is moving keys to another node", "wait until they have moved"),
     (_is(OutOfMemoryError), StoreError, "is full", "raise its maxmemory"),
     (_is(ResponseError), StoreError, "refuses", "look into its log"),
     (

@@ -2,131 +2,148 @@
 
 After a failover the open connections still lead to the demoted server, which refuses writes and answers reads with old
 values. So every round trip begins with `HELLO`, which says what the server is and needs no permission. If it is a
-replica, a new pool takes the place of the connections, and the commands are sent once more over one that it opens. Idle
-connections of the old pool would not do: others may still return some to it that lead to the demoted server.
+replica, no connection that is open is used again, and the commands are sent once more over a new one.
 """
 
-import asyncio
-import threading
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from redis import BlockingConnectionPool, Redis
-from redis.asyncio import BlockingConnectionPool as AsyncBlockingConnectionPool
-from redis.asyncio import Redis as AsyncRedis
-from redis.asyncio.retry import Retry as AsyncRetry
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
-from hangtag.settings import RedisSettings
-from hangtag.store.client import open_pool
-from hangtag.store.errors import NotPrimaryError, address_of, is_elsewhere, mode_error, store_error
+from hangtag.store.errors import NotPrimaryError, StoreError, is_denied, is_elsewhere, mode_error, store_error
+from hangtag.store.link import Command
+from hangtag.store.links import Links
 
-Command = tuple[Any, ...]
-
-_HELLO: Command = ("HELLO",)
+HELLO: Command = ("HELLO",)
+STANDALONE, CLUSTER = "standalone", "cluster"
+_MODES = (STANDALONE, CLUSTER, "sentinel")
 _REPLICA_ROLES = (b"slave", b"replica")
-_REFUSED_MODES = (b"cluster", b"sentinel")
+
+# Of a key: None if there is none, an error if the server that has it is away.
+Value = bytes | StoreError | None
 
 
-class Exchange:
-    """Round trips of the blocking client; any thread may call. It connects with the first call.
+class Exchange(Protocol):
+    """Round trips with a store: one server, or a cluster of several. Any thread may call.
 
-    Raises:
-        StoreMismatchError: the URL in the settings cannot be read.
+    Every method but `close` raises `StoreMismatchError` if the server is of another mode than the settings say or
+    denies access, and `StoreError` if the store cannot be reached or is not the primary.
     """
 
-    def __init__(self, settings: RedisSettings, connections: int) -> None:
-        self.address = address_of(settings.url.get_secret_value())
-        self._settings, self._connections = settings, connections
-        self._redis = self._open()
-        self._lock = threading.Lock()
+    address: str
+    is_cluster: bool
+    """True if parts of the store may be away, or lose their data, without the others."""
 
     def ask(self, commands: Sequence[Command]) -> list[Any]:
-        """One reply per command; a command that the store refused has its exception.
+        """One reply per command; a command that the store refused has its exception. It may be sent twice.
 
-        Raises:
-            StoreMismatchError: the server is a node of a cluster or a Sentinel, or denies access.
-            StoreError: the store cannot be reached, or is not the primary.
+        Commands with keys of one bucket are run in their order.
         """
-        redis = self._redis
-        try:
-            return self._ask(redis, commands)
-        except RedisError as error:
-            if not is_elsewhere(error):
-                raise store_error(self.address, error) from error
-            with self._lock:
-                if redis is self._redis:
-                    self._redis = self._open()
-        finally:
-            if redis is not self._redis:
-                redis.connection_pool.disconnect(inuse_connections=False)
-        try:
-            return self._ask(self._redis, commands)
-        except RedisError as error:
-            raise store_error(self.address, error) from error
+        ...
+
+    def ask_all(self, command: Command) -> list[Any]:
+        """The reply of each primary to a command without a key."""
+        ...
+
+    def values(self, keys: Sequence[str]) -> list[Value]:
+        """The strings under these keys, in order. If all servers are away, the error is raised."""
+        ...
+
+    def primaries(self) -> list["Exchange"]:
+        """One exchange for each primary, to be asked for what it alone holds."""
+        ...
 
     def close(self) -> None:
         """Close the connections."""
-        self._redis.close()
-        self._redis.connection_pool.disconnect()
-
-    def _open(self) -> Redis:
-        return Redis(connection_pool=open_pool(BlockingConnectionPool, Retry, self._settings, self._connections))
-
-    def _ask(self, redis: Redis, commands: Sequence[Command]) -> list[Any]:
-        with redis.pipeline(transaction=False) as pipeline:
-            for command in (_HELLO, *commands):
-                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
-            return _checked(pipeline.execute(raise_on_error=False), self.address)
+        ...
 
 
-class AsyncExchange:
-    """Round trips of the asyncio client; one event loop may use it. No round trip takes longer than `limit_s`.
+class SingleExchange:
+    """An `Exchange` with one server. With `limit_s`, no call takes longer."""
 
-    Raises:
-        StoreMismatchError: the URL in the settings cannot be read.
-    """
+    is_cluster = False
 
-    def __init__(self, settings: RedisSettings, connections: int, limit_s: float) -> None:
-        self.address = address_of(settings.url.get_secret_value())
-        self._limit_s = limit_s
-        self._settings, self._connections = settings, connections
-        self._redis = self._open()
+    def __init__(self, links: Links, address: str, limit_s: float | None, mode: str = STANDALONE) -> None:
+        self.address = address
+        self._links, self._limit_s, self._mode = links, limit_s, mode
 
-    async def ask(self, commands: Sequence[Command]) -> list[Any]:
-        """See `Exchange.ask`."""
+    def ask(self, commands: Sequence[Command]) -> list[Any]:
+        """See `Exchange`."""
+        deadline = None if self._limit_s is None else time.monotonic() + self._limit_s
         try:
-            async with asyncio.timeout(self._limit_s):
-                redis = self._redis
-                try:
-                    return await self._ask(redis, commands)
-                except RedisError as error:
-                    if not is_elsewhere(error):
-                        raise
-                    if redis is self._redis:
-                        self._redis = self._open()
-                finally:
-                    if redis is not self._redis:
-                        await redis.connection_pool.disconnect(inuse_connections=False)
-                return await self._ask(self._redis, commands)
-        except (RedisError, TimeoutError, OSError) as error:
+            try:
+                return self._ask(commands, deadline, new=False)
+            except RedisError as error:
+                # The server may have restarted, or another one may have taken over.
+                if is_denied(error) or not (isinstance(error, RedisConnectionError) or is_elsewhere(error)):
+                    raise
+            self._links.close_idle()
+            return self._ask(commands, deadline, new=True)
+        except RedisError as error:
             raise store_error(self.address, error) from error
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
-        await self._redis.connection_pool.disconnect()
+    def ask_all(self, command: Command) -> list[Any]:
+        """See `Exchange`."""
+        return self.ask([command])
 
-    def _open(self) -> AsyncRedis:
-        pool = open_pool(AsyncBlockingConnectionPool, AsyncRetry, self._settings, self._connections)
-        return AsyncRedis(connection_pool=pool)
+    def values(self, keys: Sequence[str]) -> list[Value]:
+        """See `Exchange`; no value is an error, since there is one server."""
+        replies = self.ask([("MGET", *keys)])
+        raise_refusal(replies, self.address)
+        values: list[Value] = replies[0]
+        if len(values) != len(keys):
+            msg = f"the store at {self.address} answers {len(values)} values for {len(keys)} keys"
+            raise StoreError(msg)
+        return values
 
-    async def _ask(self, redis: AsyncRedis, commands: Sequence[Command]) -> list[Any]:
-        async with redis.pipeline(transaction=False) as pipeline:
-            for command in (_HELLO, *commands):
-                pipeline.execute_command(*command)
-            return _checked(await pipeline.execute(raise_on_error=False), self.address)
+    def primaries(self) -> list[Exchange]:
+        """See `Exchange`."""
+        return [self]
+
+    def close(self) -> None:
+        """See `Exchange`."""
+        self._links.close()
+
+    def _ask(self, commands: Sequence[Command], deadline: float | None, *, new: bool) -> list[Any]:
+        hello, *replies = self._links.round_trip((HELLO, *commands), deadline, new=new)
+        prove(hello, self._mode, self.address)
+        for reply in replies:
+            if isinstance(reply, Exception) and is_elsewhere(reply):
+                raise reply
+        return replies
+
+
+def prove(hello: Any, mode: str, address: str) -> None:
+    """Check by the reply to `HELLO` that the server is a primary of this mode.
+
+    Raises:
+        RedisError: it is a replica, or refuses to answer.
+        StoreMismatchError: it is of another mode.
+    """
+    prove_mode(hello, mode, address)
+    if hello.get(b"role") in _REPLICA_ROLES:
+        msg = "its role is replica"
+        raise NotPrimaryError(msg)
+
+
+def prove_mode(hello: Any, mode: str, address: str) -> None:
+    """Check by the reply to `HELLO` that the server is of this mode, primary or not; errors as in `prove`."""
+    if isinstance(hello, Exception):
+        raise hello
+    # Servers that only speak the protocol may have modes of their own.
+    found = hello.get(b"mode", b"").decode()
+    if found != mode and (found in _MODES or mode == CLUSTER):
+        raise mode_error(address, found)
+
+
+def all_values(values: Sequence[Value]) -> list[bytes | None]:
+    """The values, if none of them is an error; else the first error is raised."""
+    for value in values:
+        if isinstance(value, StoreError):
+            raise value
+    return values  # type: ignore[return-value]
 
 
 def raise_refusal(replies: Sequence[Any], address: str) -> None:
@@ -134,19 +151,3 @@ def raise_refusal(replies: Sequence[Any], address: str) -> None:
     for reply in replies:
         if isinstance(reply, Exception):
             raise store_error(address, reply) from reply
-
-
-def _checked(replies: Sequence[Any], address: str) -> list[Any]:
-    """The replies without that of `HELLO`, which must come from a primary that is no node of a cluster."""
-    hello, *others = replies
-    if isinstance(hello, Exception):
-        raise hello
-    if (mode := hello.get(b"mode")) in _REFUSED_MODES:
-        raise mode_error(address, mode.decode())
-    if hello.get(b"role") in _REPLICA_ROLES:
-        msg = "its role is replica"
-        raise NotPrimaryError(msg)
-    for reply in others:
-        if isinstance(reply, Exception) and is_elsewhere(reply):
-            raise reply
-    return others

@@ -9,10 +9,11 @@ from redis.exceptions import NoScriptError
 
 from hangtag.settings import RedisSettings
 from hangtag.store.errors import StoreError, StoreMismatchError
-from hangtag.store.exchange import Command, raise_refusal
-from hangtag.store.keys import META_KEY, REBUILD_KEY
+from hangtag.store.exchange import raise_refusal
+from hangtag.store.keys import META_KEY, REBUILD_KEY, rebuild_key_of, rebuild_keys
+from hangtag.store.link import Command
 from hangtag.store.redis_store import RedisTagStore
-from hangtag.store.scripts import ADVANCE, COMPLETE, WRITE, Script
+from hangtag.store.scripts import ADVANCE, COMPLETE, FIRST_KEY, WRITE
 from hangtag.store.value import FORMAT
 
 _TRIES = 3
@@ -31,13 +32,15 @@ class RebuildStore(RedisTagStore):
     has all that was written before them. A flush, a failover to a replica that was behind, and a restart that lost the
     last writes are therefore noticed with the next write, and what is left of the progress is true.
 
-    This holds for one server with its replicas. A cluster would need a hash per shard.
+    On a cluster every bucket has a hash of its own, since each node may lose what the others keep: a round trip raises
+    the numbers of the buckets that it writes to, and the progress is what all of the hashes agree on.
     """
 
     def __init__(self, settings: RedisSettings) -> None:
         super().__init__(settings)
         self._run_id = ""
-        self._step = 0
+        self._hashes = rebuild_keys(settings.buckets) if self._exchange.is_cluster else [REBUILD_KEY]
+        self._steps: dict[str, int] = {}
         self._offsets: dict[int, int] = {}
         self._fields: dict[int, str] = {}
 
@@ -54,24 +57,21 @@ class RebuildStore(RedisTagStore):
         fields = self._fields = {number: f"offset:{number}" for number in partitions}
         raise_refusal(self._exchange.ask([("HSET", META_KEY, "format", FORMAT)]), self.address)
         self.check()
-        replies = self._exchange.ask([("HMGET", REBUILD_KEY, "run", "topic", "begun", *fields.values())])
-        raise_refusal(replies, self.address)
-        run, topic, begun, *found = replies[0]
+        saved = self._exchange.ask([("HMGET", key, "run", "topic", "begun", *fields.values()) for key in self._hashes])
+        raise_refusal(saved, self.address)
+        offsets, begun_ms = _common(saved, partitions, topic_id)
         now_ms = time.time_ns() // 1_000_000
-        offsets = {number: int(offset) for number, offset in zip(partitions, found, strict=True) if offset is not None}
-        if (
-            from_start
-            or None in (run, topic, begun)
-            or topic.decode() != topic_id
-            or now_ms - int(begun) > self._settings.deleted_ttl_s * 1_000
-        ):
-            offsets, begun = {}, now_ms
-        self._run_id, self._step, self._offsets = uuid.uuid4().hex, 0, {}
-        state = ("run", self._run_id, "step", 0, "topic", topic_id, "begun", begun)
+        if from_start or now_ms - begun_ms > self._settings.deleted_ttl_s * 1_000:
+            offsets, begun_ms = {}, now_ms
+        self._run_id, self._steps, self._offsets = uuid.uuid4().hex, dict.fromkeys(self._hashes, 0), {}
+        state = ("run", self._run_id, "step", 0, "topic", topic_id, "begun", begun_ms)
         kept = [part for number, offset in offsets.items() for part in (fields[number], offset)]
-        clear: Command = ("HDEL", REBUILD_KEY, "run", *fields.values())
-        scripts = [("SCRIPT", "LOAD", script.text) for script in (WRITE, ADVANCE)]
-        raise_refusal(self._exchange.ask([clear, ("HSET", REBUILD_KEY, *state, *kept), *scripts]), self.address)
+        commands: list[Command] = []
+        for key in self._hashes:
+            commands += [("HDEL", key, "run", *fields.values()), ("HSET", key, *state, *kept)]
+        raise_refusal(self._exchange.ask(commands), self.address)
+        for script in (WRITE, ADVANCE):
+            raise_refusal(self._exchange.ask_all(("SCRIPT", "LOAD", script.text)), self.address)
         return offsets
 
     def note(self, offsets: Mapping[int, int]) -> None:
@@ -85,7 +85,7 @@ class RebuildStore(RedisTagStore):
             StoreWentBackError: the store no longer has everything that this rebuild wrote.
             StoreError: the store did not answer; call again.
         """
-        self._round_trip(WRITE, [])
+        self._round_trip([])
 
     def end(self) -> None:
         """Record that the store is complete again, and remove the progress.
@@ -95,38 +95,60 @@ class RebuildStore(RedisTagStore):
             StoreError: the store did not answer; call again.
         """
         self.save()
-        complete: Command = ("EVALSHA", COMPLETE.sha, 1, META_KEY, self.identity)
-        replies = self._exchange.ask([("SCRIPT", "LOAD", COMPLETE.text), complete])
+        raise_refusal(self._exchange.ask_all(("SCRIPT", "LOAD", COMPLETE.text)), self.address)
+        replies = self._exchange.ask([COMPLETE.call([META_KEY], self.identity)])
         raise_refusal(replies, self.address)
-        if replies[1] != 1:
+        if replies[0] != 1:
             raise self._went_back()
         progress = ("run", "step", "topic", "begun", *self._fields.values())
-        raise_refusal(self._exchange.ask([("HDEL", REBUILD_KEY, *progress)]), self.address)
+        raise_refusal(self._exchange.ask([("HDEL", key, *progress) for key in self._hashes]), self.address)
 
-    def _round_trip(self, script: Script, calls: list[tuple[str, bytes, int]]) -> list[Any]:
+    def _round_trip(self, calls: list[Command]) -> list[Any]:
         """Everything again if the store has forgotten the script that raises the number: it must follow its writes."""
-        commands: list[Command] = [("EVALSHA", script.sha, 1, *call) for call in calls]
         fields = [part for number, offset in self._offsets.items() for part in (self._fields[number], offset)]
-        steps = (self._run_id, self._step, self._step + 1, *fields)
+        steps = {key: self._steps[key] for key in self._hashes_of(calls)}
+        advances = [ADVANCE.call([key], self._run_id, step, step + 1, *fields) for key, step in steps.items()]
         for _ in range(_TRIES):
-            *replies, advanced = self._with_meta([*commands, ("EVALSHA", ADVANCE.sha, 1, REBUILD_KEY, *steps)])
-            if not isinstance(advanced, NoScriptError):
+            found = self._with_meta([*calls, *advances])
+            replies, advanced = found[: len(calls)], found[len(calls) :]
+            if not any(isinstance(each, NoScriptError) for each in advanced):
                 break
-            raise_refusal(self._exchange.ask([("SCRIPT", "LOAD", ADVANCE.text)]), self.address)
-        raise_refusal([advanced], self.address)
-        if advanced != 1:
+            raise_refusal(self._exchange.ask_all(("SCRIPT", "LOAD", ADVANCE.text)), self.address)
+        raise_refusal(advanced, self.address)
+        if any(each != 1 for each in advanced):
             raise self._went_back()
-        self._step += 1
+        self._steps.update({key: step + 1 for key, step in steps.items()})
         return replies
 
+    def _hashes_of(self, calls: Sequence[Command]) -> list[str]:
+        """The hashes of the buckets that these calls write to; all of them if there are no calls."""
+        if not calls or not self._exchange.is_cluster:
+            return self._hashes
+        return list(dict.fromkeys(rebuild_key_of(call[FIRST_KEY]) for call in calls))
+
     def _went_back(self) -> StoreError:
-        replies = self._exchange.ask([("HMGET", REBUILD_KEY, "run")])
+        replies = self._exchange.ask([("HMGET", key, "run") for key in self._hashes])
         raise_refusal(replies, self.address)
-        other = replies[0][0]
-        if other not in (None, self._run_id.encode()):
+        if any(run not in (None, self._run_id.encode()) for (run,) in replies):
             return StoreMismatchError(
                 f"another `hangtag rebuild` has begun with the store at {self.address}; let that one end"
             )
         return StoreWentBackError(
             f"the store at {self.address} lost what was written last: it was flushed, or failed over or restarted"
         )
+
+
+def _common(saved: Sequence[Any], partitions: Sequence[int], topic_id: str) -> tuple[dict[int, int], int]:
+    """The offsets below which all hashes have everything, by partition, and when the rebuild began, in ms since 1970.
+
+    No offsets and 0, if one of the hashes is missing or is of another topic.
+    """
+    offsets: dict[int, int] = {}
+    begun_ms = 0
+    for place, (run, topic, begun, *found) in enumerate(saved):
+        if None in (run, topic, begun) or topic.decode() != topic_id:
+            return {}, 0
+        begun_ms = int(begun)
+        own = {number: int(offset) for number, offset in zip(partitions, found, strict=True) if offset is not None}
+        offsets = own if place == 0 else {number: min(own[number], offsets[number]) for number in own.keys() & offsets}
+    return offsets, begun_ms

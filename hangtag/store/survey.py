@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from hangtag.settings import RedisSettings
 from hangtag.store.entry import Entry
-from hangtag.store.exchange import Exchange, raise_refusal
+from hangtag.store.exchange import all_values, raise_refusal
 from hangtag.store.keys import ALL_PRODUCTS, product_key, product_of
 from hangtag.store.meta import READ_META, StoreState, read_meta
+from hangtag.store.open import open_exchange
 from hangtag.store.value import unpack_entry
 
 # Keys that the server looks at per SCAN: a few milliseconds, in which it answers nobody else.
@@ -21,7 +22,7 @@ class StoreSurvey:
     """
 
     def __init__(self, settings: RedisSettings) -> None:
-        self._exchange = Exchange(settings, connections=1)
+        self._exchange = open_exchange(settings, connections=1)
         self._buckets = settings.buckets
         self.address = self._exchange.address
 
@@ -43,9 +44,8 @@ class StoreSurvey:
         """
         if not product_ids:
             return []
-        replies = self._exchange.ask([("MGET", *(product_key(each, self._buckets) for each in product_ids))])
-        raise_refusal(replies, self.address)
-        return [unpack_entry(product_id, value) for product_id, value in zip(product_ids, replies[0], strict=True)]
+        values = all_values(self._exchange.values([product_key(each, self._buckets) for each in product_ids]))
+        return [unpack_entry(product_id, value) for product_id, value in zip(product_ids, values, strict=True)]
 
     def product_ids(self) -> Iterator[list[str]]:
         """The ids of all stored products, as they are found; one that is stored meanwhile may be left out.
@@ -53,14 +53,15 @@ class StoreSurvey:
         Raises:
             StoreError: the store did not answer.
         """
-        cursor: int | bytes = 0
-        while True:
-            replies = self._exchange.ask([("SCAN", cursor, "MATCH", ALL_PRODUCTS, "COUNT", _SCAN_COUNT)])
-            raise_refusal(replies, self.address)
-            cursor, keys = replies[0]
-            yield [product_id for key in keys if (product_id := product_of(key)) is not None]
-            if int(cursor) == 0:
-                return
+        for primary in self._exchange.primaries():
+            cursor: int | bytes = 0
+            while True:
+                replies = primary.ask([("SCAN", cursor, "MATCH", ALL_PRODUCTS, "COUNT", _SCAN_COUNT)])
+                raise_refusal(replies, primary.address)
+                cursor, keys = replies[0]
+                yield [product_id for key in keys if (product_id := product_of(key)) is not None]
+                if int(cursor) == 0:
+                    break
 
     def close(self) -> None:
         """Close the connections."""

@@ -11,16 +11,18 @@ from hangtag.telemetry.library_log import FoldedLibraryLog
 Log = structlog.stdlib.BoundLogger
 
 
-def configure_logs(settings: LogSettings, program: str) -> None:
+def configure_logs(settings: LogSettings, program: str, process: int | None = None) -> None:
     """Write Hangtag's logs and the warnings of libraries to standard error; every line has the field `program`.
 
-    Those of the Kafka client are folded, unless the level is `debug`.
+    `process`, the number of this process among several of the program, is a field too if it is given. Lines of the
+    Kafka client are folded, unless the level is `debug`.
     """
+    place = {"program": program} if process is None else {"program": program, "process": process}
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
 
     def add_program(_log: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         """On every thread's lines: context variables are those of one thread."""
-        return {**event, "program": program}
+        return {**place, **event}
 
     shared: list[structlog.typing.Processor] = [
         add_program,

@@ -1,11 +1,11 @@
 """The store after a failover, on two real Valkey processes: open connections still lead to the demoted one."""
 
-import asyncio
 import contextlib
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import redis
 
 from hangtag.cli.local import start_valkey
 from hangtag.settings import RedisSettings
-from hangtag.store import Outcome, RedisTagReader, RedisTagStore, Reply, StoreError, StoreMismatchError
+from hangtag.store import Arrival, Outcome, RedisTagReader, RedisTagStore, Reply, StoreError, StoreMismatchError
 from hangtag.workers.retrying_store import RetryingStore
 from tests.forwarder import Forwarder, forwarding
 from tests.store_behaviour import tags
@@ -87,7 +87,7 @@ def test_a_writer_follows_to_the_new_primary(pair: Pair, serve_stale_data: str) 
     pair.fail_over(replica_serve_stale_data=serve_stale_data)
 
     assert store.read(["p"]) == [None]
-    store.mark_seen([("p", 2)])
+    store.mark_seen([Arrival("p", 2)])
     assert store.write([tags(2)]) == [Reply(Outcome.WRITTEN)]
 
     assert pair.second.exists("ht:meta")
@@ -100,17 +100,21 @@ def test_a_reader_does_not_take_old_tags_from_the_demoted_server(pair: Pair, ser
     old.write([tags(1)])
     new.write([tags(2)])
 
-    async def read() -> None:
-        reader = RedisTagReader(pair.settings)
-        await asyncio.gather(*(reader.read(["p"]) for _ in range(8)))  # all connections of the pool
-        pair.fail_over(replica_serve_stale_data=serve_stale_data)
-        again = await asyncio.gather(*(reader.read(["p"]) for _ in range(8)))
-        assert {stored.version for (stored,) in again} == {2}
-        await reader.check()
-        await reader.close()
+    reader = RedisTagReader(pair.settings)
 
-    asyncio.run(read())
-    for each in (old, new):
+    with ThreadPoolExecutor(8) as threads:
+        together = threading.Barrier(8)
+
+        def read(_: int) -> int | None:
+            together.wait()  # all connections are in use
+            return reader.read(["p"]).stored[0].version
+
+        assert set(threads.map(read, range(8))) == {1}
+        pair.fail_over(replica_serve_stale_data=serve_stale_data)
+        assert set(threads.map(read, range(8))) == {2}
+
+    reader.check()
+    for each in (old, new, reader):
         each.close()
 
 
@@ -119,21 +123,18 @@ def test_a_replica_is_named_and_asked_again_later(pair: Pair) -> None:
     store.write([tags(1)])
     pair.first.replicaof("127.0.0.1", str(closed_port()))
 
-    async def read() -> None:
-        reader = RedisTagReader(pair.settings)
-        try:
-            await reader.read(["p"])
-        finally:
-            await reader.close()
+    reader = RedisTagReader(pair.settings)
 
-    for call in (lambda: store.write([tags(2)]), lambda: store.read(["p"]), lambda: asyncio.run(read())):
+    for call in (lambda: store.write([tags(2)]), lambda: store.read(["p"]), lambda: reader.read(["p"])):
         with pytest.raises(StoreError, match="is a replica.*set HANGTAG_REDIS__URL to the primary") as caught:
             call()
         assert not isinstance(caught.value, StoreMismatchError)
 
     pair.first.replicaof("NO", "ONE")
     assert store.write([tags(2)]) == [Reply(Outcome.WRITTEN)]
+    assert reader.read(["p"]).stored[0].version == 2
     store.close()
+    reader.close()
 
 
 def test_a_store_that_loads_its_data_is_asked_again_later(tmp_path: Path) -> None:
@@ -166,22 +167,13 @@ def wait_for_port(port: int) -> None:
         time.sleep(0.01)
 
 
-def test_a_cluster_of_one_shard_is_refused(tmp_path: Path) -> None:
+def test_one_address_of_a_cluster_is_refused_with_what_to_set(tmp_path: Path) -> None:
     options = {"cluster-enabled": "yes", "cluster-port": str(closed_port()), "databases": "1"}
     with start_valkey(tmp_path, options) as node:
         with redis.Redis(port=node.port) as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         config = RedisSettings(url=node.url)
-        store = RedisTagStore(config)
-
-        async def check() -> None:
-            reader = RedisTagReader(config)
-            try:
-                await reader.check()
-            finally:
-                await reader.close()
-
-        for call in (store.check, lambda: asyncio.run(check())):
-            with pytest.raises(StoreMismatchError, match="cluster mode; clusters are not supported yet"):
-                call()
-        store.close()
+        for each in (RedisTagStore(config), RedisTagReader(config)):
+            with pytest.raises(StoreMismatchError, match="is a node of a cluster; list at least two of its nodes"):
+                each.check()
+            each.close()

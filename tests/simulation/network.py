@@ -1,22 +1,20 @@
-"""The way to the store, and clients that stand in for redis-py."""
+"""The way to the store, and what stands in for a connection of redis-py."""
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from hangtag.store.scripts import WRITE
 from tests.simulation.hub import Hub
 from tests.simulation.store import Server
 
 # The reply of the script to a value that the store holds already.
 _SAME = 2
-# Hash of the script, number of keys, key, value, time to live.
-_WRITE_ARGUMENTS = 5
 
 
 class Network:
@@ -53,71 +51,37 @@ class Network:
         return self.hub.now < self.lossy_until and dice.random() < 0.5
 
 
-class SimPool:
-    """Stands in for a connection pool."""
-
-    def disconnect(self, inuse_connections: bool = True) -> None:
-        """Nothing to close."""
-
-
-class SimClient:
-    """Stands in for `redis.Redis` as far as `Exchange` uses it: pipelines over one connection."""
+class SimLink:
+    """Stands in for `hangtag.store.link.Link`: one connection."""
 
     network: Network
 
-    def __init__(self, connection_pool: SimPool) -> None:
-        self.connection_pool = connection_pool
-        self.server: Server | None = None
+    def __init__(self, _connector: object, _node: object) -> None:
+        self._server: Server | None = None
 
     def close(self) -> None:
         """Nothing to close."""
 
-    def pipeline(self, transaction: bool) -> SimPipeline:
-        """A list of commands that are sent together."""
-        assert not transaction
-        return SimPipeline(self)
-
-
-class SimPipeline:
-    """Commands on their way. Others may run between two of them, as on a real server."""
-
-    def __init__(self, client: SimClient) -> None:
-        self._client = client
-        self._commands: list[tuple[Any, ...]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._commands.clear()
-
-    def execute_command(self, *command: Any) -> None:
-        """Queue a command."""
-        self._commands.append(command)
-
-    def execute(self, raise_on_error: bool) -> list[Any]:
-        """Send what is queued; one reply or exception per command."""
-        assert not raise_on_error
-        client = self._client
-        network, hub = client.network, client.network.hub
+    def round_trip(self, commands: Sequence[tuple[Any, ...]], deadline: float | None = None) -> list[Any]:  # noqa: ARG002 (in simulated time, replies are in time or lost)
+        """One reply or exception per command. Others may run between two of them, as on a real server."""
+        network, hub = self.network, self.network.hub
         actor, dice = hub.current, hub.current.dice
-        self._tell(network)
+        _tell(network, commands)
         hub.pause(network.latency_s(dice))
         if actor.stage == "write" and actor.owner.has_bug:
             actor.owner.has_bug = False
             msg = "a bug"
             raise ValueError(msg)
         network.raise_if_away()
-        server = client.server = client.server or network.primary
+        server = self._server = self._server or network.primary
         if network.loses(dice):
-            for command in self._commands[: dice.randrange(len(self._commands) + 1)]:
+            for command in commands[: dice.randrange(len(commands) + 1)]:
                 server.run(command)
             hub.pause(0.5)
-            client.server = None
             msg = "Timeout reading from socket"
             raise RedisTimeoutError(msg)
         replies = []
-        for command in self._commands:
+        for command in commands:
             if replies and dice.random() < 0.05:
                 hub.pause(0.0001)
             replies.append(server.run(command))
@@ -126,70 +90,11 @@ class SimPipeline:
         hub.pause(network.latency_s(dice))
         return replies
 
-    def _tell(self, network: Network) -> None:
-        for name, *arguments in self._commands:
-            if name == "EVALSHA" and len(arguments) == _WRITE_ARGUMENTS:
-                network.on_ask(arguments[2], arguments[3])
-            elif name == "MGET":
-                for key in arguments:
-                    network.on_ask(key, None)
 
-
-class SimAsyncClient:
-    """Stands in for `redis.asyncio.Redis` as far as `AsyncExchange` uses it."""
-
-    network: Network
-    dice: random.Random
-
-    def __init__(self, connection_pool: SimAsyncPool) -> None:
-        self.connection_pool = connection_pool
-        self.server: Server | None = None
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
-
-    def pipeline(self, transaction: bool) -> SimAsyncPipeline:
-        """A list of commands that are sent together."""
-        assert not transaction
-        return SimAsyncPipeline(self)
-
-
-class SimAsyncPool:
-    """Stands in for a connection pool."""
-
-    async def disconnect(self, inuse_connections: bool = True) -> None:
-        """Nothing to close."""
-
-
-class SimAsyncPipeline:
-    """As `SimPipeline`, for the server's event loop."""
-
-    def __init__(self, client: SimAsyncClient) -> None:
-        self._client = client
-        self._commands: list[tuple[Any, ...]] = []
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._commands.clear()
-
-    def execute_command(self, *command: Any) -> None:
-        """Queue a command."""
-        self._commands.append(command)
-
-    async def execute(self, raise_on_error: bool) -> list[Any]:
-        """See `SimPipeline.execute`."""
-        assert not raise_on_error
-        client, network, dice = self._client, self._client.network, self._client.dice
-        await asyncio.sleep(network.latency_s(dice))
-        network.raise_if_away()
-        server = client.server = client.server or network.primary
-        if network.loses(dice):
-            await asyncio.sleep(0.5)
-            client.server = None
-            msg = "Timeout reading from socket"
-            raise RedisTimeoutError(msg)
-        replies = [server.run(command) for command in self._commands]
-        await asyncio.sleep(network.latency_s(dice))
-        return replies
+def _tell(network: Network, commands: Sequence[tuple[Any, ...]]) -> None:
+    for name, *arguments in commands:
+        if name == "EVALSHA" and arguments[0] == WRITE.sha:
+            network.on_ask(arguments[2], arguments[4])
+        elif name == "MGET":
+            for key in arguments:
+                network.on_ask(key, None)

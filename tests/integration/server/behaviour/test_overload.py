@@ -17,7 +17,7 @@ from hangtag.settings import RedisSettings
 from hangtag.telemetry import metrics
 from tests.integration.server.parts import Code, FakeTagger, Served, fails_with, serving, settings_for, until
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 IDS = [f"p{i}" for i in range(1_000)]
 
 
@@ -41,12 +41,12 @@ def burst(served: Served, method: str, calls: int) -> dict[str, int]:
 
 @pytest.mark.timeout(120)
 def test_every_one_of_10_000_calls_at_once_is_answered_or_refused(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, transport: str
 ) -> None:
     before = refused("GetProductTags", "calls")
     # Slow machines: reads of the store must not time out.
     patient = redis_settings.model_copy(update={"timeout_ms": 20_000})
-    with serving(loop, settings_for(patient), tagger) as served:
+    with serving(loop, settings_for(patient, transport=transport), tagger) as served:
         codes = burst(served, "GetProductTags", 10_000)
 
     # Those that are not refused are for a product that does not exist.
@@ -77,10 +77,10 @@ def test_texts_beyond_the_limit_are_refused_counted_and_logged(served: Served, t
 
 
 def test_ids_of_large_look_ups_are_limited_and_small_ones_still_answered(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, transport: str
 ) -> None:
     patient = redis_settings.model_copy(update={"timeout_ms": 20_000})
-    with serving(loop, settings_for(patient, max_ids_in_progress=1_000), tagger) as served:
+    with serving(loop, settings_for(patient, transport=transport, max_ids_in_progress=1_000), tagger) as served:
         before = refused("BatchGetProductTags", "ids")
         codes = burst(served, "BatchGetProductTags", 100)
 
@@ -108,14 +108,15 @@ def test_a_connection_that_does_not_read_its_replies_is_refused_alone() -> None:
 
 
 def test_long_texts_count_by_their_tokens(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, transport: str
 ) -> None:
-    with serving(loop, settings_for(redis_settings, suggest_queue_tokens=600), tagger) as served:
+    with serving(loop, settings_for(redis_settings, transport=transport, suggest_queue_tokens=600), tagger) as served:
+        tagger.batches.clear()
         tagger.gate.clear()
         running = served.suggest_later("long " * 200)
         until(lambda: tagger.batches)
         with fails_with(Code.RESOURCE_EXHAUSTED, "334 tokens of texts are in progress, the maximum is 600"):
-            served.suggest("long " * 200)
+            served.suggest("long " * 199)
         short = served.suggest_later("short")
         tagger.gate.set()
 

@@ -14,7 +14,9 @@ import grpc
 import pytest
 
 from hangtag.settings import RedisSettings
+from hangtag.tagger.probe import EngineDownError
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
+from tests.integration.server.behaviour.outcome import outcome_of
 from tests.integration.server.parts import (
     NOT_SERVING,
     SERVING,
@@ -29,10 +31,16 @@ from tests.integration.server.parts import (
 )
 
 
+@pytest.fixture
+def tagger() -> FakeTagger:
+    """Each test stops its own server."""
+    return FakeTagger()
+
+
 def test_stop_drains_finishes_running_calls_and_closes(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, transport: str
 ) -> None:
-    with serving(loop, settings_for(redis_settings, drain_s=1), tagger) as served:
+    with serving(loop, settings_for(redis_settings, transport=transport, drain_s=1), tagger) as served:
         tagger.gate.clear()
         running = served.suggest_later("one")
         until(lambda: tagger.batches)
@@ -56,30 +64,51 @@ def refuses(served: Served) -> bool:
     call = served.tags.BatchGetProductTags.future(tags_pb2.BatchGetProductTagsRequest(product_ids=["p"]), timeout=5)
     if call.code() is Code.OK:
         return False
-    assert call.code() is Code.UNAVAILABLE
-    assert "this server is stopping; retry on another one" in call.details()
+    ended = outcome_of(call)
+    assert (ended.code, ended.reason) == (Code.UNAVAILABLE, "SERVER_STOPPING")
+    assert ended.retry_ms
+    assert "this server is stopping; retry on another one" in ended.message
     return True
 
 
-def test_calls_that_outlive_the_grace_period_end_with_unavailable(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
+def test_an_engine_that_fails_for_every_text_ends_the_server(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, transport: str
 ) -> None:
-    with serving(loop, settings_for(redis_settings, grace_s=0.2), tagger) as served:
+    def fail(_: object) -> None:
+        msg = "device lost"
+        raise RuntimeError(msg)
+
+    def suggest() -> None:
+        with serving(loop, settings_for(redis_settings, transport=transport), tagger) as served:
+            tagger.forward = fail
+            ended = outcome_of(served.suggest_later("one"))
+            assert (ended.code, ended.reason) == (Code.UNAVAILABLE, "MODEL_UNAVAILABLE")
+            assert ended.retry_ms
+            until(served.result.done, 3)
+
+    with pytest.raises(EngineDownError, match="device lost"):
+        suggest()
+
+
+def test_calls_that_outlive_the_grace_period_end_with_unavailable(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, transport: str
+) -> None:
+    with serving(loop, settings_for(redis_settings, transport=transport, grace_s=0.2), tagger) as served:
         tagger.gate.clear()
         running = [served.suggest_later("one") for _ in range(3)]
         until(lambda: calls_in_flight() == 3)
         served.stop()
 
-        assert [call.code() for call in running] == [Code.UNAVAILABLE] * 3
-        assert all("this server is stopping" in call.details() for call in running)
+        ended = [outcome_of(call) for call in running]
+    assert {(each.code, each.reason) for each in ended} == {(Code.UNAVAILABLE, "SERVER_STOPPING")}
 
 
 def test_calls_while_the_server_stops_end_with_their_reply_or_unavailable(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, transport: str
 ) -> None:
     """Also those that wait to be read, or are on their way, which gRPC's own stop ends with CANCELLED."""
     ended: list[grpc.StatusCode] = []
-    with serving(loop, settings_for(redis_settings), tagger) as served:
+    with serving(loop, settings_for(redis_settings, transport=transport), tagger) as served:
         target = f"127.0.0.1:{served.port}"
 
         def call_until_unavailable() -> None:
@@ -104,18 +133,20 @@ def test_calls_while_the_server_stops_end_with_their_reply_or_unavailable(
 
 
 def documented_service_config() -> str:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "contracts.md").read_text("utf-8")
+    page = (Path(__file__).resolve().parents[4] / "docs" / "contracts.md").read_text("utf-8")
     lines = page[page.index('    {"loadBalancingConfig"') :].splitlines()
     return json.dumps(json.loads("".join(takewhile(lambda line: line.startswith("    "), lines))))
 
 
 @pytest.mark.timeout(60)
 def test_a_rolling_restart_fails_no_call_of_a_client_with_the_documented_config(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, transport: str
 ) -> None:
     patient = redis_settings.model_copy(update={"timeout_ms": 20_000})
     ports = [free_port(), free_port()]
-    servers = [serving(loop, settings_for(patient, port=port, drain_s=1), FakeTagger()) for port in ports]
+    servers = [
+        serving(loop, settings_for(patient, transport=transport, port=port, drain_s=1), FakeTagger()) for port in ports
+    ]
     stopped = threading.Event()
     request = tags_pb2.BatchGetProductTagsRequest(product_ids=["p"])
 
@@ -124,7 +155,11 @@ def test_a_rolling_restart_fails_no_call_of_a_client_with_the_documented_config(
         for each, server in zip(stacks, servers, strict=True):
             each.enter_context(server)
         target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
-        options = [("grpc.service_config", documented_service_config()), ("grpc.max_reconnect_backoff_ms", 500)]
+        options = [
+            ("grpc.service_config", documented_service_config()),
+            ("grpc.max_reconnect_backoff_ms", 500),
+            ("grpc.default_authority", "hangtag"),
+        ]
         channel = stack.enter_context(grpc.insecure_channel(target, options=options))
         stub = tags_pb2_grpc.TagServiceStub(channel)
 
@@ -141,7 +176,7 @@ def test_a_rolling_restart_fails_no_call_of_a_client_with_the_documented_config(
                 for port, each in zip(ports, stacks, strict=True):
                     each.close()
                     served = each.enter_context(
-                        serving(loop, settings_for(patient, port=port, drain_s=1), FakeTagger())
+                        serving(loop, settings_for(patient, transport=transport, port=port, drain_s=1), FakeTagger())
                     )
                     until(lambda served=served: served.health() == SERVING)
                     time.sleep(1.5)

@@ -1,0 +1,130 @@
+"""One look-up: what a caller asked for, and how long it may take."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+
+from hangtag.server.checks import check_batch, check_get
+from hangtag.server.errors import CallError, Reason
+from hangtag.server.narrow import filter_of
+from hangtag.v1 import tags_pb2
+
+# Of one request. The largest valid one (1,000 ids of 256 bytes) takes 259 kB. Below the transport's own limit, which
+# answers with a status that clients retry.
+MAX_REQUEST_BYTES = 1024 * 1024
+# A request of so many bytes may be one of many ids.
+_MAYBE_LARGE_BYTES = 1_024
+# Look-ups of more ids than this have a lane of their own, so that smaller ones do not wait for them.
+SMALL = 100
+NO_DEADLINE = float("inf")
+
+Parse = Callable[[bytes], "LookUp"]
+
+
+class LookUp:
+    """The products of one call.
+
+    `wait_version` is the version whose tags a look-up of one product waits for; 0: it does not wait. `tag_filter` says
+    which tags are returned, if not all. `call` is the transport's handle of it, `arrived_s` and `deadline_s` are times
+    of the monotonic clock. A transport sets `is_cancelled` once nobody waits for the answer any more.
+    """
+
+    __slots__ = (
+        "arrived_s",
+        "call",
+        "deadline_s",
+        "ids",
+        "is_cancelled",
+        "is_single",
+        "method",
+        "min_versions",
+        "tag_filter",
+        "utf8",
+        "wait_version",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        ids: Sequence[str],
+        utf8: Sequence[bytes],
+        min_versions: Sequence[int],
+        *,
+        is_single: bool,
+        tag_filter: tags_pb2.TagFilter | None = None,
+    ) -> None:
+        self.method = method
+        self.ids = ids
+        self.utf8 = utf8
+        self.min_versions = min_versions
+        self.is_single = is_single
+        self.wait_version = 0
+        self.tag_filter = tag_filter
+        self.is_cancelled = False
+        self.call: Any = None
+        self.arrived_s = 0.0
+        self.deadline_s = NO_DEADLINE
+
+    @property
+    def is_large(self) -> bool:
+        """True if it is read beside smaller ones, not with them."""
+        return len(self.ids) > SMALL
+
+
+def parse_get(raw: bytes) -> LookUp:
+    """The look-up of a `GetProductTagsRequest`.
+
+    Raises:
+        CallError: INVALID_ARGUMENT.
+    """
+    request = parsed(tags_pb2.GetProductTagsRequest, raw)
+    product = request.product_id
+    utf8 = check_get(request)
+    awaited = request.wait_for_version
+    newest = max(request.min_version, awaited)
+    look_up = LookUp("GetProductTags", (product,), (utf8,), (newest,), is_single=True, tag_filter=filter_of(request))
+    look_up.wait_version = awaited
+    return look_up
+
+
+def batch_parser(max_ids: int) -> Parse:
+    """A parser of `BatchGetProductTagsRequest` with at most so many ids."""
+
+    def parse_batch(raw: bytes) -> LookUp:
+        request = parsed(tags_pb2.BatchGetProductTagsRequest, raw)
+        utf8 = check_batch(request, max_ids)
+        ids = list(request.product_ids)
+        newest = list(request.min_versions) or [0] * len(ids)
+        return LookUp("BatchGetProductTags", ids, utf8, newest, is_single=False, tag_filter=filter_of(request))
+
+    return parse_batch
+
+
+def is_large(raw: bytes) -> bool:
+    """True if this is a request of many ids; much cheaper than to check it."""
+    if not _MAYBE_LARGE_BYTES < len(raw) <= MAX_REQUEST_BYTES:
+        return False
+    try:
+        return len(tags_pb2.BatchGetProductTagsRequest.FromString(raw).product_ids) > SMALL
+    except DecodeError:
+        return False
+
+
+def parsed(kind: type[Message], raw: bytes) -> Any:
+    """A request.
+
+    Raises:
+        CallError: INVALID_ARGUMENT: it is too large, or no message of this kind.
+    """
+    if len(raw) > MAX_REQUEST_BYTES:
+        message = f"the request has {len(raw)} bytes, the maximum is {MAX_REQUEST_BYTES}; split it over several calls"
+        raise CallError(Reason.REQUEST_TOO_LARGE, message)
+    try:
+        return kind.FromString(raw)
+    except DecodeError as error:
+        message = (
+            f"the request is not a {kind.DESCRIPTOR.full_name} message, or a string in it is not UTF-8; "
+            "generate the client from the service's .proto file"
+        )
+        raise CallError(Reason.MALFORMED_REQUEST, message) from error

@@ -1,0 +1,40 @@
+"""Counts finished calls, many at a time, with the metrics' children kept: looking one up costs as much as a reply."""
+
+from collections import Counter
+
+import grpc
+from prometheus_client import Counter as PrometheusCounter
+
+from hangtag.telemetry import metrics
+
+_Code = grpc.StatusCode
+# A transport ends a call at its deadline a little before the deadline by our clock.
+_EARLY_S = 0.02
+
+
+class Tally:
+    """Counts calls by method and status, and their durations. Any thread may call."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[str, grpc.StatusCode], PrometheusCounter] = {}
+        self._seconds: dict[str, metrics.ManyHistogram] = {}
+
+    def add(self, method: str, code: grpc.StatusCode, seconds: float, count: int = 1) -> None:
+        """Count calls that ended with a status after the same time."""
+        try:
+            self._calls[method, code].inc(count)
+            self._seconds[method].observe_many(seconds, count)
+        except KeyError:
+            self._calls[method, code] = metrics.CALLS.labels(method, code.name)
+            self._seconds[method] = metrics.CALL_SECONDS.labels(method)
+            self.add(method, code, seconds, count)
+
+    def add_all(self, ended: Counter[tuple[str, grpc.StatusCode, float]], now_s: float) -> None:
+        """Count calls by method, status and time of arrival."""
+        for (method, code, arrived_s), count in ended.items():
+            self.add(method, code, now_s - arrived_s, count)
+
+
+def code_of_cancelled(deadline_s: float, now_s: float) -> grpc.StatusCode:
+    """The status of a call that its caller does not wait for any more."""
+    return _Code.DEADLINE_EXCEEDED if now_s >= deadline_s - _EARLY_S else _Code.CANCELLED

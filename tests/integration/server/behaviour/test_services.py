@@ -1,0 +1,60 @@
+"""Services beside the look-ups: health, reflection, and what is not implemented."""
+
+import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from hangtag.v1 import tags_pb2
+from tests.integration.server.parts import SERVING, Code, Served, fails_with
+
+
+@pytest.mark.parametrize("service", ["", "hangtag.v1.TagService"])
+def test_health_is_answered(served: Served, service: str) -> None:
+    assert served.health(service) == SERVING
+
+
+def test_health_of_an_unknown_service_is_not_found(served: Served) -> None:
+    with fails_with(Code.NOT_FOUND):
+        served.health("hangtag.v2.TagService")
+
+
+def test_health_can_be_watched_and_no_longer_watched(served: Served) -> None:
+    watch = health_pb2_grpc.HealthStub(served.channel).Watch(
+        health_pb2.HealthCheckRequest(service="hangtag.v1.TagService"), timeout=10
+    )
+
+    assert next(watch).status == SERVING
+    watch.cancel()
+    assert served.health() == SERVING
+
+
+def test_reflection_describes_every_method(served: Served) -> None:
+    known = ProtoReflectionDescriptorDatabase(served.channel)
+
+    assert {"hangtag.v1.TagService", "grpc.health.v1.Health"} <= set(known.get_services())
+    service = DescriptorPool(known).FindServiceByName("hangtag.v1.TagService")
+    assert [method.name for method in service.methods] == [
+        method.name for method in tags_pb2.DESCRIPTOR.services_by_name["TagService"].methods
+    ]
+
+
+@pytest.mark.parametrize("path", ["/hangtag.v1.TagService/Unknown", "/hangtag.v2.TagService/GetProductTags"])
+@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
+def test_what_is_not_implemented_says_so(served: Served, kind: str, path: str) -> None:
+    call = getattr(served.channel, kind)(path)
+    request = iter([b"x"]) if kind.startswith("stream") else b"x"
+
+    with fails_with(Code.UNIMPLEMENTED):
+        answer = call(request, timeout=5)
+        if kind.endswith("stream"):
+            next(answer)
+
+
+def test_a_unary_method_that_is_called_as_a_stream_takes_the_first_request(served: Served) -> None:
+    request = tags_pb2.BatchGetProductTagsRequest(product_ids=["never"]).SerializeToString()
+    call = served.channel.stream_stream("/hangtag.v1.TagService/BatchGetProductTags")
+
+    replies = list(call(iter([request, request]), timeout=5))
+
+    assert [len(tags_pb2.BatchGetProductTagsResponse.FromString(reply).products) for reply in replies] == [1]

@@ -1,0 +1,33 @@
+"""Which transport is used, and what the log and the user are told about it."""
+
+import sys
+
+import pytest
+
+from hangtag.server.errors import ServerError
+from hangtag.server.transport import choose
+from hangtag.settings import ServerSettings
+
+
+def test_a_transport_is_used_as_it_is_asked_for() -> None:
+    assert choose(ServerSettings(transport="grpcio", max_connection_age_s=60)).name == "grpcio"
+    assert choose(ServerSettings(transport="native")).name == "native"
+
+
+def test_auto_is_grpcio_and_says_why() -> None:
+    choice = choose(ServerSettings(transport="auto"))
+
+    assert choice.name == "grpcio"
+    assert "HANGTAG_SERVER__TRANSPORT=native" in choice.reason
+
+
+def test_native_with_a_setting_that_it_lacks_is_an_error_that_says_what_to_change() -> None:
+    with pytest.raises(ServerError, match="leave HANGTAG_SERVER__MAX_CONNECTION_AGE_S unset, or set .*=grpcio"):
+        choose(ServerSettings(transport="native", max_connection_age_s=60))
+
+
+def test_native_without_its_package_is_an_error_that_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygrpc_native", None)
+
+    with pytest.raises(ServerError, match=r'pip install "hangtag\[native\]"'):
+        choose(ServerSettings(transport="native"))
