@@ -11,7 +11,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from hangtag.cli.demo.programs import environment_with
+from hangtag.cli.demo.programs import GROUPS, environment_with
 from hangtag.cli.errors import CommandError
 from hangtag.cli.local import Child, LocalStack, free_port
 from hangtag.settings import Settings
@@ -38,7 +38,7 @@ class Program:
     def __init__(self, command: str, name: str, settings: Settings, folder: Path, more: Mapping[str, str]) -> None:
         self.name = name
         self.port = free_port()
-        group = "worker" if command == "work" else "server"
+        group = GROUPS[command]
         addresses = {
             "kafka.bootstrap": settings.kafka.bootstrap,
             "redis.url": settings.redis.url.get_secret_value(),

@@ -29,6 +29,7 @@ class Refusal:
 
 CALLS = Refusal("calls", Reason.TOO_MANY_CALLS, "start more servers, or raise server.max_concurrent")
 IDS = Refusal("ids", Reason.TOO_MANY_IDS, "start more servers, or raise server.max_ids_in_progress")
+WAITS = Refusal("waits", Reason.TOO_MANY_WAITS, "start more servers, or find the client that waits so often")
 TEXTS = Refusal("texts", Reason.TOO_MANY_TEXTS, "start more servers, or raise server.suggest_queue_tokens")
 UNREAD = Refusal(
     "unread",
@@ -67,11 +68,13 @@ class Limit:
         """
         with self._lock:
             if self.amount and self.amount + amount > self._most:
-                message = (
-                    f"{self.amount} {self._unit} are in progress, the maximum is {self._most}; retry with back-off"
-                )
-                raise RefusedError(self._refusal, message, retry_after_s)
+                raise self.refusal(retry_after_s)
             self.amount += amount
+
+    def refusal(self, retry_after_s: float | None = None) -> RefusedError:
+        """The error of work that does not fit."""
+        message = f"{self.amount} {self._unit} are in progress, the maximum is {self._most}; retry with back-off"
+        return RefusedError(self._refusal, message, retry_after_s)
 
     def remove(self, amount: int) -> None:
         """Count work that ended."""

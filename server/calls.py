@@ -9,17 +9,21 @@ from typing import Any, Protocol
 import grpc
 from google.protobuf.message import Message
 
-from hangtag.server.admission import CALLS, DEADLINE, IDS, Limit, RefusalLog, RefusedError
+from hangtag.server.admission import CALLS, DEADLINE, IDS, WAITS, Limit, RefusalLog, RefusedError
+from hangtag.server.cached_reader import MAX_PRODUCTS
 from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.lane import Lane
-from hangtag.server.look_up import NO_DEADLINE, LookUp, Parse, parsed
-from hangtag.server.lookups import MAX_PRODUCTS, Answer, Lookups
+from hangtag.server.look_up import NO_DEADLINE, SMALL, LookUp, Parse, is_large, parsed
+from hangtag.server.lookups import Answer, Lookups
 from hangtag.server.tally import Tally, code_of_cancelled
+from hangtag.server.waits import Found
 from hangtag.telemetry import get_log, metrics
 from hangtag.telemetry.clock import Clock
 
 _SMALL_READS = 2
 _LARGE_READS = 2
+# Look-ups that wait for a version. They do no work, so they do not count as calls.
+MAX_WAITING = 1_000
 _STOPPED = "the server stops"
 
 _log = get_log(__name__)
@@ -45,6 +49,14 @@ class Sink(Protocol):
         ...
 
 
+class Waiting(Protocol):
+    """Where look-ups wait that ask for it: `Waits`."""
+
+    def add(self, look_up: LookUp) -> None:
+        """Take a look-up, and have it answered at last by `Calls.waited`."""
+        ...
+
+
 class Calls:
     """Runs calls up to the limits of calls and ids.
 
@@ -56,9 +68,11 @@ class Calls:
         self.clock = clock
         self._lookups = lookups
         self._calls = Limit(max_concurrent, "calls", CALLS)
+        self._max_ids = max_ids
         # Small look-ups are never refused because of large ones.
         self._small_ids = Limit(max_ids, "ids", IDS)
         self._large_ids = Limit(max_ids, "ids", IDS)
+        self._waiting = Limit(MAX_WAITING, "look-ups that wait for a version", WAITS)
         self._small = Lane("look-ups", self._take, clock, threads=_SMALL_READS, most_ids=MAX_PRODUCTS)
         self._large = Lane("large-look-ups", self._take, clock, threads=_LARGE_READS, most_ids=MAX_PRODUCTS)
         self.lanes = (self._small, self._large)
@@ -67,14 +81,16 @@ class Calls:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_stopped = False
         self._sink: Sink | None = None
+        self._waits: Waiting | None = None
 
-    def open(self, sink: Sink) -> None:
-        """Name what takes the answers."""
+    def open(self, sink: Sink, waits: Waiting) -> None:
+        """Name what takes the answers, and the look-ups that wait for a version."""
         self._sink = sink
+        self._waits = waits
 
-    def start(self, sink: Sink, pace_s: float = 0.0) -> None:
+    def start(self, sink: Sink, waits: Waiting, pace_s: float = 0.0) -> None:
         """Begin to answer look-ups; small ones collect for `pace_s` under load."""
-        self.open(sink)
+        self.open(sink, waits)
         self._small.start(pace_s)
         self._large.start()
         metrics.CALLS_IN_FLIGHT.set_function(lambda: self._calls.amount)
@@ -87,7 +103,7 @@ class Calls:
     @property
     def in_progress(self) -> int:
         """Calls that are admitted and not answered."""
-        return self._calls.amount
+        return self._calls.amount + self._waiting.amount
 
     def look_up(self, parse: Parse, raw: bytes, call: Any, deadline_s: float) -> LookUp:
         """Admit a look-up, which `put` then has to get. `call` is the transport's own handle of it.
@@ -97,18 +113,24 @@ class Calls:
         """
         if self._is_stopped:
             raise _stopped()
+        if self._large_ids.amount + SMALL >= self._max_ids and is_large(raw):
+            # It would not fit. To know that, its ids need not be checked.
+            raise self._large_ids.refusal(self._large.wait_s())
         look_up = parse(raw)
         now_s = self.clock.monotonic()
         look_up.call = call
         look_up.arrived_s = now_s
         look_up.deadline_s = deadline_s
-        is_large = look_up.is_large
-        lane = self._large if is_large else self._small
+        if look_up.wait_version:
+            _check_deadline(deadline_s - now_s, 0)
+            self._waiting.add(1)
+            return look_up
+        lane, ids = (self._large, self._large_ids) if look_up.is_large else (self._small, self._small_ids)
         if deadline_s != NO_DEADLINE:
             _check_deadline(deadline_s - now_s, lane.wait_s())
         self._calls.add(1)
         try:
-            (self._large_ids if is_large else self._small_ids).add(len(look_up.ids), lane.wait_s())
+            ids.add(len(look_up.ids), lane.wait_s())
         except RefusedError:
             self._calls.remove(1)
             raise
@@ -116,28 +138,46 @@ class Calls:
 
     def put(self, look_ups: Sequence[LookUp]) -> None:
         """Have admitted look-ups answered."""
-        small = [look_up for look_up in look_ups if not look_up.is_large]
+        small = [look_up for look_up in look_ups if not (look_up.wait_version or look_up.is_large)]
         if small:
             self._small.put(small)
-        if len(small) < len(look_ups):
-            self._large.put([look_up for look_up in look_ups if look_up.is_large])
+        if len(small) == len(look_ups):
+            return
+        large = [look_up for look_up in look_ups if look_up.is_large]
+        if large:
+            self._large.put(large)
+        for look_up in look_ups:
+            if look_up.wait_version:
+                assert self._waits is not None
+                self._waits.add(look_up)
+
+    def waited(self, look_ups: Sequence[LookUp], found: Sequence[Found]) -> None:
+        """Answer look-ups that waited for a version, with what was found; None: the caller is gone."""
+        gone = [look_up for look_up, each in zip(look_ups, found, strict=True) if each is None]
+        self.answered(gone, [None] * len(gone))
+        waited = [look_up for look_up, each in zip(look_ups, found, strict=True) if each is not None]
+        answers = self._lookups.answer_found(waited, [each for each in found if each is not None])
+        self._deliver(waited, answers)
 
     def answered(self, look_ups: Sequence[LookUp], answers: Sequence[Answer | None]) -> None:
         """Count look-ups that ended. None as an answer: its caller was gone."""
         now_s = self.clock.monotonic()
         ended: Counter[tuple[str, grpc.StatusCode, float]] = Counter()
-        small = large = 0
+        small = large = waited = 0
         for look_up, answer in zip(look_ups, answers, strict=True):
             if isinstance(answer, bytes):
                 code = grpc.StatusCode.OK
             else:
                 code = answer.code if answer else code_of_cancelled(look_up.deadline_s, now_s)
             ended[look_up.method, code, look_up.arrived_s] += 1
-            if look_up.is_large:
+            if look_up.wait_version:
+                waited += 1
+            elif look_up.is_large:
                 large += len(look_up.ids)
             else:
                 small += len(look_up.ids)
-        self._calls.remove(len(look_ups))
+        self._calls.remove(len(look_ups) - waited)
+        self._waiting.remove(waited)
         self._small_ids.remove(small)
         self._large_ids.remove(large)
         self._tally.add_all(ended, now_s)

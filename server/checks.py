@@ -18,6 +18,8 @@ def check_get(request: tags_pb2.GetProductTagsRequest) -> bytes:
     """
     if request.min_version < 0:
         refuse(f"min_version is {request.min_version}; versions are 0 or more")
+    if request.wait_for_version < 0:
+        refuse(f"wait_for_version is {request.wait_for_version}; versions are 0 or more")
     if request.HasField("filter"):
         check_filter(request.filter)
     return _check_id("product_id", request.product_id)
@@ -34,6 +36,12 @@ def check_batch(request: tags_pb2.BatchGetProductTagsRequest, max_ids: int) -> l
         refuse("product_ids is empty; send at least one id")
     if count > max_ids:
         refuse(f"product_ids has {count} ids, the maximum is {max_ids} per call; split them over several calls")
+    versions = request.min_versions
+    if versions and len(versions) != count:
+        refuse(f"min_versions has {len(versions)} versions for {count} ids; send one for each id, or none at all")
+    for place, version in enumerate(versions):
+        if version < 0:
+            refuse(f"min_versions[{place}] is {version}; versions are 0 or more")
     check_filter(request.filter)
     return [_check_id(f"product_ids[{place}]", product) for place, product in enumerate(request.product_ids)]
 

@@ -9,8 +9,9 @@ import asyncio
 import time
 
 from hangtag.server.calls import Calls
-from hangtag.server.store_watch import StoreWatch
+from hangtag.server.health import Health
 from hangtag.server.transport import Transport
+from hangtag.server.waits import Waits
 from hangtag.settings import ServerSettings
 from hangtag.telemetry import get_log
 
@@ -23,10 +24,11 @@ _LOOK_EVERY_S = 0.005
 _log = get_log(__name__)
 
 
-async def drain(transport: Transport, watch: StoreWatch, calls: Calls, settings: ServerSettings) -> None:
+async def drain(transport: Transport, health: Health, calls: Calls, waits: Waits, settings: ServerSettings) -> None:
     """Report NOT_SERVING, wait for clients to notice, finish calls in progress, and close."""
     _log.info("stopping", drain_s=settings.drain_s, grace_s=settings.grace_s)
-    await watch.shut_down()
+    await health.shut_down()
+    waits.drain(settings.drain_s)
     await asyncio.sleep(settings.drain_s)
     if not await _wait_idle(transport, calls, min(_SERVE_LIMIT_S, settings.grace_s)):
         calls.refuse_new()

@@ -12,11 +12,11 @@ from hangtag.server.admission import Unread
 from hangtag.server.calls import Calls, Method
 from hangtag.server.connections import close_connections
 from hangtag.server.errors import DETAILS_KEY, CallError
+from hangtag.server.health import HealthServicer
 from hangtag.server.listener import address_of, in_use, new_server
 from hangtag.server.look_up import NO_DEADLINE, LookUp, Parse
 from hangtag.server.lookups import Answer
 from hangtag.server.methods import SERVICE, Methods
-from hangtag.server.store_watch import HealthServicer
 from hangtag.settings import ServerSettings
 
 Context = aio.ServicerContext[Any, Any]

@@ -6,8 +6,8 @@ from grpc_reflection.v1alpha import reflection
 
 from hangtag.server.errors import ServerError
 from hangtag.server.grpc_log import drop_lines_about_callers
+from hangtag.server.health import HealthServicer
 from hangtag.server.methods import SERVICE
-from hangtag.server.store_watch import HealthServicer
 from hangtag.settings import ServerSettings
 
 # Of the transport, which answers a larger request with RESOURCE_EXHAUSTED. `look_up.MAX_REQUEST_BYTES` is what counts.

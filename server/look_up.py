@@ -13,6 +13,8 @@ from hangtag.v1 import tags_pb2
 # Of one request. The largest valid one (1,000 ids of 256 bytes) takes 259 kB. Below the transport's own limit, which
 # answers with a status that clients retry.
 MAX_REQUEST_BYTES = 1024 * 1024
+# A request of so many bytes may be one of many ids.
+_MAYBE_LARGE_BYTES = 1_024
 # Look-ups of more ids than this have a lane of their own, so that smaller ones do not wait for them.
 SMALL = 100
 NO_DEADLINE = float("inf")
@@ -23,9 +25,9 @@ Parse = Callable[[bytes], "LookUp"]
 class LookUp:
     """The products of one call.
 
-    `tag_filter` says which tags are returned, if not all. `call` is the transport's handle of it, `arrived_s` and
-    `deadline_s` are times of the monotonic clock. A transport sets `is_cancelled` once nobody waits for the answer any
-    more.
+    `wait_version` is the version whose tags a look-up of one product waits for; 0: it does not wait. `tag_filter` says
+    which tags are returned, if not all. `call` is the transport's handle of it, `arrived_s` and `deadline_s` are times
+    of the monotonic clock. A transport sets `is_cancelled` once nobody waits for the answer any more.
     """
 
     __slots__ = (
@@ -39,6 +41,7 @@ class LookUp:
         "min_versions",
         "tag_filter",
         "utf8",
+        "wait_version",
     )
 
     def __init__(
@@ -56,6 +59,7 @@ class LookUp:
         self.utf8 = utf8
         self.min_versions = min_versions
         self.is_single = is_single
+        self.wait_version = 0
         self.tag_filter = tag_filter
         self.is_cancelled = False
         self.call: Any = None
@@ -76,9 +80,12 @@ def parse_get(raw: bytes) -> LookUp:
     """
     request = parsed(tags_pb2.GetProductTagsRequest, raw)
     product = request.product_id
-    newest = request.min_version
     utf8 = check_get(request)
-    return LookUp("GetProductTags", (product,), (utf8,), (newest,), is_single=True, tag_filter=filter_of(request))
+    awaited = request.wait_for_version
+    newest = max(request.min_version, awaited)
+    look_up = LookUp("GetProductTags", (product,), (utf8,), (newest,), is_single=True, tag_filter=filter_of(request))
+    look_up.wait_version = awaited
+    return look_up
 
 
 def batch_parser(max_ids: int) -> Parse:
@@ -88,9 +95,20 @@ def batch_parser(max_ids: int) -> Parse:
         request = parsed(tags_pb2.BatchGetProductTagsRequest, raw)
         utf8 = check_batch(request, max_ids)
         ids = list(request.product_ids)
-        return LookUp("BatchGetProductTags", ids, utf8, (0,) * len(ids), is_single=False, tag_filter=filter_of(request))
+        newest = list(request.min_versions) or [0] * len(ids)
+        return LookUp("BatchGetProductTags", ids, utf8, newest, is_single=False, tag_filter=filter_of(request))
 
     return parse_batch
+
+
+def is_large(raw: bytes) -> bool:
+    """True if this is a request of many ids; much cheaper than to check it."""
+    if not _MAYBE_LARGE_BYTES < len(raw) <= MAX_REQUEST_BYTES:
+        return False
+    try:
+        return len(tags_pb2.BatchGetProductTagsRequest.FromString(raw).product_ids) > SMALL
+    except DecodeError:
+        return False
 
 
 def parsed(kind: type[Message], raw: bytes) -> Any:

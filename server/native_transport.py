@@ -18,6 +18,7 @@ from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 from hangtag.server.admission import UNREAD, RefusedError
 from hangtag.server.calls import Calls, Method
 from hangtag.server.errors import DETAILS_KEY, CallError
+from hangtag.server.health import HealthServicer
 from hangtag.server.listener import (
     ABSOLUTE_MAX_METADATA_BYTES,
     PING_EVERY_MS,
@@ -29,7 +30,6 @@ from hangtag.server.listener import (
 from hangtag.server.look_up import NO_DEADLINE, LookUp, Parse
 from hangtag.server.lookups import Answer
 from hangtag.server.methods import Methods, path_of
-from hangtag.server.store_watch import HealthServicer
 from hangtag.settings import ServerSettings
 
 # Calls in one list. More wait while a list is taken apart, and a list of so many takes about a millisecond.

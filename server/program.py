@@ -3,6 +3,7 @@
 import asyncio
 import math
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
@@ -13,17 +14,20 @@ from grpc_health.v1 import health
 from hangtag.server.calls import Calls
 from hangtag.server.drain import drain
 from hangtag.server.errors import ServerError
+from hangtag.server.follower import FOLLOWER_BEAT
 from hangtag.server.grpcio_transport import GrpcioTransport
 from hangtag.server.handlers import Handlers
+from hangtag.server.health import Health, HealthServicer
 from hangtag.server.lookups import Lookups
 from hangtag.server.member import Bound, Member
 from hangtag.server.methods import SERVICE, Methods, methods_of
 from hangtag.server.popular import Popular
-from hangtag.server.store_watch import STORE_HEARTBEAT, HealthServicer, StoreWatch
+from hangtag.server.reading import Reading
+from hangtag.server.store_watch import STORE_HEARTBEAT
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.server.transport import Choice, Transport, choose
+from hangtag.server.waits import Waits
 from hangtag.settings import ServerSettings, Settings
-from hangtag.store import RedisTagReader
 from hangtag.telemetry import Heartbeats, Part, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.places import stack_of, summary_of
@@ -36,6 +40,10 @@ _LOOP_HEARTBEAT = "event loop"
 _LOOP_EVERY_S = 1.0
 _LOOP_LIMIT_S = 15.0
 _BATCH_LIMIT_S = 60.0
+# How long a thread may keep others from Python (default 5 ms): a large look-up and a batch of texts work for some
+# milliseconds, and a single look-up needs Python several times.
+_SWITCH_S = 0.001
+_FOLLOWER_LIMIT_S = 120.0
 
 _log = get_log(__name__)
 
@@ -73,51 +81,58 @@ async def _serve(
     stop: asyncio.Event | None,
     member: Member | None,
 ) -> None:
-    chosen = choose(settings.server)
-    _log.info("transport", name=chosen.name, reason=chosen.reason)
+    sys.setswitchinterval(_SWITCH_S)
+    chosen = _chosen(settings.server)
     clock = SystemClock()
     # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
-    beats = Heartbeats(clock, {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, STORE_HEARTBEAT: math.inf})
+    limits_s = {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, FOLLOWER_BEAT: _FOLLOWER_LIMIT_S}
+    beats = Heartbeats(clock, limits_s | {STORE_HEARTBEAT: math.inf})
+    loop = asyncio.get_running_loop()
+    died: asyncio.Future[None] = loop.create_future()
+
+    def fail(error: Exception) -> None:
+        loop.call_soon_threadsafe(_set_exception, died, error)
+
     async with AsyncExitStack() as stack:
-        store = RedisTagReader(settings.redis)
-        stack.callback(store.close)
         servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
-        watch = StoreWatch(store, servicer, beats, SERVICE)
-        await watch.start()
+        state = Health(servicer, SERVICE)
         limits = settings.server
+        reading = Reading(settings, clock, beats, state.report, fail)
+        stack.callback(reading.close)
+        await asyncio.to_thread(reading.start)
         suggester = Suggester(tagger, limits, clock, beats)
         stack.callback(suggester.close)
         handlers = Handlers(suggester)
         stack.callback(handlers.close)
         popular = Popular()
-        calls = Calls(clock, Lookups(store, popular), limits.max_concurrent, limits.max_ids_in_progress)
+        lookups = Lookups(reading.reader, reading.eta.of, popular)
+        calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress)
         stack.callback(calls.close)
+        waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
+        stack.callback(waits.close)
+        reading.follow(waits)
         methods = methods_of(handlers, limits.max_ids)
         transport = _open(chosen, limits, methods, servicer, calls, shares_port=member is not None)
-        loop = asyncio.get_running_loop()
-        died: asyncio.Future[None] = loop.create_future()
         telemetry = _telemetry(
             limits,
             pulses=beats.pulses,
-            details=watch.details,
-            parts=lambda: [_model(tagger), watch.part()],
+            details=reading.watch.details,
+            parts=lambda: [_model(tagger), reading.watch.part()],
             pages={"/popular": popular.page},
-            on_failure=lambda error: loop.call_soon_threadsafe(died.set_exception, error),
+            on_failure=fail,
         )
         with telemetry, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats, calls), watch.run(), suggester.run(), _wait_for(died))
+            runs = (stopped.wait(), _beat_loop(beats, calls), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
-                calls.start(transport, transport.pace_s)
+                calls.start(transport, waits, transport.pace_s)
+                waits.start()
                 await transport.start()
                 _log.info("serving", host=limits.host, port=transport.port, metrics_port=telemetry.port)
-                if member is not None:
-                    member.watch(partial(_stop_soon, loop, stopped))
-                    member.ready(Bound(transport.port, telemetry.port))
-                if ready is not None:
-                    ready(transport.port)
+                _say_ready(Bound(transport.port, telemetry.port), ready, member, partial(_stop_soon, loop, stopped))
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await drain(transport, watch, calls, limits)
+                reading.stop_following()
+                await drain(transport, state, calls, waits, limits)
                 for task in done:
                     task.result()
             finally:
@@ -125,6 +140,12 @@ async def _serve(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _chosen(settings: ServerSettings) -> Choice:
+    chosen = choose(settings)
+    _log.info("transport", name=chosen.name, reason=chosen.reason)
+    return chosen
 
 
 def _open(
@@ -144,6 +165,16 @@ def _open(
     return NativeTransport(settings, methods, servicer, calls, shares_port=shares_port)
 
 
+def _say_ready(
+    bound: Bound, ready: Callable[[int], None] | None, member: Member | None, stop_soon: Callable[[], None]
+) -> None:
+    if member is not None:
+        member.watch(stop_soon)
+        member.ready(bound)
+    if ready is not None:
+        ready(bound.port)
+
+
 def _stop_soon(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
     with suppress(RuntimeError):  # the event loop is closed
         loop.call_soon_threadsafe(stopped.set)
@@ -155,6 +186,11 @@ async def _beat_loop(beats: Heartbeats, calls: Calls) -> None:
         beats.beat(_LOOP_HEARTBEAT)
         calls.refusals.write()
         await asyncio.sleep(_LOOP_EVERY_S)
+
+
+def _set_exception(died: asyncio.Future[None], error: Exception) -> None:
+    if not died.done():
+        died.set_exception(error)
 
 
 async def _wait_for(died: asyncio.Future[None]) -> None:

@@ -22,12 +22,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valkey
-from hangtag.settings import KafkaSettings, RedisSettings, ServerSettings, WorkerSettings
+from hangtag.settings import ArrivalsSettings, KafkaSettings, RedisSettings, ServerSettings, WorkerSettings
 from tests.division import Division, rank
 
 _ROOT = Path(__file__).resolve().parent.parent
 # Several workers and servers run on this machine at once.
-for _group in (WorkerSettings, ServerSettings):
+for _group in (WorkerSettings, ArrivalsSettings, ServerSettings):
     _group.model_fields["metrics_port"].default = 0
     _group.model_rebuild(force=True)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hangtag.store import Entry, Outcome, TagStore, bundle_prefix
+from hangtag.store import Arrival, Entry, Outcome, TagStore, bundle_prefix
 from hangtag.text.limits import MAX_VERSION
 
 OLD_BUNDLE, NEW_BUNDLE = "a" * 64, "b" * 64
@@ -136,7 +136,7 @@ class TagStoreBehaviour:
         store = new_store()
 
         with pytest.raises(ValueError, match="outside 0"):
-            store.mark_seen([("p", 1), ("q", -1)])
+            store.mark_seen([Arrival("p", 1), Arrival("q", -1)])
         for wrong in (-1, MAX_VERSION + 1):
             with pytest.raises(ValueError, match="outside 0"):
                 tags(wrong)

@@ -4,6 +4,8 @@ from hangtag.telemetry import get_log, metrics
 
 # An idle member of a group hears from its brokers every few seconds.
 OUTAGE_S = 15.0
+# Name of the heartbeat that shows when they last answered.
+KAFKA_BEAT = "kafka"
 
 _log = get_log(__name__)
 
@@ -20,7 +22,7 @@ class BrokerContact:
         metrics.KAFKA_ANSWER_AGE_SECONDS.set(age_s)
         if age_s > OUTAGE_S:
             if not self._is_away:
-                next_step = "check the brokers and kafka.bootstrap; the worker goes on when they answer"
+                next_step = "check the brokers and kafka.bootstrap; reading goes on when they answer"
                 _log.error("kafka_silent", for_s=round(age_s), next=next_step)
             self._is_away = True
             self._longest_s = age_s

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hangtag.records import Event, Kind, Record
+from hangtag.store import Arrival
 from hangtag.tagger.tagger import Tagger
 from hangtag.text.tokens import Tokens
 from hangtag.workers.tracker import Ticket
@@ -29,6 +30,12 @@ class Item:
     def is_deletion(self) -> bool:
         """True if the product was deleted."""
         return self.event.kind is Kind.DELETED
+
+    @property
+    def arrival(self) -> Arrival:
+        """The version that the event brings, for the product's mark in the store."""
+        where = self.ticket
+        return Arrival(self.event.product_id, self.event.version, where.partition.number, where.offset)
 
     @property
     def rank(self) -> tuple[int, bool]:

@@ -20,7 +20,6 @@ from kafka.structs import MemberState
 
 from hangtag.kafka.internals import last_read_s
 from hangtag.kafka.options import kafka_options
-from hangtag.kafka.topics import missing_topic
 from hangtag.kafka.trouble import KafkaSettingsError, check_settings, watching
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
@@ -30,6 +29,7 @@ from hangtag.workers.group_consumer import GroupConsumer
 from hangtag.workers.membership import membership
 from hangtag.workers.refusals import Refusals
 from hangtag.workers.source import Change, Membership, Poll, SourceError, Unreadable
+from hangtag.workers.topics import wait_for_topics
 from hangtag.workers.unreadable import UnreadableBatches
 
 # The brokers wait this long for a member at a rebalance, so a hung worker delays its group no longer.
@@ -40,12 +40,13 @@ _STUCK_S = _MAX_POLL_INTERVAL_MS / 1_000 + 15
 _COMMIT_TIMEOUT_MS = 3_000
 # New partitions of the topic are noticed after this long.
 _METADATA_MAX_AGE_MS = 30_000
-_TOPIC_TIMEOUT_S = 10
-_TOPIC_CHECK_S = 0.3
 _CLOSE_TIMEOUT_MS = 5_000
 # What the metadata of a committed offset begins with.
 _STORE = "store="
 _FETCH_MAX_BYTES = 16 * 1_048_576
+# The client returns what it fetched partition by partition: a backlog is read in small turns, so that no partition
+# waits for another, and how long an event waits follows from how many are before it.
+_PARTITION_FETCH_BYTES = 65_536
 _MEMBERSHIP = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 _log = get_log(__name__)
@@ -100,6 +101,7 @@ class KafkaSource:
                     max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
                     metadata_max_age_ms=_METADATA_MAX_AGE_MS,
                     fetch_max_bytes=_FETCH_MAX_BYTES,
+                    max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
                 )
             except KafkaSettingsError as error:
                 msg = f"cannot read from Kafka: {error}"
@@ -120,28 +122,14 @@ class KafkaSource:
         self._listener.changes.extend(lost)
 
     def _wait_for_topics(self) -> None:
-        """Fetch the partitions before joining: a group leader that joins without them never assigns any.
-
-        The topics of the results are looked for as well, since without one of them nothing can be settled.
-        """
+        """The topics of the results are looked for as well, since without one of them nothing can be settled."""
         settings = self._settings
-        give_up = time.monotonic() + _TOPIC_TIMEOUT_S
-        for topic in (settings.events_topic, settings.tagged_topic, settings.dead_letter_topic):
-            while (found := self._has(topic)) is not True:
-                if time.monotonic() > give_up:
-                    self._consumer.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
-                    if found is False:
-                        raise SourceError(missing_topic(settings, topic, self._deleted_ttl_s))
-                    msg = f"cannot read from Kafka at {settings.bootstrap}: {type(found).__name__}: {found}"
-                    raise SourceError(msg) from found
-                time.sleep(_TOPIC_CHECK_S)
-
-    def _has(self, topic: str) -> bool | KafkaError:
-        """Whether there is such a topic, or the error with which a broker failed meanwhile: another one may answer."""
+        topics = (settings.events_topic, settings.tagged_topic, settings.dead_letter_topic)
         try:
-            return bool(self._consumer.partitions_for_topic(topic))
-        except KafkaError as error:
-            return error
+            wait_for_topics(self._consumer, settings, topics, self._deleted_ttl_s)
+        except SourceError:
+            self._consumer.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
+            raise
 
     def poll(self, timeout_s: float, max_records: int) -> Poll:
         """See `RecordSource`."""

@@ -1,30 +1,32 @@
 """The worker program: the loop with Kafka, Redis, signals and the HTTP page."""
 
 import math
-import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
-from hangtag.settings import Settings, SettingsError
+from hangtag.settings import Settings
 from hangtag.store import RedisTagStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.tagger import Tagger
-from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
+from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.places import stack_of, summary_of
+from hangtag.workers.contact import KAFKA_BEAT
 from hangtag.workers.kafka_source import KafkaSource
 from hangtag.workers.opening import open_unless_stopped
+from hangtag.workers.page import open_page
+from hangtag.workers.progress import ProgressReport
 from hangtag.workers.readiness import Readiness
 from hangtag.workers.retrying_store import RetryingStore
+from hangtag.workers.signals import stopped_by_signals
 from hangtag.workers.source import SourceError
 from hangtag.workers.store_watch import StoreWatch
 from hangtag.workers.tail import TailRepair
 from hangtag.workers.tail_reader import TAIL_BEAT, TailReader
 from hangtag.workers.threads import open_threads
-from hangtag.workers.worker import KAFKA_BEAT, StageError, Worker
+from hangtag.workers.worker import StageError, Worker
 from hangtag.write import KafkaSink
 
 # The oldest healthy beats. The brokers' last answer has no limit: a restart does not bring them back.
@@ -53,7 +55,7 @@ def work(
         SettingsError: the port for metrics is taken.
     """
     with ExitStack() as stack:
-        stop = stop or stack.enter_context(_signals())
+        stop = stop or stack.enter_context(stopped_by_signals())
         try:
             _work(settings, tagger, stop, on_ready)
         except Exception as error:
@@ -104,8 +106,10 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             beats=beats,
             settings=settings.worker,
         )
-        telemetry = _telemetry(
-            settings,
+        telemetry = open_page(
+            "worker",
+            settings.worker,
+            metrics.WORKER,
             pulses=beats.pulses,
             details=watch.details,
             parts=Readiness(in_use, beats, source).parts,
@@ -113,7 +117,10 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             on_failure=failed("telemetry"),
         )
         port = stack.enter_context(telemetry).port
+        report = ProgressReport(worker.progress, store, failed("progress report"))
+        stack.callback(report.close)
         stack.callback(give_up.set)
+        report.start()
         tail.start()
         stack.callback(tail.close)
         _log.info(
@@ -160,34 +167,3 @@ def _check_tagged_topic(settings: Settings) -> None:
     if not is_known:
         topic = settings.kafka.tagged_topic
         _log.warning("topic_configuration_unknown", topic=topic, next="allow DescribeConfigs, or check it by hand")
-
-
-def _telemetry(settings: Settings, **served: Any) -> TelemetryServer:
-    host, port = settings.worker.metrics_host, settings.worker.metrics_port
-    try:
-        return TelemetryServer(host, port, metrics.WORKER, **served)
-    except OSError as error:
-        msg = (
-            f"cannot listen on {host}:{port} for metrics ({error}); set HANGTAG_WORKER__METRICS_PORT (0: any free port)"
-        )
-        raise SettingsError(msg) from error
-
-
-@contextmanager
-def _signals() -> Iterator[threading.Event]:
-    stop = threading.Event()
-
-    def first(*_: object) -> None:
-        stop.set()
-        for number in before:
-            signal.signal(number, signal.SIG_DFL)
-
-    numbers = [signal.SIGTERM, signal.SIGINT]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` lets it be ignored
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, first) for number in numbers}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,12 +1,11 @@
-"""Whether a worker can tag products: model, brokers, partitions."""
+"""Whether a program that reads in a group can do its work: brokers, partitions, and a worker's model."""
 
 from typing import Protocol
 
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats, Part
-from hangtag.workers.contact import OUTAGE_S
+from hangtag.workers.contact import KAFKA_BEAT, OUTAGE_S
 from hangtag.workers.source import Membership
-from hangtag.workers.worker import KAFKA_BEAT
 
 
 class Member(Protocol):
@@ -18,21 +17,15 @@ class Member(Protocol):
         ...
 
 
-class Readiness:
-    """The answer of a worker's /readyz. Any thread may ask.
+class GroupReadiness:
+    """The answer of /readyz of a member of a group. Any thread may ask."""
 
-    It exists only once the model has tagged a probe.
-    """
-
-    def __init__(self, in_use: TaggerInUse, beats: Heartbeats, member: Member) -> None:
-        self._in_use, self._beats, self._member = in_use, beats, member
+    def __init__(self, beats: Heartbeats, member: Member) -> None:
+        self._beats, self._member = beats, member
 
     def parts(self) -> list[Part]:
         """Each part with what it waits for."""
-        return [self._model(), self._brokers(), self._partitions()]
-
-    def _model(self) -> Part:
-        return Part("model", True, f"bundle {self._in_use.current.bundle.version[:12]} has tagged a probe")
+        return [self._brokers(), self._partitions()]
 
     def _brokers(self) -> Part:
         age_s = next(pulse.age_s for pulse in self._beats.pulses() if pulse.name == KAFKA_BEAT)
@@ -43,6 +36,21 @@ class Readiness:
         if partitions:
             return Part("partitions", True, f"{partitions} assigned")
         if is_member:
-            # Not ready, it would hold up a rollout for ever; and it takes over as soon as another worker goes.
-            return Part("partitions", True, "standby: the group has as many workers as the topic has partitions")
+            # Not ready, it would hold up a rollout for ever; and it takes over as soon as another member goes.
+            return Part("partitions", True, "standby: the group has as many members as the topic has partitions")
         return Part("partitions", False, "waiting for the group to assign partitions")
+
+
+class Readiness(GroupReadiness):
+    """The answer of a worker's /readyz. It exists only once the model has tagged a probe."""
+
+    def __init__(self, in_use: TaggerInUse, beats: Heartbeats, member: Member) -> None:
+        super().__init__(beats, member)
+        self._in_use = in_use
+
+    def parts(self) -> list[Part]:
+        """Each part with what it waits for."""
+        return [self._model(), *super().parts()]
+
+    def _model(self) -> Part:
+        return Part("model", True, f"bundle {self._in_use.current.bundle.version[:12]} has tagged a probe")

@@ -14,7 +14,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from hangtag.store import Entry, Reply, StoreError, StoreMismatchError, TagStore
+from hangtag.store import Arrival, Entry, Reply, StoreError, StoreMismatchError, TagStore
 from hangtag.telemetry import metrics
 
 _LONGEST_WAIT_S = 2
@@ -46,9 +46,13 @@ class RetryingStore:
         """See `TagStore`."""
         self._retrying.copy()(_timed, self._store.expect, identities)
 
-    def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
+    def mark_seen(self, arrivals: Sequence[Arrival]) -> None:
         """See `TagStore`; tried once, since only freshness depends on it."""
-        _timed(self._store.mark_seen, products)
+        _timed(self._store.mark_seen, arrivals)
+
+    def mark_refused(self, arrivals: Sequence[Arrival]) -> None:
+        """See `TagStore`."""
+        self._retrying.copy()(_timed, self._store.mark_refused, arrivals)
 
     def write(self, entries: Sequence[Entry]) -> list[Reply]:
         """See `TagStore`."""

@@ -89,17 +89,23 @@ class Tracker:
             if offset > max(self._assignments[partition].committed, 0)
         }
 
-    def left(self, positions: Mapping[Partition, int], ends: Mapping[Partition, int]) -> dict[Partition, int]:
-        """How many offsets of each partition are unsettled, polled or not, where `ends` or a polled record tell.
+    def next_to_settle(self, positions: Mapping[Partition, int]) -> dict[Partition, int]:
+        """The lowest offset of each partition that is not settled, where it is known.
 
         `positions` are the next offsets to be polled.
         """
+        starts = {
+            partition: max(offset, self._assignments[partition].committed)
+            for partition, offset in self._settled_up_to(positions).items()
+        }
+        return {partition: start for partition, start in starts.items() if start >= 0}
+
+    def left(self, positions: Mapping[Partition, int], ends: Mapping[Partition, int]) -> dict[Partition, int]:
+        """How many offsets of each partition are unsettled, polled or not, where `ends` or a polled record tell."""
         found = {}
-        for partition, offset in self._settled_up_to(positions).items():
-            assignment = self._assignments[partition]
-            end = max(ends.get(partition, -1), assignment.next_offset)
-            start = max(offset, assignment.committed)
-            if end >= 0 and start >= 0:
+        for partition, start in self.next_to_settle(positions).items():
+            end = max(ends.get(partition, -1), self._assignments[partition].next_offset)
+            if end >= 0:
                 found[partition] = max(0, end - start)
         return found
 

@@ -9,6 +9,8 @@ from hangtag.records import Partition, Record
 from hangtag.workers.source import Unreadable
 from hangtag.write import Reason
 
+# The stage of their dead letters.
+READ = "read"
 _FETCHES = 3
 
 
@@ -42,4 +44,4 @@ class UnreadableBatches:
             f"{which} of {record.partition.topic}-{record.partition.number} cannot be read ({raw.why}); the value is "
             "what the broker sent. Ask the sender to produce these events again, with a client that Kafka supports"
         )
-        return Unreadable(record._replace(value=bytes(raw)), Reason("read", "UnreadableBatch", message, fetches))
+        return Unreadable(record._replace(value=bytes(raw)), Reason(READ, "UnreadableBatch", message, fetches))

@@ -15,8 +15,9 @@ from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
 from hangtag.telemetry.places import summary_of
 from hangtag.workers.batcher import Batcher
+from hangtag.workers.batches import Batch, Pace
 from hangtag.workers.budget import TokenBudget
-from hangtag.workers.contact import BrokerContact
+from hangtag.workers.contact import KAFKA_BEAT, BrokerContact
 from hangtag.workers.dead_letter_pause import DeadLetterPause
 from hangtag.workers.decode import decode
 from hangtag.workers.encode import Encoded, encode
@@ -24,6 +25,7 @@ from hangtag.workers.failures import report
 from hangtag.workers.forward import Forwarded, forward
 from hangtag.workers.item import Item, Refused
 from hangtag.workers.lag import Lag
+from hangtag.workers.progress import Progress
 from hangtag.workers.source import Change, RecordSource, Unreadable
 from hangtag.workers.threads import StageThreads
 from hangtag.workers.tracker import Ticket, Tracker
@@ -43,8 +45,6 @@ _TRY_AGAIN_AFTER_S = 1.0
 _BATCHES_AHEAD = 2
 # A drain does not wait longer for a store or brokers that fail.
 _DRAIN_WITHOUT_SYSTEM_S = 5.0
-# Name of the heartbeat that shows when the brokers last answered.
-KAFKA_BEAT = "kafka"
 
 T = TypeVar("T")
 
@@ -81,9 +81,11 @@ class Worker:
         self._contact = BrokerContact()
         self._unsettled = WaitingRecords()
         self._lag = Lag(self._unsettled, clock.monotonic())
+        self.progress = Progress(clock.monotonic())
+        self._pace = Pace()
         self._dead_letter_pause = DeadLetterPause()
         self._encoding: deque[Future[Encoded]] = deque()
-        self._running: deque[tuple[int, Future[Forwarded]]] = deque()  # with the budget of each batch
+        self._running: deque[Batch] = deque()
         self._jobs: deque[WriteJob] = deque()
         self._writing: Future[list[Settled]] | None = None
         self._failing_system = ""
@@ -180,9 +182,12 @@ class Worker:
             if not items:
                 break
             assert items[0].tagger is not None
-            cost = items[0].tagger.engine.cost
-            metrics.BATCH_TOKENS.observe(cost.of_batch([len(item.tokens or ()) for item in items]))
-            self._running.append((budget, self._threads.forward.submit(self._forward, items)))
+            batch = Batch(
+                items, budget, items[0].tagger.engine.cost.of_batch([len(item.tokens or ()) for item in items])
+            )
+            metrics.BATCH_TOKENS.observe(batch.tokens)
+            batch.future = self._threads.forward.submit(self._forward, batch)
+            self._running.append(batch)
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Count these records as settled: their offsets may be committed."""
@@ -194,6 +199,7 @@ class Worker:
         if settled:
             self._beats.beat("batch")
             self._lag.settled(len(settled))
+            self.progress.settled(len(settled))
             self._dead_letter_pause.settled(settled, self._clock.monotonic())
 
     def _take_changes(self, changes: Iterable[Change]) -> None:
@@ -218,7 +224,7 @@ class Worker:
         started = self._clock.monotonic()
         decoded = decode(polled, arrived_s, self._settings.max_record_bytes)
         try:
-            self._store.mark_seen([(item.event.product_id, item.event.version) for item in decoded.items])
+            self._store.mark_seen([item.arrival for item in decoded.items])
         except StoreMismatchError:
             raise
         except StoreError as error:
@@ -238,20 +244,21 @@ class Worker:
         """Tokenise restored items. Runs on the encode thread."""
         return encode(items, self._in_use.current)
 
-    def _forward(self, items: Sequence[Item]) -> Forwarded:
+    def _forward(self, batch: Batch) -> Forwarded:
         """Run the engine over a batch. Runs on the forward thread."""
-        started = self._clock.monotonic()
-        tagger = items[0].tagger
+        batch.started_s = self._clock.monotonic()
+        tagger = batch.items[0].tagger
         assert tagger is not None
-        result = forward(items, tagger)
-        self._time("forward", started)
+        result = forward(batch.items, tagger)
+        batch.took_s = self._time("forward", batch.started_s)
         return result
 
     def _write(self, job: WriteJob) -> list[Settled]:
         """Write the results of a job. Runs on the write thread."""
         started = self._clock.monotonic()
-        result = write(job, self._store, self._sink, self._clock.wall_ms())
-        self._time("write", started)
+        limit = self._settings.max_record_bytes
+        result = write(job, self._store, self._sink, self._clock.wall_ms(), limit)
+        job.took_s = self._time("write", started)
         return result
 
     def _collect(self) -> None:
@@ -262,10 +269,11 @@ class Worker:
             if deletions or encoded.refused:
                 bundle_version = self._in_use.current.bundle.version
                 self._jobs.append(WriteJob(bundle_version, deleted=deletions, refused=encoded.refused))
-        while self._running and self._running[0][1].done():
-            budget, running = self._running.popleft()
-            done = _result("forward", running)
-            self._budget.ran(budget, ran_out_of_memory=done.ran_out_of_memory)
+        while self._running and self._running[0].is_done:
+            batch = self._running.popleft()
+            done = _result("forward", batch.future)
+            self._pace.ran(batch)
+            self._budget.ran(batch.budget, ran_out_of_memory=done.ran_out_of_memory)
             self._jobs.append(WriteJob(done.bundle_version, tagged=done.tagged, refused=done.refused))
             if done.restored:
                 self._encoding.append(self._threads.encode.submit(self._encode, done.restored))
@@ -298,6 +306,7 @@ class Worker:
             _log.info("write_recovered", system=self._failing_system)
             self._failing_system, self._logged_failure = "", ("", "")
         report(job.refused)
+        self._pace.wrote(job.took_s)
         self.settle(settled)
 
     def _pause_or_resume(self) -> None:
@@ -336,17 +345,31 @@ class Worker:
         if now - self._measured_at < _MEASURE_EVERY_S:
             return
         self._measured_at = now
-        left = self._tracker.left(self._source.positions(), self._source.ends())
-        self._lag.measure(left, now, self._clock.wall_ms())
+        positions, ends, now_ms = self._source.positions(), self._source.ends(), self._clock.wall_ms()
+        self._lag.measure(self._tracker.left(positions, ends), now, now_ms)
+        due = self._pace.due((item for job in self._jobs for item in job.items), self._running, now)
+        self.progress.measure(
+            self._tracker.next_to_settle(positions),
+            positions,
+            ends,
+            due,
+            waiting=len(self._unsettled),
+            engine_per_s=self._pace.per_s,
+            now_s=now,
+            now_ms=now_ms,
+        )
         age_s = max(0.0, now - self._source.last_answer_s())
         self._beats.beat(KAFKA_BEAT, age_s)
         self._contact.saw(age_s)
 
-    def _time(self, stage: str, started: float) -> None:
-        metrics.STAGE_SECONDS.labels(stage).observe(self._clock.monotonic() - started)
+    def _time(self, stage: str, started: float) -> float:
+        took_s = self._clock.monotonic() - started
+        metrics.STAGE_SECONDS.labels(stage).observe(took_s)
+        return took_s
 
 
-def _result(stage: str, future: Future[T]) -> T:
+def _result(stage: str, future: Future[T] | None) -> T:
+    assert future is not None
     error = future.exception()
     if isinstance(error, StoreMismatchError):
         raise error

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hangtag.store import Outcome, TagStore
+from hangtag.store import Arrival, Outcome, TagStore
 from hangtag.tags.tagset import TagSet
 from hangtag.text.text_hash import text_hash
+from hangtag.workers.arrival import arrival_of
 from hangtag.workers.item import Item, Refused
 from hangtag.workers.tracker import Ticket
+from hangtag.workers.unreadable import READ
 from hangtag.write import RecordSink, Update, Writes
 
 # How a record is settled whose dead letter is acknowledged.
@@ -27,7 +29,7 @@ class WriteJob:
     """What one call of `write` does. A job that failed is run again and continues where it stopped.
 
     `store_identities` are those of the stores that held the results when the offsets of newly assigned partitions were
-    committed.
+    committed. `took_s` is how long the call took that succeeded.
     """
 
     bundle_version: str = ""
@@ -36,6 +38,7 @@ class WriteJob:
     refused: Sequence[Refused] = ()
     store_identities: Sequence[str] = ()
     writes: Writes | None = field(default=None, init=False)
+    took_s: float = field(default=0.0, init=False)
 
     @property
     def items(self) -> list[Item]:
@@ -43,8 +46,10 @@ class WriteJob:
         return [*(item for item, _ in self.tagged), *self.deleted]
 
 
-def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int) -> list[Settled]:
+def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_record_bytes: int) -> list[Settled]:
     """Write everything and wait until it is acknowledged. Runs on the write thread; may be repeated after an error.
+
+    Once dead letters are acknowledged, their products are marked, so that nobody waits for tags of these versions.
 
     Raises:
         StoreError: the store did not take everything.
@@ -54,10 +59,12 @@ def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int) -> list
         store.expect(job.store_identities)
     if job.writes is None:
         job.writes = Writes(list(_updates(job, now_ms)))
-        for refused in job.refused:
-            sink.dead_letter(refused.record, refused.reason, job.bundle_version)
+        for each in job.refused:
+            sink.dead_letter(each.record, each.reason, job.bundle_version)
     job.writes.run(store, sink)
     sink.flush()
+    if refused := list(_refused_arrivals(job, max_record_bytes)):
+        store.mark_refused(refused)
     return list(_settled(job, job.writes.outcomes))
 
 
@@ -75,6 +82,15 @@ def _updates(job: WriteJob, now_ms: int) -> Iterator[Update]:
         )
     for item in job.deleted:
         yield Update(item.event.product_id, item.event.version, None)
+
+
+def _refused_arrivals(job: WriteJob, max_record_bytes: int) -> Iterator[Arrival]:
+    for refused in job.refused:
+        # The bytes of a batch that cannot be read are no record.
+        if refused.reason.stage != READ:
+            found = arrival_of(refused.record, max_record_bytes)
+            if found is not None:
+                yield found
 
 
 def _settled(job: WriteJob, outcomes: Sequence[Outcome]) -> Iterator[Settled]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hangtag.cli.arrivals import arrivals
 from hangtag.cli.bundle import bundle
 from hangtag.cli.choose import compare, tune
 from hangtag.cli.config import config
@@ -58,7 +59,7 @@ def _options(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, schema, publish),
-    "Run": (up, work, serve, resume, rebuild, verify, config),
+    "Run": (up, work, arrivals, serve, resume, rebuild, verify, config),
     "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
 }
 for panel, commands in _PANELS.items():

@@ -43,6 +43,18 @@ class TagClient:
             found.extend(self._call(self._stub.BatchGetProductTags, request).products)
         return found
 
+    def wait_for(
+        self, product_id: str, version: int, tag_filter: tags_pb2.TagFilter | None = None
+    ) -> tags_pb2.GetProductTagsResponse:
+        """The tags of a product once those of this version, or of a newer one, are stored; at the end of the time, any.
+
+        Raises:
+            CommandError: as `look_up`; the product is not known, or is deleted.
+        """
+        request = tags_pb2.GetProductTagsRequest(product_id=product_id, wait_for_version=version, filter=tag_filter)
+        found: tags_pb2.GetProductTagsResponse = self._call(self._stub.GetProductTags, request)
+        return found
+
     def suggest(
         self,
         text: str,

@@ -23,6 +23,14 @@ def tags(
     product_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Product ids.", show_default=False)],
     facet: Facets = None,
     max_tags: MaxTags = None,
+    wait: Annotated[
+        int | None,
+        typer.Option(
+            metavar="VERSION",
+            min=1,
+            help="Wait until the tags of this version of the one product are stored, as long as --timeout allows.",
+        ),
+    ] = None,
     server: _Server = None,
     timeout: _Timeout = 5,
     as_json: JsonOutput = False,
@@ -38,8 +46,14 @@ def tags(
     from hangtag.cli.show import as_dict, print_json, products_table  # noqa: PLC0415
     from hangtag.v1 import tags_pb2  # noqa: PLC0415
 
+    if wait is not None and len(product_ids) > 1:
+        msg = "it waits for one product; give one id"
+        raise typer.BadParameter(msg, param_hint="--wait")
     with TagClient(_address(server), timeout) as client:
-        products = client.look_up(product_ids, _filter(facet, max_tags))
+        narrow = _filter(facet, max_tags)
+        products = (
+            client.look_up(product_ids, narrow) if wait is None else [client.wait_for(product_ids[0], wait, narrow)]
+        )
     if as_json:
         print_json([as_dict(product) for product in products])
     else:

@@ -6,13 +6,16 @@ import typer
 
 
 def up() -> None:
-    """Start a broker and a tag store on this machine and stop them with Ctrl-C; their data is not kept.
+    """Start a broker, a tag store and a reader of arrivals on this machine and stop them with Ctrl-C.
+
+    The data of broker and store is not kept.
 
     The broker is Apache Kafka if KAFKA_HOME is the folder of a release, otherwise Tansu. A server that is set
     explicitly (HANGTAG_KAFKA__BOOTSTRAP, HANGTAG_REDIS__URL) is used instead. Missing topics are created.
 
     Example: hangtag up
     """
+    from hangtag.cli.demo.programs import start_program  # noqa: PLC0415
     from hangtag.cli.local import LocalStack  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
     from hangtag.settings import variable_of  # noqa: PLC0415
@@ -22,8 +25,11 @@ def up() -> None:
         with stopping():
             stack = LocalStack()
             with stack as settings:
+                assert stack.folder is not None
+                arrivals = stack.beside(start_program("arrivals", "arrivals", settings, stack.folder, {}))
                 for server in stack.servers:
                     typer.echo(f"{server.child.name} listens on {server.url}, log {server.child.log}")
+                typer.echo(f"arrivals reads what is published, log {arrivals.log}")
                 topics = (settings.kafka.events_topic, settings.kafka.tagged_topic, settings.kafka.dead_letter_topic)
                 typer.echo(f"topics {', '.join(topics)}")
                 typer.echo(f"ready after {time.monotonic() - started:.1f} s; to use it from another terminal:\n")

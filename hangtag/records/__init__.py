@@ -1,7 +1,7 @@
 """What travels on Kafka: product events in, tags and dead letters out."""
 
 from hangtag.records.dead_letter import OWN_HEADERS, TRUNCATED, DeadLetter, dead_letter_of
-from hangtag.records.event import Event, EventError, Kind, decode_event
+from hangtag.records.event import Event, EventError, Kind, ProductVersion, decode_event, decode_version
 from hangtag.records.product_id import product_id_of
 from hangtag.records.record import Headers, Partition, Record, size_of
 from hangtag.records.replay import Replay
@@ -16,12 +16,14 @@ __all__ = [
     "Headers",
     "Kind",
     "Partition",
+    "ProductVersion",
     "Record",
     "Replay",
     "TaggedProduct",
     "dead_letter_of",
     "decode_event",
     "decode_tags",
+    "decode_version",
     "encode_tags",
     "no_tags_reason",
     "product_id_of",

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from hangtag.records.dead_letter import TRUNCATED
-from hangtag.records.json_event import DECODE, VALIDATE, EventError, read_json, type_reason
+from hangtag.records.json_event import DECODE, VALIDATE, EventError, read_json, read_json_version, type_reason
 from hangtag.records.quoted import quoted
 from hangtag.records.record import Headers, size_of
 from hangtag.records.replay import first_sent_ms
@@ -15,7 +17,7 @@ from hangtag.text.limits import MAX_ID_BYTES, MAX_VERSION
 from hangtag.text.product_text import ProductText
 from hangtag.v1 import events_pb2
 
-__all__ = ["Event", "EventError", "Kind", "decode_event"]
+__all__ = ["Event", "EventError", "Kind", "ProductVersion", "decode_event", "decode_version"]
 
 _JSON = "application/json"
 _PROTOBUF = "application/x-protobuf"
@@ -49,6 +51,13 @@ class Event:
     language: str
 
 
+class ProductVersion(NamedTuple):
+    """Which version of which product a record is about."""
+
+    product_id: str
+    version: int
+
+
 def decode_event(
     value: bytes | None, key: bytes | None, headers: Headers, timestamp_ms: int, max_record_bytes: int
 ) -> Event:
@@ -60,6 +69,38 @@ def decode_event(
     Raises:
         EventError: the record cannot be tagged. The message says what to send instead and never quotes the product.
     """
+    content = _content(value, key, headers, max_record_bytes)
+    message = read_json(content.value) if content.is_json else _read_protobuf(content.value)
+    return _check(message, key, first_sent_ms(headers, timestamp_ms))
+
+
+def decode_version(
+    value: bytes | None, key: bytes | None, headers: Headers, timestamp_ms: int, max_record_bytes: int
+) -> ProductVersion:
+    """Which version of which product a record is about; its texts are not looked at.
+
+    Whatever `decode_event` decodes has the same id and version here. So have many records that it refuses.
+
+    Raises:
+        EventError: the record does not say it, as in `decode_event`.
+    """
+    content = _content(value, key, headers, max_record_bytes)
+    if content.is_json:
+        product_id, version, time = read_json_version(content.value)
+    else:
+        message = _read_protobuf(content.value)
+        product_id, version, time = message.product.product_id, message.product.version, _time(message)
+    _check_id(product_id, key)
+    return ProductVersion(product_id, _version(version, time, first_sent_ms(headers, timestamp_ms)))
+
+
+class _Content(NamedTuple):
+    value: bytes
+    is_json: bool
+
+
+def _content(value: bytes | None, key: bytes | None, headers: Headers, max_record_bytes: int) -> _Content:
+    """The value of a record that is whole and not too large, and what it is written in."""
     if any(name == TRUNCATED for name, _ in headers):
         reason = "the record is a dead letter from which something was left out"
         raise EventError(DECODE, f"{reason} (header {TRUNCATED}); send the product's event again instead")
@@ -71,8 +112,7 @@ def decode_event(
         raise EventError(
             DECODE, f"{reason} (worker.max_record_bytes) is {max_record_bytes}; shorten the product's texts"
         )
-    message = read_json(value) if _content_type(headers) == _JSON else _read_protobuf(value)
-    return _check(message, key, first_sent_ms(headers, timestamp_ms))
+    return _Content(value, _content_type(headers) == _JSON)
 
 
 def _content_type(headers: Headers) -> str:
@@ -97,20 +137,11 @@ def _read_protobuf(value: bytes) -> events_pb2.ProductEvent:
 
 def _check(message: events_pb2.ProductEvent, key: bytes | None, timestamp_ms: int) -> Event:
     product = message.product
-    product_id = product.product_id.encode()
-    if not product_id.strip():
-        raise EventError(VALIDATE, "product.product_id is missing or empty; send the shop's id of the product")
-    if len(product_id) > MAX_ID_BYTES:
-        reason = f"product.product_id has {len(product_id)} bytes, the maximum is {MAX_ID_BYTES}"
-        raise EventError(VALIDATE, f"{reason}: {quoted(product.product_id)}")
-    if key is not None and key != product_id:
-        reason = f"the record's key {quoted(key)} differs from product.product_id {quoted(product.product_id)}"
-        reason = f"{reason}; use the id as key, or no key"
-        raise EventError(VALIDATE, f"{reason} (Kafka keeps the order of a product's events only by their key)")
+    _check_id(product.product_id, key)
     kind = _KINDS.get(message.type)
     if kind is None:
         raise EventError(VALIDATE, type_reason(message.type))
-    version = _version(message, timestamp_ms)
+    version = _version(product.version, _time(message), timestamp_ms)
     deleted = kind is Kind.DELETED
     text = ProductText("") if deleted else ProductText.of(product.title, product.description, product.merchant_category)
     if text.is_empty and not deleted:
@@ -119,12 +150,26 @@ def _check(message: events_pb2.ProductEvent, key: bytes | None, timestamp_ms: in
     return Event(message.event_id, kind, product.product_id, version, text, product.language)
 
 
-def _version(message: events_pb2.ProductEvent, timestamp_ms: int) -> int:
-    version = message.product.version
+def _check_id(text: str, key: bytes | None) -> None:
+    product_id = text.encode()
+    if not product_id.strip():
+        raise EventError(VALIDATE, "product.product_id is missing or empty; send the shop's id of the product")
+    if len(product_id) > MAX_ID_BYTES:
+        reason = f"product.product_id has {len(product_id)} bytes, the maximum is {MAX_ID_BYTES}"
+        raise EventError(VALIDATE, f"{reason}: {quoted(text)}")
+    if key is not None and key != product_id:
+        reason = f"the record's key {quoted(key)} differs from product.product_id {quoted(text)}"
+        reason = f"{reason}; use the id as key, or no key"
+        raise EventError(VALIDATE, f"{reason} (Kafka keeps the order of a product's events only by their key)")
+
+
+def _time(message: events_pb2.ProductEvent) -> Timestamp | None:
+    return message.time if message.HasField("time") else None
+
+
+def _version(version: int, time: Timestamp | None, timestamp_ms: int) -> int:
     if version == 0:
-        version = (
-            message.time.seconds * 1_000 + message.time.nanos // 1_000_000 if message.HasField("time") else timestamp_ms
-        )
+        version = timestamp_ms if time is None else time.seconds * 1_000 + time.nanos // 1_000_000
     if not 0 <= version <= MAX_VERSION:
         reason = "product.version must be from 0 to 2^63-1; if it is 0, the event's time or the record's timestamp"
         raise EventError(VALIDATE, f"{reason} is used, and that must be after 1970; it is {quoted(version)}")

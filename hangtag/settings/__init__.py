@@ -1,6 +1,7 @@
 """Typed settings from the environment, one TOML file and defaults, in this order of precedence."""
 
 from hangtag.settings.model import (
+    ArrivalsSettings,
     KafkaSettings,
     LogSettings,
     ModelSettings,
@@ -19,6 +20,7 @@ from hangtag.settings.sources import (
 )
 
 __all__ = [
+    "ArrivalsSettings",
     "KafkaSettings",
     "LogSettings",
     "ModelSettings",

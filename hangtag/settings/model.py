@@ -110,7 +110,9 @@ class RedisSettings(_Group):
     )
     timeout_ms: int = Field(default=500, ge=1, description="Timeout of one Redis command")
     seen_ttl_s: int = Field(
-        default=900, ge=1, description="How long a polled product counts as being tagged (PENDING or STALE)"
+        default=604_800,
+        ge=1,
+        description="How long a received version counts as on its way (PENDING or STALE) if no tags of it are stored",
     )
     deleted_ttl_s: int = Field(
         default=604_800, ge=1, description="How long a deletion blocks older versions of the product"
@@ -147,6 +149,15 @@ class WorkerSettings(_Group):
         default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
     )
     metrics_port: Port = Field(default=9_102, description="Port for metrics and health over HTTP; 0: any free port")
+
+
+class ArrivalsSettings(_Group):
+    """The reader of arrivals: marks received versions ahead of the workers."""
+
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
+    )
+    metrics_port: Port = Field(default=9_103, description="Port for metrics and health over HTTP; 0: any free port")
 
 
 class ServerSettings(_Group):
@@ -262,5 +273,6 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     model: ModelSettings = ModelSettings()
     worker: WorkerSettings = WorkerSettings()
+    arrivals: ArrivalsSettings = ArrivalsSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

@@ -5,6 +5,7 @@ from zlib import crc32
 
 META_KEY = "ht:meta"
 REBUILD_KEY = "ht:rebuild"
+PROGRESS_KEY = "ht:progress"
 ALL_PRODUCTS = "ht:p:*"
 
 
@@ -19,7 +20,7 @@ def product_key(product_id: str, buckets: int) -> str:
 
 
 def seen_key(product_id: str, buckets: int) -> str:
-    """The key of the newest version of a product that a worker has polled; it expires."""
+    """The key of a product's mark: what was received and is not stored yet."""
     return f"ht:seen:{{{bucket_of(product_id, buckets)}}}:{product_id}"
 
 

@@ -3,7 +3,9 @@
 import uuid
 from collections.abc import Sequence
 
+from hangtag.store.arrival import Arrival
 from hangtag.store.entry import Entry, Outcome, Reply, check_version
+from hangtag.store.stored import Seen
 
 
 class MemoryTagStore:
@@ -14,7 +16,7 @@ class MemoryTagStore:
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
-        self.seen: dict[str, int] = {}
+        self.seen: dict[str, Seen] = {}
         self.was_emptied = False
         self.identity = uuid.uuid4().hex
 
@@ -28,12 +30,13 @@ class MemoryTagStore:
         """See `TagStore`."""
         self.was_emptied |= any(identity != self.identity for identity in identities)
 
-    def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
+    def mark_seen(self, arrivals: Sequence[Arrival]) -> None:
         """See `TagStore`."""
-        for _, version in products:
-            check_version(version)
-        for product_id, version in products:
-            self.seen[product_id] = max(version, self.seen.get(product_id, 0))
+        self._mark(arrivals, is_refused=False)
+
+    def mark_refused(self, arrivals: Sequence[Arrival]) -> None:
+        """See `TagStore`."""
+        self._mark(arrivals, is_refused=True)
 
     def write(self, entries: Sequence[Entry]) -> list[Reply]:
         """See `TagStore`."""
@@ -46,6 +49,25 @@ class MemoryTagStore:
     def close(self) -> None:
         """See `TagStore`."""
 
+    def _mark(self, arrivals: Sequence[Arrival], *, is_refused: bool) -> None:
+        for arrival in arrivals:
+            check_version(arrival.version)
+        for arrival in arrivals:
+            new = arrival.seen(is_refused=is_refused)
+            old = self.seen.get(arrival.product_id, new)
+            is_old = old.version > new.version or (old.version == new.version and old.offset >= 0)
+            newest = old if is_old else new
+            self._keep(arrival.product_id, newest._replace(refused=max(old.refused, new.refused)))
+
+    def _keep(self, product_id: str, seen: Seen) -> None:
+        """Keep of a mark what the stored version does not make needless."""
+        held = self.entries.get(product_id)
+        if held is not None and held.version >= seen.version:
+            self.seen.pop(product_id, None)
+            return
+        is_needless = held is not None and held.version >= seen.refused
+        self.seen[product_id] = seen._replace(refused=0) if is_needless else seen
+
     def _write(self, new: Entry) -> Reply:
         old = self.entries.get(new.product_id)
         if old is not None:
@@ -57,4 +79,6 @@ class MemoryTagStore:
             if not old.is_deletion and not new.is_deletion and after.revision < before.revision:
                 return Reply(Outcome.DECIDED, old)
         self.entries[new.product_id] = new
+        if (seen := self.seen.get(new.product_id)) is not None:
+            self._keep(new.product_id, seen)
         return Reply(Outcome.WRITTEN)

@@ -13,12 +13,10 @@ from hangtag.store.exchange import raise_refusal
 from hangtag.store.keys import META_KEY, REBUILD_KEY, rebuild_key_of, rebuild_keys
 from hangtag.store.link import Command
 from hangtag.store.redis_store import RedisTagStore
-from hangtag.store.scripts import ADVANCE, COMPLETE, WRITE, Script
+from hangtag.store.scripts import ADVANCE, COMPLETE, FIRST_KEY, WRITE
 from hangtag.store.value import FORMAT
 
 _TRIES = 3
-# Where a call of a script has its first key.
-_KEY_AT = 3
 
 
 class StoreWentBackError(StoreMismatchError):
@@ -87,7 +85,7 @@ class RebuildStore(RedisTagStore):
             StoreWentBackError: the store no longer has everything that this rebuild wrote.
             StoreError: the store did not answer; call again.
         """
-        self._round_trip(WRITE, [])
+        self._round_trip([])
 
     def end(self) -> None:
         """Record that the store is complete again, and remove the progress.
@@ -97,26 +95,22 @@ class RebuildStore(RedisTagStore):
             StoreError: the store did not answer; call again.
         """
         self.save()
-        complete: Command = ("EVALSHA", COMPLETE.sha, 1, META_KEY, self.identity)
         raise_refusal(self._exchange.ask_all(("SCRIPT", "LOAD", COMPLETE.text)), self.address)
-        replies = self._exchange.ask([complete])
+        replies = self._exchange.ask([COMPLETE.call([META_KEY], self.identity)])
         raise_refusal(replies, self.address)
         if replies[0] != 1:
             raise self._went_back()
         progress = ("run", "step", "topic", "begun", *self._fields.values())
         raise_refusal(self._exchange.ask([("HDEL", key, *progress) for key in self._hashes]), self.address)
 
-    def _round_trip(self, script: Script, calls: list[tuple[str, bytes, int]]) -> list[Any]:
+    def _round_trip(self, calls: list[Command]) -> list[Any]:
         """Everything again if the store has forgotten the script that raises the number: it must follow its writes."""
-        commands: list[Command] = [("EVALSHA", script.sha, 1, *call) for call in calls]
         fields = [part for number, offset in self._offsets.items() for part in (self._fields[number], offset)]
-        steps = {key: self._steps[key] for key in self._hashes_of(commands)}
-        advances = [
-            ("EVALSHA", ADVANCE.sha, 1, key, self._run_id, step, step + 1, *fields) for key, step in steps.items()
-        ]
+        steps = {key: self._steps[key] for key in self._hashes_of(calls)}
+        advances = [ADVANCE.call([key], self._run_id, step, step + 1, *fields) for key, step in steps.items()]
         for _ in range(_TRIES):
-            found = self._with_meta([*commands, *advances])
-            replies, advanced = found[: len(commands)], found[len(commands) :]
+            found = self._with_meta([*calls, *advances])
+            replies, advanced = found[: len(calls)], found[len(calls) :]
             if not any(isinstance(each, NoScriptError) for each in advanced):
                 break
             raise_refusal(self._exchange.ask_all(("SCRIPT", "LOAD", ADVANCE.text)), self.address)
@@ -126,11 +120,11 @@ class RebuildStore(RedisTagStore):
         self._steps.update({key: step + 1 for key, step in steps.items()})
         return replies
 
-    def _hashes_of(self, commands: Sequence[Command]) -> list[str]:
-        """The hashes of the buckets that these commands write to; all of them if there are no commands."""
-        if not commands or not self._exchange.is_cluster:
+    def _hashes_of(self, calls: Sequence[Command]) -> list[str]:
+        """The hashes of the buckets that these calls write to; all of them if there are no calls."""
+        if not calls or not self._exchange.is_cluster:
             return self._hashes
-        return list(dict.fromkeys(rebuild_key_of(command[_KEY_AT]) for command in commands))
+        return list(dict.fromkeys(rebuild_key_of(call[FIRST_KEY]) for call in calls))
 
     def _went_back(self) -> StoreError:
         replies = self._exchange.ask([("HMGET", key, "run") for key in self._hashes])

@@ -2,28 +2,32 @@
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.exceptions import NoScriptError
 
 from hangtag.settings import RedisSettings
+from hangtag.store.arrival import Arrival
 from hangtag.store.entry import Entry, Outcome, Reply, check_version
 from hangtag.store.eviction import check_eviction
 from hangtag.store.exchange import all_values, raise_refusal
-from hangtag.store.keys import META_KEY, product_key, seen_key
+from hangtag.store.keys import META_KEY, bucket_of, product_key, seen_key
 from hangtag.store.link import Command
 from hangtag.store.meta import READ_META, StoreState, read_meta
 from hangtag.store.open import open_exchange
-from hangtag.store.scripts import OUTCOMES, REPLACED, SEE, WRITE, Script
+from hangtag.store.progress import PartitionProgress, write_progress
+from hangtag.store.scripts import FIRST_KEY, OUTCOMES, REPLACED, SEE, WRITE, Script
 from hangtag.store.shard_marks import ShardMarks
-from hangtag.store.value import FORMAT, pack, pack_version, unpack_entry
+from hangtag.store.value import FORMAT, pack, pack_mark, unpack_entry
 from hangtag.telemetry import get_log
 
 _CONNECTIONS = 4
 _TRIES = 3
 
-_Call = tuple[str, bytes, int]
+# Products that one call of a script marks: a server does nothing else meanwhile, for less than a millisecond.
+_MARKED_AT_ONCE = 100
 
 _log = get_log(__name__)
 
@@ -83,18 +87,40 @@ class RedisTagStore:
         if any(identity != state.identity for identity in identities):
             self._record_loss(state)
 
-    def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
-        """See `TagStore`; a mark lives for `seen_ttl_s` and is only ever raised."""
-        for _, version in products:
-            check_version(version)
-        ttl_s, buckets = self._settings.seen_ttl_s, self._settings.buckets
-        self._run(SEE, [(seen_key(product, buckets), pack_version(version), ttl_s) for product, version in products])
+    def mark_seen(self, arrivals: Sequence[Arrival]) -> None:
+        """See `TagStore`; a mark lives for `seen_ttl_s`."""
+        self._mark(arrivals, is_refused=False)
+
+    def mark_refused(self, arrivals: Sequence[Arrival]) -> None:
+        """See `TagStore`."""
+        self._mark(arrivals, is_refused=True)
 
     def write(self, entries: Sequence[Entry]) -> list[Reply]:
         """See `TagStore`. After an error some entries may be written. A deletion lives for `deleted_ttl_s`."""
-        ttl_s, buckets = self._settings.deleted_ttl_s, self._settings.buckets
-        calls = [(product_key(e.product_id, buckets), pack(e), ttl_s if e.is_deletion else 0) for e in entries]
-        return [_reply(entry, reply) for entry, reply in zip(entries, self._run(WRITE, calls), strict=True)]
+        settings = self._settings
+        calls = [
+            WRITE.call(
+                (product_key(entry.product_id, settings.buckets), seen_key(entry.product_id, settings.buckets)),
+                pack(entry),
+                settings.deleted_ttl_s if entry.is_deletion else 0,
+                settings.seen_ttl_s,
+            )
+            for entry in entries
+        ]
+        replies = self._run(WRITE, calls)
+        for call, reply in zip(calls, replies, strict=True):
+            if reply == REPLACED:
+                _warn_of_foreign(call[FIRST_KEY])
+        return [_reply(entry, reply) for entry, reply in zip(entries, replies, strict=True)]
+
+    def publish(self, progress: Mapping[int, PartitionProgress]) -> None:
+        """Tell servers how far this worker is, by number of the partition.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        if progress:
+            raise_refusal(self._exchange.ask([write_progress(progress)]), self.address)
 
     def read(self, product_ids: Sequence[str]) -> list[Entry | None]:
         """See `TagStore`. A key of another type counts as none."""
@@ -120,8 +146,27 @@ class RedisTagStore:
         replies = self._exchange.ask([("HSETNX", META_KEY, "emptied", time.time_ns() // 1_000_000)])
         raise_refusal(replies, self.address)
 
-    def _run(self, script: Script, calls: list[_Call]) -> list[Any]:
-        """Run a script once per call, all in one round trip; one more if the store has forgotten the script."""
+    def _mark(self, arrivals: Sequence[Arrival], *, is_refused: bool) -> None:
+        for arrival in arrivals:
+            check_version(arrival.version)
+        buckets = self._settings.buckets
+        # The keys of a bucket are in one slot: one call for many of them runs on a cluster too.
+        by_bucket: defaultdict[int, list[Arrival]] = defaultdict(list)
+        for arrival in arrivals:
+            by_bucket[bucket_of(arrival.product_id, buckets)].append(arrival)
+        calls = []
+        for together in by_bucket.values():
+            for start in range(0, len(together), _MARKED_AT_ONCE):
+                some = together[start : start + _MARKED_AT_ONCE]
+                keys = [key(one.product_id, buckets) for one in some for key in (seen_key, product_key)]
+                marks = [pack_mark(one.seen(is_refused=is_refused)) for one in some]
+                calls.append(SEE.call(keys, self._settings.seen_ttl_s, *marks))
+        for call, place in zip(calls, self._run(SEE, calls), strict=True):
+            if place:
+                _warn_of_foreign(call[FIRST_KEY + place - 1])
+
+    def _run(self, script: Script, calls: list[Command]) -> list[Any]:
+        """Run calls of a script, all in one round trip; one more if the store has forgotten the script."""
         if not calls:
             return []
         if not self._state.is_claimed:
@@ -129,7 +174,7 @@ class RedisTagStore:
         results: list[Any] = [None] * len(calls)
         waiting = list(range(len(calls)))
         for _ in range(_TRIES):
-            replies = self._round_trip(script, [calls[place] for place in waiting])
+            replies = self._round_trip([calls[place] for place in waiting])
             for place, reply in zip(waiting, replies, strict=True):
                 results[place] = reply
             waiting = [place for place in waiting if isinstance(results[place], NoScriptError)]
@@ -137,14 +182,11 @@ class RedisTagStore:
                 break
             raise_refusal(self._exchange.ask_all(("SCRIPT", "LOAD", script.text)), self.address)
         raise_refusal(results, self.address)
-        for (key, _, _), result in zip(calls, results, strict=True):
-            if result == REPLACED:
-                _log.warning("foreign_value_replaced", key=key, next="find the program that writes keys with `ht:`")
         return results
 
-    def _round_trip(self, script: Script, calls: list[_Call]) -> list[Any]:
+    def _round_trip(self, calls: list[Command]) -> list[Any]:
         """One reply or exception per call."""
-        return self._with_meta([("EVALSHA", script.sha, 1, key, value, ttl_s) for key, value, ttl_s in calls])
+        return self._with_meta(calls)
 
     def _with_meta(self, commands: list[Command]) -> list[Any]:
         """One reply or exception per command, once the store is known to fit the settings."""
@@ -156,6 +198,10 @@ class RedisTagStore:
         else:
             self.check()
         return replies
+
+
+def _warn_of_foreign(key: str) -> None:
+    _log.warning("foreign_value_replaced", key=key, next="find the program that writes keys with `ht:`")
 
 
 def _reply(entry: Entry, reply: Any) -> Reply:

@@ -1,53 +1,25 @@
-"""The scripts that run inside the store. Each touches only KEYS[1], so they run on a cluster too."""
+"""The scripts that run inside the store. The keys of a call are in one slot, so they run on a cluster too."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
+from typing import Any
 
 from hangtag.store.entry import Outcome
+from hangtag.store.lua import COMPARE, GET, HEADER, MARK
 
-# Numbers are compared byte by byte: Lua's numbers lose exactness above 2^53, and `<` on its strings follows the locale.
-_COMPARE = """
-local function compare(old, new, from, to)
-  for i = from, to do
-    local was, is = string.byte(old, i), string.byte(new, i)
-    if is > was then return 1 end
-    if is < was then return -1 end
-  end
-  return 0
-end
-"""
-
-# A key of another type counts as one that holds nothing: it is replaced, and the reply is 3. Other errors of the read,
-# such as a missing permission, end the script.
-_GET = """
-local is_foreign = false
-local function get(...)
-  local found = redis.pcall(...)
-  if type(found) == 'table' and found.err then
-    if not string.find(found.err, 'WRONGTYPE', 1, true) then return '', found end
-    is_foreign = true
-    return ''
-  end
-  return found or ''
-end
-"""
-
-# ARGV: the value, seconds to live (0: for ever). Positions are those of hangtag/store/value.py, counted from 1.
-# The reply is a number of OUTCOMES, or the stored value if its revision of people's decisions is later.
+# KEYS: of the tags and of the mark of a product. ARGV: the value, seconds that it lives (0: for ever), seconds that a
+# mark lives. The reply is a number of OUTCOMES, or the stored value if its revision of people's decisions is later.
 _WRITE = (
-    _COMPARE
-    + _GET
+    COMPARE
+    + GET
+    + HEADER
+    + MARK
     + """
-local old, refused = get('GETRANGE', KEYS[1], 0, 50)
-if refused then return refused end
-local new = ARGV[1]
--- What no program of this format can have written counts as nothing, as it does for those that read it.
-local function is_complete()
-  if #old < 50 or string.byte(old, 1) ~= string.byte(new, 1) then return false end
-  if string.byte(old, 10) ~= (#old == 50 and 1 or 0) then return false end
-  return string.byte(old, 2) < 128 and string.byte(old, 11) < 128 and string.byte(old, 19) < 128
-end
-if is_complete() then
+local found, failed, is_foreign = get('GETRANGE', KEYS[1], 0, 50)
+if failed then return failed end
+local old, new = header(found), ARGV[1]
+if old ~= '' then
   local order = compare(old, new, 2, 10)
   if order < 0 then return 0 end
   local are_tags = string.byte(old, 10) == 0 and string.byte(new, 10) == 0
@@ -59,25 +31,50 @@ if is_complete() then
   end
   if are_tags and revision < 0 then return redis.call('GET', KEYS[1]) end
 end
+local marked, failed = get('GET', KEYS[2])
+if failed then return failed end
 if ARGV[2] == '0' then
   redis.call('SET', KEYS[1], new)
 else
   redis.call('SET', KEYS[1], new, 'EX', ARGV[2])
 end
+local seen = mark(marked)
+if seen ~= '' then keep(KEYS[2], seen, seen, new, ARGV[3]) end
 return is_foreign and 3 or 1
 """
 )
 
-# ARGV: the version, seconds to live. The same version again prolongs its life.
+# KEYS: of the mark and of the tags of a product, then of the next one. ARGV: seconds that a mark lives, then a mark for
+# each product. What two marks say is combined, so their order does not matter; the same version again prolongs its
+# life. The reply is the place of a key of another type that was replaced, 0 if there is none.
 _SEE = (
-    _COMPARE
-    + _GET
+    COMPARE
+    + GET
+    + HEADER
+    + MARK
     + """
-local old, refused = get('GET', KEYS[1])
-if refused then return refused end
-if #old == 8 and compare(old, ARGV[1], 1, 8) < 0 then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-return is_foreign and 3 or 1
+local replaced = 0
+for i = 1, #KEYS, 2 do
+  local place = (i + 1) / 2
+  local found, failed, is_foreign = get('GET', KEYS[i])
+  if failed then return failed end
+  local value, failed = get('GETRANGE', KEYS[i + 1], 0, 50)
+  if failed then return failed end
+  local old, new = mark(found), ARGV[place + 1]
+  local seen = new
+  if old ~= '' then
+    local order = compare(old, new, 2, 9)
+    -- Of one version the first place counts that is known.
+    if order < 0 or (order == 0 and string.byte(old, 22) < 128) then seen = old end
+    local refused = compare(old, new, 10, 17) > 0 and new or old
+    seen = string.sub(seen, 1, 9) .. string.sub(refused, 10, 17) .. string.sub(seen, 18)
+    if order < 0 and seen == old then seen = '' end
+  end
+  if seen ~= '' then
+    if keep(KEYS[i], old, seen, header(value), ARGV[1]) and is_foreign then replaced = i end
+  end
+end
+return replaced
 """
 )
 
@@ -98,6 +95,8 @@ redis.call('HDEL', KEYS[1], 'emptied')
 return 1
 """
 
+# Of the command that runs a script.
+FIRST_KEY = 3
 REPLACED = 3
 OUTCOMES = {0: Outcome.OLDER, 1: Outcome.WRITTEN, 2: Outcome.SAME, REPLACED: Outcome.WRITTEN}
 
@@ -111,6 +110,10 @@ class Script:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sha", sha1(self.text.encode(), usedforsecurity=False).hexdigest())
+
+    def call(self, keys: Sequence[str], *arguments: Any) -> tuple[Any, ...]:
+        """The command that runs it."""
+        return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
 
 
 WRITE = Script(_WRITE)

@@ -1,19 +1,34 @@
 """What a look-up reads of one product."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Seen(NamedTuple):
+    """What is known of versions of a product that are newer than what is stored, or were when it was written.
+
+    `version` is the newest that was received, `refused` the newest that became a dead letter (0: none; it is never
+    newer than `version`). `partition` and `offset` are the place in `products.events` of the event of `version`, -1 if
+    they are not known.
+    """
+
+    version: int
+    refused: int = 0
+    partition: int = -1
+    offset: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Tags, or a deletion, or nothing; and the newest version that was polled lately.
+    """Tags, or a deletion, or nothing; and the newest version that was received.
 
     `payload` is the serialised `ProductTags`, empty if there are no tags. `version` is that of the tags or of the
-    deletion, None if nothing is stored. `seen_version` is None once its time to live is over.
+    deletion, None if nothing is stored. `seen` is None if nothing newer was received, as far as the store knows.
     """
 
     payload: bytes
     version: int | None
-    seen_version: int | None
+    seen: Seen | None
 
     @property
     def is_deleted(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from hangtag.store.arrival import Arrival
 from hangtag.store.entry import Entry, Reply
 
 
@@ -24,8 +25,21 @@ class TagStore(Protocol):
         """
         ...
 
-    def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
-        """Note that these (product id, version) are on their way.
+    def mark_seen(self, arrivals: Sequence[Arrival]) -> None:
+        """Note that these versions were received and are on their way, unless the store holds them or newer ones.
+
+        Of the marks of one product the newest version counts, in whatever order they come. The write of that version or
+        a newer one removes the mark.
+
+        Raises:
+            ValueError: a version is outside 0..2^63-1; nothing is marked.
+        """
+        ...
+
+    def mark_refused(self, arrivals: Sequence[Arrival]) -> None:
+        """Note that these versions were received and became dead letters.
+
+        That is never forgotten, until that version or a newer one is stored after all.
 
         Raises:
             ValueError: a version is outside 0..2^63-1; nothing is marked.

@@ -1,4 +1,6 @@
-"""The value of a product's key: a header of 50 bytes, then the serialised `ProductTags` as it is.
+"""The values of a product's two keys.
+
+That of its tags is a header of 50 bytes, then the serialised `ProductTags` as it is:
 
     byte 0        format
     bytes 1-8     product version
@@ -8,26 +10,34 @@
     bytes 26-33   first 8 bytes of the bundle's version
     bytes 34-49   hash of the cleaned text and its language
 
-Numbers are big-endian, so the byte order of bytes 1 to 25 is the order of `Rank`.
+Its mark says what was received and is not stored yet, in 29 bytes:
+
+    byte 0        format of marks
+    bytes 1-8     newest version that was received
+    bytes 9-16    newest version that became a dead letter, 0: none
+    bytes 17-20   partition of the event of the received version, -1: not known
+    bytes 21-28   its offset, -1: not known
+
+Numbers are big-endian, so the byte order of bytes 1 to 25 of the header is the order of `Rank`. A mark of 8 bytes, as
+earlier releases wrote it, is the received version alone.
 """
 
 import struct
 
 from hangtag.store.entry import Entry
-from hangtag.store.stored import Stored
+from hangtag.store.stored import Seen, Stored
+from hangtag.text.limits import MAX_VERSION
 
 FORMAT = 2
+MARK_FORMAT = 1
 VERSION_BYTES = 8
 
 _HEADER = struct.Struct(">BQBQQ8s16s")
 HEADER_BYTES = _HEADER.size
+_MARK = struct.Struct(">BQQiq")
+MARK_BYTES = _MARK.size
 _FIRST_BIT = 0x80
 _IS_DELETION = 9
-
-
-def pack_version(version: int) -> bytes:
-    """A version as 8 bytes whose byte order is number order."""
-    return version.to_bytes(VERSION_BYTES, "big")
 
 
 def pack(entry: Entry) -> bytes:
@@ -52,19 +62,37 @@ def unpack_entry(product_id: str, value: bytes | None) -> Entry | None:
     return Entry(product_id, version, value[HEADER_BYTES:], prefix, sequence, revision, text)
 
 
-def unpack(value: bytes | None, seen: bytes | None) -> Stored:
+def pack_mark(seen: Seen) -> bytes:
+    """What is known of received versions as the value of a product's mark."""
+    return _MARK.pack(MARK_FORMAT, *seen)
+
+
+def unpack_mark(value: bytes | None) -> Seen | None:
+    """What a mark says. None if there is none, or the value is not a mark of this format or of earlier releases."""
+    if value is None:
+        return None
+    if len(value) == VERSION_BYTES:
+        version = int.from_bytes(value, "big")
+        return Seen(version) if version <= MAX_VERSION else None
+    if len(value) != MARK_BYTES or value[0] != MARK_FORMAT:
+        return None
+    seen = Seen(*_MARK.unpack(value)[1:])
+    return seen if seen.refused <= seen.version <= MAX_VERSION else None
+
+
+def unpack(value: bytes | None, mark: bytes | None) -> Stored:
     """What the two keys of a product hold, read as far as a look-up needs it.
 
     A value that is not a complete value of this format counts as no value.
     """
-    seen_version = int.from_bytes(seen, "big") if seen is not None and len(seen) == VERSION_BYTES else None
+    seen = None if mark is None else unpack_mark(mark)
     if value is None or not _is_complete(value):
-        return Stored(b"", None, seen_version)
-    return Stored(value[HEADER_BYTES:], int.from_bytes(value[1 : 1 + VERSION_BYTES], "big"), seen_version)
+        return Stored(b"", None, seen)
+    return Stored(value[HEADER_BYTES:], int.from_bytes(value[1 : 1 + VERSION_BYTES], "big"), seen)
 
 
 def _is_complete(value: bytes) -> bool:
-    """Whether a program of this format can have written it. The script that writes makes the same checks."""
+    """Whether a program of this format can have written it. The scripts make the same checks."""
     return (
         len(value) >= HEADER_BYTES
         and value[0] == FORMAT

@@ -21,10 +21,10 @@ from prometheus_client.metrics import MetricWrapperBase
 _STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _AGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 86_400)
 
-WORKER, SERVER = CollectorRegistry(), CollectorRegistry()
+WORKER, ARRIVALS, SERVER = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated
-for _registry in (WORKER, SERVER):
+for _registry in (WORKER, ARRIVALS, SERVER):
     ProcessCollector(registry=_registry)
     PlatformCollector(registry=_registry)
 
@@ -92,7 +92,25 @@ TAIL_REPAIRS = Counter(
     "hangtag_tail_repairs", "Records produced again because products.tagged was behind the store", registry=WORKER
 )
 KAFKA_ANSWER_AGE_SECONDS = Gauge(
-    "hangtag_kafka_answer_age_seconds", "Time since the brokers last answered the worker", registry=WORKER
+    "hangtag_kafka_answer_age_seconds", "Time since the brokers last answered", registry=WORKER
+)
+
+# Reader of arrivals
+ARRIVALS_READ = Counter(
+    "hangtag_arrivals_read",
+    "Records read from products.events ahead of the workers; skipped: without a readable product and version",
+    ["outcome"],
+    registry=ARRIVALS,
+)
+_with_values(ARRIVALS_READ, ("marked", "skipped"))
+ARRIVALS_LAG_RECORDS = Gauge(
+    "hangtag_arrivals_lag_records", "Records of a partition that are not marked yet", ["partition"], registry=ARRIVALS
+)
+ARRIVALS_LAG_SECONDS = Gauge(
+    "hangtag_arrivals_lag_seconds",
+    "Age of the oldest record of a partition that is not marked yet; 0 if there is none",
+    ["partition"],
+    registry=ARRIVALS,
 )
 
 # Server
@@ -115,6 +133,29 @@ COALESCED_KEYS = Histogram(
     buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 5000),
     registry=SERVER,
 )
+READ_FROM = ("cache", "store", "cache_without_store")
+READ_PRODUCTS = Counter(
+    "hangtag_read_products",
+    "Products read for look-ups, by where from; cache_without_store: the store was away",
+    ["source"],
+    registry=SERVER,
+)
+_with_values(READ_PRODUCTS, READ_FROM)
+CACHED_PRODUCTS = Gauge("hangtag_cached_products", "Products in the cache of the server", registry=SERVER)
+FOLLOWER_UP = Gauge(
+    "hangtag_follower_up", "1 while the server reads the end of products.tagged, else 0", registry=SERVER
+)
+FOLLOWER_LAG_RECORDS = Gauge(
+    "hangtag_follower_lag_records", "Records of products.tagged that the server has not read yet", registry=SERVER
+)
+FOLLOWED_RECORDS = Counter(
+    "hangtag_followed_records", "Records of products.tagged that the server has read", registry=SERVER
+)
+WAITING_LOOKUPS = Gauge("hangtag_waiting_lookups", "Look-ups that wait for a version of a product", registry=SERVER)
+WAITS_ENDED = Counter(
+    "hangtag_waits_ended", "Look-ups that waited for a version, by how that ended", ["outcome"], registry=SERVER
+)
+_with_values(WAITS_ENDED, ("tagged", "refused", "late", "stopped", "cancelled", "failed"))
 SUGGESTION_STAGE_SECONDS = Histogram(
     "hangtag_stage_seconds", "Duration of a stage for one batch", ["stage"], buckets=_STAGE_BUCKETS, registry=SERVER
 )
@@ -127,6 +168,13 @@ SUGGESTED_TEXTS = Counter(
 )
 _with_values(SUGGESTED_TEXTS, ("cache", "same_text", "model"))
 STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server, else 0", registry=SERVER)
+REPLICA_READS = Counter(
+    "hangtag_replica_reads",
+    "Reads that replicas may answer, by what answered: replica, or primary for at least a part",
+    ["answer"],
+    registry=SERVER,
+)
+_with_values(REPLICA_READS, ("replica", "primary"))
 
 # Worker and server
 STORE_EMPTIED = Gauge(
@@ -149,3 +197,5 @@ BUNDLE = Gauge(
 )
 for _shared in (STORE_EMPTIED, STORE_SECONDS, BATCH_TOKENS, BUNDLE):
     SERVER.register(_shared)
+for _used in (STORE_EMPTIED, STORE_SECONDS, RETRIES, ASSIGNED_PARTITIONS, KAFKA_ANSWER_AGE_SECONDS):
+    ARRIVALS.register(_used)

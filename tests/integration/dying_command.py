@@ -8,6 +8,7 @@ import time
 
 from hangtag.cli.main import main
 from hangtag.server.store_watch import StoreWatch
+from hangtag.server.waits import Waits
 from hangtag.store import RedisTagStore
 from hangtag.telemetry import http
 from hangtag.workers import worker
@@ -24,7 +25,8 @@ PLACES = {
     "tail reader": (TailReader, "_step"),
     "store watch": (RedisTagStore, "check"),
     "telemetry": (http._Server, "service_actions"),
-    "server's store watch": (StoreWatch, "_check"),
+    "server's store watch": (StoreWatch, "look"),
+    "server's waits": (Waits, "turn"),
 }
 
 

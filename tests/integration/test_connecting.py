@@ -12,7 +12,7 @@ from hangtag.cli.local.server import HOST, free_port
 from hangtag.kafka import trouble
 from hangtag.kafka.trouble import check_settings
 from hangtag.settings import KafkaSettings
-from hangtag.workers import SourceError, kafka_source
+from hangtag.workers import SourceError, kafka_source, topics
 from hangtag.workers.group_consumer import GroupConsumer
 from hangtag.workers.kafka_source import KafkaSource
 
@@ -114,7 +114,7 @@ def test_the_cause_and_the_setting_stand_in_the_error(secured, monkeypatch, case
 @pytest.mark.kafka
 def test_the_right_settings_connect(secured, monkeypatch):
     """What comes next is the topic, which is not there."""
-    monkeypatch.setattr(kafka_source, "_TOPIC_TIMEOUT_S", 0)
+    monkeypatch.setattr(topics, "_TIMEOUT_S", 0)
     for listener, settings in {
         "plain": {},
         "sasl": RIGHT,

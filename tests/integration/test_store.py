@@ -12,20 +12,27 @@ from hypothesis import strategies as st
 
 from hangtag.settings import RedisSettings
 from hangtag.store import (
+    Arrival,
+    BatchProgress,
     Outcome,
+    PartitionProgress,
+    ProgressReader,
     RebuildStore,
     RedisTagReader,
     RedisTagStore,
     Reply,
+    Seen,
     Stored,
     StoreError,
     StoreMismatchError,
     StoreState,
     TagStore,
 )
-from hangtag.store.keys import product_key
+from hangtag.store.keys import product_key, seen_key
 from hangtag.store.scripts import SEE, WRITE
+from hangtag.store.value import unpack_mark
 from hangtag.text.limits import MAX_VERSION
+from tests.mark_behaviour import MarkBehaviour, SeenOf
 from tests.spoiled_values import SPOILED
 from tests.store_behaviour import BIG, TagStoreBehaviour, deletion, tags
 
@@ -61,7 +68,7 @@ def rebuild(config: RedisSettings) -> None:
     store.close()
 
 
-class TestRedisTagStore(TagStoreBehaviour):
+class TestRedisTagStore(TagStoreBehaviour, MarkBehaviour):
     @pytest.fixture
     def new_store(self, redis_settings: RedisSettings) -> Iterator[Callable[[], TagStore]]:
         opened: list[RedisTagStore] = []
@@ -76,16 +83,20 @@ class TestRedisTagStore(TagStoreBehaviour):
         for store in opened:
             store.close()
 
+    @pytest.fixture
+    def seen_of(self, client: redis.Redis) -> SeenOf:
+        return lambda _, product: unpack_mark(client.get(seen_key(product, RedisSettings().buckets)))
+
 
 def test_written_is_read(store: RedisTagStore, redis_settings: RedisSettings) -> None:
     assert store.write([tags(3)]) == [Reply(Outcome.WRITTEN)]
-    store.mark_seen([("p", 4), ("new", 1)])
+    store.mark_seen([Arrival("p", 4), Arrival("new", 1)])
 
     stored, new, never, again = read(redis_settings, ["p", "new", "never", "p"])
 
-    assert stored == again == Stored(tags(3).payload, 3, 4)
-    assert (new.version, new.payload, new.seen_version) == (None, b"", 1)
-    assert (never.version, never.seen_version) == (None, None)
+    assert stored == again == Stored(tags(3).payload, 3, Seen(4))
+    assert new == Stored(b"", None, Seen(1))
+    assert never == Stored(b"", None, None)
 
 
 def test_nothing_to_do_is_no_call() -> None:
@@ -115,7 +126,7 @@ def test_any_interleaving_of_two_writers_ends_with_the_newest(
     left = [list(one), list(other)]
     for turn, cut in enumerate([*cuts, 12, 12]):
         batch, left[turn % 2] = left[turn % 2][:cut], left[turn % 2][cut:]
-        writers[turn % 2].mark_seen([("p", version) for version in batch])
+        writers[turn % 2].mark_seen([Arrival("p", version) for version in batch])
         writers[turn % 2].write([tags(version) for version in batch])
         if flush and turn == 2:
             client.script_flush()
@@ -123,7 +134,7 @@ def test_any_interleaving_of_two_writers_ends_with_the_newest(
     assert not any(left)
     (stored,) = read(redis_settings, ["p"])
     newest = max([*one, *other], default=None)
-    assert (stored.version, stored.seen_version) == (newest, newest)
+    assert (stored.version, stored.seen) == (newest, None)
     if newest is not None:
         assert stored.payload == tags(newest).payload
     for writer in writers:
@@ -153,12 +164,12 @@ def test_writers_that_race_end_with_the_newest(redis_settings: RedisSettings) ->
 
 
 def test_flushed_scripts_are_loaded_again(store: RedisTagStore, client: redis.Redis) -> None:
-    store.mark_seen([("p", 1)])
+    store.mark_seen([Arrival("p", 1)])
     assert store.write([tags(1)]) == [Reply(Outcome.WRITTEN)]
 
     client.script_flush()
 
-    store.mark_seen([("p", 2)])
+    store.mark_seen([Arrival("p", 2)])
     assert store.write([tags(2), tags(1), tags(2)]) == [
         Reply(Outcome.WRITTEN),
         Reply(Outcome.OLDER),
@@ -167,19 +178,69 @@ def test_flushed_scripts_are_loaded_again(store: RedisTagStore, client: redis.Re
     assert client.script_exists(WRITE.sha, SEE.sha) == [True, True]
 
 
-def test_seen_is_only_raised_and_lives_for_a_while(
+def test_a_mark_lives_for_a_while_and_the_same_version_prolongs_that(
     store: RedisTagStore, redis_settings: RedisSettings, client: redis.Redis
 ) -> None:
-    store.mark_seen([("p", BIG + 1), ("p", BIG), ("p", 5)])
+    store.mark_seen([Arrival("p", BIG + 1), Arrival("p", BIG), Arrival("p", 5)])
 
-    assert read(redis_settings, ["p"])[0].seen_version == BIG + 1
+    assert read(redis_settings, ["p"])[0].seen == Seen(BIG + 1)
     (key,) = client.keys("ht:seen:*")
     assert 0 < client.ttl(key) <= redis_settings.seen_ttl_s
     client.expire(key, 5)
-    store.mark_seen([("p", 5)])
+    store.mark_seen([Arrival("p", 5)])
     assert client.ttl(key) <= 5
-    store.mark_seen([("p", BIG + 1)])
+    store.mark_seen([Arrival("p", BIG + 1)])
     assert client.ttl(key) > 5
+
+
+def test_that_a_version_was_refused_is_not_forgotten_with_time_until_a_newer_one_is_stored(
+    store: RedisTagStore, redis_settings: RedisSettings, client: redis.Redis
+) -> None:
+    store.mark_seen([Arrival("p", 5, 0, 7)])
+    store.mark_refused([Arrival("p", 5, 0, 7)])
+    (key,) = client.keys("ht:seen:*")
+    assert client.ttl(key) == -1
+    store.write([tags(4)])
+    store.mark_seen([Arrival("p", 5, 0, 7), Arrival("p", 7, 0, 9)])
+    assert client.ttl(key) == -1
+    assert read(redis_settings, ["p"])[0].seen == Seen(7, 5, 0, 9)
+
+    store.write([tags(6)])
+    assert read(redis_settings, ["p"])[0].seen == Seen(7, 0, 0, 9)
+    assert 0 < client.ttl(key) <= redis_settings.seen_ttl_s
+    store.write([tags(7)])
+    assert client.keys("ht:seen:*") == []
+
+
+def test_a_mark_of_an_earlier_release_is_a_version_without_a_place(
+    store: RedisTagStore, redis_settings: RedisSettings, client: redis.Redis
+) -> None:
+    key = seen_key("p", redis_settings.buckets)
+    client.set(key, (5).to_bytes(8, "big"), ex=100)
+    assert read(redis_settings, ["p"])[0].seen == Seen(5)
+
+    store.mark_seen([Arrival("p", 4, 1, 2)])
+    assert read(redis_settings, ["p"])[0].seen == Seen(5)
+    store.mark_refused([Arrival("p", 5, 1, 3)])
+    assert read(redis_settings, ["p"])[0].seen == Seen(5, 5, 1, 3)
+    client.set(key, (5).to_bytes(8, "big"), ex=100)
+    store.write([tags(5)])
+    assert client.get(key) is None
+
+
+def test_the_progress_of_workers_is_read_by_partition_and_the_newest_counts(
+    store: RedisTagStore, redis_settings: RedisSettings, client: redis.Redis
+) -> None:
+    one = PartitionProgress(3, 5, 9, 2, 1, 7.5, (BatchProgress.of(0.5, [3], 3),), "one", 1_700_000_000_000)
+    other = one._replace(worker="other", next_offset=7)
+    with closing(ProgressReader(redis_settings)) as reader:
+        assert reader.read() == {}
+        store.publish({})
+        store.publish({0: one, 12: one})
+        store.publish({12: other})
+        client.hset("ht:progress", mapping={"13": "of another program", "x": "y"})
+
+        assert reader.read() == {0: one, 12: other}
 
 
 def test_deletion_expires_and_new_tags_do_not(
@@ -221,7 +282,7 @@ def test_a_value_that_no_program_of_this_format_wrote_is_replaced(
 
 def test_version_that_does_not_fit_marks_nothing(store: RedisTagStore, client: redis.Redis) -> None:
     with pytest.raises(ValueError, match="outside 0"):
-        store.mark_seen([("p", 1), ("q", -1)])
+        store.mark_seen([Arrival("p", 1), Arrival("q", -1)])
 
     assert client.keys("ht:seen:*") == []
 

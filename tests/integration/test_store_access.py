@@ -11,7 +11,10 @@ import redis
 from hangtag.cli.local import start_valkey
 from hangtag.settings import RedisSettings
 from hangtag.store import (
+    Arrival,
     Outcome,
+    PartitionProgress,
+    ProgressReader,
     RebuildStore,
     RedisTagReader,
     RedisTagStore,
@@ -24,6 +27,7 @@ from hangtag.store import (
 from hangtag.store.keys import product_key, seen_key
 from tests.store_behaviour import OLD_BUNDLE, deletion, tags
 
+PROGRESS = PartitionProgress(3, 5, 9, 2, 0, 7.5, (), "worker", 1_700_000_000_000)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
 
@@ -60,7 +64,9 @@ def use_as_worker(config: RedisSettings) -> None:
     store = RebuildStore(config)
     try:
         store.begin("topic", [0])
-        store.mark_seen([("p", 1), ("p", 1)])
+        store.mark_seen([Arrival("p", 1), Arrival("p", 1)])
+        store.mark_refused([Arrival("p", 1)])
+        store.publish({0: PROGRESS})
         store.write([tags(1), tags(1, revision=2), deletion(1, "q")])
         assert store.write([tags(1, OLD_BUNDLE, revision=1)])[0].outcome is Outcome.DECIDED
         assert store.read(["p"]) == [tags(1, revision=2)]
@@ -74,9 +80,10 @@ def use_as_worker(config: RedisSettings) -> None:
 
 
 def use_as_server(config: RedisSettings) -> None:
-    with closing(RedisTagReader(config)) as reader:
+    with closing(RedisTagReader(config)) as reader, closing(ProgressReader(config)) as progress:
         reader.check()
         reader.read(["p", "q"])
+        progress.read()
 
 
 def use_for_verify(config: RedisSettings) -> None:
@@ -191,7 +198,7 @@ def test_a_key_of_another_type_is_replaced_and_named_and_its_neighbours_are_writ
 
     assert store.read(["p", "q"]) == [None, None]
     use_as_server(allow(admin, "server", *rules_of_the_page("server")))
-    store.mark_seen([("q", 1), ("p", 1)])
+    store.mark_seen([Arrival("q", 1), Arrival("p", 1)])
     assert store.write([tags(1, product="q"), tags(1)]) == [Reply(Outcome.WRITTEN)] * 2
 
     assert store.read(["p", "q"]) == [tags(1), tags(1, product="q")]

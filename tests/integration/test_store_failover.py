@@ -14,7 +14,7 @@ import redis
 
 from hangtag.cli.local import start_valkey
 from hangtag.settings import RedisSettings
-from hangtag.store import Outcome, RedisTagReader, RedisTagStore, Reply, StoreError, StoreMismatchError
+from hangtag.store import Arrival, Outcome, RedisTagReader, RedisTagStore, Reply, StoreError, StoreMismatchError
 from hangtag.workers.retrying_store import RetryingStore
 from tests.forwarder import Forwarder, forwarding
 from tests.store_behaviour import tags
@@ -87,7 +87,7 @@ def test_a_writer_follows_to_the_new_primary(pair: Pair, serve_stale_data: str) 
     pair.fail_over(replica_serve_stale_data=serve_stale_data)
 
     assert store.read(["p"]) == [None]
-    store.mark_seen([("p", 2)])
+    store.mark_seen([Arrival("p", 2)])
     assert store.write([tags(2)]) == [Reply(Outcome.WRITTEN)]
 
     assert pair.second.exists("ht:meta")

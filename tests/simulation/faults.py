@@ -57,6 +57,7 @@ def _truncate(world: World, event: Event) -> None:
 def _rebalance(world: World, _: Event) -> None:
     world.group.shuffle()
     world.tail_group.shuffle()
+    world.arrivals_group.shuffle()
 
 
 def _reassign(world: World, _: Event) -> None:

@@ -1,88 +1,45 @@
-"""A server that answers look-ups: the shipped calls, lanes, reader and store watch, with actors in place of threads."""
+"""A server that answers look-ups: the shipped calls, lanes, cache, gate, watch and waits, with actors as threads.
+
+The follower and its Kafka client are not part of it: an actor reads the topic.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import math
-import selectors
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from grpc_health.v1 import health_pb2
-
-from hangtag.records import decode_tags
+from hangtag.server.cache import Cache
+from hangtag.server.cached_reader import CachedReader
 from hangtag.server.calls import Calls
+from hangtag.server.change import Change
 from hangtag.server.errors import CallError, Reason
 from hangtag.server.lane import Lane
 from hangtag.server.look_up import NO_DEADLINE, LookUp, batch_parser, parse_get
 from hangtag.server.lookups import Answer
 from hangtag.server.lookups import Lookups as StoredLookups
+from hangtag.server.store_gate import StoreGate
 from hangtag.server.store_watch import STORE_HEARTBEAT, StoreWatch
-from hangtag.settings import RedisSettings
-from hangtag.store import Entry
+from hangtag.server.waits import Waits
+from hangtag.settings import RedisSettings, ServerSettings
 from hangtag.store.redis_reader import RedisTagReader
 from hangtag.telemetry import Heartbeats
 from hangtag.v1 import tags_pb2
-from tests.simulation.hub import Actor, Hub, SimClock
+from tests.simulation.asked import Asked
+from tests.simulation.brokers import TAGGED
+from tests.simulation.hub import Actor, SimClock
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _MOST_CALLS = 10_000
 _MOST_IDS = 1_000
+_CALLS = 3
+_WAIT_LIMIT_S = 3.0
 # The watch looks every second, and a look may take a second.
 _WATCHED_WITHIN_S = 3.0
-
-
-class _NoSelector(selectors.SelectSelector):
-    """Files are never ready; the loop never waits for them."""
-
-    def select(self, timeout: float | None = None) -> list[Any]:  # noqa: ARG002
-        return []
-
-
-class SimLoop(asyncio.SelectorEventLoop):
-    """asyncio's event loop in simulated time, one turn at a time. One per process serves all simulations."""
-
-    hub: Hub
-
-    def __init__(self) -> None:
-        super().__init__(_NoSelector())
-
-    def time(self) -> float:
-        """See `asyncio.AbstractEventLoop`."""
-        return self.hub.now
-
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # noqa: ARG002 (named by the base class)
-        """See `asyncio.AbstractEventLoop`; while the function waits, only the actor of the event loop does."""
-        future = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 (as a thread of a pool does)
-            future.set_exception(error)
-        return future
-
-    def turn(self) -> None:
-        """Run what is ready."""
-        self.call_soon(self.stop)
-        self.run_forever()
-
-
-LOOP = SimLoop()
-
-
-class _Servicer:
-    """Takes the state of health, as gRPC's servicer does."""
-
-    def __init__(self) -> None:
-        self.is_serving = False
-
-    async def set(self, _service: str, status: Any) -> None:
-        self.is_serving = status == health_pb2.HealthCheckResponse.SERVING
-
-    async def enter_graceful_shutdown(self) -> None:
-        self.is_serving = False
+_MOST_FOLLOWED = 20
 
 
 class _Client:
@@ -99,29 +56,38 @@ class _Client:
 
 
 class Lookups:
-    """Calls of clients. What they are told must be true and must never go back to an older version."""
+    """Calls of clients, and what a server does for them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._hub = world.hub
-        LOOP.hub = world.hub
-        LOOP.set_exception_handler(self._failed)
-        clock = SimClock(world.hub)
-        reader = RedisTagReader(RedisSettings(), clock)
-        self._server = Calls(clock, StoredLookups(reader), _MOST_CALLS, _MOST_IDS)
-        self._server.open(_Client(self._server))
+        self._hub = hub = world.hub
+        dice = hub.dice("server")
+        clock = SimClock(hub)
+        self.settings = ServerSettings(
+            cache_ttl_ms=dice.choice((0, 0, 200, 2_000)),
+            cache_entries=dice.choice((0, 2, 100)),
+            cache_stale_s=dice.choice((0, 1, 300)),
+        )
+        gate = StoreGate(RedisTagReader(RedisSettings(), clock))
+        self._cache = Cache(self.settings.cache_entries, clock)
+        reader = CachedReader(gate, self._cache, self.settings, clock)
+        self._server = Calls(clock, StoredLookups(reader, lambda _: None), _MOST_CALLS, _MOST_IDS)
+        self._waits = Waits(reader.read, self._server.waited, clock, _WAIT_LIMIT_S, _fail)
+        self._server.open(_Client(self._server), self._waits)
         self._parse_batch = batch_parser(_MOST_IDS)
-        self._servicer = _Servicer()
+        self._is_serving = False
         beats = Heartbeats(clock, {STORE_HEARTBEAT: math.inf})
-        self._watch = StoreWatch(reader, self._servicer, beats, "hangtag.v1.TagService")
-        self._newest: dict[str, int] = {}
-        self._calls = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._watch = StoreWatch(gate, partial(setattr, self, "_is_serving"), beats, _fail)
+        self._asked = Asked(world, self.settings)
+        self._clients = self._calls = 0
         self._idle: list[Actor] = []
-        world.hub.spawn("server", self._run)
+        watcher = hub.spawn("store watch", self._watch_store)
+        gate.on_close = lambda: None if hub.current is watcher else hub.wake(watcher)
+        hub.spawn("health", self._check_health)
+        hub.spawn("follower", self._follow)
+        hub.spawn("waits", self._answer_waits)
         self._lanes = [
-            world.hub.spawn(f"lane-{number}", partial(self._work, lane))
-            for number, lane in enumerate(2 * self._server.lanes)
+            hub.spawn(f"lane-{number}", partial(self._work, lane)) for number, lane in enumerate(2 * self._server.lanes)
         ]
 
     @property
@@ -130,24 +96,56 @@ class Lookups:
         return not self._calls
 
     def forget(self) -> None:
-        """The store has lost data: what it told before may be gone until it is told again."""
-        self._newest.clear()
+        """The store has lost data: what was true before may be wrong until it is told again."""
+        self._asked.forget()
 
     def look_up(self, products: list[str], *, together: bool) -> None:
-        """A client calls."""
-        self._calls += 1
+        """A client calls, and soon again."""
+        self._clients += 1
+        self._calls += _CALLS
+        self._hub.spawn(f"client-{self._clients}", partial(self._client, products, together=together))
+
+    def _client(self, products: list[str], *, together: bool) -> None:
+        for _ in range(_CALLS):
+            self._call(products, together=together)
+            self._hub.pause(self._hub.current.dice.choice((0.0, 0.001, 0.02, 0.3)))
+
+    def _call(self, products: list[str], *, together: bool) -> None:
         for lane in self._lanes:
             lane.stage = "lookup"
+        dice = self._hub.current.dice
+        versions = [dice.choice((0, 0, 0, dice.randrange(1, 13))) for _ in products]
         if together:
-            raw = tags_pb2.BatchGetProductTagsRequest(product_ids=products).SerializeToString()
-            look_up = self._server.look_up(self._parse_batch, raw, self._batch(products), NO_DEADLINE)
+            versions = versions if dice.random() < 0.5 else []
+            raw = tags_pb2.BatchGetProductTagsRequest(product_ids=products, min_versions=versions).SerializeToString()
+            expected = self._asked.batch(products, versions or [0] * len(products))
+            look_up = self._server.look_up(self._parse_batch, raw, self._then(expected), NO_DEADLINE)
         else:
-            raw = tags_pb2.GetProductTagsRequest(product_id=products[0]).SerializeToString()
-            look_up = self._server.look_up(parse_get, raw, self._single(products[0]), NO_DEADLINE)
+            (product, *_), (version, *_) = products, versions
+            awaited = version if dice.random() < 0.5 else 0
+            request = tags_pb2.GetProductTagsRequest(
+                product_id=product, min_version=0 if awaited else version, wait_for_version=awaited
+            )
+            expected = self._asked.single(product, version, until_s=_WAIT_LIMIT_S if awaited else 0.0)
+            raw = request.SerializeToString()
+            look_up = self._server.look_up(parse_get, raw, self._then(expected), NO_DEADLINE)
         self._server.put([look_up])
         for lane in self._idle:
             self._hub.wake(lane, lane.dice.choice((0.0, 0.001, 0.004)))
         self._idle.clear()
+
+    def _then(self, expected: Callable[[Answer], None]) -> Callable[[Answer], None]:
+        def reply(answer: Answer) -> None:
+            if isinstance(answer, CallError) and answer.reason is Reason.INTERNAL_ERROR:
+                self._hub.fail("a look-up failed with an error of the server")
+            expected(answer)
+            self._calls -= 1
+            self._hub.note("server", "replied")
+            if not self._calls:
+                for lane in self._lanes:
+                    lane.stage = ""
+
+        return reply
 
     def _work(self, lane: Lane) -> None:
         while True:
@@ -155,77 +153,46 @@ class Lookups:
                 self._idle.append(self._hub.current)
                 self._hub.block()
 
-    def _run(self) -> None:
-        self._tasks.add(LOOP.create_task(self._watch.run()))  # type: ignore[arg-type]
+    def _answer_waits(self) -> None:
+        dice = self._hub.current.dice
+        while True:
+            self._waits.turn()
+            self._hub.pause(dice.choice((0.001, 0.05)) if len(self._waits) else 0.5)
+
+    def _watch_store(self) -> None:
+        while True:
+            self._hub.pause(self._watch.look())
+
+    def _follow(self) -> None:
+        """Read `products.tagged` as the follower does; now and then it begins anew at the end."""
+        brokers, dice = self._world.brokers, self._hub.current.dice
+        positions = dict.fromkeys(brokers.partitions[TAGGED], 0)
+        while True:
+            self._hub.pause(dice.choice((0.005, 0.05, 0.5)))
+            if brokers.is_away:
+                continue
+            if dice.random() < 0.02:
+                positions = {partition: brokers.ends[partition] for partition in positions}
+                for listener in (self._cache, self._waits):
+                    listener.missed()
+            for partition, position in positions.items():
+                records, positions[partition] = brokers.after(partition, position, _MOST_FOLLOWED)
+                changes = [Change.of(record) for record in records]
+                for listener in (self._cache, self._waits):
+                    listener.take(changes)
+                self._asked.told(changes)
+
+    def _check_health(self) -> None:
         since = 0.0
-        try:
-            while True:
-                LOOP.turn()
-                self._hub.pause(0.005 if self._calls else 0.5)
-                if self._world.network.away_until > self._hub.now:
-                    since = since or self._hub.now
-                    if self._hub.now - since > _WATCHED_WITHIN_S and self._servicer.is_serving:
-                        self._hub.fail("invariant 6: health is SERVING although the store is away")
-                else:
-                    since = 0.0
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            LOOP.turn()
-            LOOP.turn()
+        while True:
+            self._hub.pause(0.5)
+            if self._world.network.away_until <= self._hub.now:
+                since = 0.0
+                continue
+            since = since or self._hub.now
+            if self._hub.now - since > _WATCHED_WITHIN_S and self._is_serving:
+                self._hub.fail("invariant 6: health is SERVING although the store is away")
 
-    def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self._hub.bug = self._hub.bug or context.get("exception")
 
-    def _single(self, product: str) -> Callable[[Answer], None]:
-        began = self._world.rules.held(product)
-        epoch, known = self._world.losses, self._newest.get(product, 0)
-
-        def reply(answer: Answer) -> None:
-            if isinstance(answer, bytes):
-                self._check(product, began, epoch, known, tags_pb2.GetProductTagsResponse.FromString(answer))
-            elif answer.reason is Reason.PRODUCT_UNKNOWN:
-                self._check(product, began, epoch, known, None)
-            self._ended(answer)
-
-        return reply
-
-    def _batch(self, products: list[str]) -> Callable[[Answer], None]:
-        began = [self._world.rules.held(product) for product in products]
-        epoch, known = self._world.losses, [self._newest.get(product, 0) for product in products]
-
-        def reply(answer: Answer) -> None:
-            if isinstance(answer, bytes):
-                found = tags_pb2.BatchGetProductTagsResponse.FromString(answer).products
-                for product, rank, version, one in zip(products, began, known, found, strict=True):
-                    self._check(product, rank, epoch, version, one)
-            self._ended(answer)
-
-        return reply
-
-    def _ended(self, answer: Answer) -> None:
-        if isinstance(answer, CallError) and answer.reason is Reason.INTERNAL_ERROR:
-            self._hub.fail("a look-up failed with an error of the server")
-        self._calls -= 1
-        self._hub.note("server", "replied")
-        if not self._calls:
-            for lane in self._lanes:
-                lane.stage = ""
-
-    def _check(self, product: str, began: Entry | None, epoch: int, known: int, reply: Any) -> None:
-        """`began` is what was stored when the call began, `known` the version that an earlier call had returned."""
-        rules = self._world.rules
-        before = 0 if began is None else began.version
-        is_known = reply is not None and reply.freshness in (tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE)
-        if epoch != self._world.losses:
-            return
-        if not is_known:
-            if began is not None and not began.is_deletion and not rules.may_be_deleted_since(product, before):
-                self._hub.fail(f"invariant 2: a look-up of {product} finds nothing; version {before} was stored")
-            return
-        if reply.version < max(before, known):
-            self._hub.fail(
-                f"invariant 2: a look-up of {product} returns version {reply.version} after {max(before, known)}"
-            )
-        self._newest[product] = max(self._newest.get(product, 0), reply.version)
-        rules.check_tags(product, decode_tags(reply.SerializeToString()))
+def _fail(error: Exception) -> None:
+    raise error

@@ -9,13 +9,12 @@ from typing import Any
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from hangtag.store.scripts import WRITE
 from tests.simulation.hub import Hub
 from tests.simulation.store import Server
 
 # The reply of the script to a value that the store holds already.
 _SAME = 2
-# Hash of the script, number of keys, key, value, time to live.
-_WRITE_ARGUMENTS = 5
 
 
 class Network:
@@ -94,8 +93,8 @@ class SimLink:
 
 def _tell(network: Network, commands: Sequence[tuple[Any, ...]]) -> None:
     for name, *arguments in commands:
-        if name == "EVALSHA" and len(arguments) == _WRITE_ARGUMENTS:
-            network.on_ask(arguments[2], arguments[3])
+        if name == "EVALSHA" and arguments[0] == WRITE.sha:
+            network.on_ask(arguments[2], arguments[4])
         elif name == "MGET":
             for key in arguments:
                 network.on_ask(key, None)

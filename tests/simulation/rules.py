@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hangtag.records import Partition, Record, TaggedProduct, decode_tags
 from hangtag.settings import RedisSettings
-from hangtag.store import Entry
-from hangtag.store.keys import product_key
-from hangtag.store.value import pack, unpack_entry
+from hangtag.store import Entry, Seen
+from hangtag.store.keys import product_key, seen_key
+from hangtag.store.value import pack, unpack_entry, unpack_mark
 from hangtag.write import entry_of
 from tests.simulation.brokers import EVENTS, LETTERS, TAGGED, Brokers
 from tests.simulation.group import Group, Member
 from tests.simulation.hub import Hub
+from tests.simulation.mark_rules import MarkRules
 from tests.simulation.model import SCHEMA, WORDS, expected, title_of
 from tests.tag_rules import violations
 
@@ -26,9 +27,13 @@ _NOTHING: Rank = (-1, False)
 
 
 class Truth(NamedTuple):
-    """What a record of the events is: the rank of its event, if it is one, and whether it can be tagged."""
+    """What a record of the events is: the rank of its event, if it is one, and whether it can be tagged.
+
+    `version` is what the record says, also where it is no event; None: it does not say it, or not of which product.
+    """
 
     product: str
+    version: int | None
     rank: Rank | None
     is_good: bool
     at_ms: int
@@ -50,25 +55,61 @@ class Rules:
         self._set_at: dict[str, float] = {}
         self._last: dict[str, tuple[str, Any]] = {}  # who produced the last record of a product, and its rank
         self._letters: set[tuple[Partition, int]] = set()
+        self._replaced: set[tuple[Partition, int]] = set()
+        # When which version of a product, or its deletion, was stored, and when which was received.
+        self._stored_at: list[tuple[float, str, int]] = []
+        self._received_at: list[tuple[float, str, int]] = []
+        self.marks = MarkRules(hub, self.held, self.seen)
         self.network: Network
 
-    def expect(self, record: Record, product: str, rank: Rank | None, *, is_good: bool) -> None:
+    def expect(self, record: Record, product: str, version: int | None, rank: Rank | None, *, is_good: bool) -> None:
         """A record of the events was produced."""
-        self._truths[record.partition, record.offset] = Truth(product, rank, is_good, record.timestamp_ms)
+        self._truths[record.partition, record.offset] = Truth(product, version, rank, is_good, record.timestamp_ms)
 
     def lose(self, records: Iterable[Record]) -> None:
         """The brokers lost these records of the events."""
         for record in records:
             del self._truths[record.partition, record.offset]
+            self._replaced.add((record.partition, record.offset))
+            self.marks.forget((record.partition, record.offset))
 
     def held(self, product: str) -> Entry | None:
         """What the primary holds of a product at this moment."""
         value = self.network.primary.values.get(product_key(product, _BUCKETS))
         return unpack_entry(product, value if isinstance(value, bytes) else None)
 
+    def seen(self, product: str) -> Seen | None:
+        """What the primary's mark says of a product at this moment."""
+        value = self.network.primary.values.get(seen_key(product, _BUCKETS))
+        return unpack_mark(value if isinstance(value, bytes) else None)
+
+    def check_arrivals(self, partition: Partition, before: int, offset: int) -> None:
+        """Every version below an offset that the reader of arrivals has committed must be known to the store.
+
+        That is, unless the store has lost data since it was produced, or the brokers had lost another record there.
+        """
+        for place in range(before, offset):
+            truth = self._truths.get((partition, place))
+            if truth is not None and truth.version is not None and (partition, place) not in self._replaced:
+                self.marks.received(truth.product, truth.version, truth.at_ms)
+        self.marks.check()
+
     def may_be_deleted_since(self, product: str, version: int) -> bool:
         """True if a deletion of this version or a newer one was stored."""
         return self._deleted.get(product, 0) >= version
+
+    def stored_before(self, product: str, when_s: float) -> int:
+        """The newest version of a product that was stored by then; 0: none."""
+        return _newest(self._stored_at, product, when_s)
+
+    def known_before(self, product: str, when_s: float) -> int:
+        """The newest version of a product that the store knew of by then; 0: none."""
+        return max(_newest(self._stored_at, product, when_s), _newest(self._received_at, product, when_s))
+
+    def forget(self) -> None:
+        """The store has lost data."""
+        self._stored_at.clear()
+        self._received_at.clear()
 
     def asked(self, key: str, value: bytes | None) -> None:
         """A thread asks the store about a product, or offers a value to it."""
@@ -94,6 +135,8 @@ class Rules:
 
     def set(self, key: str, old: Any, new: bytes) -> None:
         """The store replaces a value."""
+        if key.startswith("ht:seen:") and (mark := unpack_mark(new)) is not None:
+            self._received_at.append((self._hub.now, key.rpartition(":")[2], mark.version))
         if not key.startswith("ht:p:"):
             return
         product = key.rpartition(":")[2]
@@ -105,6 +148,7 @@ class Rules:
         self._hub.note("stored", product, *entry.rank)
         self._values.add((product, new))
         self._set_at[product] = self._hub.now
+        self._stored_at.append((self._hub.now, product, entry.version))
         rank = (entry.version, entry.is_deletion)
         self._stored[product] = max(rank, self._stored.get(product, rank))
         if entry.is_deletion:
@@ -140,6 +184,7 @@ class Rules:
             why = headers["hangtag.message"]
             self._hub.fail(f"invariant 3: {truth.product} {truth.rank} is in order and became a dead letter: {why}")
         self._letters.add(place)
+        self.marks.lettered(place)
 
     def check_tags(self, product: str, found: TaggedProduct) -> None:
         """Tags must be those of the product's text, whatever they were batched with, and break no rule."""
@@ -162,6 +207,9 @@ class Rules:
                     f"invariant 1: {offset} of {partition.number} is committed; {place} ({truth.product} {truth.rank}) "
                     "is not settled"
                 )
+            if truth is not None and truth.version is not None:
+                self.marks.settled((partition, place), truth.product, truth.version)
+        self.marks.check()
 
     def _is_settled(self, partition: Partition, offset: int, truth: Truth) -> bool:
         is_stored = truth.rank is not None and self._stored.get(truth.product, _NOTHING) >= truth.rank
@@ -169,6 +217,7 @@ class Rules:
 
     def check_end(self, brokers: Brokers) -> None:
         """Once all is settled: the newest of each product is in the store, and is the topic's last record of it."""
+        self.marks.check()
         newest: dict[str, Rank] = {}
         for (partition, offset), truth in self._truths.items():
             if truth.is_good and truth.rank is not None:
@@ -193,12 +242,16 @@ class Rules:
                 )
 
 
-class WatchedGroup(Group):
-    """The workers' group, whose commits are checked."""
+def _newest(events: Iterable[tuple[float, str, int]], product: str, when_s: float) -> int:
+    return max((version for at, name, version in events if name == product and at < when_s), default=0)
 
-    def __init__(self, hub: Hub, partitions: list[Partition], rules: Rules) -> None:
+
+class WatchedGroup(Group):
+    """A group whose commits are checked: `on_commit` gets the partition, the offset before and the new one."""
+
+    def __init__(self, hub: Hub, partitions: list[Partition], on_commit: Callable[[Partition, int, int], None]) -> None:
         super().__init__(hub, partitions)
-        self._rules = rules
+        self._on_commit = on_commit
 
     def commit(self, member: Member, offsets: dict[Partition, tuple[int, str]]) -> bool:
         """See `Group.commit`."""
@@ -206,5 +259,5 @@ class WatchedGroup(Group):
         is_taken = super().commit(member, offsets)
         if is_taken:
             for partition, (offset, _) in offsets.items():
-                self._rules.check_commit(partition, before[partition], offset)
+                self._on_commit(partition, before[partition], offset)
         return is_taken

@@ -11,6 +11,8 @@ HORIZON_S = 4.0
 # Records that Hangtag must tag, and records that must become dead letters: no events, or texts on which a stage fails.
 GOOD = ("update", "delete")
 GARBAGE = ("not json", "no text", "wrong key", "unreadable")
+# Records that do not say their product and version.
+NAMELESS = ("not json", "wrong key", "unreadable")
 TRAPS = ("poison", "panic", "cursed")
 
 # What can fail. `who` is the worker; those of the group, the store and the brokers concern all.

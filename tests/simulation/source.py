@@ -1,4 +1,4 @@
-"""What workers and tail readers read records with."""
+"""What workers and the readers of groups read records with."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class SimSource(Reader):
 
 
 class SimConsumer(Reader):
-    """What a `TailReader` uses of kafka-python's consumer."""
+    """What a `GroupReader` uses of kafka-python's consumer."""
 
     def __init__(self, brokers: Brokers, group: Group, name: str, clock: SimClock) -> None:
         super().__init__(brokers, group, name)
@@ -178,7 +178,7 @@ class SimConsumer(Reader):
         return self.brokers.ends[Partition(*at)]
 
     def pause(self, *_: TopicPartition) -> None:
-        """See `KafkaConsumer.pause`; a tail reader pauses all or none."""
+        """See `KafkaConsumer.pause`; a reader pauses all or none."""
         self.is_paused = True
 
     def resume(self, *_: TopicPartition) -> None:

@@ -132,6 +132,8 @@ class Server:
                 raise OutOfMemoryError(_FULL)
             self._set(key, rest[0], float(rest[2]) if len(rest) > 1 else None)
             return b"OK"
+        if name == b"DEL":
+            return self._del(key)
         if name in _OF_HASHES:
             return self._in_hash(name, key, rest)
         found = self._get(key)
@@ -163,6 +165,15 @@ class Server:
         else:
             self.deadlines[key] = self._hub.now + ttl_s
 
+    def _del(self, key: str) -> int:
+        old = self._get(key)
+        if old is None:
+            return 0
+        self._journal.append((key, None, old))
+        self.values.pop(key)
+        self.deadlines.pop(key, None)
+        return 1
+
     def _hello(self) -> dict[bytes, bytes]:
         return {b"role": b"slave" if self.is_replica else b"master", b"mode": b"standalone"}
 
@@ -192,11 +203,11 @@ class Server:
     def _mget(self, *keys: str) -> list[bytes | None]:
         return [None if (found := self._get(key)) is _FOREIGN else found for key in keys]
 
-    def _evalsha(self, sha: str, _count: int, key: str, *arguments: Any) -> Any:
+    def _evalsha(self, sha: str, count: int, *arguments: Any) -> Any:
         if sha not in self.scripts:
             return NoScriptError("NOSCRIPT No matching script. Please use EVAL.")
         texts = [each if isinstance(each, bytes) else str(each).encode() for each in arguments]
-        return SCRIPTS.run(self, sha, [key.encode()], texts)
+        return SCRIPTS.run(self, sha, texts[:count], texts[count:])
 
 
 _COMMANDS: Mapping[str, Callable[..., Any]] = {

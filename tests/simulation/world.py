@@ -20,6 +20,7 @@ from hangtag.settings import KafkaSettings, RedisSettings, WorkerSettings
 from hangtag.store import RebuildStore, RedisTagStore, StoreError, links
 from hangtag.workers import decode as decode_stage
 from hangtag.write import KafkaSink, PartitionRebuild, SinkError, Update, Writes, kafka_sink
+from tests.simulation.arrivals import run_arrivals
 from tests.simulation.brokers import EVENTS, TAGGED, Brokers, Sent, SimProducer
 from tests.simulation.faults import inject
 from tests.simulation.group import Group
@@ -29,7 +30,7 @@ from tests.simulation.model import PANIC, POISON, bundles, expected, title_of
 from tests.simulation.network import Network, SimLink
 from tests.simulation.process import Process
 from tests.simulation.rules import Rules, WatchedGroup
-from tests.simulation.schedule import FAULTS, GARBAGE, GOOD, Event, Schedule
+from tests.simulation.schedule import FAULTS, GARBAGE, GOOD, NAMELESS, Event, Schedule
 from tests.simulation.store import Server
 
 # By then everything is over: faults, liveness' two minutes for a worker that hangs, and sessions.
@@ -68,8 +69,9 @@ class World:
         self.rules = Rules(self.hub)
         self.network = self.rules.network = Network(self.hub, Server(self.hub, self.rules.set), self.rules.asked)
         self.brokers = Brokers(self.hub, schedule.partitions, self.rules.appended)
-        self.group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules)
+        self.group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules.check_commit)
         self.tail_group = Group(self.hub, self.brokers.partitions[TAGGED])
+        self.arrivals_group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules.check_arrivals)
         self.processes: list[Process] = []
         dice = self.hub.dice("settings")
         self._settings = WorkerSettings(
@@ -88,6 +90,7 @@ class World:
         self.lookups = Lookups(self)
         for number in range(self.schedule.workers):
             self._start(number)
+        self.hub.spawn("arrivals", partial(run_arrivals, self))
         self.hub.spawn("schedule", self._play)
         self.hub.spawn("watch", self._watch)
         try:
@@ -100,6 +103,7 @@ class World:
     def lose(self) -> None:
         """The store has lost something that only a rebuild brings back."""
         self.losses += 1
+        self.rules.marks.lose()
         self.lookups.forget()
 
     def _play(self) -> None:
@@ -150,7 +154,8 @@ class World:
             Sent(EVENTS, b"another" if event.kind == "wrong key" else key, value, ()), partition
         )
         rank = None if event.kind in (*GARBAGE, "cursed") else (event.version, is_deletion)
-        self.rules.expect(record, event.product, rank, is_good=event.kind in GOOD)
+        version = None if event.kind in NAMELESS else event.version
+        self.rules.expect(record, event.product, version, rank, is_good=event.kind in GOOD)
 
     def _tag_again(self, product: str) -> None:
         """A later release tags what is stored, by the write path that workers use, until it succeeds."""
@@ -238,7 +243,7 @@ class World:
     def _unsettled(self) -> str:
         """What is still on its way; empty if nothing is."""
         ends = self.brokers.ends
-        groups = [self.group, self.tail_group] if self.schedule.has_tail else [self.group]
+        groups = [self.group, self.arrivals_group, *([self.tail_group] if self.schedule.has_tail else [])]
         behind = [
             f"{partition.topic}-{partition.number} {group.committed.get(partition, (0, ''))[0]} of {ends[partition]}"
             for group in groups

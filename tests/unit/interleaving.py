@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from hangtag.records import Partition, Record
-from hangtag.store import Entry, MemoryTagStore, Reply
+from hangtag.store import Arrival, Entry, MemoryTagStore, Reply
 from hangtag.write import SinkError, record_of
 
 TAGGED = Partition("products.tagged", 0)
@@ -81,8 +81,11 @@ class SharedStore:
     def expect(self, identities: Sequence[str]) -> None:
         self._store.expect(identities)
 
-    def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
-        self._store.mark_seen(products)
+    def mark_seen(self, arrivals: Sequence[Arrival]) -> None:
+        self._store.mark_seen(arrivals)
+
+    def mark_refused(self, arrivals: Sequence[Arrival]) -> None:
+        self._store.mark_refused(arrivals)
 
     def write(self, entries: Sequence[Entry]) -> list[Reply]:
         self._turns.turn()

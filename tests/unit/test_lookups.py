@@ -9,12 +9,17 @@ import grpc
 import pytest
 
 from hangtag.server.admission import RefusedError
-from hangtag.server.calls import Calls
+from hangtag.server.cache import Cache
+from hangtag.server.cached_reader import MAX_PRODUCTS, CachedReader
+from hangtag.server.calls import MAX_WAITING, Calls
 from hangtag.server.errors import CallError, Reason
 from hangtag.server.lane import Lane
 from hangtag.server.look_up import NO_DEADLINE, LookUp, batch_parser, parse_get
-from hangtag.server.lookups import MAX_PRODUCTS, Answer, Lookups
-from hangtag.store import Found, Stored, StoreError
+from hangtag.server.lookups import Answer, Lookups
+from hangtag.server.store_gate import StoreGate
+from hangtag.server.waits import Waits
+from hangtag.settings import ServerSettings
+from hangtag.store import Found, PartlyReadError, Seen, Stored, StoreError, StoreState
 from hangtag.telemetry import metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.v1 import tags_pb2
@@ -44,6 +49,7 @@ class Reader:
         self.error: Exception | None = None
         self.missing: set[str] = set()
         self.now_ms = 1_000
+        self.address = "a stand-in"
 
     def read(self, products: Sequence[str], primary: bool = True) -> Found:  # noqa: ARG002 (named by `TagReader`)
         as_of_ms = self.now_ms
@@ -54,10 +60,22 @@ class Reader:
             raise self.error
         return Found([self.stored(product) for product in products], as_of_ms)
 
+    def check(self) -> StoreState:
+        return StoreState()
+
     def stored(self, product: str) -> Stored:
         if product in self.missing:
             return Stored(b"", None, None)
         return Stored(tags_pb2.ProductTags(product_id=product, version=1).SerializeToString(), 1, None)
+
+
+def lookups(reader: Reader, **settings: object) -> Lookups:
+    return Lookups(cached(reader, **settings), lambda _: None)
+
+
+def cached(reader: Reader, **settings: object) -> CachedReader:
+    options, clock = ServerSettings(**settings), SystemClock()
+    return CachedReader(StoreGate(reader), Cache(options.cache_entries, clock), options, clock)
 
 
 def found(answer: Answer) -> list[str]:
@@ -71,7 +89,7 @@ def test_a_list_of_look_ups_is_one_read_without_repeated_products() -> None:
     reader = Reader()
     look_ups = [parse_get(get("a")), parse_batch(batch(["b", "a", "b"])), parse_get(get("a")), parse_get(get("c"))]
 
-    one, many, again, last = Lookups(reader).answer(look_ups)
+    one, many, again, last = lookups(reader).answer(look_ups)
 
     assert reader.reads == [["a", "b", "c"]]
     assert one == again
@@ -83,20 +101,19 @@ def test_more_products_than_a_read_takes_are_read_in_several() -> None:
     reader = Reader()
     products = ids("p", 1_000)
 
-    (answer,) = Lookups(reader).answer([parse_batch(batch(products))])
+    (answer,) = lookups(reader).answer([parse_batch(batch(products))])
 
     assert found(answer) == products
     assert [len(each) for each in reader.reads] == [MAX_PRODUCTS, MAX_PRODUCTS]
-    # The answer holds for the time before the first of the two.
-    times = {each.as_of.ToMilliseconds() for each in tags_pb2.BatchGetProductTagsResponse.FromString(answer).products}
-    assert times == {1_000}
+    times = [each.as_of.ToMilliseconds() for each in tags_pb2.BatchGetProductTagsResponse.FromString(answer).products]
+    assert times == [1_000] * MAX_PRODUCTS + [2_000] * MAX_PRODUCTS
 
 
 def test_an_unknown_product_fails_a_single_look_up_and_is_an_entry_of_a_batch() -> None:
     reader = Reader()
     reader.missing = {"gone"}
 
-    single, many = Lookups(reader).answer([parse_get(get("gone")), parse_batch(batch(["gone", "p"]))])
+    single, many = lookups(reader).answer([parse_get(get("gone")), parse_batch(batch(["gone", "p"]))])
 
     assert isinstance(single, CallError)
     assert single.reason is Reason.PRODUCT_UNKNOWN
@@ -106,18 +123,18 @@ def test_an_unknown_product_fails_a_single_look_up_and_is_an_entry_of_a_batch() 
 def test_a_store_that_cannot_be_read_fails_every_look_up_of_the_list() -> None:
     reader = Reader()
     reader.error = StoreError("gone")
-    answers = Lookups(reader).answer([parse_get(get("a")), parse_batch(batch(["b"]))])
+    answers = lookups(reader).answer([parse_get(get("a")), parse_batch(batch(["b"]))])
     assert [answer.reason for answer in answers] == [Reason.STORE_UNAVAILABLE] * 2
 
     reader.error = None
-    assert isinstance(Lookups(reader).answer([parse_get(get("a"))])[0], bytes)
+    assert isinstance(lookups(reader).answer([parse_get(get("a"))])[0], bytes)
 
 
 def test_an_unexpected_error_is_an_answer_too() -> None:
     reader = Reader()
     reader.stored = lambda _: None  # type: ignore[assignment,return-value]
 
-    (answer,) = Lookups(reader).answer([parse_get(get("a"))])
+    (answer,) = lookups(reader).answer([parse_get(get("a"))])
 
     assert isinstance(answer, CallError)
     assert answer.reason is Reason.INTERNAL_ERROR
@@ -162,13 +179,18 @@ class Sink:
 @contextmanager
 def running(reader: Reader, max_calls: int = 1_000, max_ids: int = 1_000) -> Iterator[tuple[Calls, Sink]]:
     sink = Sink()
-    sink.calls = calls = Calls(SystemClock(), Lookups(reader), max_calls, max_ids)
-    calls.start(sink)
+    read, errors = cached(reader), []
+    sink.calls = calls = Calls(SystemClock(), Lookups(read, lambda _: None), max_calls, max_ids)
+    waits = Waits(read.read, calls.waited, SystemClock(), 30, errors.append)
+    calls.start(sink, waits)
+    waits.start()
     try:
         yield calls, sink
     finally:
         reader.gate.set()
+        waits.close()
         calls.close()
+        assert errors == []
 
 
 def ask(calls: Calls, name: str, products: Sequence[str], deadline_s: float = NO_DEADLINE) -> LookUp:
@@ -328,3 +350,112 @@ def test_a_server_that_stops_ends_what_waits_and_refuses_what_comes() -> None:
         with pytest.raises(CallError) as caught:
             ask(calls, "late", ["l"])
         assert caught.value.reason is Reason.SERVER_STOPPING
+
+
+def test_a_refused_product_is_not_found_for_a_reason_of_its_own_and_an_entry_of_a_batch() -> None:
+    reader = Reader()
+    reader.stored = lambda _: Stored(b"", None, Seen(7, refused=7))  # type: ignore[assignment]
+
+    single, many = lookups(reader).answer([parse_get(get("p")), parse_batch(batch(["p"]))])
+
+    assert isinstance(single, CallError)
+    assert single.reason is Reason.PRODUCT_REFUSED
+    assert single.code is grpc.StatusCode.NOT_FOUND
+    assert "version 7" in single.message
+    assert isinstance(many, bytes)
+    (entry,) = tags_pb2.BatchGetProductTagsResponse.FromString(many).products
+    assert (entry.freshness, entry.known_version) == (tags_pb2.FRESHNESS_UNKNOWN, 7)
+    assert entry.freshness_reason == tags_pb2.FRESHNESS_REASON_VERSION_REFUSED
+
+
+def test_a_batch_has_a_min_version_for_each_product() -> None:
+    raw = tags_pb2.BatchGetProductTagsRequest(product_ids=["a", "b"], min_versions=[1, 2]).SerializeToString()
+
+    (answer,) = lookups(Reader()).answer([parse_batch(raw)])
+
+    assert isinstance(answer, bytes)
+    first, second = tags_pb2.BatchGetProductTagsResponse.FromString(answer).products
+    assert first.freshness == tags_pb2.FRESHNESS_FRESH
+    assert second.freshness == tags_pb2.FRESHNESS_STALE
+    assert second.freshness_reason == tags_pb2.FRESHNESS_REASON_VERSION_NOT_RECEIVED
+
+
+def test_without_the_store_what_was_read_before_is_stale_and_other_products_fail() -> None:
+    reader = Reader()
+    reader.missing = {"gone"}
+    reader.now_ms = as_of_ms = SystemClock().wall_ms() - 100
+    answering = lookups(reader)
+    answering.answer([parse_batch(batch(["a", "gone"]))])
+    reader.error = StoreError("away")
+
+    requests = [get("a"), get("gone"), get("b")]
+    one, unknown, other = answering.answer([parse_get(each) for each in requests])
+    both, some = answering.answer([parse_batch(batch(["a", "gone"])), parse_batch(batch(["a", "b"]))])
+
+    assert isinstance(one, bytes)
+    reply = tags_pb2.GetProductTagsResponse.FromString(one)
+    assert (reply.version, reply.freshness, reply.as_of.ToMilliseconds()) == (1, tags_pb2.FRESHNESS_STALE, as_of_ms)
+    assert reply.freshness_reason == tags_pb2.FRESHNESS_REASON_STORE_UNAVAILABLE
+    # That a product is not there is not said from memory.
+    assert [each.reason for each in (unknown, other, some)] == [Reason.STORE_UNAVAILABLE] * 3
+    assert isinstance(both, bytes)
+    states = [each.freshness for each in tags_pb2.BatchGetProductTagsResponse.FromString(both).products]
+    assert states == [tags_pb2.FRESHNESS_STALE, tags_pb2.FRESHNESS_UNKNOWN]
+
+
+def test_a_look_up_that_waits_is_answered_with_its_version_and_takes_no_place_of_others() -> None:
+    reader, version = Reader(), [1]
+    reader.stored = lambda product: Stored(  # type: ignore[assignment]
+        tags_pb2.ProductTags(product_id=product, version=version[0]).SerializeToString(), version[0], None
+    )
+    with running(reader, max_calls=1) as (calls, sink):
+        raw = tags_pb2.GetProductTagsRequest(product_id="p", wait_for_version=2).SerializeToString()
+        calls.put([calls.look_up(parse_get, raw, "waits", NO_DEADLINE)])
+        ask(calls, "other", ["p"])
+        until(lambda: "other" in sink.answers)
+        assert "waits" not in sink.answers
+        version[0] = 2
+        until(lambda: "waits" in sink.answers)
+
+    assert tags_pb2.GetProductTagsResponse.FromString(sink.answers["waits"]).version == 2
+    assert calls.in_progress == 0
+
+
+def test_only_so_many_look_ups_wait() -> None:
+    reader = Reader()
+    with running(reader) as (calls, sink):
+        raw = tags_pb2.GetProductTagsRequest(product_id="p", wait_for_version=2).SerializeToString()
+        for number in range(MAX_WAITING):
+            calls.put([calls.look_up(parse_get, raw, f"waits-{number}", NO_DEADLINE)])
+        with pytest.raises(RefusedError) as caught:
+            calls.look_up(parse_get, raw, "one too many", NO_DEADLINE)
+
+    assert caught.value.reason is Reason.TOO_MANY_WAITS
+    # Closed: they are answered with what there is.
+    assert len(sink.answers) == MAX_WAITING
+    assert calls.in_progress == 0
+
+
+def test_a_node_of_a_cluster_that_is_away_fails_the_calls_for_its_products_only() -> None:
+    reader = Reader()
+    reader.now_ms = SystemClock().wall_ms() - 100
+    answering = lookups(reader)
+    answering.answer([parse_get(get("kept"))])
+    read, away = reader.read, StoreError("a node is away")
+
+    def without_a_node(products: Sequence[str], primary: bool = True) -> Found:
+        stored = [
+            None if product in ("kept", "lost") else found
+            for product, found in zip(products, read(products)[0], strict=True)
+        ]
+        raise PartlyReadError(str(away), stored, reader.now_ms)
+
+    reader.read = without_a_node  # type: ignore[method-assign]
+    requests = [parse_get(get(product)) for product in ("kept", "lost", "a")]
+    kept, lost, other, both = answering.answer([*requests, parse_batch(batch(["a", "lost"]))])
+
+    states = [tags_pb2.GetProductTagsResponse.FromString(each).freshness for each in (kept, other)]  # type: ignore[arg-type]
+    assert states == [tags_pb2.FRESHNESS_STALE, tags_pb2.FRESHNESS_FRESH]
+    assert [each.reason for each in (lost, both)] == [Reason.STORE_UNAVAILABLE] * 2
+    # It asks on: other products are read.
+    assert isinstance(answering.answer([parse_get(get("b"))])[0], bytes)

@@ -7,7 +7,7 @@ from redis.exceptions import OutOfMemoryError
 
 from hangtag.kafka.options import kafka_options
 from hangtag.settings import KafkaSettings
-from hangtag.store import Entry, Outcome, Reply, StoreError, StoreMismatchError
+from hangtag.store import Arrival, Entry, Outcome, Reply, StoreError, StoreMismatchError
 from hangtag.store.errors import store_error
 from hangtag.workers.retrying_store import RetryingStore
 from tests.unit.worker_parts import FailingStore
@@ -64,7 +64,7 @@ def test_marks_are_tried_once():
     store = Flaky(1)
 
     with pytest.raises(StoreError):
-        RetryingStore(store, 60, threading.Event()).mark_seen([("p", 1)])
+        RetryingStore(store, 60, threading.Event()).mark_seen([Arrival("p", 1)])
 
 
 def test_options_carry_the_password_and_nothing_that_is_unset():

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangtag.server import wire
-from hangtag.server.freshness import Verdict, freshness
-from hangtag.store import Stored
+from hangtag.server.freshness import Verdict
 from hangtag.v1 import tags_pb2
 
 FRESH, STALE = tags_pb2.FRESHNESS_FRESH, tags_pb2.FRESHNESS_STALE
@@ -82,24 +81,3 @@ def test_a_look_up_has_the_fields_of_the_stored_message() -> None:
 )
 def test_varint(number: int, expected: bytes) -> None:
     assert wire.varint(number) == expected
-
-
-@pytest.mark.parametrize(
-    ("payload", "version", "seen", "min_version", "state"),
-    [
-        (b"x", 5, None, 0, FRESH),
-        (b"x", 5, 5, 5, FRESH),
-        (b"x", 5, 4, 0, FRESH),
-        (b"x", 5, 6, 0, STALE),
-        (b"x", 5, None, 6, STALE),
-        (b"x", 0, 0, 0, FRESH),
-        (b"", None, 1, 0, PENDING),
-        (b"", None, 0, 9, PENDING),
-        (b"", None, None, 9, UNKNOWN),
-        (b"", 5, None, 0, UNKNOWN),
-        (b"", 5, 5, 9, UNKNOWN),
-        (b"", 5, 6, 0, PENDING),
-    ],
-)
-def test_freshness(payload: bytes, version: int | None, seen: int | None, min_version: int, state: int) -> None:
-    assert freshness(Stored(payload, version, seen), min_version).state == state

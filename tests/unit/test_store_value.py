@@ -12,6 +12,7 @@ from hangtag.store import (
     Entry,
     RedisTagReader,
     RedisTagStore,
+    Seen,
     Stored,
     StoreError,
     StoreMismatchError,
@@ -22,7 +23,7 @@ from hangtag.store.client import Connector
 from hangtag.store.errors import StoreDeniedError, address_of, is_elsewhere, store_error
 from hangtag.store.keys import bucket_of, product_key, seen_key
 from hangtag.store.meta import read_meta
-from hangtag.store.value import FORMAT, HEADER_BYTES, pack, pack_version, unpack, unpack_entry
+from hangtag.store.value import FORMAT, HEADER_BYTES, MARK_BYTES, pack, pack_mark, unpack, unpack_entry, unpack_mark
 from hangtag.text.limits import MAX_VERSION
 
 versions = st.integers(0, MAX_VERSION)
@@ -38,7 +39,35 @@ def test_a_packed_entry_is_read_back(
     entry = Entry("p", version, payload, prefix, sequence, revision, text)
 
     assert unpack_entry("p", pack(entry)) == entry
-    assert unpack(pack(entry), pack_version(8)) == Stored(payload, version, 8)
+    assert unpack(pack(entry), pack_mark(Seen(8, 7, 1, 2))) == Stored(payload, version, Seen(8, 7, 1, 2))
+
+
+@given(versions, versions, st.integers(-1, 2**31 - 1), st.integers(-1, MAX_VERSION))
+def test_a_packed_mark_is_read_back(one: int, other: int, partition: int, offset: int) -> None:
+    seen = Seen(max(one, other), min(one, other), partition, offset)
+
+    assert unpack_mark(pack_mark(seen)) == seen
+    assert len(pack_mark(seen)) == MARK_BYTES
+
+
+def test_a_mark_of_an_earlier_release_is_a_version_alone() -> None:
+    assert unpack_mark((7).to_bytes(8, "big")) == Seen(7)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        b"",
+        b"not eight bytes",
+        b"\xff" * 8,
+        b"\x02" + pack_mark(Seen(1))[1:],
+        pack_mark(Seen(1)) + b"x",
+        pack_mark(Seen(1, 2)),
+        b"\x01" + b"\xff" * 28,
+    ],
+)
+def test_what_no_program_wrote_as_a_mark_counts_as_none(mark: bytes) -> None:
+    assert unpack_mark(mark) is None
 
 
 ranked = st.builds(
@@ -55,7 +84,7 @@ ranked = st.builds(
 @given(ranked, ranked)
 def test_byte_order_of_headers_is_the_order_of_ranks(one: Entry, other: Entry) -> None:
     assert (pack(one)[1:26] < pack(other)[1:26]) == (one.rank < other.rank)
-    assert (pack_version(one.version) < pack_version(other.version)) == (one.version < other.version)
+    assert (pack_mark(Seen(one.version))[1:9] < pack_mark(Seen(other.version))[1:9]) == (one.version < other.version)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +133,7 @@ def test_keys_of_a_product_share_a_slot() -> None:
     [
         ("redis://user:secret@cache:6380/2", "cache:6380"),
         ("rediss://cache", "cache:6379"),
+        ("redis://user:secret@a:6380,b,a:6380/0", "a:6380,b:6379"),
         ("redis://", "localhost:6379"),
         ("unix:///run/valkey.sock?password=secret", "/run/valkey.sock"),
         ("redis://:sec/ret@cache:6380", "an address that cannot be read"),
@@ -148,8 +178,8 @@ def test_error_says_where_and_what_to_do() -> None:
         ("READONLY You can't write against a read only replica.", "is a replica or has lost its primary"),
         ("MASTERDOWN Link with MASTER is down", "is a replica or has lost its primary"),
         ("LOADING Redis is loading the dataset in memory", "is loading its data"),
-        ("MOVED 3999 127.0.0.1:6381", "is in a cluster that does not serve all slots"),
-        ("CLUSTERDOWN The cluster is down", "is in a cluster that does not serve all slots"),
+        ("MOVED 3999 127.0.0.1:6381", "does not serve all slots of its cluster"),
+        ("CLUSTERDOWN The cluster is down", "does not serve all slots of its cluster"),
     ],
 )
 def test_after_a_failover_another_connection_is_tried_and_the_error_says_why(reply: str, message: str) -> None:

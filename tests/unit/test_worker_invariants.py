@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hangtag.records import Partition
+from hangtag.store import Arrival
 from hangtag.tags.tagset import TagSet
 from hangtag.v1 import tags_pb2
 from hangtag.write import Update
@@ -23,7 +24,8 @@ def test_events_become_tags_in_the_store_and_on_kafka():
     house.steps()
 
     assert house.versions() == {"p1": 1, "p2": 1}
-    assert house.store.marks == [("p1", 1), ("p2", 1)]
+    assert house.store.marks == [Arrival("p1", 1, 0, 0), Arrival("p2", 1, 0, 1)]
+    assert house.store.seen == {}, "their tags are stored"
     product, payload = house.sink.tags[0]
     assert payload == house.store.entries[product].payload
     assert tags_pb2.ProductTags.FromString(payload).tags[0].value == "shoe"

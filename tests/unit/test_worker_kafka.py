@@ -20,7 +20,7 @@ from hangtag.kafka.raw_batch import RawBatch
 from hangtag.kafka.tagged_topic import tagged_topic_config
 from hangtag.records import Partition, Record
 from hangtag.settings import KafkaSettings
-from hangtag.workers import Change, SourceError, kafka_source
+from hangtag.workers import Change, SourceError, kafka_source, topics
 from hangtag.write import Reason
 
 AT = TopicPartition("products.events", 0)
@@ -328,7 +328,7 @@ def test_an_unreachable_broker_is_an_error_that_names_the_setting(monkeypatch):
 )
 def test_a_topic_that_does_not_exist_is_an_error_with_the_command_that_creates_it(monkeypatch, setting, options):
     monkeypatch.setattr(kafka_source, "GroupConsumer", Consumer)
-    monkeypatch.setattr(kafka_source, "_TOPIC_TIMEOUT_S", 0)
+    monkeypatch.setattr(topics, "_TIMEOUT_S", 0)
     monkeypatch.setattr(Consumer, "partitions_for_topic", lambda _, topic: None if topic == "mistyped" else {0})
 
     with pytest.raises(SourceError, match=f"mistyped.*kafka.{setting}.*does not exist") as caught:
@@ -350,7 +350,7 @@ def test_a_broker_that_dies_while_a_worker_starts_is_waited_for(monkeypatch):
 
     opened.partitions_for_topic = partitions_for_topic
     monkeypatch.setattr(kafka_source, "GroupConsumer", lambda **_: opened)
-    monkeypatch.setattr(kafka_source.time, "sleep", lambda _: None)
+    monkeypatch.setattr(topics.time, "sleep", lambda _: None)
 
     kafka_source.KafkaSource(KafkaSettings())
 
@@ -366,8 +366,8 @@ def test_brokers_that_fail_until_the_deadline_end_the_start_with_the_reason(monk
 
     opened.partitions_for_topic = partitions_for_topic
     monkeypatch.setattr(kafka_source, "GroupConsumer", lambda **_: opened)
-    monkeypatch.setattr(kafka_source, "_TOPIC_TIMEOUT_S", 0)
-    monkeypatch.setattr(kafka_source.time, "sleep", lambda _: None)
+    monkeypatch.setattr(topics, "_TIMEOUT_S", 0)
+    monkeypatch.setattr(topics.time, "sleep", lambda _: None)
 
     with pytest.raises(SourceError, match="cannot read from Kafka at 127.0.0.1:9092: KafkaConnectionError"):
         kafka_source.KafkaSource(KafkaSettings())

@@ -13,7 +13,7 @@ from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.errors import OutOfMemory
 from hangtag.records import Partition, Record
 from hangtag.settings import WorkerSettings
-from hangtag.store import Entry, MemoryTagStore, StoreError
+from hangtag.store import Arrival, Entry, MemoryTagStore, StoreError
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
@@ -22,7 +22,7 @@ from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 from hangtag.workers import Change, Poll, StageThreads, Unreadable, Worker
-from hangtag.workers.worker import KAFKA_BEAT
+from hangtag.workers.contact import KAFKA_BEAT
 from hangtag.write import Reason, SinkError, record_of
 
 EVENTS = "products.events"
@@ -200,17 +200,21 @@ class FailingStore(MemoryTagStore):
 
     def __init__(self):
         super().__init__()
-        self.marks: list[tuple[str, int]] = []
+        self.marks: list[Arrival] = []
         self.error: Exception | None = None
 
     def expect(self, identities: Sequence[str]) -> None:
         self._check()
         super().expect(identities)
 
-    def mark_seen(self, products: Sequence[tuple[str, int]]) -> None:
+    def mark_seen(self, arrivals: Sequence[Arrival]) -> None:
         self._check()
-        self.marks += products
-        super().mark_seen(products)
+        self.marks += arrivals
+        super().mark_seen(arrivals)
+
+    def mark_refused(self, arrivals: Sequence[Arrival]) -> None:
+        self._check()
+        super().mark_refused(arrivals)
 
     def write(self, entries: Sequence[Entry]) -> list:
         self._check()

@@ -14,8 +14,8 @@ def demo(
 ) -> None:
     """Run the complete system on this machine and tag a product feed.
 
-    Starts a broker, a tag store, a worker and a server, publishes the feed, waits until every product is tagged or a
-    dead letter, and looks up some of the tags. The exit code is 1 if a product is lost.
+    Starts a broker, a tag store, a worker, a reader of arrivals and a server, publishes the feed, waits until every
+    product is tagged or a dead letter, and looks up some of the tags. The exit code is 1 if a product is lost.
 
     Example: hangtag demo --feed products.jsonl --once
     """

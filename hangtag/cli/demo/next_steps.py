@@ -26,7 +26,7 @@ _ASK = (
 )
 
 
-def next_steps(settings: Settings, pair: Programs, shown: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def next_steps(settings: Settings, running: Programs, shown: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Groups of lines, each with what they do. `shown`: ids of products that have tags."""
     command, python = _this_command(), _python()
     ids = " ".join(shlex.quote(each) for each in shown[:2])
@@ -39,7 +39,7 @@ def next_steps(settings: Settings, pair: Programs, shown: Sequence[str]) -> Iter
     produce = _PRODUCE.format(bootstrap=settings.kafka.bootstrap, topic=settings.kafka.events_topic)
     from_python = [f'{python} -c "{produce}"']
     if shown:
-        ask = _ASK.format(address=f"{pair.host}:{pair.port}", product=shown[0])
+        ask = _ASK.format(address=f"{running.host}:{running.port}", product=shown[0])
         from_python.append(f'{python} -c "{ask}"')
     yield "The same from Python", from_python
     yield "List what could not be tagged", [f"{command} deadletters"]

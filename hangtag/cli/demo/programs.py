@@ -1,4 +1,4 @@
-"""The worker and the server of the demo, as child processes."""
+"""Worker, server and reader of arrivals on this machine, as child processes."""
 
 import os
 import sys
@@ -14,24 +14,27 @@ from hangtag.settings import Settings, secret_file_variable_of, variable_of
 
 _DEADLINE_S = 90
 _CHECK_EVERY_S = 0.1
+# The settings of each command.
+GROUPS = {"work": "worker", "arrivals": "arrivals", "serve": "server"}
 
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The two child processes and the address of the server."""
+    """The child processes and the address of the server."""
 
     worker: Child
+    arrivals: Child
     server: Child
     host: str
     port: int
 
     def check(self) -> None:
-        """Do nothing while both are running.
+        """Do nothing while all are running.
 
         Raises:
             CommandError: one ended; the message has the end of its log.
         """
-        for child in (self.worker, self.server):
+        for child in (self.worker, self.arrivals, self.server):
             if not child.is_running:
                 raise CommandError(child.exit_report())
 
@@ -66,9 +69,25 @@ def environment_with(addresses: Mapping[str, str]) -> dict[str, str]:
     return environment | {variable_of(name): value for name, value in addresses.items()}
 
 
+def start_program(name: str, command: str, settings: Settings, folder: Path, more: Mapping[str, str]) -> Child:
+    """Start a command of Hangtag with the addresses of these settings, `more` settings, and its log in `folder`.
+
+    Its page has any free port unless one is set, since several may run on one machine.
+    """
+    page = f"{GROUPS[command]}.metrics_port"
+    addresses = {
+        "kafka.bootstrap": settings.kafka.bootstrap,
+        "redis.url": settings.redis.url.get_secret_value(),
+        **({} if page in explicit_settings() else {page: "0"}),
+        **more,
+    }
+    # -P: a folder named `hangtag` in the working folder is not imported instead.
+    return Child(name, [sys.executable, "-P", "-m", "hangtag.cli", command], folder, environment_with(addresses))
+
+
 @contextmanager
 def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
-    """Start a worker and a server with their logs in `folder`, and stop both at the end of the block.
+    """Start a worker, a reader of arrivals and a server with their logs in `folder`; stop them at the end of the block.
 
     Unless `server.port` is set, the server listens on its default port (50051) if it is free.
     """
@@ -79,24 +98,16 @@ def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
             port = free_port()
         elif "server.port" not in explicit:
             port = running.enter_context(port_or_another(port))
-        addresses = {
-            "kafka.bootstrap": settings.kafka.bootstrap,
-            "redis.url": settings.redis.url.get_secret_value(),
-            "server.host": host,
-            "server.port": str(port),
-        }
-        # Several demos may run on one machine.
-        addresses |= {name: "0" for name in ("worker.metrics_port", "server.metrics_port") if name not in explicit}
-        environment = environment_with(addresses)
+        address = {"server.host": host, "server.port": str(port)}
 
-        def start(name: str, command: str) -> Child:
-            # -P: a folder named `hangtag` in the working folder is not imported instead.
-            child = Child(name, [sys.executable, "-P", "-m", "hangtag.cli", command], folder, environment)
+        def start(command: str) -> Child:
+            child = start_program(GROUPS[command], command, settings, folder, address)
             running.callback(child.stop)
             return child
 
-        pair = Programs(start("worker", "work"), start("server", "serve"), host, port)
+        started = Programs(start("work"), start("arrivals"), start("serve"), host, port)
         try:
-            yield pair
+            yield started
         finally:
-            pair.worker.ask_to_stop()  # both end at the same time; the stack waits for them
+            for child in (started.worker, started.arrivals):  # all end at the same time; the stack waits for them
+                child.ask_to_stop()

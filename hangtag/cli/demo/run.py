@@ -35,15 +35,20 @@ def run(feed: str, *, once: bool) -> None:
     with stack as settings:
         assert stack.folder is not None
         names = " and ".join(server.child.name for server in stack.servers) or "the servers from the settings"
-        console.print(f"{names} ready after {time.monotonic() - started:.1f} s; starting the worker and the server ...")
+        console.print(
+            f"{names} ready after {time.monotonic() - started:.1f} s; starting worker, arrivals and server ..."
+        )
         redis = settings.redis.url.get_secret_value()
-        with programs(settings, stack.folder) as pair, announced(settings.kafka.bootstrap, redis, pair.host, pair.port):
-            shown = _feed_and_ask(console, feed, settings, pair, started)
+        with (
+            programs(settings, stack.folder) as running,
+            announced(settings.kafka.bootstrap, redis, running.host, running.port),
+        ):
+            shown = _feed_and_ask(console, feed, settings, running, started)
             if not once:
-                _stay(console, stack, settings, pair, shown)
+                _stay(console, stack, settings, running, shown)
 
 
-def _feed_and_ask(console: Console, feed: str, settings: Settings, pair: Programs, started: float) -> list[str]:
+def _feed_and_ask(console: Console, feed: str, settings: Settings, running: Programs, started: float) -> list[str]:
     # Imported after the child processes have started: a process with threads of gRPC should not fork.
     from hangtag.cli.demo.answers import show_answers  # noqa: PLC0415
     from hangtag.cli.demo.watch import StalledError, Watch  # noqa: PLC0415
@@ -54,17 +59,17 @@ def _feed_and_ask(console: Console, feed: str, settings: Settings, pair: Program
     with (
         TopicReader(settings.kafka, settings.kafka.dead_letter_topic, last=0) as dead_letters,
         Feeding(feed, settings.kafka, tally) as feeding,
-        TagClient(f"{pair.host}:{pair.port}", timeout_s=10) as client,
+        TagClient(f"{running.host}:{running.port}", timeout_s=10) as client,
     ):
         with LiveStatus(console) as status:
-            pair.wait_for_server(
+            running.wait_for_server(
                 lambda: status.show(f"published {tally.counts().published:,}; the server is loading the model ...")
             )
             watch = Watch(tally, client, dead_letters, status)
             try:
-                watch.until_settled(feeding, pair.check)
+                watch.until_settled(feeding, running.check)
             except StalledError as error:
-                msg = f"{error}; end of the worker's log:\n{pair.worker.tail().rstrip()}"
+                msg = f"{error}; end of the worker's log:\n{running.worker.tail().rstrip()}"
                 raise CommandError(msg) from error
         counts = tally.audit(client.look_up(tally.everything()))
         shown = show_answers(console, client, tally.everything(), feeding.titles)
@@ -87,18 +92,18 @@ def _feed_and_ask(console: Console, feed: str, settings: Settings, pair: Program
     return shown
 
 
-def _stay(console: Console, stack: LocalStack, settings: Settings, pair: Programs, shown: list[str]) -> None:
+def _stay(console: Console, stack: LocalStack, settings: Settings, running: Programs, shown: list[str]) -> None:
     from hangtag.cli.demo.next_steps import next_steps  # noqa: PLC0415
 
     console.print("\nThe demo stays up. Paste these lines into another terminal, in this folder.")
-    for purpose, lines in next_steps(settings, pair, shown):
+    for purpose, lines in next_steps(settings, running, shown):
         console.print(f"\n{purpose}:")
         for line in lines:
             console.print(f"  {line}", markup=False, soft_wrap=True)
-    console.print(f"\nKafka {settings.kafka.bootstrap}, gRPC {pair.host}:{pair.port}", soft_wrap=True)
-    console.print(f"logs {pair.worker.log} {pair.server.log}", soft_wrap=True)
+    console.print(f"\nKafka {settings.kafka.bootstrap}, gRPC {running.host}:{running.port}", soft_wrap=True)
+    console.print(f"logs {running.worker.log} {running.arrivals.log} {running.server.log}", soft_wrap=True)
     console.print("Press Ctrl-C to stop.")
     while True:
-        pair.check()
+        running.check()
         stack.check()
         time.sleep(_CHECK_EVERY_S)

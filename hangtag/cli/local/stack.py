@@ -9,6 +9,7 @@ from typing import Never
 from pydantic import SecretStr
 
 from hangtag.cli.local.broker import broker_kind, start_broker
+from hangtag.cli.local.child import Child
 from hangtag.cli.local.errors import LocalError
 from hangtag.cli.local.server import LocalServer, port_or_another
 from hangtag.cli.local.topics import create_topics
@@ -34,6 +35,7 @@ class LocalStack:
     def __init__(self) -> None:
         self._exit = ExitStack()
         self._servers: list[LocalServer] = []
+        self._beside: list[Child] = []
         self.folder: Path | None = None
 
     @property
@@ -79,15 +81,20 @@ class LocalStack:
             self._exit = starting.pop_all()
         return settings
 
+    def beside(self, child: Child) -> Child:
+        """A program that uses the servers: it is checked with them and stopped before them."""
+        self._beside.append(child)
+        return child
+
     def check(self) -> None:
-        """Do nothing while every started server is running.
+        """Do nothing while every started server is running, and what is beside them.
 
         Raises:
-            LocalError: a server ended; the message has the end of its log.
+            LocalError: one ended; the message has the end of its log.
         """
-        for server in self._servers:
-            if not server.child.is_running:
-                raise LocalError(server.child.exit_report())
+        for child in (*(server.child for server in self._servers), *self._beside):
+            if not child.is_running:
+                raise LocalError(child.exit_report())
 
     def wait(self) -> Never:
         """Check the servers for ever; errors as in `check`."""
@@ -96,10 +103,13 @@ class LocalStack:
             time.sleep(_CHECK_EVERY_S)
 
     def __exit__(self, *_: object) -> None:
+        for child in self._beside:
+            child.stop()
         for server in self._servers:  # signal all of them before waiting for each
             server.child.ask_to_stop()
         self._exit.close()
         self._servers.clear()
+        self._beside.clear()
 
     def _start(self, server: LocalServer, starting: ExitStack) -> LocalServer:
         starting.callback(server.stop)

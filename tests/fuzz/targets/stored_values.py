@@ -3,8 +3,8 @@
 from hangtag.records import decode_tags
 from hangtag.server import wire
 from hangtag.server.freshness import freshness
-from hangtag.store import Entry
-from hangtag.store.value import FORMAT, HEADER_BYTES, pack, pack_version, unpack, unpack_entry
+from hangtag.store import Entry, Seen
+from hangtag.store.value import FORMAT, HEADER_BYTES, pack, pack_mark, unpack, unpack_entry
 from hangtag.text.limits import MAX_VERSION
 from hangtag.v1 import tags_pb2
 from tests.fuzz.contract import require
@@ -27,9 +27,10 @@ def _keys(seen: bytes | None, value: bytes | None) -> bytes:
 
 SEEDS = (
     *(_keys(None, value) for value in SPOILED),
-    _keys(pack_version(3), pack(Entry("sku-1", 3, TAGS, b"12345678", 1, 2, b"h" * 16))),
-    _keys(pack_version(4), pack(Entry.deletion("sku-1", 3))),
+    _keys(pack_mark(Seen(3)), pack(Entry("sku-1", 3, TAGS, b"12345678", 1, 2, b"h" * 16))),
+    _keys(pack_mark(Seen(4, 4, 0, 9)), pack(Entry.deletion("sku-1", 3))),
     _keys(None, None),
+    _keys((5).to_bytes(8, "big"), None),
     _keys(b"7", b"another program's"),
     _keys(None, bytes([FORMAT]) + b"\xff" * (HEADER_BYTES + 5)),
     _keys(b"\xff" * 8, bytes([FORMAT]) + b"\x00" * HEADER_BYTES),
@@ -48,8 +49,12 @@ def target(data: bytes) -> str:
     else:
         require(pack(entry) == value, "a value is read as another one")
         require((stored.version, stored.payload) == (entry.version, entry.payload), "a look-up reads something else")
-    state = freshness(stored)
-    lookup = wire.lookup_fields(state, 1_700_000_000_000)
+    if stored.seen is not None:
+        version, refused, _, _ = stored.seen
+        require(0 <= refused <= version <= MAX_VERSION, "a mark says what no program has written")
+    verdict = freshness(stored)
+    state = verdict.state
+    lookup = wire.lookup_fields(verdict, 1_700_000_000_000)
     if not _is_tags(stored.payload):
         return f"no tags {state}"
     part = stored.payload or wire.id_field(b"sku-1")

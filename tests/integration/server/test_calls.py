@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from hangtag.settings import RedisSettings
-from hangtag.store import Entry, RedisTagStore
+from hangtag.store import Arrival, Entry, RedisTagStore
 from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
 from tests.integration.server.parts import (
@@ -53,7 +53,8 @@ def without_as_of(product: tags_pb2.GetProductTagsResponse) -> tags_pb2.GetProdu
 
 
 def test_every_state_of_freshness(served: Served, store: RedisTagStore) -> None:
-    store.mark_seen([("fresh", 5), ("stale", 6), ("pending", 1), ("gone", 5), ("relisted", 6)])
+    seen = {"fresh": 5, "stale": 6, "pending": 1, "gone": 5, "relisted": 6}
+    store.mark_seen([Arrival(product, version) for product, version in seen.items()])
     store.write([entry("fresh", 5), entry("stale", 5), entry("unseen", 5)])
     store.write([Entry.deletion(product, 5) for product in ("gone", "relisted")])
     expected = {
@@ -82,7 +83,7 @@ def test_every_state_of_freshness(served: Served, store: RedisTagStore) -> None:
 
 def test_as_of_is_the_time_of_the_read(served: Served, store: RedisTagStore) -> None:
     store.write([entry("p", 1)])
-    store.mark_seen([("q", 1)])
+    store.mark_seen([Arrival("q", 1)])
     before = time.time_ns() // 1_000_000
 
     products = [*served.batch(["p", "q", "never"]), served.get("p"), served.get("q")]
