@@ -13,7 +13,7 @@ _STALE_S = 10.0
 _USUAL_DELAY_S = 0.75
 _LONGEST_DELAY_S = 3.0
 # What the last steps take.
-_LEAST_S = 0.2
+_LEAST_S = 0.3
 
 _log = get_log(__name__)
 
