@@ -31,11 +31,14 @@ _log = get_log(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method whose calls run on the event loop, one task each: its request and its handler."""
+    """A method whose calls run on the event loop, one task each: its request and its handler.
+
+    The handler gets the request and the call's deadline, a time of the monotonic clock.
+    """
 
     name: str
     request: type[Message]
-    handler: Callable[[Any], Awaitable[bytes]]
+    handler: Callable[[Any, float], Awaitable[bytes]]
 
 
 class Sink(Protocol):
@@ -227,7 +230,7 @@ class Calls:
             request = parsed(method.request, raw)
             self._tasks.add(task)
             try:
-                return await method.handler(request)
+                return await method.handler(request, deadline_s)
             except CallError:
                 raise
             except asyncio.CancelledError as error:

@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError, Message
 
 from hangtag.server.checks import check_batch, check_get
 from hangtag.server.errors import CallError, Reason
+from hangtag.server.narrow import filter_of
 from hangtag.v1 import tags_pb2
 
 # Of one request. The largest valid one (1,000 ids of 256 bytes) takes 259 kB. Below the transport's own limit, which
@@ -24,9 +25,9 @@ Parse = Callable[[bytes], "LookUp"]
 class LookUp:
     """The products of one call.
 
-    `wait_version` is the version whose tags a look-up of one product waits for; 0: it does not wait. `call` is the
-    transport's handle of it, `arrived_s` and `deadline_s` are times of the monotonic clock. A transport sets
-    `is_cancelled` once nobody waits for the answer any more.
+    `wait_version` is the version whose tags a look-up of one product waits for; 0: it does not wait. `tag_filter` says
+    which tags are returned, if not all. `call` is the transport's handle of it, `arrived_s` and `deadline_s` are times
+    of the monotonic clock. A transport sets `is_cancelled` once nobody waits for the answer any more.
     """
 
     __slots__ = (
@@ -38,12 +39,20 @@ class LookUp:
         "is_single",
         "method",
         "min_versions",
+        "tag_filter",
         "utf8",
         "wait_version",
     )
 
     def __init__(
-        self, method: str, ids: Sequence[str], utf8: Sequence[bytes], min_versions: Sequence[int], *, is_single: bool
+        self,
+        method: str,
+        ids: Sequence[str],
+        utf8: Sequence[bytes],
+        min_versions: Sequence[int],
+        *,
+        is_single: bool,
+        tag_filter: tags_pb2.TagFilter | None = None,
     ) -> None:
         self.method = method
         self.ids = ids
@@ -51,6 +60,7 @@ class LookUp:
         self.min_versions = min_versions
         self.is_single = is_single
         self.wait_version = 0
+        self.tag_filter = tag_filter
         self.is_cancelled = False
         self.call: Any = None
         self.arrived_s = 0.0
@@ -73,7 +83,7 @@ def parse_get(raw: bytes) -> LookUp:
     utf8 = check_get(request)
     awaited = request.wait_for_version
     newest = max(request.min_version, awaited)
-    look_up = LookUp("GetProductTags", (product,), (utf8,), (newest,), is_single=True)
+    look_up = LookUp("GetProductTags", (product,), (utf8,), (newest,), is_single=True, tag_filter=filter_of(request))
     look_up.wait_version = awaited
     return look_up
 
@@ -86,7 +96,7 @@ def batch_parser(max_ids: int) -> Parse:
         utf8 = check_batch(request, max_ids)
         ids = list(request.product_ids)
         newest = list(request.min_versions) or [0] * len(ids)
-        return LookUp("BatchGetProductTags", ids, utf8, newest, is_single=False)
+        return LookUp("BatchGetProductTags", ids, utf8, newest, is_single=False, tag_filter=filter_of(request))
 
     return parse_batch
 

@@ -209,6 +209,8 @@ class _NoTagsReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoTagsRe
     """The model read the text and predicted no tag with enough confidence, apart from tags that people rejected. `review`
     may have tags.
     """
+    NO_TAGS_REASON_FILTERED: _NoTagsReason.ValueType  # 2
+    """There are tags to use, but the request's `filter` lets none of them through."""
 
 class NoTagsReason(_NoTagsReason, metaclass=_NoTagsReasonEnumTypeWrapper):
     """Why `tags` is empty."""
@@ -219,6 +221,8 @@ NO_TAGS_REASON_LOW_CONFIDENCE: NoTagsReason.ValueType  # 1
 """The model read the text and predicted no tag with enough confidence, apart from tags that people rejected. `review`
 may have tags.
 """
+NO_TAGS_REASON_FILTERED: NoTagsReason.ValueType  # 2
+"""There are tags to use, but the request's `filter` lets none of them through."""
 Global___NoTagsReason: _TypeAlias = NoTagsReason  # noqa: Y015
 
 @_typing.final
@@ -652,8 +656,8 @@ class SuggestTagsResponse(_message.Message):
 
     @_builtins.property
     def truncated_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Fields of the request whose end was not read, because it is longer than what tags are predicted from: `text`,
-        `description`, `merchant_category`. Empty if everything was read.
+        """Fields of the request that were not read completely, because they are longer than what tags are predicted from:
+        `text`, `description`, `merchant_category`. Empty if everything was read.
         """
 
     def __init__(
