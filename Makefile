@@ -12,7 +12,7 @@ BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz protos protos-lint protos-release alerts dist starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server protos protos-lint protos-release alerts dist starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ chaos: $(VENV)/.all ## kill, stall, fill and flush everything under load, then c
 
 fuzz: $(VENV)/.all ## a million bad inputs to every boundary, half an hour on two cores (ARGS="--inputs 20000" for fewer)
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)
+
+bench-server: $(VENV)/.all ## how fast the gRPC server is, and what it does with too many calls: 6 minutes (QUICK=1: 50 s)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.server $(if $(QUICK),--quick) $(ARGS)
 
 protos: $(VENV)/.all ## regenerate hangtag/v1 from protos/
 	@$(BIN)/python tests/stubs.py .

@@ -68,11 +68,13 @@ class Limit:
         """
         with self._lock:
             if self.amount and self.amount + amount > self._most:
-                message = (
-                    f"{self.amount} {self._unit} are in progress, the maximum is {self._most}; retry with back-off"
-                )
-                raise RefusedError(self._refusal, message, retry_after_s)
+                raise self.refusal(retry_after_s)
             self.amount += amount
+
+    def refusal(self, retry_after_s: float | None = None) -> RefusedError:
+        """The error of work that does not fit."""
+        message = f"{self.amount} {self._unit} are in progress, the maximum is {self._most}; retry with back-off"
+        return RefusedError(self._refusal, message, retry_after_s)
 
     def remove(self, amount: int) -> None:
         """Count work that ended."""

@@ -65,11 +65,13 @@ class CachedReader:
 
     def _kept(self, ids: Sequence[str], min_versions: Sequence[int]) -> dict[str, LookedUp]:
         """The products for which the cache answers."""
-        now, get = self._clock.monotonic(), self._cache.get
+        get, now_ms = self._cache.get, self._clock.wall_ms()
+        oldest_s = self._clock.monotonic() - self._ttl_s
         found = {
             product: kept
             for product in dict.fromkeys(ids)
-            if (kept := get(product)) is not None and not kept.is_behind and now - kept.as_of_s < self._ttl_s
+            # The wall clock may have been set back since: no answer is from the future.
+            if (kept := get(product)) and not kept.is_behind and kept.as_of_s > oldest_s and kept.as_of_ms <= now_ms
         }
         for product, version in zip(ids, min_versions, strict=bool(min_versions)):
             if version:
@@ -118,5 +120,4 @@ class CachedReader:
         kept = self._cache.get(product)
         if kept is None or self._clock.monotonic() - kept.as_of_s > self._stale_s:
             return None
-        # The wall clock may have been set back since.
         return kept._replace(is_degraded=True, as_of_ms=min(kept.as_of_ms, self._clock.wall_ms()))

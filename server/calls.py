@@ -13,7 +13,7 @@ from hangtag.server.admission import CALLS, DEADLINE, IDS, WAITS, Limit, Refusal
 from hangtag.server.cached_reader import MAX_PRODUCTS
 from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.lane import Lane
-from hangtag.server.look_up import NO_DEADLINE, LookUp, Parse, parsed
+from hangtag.server.look_up import NO_DEADLINE, SMALL, LookUp, Parse, is_large, parsed
 from hangtag.server.lookups import Answer, Lookups
 from hangtag.server.tally import Tally, code_of_cancelled
 from hangtag.server.waits import Found
@@ -31,11 +31,14 @@ _log = get_log(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method whose calls run on the event loop, one task each: its request and its handler."""
+    """A method whose calls run on the event loop, one task each: its request and its handler.
+
+    The handler gets the request and the call's deadline, a time of the monotonic clock.
+    """
 
     name: str
     request: type[Message]
-    handler: Callable[[Any], Awaitable[bytes]]
+    handler: Callable[[Any, float], Awaitable[bytes]]
 
 
 class Sink(Protocol):
@@ -65,6 +68,7 @@ class Calls:
         self.clock = clock
         self._lookups = lookups
         self._calls = Limit(max_concurrent, "calls", CALLS)
+        self._max_ids = max_ids
         # Small look-ups are never refused because of large ones.
         self._small_ids = Limit(max_ids, "ids", IDS)
         self._large_ids = Limit(max_ids, "ids", IDS)
@@ -109,6 +113,9 @@ class Calls:
         """
         if self._is_stopped:
             raise _stopped()
+        if self._large_ids.amount + SMALL >= self._max_ids and is_large(raw):
+            # It would not fit. To know that, its ids need not be checked.
+            raise self._large_ids.refusal(self._large.wait_s())
         look_up = parse(raw)
         now_s = self.clock.monotonic()
         look_up.call = call
@@ -118,13 +125,12 @@ class Calls:
             _check_deadline(deadline_s - now_s, 0)
             self._waiting.add(1)
             return look_up
-        is_large = look_up.is_large
-        lane = self._large if is_large else self._small
+        lane, ids = (self._large, self._large_ids) if look_up.is_large else (self._small, self._small_ids)
         if deadline_s != NO_DEADLINE:
             _check_deadline(deadline_s - now_s, lane.wait_s())
         self._calls.add(1)
         try:
-            (self._large_ids if is_large else self._small_ids).add(len(look_up.ids), lane.wait_s())
+            ids.add(len(look_up.ids), lane.wait_s())
         except RefusedError:
             self._calls.remove(1)
             raise
@@ -224,7 +230,7 @@ class Calls:
             request = parsed(method.request, raw)
             self._tasks.add(task)
             try:
-                return await method.handler(request)
+                return await method.handler(request, deadline_s)
             except CallError:
                 raise
             except asyncio.CancelledError as error:

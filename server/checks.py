@@ -3,14 +3,11 @@
 from typing import NoReturn
 
 from hangtag.server.errors import CallError, Reason
-from hangtag.text.kind import TextKind
 from hangtag.text.limits import MAX_ID_BYTES
-from hangtag.text.product_text import ProductText
 from hangtag.v1 import tags_pb2
 
-KINDS = {tags_pb2.TEXT_KIND_PRODUCT: TextKind.PRODUCT, tags_pb2.TEXT_KIND_QUERY: TextKind.QUERY}
-
-_MAX_CHARS = {"text": 10_000, "description": 10_000, "merchant_category": 1_000}
+_MAX_FACETS = 64
+_BANDS = frozenset({tags_pb2.BAND_UNSPECIFIED, tags_pb2.BAND_AUTO, tags_pb2.BAND_REVIEW})
 
 
 def check_get(request: tags_pb2.GetProductTagsRequest) -> bytes:
@@ -20,9 +17,11 @@ def check_get(request: tags_pb2.GetProductTagsRequest) -> bytes:
         CallError: INVALID_ARGUMENT.
     """
     if request.min_version < 0:
-        _refuse(f"min_version is {request.min_version}; versions are 0 or more")
+        refuse(f"min_version is {request.min_version}; versions are 0 or more")
     if request.wait_for_version < 0:
-        _refuse(f"wait_for_version is {request.wait_for_version}; versions are 0 or more")
+        refuse(f"wait_for_version is {request.wait_for_version}; versions are 0 or more")
+    if request.HasField("filter"):
+        check_filter(request.filter)
     return _check_id("product_id", request.product_id)
 
 
@@ -34,51 +33,47 @@ def check_batch(request: tags_pb2.BatchGetProductTagsRequest, max_ids: int) -> l
     """
     count = len(request.product_ids)
     if not count:
-        _refuse("product_ids is empty; send at least one id")
+        refuse("product_ids is empty; send at least one id")
     if count > max_ids:
-        _refuse(f"product_ids has {count} ids, the maximum is {max_ids} per call; split them over several calls")
+        refuse(f"product_ids has {count} ids, the maximum is {max_ids} per call; split them over several calls")
     versions = request.min_versions
     if versions and len(versions) != count:
-        _refuse(f"min_versions has {len(versions)} versions for {count} ids; send one for each id, or none at all")
+        refuse(f"min_versions has {len(versions)} versions for {count} ids; send one for each id, or none at all")
     for place, version in enumerate(versions):
         if version < 0:
-            _refuse(f"min_versions[{place}] is {version}; versions are 0 or more")
+            refuse(f"min_versions[{place}] is {version}; versions are 0 or more")
+    check_filter(request.filter)
     return [_check_id(f"product_ids[{place}]", product) for place, product in enumerate(request.product_ids)]
-
-
-def check_suggest(request: tags_pb2.SuggestTagsRequest) -> tuple[ProductText, TextKind]:
-    """The cleaned texts, and their kind: the requested one, else PRODUCT if there is a description or a category.
-
-    Raises:
-        CallError: INVALID_ARGUMENT.
-    """
-    for field, most in _MAX_CHARS.items():
-        length = len(getattr(request, field))
-        if length > most:
-            _refuse(f"{field} has {length} characters, the maximum is {most}; shorten it")
-    text = ProductText.of(request.text, request.description, request.merchant_category)
-    if text.is_empty:
-        _refuse("text, description and merchant_category have no visible text (without markup); send at least one")
-    return text, _kind_of(request)
-
-
-def _kind_of(request: tags_pb2.SuggestTagsRequest) -> TextKind:
-    if request.kind == tags_pb2.TEXT_KIND_UNSPECIFIED:
-        return TextKind.PRODUCT if request.description or request.merchant_category else TextKind.QUERY
-    kind = KINDS.get(request.kind)
-    if kind is None:
-        _refuse(f"kind is {request.kind}; send TEXT_KIND_PRODUCT (1), TEXT_KIND_QUERY (2) or leave it unset")
-    return kind
 
 
 def _check_id(field: str, product: str) -> bytes:
     encoded = product.encode()
     if not encoded:
-        _refuse(f"{field} is empty; send the shop's id of the product")
+        refuse(f"{field} is empty; send the shop's id of the product")
     if len(encoded) > MAX_ID_BYTES:
-        _refuse(f"{field} has {len(encoded)} bytes of UTF-8, the maximum is {MAX_ID_BYTES}")
+        refuse(f"{field} has {len(encoded)} bytes of UTF-8, the maximum is {MAX_ID_BYTES}")
     return encoded
 
 
-def _refuse(message: str) -> NoReturn:
+def check_filter(tag_filter: tags_pb2.TagFilter, place: str = "filter") -> None:
+    """Check a filter of tags; `place` names it in errors.
+
+    Raises:
+        CallError: INVALID_ARGUMENT.
+    """
+    if len(tag_filter.facets) > _MAX_FACETS:
+        refuse(f"{place}.facets has {len(tag_filter.facets)} facets, the maximum is {_MAX_FACETS}; leave some out")
+    if "" in tag_filter.facets:
+        number = list(tag_filter.facets).index("")
+        refuse(f"{place}.facets[{number}] is empty; send the name of a facet, for example color")
+    if tag_filter.max_tags < 0:
+        refuse(f"{place}.max_tags is {tag_filter.max_tags}; send 1 or more, or leave it unset for all tags")
+    if not 0 <= tag_filter.min_confidence <= 1:  # not a number is neither
+        refuse(f"{place}.min_confidence is {tag_filter.min_confidence:g}; send a number from 0 to 1")
+    if tag_filter.min_band not in _BANDS:
+        refuse(f"{place}.min_band is {tag_filter.min_band}; send BAND_AUTO (1), BAND_REVIEW (2) or leave it unset")
+
+
+def refuse(message: str) -> NoReturn:
+    """Raise the error of a request that is wrong; the message names the field and what it must be."""
     raise CallError(Reason.INVALID_REQUEST, message)

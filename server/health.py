@@ -32,18 +32,22 @@ class Health:
         self._services = (health.OVERALL_HEALTH, service)
         self._loop = asyncio.get_running_loop()
         self._reported: bool | None = None
+        self._setting: asyncio.Task[None] | None = None
 
     def report(self, is_up: bool) -> None:
         """SERVING or NOT_SERVING. Any thread may call, again and again: what did not get through is repeated."""
         if is_up is not self._reported:
             with suppress(RuntimeError):  # the event loop is closed, and with it the servicer
-                self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._set(is_up)))
+                self._loop.call_soon_threadsafe(self._begin, is_up)
 
     async def shut_down(self) -> None:
         """NOT_SERVING from now on."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_REPORT_LIMIT_S):
                 await self._servicer.enter_graceful_shutdown()
+
+    def _begin(self, is_up: bool) -> None:
+        self._setting = self._loop.create_task(self._set(is_up))  # asyncio itself keeps no reference
 
     async def _set(self, is_up: bool) -> None:
         with suppress(TimeoutError):

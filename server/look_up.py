@@ -7,11 +7,14 @@ from google.protobuf.message import DecodeError, Message
 
 from hangtag.server.checks import check_batch, check_get
 from hangtag.server.errors import CallError, Reason
+from hangtag.server.narrow import filter_of
 from hangtag.v1 import tags_pb2
 
 # Of one request. The largest valid one (1,000 ids of 256 bytes) takes 259 kB. Below the transport's own limit, which
 # answers with a status that clients retry.
 MAX_REQUEST_BYTES = 1024 * 1024
+# A request of so many bytes may be one of many ids.
+_MAYBE_LARGE_BYTES = 1_024
 # Look-ups of more ids than this have a lane of their own, so that smaller ones do not wait for them.
 SMALL = 100
 NO_DEADLINE = float("inf")
@@ -22,9 +25,9 @@ Parse = Callable[[bytes], "LookUp"]
 class LookUp:
     """The products of one call.
 
-    `wait_version` is the version whose tags a look-up of one product waits for; 0: it does not wait. `call` is the
-    transport's handle of it, `arrived_s` and `deadline_s` are times of the monotonic clock. A transport sets
-    `is_cancelled` once nobody waits for the answer any more.
+    `wait_version` is the version whose tags a look-up of one product waits for; 0: it does not wait. `tag_filter` says
+    which tags are returned, if not all. `call` is the transport's handle of it, `arrived_s` and `deadline_s` are times
+    of the monotonic clock. A transport sets `is_cancelled` once nobody waits for the answer any more.
     """
 
     __slots__ = (
@@ -36,12 +39,20 @@ class LookUp:
         "is_single",
         "method",
         "min_versions",
+        "tag_filter",
         "utf8",
         "wait_version",
     )
 
     def __init__(
-        self, method: str, ids: Sequence[str], utf8: Sequence[bytes], min_versions: Sequence[int], *, is_single: bool
+        self,
+        method: str,
+        ids: Sequence[str],
+        utf8: Sequence[bytes],
+        min_versions: Sequence[int],
+        *,
+        is_single: bool,
+        tag_filter: tags_pb2.TagFilter | None = None,
     ) -> None:
         self.method = method
         self.ids = ids
@@ -49,6 +60,7 @@ class LookUp:
         self.min_versions = min_versions
         self.is_single = is_single
         self.wait_version = 0
+        self.tag_filter = tag_filter
         self.is_cancelled = False
         self.call: Any = None
         self.arrived_s = 0.0
@@ -71,7 +83,7 @@ def parse_get(raw: bytes) -> LookUp:
     utf8 = check_get(request)
     awaited = request.wait_for_version
     newest = max(request.min_version, awaited)
-    look_up = LookUp("GetProductTags", (product,), (utf8,), (newest,), is_single=True)
+    look_up = LookUp("GetProductTags", (product,), (utf8,), (newest,), is_single=True, tag_filter=filter_of(request))
     look_up.wait_version = awaited
     return look_up
 
@@ -84,9 +96,19 @@ def batch_parser(max_ids: int) -> Parse:
         utf8 = check_batch(request, max_ids)
         ids = list(request.product_ids)
         newest = list(request.min_versions) or [0] * len(ids)
-        return LookUp("BatchGetProductTags", ids, utf8, newest, is_single=False)
+        return LookUp("BatchGetProductTags", ids, utf8, newest, is_single=False, tag_filter=filter_of(request))
 
     return parse_batch
+
+
+def is_large(raw: bytes) -> bool:
+    """True if this is a request of many ids; much cheaper than to check it."""
+    if not _MAYBE_LARGE_BYTES < len(raw) <= MAX_REQUEST_BYTES:
+        return False
+    try:
+        return len(tags_pb2.BatchGetProductTagsRequest.FromString(raw).product_ids) > SMALL
+    except DecodeError:
+        return False
 
 
 def parsed(kind: type[Message], raw: bytes) -> Any:

@@ -11,6 +11,8 @@ from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.freshness import WITH_TAGS, Verdict, freshness
 from hangtag.server.look_up import LookUp
 from hangtag.server.looked_up import LookedUp
+from hangtag.server.narrow import narrow_stored
+from hangtag.server.popular import Popular
 from hangtag.store import Seen, StoreError
 from hangtag.telemetry import get_log, metrics
 from hangtag.v1 import tags_pb2
@@ -39,15 +41,20 @@ class Reader(Protocol):
 
 
 class Lookups:
-    """Reads the products of look-ups and builds the replies. Any thread may call it."""
+    """Reads the products of look-ups and builds the replies. Any thread may call it.
 
-    def __init__(self, reader: Reader, eta: EtaOf) -> None:
+    `popular` counts which products are looked up.
+    """
+
+    def __init__(self, reader: Reader, eta: EtaOf, popular: Popular | None = None) -> None:
         self._reader = reader
         self._eta = eta
+        self._popular = popular or Popular()
 
     def answer(self, look_ups: Sequence[LookUp]) -> list[Answer]:
         """The reply of each look-up, in order, or its error; never raises an `Exception`."""
         ids = [product for look_up in look_ups for product in look_up.ids]
+        self._popular.count(ids)
         newest = list(chain.from_iterable(look_up.min_versions for look_up in look_ups))
         try:
             return self._answers(look_ups, self._reader.read(ids, newest))
@@ -96,11 +103,11 @@ class Lookups:
     def _single(self, look_up: LookUp, found: LookedUp, verdict: Verdict) -> Answer:
         if verdict.state == tags_pb2.FRESHNESS_UNKNOWN:
             return _not_found(look_up.ids[0], verdict)
-        return _part(look_up.utf8[0], found, verdict) + self._fields(found, verdict)
+        return _part(look_up.utf8[0], found, verdict, look_up.tag_filter) + self._fields(found, verdict)
 
     def _batch(self, look_up: LookUp, found: Sequence[LookedUp], verdicts: Sequence[Verdict]) -> bytes:
         return wire.batch(
-            (_part(utf8, each, verdict), self._fields(each, verdict))
+            (_part(utf8, each, verdict, look_up.tag_filter), self._fields(each, verdict))
             for utf8, each, verdict in zip(look_up.utf8, found, verdicts, strict=True)
         )
 
@@ -110,8 +117,11 @@ class Lookups:
         return wire.lookup_fields(verdict, found.as_of_ms, eta_ms)
 
 
-def _part(utf8: bytes, found: LookedUp, verdict: Verdict) -> bytes:
-    return found.stored.payload if verdict.state in WITH_TAGS else wire.id_field(utf8)
+def _part(utf8: bytes, found: LookedUp, verdict: Verdict, tag_filter: tags_pb2.TagFilter | None) -> bytes:
+    if verdict.state not in WITH_TAGS:
+        return wire.id_field(utf8)
+    payload = found.stored.payload
+    return payload if tag_filter is None else narrow_stored(payload, tag_filter)
 
 
 def _not_found(product: str, verdict: Verdict) -> CallError:

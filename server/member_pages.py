@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from hangtag.server.member import Bound
+from hangtag.server.popular import merged
 from hangtag.telemetry import Part
 from hangtag.telemetry.health import Pulse
 
@@ -83,6 +84,10 @@ class MemberPages(Collector):
                 Part(f"{name} of process {number}", part["ready"], part["reason"]) for name, part in _body(page).items()
             ]
         return found
+
+    def popular(self) -> Mapping[str, Any]:
+        """The products that are looked up most, of all processes together."""
+        return merged([_body(page) for page in self._ask("popular").values() if page])
 
     def _ask(self, path: str) -> dict[int, bytes | None]:
         """The page of each process; None: it does not answer."""

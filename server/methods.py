@@ -20,7 +20,10 @@ class Methods(NamedTuple):
 
 def methods_of(handlers: Handlers, max_ids: int) -> Methods:
     """The methods, with at most `max_ids` ids in a batch."""
-    others = (Method("SuggestTags", tags_pb2.SuggestTagsRequest, handlers.suggest_tags),)
+    others = (
+        Method("SuggestTags", tags_pb2.SuggestTagsRequest, handlers.suggest_tags),
+        Method("BatchSuggestTags", tags_pb2.BatchSuggestTagsRequest, handlers.batch_suggest_tags),
+    )
     return Methods(
         {"GetProductTags": parse_get, "BatchGetProductTags": batch_parser(max_ids)},
         {method.name: method for method in others},

@@ -216,6 +216,7 @@ class Processes:
                 pulses=pages.pulses,
                 details=pages.details,
                 parts=pages.parts,
+                pages={"/popular": pages.popular},
                 on_failure=lambda _: os.kill(os.getpid(), signal.SIGTERM),
             )
         except OSError as error:

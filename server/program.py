@@ -3,6 +3,7 @@
 import asyncio
 import math
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
@@ -20,6 +21,7 @@ from hangtag.server.health import Health, HealthServicer
 from hangtag.server.lookups import Lookups
 from hangtag.server.member import Bound, Member
 from hangtag.server.methods import SERVICE, Methods, methods_of
+from hangtag.server.popular import Popular
 from hangtag.server.reading import Reading
 from hangtag.server.store_watch import STORE_HEARTBEAT
 from hangtag.server.suggester import HEARTBEAT, Suggester
@@ -38,6 +40,9 @@ _LOOP_HEARTBEAT = "event loop"
 _LOOP_EVERY_S = 1.0
 _LOOP_LIMIT_S = 15.0
 _BATCH_LIMIT_S = 60.0
+# How long a thread may keep others from Python (default 5 ms): a large look-up and a batch of texts work for some
+# milliseconds, and a single look-up needs Python several times.
+_SWITCH_S = 0.001
 _FOLLOWER_LIMIT_S = 120.0
 
 _log = get_log(__name__)
@@ -76,8 +81,8 @@ async def _serve(
     stop: asyncio.Event | None,
     member: Member | None,
 ) -> None:
-    chosen = choose(settings.server)
-    _log.info("transport", name=chosen.name, reason=chosen.reason)
+    sys.setswitchinterval(_SWITCH_S)
+    chosen = _chosen(settings.server)
     clock = SystemClock()
     # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
     limits_s = {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, FOLLOWER_BEAT: _FOLLOWER_LIMIT_S}
@@ -95,20 +100,25 @@ async def _serve(
         reading = Reading(settings, clock, beats, state.report, fail)
         stack.callback(reading.close)
         await asyncio.to_thread(reading.start)
-        suggester = Suggester(tagger, limits.suggest_token_budget, clock, beats, limits.suggest_queue_tokens)
+        suggester = Suggester(tagger, limits, clock, beats)
         stack.callback(suggester.close)
-        calls = Calls(clock, Lookups(reading.reader, reading.eta.of), limits.max_concurrent, limits.max_ids_in_progress)
+        handlers = Handlers(suggester)
+        stack.callback(handlers.close)
+        popular = Popular()
+        lookups = Lookups(reading.reader, reading.eta.of, popular)
+        calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress)
         stack.callback(calls.close)
         waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
         stack.callback(waits.close)
         reading.follow(waits)
-        methods = methods_of(Handlers(suggester), limits.max_ids)
+        methods = methods_of(handlers, limits.max_ids)
         transport = _open(chosen, limits, methods, servicer, calls, shares_port=member is not None)
         telemetry = _telemetry(
             limits,
             pulses=beats.pulses,
             details=reading.watch.details,
             parts=lambda: [_model(tagger), reading.watch.part()],
+            pages={"/popular": popular.page},
             on_failure=fail,
         )
         with telemetry, _stopping(stop) as stopped:
@@ -119,11 +129,7 @@ async def _serve(
                 waits.start()
                 await transport.start()
                 _log.info("serving", host=limits.host, port=transport.port, metrics_port=telemetry.port)
-                if member is not None:
-                    member.watch(partial(_stop_soon, loop, stopped))
-                    member.ready(Bound(transport.port, telemetry.port))
-                if ready is not None:
-                    ready(transport.port)
+                _say_ready(Bound(transport.port, telemetry.port), ready, member, partial(_stop_soon, loop, stopped))
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 reading.stop_following()
                 await drain(transport, state, calls, waits, limits)
@@ -134,6 +140,12 @@ async def _serve(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _chosen(settings: ServerSettings) -> Choice:
+    chosen = choose(settings)
+    _log.info("transport", name=chosen.name, reason=chosen.reason)
+    return chosen
 
 
 def _open(
@@ -151,6 +163,16 @@ def _open(
     from hangtag.server.native_transport import NativeTransport  # noqa: PLC0415 (an extra)
 
     return NativeTransport(settings, methods, servicer, calls, shares_port=shares_port)
+
+
+def _say_ready(
+    bound: Bound, ready: Callable[[int], None] | None, member: Member | None, stop_soon: Callable[[], None]
+) -> None:
+    if member is not None:
+        member.watch(stop_soon)
+        member.ready(bound)
+    if ready is not None:
+        ready(bound.port)
 
 
 def _stop_soon(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from hangtag.store import Found, PartlyReadError, StoreError, StoreState
@@ -71,7 +72,8 @@ class StoreGate:
         try:
             state = self._reader.check()
             if self._failed:
-                self._reader.read(self._failed)
+                with suppress(PartlyReadError):  # the other nodes answer
+                    self._reader.read(self._failed)
         except StoreError as error:
             self._close(error, self._failed, openings)
             raise

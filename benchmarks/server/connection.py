@@ -6,7 +6,7 @@ its answers repeat and each different one is decoded only once.
 
 import socket
 import struct
-from collections import Counter
+from collections import Counter, deque
 from time import perf_counter
 
 import hpack
@@ -47,10 +47,11 @@ class Connection:
         self._unread = b""
         self._unsent = bytearray()
         self._got = 0
+        self._held: deque[tuple[bytes, float]] = deque()
+        self.is_greeted = False
         self.max_streams = 2**31
         self.statuses: Counter[str] = Counter()
         self.seconds: list[float] = []
-        self.bytes = 0
         settings = struct.pack(">HIHI", 1, 0, 4, _WINDOW)
         window = _frame(8, 0, 0, struct.pack(">I", _WINDOW - 65_535))
         self.socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, settings) + window)
@@ -59,7 +60,7 @@ class Connection:
     @property
     def open_calls(self) -> int:
         """Calls without an end."""
-        return len(self._started)
+        return len(self._started) + len(self._held)
 
     @property
     def has_unsent(self) -> bool:
@@ -67,7 +68,10 @@ class Connection:
         return bool(self._unsent)
 
     def call(self, message: bytes, started: float) -> None:
-        """Add a call to what is sent next; `started` is the time that it is counted from."""
+        """Send a call next, or once the server allows it; `started` is the time that it is counted from."""
+        if len(self._started) >= self.max_streams:
+            self._held.append((message, started))
+            return
         self._stream = stream = self._stream + 2
         self._started[stream] = started
         self._unsent += _frame(_HEADERS, _END_HEADERS, stream, self._block)
@@ -95,8 +99,21 @@ class Connection:
             part = b""
         if not part:
             return self.lost()
+        before = len(self._started)
         data = self._unread + part if self._unread else part
-        place, end, before = 0, len(data), len(self._started)
+        place = self._take(data)
+        self._unread = data[place:]
+        if self._got >= _RENEW_AFTER:
+            self._unsent += _frame(8, 0, 0, struct.pack(">I", self._got))
+            self._got = 0
+        ended = before - len(self._started)
+        for _ in range(min(len(self._held), self.max_streams - len(self._started))):
+            self.call(*self._held.popleft())
+        return ended
+
+    def _take(self, data: bytes) -> int:
+        """Take the complete frames; returns where the rest begins."""
+        place, end = 0, len(data)
         while end - place >= 9:
             length = data[place] << 16 | data[place + 1] << 8 | data[place + 2]
             after = place + 9 + length
@@ -111,18 +128,14 @@ class Connection:
             else:
                 self._other(kind, data[place + 4], data[place + 5 : place + 9], data[place + 9 : after])
             place = after
-        self._unread = data[place:]
-        if self._got >= _RENEW_AFTER:
-            self._unsent += _frame(8, 0, 0, struct.pack(">I", self._got))
-            self.bytes += self._got
-            self._got = 0
-        return before - len(self._started)
+        return place
 
     def lost(self) -> int:
         """End all calls, because the connection is closed; returns how many."""
-        count = len(self._started)
+        count = self.open_calls
         self.statuses["connection lost"] += count
         self._started.clear()
+        self._held.clear()
         self._unsent.clear()
         return count
 
@@ -150,6 +163,7 @@ class Connection:
                 name, value = struct.unpack_from(">HI", payload, place)
                 if name == 3:
                     self.max_streams = value
+            self.is_greeted = True
             self._unsent += _frame(_SETTINGS, _ACK, 0)
         elif kind == _PING and not flags & _ACK:
             self._unsent += _frame(_PING, _ACK, 0, payload)

@@ -41,7 +41,7 @@ class Load:
 
 @dataclass
 class Result:
-    """How the calls ended that started after the warm-up; times in ms."""
+    """How the calls ended after the warm-up; times in ms. `all_calls` counts those of the warm-up too."""
 
     calls_per_s: float
     p50_ms: float
@@ -49,6 +49,7 @@ class Result:
     worst_ms: float
     statuses: dict[str, int] = field(default_factory=dict)
     generator_cpu: float = 0.0
+    all_calls: int = 0
 
     @property
     def calls(self) -> int:
@@ -69,11 +70,13 @@ class Generator:
         self._connections = [Connection(load.port, path) for _ in range(load.connections)]
         self._by_file = {each.socket.fileno(): each for each in self._connections}
         self._resting: list[tuple[float, Connection]] = []
+        self._warm_up_calls = 0
 
     def run(self) -> Result:
         """Send the load and wait for the last answers."""
         load = self._load
-        self._step(0.1, refill=False)  # the settings of the server
+        while not all(each.is_greeted for each in self._connections):
+            self._step(0.1, refill=False)
         start = perf_counter()
         if load.burst:
             for each in self._connections:
@@ -86,6 +89,7 @@ class Generator:
                 self._start(each, load.streams, start)
             self._closed(start + load.warm_up_s)
         for each in self._connections:
+            self._warm_up_calls += each.statuses.total()
             each.statuses.clear()
             each.seconds.clear()
         start, cpu = perf_counter(), time.process_time()
@@ -177,6 +181,7 @@ class Generator:
             worst_ms=seconds[-1] * 1_000,
             statuses=dict(statuses),
             generator_cpu=cpu_s / took,
+            all_calls=statuses.total() + self._warm_up_calls,
         )
 
 

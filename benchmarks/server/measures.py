@@ -3,34 +3,48 @@
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.server.generator import Load, Result
 from benchmarks.server.requests import KINDS
-from benchmarks.server.stage import Empty, Running, Server, run
+from benchmarks.server.stage import Running, Server, run
 
-_EMPTY_PATH = "/empty.Empty/Call"
 # A load whose size must not matter: some calls at a time, far below what the server can do.
 _LIGHT_PER_S = 200.0
 Row = dict[str, Any]
 
 
-def rates(servers: Sequence[Server], empty: Empty, kind: str, seconds: float, rounds: int, folder: Path) -> Row:
-    """The most calls/s of each server, and of the empty handler, measured in turns: medians."""
-    ports = {server.name: (server.port, "") for server in servers}
-    if kind == "single":
-        ports["empty_aio"] = (empty.port, _EMPTY_PATH)
-    found: dict[str, list[float]] = {name: [] for name in ports}
+class Measured(Protocol):
+    """A server of ours, or the empty one."""
+
+    name: str
+    port: int
+    path: str
+
+    def cpu_s(self) -> float:
+        """Processor seconds of all its processes until now."""
+        ...
+
+
+def rates(servers: Sequence[Measured], kind: str, seconds: float, rounds: int, folder: Path) -> Row:
+    """The most calls/s of each, measured in turns, and the processor time of a call: medians."""
+    per_s: dict[str, list[float]] = {server.name: [] for server in servers}
+    cpu_us: dict[str, list[float]] = {server.name: [] for server in servers}
     busy = 0.0
     for _ in range(rounds):
-        for name, (port, path) in ports.items():
-            result = run(Load(port, kind, seconds, path=path), folder)
-            check(result, name)
-            found[name].append(result.calls_per_s)
+        for server in servers:
+            before = server.cpu_s()
+            result = run(Load(server.port, kind, seconds, path=server.path), folder)
+            check(result, server.name)
+            per_s[server.name].append(result.calls_per_s)
+            cpu_us[server.name].append((server.cpu_s() - before) * 1e6 / result.all_calls)
             busy = max(busy, result.generator_cpu)
-    row: Row = {name: round(statistics.median(each)) for name, each in found.items()}
-    # Below 1, or the generator is what was measured.
-    return {**row, "generator_cpu": round(busy, 2)}
+    return {
+        "calls_per_s": {name: round(statistics.median(each)) for name, each in per_s.items()},
+        "cpu_us_per_call": {name: round(statistics.median(each), 1) for name, each in cpu_us.items()},
+        # Below 1, or the generator is what was measured.
+        "generator_cpu": round(busy, 2),
+    }
 
 
 def at_half_load(server: Server, kind: str, most_per_s: float, seconds: float, folder: Path) -> Row:

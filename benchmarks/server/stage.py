@@ -67,6 +67,8 @@ def fill(settings: RedisSettings) -> None:
 class Server:
     """A running `hangtag serve`, its processes and its address."""
 
+    path = ""
+
     def __init__(self, name: str, redis: str, folder: Path, more: dict[str, str]) -> None:
         self.name = name
         self.port = free_port()
@@ -136,13 +138,21 @@ class Server:
 class Empty:
     """The empty handler of grpc.aio, with the same reply."""
 
+    name = "empty_aio"
+    path = "/empty.Empty/Call"
+
     def __init__(self, reply: bytes, folder: Path) -> None:
         self.port = free_port()
         command = [sys.executable, "-m", "benchmarks.server.empty", str(self.port), reply.hex()]
         with on_core(SERVER_CORE):
             self._child = Child("empty", command, folder, {**os.environ, "PYTHONPATH": str(ROOT)})
         with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
-            channel.unary_unary("/empty.Empty/Call")(b"", timeout=20, wait_for_ready=True)
+            channel.unary_unary(self.path)(b"", timeout=20, wait_for_ready=True)
+
+    def cpu_s(self) -> float:
+        """Processor seconds until now."""
+        times = psutil.Process(self._child.pid).cpu_times()
+        return times.user + times.system
 
     def stop(self) -> None:
         """Stop it."""

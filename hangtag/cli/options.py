@@ -19,6 +19,13 @@ DataFolder = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that co
 CoreHourPrice = Annotated[float, typer.Option(metavar="PRICE", min=0, help="Price of one CPU core for one hour.")]
 JsonFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all results to this JSON file.")]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Facets = Annotated[
+    list[str] | None,
+    typer.Option("--facet", metavar="NAME", help="Only tags of this facet: color. Repeatable."),
+]
+MaxTags = Annotated[
+    int | None, typer.Option(metavar="COUNT", min=1, help="At most this many tags, those with the highest confidence.")
+]
 BundleName = Annotated[
     str | None,
     typer.Option(metavar="FOLDER", help="Folder of the bundle, or starter. Default: the setting model.bundle."),

@@ -1,6 +1,6 @@
 """A gRPC client with a deadline, whose errors say what to start or change."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ from hangtag.cli.errors import CommandError
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 
 IDS_PER_CALL = 1_000
+TEXTS_PER_CALL = 100
 
 
 class TagClient:
@@ -27,7 +28,9 @@ class TagClient:
     def __exit__(self, *_: object) -> None:
         self._channel.close()
 
-    def look_up(self, product_ids: Iterable[str]) -> list[tags_pb2.GetProductTagsResponse]:
+    def look_up(
+        self, product_ids: Iterable[str], tag_filter: tags_pb2.TagFilter | None = None
+    ) -> list[tags_pb2.GetProductTagsResponse]:
         """The tags of each product, in order. Any number of ids: they are split over several calls.
 
         Raises:
@@ -36,15 +39,51 @@ class TagClient:
         remaining = iter(product_ids)
         found: list[tags_pb2.GetProductTagsResponse] = []
         while ids := list(islice(remaining, IDS_PER_CALL)):
-            request = tags_pb2.BatchGetProductTagsRequest(product_ids=ids)
+            request = tags_pb2.BatchGetProductTagsRequest(product_ids=ids, filter=tag_filter)
             found.extend(self._call(self._stub.BatchGetProductTags, request).products)
         return found
 
-    def suggest(self, text: str, description: str = "", merchant_category: str = "") -> tags_pb2.SuggestTagsResponse:
+    def wait_for(
+        self, product_id: str, version: int, tag_filter: tags_pb2.TagFilter | None = None
+    ) -> tags_pb2.GetProductTagsResponse:
+        """The tags of a product once those of this version, or of a newer one, are stored; at the end of the time, any.
+
+        Raises:
+            CommandError: as `look_up`; the product is not known, or is deleted.
+        """
+        request = tags_pb2.GetProductTagsRequest(product_id=product_id, wait_for_version=version, filter=tag_filter)
+        found: tags_pb2.GetProductTagsResponse = self._call(self._stub.GetProductTags, request)
+        return found
+
+    def suggest(
+        self,
+        text: str,
+        description: str = "",
+        merchant_category: str = "",
+        tag_filter: tags_pb2.TagFilter | None = None,
+    ) -> tags_pb2.SuggestTagsResponse:
         """The tags of a text. Raises the same errors as `look_up`."""
-        request = tags_pb2.SuggestTagsRequest(text=text, description=description, merchant_category=merchant_category)
+        request = tags_pb2.SuggestTagsRequest(
+            text=text, description=description, merchant_category=merchant_category, filter=tag_filter
+        )
         answer: tags_pb2.SuggestTagsResponse = self._call(self._stub.SuggestTags, request)
         return answer
+
+    def suggest_all(
+        self, texts: Sequence[str], tag_filter: tags_pb2.TagFilter | None = None
+    ) -> Iterator[list[tags_pb2.SuggestTagsResponse]]:
+        """The tags of each text, in order: the answers of one call after the other. Raises the same errors."""
+        for begin in range(0, len(texts), TEXTS_PER_CALL):
+            some = texts[begin : begin + TEXTS_PER_CALL]
+            requests = (tags_pb2.SuggestTagsRequest(text=text, filter=tag_filter) for text in some)
+            try:
+                answer = self._call(self._stub.BatchSuggestTags, tags_pb2.BatchSuggestTagsRequest(texts=requests))
+            except CommandError as error:
+                if len(texts) <= TEXTS_PER_CALL:
+                    raise
+                msg = f"texts {begin + 1} to {begin + len(some)}: {error}"
+                raise CommandError(msg) from error
+            yield list(answer.suggestions)
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:

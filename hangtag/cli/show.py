@@ -13,7 +13,10 @@ from rich.text import Text
 from hangtag.v1 import tags_pb2
 
 _STYLES = {"AUTO": "green", "REVIEW": "yellow"}
-_REASONS: dict[int, str] = {tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE: "no tag is sure enough to be used"}
+_REASONS: dict[int, str] = {
+    tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE: "no tag is sure enough to be used",
+    tags_pb2.NO_TAGS_REASON_FILTERED: "no tag of those that you ask for",
+}
 _Tagged = tags_pb2.GetProductTagsResponse | tags_pb2.SuggestTagsResponse
 
 
@@ -42,10 +45,14 @@ def products_table(products: Iterable[tags_pb2.GetProductTagsResponse], titles: 
     return table
 
 
-def suggestion_table(text: str, answer: tags_pb2.SuggestTagsResponse) -> Table:
-    """The tags of a text."""
+def suggestions_table(answers: Iterable[tuple[str, tags_pb2.SuggestTagsResponse]]) -> Table:
+    """Texts with their tags."""
     table = Table("text", "facet", "value", "confidence", "band")
-    _add(table, Text(text[:48]), _tag_rows(answer, "no tags"))
+    for text, answer in answers:
+        name = Text(text[:48])
+        if answer.truncated_fields:
+            name.append(f"\nnot read completely: {', '.join(answer.truncated_fields)}", style="yellow")
+        _add(table, name, _tag_rows(answer, "no tags"))
     return table
 
 

@@ -1,10 +1,14 @@
 """`hangtag tags` and `hangtag suggest`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hangtag.cli.options import JsonOutput
+from hangtag.cli.options import Facets, JsonOutput, MaxTags
+
+if TYPE_CHECKING:
+    from hangtag.cli.rpc import TagClient
+    from hangtag.v1 import tags_pb2
 
 _Server = Annotated[
     str | None,
@@ -17,6 +21,16 @@ _Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="How
 
 def tags(
     product_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Product ids.", show_default=False)],
+    facet: Facets = None,
+    max_tags: MaxTags = None,
+    wait: Annotated[
+        int | None,
+        typer.Option(
+            metavar="VERSION",
+            min=1,
+            help="Wait until the tags of this version of the one product are stored, as long as --timeout allows.",
+        ),
+    ] = None,
     server: _Server = None,
     timeout: _Timeout = 5,
     as_json: JsonOutput = False,
@@ -32,8 +46,14 @@ def tags(
     from hangtag.cli.show import as_dict, print_json, products_table  # noqa: PLC0415
     from hangtag.v1 import tags_pb2  # noqa: PLC0415
 
+    if wait is not None and len(product_ids) > 1:
+        msg = "it waits for one product; give one id"
+        raise typer.BadParameter(msg, param_hint="--wait")
     with TagClient(_address(server), timeout) as client:
-        products = client.look_up(product_ids)
+        narrow = _filter(facet, max_tags)
+        products = (
+            client.look_up(product_ids, narrow) if wait is None else [client.wait_for(product_ids[0], wait, narrow)]
+        )
     if as_json:
         print_json([as_dict(product) for product in products])
     else:
@@ -43,27 +63,80 @@ def tags(
 
 
 def suggest(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="A query, an utterance or the title of a product.")],
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TEXT...", help="Queries, utterances or titles of products.", show_default=False),
+    ] = None,
+    file: Annotated[
+        typer.FileText | None,
+        typer.Option(metavar="FILE", encoding="utf-8", help="File with one text a line; - for standard input."),
+    ] = None,
     description: Annotated[str, typer.Option(metavar="TEXT", help="Description of the product.")] = "",
     category: Annotated[str, typer.Option(metavar="TEXT", help="The shop's category of the product.")] = "",
+    facet: Facets = None,
+    max_tags: MaxTags = None,
     server: _Server = None,
     timeout: _Timeout = 5,
     as_json: JsonOutput = False,
 ) -> None:
-    """Suggest tags for a text, as a search box or a bot does; nothing is stored.
+    """Suggest tags for texts, as a search box or a bot does; nothing is stored.
+
+    With several texts or a file, JSON is a list in their order. Empty lines of a file are left out.
 
     Example: hangtag suggest "warm waterproof boots for my daughter"
     """
     from hangtag.cli.console import make_console  # noqa: PLC0415
     from hangtag.cli.rpc import TagClient  # noqa: PLC0415
-    from hangtag.cli.show import as_dict, print_json, suggestion_table  # noqa: PLC0415
+    from hangtag.cli.show import as_dict, print_json, suggestions_table  # noqa: PLC0415
 
+    asked = [*(texts or ()), *_lines(file)]
+    if not asked:
+        msg = "give at least one text, or a file with texts"
+        raise typer.BadParameter(msg, param_hint="TEXT")
+    is_one = len(asked) == 1 and file is None
+    if (description or category) and not is_one:
+        msg = "--description and --category belong to one product: give one TEXT with them"
+        raise typer.BadParameter(msg)
+    tag_filter = _filter(facet, max_tags)
     with TagClient(_address(server), timeout) as client:
-        answer = client.suggest(text, description, category)
+        if is_one:
+            answers = [client.suggest(asked[0], description, category, tag_filter)]
+        else:
+            answers = _suggest_all(client, asked, tag_filter)
     if as_json:
-        print_json(as_dict(answer))
+        print_json(as_dict(answers[0]) if is_one else [as_dict(answer) for answer in answers])
     else:
-        make_console().print(suggestion_table(text, answer))
+        make_console().print(suggestions_table(zip(asked, answers, strict=True)))
+
+
+def _suggest_all(
+    client: "TagClient", texts: list[str], tag_filter: "tags_pb2.TagFilter | None"
+) -> "list[tags_pb2.SuggestTagsResponse]":
+    from hangtag.cli.console import make_console  # noqa: PLC0415
+    from hangtag.cli.progress import StepBar  # noqa: PLC0415
+
+    answers: list[tags_pb2.SuggestTagsResponse] = []
+    with StepBar(make_console(stderr=True)) as bar:
+        for some in client.suggest_all(texts, tag_filter):
+            answers += some
+            bar.step(f"{len(answers)} of {len(texts)} texts", len(answers), len(texts))
+    return answers
+
+
+def _lines(file: typer.FileText | None) -> list[str]:
+    from hangtag.cli.errors import CommandError  # noqa: PLC0415
+
+    try:
+        return [line.strip() for line in file or () if line.strip()]
+    except UnicodeDecodeError as error:
+        msg = f"{file.name if file else ''}: not a text in UTF-8; convert it first"
+        raise CommandError(msg) from error
+
+
+def _filter(facets: list[str] | None, max_tags: int | None) -> "tags_pb2.TagFilter | None":
+    from hangtag.v1 import tags_pb2  # noqa: PLC0415
+
+    return tags_pb2.TagFilter(facets=facets, max_tags=max_tags or 0) if facets or max_tags else None
 
 
 def _address(server: str | None) -> str:

@@ -48,8 +48,8 @@ def plan(
     """Choose the next batch among the `window` oldest texts.
 
     - The batch always holds the oldest text, so at most `window` texts overtake another one. With `patience_s`, for
-      callers that wait for each text, only from that age on: before, it holds the shortest text and those that are at
-      most twice as long, so that a short text does not wait for long ones.
+      callers that wait for each text, only from that age on: before, it holds the oldest of the texts that are at most
+      twice as long as the shortest, so that a short text does not wait for long ones.
     - It never costs more than `budget` tokens by the engine's `cost` model, except for a single text that alone does.
     - Without padding it is the oldest texts. With padding it is the texts of similar length, the oldest among them,
       that make the most use of the budget.
@@ -79,12 +79,12 @@ def _has_room(lengths: Sequence[int], budget: int, cost: CostModel) -> bool:
 
 
 def _shortest(waiting: Sequence[Waiting], by_age: Sequence[int], budget: int, cost: CostModel) -> Sequence[int]:
-    """The shortest texts of similar length that fit the budget together."""
-    order = sorted(by_age, key=lambda index: (waiting[index].tokens, waiting[index].arrived_s, index))
-    lengths = [waiting[index].tokens for index in order]
-    similar = bisect_right(lengths, max(_SHORT_TOKENS, 2 * lengths[0]))
-    fitting = bisect_right(range(similar), budget, key=lambda last: cost.of_batch(lengths[: last + 1]))
-    return order[: max(1, fitting)]
+    """Of the texts that are about as short as the shortest, the oldest that fit the budget together."""
+    most = max(_SHORT_TOKENS, 2 * min(waiting[index].tokens for index in by_age))
+    similar = [index for index in by_age if waiting[index].tokens <= most]
+    lengths = [waiting[index].tokens for index in similar]
+    fitting = bisect_right(range(len(similar)), budget, key=lambda last: cost.of_batch(lengths[: last + 1]))
+    return sorted(similar[: max(1, fitting)], key=lambda index: (waiting[index].tokens, index))
 
 
 def _packed(waiting: Sequence[Waiting], by_age: Sequence[int], budget: int, cost: CostModel) -> Sequence[int]:

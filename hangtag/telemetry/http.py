@@ -17,12 +17,15 @@ from hangtag.telemetry.places import place_of
 from hangtag.telemetry.readiness import Parts
 
 Details = Callable[[], Mapping[str, Any]]
+# What a GET of a page answers, as JSON.
+Page = Callable[[], Mapping[str, Any]]
 # What a POST does; its result is the answer.
 Action = Callable[[], Mapping[str, Any]]
 
 Answer = tuple[int, str, bytes]
 
 _TEXT = "text/plain"
+_NO_PAGES: Mapping[str, Page] = MappingProxyType({})
 _NO_ACTIONS: Mapping[str, Action] = MappingProxyType({})
 
 _log = get_log(__name__)
@@ -32,8 +35,8 @@ class TelemetryServer:
     """An HTTP server in its own thread; a context manager.
 
     `details` are added to the answer of /healthz under `details` and do not change its status. `parts` are the answer
-    of /readyz. `actions` are what a POST to a path does, from the same machine only. `on_failure` is called, from the
-    thread, with the error that ended it.
+    of /readyz. `pages` are what other paths answer. `actions` are what a POST to a path does, from the same machine
+    only. `on_failure` is called, from the thread, with the error that ended it.
     """
 
     def __init__(
@@ -45,10 +48,11 @@ class TelemetryServer:
         pulses: Pulses,
         details: Details,
         parts: Parts,
+        pages: Mapping[str, Page] = _NO_PAGES,
         actions: Mapping[str, Action] = _NO_ACTIONS,
         on_failure: Callable[[Exception], None],
     ) -> None:
-        self._server = _Server((host, port), _handler(_Pages(registry, pulses, details, parts, actions)))
+        self._server = _Server((host, port), _handler(_Pages(registry, pulses, details, parts, pages, actions)))
         self._on_failure = on_failure
         self._thread = threading.Thread(target=self._serve, name="telemetry", daemon=True)
 
@@ -92,10 +96,11 @@ class _Pages:
         pulses: Pulses,
         details: Details,
         parts: Parts,
+        pages: Mapping[str, Page],
         actions: Mapping[str, Action],
     ) -> None:
         self._registry, self._pulses, self._details, self._parts = registry, pulses, details, parts
-        self._actions = actions
+        self._pages, self._actions = pages, actions
 
     def get(self, path: str) -> Answer:
         if path == "/metrics":
@@ -110,7 +115,10 @@ class _Pages:
             parts = self._parts()
             body = {part.name: {"ready": part.is_ready, "reason": part.reason} for part in parts}
             return _json(all(part.is_ready for part in parts), body)
-        return 404, _TEXT, b"not found; use /metrics, /healthz or /readyz\n"
+        if (page := self._pages.get(path)) is not None:
+            return _json(True, page())
+        known = ", ".join(["/metrics", "/healthz", "/readyz", *self._pages])
+        return 404, _TEXT, f"not found; use one of {known}\n".encode()
 
     def post(self, path: str, *, is_from_here: bool) -> Answer:
         action = self._actions.get(path)

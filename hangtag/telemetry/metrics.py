@@ -160,7 +160,21 @@ SUGGESTION_STAGE_SECONDS = Histogram(
     "hangtag_stage_seconds", "Duration of a stage for one batch", ["stage"], buckets=_STAGE_BUCKETS, registry=SERVER
 )
 _with_values(SUGGESTION_STAGE_SECONDS, ("encode", "forward", "decode"))
+SUGGESTED_TEXTS = Counter(
+    "hangtag_suggested_texts",
+    "Texts that got suggestions, by what had them: the cache, the same_text asked for at the same time, or the model",
+    ["source"],
+    registry=SERVER,
+)
+_with_values(SUGGESTED_TEXTS, ("cache", "same_text", "model"))
 STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server, else 0", registry=SERVER)
+REPLICA_READS = Counter(
+    "hangtag_replica_reads",
+    "Reads that replicas may answer, by what answered: replica, or primary for at least a part",
+    ["answer"],
+    registry=SERVER,
+)
+_with_values(REPLICA_READS, ("replica", "primary"))
 
 # Worker and server
 STORE_EMPTIED = Gauge(

@@ -5,7 +5,7 @@ import re
 
 from hangtag.text.limits import MAX_DESCRIPTION_CHARS, MAX_RAW_CHARS
 from hangtag.text.markup import without_markup
-from hangtag.text.visible import visible_text
+from hangtag.text.visible import Truncated, visible_text
 
 # Python refuses to parse a number of that many digits, and no character has one.
 _OVERLONG_REFERENCE = re.compile(r"&#[0-9]{1000,};?")
@@ -21,10 +21,16 @@ def clean_text(text: str, max_chars: int = MAX_DESCRIPTION_CHARS) -> str:
     of the text as sent, the first `MAX_RAW_CHARS` characters are read. The result is empty if nothing visible remains.
     Cleaning a text again changes nothing, except where it spells out markup (`&lt;b&gt;` cleaned twice loses its tag).
     """
+    return clean_and_truncate(text, max_chars).text
+
+
+def clean_and_truncate(text: str, max_chars: int) -> Truncated:
+    """As `clean_text`, with whether something of the text was left out because it is too long."""
     raw = text[:MAX_RAW_CHARS]
     if "&" in raw and _ENTITY.search(raw):
         raw = _unescaped(_unescaped(raw))
-    return visible_text(without_markup(raw), max_chars)
+    clean, is_cut = visible_text(without_markup(raw), max_chars)
+    return Truncated(clean, is_cut or len(text) > MAX_RAW_CHARS)
 
 
 def _unescaped(text: str) -> str:

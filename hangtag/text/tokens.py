@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from hangtag.text.kind import TextKind
-from hangtag.text.product_text import ProductText
+from hangtag.text.product_text import LeftOut, ProductText
 from hangtag.text.wide import Features, Wide
 
 TokenIds = NDArray[np.int32]
@@ -20,12 +20,14 @@ class Tokens:
 
     `features` are the n-grams of the complete, not truncated text; None if the model has no wide part.
     `named` are the tags that the text has a word for, by the kind that the text may be; empty until a tagger adds them.
+    `is_cut` is true if the text has more tokens than these.
     """
 
     ids: TokenIds
     segments: TokenIds
     features: Features | None = None
     named: Mapping[TextKind, frozenset[str]] = field(default_factory=dict)
+    is_cut: bool = False
 
     def __len__(self) -> int:
         """Length in tokens, special tokens included."""
@@ -55,19 +57,35 @@ class ProductTokenizer:
         encodings = self._tokenizer.encode_batch_fast(pairs)
         features = [None if self._wide is None else self._wide.features(text) for text in texts]
         return [
-            Tokens(*self._truncated(encoding), its_features)
-            for encoding, its_features in zip(encodings, features, strict=True)
+            self._truncated(encoding, its_features) for encoding, its_features in zip(encodings, features, strict=True)
         ]
 
-    def _truncated(self, encoding: Encoding) -> tuple[TokenIds, TokenIds]:
+    def left_out(self, text: ProductText) -> LeftOut:
+        """Which characters of a text have no token among its `max_tokens`. Tokenises the text again."""
+        encoding = self._tokenizer.encode(text.first, text.second or None)
+        if len(encoding.ids) <= self.max_tokens:
+            return LeftOut()
+        places = np.setdiff1d(np.arange(len(encoding.ids)), self._kept(encoding))
+        spans: list[list[tuple[int, int]]] = [[], []]
+        sequences, offsets = encoding.sequence_ids, encoding.offsets
+        for place in places:
+            if (sequence := sequences[place]) is not None:
+                spans[sequence].append(offsets[place])
+        return LeftOut(*((its_spans[0][0], its_spans[-1][1]) if its_spans else (0, 0) for its_spans in spans))
+
+    def _truncated(self, encoding: Encoding, features: Features | None) -> Tokens:
         ids, segments = np.asarray(encoding.ids, np.int32), np.asarray(encoding.type_ids, np.int32)
         if len(ids) <= self.max_tokens:
-            return ids, segments
+            return Tokens(ids, segments, features)
+        kept = self._kept(encoding)
+        return Tokens(ids[kept], segments[kept], features, is_cut=True)
+
+    def _kept(self, encoding: Encoding) -> NDArray[np.int64]:
+        """The places of the tokens that stay of an encoding with too many."""
         if self.tail_tokens:
-            kept = np.r_[: self.max_tokens - self.tail_tokens, len(ids) - self.tail_tokens : len(ids)]
-        else:
-            kept = _longest_first(encoding.sequence_ids, self.max_tokens)
-        return ids[kept], segments[kept]
+            places = np.arange(len(encoding.ids))
+            return np.concatenate([places[: self.max_tokens - self.tail_tokens], places[-self.tail_tokens :]])
+        return _longest_first(encoding.sequence_ids, self.max_tokens)
 
     def to_json(self) -> str:
         """The content of a `tokenizer.json`; it names the truncation, for other readers of the file."""

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from typing import NamedTuple
 
 # Categories without visible text: control, format (zero-width joiners, bidi marks), surrogate, private use, unassigned.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
@@ -20,17 +21,26 @@ _MAX_MARKS = 30
 _PERHAPS_MARKS = re.compile(rf"[\W\uff9e\uff9f]{{{_MAX_MARKS + 1},}}")
 
 
-def visible_text(text: str, max_chars: int) -> str:
+class Truncated(NamedTuple):
+    """A text, and whether something of it was left out at its end."""
+
+    text: str
+    is_cut: bool
+
+
+def visible_text(text: str, max_chars: int) -> Truncated:
     """One line of at most `max_chars` visible characters in NFKC; white space and blank characters become one space.
 
     Characters that show nothing and have no width are removed, and so are marks after the thirtieth in a row. The time
     is linear in the text; only a multiple of `max_chars` visible characters is normalised.
     """
-    line = _line(text)[: max_chars * _MAX_COMPOSED]
+    complete = _line(text)
+    line = complete[: max_chars * _MAX_COMPOSED]
+    is_cut = len(line) < len(complete)
     if not line.isascii():
         # Once more, because normalising can decompose a character to a space and an accent.
         line = _line(unicodedata.normalize("NFKC", line))
-    return line[:max_chars].rstrip()
+    return Truncated(line[:max_chars].rstrip(), is_cut or len(line) > max_chars)
 
 
 def _line(text: str) -> str:

@@ -72,7 +72,7 @@ class _FreshnessReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Fresh
     FRESHNESS_REASON_VERSION_NOT_RECEIVED: _FreshnessReason.ValueType  # 3
     """STALE: the request asks for a newer version than any that was received."""
     FRESHNESS_REASON_STORE_UNAVAILABLE: _FreshnessReason.ValueType  # 4
-    """STALE: the tag store cannot be read. The tags are those that this server read at `as_of`."""
+    """STALE; in a batch also PENDING, UNKNOWN: the tag store cannot be read. This is what the server read at `as_of`."""
 
 class FreshnessReason(_FreshnessReason, metaclass=_FreshnessReasonEnumTypeWrapper):
     """Why a product is not FRESH."""
@@ -88,7 +88,7 @@ shop has to correct the product and send it again.
 FRESHNESS_REASON_VERSION_NOT_RECEIVED: FreshnessReason.ValueType  # 3
 """STALE: the request asks for a newer version than any that was received."""
 FRESHNESS_REASON_STORE_UNAVAILABLE: FreshnessReason.ValueType  # 4
-"""STALE: the tag store cannot be read. The tags are those that this server read at `as_of`."""
+"""STALE; in a batch also PENDING, UNKNOWN: the tag store cannot be read. This is what the server read at `as_of`."""
 Global___FreshnessReason: _TypeAlias = FreshnessReason  # noqa: Y015
 
 class _Source:
@@ -209,6 +209,8 @@ class _NoTagsReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoTagsRe
     """The model read the text and predicted no tag with enough confidence, apart from tags that people rejected. `review`
     may have tags.
     """
+    NO_TAGS_REASON_FILTERED: _NoTagsReason.ValueType  # 2
+    """There are tags to use, but the request's `filter` lets none of them through."""
 
 class NoTagsReason(_NoTagsReason, metaclass=_NoTagsReasonEnumTypeWrapper):
     """Why `tags` is empty."""
@@ -219,6 +221,8 @@ NO_TAGS_REASON_LOW_CONFIDENCE: NoTagsReason.ValueType  # 1
 """The model read the text and predicted no tag with enough confidence, apart from tags that people rejected. `review`
 may have tags.
 """
+NO_TAGS_REASON_FILTERED: NoTagsReason.ValueType  # 2
+"""There are tags to use, but the request's `filter` lets none of them through."""
 Global___NoTagsReason: _TypeAlias = NoTagsReason  # noqa: Y015
 
 @_typing.final
@@ -402,8 +406,9 @@ class GetProductTagsRequest(_message.Message):
     version is never answered from a cache or a replica. Optional.
     """
     wait_for_version: _builtins.int
-    """Waits until the tags of this version, or of a newer one, are stored. Shortly before the call's deadline (without one:
-    after 30 s), or once the version is refused, it returns what there is. Implies `min_version`. Optional.
+    """Waits until the tags of this version, or of a newer one, are stored. Shortly before the call's deadline, after 30 s
+    (`server.wait_limit_s`), once the version is refused, or when the server stops, it returns what there is. Implies
+    `min_version`. Optional.
     """
     @_builtins.property
     def filter(self) -> Global___TagFilter:
@@ -490,7 +495,8 @@ class GetProductTagsResponse(_message.Message):
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """The time for which the answer holds, by the server's clock: when the tag store's primary was read. It lies in the past
-        if the answer comes from a cache or a replica (see `server.cache_ttl_ms` and `redis.read_from`).
+        if the answer comes from a cache or a replica (see `server.cache_ttl_ms` and `redis.read_from`), or if the store is
+        away (see `server.cache_stale_s`). In a batch each product has its own.
         """
 
     def __init__(
@@ -650,8 +656,8 @@ class SuggestTagsResponse(_message.Message):
 
     @_builtins.property
     def truncated_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Fields of the request whose end was not read, because it is longer than what tags are predicted from: `text`,
-        `description`, `merchant_category`. Empty if everything was read.
+        """Fields of the request that were not read completely, because they are longer than what tags are predicted from:
+        `text`, `description`, `merchant_category`. Empty if everything was read.
         """
 
     def __init__(

@@ -78,8 +78,9 @@ class TagServiceServicer:
     def GetProductTags(self, request, context):
         """Returns the tags of one product. A product that was received but is not tagged yet is returned as PENDING.
 
-        Also: NOT_FOUND if the product was never received or is deleted; UNAVAILABLE if the tag store cannot be read (retry
-        with back-off).
+        Also: NOT_FOUND if the product was never received, is deleted, or was refused before any version of it was tagged;
+        UNAVAILABLE if the tag store cannot be read and the server does not remember the product's tags (retry with
+        back-off).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,8 +90,8 @@ class TagServiceServicer:
         """Returns the tags of up to 1,000 products, in the order of the request. A product that was never received or is
         deleted is returned as UNKNOWN, never as NOT_FOUND.
 
-        Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch. Batches of
-        up to 100 ids are read before larger ones.
+        Also: UNAVAILABLE if the tag store cannot be read and the server does not remember all of the products (retry with
+        back-off). It applies to the complete batch. Batches of up to 100 ids are read before larger ones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

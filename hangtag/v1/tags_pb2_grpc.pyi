@@ -47,15 +47,16 @@ class TagServiceStub:
     GetProductTags: _grpc.UnaryUnaryMultiCallable[_tags_pb2.GetProductTagsRequest, _tags_pb2.GetProductTagsResponse]
     """Returns the tags of one product. A product that was received but is not tagged yet is returned as PENDING.
 
-    Also: NOT_FOUND if the product was never received or is deleted; UNAVAILABLE if the tag store cannot be read (retry
-    with back-off).
+    Also: NOT_FOUND if the product was never received, is deleted, or was refused before any version of it was tagged;
+    UNAVAILABLE if the tag store cannot be read and the server does not remember the product's tags (retry with
+    back-off).
     """
     BatchGetProductTags: _grpc.UnaryUnaryMultiCallable[_tags_pb2.BatchGetProductTagsRequest, _tags_pb2.BatchGetProductTagsResponse]
     """Returns the tags of up to 1,000 products, in the order of the request. A product that was never received or is
     deleted is returned as UNKNOWN, never as NOT_FOUND.
 
-    Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch. Batches of
-    up to 100 ids are read before larger ones.
+    Also: UNAVAILABLE if the tag store cannot be read and the server does not remember all of the products (retry with
+    back-off). It applies to the complete batch. Batches of up to 100 ids are read before larger ones.
     """
     SuggestTags: _grpc.UnaryUnaryMultiCallable[_tags_pb2.SuggestTagsRequest, _tags_pb2.SuggestTagsResponse]
     """Returns tags for a text: a query, an utterance, or a product that is not listed yet. Nothing is stored.
@@ -85,15 +86,16 @@ class TagServiceAsyncStub(TagServiceStub):
     GetProductTags: _aio.UnaryUnaryMultiCallable[_tags_pb2.GetProductTagsRequest, _tags_pb2.GetProductTagsResponse]  # type: ignore[assignment]
     """Returns the tags of one product. A product that was received but is not tagged yet is returned as PENDING.
 
-    Also: NOT_FOUND if the product was never received or is deleted; UNAVAILABLE if the tag store cannot be read (retry
-    with back-off).
+    Also: NOT_FOUND if the product was never received, is deleted, or was refused before any version of it was tagged;
+    UNAVAILABLE if the tag store cannot be read and the server does not remember the product's tags (retry with
+    back-off).
     """
     BatchGetProductTags: _aio.UnaryUnaryMultiCallable[_tags_pb2.BatchGetProductTagsRequest, _tags_pb2.BatchGetProductTagsResponse]  # type: ignore[assignment]
     """Returns the tags of up to 1,000 products, in the order of the request. A product that was never received or is
     deleted is returned as UNKNOWN, never as NOT_FOUND.
 
-    Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch. Batches of
-    up to 100 ids are read before larger ones.
+    Also: UNAVAILABLE if the tag store cannot be read and the server does not remember all of the products (retry with
+    back-off). It applies to the complete batch. Batches of up to 100 ids are read before larger ones.
     """
     SuggestTags: _aio.UnaryUnaryMultiCallable[_tags_pb2.SuggestTagsRequest, _tags_pb2.SuggestTagsResponse]  # type: ignore[assignment]
     """Returns tags for a text: a query, an utterance, or a product that is not listed yet. Nothing is stored.
@@ -126,8 +128,9 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_tags_pb2.GetProductTagsResponse, _abc.Awaitable[_tags_pb2.GetProductTagsResponse]]:
         """Returns the tags of one product. A product that was received but is not tagged yet is returned as PENDING.
 
-        Also: NOT_FOUND if the product was never received or is deleted; UNAVAILABLE if the tag store cannot be read (retry
-        with back-off).
+        Also: NOT_FOUND if the product was never received, is deleted, or was refused before any version of it was tagged;
+        UNAVAILABLE if the tag store cannot be read and the server does not remember the product's tags (retry with
+        back-off).
         """
 
     @_abc_1.abstractmethod
@@ -139,8 +142,8 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the tags of up to 1,000 products, in the order of the request. A product that was never received or is
         deleted is returned as UNKNOWN, never as NOT_FOUND.
 
-        Also: UNAVAILABLE if the tag store cannot be read (retry with back-off). It applies to the complete batch. Batches of
-        up to 100 ids are read before larger ones.
+        Also: UNAVAILABLE if the tag store cannot be read and the server does not remember all of the products (retry with
+        back-off). It applies to the complete batch. Batches of up to 100 ids are read before larger ones.
         """
 
     @_abc_1.abstractmethod

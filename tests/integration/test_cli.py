@@ -33,8 +33,9 @@ class _Service(tags_pb2_grpc.TagServiceServicer):
     ) -> tags_pb2.BatchGetProductTagsResponse:
         if len(request.product_ids) > 1_000:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many ids")
+        value = "navy" + "".join(request.filter.facets) + str(request.filter.max_tags or "")
         tag = tags_pb2.Tag(
-            facet="color", value="navy", confidence=0.93, source=tags_pb2.SOURCE_MODEL, band=tags_pb2.BAND_AUTO
+            facet="color", value=value, confidence=0.93, source=tags_pb2.SOURCE_MODEL, band=tags_pb2.BAND_AUTO
         )
         products = []
         for product_id in request.product_ids:
@@ -50,9 +51,22 @@ class _Service(tags_pb2_grpc.TagServiceServicer):
     ) -> tags_pb2.SuggestTagsResponse:
         if request.text == "slow":
             context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-        tag = tags_pb2.Tag(facet="class", value=request.text, confidence=0.5, band=tags_pb2.BAND_REVIEW)
+        value = request.text + "".join(request.filter.facets) + str(request.filter.max_tags or "")
+        tag = tags_pb2.Tag(facet="class", value=value, confidence=0.5, band=tags_pb2.BAND_REVIEW)
         reason = tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE
         return tags_pb2.SuggestTagsResponse(review=[tag], no_tags_reason=reason)
+
+    def BatchSuggestTags(  # noqa: N802 (the name in the contract)
+        self, request: tags_pb2.BatchSuggestTagsRequest, context: grpc.ServicerContext
+    ) -> tags_pb2.BatchSuggestTagsResponse:
+        if len(request.texts) > 100:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many texts")
+        for place, each in enumerate(request.texts):
+            if each.text == "bad":
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"texts[{place}].text is bad")
+        return tags_pb2.BatchSuggestTagsResponse(
+            suggestions=[self.SuggestTags(each, context) for each in request.texts]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +114,48 @@ def test_suggest_prints_json_and_table_and_honours_the_timeout(address: str) -> 
     slow = _run("suggest", "slow", "--server", address, "--timeout", "0.5")
     assert isinstance(slow.exception, CommandError)
     assert "did not reply within 0.5 s" in str(slow.exception)
+
+
+def test_several_texts_and_a_file_of_texts_are_answered_in_their_order(address: str, tmp_path: Path) -> None:
+    def values(*arguments: str, **more: str) -> list[str]:
+        result = CliRunner().invoke(app, ["suggest", *arguments, "--server", address, "--json"], **more)
+        return [each["review"][0]["value"] for each in orjson.loads(result.stdout)]
+
+    lines = [f"text {number}" for number in range(250)]
+    file = tmp_path / "texts.txt"
+    file.write_text("\n".join(["", *lines, "  "]), encoding="utf-8")
+
+    assert values("boots", "gr\u00fcne T\u00fcr") == ["boots", "gr\u00fcne T\u00fcr"]
+    assert values("--file", str(file)) == lines
+    assert values("--file", "-", input="one\n\ntwo\n") == ["one", "two"]
+    assert values("--file", "-", "--facet", "color", "--max-tags", "3", input="one ") == ["onecolor3"]
+
+
+def test_an_error_of_one_of_many_texts_says_which_call_it_was(address: str, tmp_path: Path) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_text("good\n" * 120 + "bad\n", encoding="utf-8")
+
+    failed = _run("suggest", "--file", str(file), "--server", address)
+
+    assert isinstance(failed.exception, CommandError)
+    assert str(failed.exception).startswith("texts 101 to 121: the server at ")
+    assert "texts[20].text is bad" in str(failed.exception)
+
+
+def test_texts_that_cannot_be_asked_for_are_refused(address: str, tmp_path: Path) -> None:
+    latin = tmp_path / "latin.txt"
+    latin.write_bytes("gr\u00fcn".encode("latin-1"))
+
+    assert isinstance(_run("suggest", "--file", str(latin), "--server", address).exception, CommandError)
+    for wrong in ([], ["--file", "nowhere.txt"], ["a", "b", "--category", "shoes"], ["a", "--max-tags", "0"]):
+        assert _run("suggest", *wrong, "--server", address).exit_code == 2
+
+
+def test_tags_may_be_narrowed(address: str) -> None:
+    narrowed = ["--facet", "color", "--facet", "class", "--max-tags", "2"]
+    found = orjson.loads(_run("tags", "a", *narrowed, "--server", address, "--json").stdout)
+
+    assert found[0]["tags"][0]["value"] == "navycolorclass2"
 
 
 def _set_topics(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:

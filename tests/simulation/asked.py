@@ -58,8 +58,8 @@ class Asked:
         self._world.rules.forget()
 
     def told(self, changes: Sequence[Change]) -> None:
-        """The cache was told of these."""
-        for change in changes:
+        """The cache was told of these. A store that has lost data may be behind them until it is rebuilt."""
+        for change in () if self._world.losses else changes:
             self._told[change.product_id] = max(change.version, self._told.get(change.product_id, 0))
 
     def single(self, product: str, version: int, until_s: float) -> Callable[[Answer], None]:

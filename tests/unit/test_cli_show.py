@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from hangtag.cli.show import products_table, suggestion_table
+from hangtag.cli.show import products_table, suggestions_table
 from hangtag.v1 import tags_pb2
 
 LOW = tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE
@@ -43,7 +43,17 @@ def test_a_product_that_is_not_tagged_has_its_state(freshness: int, text: str) -
 
 def test_a_suggestion_without_a_tag_to_use_has_the_reason() -> None:
     def shown(*tags: tags_pb2.Tag, reason: int = LOW) -> str:
-        return printed(suggestion_table("boots", tags_pb2.SuggestTagsResponse(tags=tags, no_tags_reason=reason)))
+        answer = tags_pb2.SuggestTagsResponse(tags=tags, no_tags_reason=reason)
+        return printed(suggestions_table([("boots", answer)]))
 
     assert "no tag is sure enough to be used" in shown()
+    assert "no tag of those that you ask for" in shown(reason=tags_pb2.NO_TAGS_REASON_FILTERED)
     assert "sure" not in shown(USED, reason=tags_pb2.NO_TAGS_REASON_UNSPECIFIED)
+
+
+def test_a_text_that_was_not_read_completely_says_which_fields() -> None:
+    whole, cut = (tags_pb2.SuggestTagsResponse(tags=[USED], truncated_fields=fields) for fields in ([], ["text"]))
+
+    shown = printed(suggestions_table([("boots", whole), ("boots of " * 99, cut)]))
+
+    assert shown.count("not read completely: text") == 1

@@ -1,7 +1,9 @@
 """What each program exports before anything has happened."""
 
+from collections.abc import Callable
+
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from hangtag.telemetry import metrics
 
@@ -38,3 +40,18 @@ def test_a_program_exports_no_metric_of_the_other():
 )
 def test_labels_have_their_values_from_the_start(registry, line):
     assert line in exported(registry)
+
+
+def test_many_equal_observations_count_as_each_for_itself() -> None:
+    def of(observe: Callable[[metrics.ManyHistogram, float], None]) -> list[tuple[str, dict[str, str], float]]:
+        registry = CollectorRegistry()
+        histogram = metrics.ManyHistogram("seconds", "Seconds", ["method"], buckets=(0.1, 1, 10), registry=registry)
+        for seconds in (0.05, 0.1, 0.5, 10, 99):
+            observe(histogram.labels("get"), seconds)
+        return [(each.name, each.labels, each.value) for family in registry.collect() for each in family.samples]
+
+    def one_by_one(histogram: metrics.ManyHistogram, seconds: float) -> None:
+        for _ in range(3):
+            histogram.observe(seconds)
+
+    assert of(lambda histogram, seconds: histogram.observe_many(seconds, 3)) == of(one_by_one)

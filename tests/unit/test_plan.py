@@ -156,11 +156,14 @@ def impatient(waiting: list[Waiting], budget: int, now: float, cost: CostModel =
 
 
 @given(texts.filter(bool), budgets, costs)
-def test_short_texts_first_is_within_budget_and_holds_the_shortest(waiting, budget, cost):
-    lengths = impatient(waiting, budget, 0, cost)
+def test_short_texts_first_is_within_budget_and_holds_the_oldest_of_the_short(waiting, budget, cost):
+    chosen = plan(waiting, budget, 0, cost=cost, busy=False, max_wait_s=0, window=100, patience_s=1).batch
 
-    assert min(lengths) == min(text.tokens for text in waiting)
-    assert max(lengths) <= max(32, 2 * min(lengths))
+    lengths = [waiting[index].tokens for index in chosen]
+    most = max(32, 2 * min(text.tokens for text in waiting))
+    by_age = sorted(range(len(waiting)), key=lambda index: (waiting[index].arrived_s, index))
+    short = [index for index in by_age if waiting[index].tokens <= most]
+    assert set(chosen) == set(short[: len(chosen)])
     assert len(lengths) == 1 or cost.of_batch(lengths) <= budget
 
 

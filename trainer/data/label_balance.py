@@ -118,5 +118,5 @@ def escaped(tag: str) -> str:
 def _looks(text: str) -> str:
     # Folding case can make a text not normalised, and normalising can make letters that fold.
     for _ in range(2):
-        text = visible_text(text, _LONGER_THAN_TAGS).casefold()
+        text = visible_text(text, _LONGER_THAN_TAGS).text.casefold()
     return "".join(text.split())

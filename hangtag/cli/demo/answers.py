@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 
 from hangtag.cli.rpc import TagClient
-from hangtag.cli.show import products_table, suggestion_table
+from hangtag.cli.show import products_table, suggestions_table
 from hangtag.v1 import tags_pb2
 
 # From the built-in feed: two to wear, two games, and products of many other kinds.
@@ -23,8 +23,7 @@ def show_answers(console: Console, client: TagClient, product_ids: list[str], ti
     console.print("\nA bot asks for products (BatchGetProductTags):")
     console.print(products_table(products, titles))
     console.print("\nA search box asks what a text is about (SuggestTags):")
-    for question in QUESTIONS:
-        console.print(suggestion_table(question, client.suggest(question)))
+    console.print(suggestions_table((question, client.suggest(question)) for question in QUESTIONS))
     return [product.product_id for product in products]
 
 

@@ -1,8 +1,8 @@
 """Requests as they arrive: any bytes, parsed and checked as the handlers do."""
 
-from hangtag.server.checks import check_suggest
 from hangtag.server.errors import CallError
 from hangtag.server.look_up import batch_parser, parse_get, parsed
+from hangtag.server.suggest_checks import MAX_TEXTS, check_suggest, check_suggest_batch
 from hangtag.text.limits import MAX_ID_BYTES
 from hangtag.v1 import tags_pb2
 from tests.fuzz.contract import refused, require
@@ -26,6 +26,12 @@ SEEDS = (
     b"\x02" + tags_pb2.SuggestTagsRequest(text="<b></b>", description="x", merchant_category="y").SerializeToString(),
     b"\x02" + tags_pb2.SuggestTagsRequest(text="red").SerializeToString() + b"\x20\x63",
     b"\x02" + b"\x0b" * 150,
+    b"\x02"
+    + tags_pb2.SuggestTagsRequest(
+        text="red", filter=tags_pb2.TagFilter(facets=["color"], max_tags=3, min_confidence=0.5, min_band="BAND_AUTO")
+    ).SerializeToString(),
+    b"\x03" + tags_pb2.BatchSuggestTagsRequest(texts=[{"text": "red"}, {"text": ""}]).SerializeToString(),
+    b"\x03" + b"\x0a\x00" * 150,
 )
 
 
@@ -33,7 +39,7 @@ def target(data: bytes) -> str:
     """Parse and check one request."""
     raw = data[1:]
     try:
-        return (_get, _batch, _suggest)[data[0] % 3 if data else 0](raw)
+        return (_get, _batch, _suggest, _suggest_batch)[data[0] % 4 if data else 0](raw)
     except CallError as error:
         require(error.code.name == "INVALID_ARGUMENT", f"the status {error.code.name}")
         return refused(error, raw)
@@ -53,6 +59,13 @@ def _batch(raw: bytes) -> str:
 
 
 def _suggest(raw: bytes) -> str:
-    text, kind = check_suggest(parsed(tags_pb2.SuggestTagsRequest, raw))
-    require(not text.is_empty, "an empty text")
-    return str(kind)
+    asked = check_suggest(parsed(tags_pb2.SuggestTagsRequest, raw))
+    require(not asked.text.is_empty, "an empty text")
+    return str(asked.kind)
+
+
+def _suggest_batch(raw: bytes) -> str:
+    texts = check_suggest_batch(parsed(tags_pb2.BatchSuggestTagsRequest, raw))
+    require(1 <= len(texts) <= MAX_TEXTS, f"{len(texts)} texts")
+    require(not any(asked.text.is_empty for asked in texts), "an empty text")
+    return "suggest-batch"

@@ -52,8 +52,9 @@ def target(data: bytes) -> str:
     if stored.seen is not None:
         version, refused, _, _ = stored.seen
         require(0 <= refused <= version <= MAX_VERSION, "a mark says what no program has written")
-    state = freshness(stored)
-    lookup = wire.lookup_fields(state, 1_700_000_000_000)
+    verdict = freshness(stored)
+    state = verdict.state
+    lookup = wire.lookup_fields(verdict, 1_700_000_000_000)
     if not _is_tags(stored.payload):
         return f"no tags {state}"
     part = stored.payload or wire.id_field(b"sku-1")

@@ -7,17 +7,22 @@ import asyncio
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 
 import grpc
+from google.protobuf.message import Message
 from grpc import aio
 
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 
 _IDS = [f"p{i}" for i in range(1_000)]
-REQUESTS = {
-    "GetProductTags": tags_pb2.GetProductTagsRequest(product_id="p1"),
-    "BatchGetProductTags": tags_pb2.BatchGetProductTagsRequest(product_ids=_IDS),
-    "SuggestTags": tags_pb2.SuggestTagsRequest(text="red shoes"),
+_GET = tags_pb2.GetProductTagsRequest(product_id="p1")
+_BATCH = tags_pb2.BatchGetProductTagsRequest(product_ids=_IDS)
+# By the number of the call: every text is another, since the same text is tagged once for all who wait for it.
+REQUESTS: dict[str, Callable[[int], Message]] = {
+    "GetProductTags": lambda _: _GET,
+    "BatchGetProductTags": lambda _: _BATCH,
+    "SuggestTags": lambda number: tags_pb2.SuggestTagsRequest(text=f"red shoes {number}"),
 }
 
 
@@ -30,7 +35,7 @@ async def _burst(port: int, method: str, calls: int, channels: int) -> dict[str,
 
     async def one(number: int) -> None:
         try:
-            await stubs[number % channels](REQUESTS[method], timeout=60)
+            await stubs[number % channels](REQUESTS[method](number), timeout=60)
             codes["OK"] += 1
         except grpc.RpcError as error:
             codes[error.code().name] += 1

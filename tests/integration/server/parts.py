@@ -34,7 +34,7 @@ class FakeTagger:
     """Tags a text with its number of words. `forward` waits for `gate` and records its batch sizes in `batches`."""
 
     def __init__(self) -> None:
-        self.bundle = SimpleNamespace(version=BUNDLE)
+        self.bundle = SimpleNamespace(version=BUNDLE, tokenizer=SimpleNamespace(max_tokens=512, left_out=None))
         self.engine = SimpleNamespace(cost=CostModel(Padding.NONE, 512))
         self.batches: list[int] = []
         self.gate = threading.Event()
@@ -108,7 +108,7 @@ def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: FakeTag
 
 
 def settings_for(redis: RedisSettings, **server: object) -> Settings:
-    server = {"port": 0, "grace_s": 5, "drain_s": 0, "follow": False, "transport": "native", **server}
+    server = {"port": 0, "grace_s": 5, "drain_s": 0, "follow": False, **server}
     return Settings(redis=redis, server=ServerSettings(**server))
 
 

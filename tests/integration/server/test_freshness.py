@@ -6,8 +6,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import grpc
+import orjson
 import pytest
+from typer.testing import CliRunner
 
+from hangtag.cli.app import app
 from hangtag.cli.local import create_topics, start_broker
 from hangtag.server import waits
 from hangtag.settings import KafkaSettings, RedisSettings
@@ -156,6 +159,24 @@ def test_a_wait_ends_before_the_deadline_with_what_there_is(
         calls = [waiting(served, "p", 2, timeout_s) for timeout_s in (1, 300)]
 
         assert [(each.result().version, each.result().freshness) for each in calls] == [(1, STALE)] * 2
+
+
+def test_the_command_line_waits_for_a_version(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, store: RedisTagStore, tagger: FakeTagger
+) -> None:
+    store.write([entry("p", 1)])
+    with serving(loop, settings_for(redis_settings), tagger) as served:
+        options = ["--server", f"127.0.0.1:{served.port}", "--timeout", "1", "--json"]
+        late = CliRunner().invoke(app, ["tags", "p", "--wait", "2", *options])
+        store.write([entry("p", 2)])
+        there = CliRunner().invoke(app, ["tags", "p", "--wait", "2", *options])
+        two = CliRunner().invoke(app, ["tags", "p", "q", "--wait", "2", *options])
+
+    (first,), (second,) = orjson.loads(late.stdout), orjson.loads(there.stdout)
+    assert (first["version"], first["freshness"]) == ("1", "FRESHNESS_STALE")
+    assert (second["version"], second["freshness"]) == ("2", "FRESHNESS_FRESH")
+    assert two.exit_code == 2
+    assert "give one id" in two.output
 
 
 def test_a_cancelled_wait_is_forgotten(

@@ -23,7 +23,6 @@ from hangtag.cli.local import start_valkey
 from hangtag.server import ServerError, program
 from hangtag.settings import RedisSettings
 from hangtag.store import RebuildStore, RedisTagStore, StoreMismatchError
-from hangtag.tagger.probe import EngineDownError
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 from tests.integration.server.parts import (
     NOT_SERVING,
@@ -214,24 +213,6 @@ def test_liveness_does_not_depend_on_a_store_that_does_not_reply(
                 time.sleep(0.1)
 
 
-def test_an_engine_that_fails_for_every_text_ends_the_server(
-    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger
-) -> None:
-    def fail(_: object) -> None:
-        msg = "device lost"
-        raise RuntimeError(msg)
-
-    def suggest() -> None:
-        with serving(loop, settings_for(redis_settings), tagger) as served:
-            tagger.forward = fail
-            with fails_with(Code.UNAVAILABLE, "about to stop"):
-                served.suggest("one")
-            until(served.result.done, 3)
-
-    with pytest.raises(EngineDownError, match="device lost"):
-        suggest()
-
-
 _PROGRAM = """
 import asyncio, sys, time
 from types import SimpleNamespace
@@ -247,7 +228,7 @@ server = ServerSettings(port=0, grace_s=float(sys.argv[2]), drain_s=0)
 settings = Settings(redis=RedisSettings(url=sys.argv[1]), server=server)
 configure_logs(settings.log, "server")
 tagger = SimpleNamespace(
-    bundle=SimpleNamespace(version="ab" * 32),
+    bundle=SimpleNamespace(version="ab" * 32, tokenizer=SimpleNamespace(max_tokens=512, left_out=None)),
     engine=SimpleNamespace(cost=SimpleNamespace(max_length=512)),
     encode=hang,
 )

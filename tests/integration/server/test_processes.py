@@ -100,6 +100,7 @@ def test_calls_reach_all_processes_one_that_dies_is_started_again_and_all_stop(s
     until(reached, 20)
     assert several.page("healthz")[0] == 200
     assert several.page("readyz")[0] == 200
+    assert '"sampled_one_in":64' in several.page("popular")[1]
     first = several.children()
     assert len(first) == 2
 

@@ -256,7 +256,8 @@ class Peer:
 
     def _take_of_call(self, frame: Frame, answer: Answer) -> None:
         if isinstance(frame, RstStreamFrame):
-            answer.reset = frame.error_code
+            # The first one has the reason; another may follow what was already on its way.
+            answer.reset = frame.error_code if answer.reset is None else answer.reset
         elif isinstance(frame, DataFrame):
             answer.body += frame.data
         elif isinstance(frame, HeadersFrame | ContinuationFrame):

@@ -14,7 +14,9 @@ import grpc
 import pytest
 
 from hangtag.settings import RedisSettings
+from hangtag.tagger.probe import EngineDownError
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
+from tests.integration.server.behaviour.outcome import outcome_of
 from tests.integration.server.parts import (
     NOT_SERVING,
     SERVING,
@@ -62,9 +64,30 @@ def refuses(served: Served) -> bool:
     call = served.tags.BatchGetProductTags.future(tags_pb2.BatchGetProductTagsRequest(product_ids=["p"]), timeout=5)
     if call.code() is Code.OK:
         return False
-    assert call.code() is Code.UNAVAILABLE
-    assert "this server is stopping; retry on another one" in call.details()
+    ended = outcome_of(call)
+    assert (ended.code, ended.reason) == (Code.UNAVAILABLE, "SERVER_STOPPING")
+    assert ended.retry_ms
+    assert "this server is stopping; retry on another one" in ended.message
     return True
+
+
+def test_an_engine_that_fails_for_every_text_ends_the_server(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, transport: str
+) -> None:
+    def fail(_: object) -> None:
+        msg = "device lost"
+        raise RuntimeError(msg)
+
+    def suggest() -> None:
+        with serving(loop, settings_for(redis_settings, transport=transport), tagger) as served:
+            tagger.forward = fail
+            ended = outcome_of(served.suggest_later("one"))
+            assert (ended.code, ended.reason) == (Code.UNAVAILABLE, "MODEL_UNAVAILABLE")
+            assert ended.retry_ms
+            until(served.result.done, 3)
+
+    with pytest.raises(EngineDownError, match="device lost"):
+        suggest()
 
 
 def test_calls_that_outlive_the_grace_period_end_with_unavailable(
@@ -76,8 +99,8 @@ def test_calls_that_outlive_the_grace_period_end_with_unavailable(
         until(lambda: calls_in_flight() == 3)
         served.stop()
 
-        assert [call.code() for call in running] == [Code.UNAVAILABLE] * 3
-        assert all("this server is stopping" in call.details() for call in running)
+        ended = [outcome_of(call) for call in running]
+    assert {(each.code, each.reason) for each in ended} == {(Code.UNAVAILABLE, "SERVER_STOPPING")}
 
 
 def test_calls_while_the_server_stops_end_with_their_reply_or_unavailable(

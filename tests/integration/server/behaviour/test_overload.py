@@ -111,11 +111,12 @@ def test_long_texts_count_by_their_tokens(
     loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, transport: str
 ) -> None:
     with serving(loop, settings_for(redis_settings, transport=transport, suggest_queue_tokens=600), tagger) as served:
+        tagger.batches.clear()
         tagger.gate.clear()
         running = served.suggest_later("long " * 200)
         until(lambda: tagger.batches)
         with fails_with(Code.RESOURCE_EXHAUSTED, "334 tokens of texts are in progress, the maximum is 600"):
-            served.suggest("long " * 200)
+            served.suggest("long " * 199)
         short = served.suggest_later("short")
         tagger.gate.set()
 

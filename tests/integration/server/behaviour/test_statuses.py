@@ -65,7 +65,8 @@ def test_an_error_that_the_caller_can_fix(
 
 @pytest.mark.parametrize("method", ["GetProductTags", "BatchGetProductTags"])
 def test_a_store_that_is_away(served: Served, store_port: Forwarder, method: str) -> None:
-    request = GET(product_id="away") if method == "GetProductTags" else BATCH(product_ids=["away"] * 3)
+    # Not in the server's cache, which would answer.
+    request = GET(product_id="away") if method == "GetProductTags" else BATCH(product_ids=["also away"] * 3)
     with away(store_port):
         ended = outcome_of(later(served, method, request))
 

@@ -1,0 +1,127 @@
+"""Tags one batch of the waiting texts."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, TypeVar
+
+from hangtag.server.pace import Pace
+from hangtag.server.suggestion import Suggestion
+from hangtag.server.text_job import Encoded, Job
+from hangtag.server.text_queue import Turn
+from hangtag.tagger.isolate import Failure, isolate
+from hangtag.tagger.planner import Waiting, plan
+from hangtag.tagger.probe import probe
+from hangtag.tags.tagset import TagSet
+from hangtag.telemetry import metrics
+from hangtag.telemetry.clock import Clock
+from hangtag.text.kind import TextKind
+from hangtag.text.product_text import LeftOut, ProductText
+from hangtag.text.tokens import Tokens
+
+if TYPE_CHECKING:
+    # Importing it loads the engine's runtime; the server is passed a tagger.
+    from hangtag.tagger.tagger import Tagger
+
+# Characters that are tokenised before a batch: more than a batch of usual texts has, few enough that a short text does
+# not wait for many long ones.
+_ENCODE_CHARS = 8_192
+# A text that comes just after a batch has begun waits for that long at most, and then for its own batch.
+_TARGET_S = 0.016
+
+T = TypeVar("T")
+R = TypeVar("R")
+Finished = list[tuple[Job, Suggestion | Failure]]
+
+
+class TextBatch:
+    """Tags one batch at a time, of at most `token_budget` tokens and of as few as the engine tags in some 16 ms."""
+
+    def __init__(self, tagger: "Tagger", token_budget: int, clock: Clock) -> None:
+        self._tagger = tagger
+        self._clock = clock
+        self.pace = Pace(token_budget, _TARGET_S)
+
+    def run(self, turn: Turn) -> Finished:
+        """Encode some of the texts and tag as many as fit; returns the texts that are done.
+
+        Raises:
+            FaultError: the engine fails on a harmless text too, or memory, disk or device do.
+        """
+        fresh = _next_to_encode(turn)
+        finished: Finished = []
+        for job, encoded in zip(fresh, self._isolated(self._encode, [job.asked.text for job in fresh]), strict=True):
+            if isinstance(encoded, Failure):
+                finished.append((job, encoded))
+            else:
+                job.encoded = encoded
+        batch = self._planned(turn)
+        if batch:
+            finished += self._tagged(batch)
+        return finished
+
+    def _tagged(self, batch: Sequence[tuple[Job, Encoded]]) -> Finished:
+        cost = self._tagger.engine.cost.of_batch([len(encoded.tokens) for _, encoded in batch])
+        metrics.BATCH_TOKENS.observe(cost)
+        version = self._tagger.bundle.version
+        started = self._clock.monotonic()
+        results = self._isolated(self._tag, [(encoded.tokens, job.asked.kind) for job, encoded in batch])
+        self.pace.ran(cost, self._clock.monotonic() - started)
+        return [
+            (job, found if isinstance(found, Failure) else Suggestion(found, encoded.left_out, version))
+            for (job, encoded), found in zip(batch, results, strict=True)
+        ]
+
+    def _isolated(self, run: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T]) -> list[R | Failure]:
+        return isolate(run, items, partial(probe, self._tagger))
+
+    def _planned(self, turn: Turn) -> list[tuple[Job, Encoded]]:
+        ready = [(job, job.encoded) for job in turn.jobs if job.encoded is not None]
+        chosen = plan(
+            [Waiting(len(encoded.tokens), job.arrived_s) for job, encoded in ready],
+            self.pace.tokens,
+            self._clock.monotonic(),
+            cost=self._tagger.engine.cost,
+            busy=False,  # the engine runs on this thread
+            max_wait_s=0,
+            window=len(ready),
+            patience_s=0 if turn.is_by_age else math.inf,
+        )
+        return [ready[place] for place in chosen.batch]
+
+    def _encode(self, texts: Sequence[ProductText]) -> list[Encoded]:
+        with _Stage("encode", self._clock):
+            left_out = self._tagger.bundle.tokenizer.left_out
+            return [
+                Encoded(tokens, left_out(text) if tokens.is_cut else LeftOut())
+                for text, tokens in zip(texts, self._tagger.encode(texts), strict=True)
+            ]
+
+    def _tag(self, batch: Sequence[tuple[Tokens, TextKind]]) -> list[TagSet]:
+        with _Stage("forward", self._clock):
+            scores = self._tagger.forward([tokens for tokens, _ in batch])
+        with _Stage("decode", self._clock):
+            return self._tagger.decode(scores, [kind for _, kind in batch])
+
+
+class _Stage:
+    """Records how long a block takes."""
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._histogram = metrics.SUGGESTION_STAGE_SECONDS.labels(name)
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        self._started = self._clock.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._histogram.observe(self._clock.monotonic() - self._started)
+
+
+def _next_to_encode(turn: Turn) -> list[Job]:
+    """Those that are not encoded, the oldest or the shortest first, up to a number of characters; at least one."""
+    fresh = (job for job in turn.jobs if job.encoded is None)
+    by_need = sorted(fresh, key=lambda job: job.arrived_s if turn.is_by_age else job.chars)
+    totals = accumulate(job.chars for job in by_need)
+    return [job for job, total in zip(by_need, totals, strict=True) if total <= _ENCODE_CHARS] or by_need[:1]
