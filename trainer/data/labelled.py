@@ -163,7 +163,7 @@ def _labelled_row(row: Row, columns: Columns) -> LabelledRow | BadRow:
 
 
 def _product(row: Row, columns: Columns) -> LabelledProduct:
-    labels = (columns.facets, columns.tags) if columns.labelled and not columns.facet else ()
+    labels = (columns.facets, columns.tags) if columns.labelled and not columns.has_label_columns else ()
     missing = [name for name in (columns.product_id, *labels) if name not in row.fields]
     if missing:
         msg = f"{', '.join(missing)} is missing"
