@@ -8,7 +8,7 @@ from typing import Any
 
 from hangtag.tags.tag import facet_of
 from hangtag.text.product_text import ProductText
-from hangtag.trainer.data.row import BadRow, LabelledFileError, Row
+from hangtag.trainer.data.row import BadRow, LabelledFileError, MissingColumnsError, Row
 from hangtag.trainer.data.row_labels import RowError, id_of, labels_of, text_of
 from hangtag.trainer.data.rows import RowsOf
 from hangtag.trainer.recipe.columns import Columns
@@ -17,6 +17,7 @@ __all__ = [
     "LabelledFileError",
     "LabelledProduct",
     "LabelledRow",
+    "MissingColumnsError",
     "Reading",
     "read_labelled",
     "read_rows",

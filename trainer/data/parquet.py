@@ -16,8 +16,8 @@ _ROWS = 1_000
 _NO_PYTHON_VALUE = (ValueError, OverflowError)
 
 
-def parquet_rows(path: Path, columns: Columns) -> Iterator[Row | BadRow | EmptyRow]:
-    """Read a Parquet file.
+def parquet_rows(path: Path, columns: Columns, *, any_columns: bool = False) -> Iterator[Row | BadRow | EmptyRow]:
+    """Read a Parquet file; with `any_columns` no column is required.
 
     Raises:
         LabelledFileError: it is not Parquet, has fewer rows than it states, or lacks a column.
@@ -29,7 +29,8 @@ def parquet_rows(path: Path, columns: Columns) -> Iterator[Row | BadRow | EmptyR
     try:
         with ParquetFile(path) as file:
             names = file.schema_arrow.names
-            check_header(path, names, columns)
+            if not any_columns:
+                check_header(path, names, columns)
             for batch in file.iter_batches(batch_size=_ROWS, use_threads=False):
                 for values in zip(*map(_values, batch.columns), strict=True):
                     number += 1

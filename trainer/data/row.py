@@ -14,6 +14,10 @@ class LabelledFileError(TrainerError):
     """A labelled file cannot be used; the message names file, line and reason."""
 
 
+class MissingColumnsError(LabelledFileError):
+    """A table lacks columns that the mapping names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row's fields as in the file; `line` is its first line (Parquet: the row's number), counted from 1."""

@@ -17,12 +17,13 @@ class RowsOf:
 
     The name's suffix gives the format: `.csv`, `.tsv`, `.parquet`, else JSONL; optionally `.gz`. `encoding` is the one
     that was used, and `is_detected` says whether it was a guess from the letters in the file; both are set when the
-    reading starts.
+    reading starts. `any_columns` reads files that lack columns, to find out what they hold.
     """
 
-    def __init__(self, path: Path, columns: Columns) -> None:
+    def __init__(self, path: Path, columns: Columns, *, any_columns: bool = False) -> None:
         self._path = path
         self._columns = columns
+        self._any_columns = any_columns
         self.encoding = ""
         self.is_detected = False
 
@@ -38,7 +39,7 @@ class RowsOf:
             raise LabelledFileError(msg)
         kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
         if kind.lower() == ".parquet":
-            yield from parquet_rows(path, self._columns)
+            yield from parquet_rows(path, self._columns, any_columns=self._any_columns)
         else:
             yield from self._text(is_table=kind.lower() in {".csv", ".tsv"})
 
@@ -48,7 +49,8 @@ class RowsOf:
             with gzip.open(self._path) if self._path.suffix == ".gz" else self._path.open("rb") as file:
                 lines = Lines(self._path, file, self._columns.encoding, may_be_code_page=is_table)
                 self.encoding, self.is_detected = lines.encoding, lines.is_detected
-                for row in table_rows(lines, self._columns) if is_table else _jsonl(lines):
+                table = table_rows(lines, self._columns, any_columns=self._any_columns) if is_table else _jsonl(lines)
+                for row in table:
                     yield row
                     line, count = lines.number, count + 1
         except UNREADABLE as error:

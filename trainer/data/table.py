@@ -14,8 +14,8 @@ _DELIMITERS = ",;\t"
 _HINT = f"is a quote not closed, or a cell longer than {csv.field_size_limit():,} characters?"
 
 
-def table_rows(lines: Lines, columns: Columns) -> Iterator[Row | BadRow | EmptyRow]:
-    """Read a table whose first record names the columns.
+def table_rows(lines: Lines, columns: Columns, *, any_columns: bool = False) -> Iterator[Row | BadRow | EmptyRow]:
+    """Read a table whose first record names the columns; with `any_columns` none of them is required.
 
     Raises:
         LabelledFileError: the first record names no columns, or a column is missing.
@@ -31,8 +31,10 @@ def table_rows(lines: Lines, columns: Columns) -> Iterator[Row | BadRow | EmptyR
     if not any(header):
         msg = f"{lines.path}: the first line is empty, but must name the columns"
         raise LabelledFileError(msg)
-    check_header(lines.path, header, columns)
-    shape = _Shape(delimiter, len(header), header.index(columns.product_id))
+    if not any_columns:
+        check_header(lines.path, header, columns)
+    id_at = header.index(columns.product_id) if columns.product_id in header else 0
+    shape = _Shape(delimiter, len(header), id_at)
     while (record := records.take(delimiter)).lines:
         cells, number = record.cells, record.number
         if not record.problem and shape.has_joined(record):
