@@ -90,6 +90,9 @@ def split(
             "product id before the first -.",
         ),
     ] = "",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad rows out and write them, with the reasons, to refused.jsonl.")
+    ] = False,
     gz: Annotated[bool, typer.Option("--gz", help="Write .jsonl.gz files.")] = False,
 ) -> None:
     """Split labelled files into train, validation and test files with the same share of every tag.
@@ -103,6 +106,7 @@ def split(
         msg = "--validation and --test leave no products to train on"
         raise typer.BadParameter(msg)
     with trainer_command("run the same command to start again", out):
+        from hangtag.trainer.data.labelled import refuse  # noqa: PLC0415
         from hangtag.trainer.data.split import SplitSettings  # noqa: PLC0415
         from hangtag.trainer.data.split import split as split_rows  # noqa: PLC0415
         from hangtag.trainer.data.split_files import check_folder, write_split  # noqa: PLC0415
@@ -112,11 +116,10 @@ def split(
         settings = SplitSettings(validation, test, seed, duplicates, "" if prefix else disjoint, prefix)
         with _progress() as on_progress:
             reading = read(files, mapping(column, column_file))
-            if bad := reading.bad:
-                msg = f"{bad[0]} ({len(bad)} bad rows): fix or remove them; `hangtag data check` lists all of them"
-                raise CommandError(msg)
+            if not skip_bad:
+                refuse(reading.bad)
             parts = split_rows(reading.good, settings, on_progress)
-            report = write_split(out, reading.good, parts, zipped=gz, inputs=files)
+            report = write_split(out, reading.good, parts, zipped=gz, inputs=files, refused=reading.bad)
     table = make_table("file", "products", "missing tags")
     for name, count in report["products"].items():
         table.add_row(name, f"{count:,}", str(len(report["missing"][name])))
@@ -127,6 +130,9 @@ def split(
         f"counts per tag are in {out / 'split.json'}",
         soft_wrap=True,
     )
+    if reading.bad:
+        name = "refused.jsonl.gz" if gz else "refused.jsonl"
+        console.print(f"{len(reading.bad):,} bad rows were left out; they are in {out / name}", soft_wrap=True)
     print_notes(reading)
 
 

@@ -291,3 +291,28 @@ def test_look_alike_tags_are_merged_as_confirmed_and_kept(foreign, tmp_path):
     assert "class_2:Women" in read_labelled([foreign], columns)[0].tags
     (tmp_path / "renames.toml").unlink()
     assert "--yes" in str(CliRunner().invoke(app, arguments).exception)
+
+
+def test_split_leaves_bad_rows_out_and_keeps_them_in_a_file(shop, tmp_path):
+    with shop.open("a") as file:
+        file.write("\n201;too few\n;no id;red;shop1\n")
+    out = tmp_path / "out"
+    _, _, error = call("split", shop, *COLUMNS, "--out", out)
+    assert "2 bad rows: fix or remove them, or leave them out with `hangtag data split --skip-bad`" in str(error)
+    assert f"{shop}, line 202: has 2 cells, the header has 4" in str(error)
+    assert f"{shop}, line 203: Nr is empty" in str(error)
+
+    code, output, _ = call("split", shop, *COLUMNS, "--out", out, "--skip-bad")
+
+    assert code == 0, output
+    assert "2 bad rows were left out" in output
+    refused = [json.loads(line) for line in (out / "refused.jsonl").read_text().splitlines()]
+    assert [(each["line"], each["content"]) for each in refused] == [
+        (202, "201;too few"),
+        (203, json.dumps({"Nr": "", "Name": "no id", "Farbe": "red", "Laden": "shop1"})),
+    ]
+    assert json.loads((out / "split.json").read_text())["refused"] == 2
+    # A split without bad rows leaves no file of an earlier one.
+    shop.write_text("\n".join(shop.read_text().splitlines()[:201]))
+    assert call("split", shop, *COLUMNS, "--out", out)[0] == 0
+    assert not (out / "refused.jsonl").exists()

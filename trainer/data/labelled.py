@@ -1,5 +1,6 @@
 """Labelled products and how they are read from files, for training, `hangtag evaluate` and `hangtag data`."""
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -21,10 +22,13 @@ __all__ = [
     "Reading",
     "read_labelled",
     "read_rows",
+    "refuse",
     "with_tags",
 ]
 
 OWN_COLUMNS = Columns()
+# Bad rows that a message names.
+_MOST_BAD = 100
 _log = logging.getLogger(__name__)
 
 
@@ -108,20 +112,40 @@ class Reading:
         return sum(each.empty for each in self.files)
 
 
-def read_labelled(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> list[LabelledProduct]:
+def read_labelled(
+    paths: Iterable[Path], columns: Columns = OWN_COLUMNS, bad: list[BadRow] | None = None
+) -> list[LabelledProduct]:
     """Read JSONL, CSV or Parquet files (JSONL and CSV also gzipped, `.gz`), in the order given.
 
-    Empty rows and encodings other than UTF-8 are logged as warnings.
+    Empty rows and encodings other than UTF-8 are logged as warnings. Bad rows are added to `bad`, if that is given.
 
     Raises:
-        LabelledFileError: a file is missing or a row is not a labelled product.
+        LabelledFileError: a file is missing; or rows are not labelled products, and `bad` is not given.
     """
     reading = read_rows(paths, columns)
-    if reading.bad:
-        raise LabelledFileError(str(reading.bad[0]))
+    if bad is None:
+        refuse(reading.bad)
+    else:
+        bad += reading.bad
     for note in (note for each in reading.files for note in each.notes):
         _log.warning(note)
     return [row.product for row in reading.good]
+
+
+def refuse(bad: Iterable[BadRow]) -> None:
+    """Refuse files with bad rows.
+
+    Raises:
+        LabelledFileError: there are some; the message names every one, up to a limit.
+    """
+    lines = list(dict.fromkeys(map(str, bad)))
+    if len(lines) == 1:
+        raise LabelledFileError(lines[0])
+    if lines:
+        more = len(lines) - _MOST_BAD
+        rest = [f"and {more:,} more"] if more > 0 else []
+        advice = "fix or remove them, or leave them out with `hangtag data split --skip-bad`"
+        raise LabelledFileError("\n  ".join([f"{len(lines):,} bad rows: {advice}", *lines[:_MOST_BAD], *rest]))
 
 
 def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
@@ -157,7 +181,7 @@ def _labelled_row(row: Row, columns: Columns) -> LabelledRow | BadRow:
     try:
         product = _product(row, columns)
     except RowError as error:
-        return BadRow(row.file, row.line, str(error))
+        return BadRow(row.file, row.line, str(error), json.dumps(row.fields, ensure_ascii=False, default=str))
     used = columns.used
     others = {name: value for name, value in row.fields.items() if name not in used}
     return LabelledRow(row.file, row.line, product, others)

@@ -29,11 +29,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be used, and why."""
+    """A row that cannot be used, and why; `content` is what it holds, as text, if that could be read."""
 
     file: Path
     line: int
     reason: str
+    content: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}, line {self.line}: {self.reason}"

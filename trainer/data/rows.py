@@ -61,7 +61,7 @@ class RowsOf:
 def _jsonl(lines: Lines) -> Iterator[Row | BadRow | EmptyRow]:
     for line in lines:
         if line.problem:
-            yield BadRow(lines.path, line.number, line.problem)
+            yield BadRow(lines.path, line.number, line.problem, line.text)
         elif not line.text.strip():
             yield EmptyRow(lines.path, line.number)
         else:
@@ -72,7 +72,7 @@ def _json_row(path: Path, number: int, text: str) -> Row | BadRow:
     try:
         fields = json.loads(text)
     except json.JSONDecodeError as error:
-        return BadRow(path, number, f"not JSON: {error.msg} at column {error.pos + 1}")
+        return BadRow(path, number, f"not JSON: {error.msg} at column {error.pos + 1}", text)
     except (ValueError, RecursionError) as error:  # a number with too many digits, or too many brackets
-        return BadRow(path, number, f"not JSON: {error}")
-    return Row(path, number, fields) if isinstance(fields, dict) else BadRow(path, number, "not a JSON object")
+        return BadRow(path, number, f"not JSON: {error}", text)
+    return Row(path, number, fields) if isinstance(fields, dict) else BadRow(path, number, "not a JSON object", text)

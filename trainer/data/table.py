@@ -44,13 +44,19 @@ def table_rows(lines: Lines, columns: Columns, *, any_columns: bool = False) -> 
         if record.is_first_alone:
             records.put_back(record.lines[1:])
         if record.problem:
-            yield BadRow(lines.path, number, record.problem)
+            refused = record.lines[:1] if record.is_first_alone else record.lines
+            yield BadRow(lines.path, number, record.problem, _text_of(refused))
         elif not any(cell.strip() for cell in cells):
             yield EmptyRow(lines.path, number)
         elif len(cells) != len(header):
-            yield BadRow(lines.path, number, f"has {len(cells)} cells, the header has {len(header)}")
+            reason = f"has {len(cells)} cells, the header has {len(header)}"
+            yield BadRow(lines.path, number, reason, _text_of(record.lines))
         else:
             yield Row(lines.path, number, dict(zip(header, cells, strict=True)))
+
+
+def _text_of(lines: Sequence[Line]) -> str:
+    return "".join(line.text for line in lines)
 
 
 @dataclass(frozen=True, slots=True)

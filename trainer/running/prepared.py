@@ -15,7 +15,8 @@ from hangtag.tags.schema import FacetKind, TagSchema
 from hangtag.tags.tag import facet_of
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.examples import Example, examples_of
-from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
+from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled, refuse
+from hangtag.trainer.data.row import BadRow
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.data.shops import read_shops, with_shops
 from hangtag.trainer.data.training_set import TrainingSet
@@ -94,24 +95,26 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
 
     Raises:
         RecipeError: recipe and data do not fit, a teacher cannot be loaded, or there are no validation products.
-        LabelledFileError: a file is missing or has a bad line.
+        LabelledFileError: a file is missing, or files have bad rows, all of which are named.
         BaseModelError: the base model cannot be loaded.
     """
-    read = [read_labelled([data / name for name in source.train], source.columns) for source in recipe.sources]
-    _check_weak_labels(recipe, read)
-    train = [weakly_labelled(products, source) for products, source in zip(read, recipe.sources, strict=True)]
-    labelled = _labels(train)
-    train = _with_pseudo_labels(train, recipe)
+    bad: list[BadRow] = []
+    read = [read_labelled([data / name for name in source.train], source.columns, bad) for source in recipe.sources]
     validation, calibration = (
         [
             product
             for source in recipe.sources
             for product in _with_shops(
-                read_labelled([data / name for name in getattr(source, part)], source.columns), source, data
+                read_labelled([data / name for name in getattr(source, part)], source.columns, bad), source, data
             )
         ]
         for part in ("validation", "calibration")
     )
+    refuse(bad)
+    _check_weak_labels(recipe, read)
+    train = [weakly_labelled(products, source) for products, source in zip(read, recipe.sources, strict=True)]
+    labelled = _labels(train)
+    train = _with_pseudo_labels(train, recipe)
     for source, its_products in zip(recipe.sources, train, strict=True):
         if not its_products:
             msg = f"there are no training products in {', '.join(source.train)}"
