@@ -20,6 +20,7 @@ __all__ = [
     "LabelledRow",
     "MissingColumnsError",
     "Reading",
+    "check_files",
     "read_labelled",
     "read_rows",
     "refuse",
@@ -130,6 +131,16 @@ def read_labelled(
     for note in (note for each in reading.files for note in each.notes):
         _log.warning(note)
     return [row.product for row in reading.good]
+
+
+def check_files(paths: Iterable[Path], columns: Columns) -> None:
+    """Check that the files are there and have the columns, without reading them to the end.
+
+    Raises:
+        LabelledFileError: a file is missing or is not of its kind, or a table lacks a column.
+    """
+    for path in paths:
+        next(iter(RowsOf(path, columns)), None)
 
 
 def refuse(bad: Iterable[BadRow]) -> None:

@@ -15,7 +15,7 @@ from hangtag.tags.schema import FacetKind, TagSchema
 from hangtag.tags.tag import facet_of
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.examples import Example, examples_of
-from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled, refuse
+from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, check_files, read_labelled, refuse
 from hangtag.trainer.data.row import BadRow
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.data.shops import read_shops, with_shops
@@ -25,6 +25,7 @@ from hangtag.trainer.exporting.export import ExportError, encoder_config_of
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.base_model import resolve_base_model
 from hangtag.trainer.fitting.model import TagModel, keep_layers, load_encoder
+from hangtag.trainer.recipe.by_size import by_size
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source, reasons_of
 from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
 from hangtag.trainer.teaching.soft_targets import soft_targets
@@ -90,14 +91,20 @@ class Prepared:
         return replace(self, train=replace(self.train, soft=soft))
 
 
-def prepare(recipe: Recipe, data: Path) -> Prepared:
+def prepare(recipe: Recipe, data: Path, *, sized: bool = False) -> Prepared:
     """Read the recipe's files below `data`, derive the tag schema, load the base model, tokenise.
+
+    With `sized` the number of training products decides some settings; `Prepared.train.recipe` has them.
 
     Raises:
         RecipeError: recipe and data do not fit, a teacher cannot be loaded, or there are no validation products.
         LabelledFileError: a file is missing, or files have bad rows, all of which are named.
         BaseModelError: the base model cannot be loaded.
     """
+    # What is wrong with names and columns comes before anything is read or loaded, which may take minutes.
+    base_model = resolve_base_model(recipe.base_model)
+    for source in recipe.sources:
+        check_files((data / name for name in source.files), source.columns)
     bad: list[BadRow] = []
     read = [read_labelled([data / name for name in source.train], source.columns, bad) for source in recipe.sources]
     validation, calibration = (
@@ -123,10 +130,11 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         msg = "there are no validation products: name files with --validation, or in the recipe's sources"
         raise RecipeError(msg)
     products = [product for source in train for product in source]
+    recipe = by_size(recipe, len(products)) if sized else recipe
     schema = schema_of(recipe, products)
     for part, part_products in (("validation", validation), ("calibration", calibration or validation)):
         _check_labelled(part, part_products, schema)
-    encoder, raw_tokenizer, config = load_encoder(resolve_base_model(recipe.base_model))
+    encoder, raw_tokenizer, config = load_encoder(base_model)
     keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
     _check_exportable(config, tokenizer, recipe)
