@@ -1,16 +1,18 @@
 """Category paths: the levels of a category in one cell, such as `Clothing > Women > Shoes`."""
 
-import ast
 import html
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any
 
 # Deeper levels are hardly ever shared by products: shops append names of collections or of the product itself.
 MAX_LEVELS = 6
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
+_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
+_PYTHON_LIST = re.compile(rf"\[\s*(?:{_QUOTED.pattern})(?:\s*,\s*(?:{_QUOTED.pattern}))*\s*,?\s*\]")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
 
@@ -31,7 +33,8 @@ def levels_in(cell: Any, separator: str) -> list[str]:
     """The levels in a cell, from the top, at most `MAX_LEVELS`; the separator may be repeated (`>>`).
 
     The cell may be in brackets or quotes, or be a list, in JSON's or Python's notation. A list without separators holds
-    levels; of several paths, the levels that they have in common are returned. Levels below a blank one are left out.
+    levels; of several paths, one that leads to another is left out, and the levels that the rest has in common are
+    returned. Levels below a blank one are left out.
     """
     parts = [part for part in _parts(cell) if part.strip()]
     between = re.compile(rf"\s*(?:{re.escape(separator.strip())})+\s*")
@@ -39,8 +42,14 @@ def levels_in(cell: Any, separator: str) -> list[str]:
         paths = [parts]
     else:
         paths = [between.split(part) for part in parts]
-    same = takewhile(lambda names: len(set(names)) == 1, zip(*map(_clean, paths), strict=False))
-    return [names[0] for names in same]
+    cleaned = [_clean(path) for path in paths]
+    longest = [path for path in cleaned if not any(len(other) > len(path) == _shared(path, other) for other in cleaned)]
+    return longest[0][: min(_shared(longest[0], other) for other in longest)] if longest else []
+
+
+def _shared(path: Sequence[str], other: Sequence[str]) -> int:
+    """The number of levels that two paths have in common, from the top."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(path, other, strict=False)))
 
 
 def _parts(cell: Any) -> list[str]:
@@ -49,20 +58,26 @@ def _parts(cell: Any) -> list[str]:
     is_whole = isinstance(cell, float) and cell.is_integer()  # a column of integers with gaps
     text = html.unescape(str(int(cell) if is_whole else cell)).strip()
     if text.startswith("["):
-        for read in (json.loads, ast.literal_eval):
-            try:
-                found = read(text)
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                continue
+        with suppress(ValueError, RecursionError):
+            found = json.loads(text)
             if isinstance(found, list) and all(isinstance(each, str) for each in found):
                 return found
+        if _PYTHON_LIST.fullmatch(text):
+            return [one or other for one, other in _QUOTED.findall(text)]
     if text and _BRACKETS.get(text[0]) == text[-1]:
         text = text[1:-1]
-    return [text]
+    return [_unquoted(text)]
+
+
+def _unquoted(text: str) -> str:
+    """The text without the quotes around it; an apostrophe at one end belongs to it (`Boys'`)."""
+    text = text.strip()
+    is_quoted = len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES
+    return text[1:-1].strip() if is_quoted else text
 
 
 def _clean(levels: Sequence[str]) -> list[str]:
-    names = [" ".join(each.strip().strip(_QUOTES).split()) for each in levels]
+    names = [" ".join(_unquoted(each).split()) for each in levels]
     while names and not names[0]:
         names.pop(0)
     end = names.index("") if "" in names else len(names)

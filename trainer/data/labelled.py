@@ -76,7 +76,10 @@ class LabelledRow:
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
-    """How a file was read: its encoding (empty for Parquet), and how many good, bad and empty rows it has."""
+    """How a file was read: its encoding (empty if it has none), and how many good, bad and empty rows it has.
+
+    `recognised` says as which shop system's export it was read, and with which columns; empty if as none.
+    """
 
     file: Path
     encoding: str
@@ -84,11 +87,15 @@ class FileCounts:
     good: int
     bad: int
     empty: int
+    recognised: str = ""
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the figures should know: empty rows, and an encoding other than UTF-8."""
-        notes = [f"{self.file}: {self.empty:,} empty rows were skipped"] if self.empty else []
+        kind = "rows without a product of their own (variants, images)" if self.recognised else "empty rows"
+        notes = [f"{self.file}: {self.empty:,} {kind} were skipped"] if self.empty else []
+        if self.recognised:
+            notes.append(f"{self.file} was read as {self.recognised}; --column changes that")
         if self.encoding not in {"", "utf-8", "utf-8-sig"}:
             guess = " (detected; if letters are wrong, give --column encoding=NAME)" if self.is_detected else ""
             notes.append(f"{self.file} was read as {self.encoding}{guess}")
@@ -116,9 +123,10 @@ class Reading:
 def read_labelled(
     paths: Iterable[Path], columns: Columns = OWN_COLUMNS, bad: list[BadRow] | None = None
 ) -> list[LabelledProduct]:
-    """Read JSONL, CSV or Parquet files (JSONL and CSV also gzipped, `.gz`), in the order given.
+    """Read labelled files (see `RowsOf`), in the order given.
 
-    Empty rows and encodings other than UTF-8 are logged as warnings. Bad rows are added to `bad`, if that is given.
+    Empty rows, recognised exports, and encodings other than UTF-8 are logged as warnings. Bad rows are added to `bad`,
+    if that is given.
 
     Raises:
         LabelledFileError: a file is missing; or rows are not labelled products, and `bad` is not given.
@@ -170,7 +178,7 @@ def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
         rows = RowsOf(path, columns)
         good, bad, empty = len(reading.good), len(reading.bad), 0
         for row in rows:
-            result = _labelled_row(row, columns) if isinstance(row, Row) else row
+            result = _labelled_row(row, rows.mapping.columns) if isinstance(row, Row) else row
             if isinstance(result, LabelledRow):
                 reading.good.append(result)
             elif isinstance(result, BadRow):
@@ -178,7 +186,7 @@ def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
             else:
                 empty += 1
         counts = (len(reading.good) - good, len(reading.bad) - bad, empty)
-        reading.files.append(FileCounts(path, rows.encoding, rows.is_detected, *counts))
+        reading.files.append(FileCounts(path, rows.encoding, rows.is_detected, *counts, str(rows.mapping)))
     return reading
 
 

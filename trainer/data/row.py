@@ -14,7 +14,7 @@ class LabelledFileError(TrainerError):
     """A labelled file cannot be used; the message names file, line and reason."""
 
 
-class MissingColumnsError(LabelledFileError):
+class MissingColumnsError(LabelledFileError, TrainerError):
     """A table lacks columns that the mapping names."""
 
 
