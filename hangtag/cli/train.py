@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # these load torch and scikit-learn
 def train(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILES", help="Labelled JSONL, CSV or Parquet files to train on, instead of --recipe."),
+        typer.Argument(metavar="FILES", help="Labelled files to train on, instead of --recipe."),
     ] = None,
     validation: Annotated[
         list[Path] | None,

@@ -218,7 +218,15 @@ def test_check_lists_similar_tags_missing_values_empty_rows_and_the_encoding(sho
     assert "empty rows" in output
     assert found["empty_rows"] == 2
     assert found["files"] == [
-        {"file": str(shop), "encoding": "cp1252", "is_detected": True, "good": 203, "bad": 0, "empty": 2}
+        {
+            "file": str(shop),
+            "encoding": "cp1252",
+            "is_detected": True,
+            "good": 203,
+            "bad": 0,
+            "empty": 2,
+            "recognised": "",
+        }
     ]
     assert [each["tag"] for each in found["look_alike_tags"][0]] == ["color:Weiß", "color:weiß"]
     assert found["missing_value_tags"] == [{"tag": "color:nan", "escaped": "color:nan", "products": 1}]

@@ -5,7 +5,7 @@ import pytest
 from hangtag.settings.toml import parse_toml
 from hangtag.trainer.data.label_balance import FacetBalance
 from hangtag.trainer.data.merges import Decisions, Merge, proposed
-from hangtag.trainer.data.row import LabelledFileError
+from hangtag.trainer.errors import TrainerError
 
 
 def balance(**tags: int) -> dict[str, FacetBalance]:
@@ -76,6 +76,6 @@ def test_another_file_is_refused(tmp_path, content):
     file = tmp_path / "renames.toml"
     file.write_text(content)
 
-    with pytest.raises(LabelledFileError, match=r"renames\.toml"):
+    with pytest.raises(TrainerError, match=r"renames\.toml"):
         Decisions.read(file)
     assert Merge("a:x", {"a:x": 1, "a:X": 2}).renames == {"a:X": "a:x"}

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from hangtag.settings.toml import TomlError, parse_toml
 from hangtag.trainer.data.label_balance import FacetBalance, look_alikes, missing_values
 from hangtag.trainer.data.row import LabelledFileError
+from hangtag.trainer.recipe.columns import read_toml
 
 _HEAD = """\
 # Which tags are read as which: "tag in the files" = "tag to use", or "" if the tag is no label.
@@ -41,15 +41,12 @@ class Decisions:
         """Read the file; without it there are no decisions.
 
         Raises:
-            LabelledFileError: the file is not one of decisions.
+            ColumnsError: the file cannot be read.
+            LabelledFileError: it is not one of decisions.
         """
-        try:
-            found: Mapping[str, Any] = parse_toml(path.read_bytes())
-        except FileNotFoundError:
+        if not path.exists():
             return cls()
-        except (OSError, TomlError) as error:
-            msg = f"{path}: cannot be read as decisions about tags: {error}"
-            raise LabelledFileError(msg) from error
+        found = read_toml(path)
         renames, different = found.get("renames", {}), found.get("different", [])
         if (
             not isinstance(renames, Mapping)

@@ -108,7 +108,7 @@ class Columns(BaseModel):
         Raises:
             ColumnsError: a file cannot be read, or a name is unknown.
         """
-        settings = _read_toml(path) if path else {}
+        settings = read_toml(path) if path else {}
         try:
             return cls.model_validate(_with_pairs(settings, pairs, cls.model_fields))
         except ValidationError as error:
@@ -140,7 +140,12 @@ class Columns(BaseModel):
         return sorted(self.used - optional - set(header))
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file with columns or renames.
+
+    Raises:
+        ColumnsError: the file cannot be read.
+    """
     try:
         return dict(parse_toml(path.read_bytes()))
     except OSError as error:
@@ -162,7 +167,7 @@ def _with_pairs(settings: Mapping[str, Any], pairs: Iterable[str], known: Iterab
         if name.startswith(_FACET):
             _add_label(result, "facet", name.removeprefix(_FACET), column, separated)
         elif name == "renames":
-            result["renames"] = _read_toml(Path(column)).get("renames", {})
+            result["renames"] = read_toml(Path(column)).get("renames", {})
         elif name not in known and separated:
             _add_label(result, "path", name, column, separated)
         else:

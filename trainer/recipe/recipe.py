@@ -74,7 +74,7 @@ class NamedBy(_Settings):
 class Source(_Settings):
     """Labelled files that are handled alike."""
 
-    train: tuple[str, ...] = Field(min_length=1, description="JSONL, CSV or Parquet files, relative to --data")
+    train: tuple[str, ...] = Field(min_length=1, description="labelled files, relative to --data")
     validation: tuple[str, ...] = Field(
         default=(), description="files for choosing the epoch and evaluating the bundle, relative to --data"
     )
