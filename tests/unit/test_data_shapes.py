@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import random
 from datetime import date
 
 import pytest
@@ -116,6 +117,23 @@ def test_what_is_no_workbook_is_refused(tmp_path, content):
     pytest.importorskip("openpyxl", reason="openpyxl is not installed (extra train)")
     with pytest.raises(LabelledFileError, match=r"shop\.xlsx: cannot be read as an Excel workbook"):
         read(tmp_path, "shop.xlsx", content)
+
+
+def test_a_damaged_workbook_is_refused_or_its_rows_are_read(tmp_path):
+    path = workbook(tmp_path, [["Nr", "Name", "Farbe"], *([at, "Schal", "rot"] for at in range(20))])
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    outcomes = set()
+    for _ in range(150):
+        damaged = bytearray(whole)
+        damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            outcomes.add("bad" if read_rows([path], OWN).bad else "good")
+        except LabelledFileError:
+            outcomes.add("refused")
+
+    assert outcomes >= {"good", "refused"}
 
 
 def test_a_workbook_without_content_and_one_that_lacks_columns_are_refused(tmp_path):

@@ -8,10 +8,14 @@ from typing import Any
 from zipfile import BadZipFile
 
 from hangtag.trainer.data.file_columns import FileColumns
+from hangtag.trainer.data.lines import UNREADABLE
 from hangtag.trainer.data.row import MAX_ROW_BYTES, BadRow, EmptyRow, LabelledFileError, Row
 
-# What openpyxl raises for a file that is no workbook, or a damaged one.
-_DAMAGED = (BadZipFile, KeyError, ValueError, OSError, EOFError, SyntaxError, TypeError, AttributeError, IndexError)
+# What zipfile, the XML parser and openpyxl raise for a file that is no workbook, or a damaged one.
+_DAMAGED = (
+    *(*UNREADABLE, BadZipFile, LookupError, ValueError, ArithmeticError),
+    *(RuntimeError, SyntaxError, TypeError, AttributeError),
+)
 
 
 def xlsx_rows(path: Path, columns: FileColumns) -> Iterator[Row | BadRow | EmptyRow]:
