@@ -33,7 +33,7 @@ def merge(
     Example: hangtag data merge shop.csv --column facet.color=Colour --out renames.toml
     """
     console = plain_console()
-    with trainer_command(f"the decisions so far are in {out}", out):
+    with trainer_command(f"what was decided so far is kept in {out}", out):
         from hangtag.trainer.data.label_balance import balance_of  # noqa: PLC0415
         from hangtag.trainer.data.merges import Decisions, proposed  # noqa: PLC0415
         from hangtag.trainer.files.atomic_file import write_text  # noqa: PLC0415

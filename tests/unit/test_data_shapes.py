@@ -9,6 +9,7 @@ from datetime import date
 
 import pytest
 
+from hangtag.trainer.data.cell_shapes import list_separator, path_separator
 from hangtag.trainer.data.labelled import LabelledFileError, MissingColumnsError, read_rows
 from hangtag.trainer.data.suggested_columns import suggested_columns
 from hangtag.trainer.recipe.columns import Columns
@@ -307,6 +308,32 @@ def test_only_columns_that_repeat_their_values_are_suggested_as_labels(tmp_path)
         "facet.main_colour=Main Colour",
         "facet.who=Who:,",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "path", "values"),
+    [
+        (["Clothing > Women", "Clothing > Men", "Home"], ">", ""),
+        (["Clothing/Women", "Clothing/Men"], "/", ""),
+        (["Red/Blue", "Red/Green", "Red", "Blue", "Green"], "", "/"),
+        (["38/40", "38/42", "40/42"], "", "/"),
+        (["Bags, Wallets & Belts", "Bags", "Shoes"], "", ""),
+        (["black & white", "red"], "", ""),
+        (["a > b", "c > d", "e"], "", ""),
+    ],
+)
+def test_paths_and_lists_are_told_apart(cells, path, values):
+    counts = dict.fromkeys(cells, 1)
+
+    assert (path_separator(counts), list_separator(counts)) == (path, values)
+
+
+def test_a_long_cell_takes_no_longer_than_its_length(tmp_path):
+    row = {"product_id": "1", "title": "x", "tree": " " * 900_000 + "> a" + "'" * 1_000}
+
+    reading = read(tmp_path, "shop.jsonl", json.dumps(row), Columns.read(None, ["class=tree:>"]))
+
+    assert len(reading.good) + len(reading.bad) == 1
 
 
 def test_ids_that_differ_in_case_are_different_products(tmp_path):

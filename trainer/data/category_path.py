@@ -37,8 +37,9 @@ def levels_in(cell: Any, separator: str) -> list[str]:
     returned. Levels below a blank one are left out.
     """
     parts = [part for part in _parts(cell) if part.strip()]
-    between = re.compile(rf"\s*(?:{re.escape(separator.strip())})+\s*")
-    if len(parts) > 1 and not any(between.search(part) for part in parts):
+    separator = separator.strip()
+    between = re.compile(f"(?:{re.escape(separator)})+")
+    if len(parts) > 1 and not any(separator in part for part in parts):
         paths = [parts]
     else:
         paths = [between.split(part) for part in parts]

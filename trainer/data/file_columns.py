@@ -20,6 +20,7 @@ class FileColumns:
         self.columns = columns
         self.feed: Feed | None = None
         self._any_columns = any_columns
+        self._names: Sequence[str] = ()
 
     def see(self, path: Path, names: Sequence[str], *, is_table: bool) -> None:
         """Note a file's columns, those of its first row if it is no table.
@@ -28,7 +29,7 @@ class FileColumns:
             MissingColumnsError: a table lacks one.
             LabelledFileError: one is repeated.
         """
-        self.feed = feed_of(names)
+        self.feed, self._names = feed_of(names), names
         if self.feed is not None:
             self.columns = self.feed.columns(names, self.columns, are_all=is_table)
         can_have_more = self._any_columns or (self.feed is not None and self.feed.has_attributes)
@@ -47,7 +48,7 @@ class FileColumns:
         if self.feed is None:
             return ""
         columns = self.columns
-        texts = {name: getattr(columns, name) for name in self.feed.texts}
+        texts = {name: column for name in self.feed.texts if (column := getattr(columns, name)) in self._names}
         labels = {**{f"facet.{name}": column for name, column in columns.facet.items()}, **columns.path}
         shown = (f"{name}={column}" for name, column in (texts | (labels if columns.labelled else {})).items())
         return f"a {self.feed.name}: {', '.join(shown)}"
