@@ -16,26 +16,23 @@ _LONGER_THAN_TAGS = 10_000
 # Without white space, in small letters.
 _MISSING = frozenset(
     {
-        "nan",
-        "null",
-        "nil",
-        "none",
-        "n/a",
-        "#n/a",
-        "na",
-        "n.a.",
-        "nat",
-        "undefined",
-        "missing",
-        "-",
-        "--",
-        "\u2013",
-        "\u2014",
-        "?",
+        *("nan", "null", "nil", "none", "na", "n/a", "n.a.", "nat", "undefined", "missing", "unspecified", "tbd"),
+        *(
+            "notavailable",
+            "notapplicable",
+            "keineangabe",
+            "k.a.",
+            "<na>",
+            "(null)",
+            "(none)",
+            "[null]",
+            "\\n",
+            "<null>",
+        ),
+        *("#n/a", "#na", "#null!", "#value!", "#ref!", "#name?", "#div/0!"),
+        *("-", "--", "\u2013", "\u2014", "?", "...", "\u2026", "."),
     }
 )
-
-
 # Between letters only: -1 and 1, or 3-4 and 34, are different values.
 _BETWEEN_WORDS = re.compile(r"(?<=[^\W\d])[-_]+(?=[^\W\d])")
 _ENDING = re.compile(r"(?<=[^\W\d])['\u2019]s?$|(?<=[^\W\ds][^\W\ds])s$")
