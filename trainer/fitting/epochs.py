@@ -107,14 +107,15 @@ class Epochs:
         weights = self._weights()
         self.state.model.train()
         seconds = 0.0
-        with torch.random.fork_rng():
+        is_cuda = processes.device.type == "cuda"
+        with torch.random.fork_rng([processes.device] if is_cuda else []):
             # The first pass also sets up the device, which can take longer than the step.
             for _ in range(2):
                 started = time.monotonic()
                 for first in range(0, len(mine), size):
                     self._loss(mine[first : first + size], weights).backward()  # type: ignore[no-untyped-call]
                 self.state.optimizer.zero_grad(set_to_none=True)
-                if processes.device.type == "cuda":
+                if is_cuda:
                     torch.cuda.synchronize(processes.device)
                 seconds = time.monotonic() - started
         return seconds
