@@ -14,6 +14,7 @@ from hangtag.cli.demo import demo
 from hangtag.cli.help_text import help_text
 from hangtag.cli.installed import version
 from hangtag.cli.learn import learn_tag
+from hangtag.cli.predict import predict
 from hangtag.cli.pretrain import pretrain
 from hangtag.cli.publish import publish
 from hangtag.cli.rebuild import rebuild
@@ -57,7 +58,7 @@ def _options(
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (demo, tags, suggest, schema, publish),
+    "Use": (demo, tags, suggest, predict, schema, publish),
     "Run": (up, work, serve, resume, rebuild, verify, config),
     "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
 }

@@ -46,6 +46,10 @@ def suggest(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="A query, an utterance or the title of a product.")],
     description: Annotated[str, typer.Option(metavar="TEXT", help="Description of the product.")] = "",
     category: Annotated[str, typer.Option(metavar="TEXT", help="The shop's category of the product.")] = "",
+    bundle: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Bundle to run on this machine, or starter, instead of asking a server."),
+    ] = None,
     server: _Server = None,
     timeout: _Timeout = 5,
     as_json: JsonOutput = False,
@@ -58,8 +62,13 @@ def suggest(
     from hangtag.cli.rpc import TagClient  # noqa: PLC0415
     from hangtag.cli.show import as_dict, print_json, suggestion_table  # noqa: PLC0415
 
-    with TagClient(_address(server), timeout) as client:
-        answer = client.suggest(text, description, category)
+    if bundle is not None:
+        from hangtag.cli.local_suggestion import suggest_with  # noqa: PLC0415
+
+        answer = suggest_with(bundle, text, description, category)
+    else:
+        with TagClient(_address(server), timeout) as client:
+            answer = client.suggest(text, description, category)
     if as_json:
         print_json(as_dict(answer))
     else:

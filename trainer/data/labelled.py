@@ -18,6 +18,7 @@ __all__ = [
     "LabelledProduct",
     "LabelledRow",
     "Reading",
+    "labelled_row",
     "read_labelled",
     "read_rows",
     "with_tags",
@@ -134,7 +135,7 @@ def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
         rows = RowsOf(path, columns)
         good, bad, empty = len(reading.good), len(reading.bad), 0
         for row in rows:
-            result = _labelled_row(row, columns) if isinstance(row, Row) else row
+            result = labelled_row(row, columns) if isinstance(row, Row) else row
             if isinstance(result, LabelledRow):
                 reading.good.append(result)
             elif isinstance(result, BadRow):
@@ -152,7 +153,8 @@ def with_tags(product: LabelledProduct, tags: Iterable[str]) -> LabelledProduct:
     return replace(product, facets=product.facets | {facet_of(tag) for tag in new}, tags=product.tags | new)
 
 
-def _labelled_row(row: Row, columns: Columns) -> LabelledRow | BadRow:
+def labelled_row(row: Row, columns: Columns) -> LabelledRow | BadRow:
+    """The product in a row; a bad row if it is not one."""
     try:
         product = _product(row, columns)
     except RowError as error:
