@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hangtag.cli.bundle import bundle
+from hangtag.cli.bundle_summary import show
 from hangtag.cli.choose import compare, tune
 from hangtag.cli.config import config
 from hangtag.cli.data import data
@@ -60,7 +61,7 @@ def _options(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, predict, schema, publish),
     "Run": (up, work, serve, resume, rebuild, verify, config),
-    "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
+    "Train": (pretrain, train, evaluate, report, tune, compare, release, show, learn_tag),
 }
 for panel, commands in _PANELS.items():
     for command in commands:
