@@ -3,8 +3,9 @@
     python -m benchmarks.predict ../shared/data/marketplace-validation.jsonl.gz --rows 2000
 
 The job reads the file, cleans, tokenises, plans, runs, decodes and writes every row; the engine alone runs the same
-texts, tokenised and planned before. Rows/s suffer from other load on the machine, core-seconds hardly do. Prints a table
-and then JSON.
+texts, tokenised and planned before. Rows/s suffer from other load on the machine, core-seconds hardly do.
+
+Prints a table and then JSON.
 """
 
 import argparse

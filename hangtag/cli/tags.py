@@ -65,7 +65,7 @@ def suggest(
     if bundle is not None:
         from hangtag.cli.local_suggestion import suggest_with  # noqa: PLC0415
 
-        answer = suggest_with(bundle, text, description, category)
+        (answer,) = suggest_with(bundle, [text], description, category)
     else:
         with TagClient(_address(server), timeout) as client:
             answer = client.suggest(text, description, category)

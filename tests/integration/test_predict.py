@@ -204,4 +204,4 @@ def test_suggestions_come_from_a_bundle_without_a_server(bundle):
     assert [f"{tag['facet']}:{tag['value']}" for tag in query["tags"]] == [scored.tag for scored in expected.tags]
     assert (query["kind"], product["kind"]) == ("TEXT_KIND_QUERY", "TEXT_KIND_PRODUCT")
     nothing = CliRunner().invoke(app, ["suggest", "<br>", "--bundle", str(bundle)])
-    assert "no visible text" in str(nothing.exception)
+    assert "text 1 has no visible text" in str(nothing.exception)

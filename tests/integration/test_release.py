@@ -477,6 +477,5 @@ def test_labels_that_a_bundle_does_not_know_are_named_and_not_counted(tagger, pr
     )
     (tmp_path / "data.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
     done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "data.jsonl"), "--bundle", str(tmp_path / "now")])
-    assert "1 labelled tags are not in the bundle, and are in no figure (products in brackets): segment:garden (1)" in (
-        done.output
-    )
+    assert "in no figure, because the bundle lacks these labelled tags (products): segment:garden (1)" in done.output
+    assert "in no figure, because the bundle lacks these labelled facets (products): smell (1)" in done.output

@@ -1,6 +1,6 @@
 """What makes the figures of a run too good, or its promises impossible: seen in the data before training."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -59,7 +59,7 @@ def _copies(part: str, products: Sequence[LabelledProduct], training: Sequence[L
         share = copies / len(products)
         yield Caution(
             f"{copies:,} of {len(products):,} {part} products ({share:.2%}) have the text of a training product, so "
-            "they are recited, not predicted: split the products again with `hangtag data split`, which keeps equal "
+            "the model has seen their labels: split the products again with `hangtag data split`, which keeps equal "
             "texts together",
             share > _SMALL_SHARE,
         )
@@ -108,8 +108,8 @@ def _promises_out_of_reach(products: Sequence[LabelledProduct], schema: TagSchem
     needed = min_products(recipe.auto_precision, recipe.auto_confidence)
     without: dict[str, int] = {}
     for facet in schema.facets:
-        tags = [tag for product in products for tag in product.tags_of(facet.name) if tag in schema.index]
-        most = max(map(tags.count, set(tags)), default=0) if facet.kind is FacetKind.MULTI else len(tags)
+        counts = Counter(tag for product in products for tag in product.tags_of(facet.name) if tag in schema.index)
+        most = max(counts.values(), default=0) if facet.kind is FacetKind.MULTI else counts.total()
         if most < needed:
             without[facet.name] = most
     if without:

@@ -77,10 +77,7 @@ class Evaluation:
             if counts:
                 shown = ", ".join(f"{name} ({count:,})" for name, count in list(counts.items())[:_MAX_NAMES])
                 more = f" and {len(counts) - _MAX_NAMES:,} more" if len(counts) > _MAX_NAMES else ""
-                notes.append(
-                    f"{len(counts):,} labelled {what} are not in the bundle, and are in no figure "
-                    f"(products in brackets): {shown}{more}"
-                )
+                notes.append(f"in no figure, because the bundle lacks these labelled {what} (products): {shown}{more}")
         return notes
 
     def to_json(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The formats of a result: JSON lines, a table as CSV or TSV, Parquet."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,15 @@ from hangtag.cli.installed import how_to_install
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hangtag.tags.schema import TagSchema
+
 SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
 # Between the values of a facet in one cell of a table, as in labelled files.
 _SEPARATOR = "|"
 _ROWS = 10_000
+
+# A facet, and what of its tags a column holds.
+Column = tuple[str, str]
 
 
 def check_format(out: Path, source: Path) -> None:
@@ -35,32 +40,36 @@ def check_format(out: Path, source: Path) -> None:
             raise CommandError(msg) from error
 
 
-def write_result(predictions: Iterable[dict[str, Any]], out: Path, kind: str, facets: Sequence[str]) -> None:
-    """Write all predictions to `out` as a table (`.csv`, `.tsv`) or as Parquet (`.parquet`)."""
+def columns_of(schema: "TagSchema", *, with_candidates: bool) -> list[Column]:
+    """The columns of a table with the tags of a schema: a facet's values, confidences, bands and candidates."""
+    parts = ("value", "confidence", "band", *(("candidates",) if with_candidates else ()))
+    return [(facet.name, part) for facet in schema.facets for part in parts]
+
+
+def write_result(predictions: Iterable[dict[str, Any]], out: Path, kind: str, columns: Sequence[Column]) -> None:
+    """Write all predictions to `out` as Parquet (`.parquet`) or as a table with these columns (`.csv`, `.tsv`)."""
     if kind == ".parquet":
         _write_parquet(predictions, out)
     else:
-        _write_table(predictions, out, facets, "\t" if kind == ".tsv" else ",")
+        _write_table(predictions, out, columns, "\t" if kind == ".tsv" else ",")
 
 
-def _write_table(predictions: Iterable[dict[str, Any]], out: Path, facets: Sequence[str], delimiter: str) -> None:
-    parts = ("", ".confidence", ".band", ".candidates")
-    columns = [f"{facet}{part}" for facet in facets for part in parts]
+def _write_table(predictions: Iterable[dict[str, Any]], out: Path, columns: Sequence[Column], delimiter: str) -> None:
+    names = [facet if part == "value" else f"{facet}.{part}" for facet, part in columns]
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(["line", "product_id", *columns, "bundle_version", "error"])
+        writer.writerow(["line", "product_id", *names, "bundle_version", "error"])
         for each in predictions:
-            cells = [cell for facet in facets for cell in _cells(each, facet)]
+            cells = (_cell(each, *column) for column in columns)
             writer.writerow([each["line"], each["product_id"], *cells, each["bundle_version"], each["error"]])
 
 
-def _cells(prediction: Mapping[str, Any], facet: str) -> Iterator[str]:
-    """A facet's values, their confidences, their bands, and its candidates with their confidences."""
-    tags = [tag for name in ("tags", "review") for tag in prediction[name] if tag["facet"] == facet]
-    for part in ("value", "confidence", "band"):
-        yield _SEPARATOR.join(str(tag[part]) for tag in tags)
-    candidates = (tag for tag in prediction["candidates"] if tag["facet"] == facet)
-    yield _SEPARATOR.join(f"{tag['value']} {tag['confidence']}" for tag in candidates)
+def _cell(prediction: Mapping[str, Any], facet: str, part: str) -> str:
+    if part == "candidates":
+        candidates = (tag for tag in prediction["candidates"] if tag["facet"] == facet)
+        return _SEPARATOR.join(f"{tag['value']} {tag['confidence']}" for tag in candidates)
+    tags = (tag for name in ("tags", "review") for tag in prediction[name] if tag["facet"] == facet)
+    return _SEPARATOR.join(str(tag[part]) for tag in tags)
 
 
 def _write_parquet(predictions: Iterable[dict[str, Any]], out: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hangtag.cli.errors import CommandError
-from hangtag.cli.predict.formats import check_format, write_result
+from hangtag.cli.predict.formats import check_format, columns_of, write_result
 from hangtag.cli.predict.journal import Counts, note_of, opened_journal
 from hangtag.cli.predict.prediction import prediction_of
 from hangtag.cli.predict.source import Source
@@ -64,24 +64,24 @@ class Job:
             FaultError: the engine fails.
             OSError: a file cannot be written.
         """
-        facets = [facet.name for facet in tagger.bundle.schema.facets]
         kind = self.out.suffix.lower()
         bulk = BulkTagger(tagger, limits, candidates=self.candidates)
         self.out.parent.mkdir(parents=True, exist_ok=True)
         with opened_journal(self.unfinished, self._made_of(tagger), restart=self.restart) as journal:
             on_start(journal.counts.total)
-            items = (((found, text), text) for found, text in self.source.products(journal.line))
+            items = (((found, text), text) for found, text in self.source.products(journal.counts.total))
             with closing(bulk(items)) as results:
                 for (found, text), result in results:
                     journal.write(prediction_of(found, text, result, tagger.bundle.version))
-                    on_row(journal.line, journal.counts.total)
+                    on_row(found.line, journal.counts.total)
                     if not journal.counts.total % _FLUSH_EVERY:
                         journal.file.flush()
             journal.finish()
             if kind == ".jsonl":
                 self.unfinished.replace(self.out)
             else:
-                write_atomically(self.out, lambda new: write_result(journal.read(), new, kind, facets))
+                columns = columns_of(tagger.bundle.schema, with_candidates=self.candidates > 0)
+                write_atomically(self.out, lambda new: write_result(journal.read(), new, kind, columns))
                 self.unfinished.unlink()
             note_of(self.unfinished).unlink()
         return journal.counts

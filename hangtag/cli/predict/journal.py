@@ -42,17 +42,15 @@ class Counts:
 
 @dataclass(slots=True)
 class Journal:
-    """The open file; `line` is the last line of the source that has its prediction here."""
+    """The open file, and the counts of what is in it: one prediction for each row of the source, in order."""
 
     path: Path
     file: IO[bytes]
-    line: int = 0
     counts: Counts = field(default_factory=Counts)
 
     def write(self, prediction: Mapping[str, Any]) -> None:
         """Add a prediction; it survives a kill soon after."""
         self.file.write(orjson.dumps(prediction, option=orjson.OPT_APPEND_NEWLINE))
-        self.line = prediction["line"]
         self.counts.add(prediction)
 
     def finish(self) -> None:
@@ -82,6 +80,10 @@ def opened_journal(path: Path, made_of: Mapping[str, Any], *, restart: bool) -> 
         except BlockingIOError:
             msg = f"another command writes {path}: wait until it ends, or choose another --out"
             raise CommandError(msg) from None
+        if not path.is_file() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            # It has become the result of another command while this one waited to open it.
+            msg = f"another command has just finished {path.with_suffix('')}: run the same command again"
+            raise CommandError(msg)
         journal = Journal(path, file)
         if restart or not note.is_file():
             file.truncate(0)
@@ -125,7 +127,6 @@ def _continue(journal: Journal) -> None:
             break
         if prediction is None:
             break
-        journal.line = prediction["line"]
         journal.counts.add(prediction)
         kept += len(line)
     journal.file.truncate(kept)

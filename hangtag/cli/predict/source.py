@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -47,13 +48,12 @@ class Source:
         return cls(path, unlabelled, digest.hexdigest(), lines if is_text else None)
 
     def products(self, after: int) -> Iterator[tuple[Found, ProductText]]:
-        """The rows beyond line `after` that are not empty: products with their texts, and bad rows with none.
+        """The rows that are not empty, beyond the first `after`: products with their texts, and bad rows with none.
 
         Raises:
             LabelledFileError: the file is not of its kind, or lacks a column.
         """
-        for row in RowsOf(self.path, self.columns):
-            if row.line <= after or isinstance(row, EmptyRow):
-                continue
+        rows = (row for row in RowsOf(self.path, self.columns) if not isinstance(row, EmptyRow))
+        for row in islice(rows, after, None):
             found = row if isinstance(row, BadRow) else labelled_row(row, self.columns)
             yield found, found.product.text if isinstance(found, LabelledRow) else ProductText("")
