@@ -117,3 +117,13 @@ def test_a_promise_that_too_few_products_could_show_needs_more_of_them():
     assert standings(counts)["segment:games"].more == 9
     assert (few.obstacle, few.more, few.would_share) == (Obstacle.NOTHING, 49, True)
     assert (untried.obstacle, untried.more) == (Obstacle.NOTHING, 59)
+
+
+def test_a_tag_with_few_products_needs_only_as_many_as_those_that_share_a_promise():
+    counts = {"segment:clothing": (60, 0), "segment:games": (60, 0), "segment:pets": (4, 0)}
+    withheld = {("segment", Support.FEW): (0, 0)}
+
+    pets = standings(counts, withheld=withheld)["segment:pets"]
+
+    assert (pets.standing, pets.products) == (Standing.NONE, 4)
+    assert how_many_more(pets) == "6 more products for a shared promise"

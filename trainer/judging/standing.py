@@ -71,8 +71,10 @@ def standings_of(
         counts = {tag: int(products[schema.index[tag]]) for tag in facet.tags}
         for tag, standing in _of_facet(facet, schema, decisions, counts, recipe).items():
             result[tag] = standing
+            # A tag with few products that needs more of them leaves its group.
+            group = facet.name, Support.of(counts[tag] if counts[tag] >= MANY else counts[tag] + (standing.more or 0))
             outcomes = {
-                Obstacle.SHOPS: (withheld or {}).get((facet.name, Support.of(counts[tag]))),
+                Obstacle.SHOPS: (withheld or {}).get(group),
                 Obstacle.WORDS: (guessed or {}).get(facet.name),
             }
             for obstacle, outcome in outcomes.items():
@@ -90,7 +92,7 @@ def _not_shown(standing: TagStanding, obstacle: Obstacle, outcome: Outcome, reci
     if standing.more is None:
         return standing
     # Too few to show it: of the products with the tag, only those of the AUTO tags count.
-    return standing.model_copy(update={"more": max(standing.more, needed - count), "would_share": True})
+    return standing.model_copy(update={"more": max(standing.more, needed - count)})
 
 
 def _of_facet(
@@ -98,6 +100,7 @@ def _of_facet(
 ) -> dict[str, TagStanding]:
     evidence, promises = decisions.evidence[facet.name], decisions.promises
     without = [tag for tag in facet.tags if tag not in promises and counts[tag] >= MANY]
+    is_shared = any(tag in promises and promises[tag].pooled and counts[tag] >= MANY for tag in facet.tags)
     together = _more(evidence, [schema.index[tag] for tag in without], recipe)
     result = {}
     for tag in facet.tags:
@@ -114,6 +117,9 @@ def _of_facet(
             more = None if more is None else max(more, products_for_own(recipe) - predicted)
             if tag in without and together is not None and (more is None or together < more):
                 more, would_share = together, True
+            elif tag not in promises and counts[tag] < MANY and is_shared:
+                # With as many products as those that share a promise it would be one of them.
+                more, would_share = MANY - counts[tag], True
         result[tag] = TagStanding(
             standing=Standing.SHARED if tag in promises else Standing.NONE,
             products=counts[tag],
