@@ -113,10 +113,13 @@ def test_a_promise_that_too_few_products_could_show_needs_more_of_them():
 
     few = standings(counts, withheld={("segment", Support.MANY): (10, 10)})["segment:games"]
     untried = standings(counts, guessed={"segment": (0, 0)})["segment:games"]
+    # Nine tenths of the products must be enough to set a threshold.
+    folds = standings({"segment:clothing": (58, 0)}, withheld={("segment", Support.MANY): (0, 0)})["segment:clothing"]
 
     assert standings(counts)["segment:games"].more == 9
     assert (few.obstacle, few.more, few.would_share) == (Obstacle.NOTHING, 49, True)
     assert (untried.obstacle, untried.more) == (Obstacle.NOTHING, 59)
+    assert (folds.more, folds.would_share) == (8, True)
 
 
 def test_a_tag_with_few_products_needs_only_as_many_as_those_that_share_a_promise():

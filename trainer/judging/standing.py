@@ -1,5 +1,6 @@
 """Where a tag stands: with a promise of its own, a shared one or none, and how many more products would change it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
+from hangtag.trainer.judging.cross_fit import FOLDS
 from hangtag.trainer.judging.decide import Decisions, Evidence, products_for_own
-from hangtag.trainer.judging.promise import more_products, shown_from
+from hangtag.trainer.judging.promise import min_products, more_products, shown_from
 from hangtag.trainer.judging.support import MANY, Group, Support
 from hangtag.trainer.recipe.recipe import Recipe
 
@@ -73,13 +75,16 @@ def standings_of(
             result[tag] = standing
             # A tag with few products that needs more of them leaves its group.
             group = facet.name, Support.of(counts[tag] if counts[tag] >= MANY else counts[tag] + (standing.more or 0))
-            outcomes = {
-                Obstacle.SHOPS: (withheld or {}).get(group),
-                Obstacle.WORDS: (guessed or {}).get(facet.name),
-            }
-            for obstacle, outcome in outcomes.items():
-                if outcome is not None and standing.standing is Standing.NONE:
-                    result[tag] = _not_shown(result[tag], obstacle, outcome, recipe)
+            if standing.standing is not Standing.NONE:
+                continue
+            at_shops, without_words = (withheld or {}).get(group), (guessed or {}).get(facet.name)
+            if at_shops == (0, 0):
+                alike = [tag] if facet.kind is FacetKind.MULTI else [each for each in counts if counts[each] >= MANY]
+                result[tag] = _too_few_for_folds(standing, decisions.evidence[facet.name], alike, schema, recipe)
+            elif at_shops is not None:
+                result[tag] = _not_shown(standing, Obstacle.SHOPS, at_shops, recipe)
+            if without_words is not None:
+                result[tag] = _not_shown(result[tag], Obstacle.WORDS, without_words, recipe)
     return result
 
 
@@ -93,6 +98,17 @@ def _not_shown(standing: TagStanding, obstacle: Obstacle, outcome: Outcome, reci
         return standing
     # Too few to show it: of the products with the tag, only those of the AUTO tags count.
     return standing.model_copy(update={"more": max(standing.more, needed - count)})
+
+
+def _too_few_for_folds(
+    standing: TagStanding, evidence: Evidence, alike: Sequence[str], schema: TagSchema, recipe: Recipe
+) -> TagStanding:
+    """The standing of a tag where no fold had enough products for a threshold; `alike` are the tags that share it."""
+    if standing.more is None:
+        return standing
+    have = int(np.isin(evidence.positions, [schema.index[tag] for tag in alike]).sum())
+    needed = math.ceil(min_products(recipe.auto_precision, recipe.auto_confidence) * FOLDS / (FOLDS - 1))
+    return standing.model_copy(update={"more": max(standing.more, needed - have)})
 
 
 def _of_facet(
