@@ -15,6 +15,7 @@ from hangtag.trainer.judging.cautions import cautions_of
 from hangtag.trainer.judging.known_labels import known_labels
 from hangtag.trainer.recipe.recipe import Recipe
 from tests.bundles import tiny_schema
+from tests.integration.tiny_shop import write_base
 
 RECIPE = Recipe.model_validate({"sources": [{"train": ["x"]}]})
 
@@ -102,14 +103,18 @@ def test_the_command_refuses_before_it_loads_a_model_and_trains_anyway(tmp_path)
         return str(tmp_path / name)
 
     train, validation = write("train.jsonl", products("old", 80)), write("validation.jsonl", products("old", 80))
-    command = ["train", train, "--validation", validation, "--run", str(tmp_path / "run"), "--base-model", "no model"]
+    base = str(write_base(tmp_path / "base"))
+    command = ["train", train, "--validation", validation, "--run", str(tmp_path / "run"), "--base-model", base]
 
     refused = CliRunner().invoke(app, command)
+    assert not (tmp_path / "run" / "recipe.json").exists()
     went_on = CliRunner().invoke(app, [*command, "--anyway"])
 
     assert "80 of 80 validation products (100.00%) have the text of a training product" in refused.output
     assert "train all the same with --anyway" in str(refused.exception)
-    assert "no model" in str(went_on.exception)
+    assert "80 of 80 validation products" in went_on.output
+    # It went on to the model, which is too small for the default length.
+    assert "max_tokens 128 is larger than the 64 positions" in str(went_on.exception)
 
 
 def test_unknown_labels_are_taken_out_and_counted():

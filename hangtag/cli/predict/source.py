@@ -43,7 +43,7 @@ class Source:
             while piece := file.read(_PIECE):
                 digest.update(piece)
                 lines += piece.count(b"\n")
-        is_text = path.suffix.lower() not in {".gz", ".parquet"}
+        is_text = path.suffix.lower() in {".jsonl", ".csv", ".tsv"}
         unlabelled = columns.model_copy(update={"labelled": False})
         return cls(path, unlabelled, digest.hexdigest(), lines if is_text else None)
 
