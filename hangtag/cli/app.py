@@ -7,6 +7,7 @@ import typer
 
 from hangtag.cli.arrivals import arrivals
 from hangtag.cli.bundle import bundle
+from hangtag.cli.bundle_summary import show
 from hangtag.cli.choose import compare, tune
 from hangtag.cli.config import config
 from hangtag.cli.data import data
@@ -15,6 +16,7 @@ from hangtag.cli.demo import demo
 from hangtag.cli.help_text import help_text
 from hangtag.cli.installed import version
 from hangtag.cli.learn import learn_tag
+from hangtag.cli.predict import predict
 from hangtag.cli.pretrain import pretrain
 from hangtag.cli.publish import publish
 from hangtag.cli.rebuild import rebuild
@@ -58,9 +60,9 @@ def _options(
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (demo, tags, suggest, schema, publish),
+    "Use": (demo, tags, suggest, predict, schema, publish),
     "Run": (up, work, arrivals, serve, resume, rebuild, verify, config),
-    "Train": (pretrain, train, evaluate, report, tune, compare, release, learn_tag),
+    "Train": (pretrain, train, evaluate, report, tune, compare, release, show, learn_tag),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

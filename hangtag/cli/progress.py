@@ -71,8 +71,11 @@ class StepBar:
         self._console.print(f"{name} ...", soft_wrap=True)
         self._bar.update(self._task, description=name, total=None)
 
-    def step(self, description: str, step: int, steps: int) -> None:
-        """Show that `step` of `steps` is done; without a terminal, print the description at most every 15 s."""
+    def step(self, description: str, step: int, steps: int | None) -> None:
+        """Show that `step` of `steps` is done (None: not known how many there are).
+
+        Without a terminal, print the description at most every 15 s.
+        """
         self._bar.update(self._task, description=description, total=steps, completed=step)
         if not self._console.is_terminal and time.monotonic() >= self._next_line:
             self._console.print(description, soft_wrap=True)

@@ -1,5 +1,6 @@
 """`hangtag release`."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,12 +9,16 @@ import typer
 from rich.table import Table
 
 from hangtag.cli.console import make_table, plain_console
+from hangtag.cli.errors import CommandError
 from hangtag.cli.options import ColumnNames, JsonFile
 from hangtag.cli.trainer_command import trainer_command
 
 if TYPE_CHECKING:  # loads scikit-learn
+    from hangtag.tagger.tagger import Tagger
+    from hangtag.trainer.data.labelled import LabelledProduct
     from hangtag.trainer.releasing.compare import Difference, TagDifference
-    from hangtag.trainer.releasing.gate import Verdict
+    from hangtag.trainer.releasing.first_release import FirstVerdict
+    from hangtag.trainer.releasing.gate import Limits, Verdict
 
 # Length of the lists of tags.
 _MAX_TAGS = 10
@@ -21,11 +26,18 @@ _MAX_TAGS = 10
 
 def release(
     candidate: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the new bundle.")],
-    against: Annotated[str, typer.Option(metavar="FOLDER", help="Folder of the current bundle, or starter.")],
     labelled: Annotated[
         list[Path],
         typer.Option(metavar="FILE", help="Labelled file that neither bundle was trained on. Repeatable."),
     ],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of the current bundle, or starter. Default: the bundle in --to; without one, this is a first "
+            "release.",
+        ),
+    ] = None,
     column: ColumnNames = None,
     to: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder to copy the new bundle to if it passes.")
@@ -56,24 +68,28 @@ def release(
     allow_weaker_promise: Annotated[
         bool, typer.Option("--allow-weaker-promise", help="Allow a lower promised precision of AUTO tags.")
     ] = False,
+    min_f1: Annotated[
+        float, typer.Option(metavar="PERCENT", min=0, max=100, help="F1 that each facet of a first release needs.")
+    ] = 50.0,
     json_file: JsonFile = None,
 ) -> None:
     """Check whether a new bundle may replace the current one, and copy it into place if it passes.
 
     Both bundles tag the same products on the CPU engine. The exit code is 1 if the new bundle is refused. A loss of F1
-    counts only where it is significant; a loss of mean F1 or coverage always counts. The bundle that was in --to is
-    kept beside it as NAME.previous.
+    counts only where it is significant; a loss of mean F1 or coverage always counts. A first release, without a bundle
+    to compare with, needs --min-f1 for every facet instead. The bundle that was in --to is kept beside it as
+    NAME.previous.
 
-    Example: hangtag release runs/new/bundle --against runs/shop/bundle --labelled validation.jsonl --to bundles/shop
+    Example: hangtag release runs/new/bundle --labelled validation.jsonl --to bundles/shop
     """
     console = plain_console(stderr=True)
     with trainer_command("nothing was released"):
-        from hangtag.bundle import STARTER, check_place, copy_bundle, load_bundle  # noqa: PLC0415
+        from hangtag.bundle import check_place, copy_bundle, load_bundle  # noqa: PLC0415
         from hangtag.settings import ModelSettings  # noqa: PLC0415
         from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
         from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
         from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
-        from hangtag.trainer.releasing.gate import Limits, check_release  # noqa: PLC0415
+        from hangtag.trainer.releasing.gate import Limits  # noqa: PLC0415
 
         limits = Limits(
             loss=max_loss,
@@ -84,26 +100,29 @@ def release(
             megabytes=max_size,
             allow_missing=allow_missing,
             allow_weaker_promise=allow_weaker_promise,
+            least_f1=min_f1,
         )
         with console.status("reading") as status:
             if to is not None:
                 check_place(to)
             products = read_labelled(labelled, Columns.read(None, column or ()))
-            folders = (STARTER if against == "starter" else Path(against), candidate)
-            current, offered = (open_tagger(ModelSettings(bundle=str(folder), engine="cpu")) for folder in folders)
-            sizes = [sum(file.stat().st_size for file in folder.iterdir()) / 1e6 for folder in folders]
-            verdict = check_release(current, offered, products, (sizes[0], sizes[1]), limits, status.update)
+            in_place = load_bundle(to).version if to is not None and (to / "manifest.json").is_file() else None
+            offered = open_tagger(ModelSettings(bundle=str(candidate), engine="cpu"))
+            if against is None and in_place == offered.bundle.version:
+                console.print(f"{to} has this version already; nothing was changed", soft_wrap=True)
+                return
+            in_use = against or (str(to) if in_place else None)
+            verdict = _verdict(offered, candidate, in_use, products, limits, status.update)
             if json_file is not None:
                 json_file.write_bytes(orjson.dumps(verdict.to_json(), option=orjson.OPT_INDENT_2))
             released = ""
             if to is not None and not verdict.refused:
-                replaced = load_bundle(to).version if (to / "manifest.json").is_file() else None
                 previous = to.with_name(to.name + ".previous")
-                if replaced == offered.bundle.version:
+                if in_place == offered.bundle.version:
                     released = f"{to} has this version already; nothing was changed"
                 else:
                     copy_bundle(candidate, to, previous)
-                    kept = f"; the previous bundle is in {previous}" if replaced else ""
+                    kept = f"; the previous bundle is in {previous}" if in_place else ""
                     released = f"{candidate} is now in {to}{kept}"
     _print(verdict)
     if verdict.refused:
@@ -112,7 +131,49 @@ def release(
         plain_console().print(released, soft_wrap=True)
 
 
-def _print(verdict: "Verdict") -> None:
+def _verdict(
+    offered: "Tagger",
+    candidate: Path,
+    in_use: str | None,
+    products: "Sequence[LabelledProduct]",
+    limits: "Limits",
+    on_stage: Callable[[str], None],
+) -> "Verdict | FirstVerdict":
+    from hangtag.bundle import STARTER  # noqa: PLC0415
+    from hangtag.settings import ModelSettings  # noqa: PLC0415
+    from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
+    from hangtag.trainer.releasing.first_release import check_first_release  # noqa: PLC0415
+    from hangtag.trainer.releasing.gate import check_release  # noqa: PLC0415
+
+    if in_use is None:
+        return check_first_release(offered, products, _megabytes(candidate), limits, on_stage)
+    current = open_tagger(ModelSettings(bundle=in_use, engine="cpu"))
+    if current.bundle.version == offered.bundle.version:
+        msg = (
+            f"both bundles have version {current.bundle.version[:12]}, and nothing is worse than itself: name the "
+            "bundle in use with --against, or leave --against out for a first release"
+        )
+        raise CommandError(msg)
+    sizes = _megabytes(STARTER if in_use == "starter" else Path(in_use)), _megabytes(candidate)
+    return check_release(current, offered, products, sizes, limits, on_stage)
+
+
+def _print(verdict: "Verdict | FirstVerdict") -> None:
+    from hangtag.trainer.releasing.first_release import FirstVerdict  # noqa: PLC0415
+
+    if isinstance(verdict, FirstVerdict):
+        _print_first(verdict)
+    else:
+        _print_comparison(verdict)
+    console = plain_console()
+    for warning in verdict.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True)
+    for reason in verdict.refused:
+        console.print(f"refused: {reason}", soft_wrap=True)
+    console.print("REFUSED" if verdict.refused else "PASSED", style="red bold" if verdict.refused else "green bold")
+
+
+def _print_comparison(verdict: "Verdict") -> None:
     console = plain_console()
     compared = verdict.compared
     table = make_table(
@@ -149,11 +210,27 @@ def _print(verdict: "Verdict") -> None:
         f"speed: {verdict.speed:.2f} times that of the current bundle; size: {new_size:.1f} MB, now {now:.1f} MB"
     )
     console.print(f"tags: {len(verdict.new)} new, {len(verdict.missing)} removed")
-    for warning in verdict.warnings:
-        console.print(f"warning: {warning}", soft_wrap=True)
-    for reason in verdict.refused:
-        console.print(f"refused: {reason}", soft_wrap=True)
-    console.print("REFUSED" if verdict.refused else "PASSED", style="red bold" if verdict.refused else "green bold")
+
+
+def _print_first(verdict: "FirstVerdict") -> None:
+    table = make_table("facet", "products", "F1", "most common label", "AUTO coverage", "AUTO tags", "AUTO precision")
+    for name, facet in verdict.evaluation.facets.items():
+        served = verdict.served[name]
+        table.add_row(
+            name,
+            f"{facet.support:,}",
+            f"{verdict.f1[name]:.2f}",
+            f"{verdict.constant_f1[name]:.2f}",
+            f"{facet.auto_coverage:.1%}",
+            f"{served.tags:,}",
+            f"{served.right / served.tags:.1%}" if served.tags else "",
+        )
+    plain_console().print(table)
+    plain_console().print(f"size: {verdict.megabytes:.1f} MB; a first release, compared with no other bundle")
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.iterdir()) / 1e6
 
 
 def _tags(title: str, tags: "list[TagDifference]") -> Table:

@@ -75,6 +75,10 @@ def suggest(
     category: Annotated[str, typer.Option(metavar="TEXT", help="The shop's category of the product.")] = "",
     facet: Facets = None,
     max_tags: MaxTags = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Bundle to run on this machine, or starter, instead of asking a server."),
+    ] = None,
     server: _Server = None,
     timeout: _Timeout = 5,
     as_json: JsonOutput = False,
@@ -86,7 +90,6 @@ def suggest(
     Example: hangtag suggest "warm waterproof boots for my daughter"
     """
     from hangtag.cli.console import make_console  # noqa: PLC0415
-    from hangtag.cli.rpc import TagClient  # noqa: PLC0415
     from hangtag.cli.show import as_dict, print_json, suggestions_table  # noqa: PLC0415
 
     asked = [*(texts or ()), *_lines(file)]
@@ -98,11 +101,18 @@ def suggest(
         msg = "--description and --category belong to one product: give one TEXT with them"
         raise typer.BadParameter(msg)
     tag_filter = _filter(facet, max_tags)
-    with TagClient(_address(server), timeout) as client:
-        if is_one:
-            answers = [client.suggest(asked[0], description, category, tag_filter)]
-        else:
-            answers = _suggest_all(client, asked, tag_filter)
+    if bundle is not None:
+        from hangtag.cli.local_suggestion import suggest_with  # noqa: PLC0415
+
+        answers = suggest_with(bundle, asked, description, category, tag_filter)
+    else:
+        from hangtag.cli.rpc import TagClient  # noqa: PLC0415
+
+        with TagClient(_address(server), timeout) as client:
+            if is_one:
+                answers = [client.suggest(asked[0], description, category, tag_filter)]
+            else:
+                answers = _suggest_all(client, asked, tag_filter)
     if as_json:
         print_json(as_dict(answers[0]) if is_one else [as_dict(answer) for answer in answers])
     else:

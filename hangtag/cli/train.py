@@ -1,6 +1,7 @@
 """`hangtag train` and `hangtag evaluate`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from hangtag.cli.cautions import show_cautions
 from hangtag.cli.console import make_table, plain_console
 from hangtag.cli.options import BundleName, ColumnNames, DataFolder, EngineName, JsonOutput, LabelledFiles
 from hangtag.cli.progress import StepBar
@@ -49,9 +51,14 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Largest number of passes over the training files.")
     ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Train on data that makes figures too good or promises impossible.")
+    ] = False,
 ) -> None:
     """Fine-tune BERT on labelled products and write a bundle.
 
+    Data on which every figure would be too good, or on which no tag could get the AUTO promise, is refused unless
+    --anyway is given.
     Ctrl-C stops it; the same command resumes from the last checkpoint. To train on several GPUs or processes, start it
     with torchrun --nproc-per-node 2 -m -- hangtag.cli train ...
 
@@ -85,7 +92,11 @@ def train(
 
         with _TrainingProgress(console) as progress:
             watcher = trainer.Watcher(
-                stage=progress.stage, note=progress.note, step=progress.step, epoch=progress.epoch
+                cautions=partial(show_cautions, console=console, anyway=anyway),
+                stage=progress.stage,
+                note=progress.note,
+                step=progress.step,
+                epoch=progress.epoch,
             )
             made = trainer.train(settings, data, run, place, watcher, wandb=wandb, sized=recipe is None)
     if made is None:
@@ -94,6 +105,8 @@ def train(
         return
     manifest, evaluation = made
     console.print(_summary(evaluation))
+    for note in evaluation.notes:
+        console.print(note, soft_wrap=True)
     console.print(f"bundle {place} version {manifest.version[:12]}", soft_wrap=True)
 
 
@@ -133,6 +146,8 @@ def evaluate(
             table.add_row(tag, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", str(score.support))
         console.print(table)
     console.print(_summary(result))
+    for note in result.notes:
+        console.print(note, soft_wrap=True)
 
 
 def _summary(evaluation: "Evaluation") -> Table:

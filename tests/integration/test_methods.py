@@ -186,7 +186,7 @@ def test_two_processes_train_like_one(base, data, tmp_path):
     command += ["--recipe", str(tmp_path / "recipe.toml"), "--data", str(data), "--run", str(tmp_path / "two")]
 
     done = subprocess.run(
-        [sys.executable, *command, "--no-bundle"],
+        [sys.executable, *command, "--no-bundle", "--anyway"],
         env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,

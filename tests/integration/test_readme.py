@@ -151,7 +151,7 @@ def test_programs_are_those_of_the_examples():
     shown = [code for language, code in BLOCKS if language in {"python", "js"}]
     named = re.findall(r"^.*\]\((docs/examples/[\w.]+)\)\):$", PAGE, re.MULTILINE)
 
-    assert len(named) == 3
+    assert len(named) == 4
     assert [(ROOT / name).read_text("utf-8") for name in named] == shown
 
 

@@ -18,6 +18,7 @@ from hangtag.tags.thresholds import KeyedThresholds, TagThresholds, Thresholds
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.judging.evaluate import evaluate_logits, logits_of
 from hangtag.trainer.releasing.compare import RESAMPLES, SHARED_SUPPORT, compare
+from hangtag.trainer.releasing.first_release import check_first_release
 from hangtag.trainer.releasing.gate import Limits, check_release
 from tests.bundles import write_tiny_bundle
 
@@ -323,32 +324,27 @@ def test_a_signal_between_the_renames_changes_nothing(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"now", "new"}
 
 
-def test_no_products_are_one_sentence(tagger, tmp_path):
+def test_no_products_are_one_sentence(tmp_path):
     write_tiny_bundle(tmp_path / "now")
+    write_tiny_bundle(tmp_path / "new", seed=3)
     (tmp_path / "data.jsonl").touch()
 
-    done = CliRunner().invoke(
-        app,
-        [
-            "release",
-            str(tmp_path / "now"),
-            "--against",
-            str(tmp_path / "now"),
-            "--labelled",
-            str(tmp_path / "data.jsonl"),
-        ],
-    )
+    command = ["release", str(tmp_path / "new"), "--labelled", str(tmp_path / "data.jsonl")]
+    compared = CliRunner().invoke(app, [*command, "--against", str(tmp_path / "now")])
+    first = CliRunner().invoke(app, command)
 
-    assert str(done.exception) == "there are no products to compare the bundles on"
+    assert str(compared.exception) == "there are no products to compare the bundles on"
+    assert "no product is labelled for a facet of the bundle" in str(first.exception)
 
 
 def test_labels_that_neither_bundle_has_are_one_sentence(tmp_path):
     write_tiny_bundle(tmp_path / "now")
+    write_tiny_bundle(tmp_path / "new", seed=3)
     line = {"product_id": "1", "title": "red cat", "facets": ["smell"], "tags": ["smell:none"]}
     (tmp_path / "data.jsonl").write_text(json.dumps(line))
-    bundle, data = str(tmp_path / "now"), str(tmp_path / "data.jsonl")
+    bundle, new, data = (str(tmp_path / name) for name in ("now", "new", "data.jsonl"))
 
-    released = CliRunner().invoke(app, ["release", bundle, "--against", bundle, "--labelled", data])
+    released = CliRunner().invoke(app, ["release", new, "--against", bundle, "--labelled", data])
     evaluated = CliRunner().invoke(app, ["evaluate", data, "--bundle", bundle])
 
     assert "no product is labelled for a facet that both bundles have" in str(released.exception)
@@ -399,3 +395,87 @@ def test_forgotten_tags_are_refused(tagger, products):
     verdict = gate(tagger, damaged(tagger, forget), products, loss=100, tag_loss=100, mean_loss=1)
 
     assert [reason.split(":")[0] for reason in verdict.refused] == ["mean F1 over the tags that both bundles have"]
+
+
+def promising(tagger: Tagger, precision: float) -> Tagger:
+    manifest = tagger.bundle.manifest.model_copy(update={"metrics": {"promise": {"precision": precision}}})
+    return replace(tagger, bundle=replace(tagger.bundle, manifest=manifest))
+
+
+def test_a_first_release_needs_a_quality_of_its_own(tagger, products):
+    good = check_first_release(promising(tagger, 0.5), products, 1.0, Limits())
+    strict = check_first_release(promising(tagger, 0.97), products, 50.0, Limits(least_f1=99))
+
+    assert good.refused == []
+    assert good.f1["segment"] == pytest.approx(100 * good.evaluation.facets["segment"].weighted_f1)
+    assert {warning.split(":")[0] for warning in good.warnings} == {"class", "color"}
+    served = strict.served["segment"]
+    assert {reason.split(",")[0].split(" AUTO")[0] for reason in strict.refused} >= {
+        f"segment: F1 {strict.f1['segment']:.1f}",
+        f"segment: {served.right / served.tags:.1%} of {served.tags}",
+        "it has 50.0 MB",
+    }
+
+
+def test_a_model_that_always_predicts_the_same_is_no_first_release(tagger, products):
+    def always(logits):
+        logits[:, tagger.bundle.schema.slices["segment"]] = (0, 0, 9)
+        return logits
+
+    pets = [replace(each, facets=frozenset({"segment"}), tags=frozenset({"segment:pets"})) for each in products[:90]]
+    games = [replace(each, tags=frozenset({"segment:games"})) for each in pets[:10]]
+
+    verdict = check_first_release(damaged(tagger, always), [*pets, *games], 1.0, Limits())
+
+    (reason,) = verdict.refused
+    assert verdict.f1["segment"] == pytest.approx(verdict.constant_f1["segment"])
+    assert verdict.f1["segment"] > 80
+    assert "predicting its most common label for every product" in reason
+
+
+def test_a_bundle_is_not_compared_with_itself_and_the_first_needs_no_other(products, tmp_path):
+    new, place, data = tmp_path / "new", tmp_path / "place", tmp_path / "data.jsonl"
+    write_tiny_bundle(new, thresholds=TagThresholds(auto=0.5, review=0.3))
+    fields = (
+        {"product_id": p.product_id, "title": p.title, "facets": [*p.facets], "tags": [*p.tags]} for p in products
+    )
+    data.write_text("".join(json.dumps(each) + "\n" for each in fields))
+    command = ["release", str(new), "--labelled", str(data), "--to", str(place)]
+
+    itself = CliRunner().invoke(app, [*command, "--against", str(new)])
+    too_bad = CliRunner().invoke(app, [*command, "--min-f1", "99.5"])
+    assert not place.exists()
+    first = CliRunner().invoke(app, [*command, "--json-file", str(tmp_path / "v.json")])
+    again = CliRunner().invoke(app, command)
+
+    assert "nothing is worse than itself" in str(itself.exception)
+    assert too_bad.exit_code == 1
+    assert "less than the 99.5 that a first release needs" in too_bad.output
+    assert first.exit_code == 0, first.output
+    assert "a first release" in first.output
+    assert load_bundle(place).version == load_bundle(new).version
+    assert json.loads((tmp_path / "v.json").read_text())["f1"].keys() == {"segment", "genre"}
+    assert (again.exit_code, "has this version already" in again.output) == (0, True)
+
+
+def test_labels_that_a_bundle_does_not_know_are_named_and_not_counted(tagger, products, tmp_path):
+    write_tiny_bundle(tmp_path / "now", thresholds=TagThresholds(auto=0.5, review=0.3))
+    unknown = [
+        replace(products[0], tags=frozenset({"segment:garden"}), facets=frozenset({"segment"})),
+        replace(products[1], tags=frozenset({"smell:fresh"}), facets=frozenset({"smell"})),
+    ]
+
+    logits = logits_of(tagger, [*products, *unknown])
+    without, found = (evaluate_logits(tagger, each, logits[: len(each)]) for each in (products, [*products, *unknown]))
+
+    assert found.facets == without.facets
+    assert (found.unknown_tags, found.unknown_facets) == ({"segment:garden": 1}, {"smell": 1})
+    assert without.notes == []
+    rows = (
+        {"product_id": "p", "title": p.title, "facets": [*p.facets], "tags": [*p.tags]}
+        for p in (*products[:9], *unknown)
+    )
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "data.jsonl"), "--bundle", str(tmp_path / "now")])
+    assert "in no figure, because the bundle lacks these labelled tags (products): segment:garden (1)" in done.output
+    assert "in no figure, because the bundle lacks these labelled facets (products): smell (1)" in done.output

@@ -15,7 +15,7 @@ from hangtag.cli.app import app
 from hangtag.trainer.recipe.recipe import RecipeError
 from hangtag.trainer.reporting.report import write_report
 from hangtag.trainer.running.train import train
-from tests.integration.tiny_shop import recipe, write_base, write_data
+from tests.integration.tiny_shop import COLORS, FEATURES, recipe, write_base, write_data
 
 # Most tests train a model, and the first one that uses `made` trains that too.
 pytestmark = pytest.mark.timeout(120)
@@ -85,6 +85,19 @@ def test_every_section_is_there(made):
     assert re.search(r"on unseen products [\d.]+ % \([\d.]+ % before calibration\)", html)
     for word in ("Training", "aseline", "alibration", "AUTO", "mistake", "cost", ">red<", ">cat<"):
         assert word.lower() in html.lower(), word
+
+
+def test_the_page_says_what_the_promise_rests_on(made):
+    run, *_, html = made
+    promise = json.loads((run / "bundle" / "manifest.json").read_text())["metrics"]["promise"]
+
+    assert promise["standings"].keys() == {f"color:{each}" for each in COLORS} | {f"theme:{each}" for each in FEATURES}
+    for standing in ("own promise", "shared promise", "never seen in validation"):
+        assert f'<th class="n">{standing}</th>' in html
+    assert "By the number of validation products of a tag" in html
+    for standing in promise["standings"].values():
+        assert f"<td>{standing['standing']}" in html
+    assert re.search(r"more products for a (shared promise|promise of its own)|wrong too often", html)
 
 
 def test_a_page_without_texts_lists_mistakes_by_id(made, tmp_path):

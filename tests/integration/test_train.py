@@ -239,7 +239,7 @@ def test_wrong_use_of_train_is_reported(base, data, tmp_path):
     options = ["train", "--recipe", str(tmp_path / "shop.json"), "--data", str(data), "--run", str(tmp_path / "run")]
 
     both = CliRunner().invoke(app, [*options, "--validation", "other.jsonl"])
-    done = CliRunner().invoke(app, [*options, "--no-bundle"])
+    done = CliRunner().invoke(app, [*options, "--no-bundle", "--anyway"])
     compared = CliRunner().invoke(app, ["compare", str(tmp_path / "run"), "--texts", str(data / "validation.jsonl")])
 
     assert both.exit_code == 2

@@ -57,7 +57,7 @@ def test_the_walkthrough_runs_as_written(tmp_path, monkeypatch):
 
     names = [" ".join(command[:2]) if command[0] == "data" else command[0] for command in walkthrough]
     assert names == [
-        *("data check", "data split", "data noise", "train", "report", "evaluate", "release"),
+        *("data check", "data split", "data noise", "train", "report", "evaluate", "release", "predict"),
         *("pretrain", "train", "compare", "release"),
     ]
     assert "PASSED" in outputs[6]
@@ -66,3 +66,5 @@ def test_the_walkthrough_runs_as_written(tmp_path, monkeypatch):
     assert served in {load_bundle(Path("runs") / run / "bundle").version for run in ("first", "second")}
     assert "</html>" in Path("runs/first/report.html").read_text()
     assert "color:rot" in outputs[5]
+    with Path("tags.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 200

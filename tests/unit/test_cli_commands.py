@@ -31,13 +31,14 @@ COMMANDS = [
     "demo",
     "evaluate",
     "learn-tag",
+    "predict",
     "pretrain",
     "publish",
     "release",
     "report",
     "serve",
 ]
-COMMANDS += ["rebuild", "resume", "schema", "suggest", "tags", "train", "tune", "up", "verify", "work"]
+COMMANDS += ["rebuild", "resume", "schema", "show", "suggest", "tags", "train", "tune", "up", "verify", "work"]
 LETTERS = [f"deadletters {name}" for name in ("list", "show", "replay", "drop")]
 _ROOT = str(Path(__file__).parents[2])
 

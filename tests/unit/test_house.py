@@ -165,6 +165,7 @@ def test_files_have_one_noun_each():
         "hangtag.server, hangtag.workers",
         "hangtag.cli.app",
         "hangtag.tagger.tagger, hangtag.server.program, hangtag.workers.program",
+        "hangtag.cli.predict.job, hangtag.cli.local_suggestion",
     ],
 )
 def test_plain_install_needs_no_training_packages(modules):

@@ -21,6 +21,7 @@ __all__ = [
     "MissingColumnsError",
     "Reading",
     "check_files",
+    "labelled_row",
     "read_labelled",
     "read_rows",
     "refuse",
@@ -178,7 +179,7 @@ def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
         rows = RowsOf(path, columns)
         good, bad, empty = len(reading.good), len(reading.bad), 0
         for row in rows:
-            result = _labelled_row(row, rows.mapping.columns) if isinstance(row, Row) else row
+            result = labelled_row(row, rows.mapping.columns) if isinstance(row, Row) else row
             if isinstance(result, LabelledRow):
                 reading.good.append(result)
             elif isinstance(result, BadRow):
@@ -196,7 +197,8 @@ def with_tags(product: LabelledProduct, tags: Iterable[str]) -> LabelledProduct:
     return replace(product, facets=product.facets | {facet_of(tag) for tag in new}, tags=product.tags | new)
 
 
-def _labelled_row(row: Row, columns: Columns) -> LabelledRow | BadRow:
+def labelled_row(row: Row, columns: Columns) -> LabelledRow | BadRow:
+    """The product in a row; a bad row if it is not one."""
     try:
         product = _product(row, columns)
     except RowError as error:

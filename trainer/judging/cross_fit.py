@@ -19,7 +19,7 @@ from hangtag.trainer.judging.decide import decide
 from hangtag.trainer.judging.support import Circumstances, Group, supports
 from hangtag.trainer.recipe.recipe import Recipe
 
-_FOLDS = 10
+FOLDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def cross_fitted(
     if circumstances is None:
         circumstances = Circumstances.of(products, schema)
     count = int(circumstances.shops.max()) + 1
-    folds = _folds(circumstances.shops, min(_FOLDS, max(2, count)), recipe.seed)
+    folds = _folds(circumstances.shops, min(FOLDS, max(2, count)), recipe.seed)
     targets = np.stack([example.targets for example in examples]) > 0
     groups: Counter[tuple[Group, bool]] = Counter()
     sums: dict[str, list[int]] = {facet.name: [0, 0, 0, 0] for facet in schema.facets}

@@ -33,11 +33,28 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a facet's AUTO thresholds were set on: the predicted tags that could be served, from a confidence of 0.5 on.
+
+    One entry per product and tag, in arrays of shape (count,): the tag's position in the schema, its confidence, and
+    whether it is right.
+    """
+
+    positions: NDArray[np.int64]
+    confidences: Floats
+    right: Flags
+
+
+@dataclass(frozen=True, slots=True)
 class Decisions:
-    """Every tag's thresholds, and the promises behind the AUTO thresholds; a tag without a promise is never AUTO."""
+    """Every tag's thresholds, and the promises behind the AUTO thresholds; a tag without a promise is never AUTO.
+
+    `evidence` holds what they were set on, by facet.
+    """
 
     thresholds: Thresholds
     promises: dict[str, Promise]
+    evidence: dict[str, Evidence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,7 @@ def decide(
     elsewhere, groups = in_other_shops(targets, circumstances.shops), supports(targets)
     cuts: dict[str, TagThresholds] = {}
     promises: dict[str, Promise] = {}
+    evidence: dict[str, Evidence] = {}
     auto = np.zeros(confidences.shape, bool)
     for facet in schema.facets:
         predicted = np.zeros(confidences.shape, bool)
@@ -108,6 +126,8 @@ def decide(
             servable[rows, positions],
             elsewhere[rows, positions],
         )
+        seen = predictions.servable & (predictions.confidences >= _MIN_AUTO)
+        evidence[facet.name] = Evidence(positions[seen], predictions.confidences[seen], predictions.right[seen])
         group_of = {tag: groups[schema.index[tag]] for tag in facet.tags}
         found = _promised(facet, schema, predictions, group_of, recipe)
         kept = {tag: each for tag, each in found.items() if (facet.name, group_of[tag]) not in withheld}
@@ -115,7 +135,12 @@ def decide(
         promises |= {tag: promise for tag, (_, promise) in kept.items()}
         cuts |= _cuts(facet, schema, predictions, thresholds, recipe)
         auto |= servable & (confidences >= np.array([thresholds.get(tag, NEVER) for tag in schema.tags]))
-    return Decisions(Thresholds(tags=cuts, words=circumstances.words), promises)
+    return Decisions(Thresholds(tags=cuts, words=circumstances.words), promises, evidence)
+
+
+def products_for_own(recipe: Recipe) -> int:
+    """For how many products a tag of a single facet must be predicted to have a threshold of its own."""
+    return _OWN_THRESHOLD * min_products(recipe.auto_precision, recipe.auto_confidence)
 
 
 def _supported(facet: Facet, schema: TagSchema, auto: Flags) -> Flags:
@@ -135,7 +160,7 @@ def _promised(
     """The AUTO threshold and the promise of each tag that a promise can be made for."""
     candidates = predictions.servable & (predictions.confidences >= _MIN_AUTO)
     counts = np.bincount(predictions.positions[candidates], minlength=len(schema.tags))
-    needed = _OWN_THRESHOLD * min_products(recipe.auto_precision, recipe.auto_confidence)
+    needed = products_for_own(recipe)
     many = [tag for tag in facet.tags if group_of[tag] is Support.MANY]
     own = _pools(many, schema, counts, needed) if facet.kind is FacetKind.SINGLE else [[tag] for tag in many]
     pools = [(pool, np.isin(predictions.positions, [schema.index[tag] for tag in pool])) for pool in own]

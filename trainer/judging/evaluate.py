@@ -18,8 +18,11 @@ from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.errors import TrainerError
+from hangtag.trainer.judging.known_labels import known_labels
 
 _BATCH = 512
+# Names in a note.
+_MAX_NAMES = 10
 
 
 class EvaluationError(TrainerError):
@@ -56,12 +59,29 @@ class FacetScore:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The figures of every facet that the products are labelled for."""
+    """The figures of every facet that the products are labelled for.
+
+    `unknown_tags` and `unknown_facets` are labels that the bundle does not know, with their numbers of products. They
+    are in no figure (see `known_labels`).
+    """
 
     facets: dict[str, FacetScore]
+    unknown_tags: dict[str, int]
+    unknown_facets: dict[str, int]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the figures should know: the labels that they leave out."""
+        notes = []
+        for what, counts in (("tags", self.unknown_tags), ("facets", self.unknown_facets)):
+            if counts:
+                shown = ", ".join(f"{name} ({count:,})" for name, count in list(counts.items())[:_MAX_NAMES])
+                more = f" and {len(counts) - _MAX_NAMES:,} more" if len(counts) > _MAX_NAMES else ""
+                notes.append(f"in no figure, because the bundle lacks these labelled {what} (products): {shown}{more}")
+        return notes
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: `{"facets": {"class": {"weighted_f1": ..., "tags": {...}}}}`."""
+        """Plain values: `{"facets": {"class": {"weighted_f1": ..., "tags": {...}}}, "unknown_tags": {...}, ...}`."""
         return asdict(self)
 
 
@@ -135,25 +155,32 @@ def predicted_tags(tagger: Tagger, logits: Logits) -> NDArray[np.bool_]:
 def evaluate_logits(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -> Evaluation:
     """Compare predictions with labels; the logits have the shape (products, tags).
 
+    Labels that the bundle does not know are named, and count neither as right nor as wrong.
+
     Raises:
-        EvaluationError: no product is labelled for a facet of the bundle.
+        EvaluationError: no product is labelled for a facet of the bundle, or the bundle knows none of the labels.
     """
     schema = tagger.bundle.schema
+    known = known_labels(products, schema)
     predicted = predicted_tags(tagger, logits)
     served = served_tags(tagger, products, logits)
     facets = {}
     for facet in schema.facets:
-        rows = [row for row, product in enumerate(products) if facet.name in product.facets]
+        rows = [row for row, product in enumerate(known.products) if facet.name in product.facets]
         if not rows:
             continue
-        truth = [{tag for tag in products[row].tags if tag.startswith(f"{facet.name}:")} for row in rows]
+        truth = [{tag for tag in known.products[row].tags if tag.startswith(f"{facet.name}:")} for row in rows]
         of_facet = predicted[rows, schema.slices[facet.name]]
         found = [{tag for tag, fits in zip(facet.tags, row, strict=True) if fits} for row in of_facet]
         facets[facet.name] = facet_score(facet, truth, found, [served[row] for row in rows])
+    if not facets and known.tags:
+        names = ", ".join(list(known.tags)[:_MAX_NAMES])
+        msg = f"the bundle knows none of the labels, such as {names}: train with them"
+        raise EvaluationError(msg)
     if not facets:
         msg = f"no product is labelled for a facet of the bundle: {[facet.name for facet in schema.facets]}"
         raise EvaluationError(msg)
-    return Evaluation(facets)
+    return Evaluation(facets, known.tags, known.facets)
 
 
 def facet_score(

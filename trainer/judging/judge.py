@@ -1,6 +1,6 @@
 """Calibration and thresholds with every proof that they need: on unseen shops, and on texts that name no attribute."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from hangtag.trainer.judging.calibration import fit_calibration
 from hangtag.trainer.judging.cross_fit import Unseen, cross_fitted
 from hangtag.trainer.judging.decide import NEVER, Decisions, decide
 from hangtag.trainer.judging.promise import is_shown
+from hangtag.trainer.judging.standing import TagStanding, standings_of
 from hangtag.trainer.judging.support import Circumstances, Flags, Group, Support, supports
 from hangtag.trainer.recipe.recipe import Recipe
 
@@ -41,9 +42,10 @@ class Masked:
 class Judged:
     """Calibration, thresholds and what they rest on.
 
-    `withheld` are the groups of tags by support whose promise could not be shown on unseen shops, `guessed` the
-    attribute facets whose promise could not be shown on texts that do not name them: none of their tags is AUTO.
-    `tags` is the number of tags in each group, AUTO or not.
+    `withheld` are the groups of tags by support whose promise could not be shown on unseen shops, with the number of
+    their AUTO tags there and of the right ones; `guessed` are the attribute facets whose promise could not be shown on
+    texts that do not name them. None of their tags is AUTO.
+    `tags` is the number of tags in each group, AUTO or not; `standings` says what each tag's AUTO threshold rests on.
     """
 
     calibration: Calibration
@@ -51,7 +53,8 @@ class Judged:
     unseen: Unseen
     masked: dict[str, Masked]
     tags: dict[Group, int]
-    withheld: frozenset[Group]
+    standings: dict[str, TagStanding]
+    withheld: Mapping[Group, tuple[int, int]]
     guessed: frozenset[str]
     set_on: int
 
@@ -59,8 +62,9 @@ class Judged:
         """The manifest's entries `promise` and `cross_fitted`."""
         groups: dict[str, dict[str, Any]] = {}
         for (facet, support), tags in sorted(self.tags.items()):
-            served, right = self.unseen.groups.get((facet, support), (0, 0))
-            is_auto = (facet, support) not in self.withheld and facet not in self.guessed
+            group = facet, support
+            served, right = self.withheld.get(group) or self.unseen.groups.get(group, (0, 0))
+            is_auto = group not in self.withheld and facet not in self.guessed
             groups.setdefault(facet, {})[support.value] = {
                 "tags": tags,
                 "served": served,
@@ -74,6 +78,10 @@ class Judged:
                 "set_on": self.set_on,
                 "tags": {tag: promise.model_dump() for tag, promise in self.decisions.promises.items()},
                 "groups": groups,
+                "standings": {
+                    tag: standing.model_dump(mode="json", exclude_defaults=True)
+                    for tag, standing in self.standings.items()
+                },
                 "masked": {facet: asdict(masked) for facet, masked in self.masked.items()},
             },
             "cross_fitted": {
@@ -105,21 +113,25 @@ def judge(
     calibration = fit_calibration(logits, examples, schema)
     circumstances = Circumstances.of(products, schema, words)
     groups = _groups(examples, schema)
-    withheld: frozenset[Group] = frozenset()
+    withheld: dict[Group, tuple[int, int]] = {}
     while True:
         unseen = cross_fitted(logits, products, examples, schema, recipe, circumstances, withheld)
         # A facet depends on those above it, so withholding one group can change the figures of another.
-        failed = {group for group in groups if not _is_kept(unseen.groups.get(group, (0, 0)), recipe)}
-        if failed <= withheld:
+        outcomes = {group: unseen.groups.get(group, (0, 0)) for group in groups}
+        failed = {group: outcome for group, outcome in outcomes.items() if not _is_kept(outcome, recipe)}
+        if failed.keys() <= withheld.keys():
             break
-        withheld |= failed
+        withheld = failed | withheld
     decisions = decide(logits, examples, schema, calibration, recipe, circumstances, withheld)
     masked = _masked(products, schema, calibration, decisions.thresholds, scoring)
-    guessed = frozenset(
-        facet for facet, each in masked.items() if not _is_kept((each.products, each.products - each.served), recipe)
-    )
+    not_named = {facet: (each.products, each.products - each.served) for facet, each in masked.items()}
+    guessed = {facet: outcome for facet, outcome in not_named.items() if not _is_kept(outcome, recipe)}
     decisions = _without(decisions, guessed)
-    return Judged(calibration, decisions, unseen, masked, groups, withheld, guessed, len(products))
+    counts = (np.stack([example.targets for example in examples]) > 0).sum(axis=0)
+    standings = standings_of(decisions, schema, counts, recipe, withheld, guessed)
+    return Judged(
+        calibration, decisions, unseen, masked, groups, standings, withheld, frozenset(guessed), len(products)
+    )
 
 
 def _is_kept(outcome: tuple[int, int], recipe: Recipe) -> bool:
@@ -166,7 +178,7 @@ def without_words(text: ProductText, naming: Naming, facet: str) -> ProductText:
     return ProductText(naming.without(text.first, facet), naming.without(text.second, facet))
 
 
-def _without(decisions: Decisions, facets: frozenset[str]) -> Decisions:
+def _without(decisions: Decisions, facets: Collection[str]) -> Decisions:
     if not facets:
         return decisions
     cuts = {

@@ -1,6 +1,7 @@
 """The AUTO promise: the lowest threshold whose precision is guaranteed at a confidence level."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,6 +15,8 @@ Flags = NDArray[np.bool_]
 # The share of the most confident products that is tested first, and the growth from each test to the next.
 _FIRST_SHARE = 0.4
 _GROWTH = 1.1
+# More products than this do not count as a way to a promise.
+_ENOUGH = 100_000
 
 
 class Promise(BaseModel):
@@ -66,6 +69,37 @@ def promised_threshold(
             break
         kept = float(confidences[falling[count - 1]]), count, mistakes
     return kept
+
+
+def more_products(confidences: Floats, right: Flags, precision: float, confidence: float) -> int | None:
+    """How many more products a promise needs, if they are predicted as well as these; 0 if there is one.
+
+    None: no number would do, since of the predictions that are tested first too many are wrong. The arrays have the
+    shape (count,).
+    """
+    minimum, count = min_products(precision, confidence), len(confidences)
+    if promised_threshold(confidences, right, precision, confidence) is not None:
+        return 0
+    falling = np.argsort(-confidences, kind="stable")
+    first = right[falling][: max(minimum, math.ceil(count * _FIRST_SHARE))]
+    tested = shown_from(float(1 - first.mean()) if count else 0.0, precision, confidence)
+    if tested is None:
+        return None
+    return max(1, (tested if tested == minimum else math.ceil(tested / _FIRST_SHARE)) - count)
+
+
+def shown_from(wrong_share: float, precision: float, confidence: float) -> int | None:
+    """The number of outcomes from which on a precision is shown, if this share of them is wrong; None: no number."""
+
+    def suffices(count: int) -> bool:
+        wrong = wrong_share * count
+        return bool(beta.ppf(1 - confidence, count - wrong, wrong + 1) >= precision)
+
+    minimum = min_products(precision, confidence)
+    if wrong_share >= 1 or not suffices(_ENOUGH):
+        return None
+    # The lower end of the interval rises with the number of outcomes.
+    return minimum + bisect_left(range(minimum, _ENOUGH), 1, key=lambda number: int(suffices(number)))
 
 
 def _sizes(falling: Floats, minimum: int) -> Iterator[int]:

@@ -16,7 +16,8 @@ from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.judging.attributes import Words
 
-_MANY = 10
+# From this number of products on, a tag's own predictions decide about it.
+MANY = 10
 
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -32,7 +33,7 @@ class Support(StrEnum):
     @classmethod
     def of(cls, products: int) -> Self:
         """The group of a tag with this number of products."""
-        return cls(cls.NONE if products == 0 else cls.FEW if products < _MANY else cls.MANY)
+        return cls(cls.NONE if products == 0 else cls.FEW if products < MANY else cls.MANY)
 
 
 # A facet and a group of its tags.

@@ -149,7 +149,7 @@ def compare(current: Tagger, candidate: Tagger, products: Sequence[LabelledProdu
     return Comparison(
         _with_adjusted_p_values(facets),
         _shared(shared),
-        _served(candidate, decoded[1], products),
+        served_of(candidate, decoded[1], products),
         {facet: (now[facet], new[facet]) for facet in common},
     )
 
@@ -229,7 +229,8 @@ def _coverage(served: Sequence[TagSet], facets: Sequence[str]) -> dict[str, floa
     return {facet: counts[facet] / len(served) for facet in facets}
 
 
-def _served(tagger: Tagger, served: Sequence[TagSet], products: Sequence[LabelledProduct]) -> dict[str, ServedTags]:
+def served_of(tagger: Tagger, served: Sequence[TagSet], products: Sequence[LabelledProduct]) -> dict[str, ServedTags]:
+    """The AUTO tags of labelled products, by facet; `served` holds each product's tags."""
     sums = {facet.name: [0, 0] for facet in tagger.bundle.schema.facets}
     for product, tags in zip(products, served, strict=True):
         for scored in tags.tags:

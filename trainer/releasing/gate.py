@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from hangtag.bundle import Bundle
 from hangtag.tagger.tagger import Tagger
 from hangtag.text.kind import TextKind
 from hangtag.trainer.data.labelled import LabelledProduct
-from hangtag.trainer.releasing.compare import Comparison, compare
+from hangtag.trainer.releasing.compare import Comparison, ServedTags, compare
 
 _ROUNDS = 5
 _TIMED = 256
@@ -23,7 +23,10 @@ _CONFIDENCE = 0.95
 
 
 class Limits(BaseModel):
-    """The limits that a candidate must keep; losses are relative to the current bundle."""
+    """The limits that a candidate must keep; losses are relative to the current bundle.
+
+    The least F1 is asked of a first release, which there is no current bundle to compare with.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,6 +38,7 @@ class Limits(BaseModel):
     coverage_loss: float = Field(default=5.0, ge=0, description="points of a facet's AUTO coverage of all products")
     slowdown: float = Field(default=0.1, ge=0, description="share of the texts per second")
     megabytes: float = Field(default=40.0, gt=0)
+    least_f1: float = Field(default=50.0, ge=0, le=100, description="F1 of each facet of a first release, in percent")
     allow_missing: bool = Field(default=False, description="whether tags may be removed")
     allow_weaker_promise: bool = Field(default=False, description="whether AUTO may promise a lower precision")
 
@@ -100,8 +104,7 @@ def check_release(
         verdict.refused.append(
             f"it tags at {verdict.speed:.2f} times the current speed: reduce layers, max_tokens or the wide part"
         )
-    if verdict.megabytes[1] > limits.megabytes:
-        verdict.refused.append(f"it has {verdict.megabytes[1]:.1f} MB, more than the limit of {limits.megabytes:g}")
+    verdict.refused.extend(too_large(verdict.megabytes[1], limits))
     return verdict
 
 
@@ -152,15 +155,27 @@ def _check_promise(verdict: Verdict, current: Bundle, candidate: Bundle, limits:
         )
     if promised is None:
         verdict.warnings.append("its manifest does not promise a precision of AUTO tags")
-        return
-    for facet, served in verdict.compared.served.items():
+    else:
+        verdict.refused.extend(broken_promises(verdict.compared.served, promised))
+
+
+def broken_promises(served: Mapping[str, ServedTags], promised: float) -> list[str]:
+    """The facets whose AUTO tags are significantly less precise than promised."""
+    broken = []
+    for facet, its in served.items():
         # Clopper and Pearson 1934: the upper end of the one-sided interval for the precision.
-        if served.tags and beta.ppf(_CONFIDENCE, served.right + 1, max(served.tags - served.right, 1e-9)) < promised:
-            share = served.right / served.tags
-            verdict.refused.append(
-                f"{facet}: {share:.1%} of {served.tags:,} AUTO tags are right, but {promised:.0%} are promised: set "
-                "the thresholds on newer validation products"
+        if its.tags and beta.ppf(_CONFIDENCE, its.right + 1, max(its.tags - its.right, 1e-9)) < promised:
+            broken.append(
+                f"{facet}: {its.right / its.tags:.1%} of {its.tags:,} AUTO tags are right, but {promised:.0%} are "
+                "promised: set the thresholds on newer validation products"
             )
+    return broken
+
+
+def too_large(megabytes: float, limits: Limits) -> list[str]:
+    """Why the bundle is too large; empty if it is not."""
+    is_large = megabytes > limits.megabytes
+    return [f"it has {megabytes:.1f} MB, more than the limit of {limits.megabytes:g}"] if is_large else []
 
 
 def _speed(current: Tagger, candidate: Tagger, products: Sequence[LabelledProduct]) -> float:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from hangtag.trainer.data.weak_labels import weakly_labelled
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.files.made_bundle import made_bundle
 from hangtag.trainer.files.run_folder import Epoch, RunFolder
+from hangtag.trainer.judging.cautions import copies_of
 from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, logits_of, served_tags
+from hangtag.trainer.judging.known_labels import known_labels
 from hangtag.trainer.recipe.recipe import Recipe, Source
 from hangtag.trainer.running.prepared import fingerprint_of
 
@@ -87,14 +89,13 @@ class Gathered:
 
     @property
     def validation(self) -> list[LabelledProduct]:
-        """The products of all sources' validation files: the rows of all arrays and lists."""
+        """The products of all sources' validation files, with known labels: the rows of all arrays and lists."""
         return [product for source in self.sources for product in source.validation]
 
     @property
     def copies(self) -> int:
-        """The number of validation products with exactly the text of a training product."""
-        known = {product.text for product in self.train}
-        return sum(product.text in known for product in self.validation)
+        """The number of validation products with the text of a training product."""
+        return copies_of(self.validation, self.train)
 
 
 def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: None) -> Gathered:
@@ -111,6 +112,10 @@ def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: No
     place, bundle = made_bundle(run, outcome)
     tokenizer = ProductTokenizer(Tokenizer.from_file(str(place / TOKENIZER)), recipe.max_tokens)
     sources = [_read(source, data, tokenizer) for source in recipe.sources]
+    labelled = [product for source in sources for product in source.validation]
+    sources = [
+        replace(source, validation=known_labels(source.validation, bundle.schema).products) for source in sources
+    ]
     if fingerprint_of(recipe, data) != bundle.manifest.data_fingerprint:
         msg = f"the files below {data} differ from those that {run} was made from: name their folder with --data"
         raise ReportError(msg)
@@ -136,7 +141,7 @@ def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: No
         np.exp(log_confidences),
         tagger.decoder.chosen(log_confidences),
         served,
-        evaluate_logits(tagger, products, logits),
+        evaluate_logits(tagger, labelled, logits),
         speed,
     )
 

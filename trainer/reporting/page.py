@@ -12,10 +12,12 @@ from markupsafe import Markup
 
 from hangtag.tags.thresholds import TagThresholds
 from hangtag.text.kind import TextKind
+from hangtag.trainer.judging.standing import Standing
 from hangtag.trainer.reporting import plots
 from hangtag.trainer.reporting.baselines import Baseline
 from hangtag.trainer.reporting.findings import Findings
 from hangtag.trainer.reporting.gather import Gathered
+from hangtag.trainer.reporting.promises import promises_of
 from hangtag.trainer.reporting.summary import figure_of
 
 _PACKAGES = ("hangtag", "torch", "transformers", "scikit-learn", "numpy", "tokenizers", "openvino")
@@ -57,6 +59,10 @@ def page_of(
         with_texts=with_texts,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         promise=promise,
+        promises={
+            each.facet.name: promises_of(each.facet, promise, gathered.evaluation) for each in findings if promise
+        },
+        Standing=Standing,
         calibrated_apart=any(source.calibration for source in gathered.recipe.sources),
         cross_fitted=metrics.get("cross_fitted", {}),
         thresholds=gathered.bundle.thresholds.entry(TextKind.PRODUCT).tags,

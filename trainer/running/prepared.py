@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +26,8 @@ from hangtag.trainer.exporting.export import ExportError, encoder_config_of
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.base_model import resolve_base_model
 from hangtag.trainer.fitting.model import TagModel, keep_layers, load_encoder
+from hangtag.trainer.judging.cautions import Caution, cautions_of
+from hangtag.trainer.judging.known_labels import known_labels
 from hangtag.trainer.recipe.by_size import by_size
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source, reasons_of
 from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
@@ -33,6 +36,7 @@ from hangtag.trainer.teaching.teachers import opened_teachers
 
 # Cross-fitting the thresholds needs two parts.
 _MIN_LABELLED = 2
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,17 @@ class Prepared:
         return replace(self, train=replace(self.train, soft=soft))
 
 
-def prepare(recipe: Recipe, data: Path, *, sized: bool = False) -> Prepared:
+def prepare(
+    recipe: Recipe,
+    data: Path,
+    on_cautions: Callable[[Sequence[Caution]], None] = lambda _: None,
+    *,
+    sized: bool = False,
+) -> Prepared:
     """Read the recipe's files below `data`, derive the tag schema, load the base model, tokenise.
 
-    With `sized` the number of training products decides some settings; `Prepared.train.recipe` has them.
+    `on_cautions` is called before anything is loaded, and may raise an error to end it there. With `sized` the number
+    of training products decides some settings; `Prepared.train.recipe` has them.
 
     Raises:
         RecipeError: recipe and data do not fit, a teacher cannot be loaded, or there are no validation products.
@@ -121,6 +132,7 @@ def prepare(recipe: Recipe, data: Path, *, sized: bool = False) -> Prepared:
     _check_weak_labels(recipe, read)
     train = [weakly_labelled(products, source) for products, source in zip(read, recipe.sources, strict=True)]
     labelled = _labels(train)
+    labelled_products = [product for source in train for product in source if product.facets]
     train = _with_pseudo_labels(train, recipe)
     for source, its_products in zip(recipe.sources, train, strict=True):
         if not its_products:
@@ -134,6 +146,7 @@ def prepare(recipe: Recipe, data: Path, *, sized: bool = False) -> Prepared:
     schema = schema_of(recipe, products)
     for part, part_products in (("validation", validation), ("calibration", calibration or validation)):
         _check_labelled(part, part_products, schema)
+    on_cautions(cautions_of(labelled_products, validation, calibration or validation, schema, recipe))
     encoder, raw_tokenizer, config = load_encoder(base_model)
     keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
@@ -169,13 +182,15 @@ def _check_weak_labels(recipe: Recipe, sources: list[list[LabelledProduct]]) -> 
 
 
 def _check_labelled(part: str, products: list[LabelledProduct], schema: TagSchema) -> None:
-    labelled = sum(bool(product.facets & schema.slices.keys()) for product in products)
+    known = known_labels(products, schema)
+    labelled = sum(bool(product.facets) for product in known.products)
     if labelled < _MIN_LABELLED:
         facets = sorted({facet for product in products for facet in product.facets})
+        missing = f"; no training product has {', '.join(list(known.tags)[:_MOST_NAMED])}" if known.tags else ""
         msg = (
             f"{labelled} {part} products are labelled for a facet of the training products "
             f"({', '.join(schema.slices)}), but at least {_MIN_LABELLED} are needed; the {part} products' facets are "
-            f"{facets}"
+            f"{facets}{missing}"
         )
         raise RecipeError(msg)
 

@@ -1,6 +1,6 @@
 """A training run, from labelled products to a bundle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from hangtag.trainer.fitting.fit import fit
 from hangtag.trainer.fitting.predict import predict
 from hangtag.trainer.fitting.processes import Processes
 from hangtag.trainer.fitting.scores import check_validation
+from hangtag.trainer.judging.cautions import Caution
 from hangtag.trainer.judging.evaluate import Evaluation
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError
 from hangtag.trainer.recipe.wide import WideSettings
@@ -32,8 +33,14 @@ _CALIBRATION_TEXTS = 400
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """Callbacks for a run's progress: the name of each stage, what there is to know, every step, every epoch."""
+    """Callbacks for a run's progress.
 
+    These are: cautions about its data, the name of each stage, what there is to know, every step, every epoch.
+
+    `cautions` is called before the base model is loaded, and may raise an error to end the run there.
+    """
+
+    cautions: Callable[[Sequence[Caution]], None] = lambda _: None
     stage: Callable[[str], None] = lambda _: None
     note: Callable[[str], object] = lambda _: None
     step: Callable[[Progress], object] = lambda _: None
@@ -93,7 +100,7 @@ def _train(
     sized: bool,
 ) -> tuple[Manifest, Evaluation] | None:
     watcher.stage("Reading and tokenising")
-    prepared = prepare(recipe, data, sized=sized)
+    prepared = prepare(recipe, data, watcher.cautions, sized=sized)
     recipe = prepared.train.recipe
     check_validation(prepared.validation, prepared.schema)  # before the folder is reserved for files that must change
     if processes.is_first:

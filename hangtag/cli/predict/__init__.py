@@ -1,0 +1,5 @@
+"""`hangtag predict`: the tags of a file's products, without broker, store and server."""
+
+from hangtag.cli.predict.command import predict
+
+__all__ = ["predict"]
