@@ -71,7 +71,9 @@ def served(
     behind = redis_settings.model_copy(
         update={"url": type(redis_settings.url)(f"redis://127.0.0.1:{store_port.port}/0")}
     )
-    with serving(loop, settings_for(behind, transport=transport, **limits), tagger) as served:
+    # Texts of earlier tests are computed again.
+    settings = settings_for(behind, **{"transport": transport, "suggest_cache_entries": 0, **limits})
+    with serving(loop, settings, tagger) as served:
         yield served
 
 

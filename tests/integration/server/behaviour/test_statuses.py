@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
+from hangtag.store import Entry, RedisTagStore
 from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
 from tests.forwarder import Forwarder
@@ -65,8 +66,8 @@ def test_an_error_that_the_caller_can_fix(
 
 @pytest.mark.parametrize("method", ["GetProductTags", "BatchGetProductTags"])
 def test_a_store_that_is_away(served: Served, store_port: Forwarder, method: str) -> None:
-    # Not in the server's cache, which would answer.
-    request = GET(product_id="away") if method == "GetProductTags" else BATCH(product_ids=["also away"] * 3)
+    """A product that this server has not read yet, or it would answer with what it remembers."""
+    request = GET(product_id="unread 1") if method == "GetProductTags" else BATCH(product_ids=["unread 2"] * 3)
     with away(store_port):
         ended = outcome_of(later(served, method, request))
 
@@ -76,6 +77,23 @@ def test_a_store_that_is_away(served: Served, store_port: Forwarder, method: str
     assert str(store_port.port) not in ended.message
 
     until(lambda: later(served, method, request).code() in (Code.OK, Code.NOT_FOUND))
+
+
+def test_what_the_server_remembers_while_the_store_is_away(
+    served: Served, store: RedisTagStore, store_port: Forwarder
+) -> None:
+    store.write([Entry("known", 3, tags_pb2.ProductTags(product_id="known", version=3).SerializeToString())])
+    known = served.get("known")
+    assert known.freshness == tags_pb2.FRESHNESS_FRESH
+
+    with away(store_port):
+        found = [served.get("known"), *served.batch(["known"])]
+
+    for product in found:
+        assert (product.version, product.as_of) == (3, known.as_of)
+        assert product.freshness == tags_pb2.FRESHNESS_STALE
+        assert product.freshness_reason == tags_pb2.FRESHNESS_REASON_STORE_UNAVAILABLE
+    until(lambda: served.get("known").freshness == tags_pb2.FRESHNESS_FRESH)
 
 
 def test_too_many_calls_at_a_time(served: Served, store_port: Forwarder) -> None:
