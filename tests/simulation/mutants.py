@@ -31,6 +31,11 @@ OUTSIDE = {
     "workers/lag.py": "metrics",
     "workers/store_watch.py": "the worker's look at the store",
     "count-as-lag-only-what-was-polled": "metrics",
+    "keep-a-read-that-began-before-a-change": "the milliseconds between a slow reply and the follower",
+    "keep-what-may-have-been-missed": "the milliseconds between a slow reply and the follower",
+    "wake-only-those-that-wait-for-that-very-version": "how long look-ups wait",
+    "let-every-look-up-wait-for-a-store-that-is-away": "how long look-ups wait",
+    "call-the-store-back-although-reads-fail": "permissions of the store's user",
     "fail-liveness-while-reading-is-paused": "hundreds of dead letters",
 }
 _COPIES = 2
