@@ -21,6 +21,8 @@ from hangtag.workers.store_watch import StoreWatch
 # The oldest healthy beats. The brokers' last answer has no limit: a restart does not bring them back.
 LIMITS_S = {ARRIVALS_BEAT: 120.0, KAFKA_BEAT: math.inf}
 _LOOK_EVERY_S = 0.1
+# A commit and leaving the group take up to 3 s and 1 s without brokers, a try of the store its timeout.
+_CLOSE_WAIT_S = 10.0
 
 _log = get_log(__name__)
 
@@ -83,7 +85,8 @@ def _read(settings: Settings, stop: threading.Event, on_ready: Callable[[int], N
         while reading.is_alive() and not stop.wait(_LOOK_EVERY_S):
             pass
         reader.stop()
-        reading.join()
+        if reader.is_open:
+            reading.join(_CLOSE_WAIT_S)
         if failures:
             raise failures[0]
 

@@ -50,6 +50,12 @@ class GroupReader(ABC):
         self._committed: Offsets = {}
         self._commit_at = 0.0
         self._stop = threading.Event()
+        self._is_open = False
+
+    @property
+    def is_open(self) -> bool:
+        """True once it is connected; until then Kafka may keep it waiting. Any thread may ask."""
+        return self._is_open
 
     def stop(self) -> None:
         """Ask it to stop reading and to leave the group; returns at once. Any thread may call."""
@@ -63,6 +69,7 @@ class GroupReader(ABC):
             StoreMismatchError: the store does not fit the settings.
         """
         consumer = self._open()
+        self._is_open = True
         try:
             while not self._stop.is_set():
                 self._step(consumer)

@@ -22,7 +22,7 @@ from hangtag.store.exchange import (
     prove_mode,
     raise_refusal,
 )
-from hangtag.store.link import Command, Link
+from hangtag.store.link import Command, Link, grace
 from hangtag.store.links import Links
 from hangtag.store.part import Part
 from hangtag.store.topology import Topology, slot_of
@@ -42,8 +42,7 @@ class ClusterExchange:
     """An `Exchange` with a cluster, over at most `connections` connections to each node.
 
     A node that does not answer fails only the commands for its slots. For a moment it is then not asked again, so that
-    what is for other nodes does not wait for it. With `limit_s`, no call takes longer, but for the wait for free
-    connections.
+    what is for other nodes does not wait for it. With `limit_s`, no call takes longer.
     """
 
     is_cluster = True
@@ -72,9 +71,10 @@ class ClusterExchange:
         self._run(parts)
         split = [part for part in parts if isinstance(part.error, TryAgainError)]
         if split:
+            parts = [part for part in parts if not isinstance(part.error, TryAgainError)]
             one_by_one = [_look_up(keys, part.slot, [place]) for part in split for place in part.places]
             self._run(one_by_one)
-            parts = [part for part in parts if part not in split] + one_by_one
+            parts += one_by_one
         values: list[Value] = [None] * len(keys)
         for part in parts:
             if part.error is None:
@@ -95,6 +95,11 @@ class ClusterExchange:
     def at(self, primary: Node) -> Exchange:
         """Round trips with one primary, for what it alone has."""
         return SingleExchange(self.links_to(primary), str(primary), self._limit_s, CLUSTER)
+
+    @property
+    def known_primaries(self) -> list[Node]:
+        """The primaries that serve slots, as far as they are known."""
+        return self._topology.primaries
 
     def replicas_of(self, primary: Node) -> list[Node]:
         """The replicas of a primary, as far as they are known."""
@@ -131,8 +136,9 @@ class ClusterExchange:
     def _error(self, part: Part) -> StoreError:
         assert part.error is not None
         node = part.node or self._topology.primary_of(part.slot)
-        error = store_error(self.address if node is None else str(node), part.error)
-        error.__cause__ = part.error
+        cause = part.error if node is not None else self._unreachable or part.error
+        error = store_error(self.address if node is None else str(node), cause)
+        error.__cause__ = cause
         return error
 
     def _run(self, parts: Sequence[Part]) -> None:
@@ -156,7 +162,7 @@ class ClusterExchange:
         for part in parts:
             node = part.redirected_to or part.node or self._topology.primary_of(part.slot)
             if node is None:
-                part.fail(self._unreachable or ClusterDownError(f"slot {part.slot} is not served"))
+                part.fail(ClusterDownError(f"slot {part.slot} is not served"))
             else:
                 groups[node].append(part)
         asked: dict[Node, Link] = {}
@@ -164,8 +170,10 @@ class ClusterExchange:
             # In one order, so that threads which have connections to some nodes never wait for each other.
             for node in sorted(groups):
                 self._ask_node(node, groups[node], asked, deadline)
+            # All have the time of one, so that those that are silent do not use it up together.
+            until = time.monotonic() + self._connector.timeout_s
             for node in list(asked):
-                self._hear_node(node, groups[node], asked, deadline)
+                self._hear_node(node, groups[node], asked, grace(until))
         finally:
             for node, link in asked.items():
                 self.links_to(node).drop(link)
@@ -177,13 +185,13 @@ class ClusterExchange:
             return
         was_open = False
         try:
-            link = asked[node] = self.links_to(node).take()
+            link = asked[node] = self.links_to(node).take(deadline)
             was_open = link.is_open
             link.send([HELLO, *(command for part in parts for command in part.commands())], deadline)
         except RedisError as error:
             self._fail(node, parts, error, asked.pop(node, None), was_open=was_open)
 
-    def _hear_node(self, node: Node, parts: Sequence[Part], asked: dict[Node, Link], deadline: float | None) -> None:
+    def _hear_node(self, node: Node, parts: Sequence[Part], asked: dict[Node, Link], deadline: float) -> None:
         try:
             hello, *replies = asked[node].receive(1 + sum(len(part.commands()) for part in parts), deadline)
             prove(hello, CLUSTER, str(node))
@@ -221,7 +229,9 @@ class ClusterExchange:
 
     def _refresh(self, refreshes: int, deadline: float | None) -> None:
         """Ask a node about the cluster, unless another thread has, since there were `refreshes`."""
-        with self._lock:
+        if not self._lock.acquire(timeout=-1 if deadline is None else max(0.0, deadline - time.monotonic())):
+            return
+        try:
             if self._refreshes != refreshes:
                 return
             # Those that did not answer come last.
@@ -237,6 +247,8 @@ class ClusterExchange:
                 self._unreachable = None
                 break
             self._refreshes += 1
+        finally:
+            self._lock.release()
 
     def _primaries(self) -> list[Node]:
         if not self._topology.primaries:

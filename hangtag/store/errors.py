@@ -29,7 +29,6 @@ _DENIED = (AuthenticationError, AuthorizationError, AuthenticationWrongNumberOfA
 _DENIED_IN_SCRIPT = re.compile(r"NOPERM|ACL failure in script|can't run this command")
 _REPLICA = (ReadOnlyError, MasterDownError)
 _CLUSTER = (AskError, ClusterDownError)
-_LIST = "list at least two of its nodes in HANGTAG_REDIS__URL, as redis://a:6379,b:6379"
 _UNREADABLE = "an address that cannot be read"
 
 
@@ -111,9 +110,9 @@ def store_error(address: str, cause: Exception) -> StoreError:
 
 def mode_error(address: str, mode: str) -> StoreMismatchError:
     """The error to raise for a server of another mode than the settings are for: a Sentinel, or a node of a cluster."""
-    what = f"is a node of a cluster; {_LIST}"
-    if mode == "standalone":
-        what = "is not a node of a cluster; set HANGTAG_REDIS__URL to one address, or to nodes of the same cluster"
+    what = "is not a node of a cluster; set HANGTAG_REDIS__URL to one address, or to nodes of the same cluster"
+    if mode == "cluster":
+        what = "is a node of a cluster; list at least two of its nodes in HANGTAG_REDIS__URL, as redis://a:6379,b:6379"
     elif mode == "sentinel":
         what = "is a Sentinel; set HANGTAG_REDIS__URL to the primary that it watches"
     return StoreMismatchError(f"the store at {address} {what}")
@@ -173,7 +172,7 @@ _DIAGNOSES: tuple[tuple[Callable[[Exception], bool], type[StoreError], str, str]
     (
         _is(*_CLUSTER),
         StoreError,
-        "is in a cluster that does not serve all slots",
+        "does not serve all slots of its cluster",
         "wait until its nodes have agreed, else repair it: `CLUSTER INFO` says what is missing",
     ),
     (_is(TryAgainError), StoreError, "is moving keys to another node", "wait until they have moved"),

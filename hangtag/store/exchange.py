@@ -61,7 +61,7 @@ class Exchange(Protocol):
 
 
 class SingleExchange:
-    """An `Exchange` with one server. With `limit_s`, no call takes longer, but for the wait for a free connection."""
+    """An `Exchange` with one server. With `limit_s`, no call takes longer."""
 
     is_cluster = False
 

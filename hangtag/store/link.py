@@ -16,6 +16,8 @@ from hangtag.store.client import Connector, Node
 
 Command = tuple[Any, ...]
 
+_MOMENT_S = 0.01
+
 
 class Link:
     """Round trips over one connection, which the first of them opens. One thread at a time uses it.
@@ -44,7 +46,7 @@ class Link:
         connection = self._connection
         try:
             if not self.is_open:
-                connection.socket_connect_timeout = connection.socket_timeout = self._left_s(deadline)
+                connection.socket_connect_timeout = connection.socket_timeout = left_s(self._timeout_s, deadline)
                 connection.connect()
             connection.send_packed_command([b"".join(map(pack_command, commands))], check_health=False)
         except OSError as error:
@@ -60,17 +62,28 @@ class Link:
 
     def _reply(self, deadline: float | None) -> Any:
         try:
-            return self._connection.read_response(timeout=self._left_s(deadline))
+            return self._connection.read_response(timeout=left_s(self._timeout_s, deadline))
         except ResponseError as error:
             return error.with_traceback(None)
         except OSError as error:
             raise RedisConnectionError(str(error)) from error
 
-    def _left_s(self, deadline: float | None) -> float:
-        if deadline is None:
-            return self._timeout_s
-        left_s = min(self._timeout_s, deadline - time.monotonic())
-        if left_s <= 0:
-            msg = "Timeout"
-            raise RedisTimeoutError(msg)
-        return left_s
+
+def grace(deadline: float) -> float:
+    """The deadline, or a moment from now: enough to read what the server has sent already."""
+    return max(deadline, time.monotonic() + _MOMENT_S)
+
+
+def left_s(timeout_s: float, deadline: float | None) -> float:
+    """How long to wait for something that may take `timeout_s`, and for no longer than until the deadline.
+
+    Raises:
+        RedisError: the deadline is over.
+    """
+    if deadline is None:
+        return timeout_s
+    left = min(timeout_s, deadline - time.monotonic())
+    if left <= 0:
+        msg = "Timeout"
+        raise RedisTimeoutError(msg)
+    return left

@@ -9,7 +9,7 @@ from typing import Any
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hangtag.store.client import Connector, Node
-from hangtag.store.link import Command, Link
+from hangtag.store.link import Command, Link, left_s
 
 
 class Links:
@@ -34,7 +34,7 @@ class Links:
         Raises:
             RedisError: as `Link.round_trip`, or all connections are in use.
         """
-        link = self.take(new=new)
+        link = self.take(deadline, new=new)
         try:
             replies = link.round_trip(commands, deadline)
         except BaseException:
@@ -43,14 +43,14 @@ class Links:
         self.put(link)
         return replies
 
-    def take(self, *, new: bool = False) -> Link:
+    def take(self, deadline: float | None = None, *, new: bool = False) -> Link:
         """A connection: an open one if there is one, unless it must be `new`. Waits for it as long as for a reply.
 
         Raises:
             RedisError: all connections are in use.
         """
         try:
-            self._free.get(timeout=self._connector.timeout_s)
+            self._free.get(timeout=left_s(self._connector.timeout_s, deadline))
         except queue.Empty:
             msg = "all connections are in use"
             raise RedisTimeoutError(msg) from None

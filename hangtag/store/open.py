@@ -10,6 +10,9 @@ from hangtag.store.replica_reads import ReplicaReads
 from hangtag.store.shares import ClusterShares, Shares, SingleShares
 from hangtag.telemetry.clock import Clock
 
+# How often replicas are told apart by how far they are: `as_of` is this long ago, and the time that it takes.
+_REFRESH_S = 0.5
+
 
 def open_replica_reads(exchange: Exchange, settings: RedisSettings, connections: int, clock: Clock) -> ReplicaReads:
     """Reads from the replicas of the cluster, or from those that the settings name.
@@ -37,13 +40,13 @@ def open_replica_reads(exchange: Exchange, settings: RedisSettings, connections:
         connector = Connector(settings)
         nodes = [Node.parse(address) for address in settings.replicas.split(",")]
         shares = SingleShares(exchange, [Links(connector, node, connections) for node in nodes], clock, lag_ms)
-    return ReplicaReads(exchange, shares, clock, settings.timeout_ms / 1000)
+    return ReplicaReads(exchange, shares, clock, settings.timeout_ms / 1000, min(_REFRESH_S, lag_ms / 4_000))
 
 
 def open_exchange(settings: RedisSettings, connections: int, limit_s: float | None = None) -> Exchange:
     """An exchange with at most `connections` connections to each server. It connects with the first call.
 
-    With `limit_s`, no call takes longer, but for the wait for a free connection.
+    With `limit_s`, no call takes longer.
 
     Raises:
         StoreMismatchError: the URL in the settings cannot be read, or has an option that does not exist.

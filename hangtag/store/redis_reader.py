@@ -31,7 +31,7 @@ class Found(NamedTuple):
 class RedisTagReader:
     """Reads from Redis or Valkey and never writes. Any thread may call it; it connects with the first call.
 
-    No call takes longer than four times `timeout_ms`.
+    A call takes no longer than twice `timeout_ms`, or three times where replicas are read. The first read checks too.
 
     Raises:
         StoreMismatchError: the URL in the settings cannot be read, or there are no replicas to read from.
@@ -57,19 +57,18 @@ class RedisTagReader:
             StoreMismatchError: another format or bucket count, a node of a cluster, or the store denies access.
             StoreError: the store cannot be reached, or is not the primary.
         """
-        before, self._state = self._state, StoreState()
+        known = self._state
         try:
             (found,) = self._exchange.ask([READ_META])
-        except StoreMismatchError:
-            raise
-        except StoreError:
-            if not (before.is_claimed and self._exchange.is_cluster):
+            state = read_meta(found, self._buckets, self.address)
+        except StoreError as error:
+            if isinstance(error, StoreMismatchError) or not (known.is_claimed and self._exchange.is_cluster):
+                self._state = StoreState()
                 raise
             self._exchange.values(mark_keys(self._buckets))  # raises an error if no node answers
-            self._state = before
-        else:
-            self._state = read_meta(found, self._buckets, self.address)
-        return self._state
+            return known
+        self._state = state
+        return state
 
     def read(self, ids: Sequence[str], primary: bool = True) -> Found:
         """What is stored of these products, in one round trip.

@@ -6,7 +6,6 @@ that was stored by that time.
 """
 
 import re
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -14,8 +13,8 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
-from hangtag.store.errors import StoreError, store_error
-from hangtag.store.link import Command, Link
+from hangtag.store.errors import StoreMismatchError, store_error
+from hangtag.store.link import Command, Link, grace
 from hangtag.store.links import Links
 from hangtag.telemetry.clock import Clock
 
@@ -23,7 +22,6 @@ INFO: Command = ("INFO", "replication")
 # On a node of a cluster, which else sends clients to its primary.
 READONLY: Command = ("READONLY",)
 _FIELD = re.compile(rb"^(role|master_replid|master_repl_offset|slave_repl_offset):(\S+)", re.MULTILINE)
-_MARK_EVERY_S = 1.0
 # How long a replica that is away or behind is not asked again.
 _AWAY_S = 0.25
 
@@ -37,7 +35,7 @@ class _Mark(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A replica that owes `count` replies."""
+    """A replica that owes so many replies, and its place in the list."""
 
     place: int
     link: Link
@@ -63,13 +61,26 @@ class Replicas:
         self._away_until = [0.0] * len(self._links)
         # The newest comes first.
         self._marks: deque[_Mark] = deque(maxlen=64)
-        self._mark_every_s = min(_MARK_EVERY_S, lag_ms / 4_000)
-        self._next_mark = 0.0
-        self._lock = threading.Lock()
+
+    def mark(self) -> None:
+        """Ask the primary for the length of its history. One thread calls, once in a while.
+
+        Raises:
+            StoreError: the primary does not answer. What it said before is true until it is too old.
+        """
+        as_of_ms = self._clock.wall_ms()
+        fields = dict(_FIELD.findall(self._info()))
+        try:
+            mark = _Mark(as_of_ms, fields[b"master_replid"], int(fields[b"master_repl_offset"]))
+        except KeyError:
+            msg = "the primary's INFO does not say how far it is; set HANGTAG_REDIS__READ_FROM=primary"
+            raise StoreMismatchError(msg) from None
+        self._marks.appendleft(mark)
 
     def ask(self, commands: Sequence[Command], deadline: float) -> Asked | None:
         """Send commands to one of the replicas; None if none of them can be asked now. `hear` or `drop` comes next."""
-        self._mark()
+        if not self._marks:
+            return None
         now = self._clock.monotonic()
         for _ in self._links:
             place = next(self._turn) % len(self._links)
@@ -77,7 +88,7 @@ class Replicas:
                 continue
             links, link = self._links[place], None
             try:
-                link = links.take()
+                link = links.take(deadline)
                 link.send([*self._first, INFO, *commands], deadline)
             except RedisError:
                 self._leave_out(place)
@@ -97,7 +108,7 @@ class Replicas:
         """
         links = self._links[asked.place]
         try:
-            replies = asked.link.receive(asked.replies, deadline)
+            replies = asked.link.receive(asked.replies, grace(deadline))
         except RedisError:
             self.drop(asked)
             self._leave_out(asked.place)
@@ -128,29 +139,15 @@ class Replicas:
         self._links[place].close_idle()
         self._away_until[place] = self._clock.monotonic() + _AWAY_S
 
-    def _mark(self) -> None:
-        """Ask the primary for the length of its history, once in a while, in one thread."""
-        if self._clock.monotonic() < self._next_mark or not self._lock.acquire(blocking=False):
-            return
-        try:
-            as_of_ms = self._clock.wall_ms()
-            fields = dict(_FIELD.findall(self._info()))
-            self._marks.appendleft(_Mark(as_of_ms, fields[b"master_replid"], int(fields[b"master_repl_offset"])))
-        except StoreError:
-            pass  # older marks are true until they are too old
-        finally:
-            self._next_mark = self._clock.monotonic() + self._mark_every_s
-            self._lock.release()
-
     def _complete_until(self, info: bytes) -> int | None:
         """The newest time by which all that was stored has reached the replica with this reply to `INFO`."""
         fields = dict(_FIELD.findall(info))
         if fields.get(b"role") != b"slave":
             return None
-        history, length = fields[b"master_replid"], int(fields[b"slave_repl_offset"])
-        oldest_ms = self._clock.wall_ms() - self._lag_ms
+        history, length = fields.get(b"master_replid"), int(fields.get(b"slave_repl_offset", 0))
+        now_ms = self._clock.wall_ms()
         for mark in list(self._marks):
-            if mark.as_of_ms < oldest_ms:
+            if not now_ms - self._lag_ms <= mark.as_of_ms <= now_ms:  # the clock may have been set back
                 return None
             if mark.history == history and mark.length <= length:
                 return mark.as_of_ms

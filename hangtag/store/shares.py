@@ -1,11 +1,11 @@
 """Which replicas may answer for which keys."""
 
-import threading
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from hangtag.store.client import Node
 from hangtag.store.cluster import ClusterExchange
+from hangtag.store.errors import StoreError
 from hangtag.store.exchange import Exchange, raise_refusal
 from hangtag.store.links import Links
 from hangtag.store.replicas import INFO, READONLY, Replicas
@@ -29,6 +29,14 @@ class Shares(Protocol):
         """The shares of the primaries whose replicas are known; a key may be in none."""
         ...
 
+    def refresh(self) -> None:
+        """Ask the primaries how far they are. One thread calls, once in a while.
+
+        Raises:
+            StoreError: one of them did not answer; the others were asked.
+        """
+        ...
+
     def close(self) -> None:
         """Close connections that nobody else closes."""
         ...
@@ -45,6 +53,10 @@ class SingleShares:
         """See `Shares`."""
         return [Share(self._replicas, [list(range(len(keys)))])]
 
+    def refresh(self) -> None:
+        """See `Shares`."""
+        self._replicas.mark()
+
     def close(self) -> None:
         """See `Shares`."""
         for links in self._links:
@@ -58,34 +70,37 @@ class ClusterShares:
         self._exchange, self._clock, self._lag_ms = exchange, clock, lag_ms
         self._known: dict[Node, tuple[list[Node], Replicas]] = {}
         self._next_look = 0.0
-        self._lock = threading.Lock()
 
     def of(self, keys: Sequence[str]) -> list[Share]:
         """See `Shares`."""
-        self._look()
-        groups = self._exchange.places_of(keys)
-        return [Share(self._replicas_of(primary), places) for primary, places in groups.items()]
+        known, groups = self._known, self._exchange.places_of(keys)
+        return [Share(known[primary][1], places) for primary, places in groups.items() if primary in known]
+
+    def refresh(self) -> None:
+        """See `Shares`."""
+        if self._clock.monotonic() >= self._next_look:
+            self._exchange.look_around()
+            self._next_look = self._clock.monotonic() + _LOOK_EVERY_S
+        self._known = {primary: self._replicas_of(primary) for primary in self._exchange.known_primaries}
+        errors = []
+        for _, replicas in self._known.values():
+            try:
+                replicas.mark()
+            except StoreError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def close(self) -> None:
         """See `Shares`; the exchange closes all connections to the cluster."""
 
-    def _look(self) -> None:
-        if self._clock.monotonic() < self._next_look or not self._lock.acquire(blocking=False):
-            return
-        try:
-            self._exchange.look_around()
-        finally:
-            self._next_look = self._clock.monotonic() + _LOOK_EVERY_S
-            self._lock.release()
-
-    def _replicas_of(self, primary: Node) -> Replicas:
+    def _replicas_of(self, primary: Node) -> tuple[list[Node], Replicas]:
         nodes = self._exchange.replicas_of(primary)
         known = self._known.get(primary)
-        if known is None or known[0] != nodes:
-            exchange, links = self._exchange.at(primary), [self._exchange.links_to(node) for node in nodes]
-            replicas = Replicas(links, lambda: _info(exchange), self._clock, self._lag_ms, [READONLY])
-            known = self._known[primary] = (nodes, replicas)
-        return known[1]
+        if known is not None and known[0] == nodes:
+            return known
+        exchange, links = self._exchange.at(primary), [self._exchange.links_to(node) for node in nodes]
+        return nodes, Replicas(links, lambda: _info(exchange), self._clock, self._lag_ms, [READONLY])
 
 
 def _info(primary: Exchange) -> bytes:

@@ -29,12 +29,9 @@ class Topology:
         for first, last, *servers in ranges:
             primary, *replicas = (_node(server, asked) for server in servers)
             primary_of.update(dict.fromkeys(range(first, last + 1), primary))
-            replicas_of[primary] = replicas
+            known = replicas_of.setdefault(primary, [])
+            known += [replica for replica in replicas if replica not in known]
         self._primary_of, self.replicas_of, self.primaries = primary_of, replicas_of, sorted(replicas_of)
-
-    def move(self, slot: int, node: Node) -> None:
-        """A node said that another one serves this slot."""
-        self._primary_of[slot] = node
 
     def primary_of(self, slot: int) -> Node | None:
         """The node that serves a slot; None: nobody does, or it is not known yet."""

@@ -168,6 +168,13 @@ SUGGESTED_TEXTS = Counter(
 )
 _with_values(SUGGESTED_TEXTS, ("cache", "same_text", "model"))
 STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server, else 0", registry=SERVER)
+REPLICA_READS = Counter(
+    "hangtag_replica_reads",
+    "Reads that replicas may answer, by what answered: replica, or primary for at least a part",
+    ["answer"],
+    registry=SERVER,
+)
+_with_values(REPLICA_READS, ("replica", "primary"))
 
 # Worker and server
 STORE_EMPTIED = Gauge(

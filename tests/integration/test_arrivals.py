@@ -1,9 +1,14 @@
 """The reader of arrivals with real brokers and a real store, ahead of workers and behind them."""
 
+import os
+import signal
+import socket
+import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from urllib.error import HTTPError
 
 import orjson
@@ -12,12 +17,25 @@ import redis
 from kafka import KafkaAdminClient, KafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
-from hangtag.settings import ArrivalsSettings, KafkaSettings, RedisSettings, Settings
-from hangtag.store import Arrival, RedisTagReader, RedisTagStore, Seen, Stored
+from hangtag.cli.demo.programs import environment_with
+from hangtag.cli.local import Child
+from hangtag.server.eta import Eta
+from hangtag.settings import (
+    ArrivalsSettings,
+    KafkaSettings,
+    LogSettings,
+    ModelSettings,
+    RedisSettings,
+    Settings,
+    WorkerSettings,
+)
+from hangtag.store import Arrival, ProgressReader, RedisTagReader, RedisTagStore, Seen, Stored
 from hangtag.telemetry import metrics
+from hangtag.telemetry.clock import SystemClock
 from hangtag.workers import SourceError
 from hangtag.workers.arrivals_program import read_arrivals
-from tests.integration.test_worker import until
+from tests.bundles import write_tiny_bundle
+from tests.integration.test_worker import process, until
 from tests.store_behaviour import tags
 
 TANSU = pytest.mark.parametrize("broker", ["tansu"], indirect=True)
@@ -113,6 +131,42 @@ def test_what_was_produced_is_marked_with_its_place_before_a_worker_reads_it(set
 
 
 @TANSU
+@pytest.mark.timeout(120)
+def test_behind_a_backlog_products_are_known_and_expected_until_their_tags_are_there(settings, stored, tmp_path):
+    write_tiny_bundle(tmp_path / "bundle")
+    model = ModelSettings(bundle=str(tmp_path / "bundle"), engine="cpu", threads=1)
+    settings = settings.model_copy(
+        update={
+            "model": model,
+            "worker": WorkerSettings(token_budget=512, window=60),
+            "log": LogSettings(format="json"),
+        }
+    )
+    produce(settings, *((f"p{n}", event(f"p{n}", 1)) for n in range(300)), ("refused", event("refused", 1, " ")))
+    with closing(ProgressReader(settings.redis)) as progress, reading(settings):
+        until(lambda: stored("refused").seen is not None)
+        eta = Eta(progress, SystemClock())
+        eta.refresh()
+        assert eta.of(stored("p299").seen) is None, "no worker runs"
+
+        with process(settings, tmp_path, slow_s=0.2):
+            estimates = []
+
+            def has_tags() -> bool:
+                eta.refresh()
+                found = stored("p299")
+                estimates.append(None if found.seen is None else eta.of(found.seen))
+                return found.version == 1
+
+            until(has_tags)
+            until(lambda: stored("refused").seen == Seen(1, 1, 2, 300))
+            assert all(estimate >= 500 for estimate in estimates if estimate is not None)
+            assert any(estimates), "an estimate while it waited"
+            until(lambda: all(stored(f"p{n}").version == 1 for n in range(300)))
+            assert all(stored(f"p{n}").seen is None for n in range(300))
+
+
+@TANSU
 def test_a_reader_that_comes_late_takes_no_label_away_and_makes_no_mark_of_what_is_stored(settings, stored):
     produce(settings, ("p", event("p", 5)), ("q", event("q", 5)), ("r", event("r", 5)))
     store = RedisTagStore(settings.redis)
@@ -164,3 +218,54 @@ def test_a_topic_that_does_not_exist_ends_it_with_the_command_that_creates_it(se
 
     with pytest.raises(SourceError, match="--create --topic"):
         read_arrivals(settings, threading.Event())
+
+
+@contextmanager
+def child(kafka: KafkaSettings, redis_url: str, folder: Path) -> Iterator[Child]:
+    """`hangtag arrivals` as a process."""
+    addresses = {"kafka.bootstrap": kafka.bootstrap, "kafka.events_topic": kafka.events_topic, "redis.url": redis_url}
+    more = {"kafka.group": kafka.group, "arrivals.metrics_port": "0", "log.format": "json"}
+    command = [sys.executable, "-m", "hangtag.cli", "arrivals"]
+    found = Child("arrivals", command, folder, environment_with({**addresses, **more}))
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+@TANSU
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_it_in_good_order(topics, redis_settings, tmp_path, stored, sent):
+    settings = Settings(kafka=topics, redis=redis_settings)
+    produce(settings, ("p", event("p", 1)))
+    with child(topics, redis_settings.url.get_secret_value(), tmp_path) as running:
+        until(lambda: stored("p").seen is not None, seconds=25)
+        os.kill(running.pid, sent)
+        assert running.ends_within(15)
+
+    assert running.exit_code == 0
+    assert '"event": "arrivals_stopped"' in running.tail(1)
+
+
+def test_while_it_waits_for_kafka_at_its_start_it_stops_at_once(redis_settings, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        kafka = KafkaSettings(bootstrap=f"127.0.0.1:{silent.getsockname()[1]}")
+        with child(kafka, redis_settings.url.get_secret_value(), tmp_path) as running:
+            until(lambda: '"event": "arrivals_started"' in running.tail(), seconds=25)
+            running.ask_to_stop()
+            assert running.ends_within(5)
+
+    assert running.exit_code == 0
+
+
+def test_what_ends_it_is_its_last_line(redis_settings, tmp_path):
+    """Another program wrote the store's format."""
+    with redis.Redis.from_url(redis_settings.url.get_secret_value()) as client:
+        client.hset("ht:meta", mapping={"format": 9, "buckets": 64})
+    with child(KafkaSettings(), redis_settings.url.get_secret_value(), tmp_path) as running:
+        assert running.ends_within(25)
+
+    assert running.exit_code == 1
+    last = orjson.loads(running.tail(1))
+    assert (last["event"], last["level"]) == ("arrivals_died", "critical")
+    assert "has format 9" in last["reason"]

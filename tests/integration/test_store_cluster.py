@@ -29,6 +29,7 @@ from hangtag.store.topology import slot_of
 from hangtag.telemetry.clock import SystemClock
 from hangtag.workers.retrying_store import RetryingStore
 from tests.cluster import Cluster, running_cluster, until
+from tests.forwarder import forwarding
 from tests.integration.test_store_access import PAGE, rules_of_the_page, use_as_server, use_as_worker
 from tests.store_behaviour import tags
 
@@ -114,6 +115,22 @@ def test_a_server_stays_usable_while_the_node_with_the_record_of_the_store_is_aw
     reader.close()
 
 
+def test_nodes_that_answer_later_are_found(filled: Cluster) -> None:
+    with forwarding(filled.nodes[0].port) as first, forwarding(filled.nodes[2].port) as second:
+        url = f"redis://127.0.0.1:{first.port},127.0.0.1:{second.port}/0"
+        reader = RedisTagReader(RedisSettings(url=url, timeout_ms=100))
+        for name in (first, second):
+            name.stall()
+        for _ in range(2):
+            with pytest.raises(StoreError, match="does not answer"):
+                reader.read(IDS)
+        for name in (first, second):
+            name.flow()
+
+        until(lambda: all(stored.version for stored in reader.read(IDS).stored), StoreError)
+        reader.close()
+
+
 def test_slots_that_move_are_followed(filled: Cluster) -> None:
     store, reader = (
         RetryingStore(RedisTagStore(filled.settings), 20, threading.Event()),
@@ -123,7 +140,8 @@ def test_slots_that_move_are_followed(filled: Cluster) -> None:
     target = (source + 1) % 3
     others = [each for each in IDS if bucket_of(each, 64) == bucket_of(IDS[0], 64)]
     before = reader.read(IDS).stored
-    with filled.moving(slot_of(product_key(IDS[0], 64)), source, target) as keys, ThreadPoolExecutor() as threads:
+    slot = slot_of(product_key(IDS[0], 64))
+    with filled.moving(slot, source, target) as keys, ThreadPoolExecutor() as threads:
         filled.migrate(keys[: len(keys) // 2], source, target)
         # Some of the slot's keys are here, others there.
         assert reader.read(IDS).stored == before
@@ -132,6 +150,8 @@ def test_slots_that_move_are_followed(filled: Cluster) -> None:
         assert writing.result() == [Reply(Outcome.WRITTEN)] * len(others)
 
     assert {stored.version for stored in reader.read(others).stored} == {50}
+    with filled.moving(slot, target, source) as keys:
+        filled.migrate(keys, target, source)
     assert store.write([tags(50, product=each) for each in others]) == [Reply(Outcome.SAME)] * len(others)
     for each in (store, reader):
         each.close()

@@ -12,6 +12,7 @@ import redis
 from hangtag.cli.local import start_valkey
 from hangtag.settings import RedisSettings
 from hangtag.store import Found, RedisTagReader, RedisTagStore, StoreMismatchError
+from hangtag.telemetry import metrics
 from hangtag.telemetry.clock import SystemClock
 from tests.cluster import until
 from tests.forwarder import Forwarder, forwarding
@@ -87,6 +88,10 @@ def reader(pair: Pair) -> Iterator[RedisTagReader]:
         yield reader
 
 
+def answered_by_replicas() -> float:
+    return metrics.SERVER.get_sample_value("hangtag_replica_reads_total", {"answer": "replica"}) or 0
+
+
 def version(found: Found) -> int | None:
     return found.stored[0].version
 
@@ -99,11 +104,13 @@ def test_a_replica_answers_and_the_time_is_when_the_primary_was_asked(
     until(lambda: pair.replica_answers(reader))
 
     before = pair.reads(pair.primary)
+    answered = answered_by_replicas()
     found = reader.read(["p", "q"], primary=False)
 
     assert [stored.version for stored in found.stored] == [1, None]
     assert began_ms <= found.as_of_ms <= SystemClock().wall_ms()
     assert pair.reads(pair.primary) == before
+    assert answered_by_replicas() == answered + 1
     reader.read(["p"])
     assert pair.reads(pair.primary) == before + 1
 

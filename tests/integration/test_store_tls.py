@@ -6,13 +6,16 @@ The local Valkey has no TLS, so a forwarder in front of it has.
 import ssl
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+import redis
 
-from hangtag.cli.local import LocalServer, start_valkey
+from hangtag.cli.local import LocalServer, free_port, start_valkey
 from hangtag.settings import RedisSettings, SettingsError
 from hangtag.store import Outcome, RedisTagReader, RedisTagStore, Reply, StoreError
 from tests.certificates import Certificates, make_certificates
+from tests.cluster import until
 from tests.forwarder import Forwarder, forwarding
 from tests.store_behaviour import tags
 
@@ -64,6 +67,22 @@ def test_both_clients_connect_with_the_files_of_the_settings(
     )
 
     assert use(config)[0].outcome in (Outcome.WRITTEN, Outcome.SAME)
+
+
+def test_a_cluster_is_reached_with_the_files_of_the_settings(tmp_path: Path, certificates: Certificates) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server_cert, certificates.server_key)
+    options = {"cluster-enabled": "yes", "cluster-port": str(free_port()), "databases": "1"}
+    with start_valkey(tmp_path, options) as node, forwarding(node.port, context) as forwarder:
+        with redis.Redis(port=node.port) as client:
+            client.config_set("cluster-announce-ip", "127.0.0.1")
+            client.config_set("cluster-announce-port", forwarder.port)
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        url = f"rediss://127.0.0.1:{forwarder.port},127.0.0.1:{forwarder.port}/0"
+
+        until(lambda: use(RedisSettings(url=url, ca_file=certificates.ca)) is not None, StoreError)
+        with pytest.raises(StoreError, match=r"cannot be reached over TLS.*HANGTAG_REDIS__CA_FILE"):
+            use(RedisSettings(url=url))
 
 
 def test_an_authority_that_is_not_known_is_named(tls: Forwarder) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hangtag.records import Record
 from hangtag.settings import KafkaSettings, RedisSettings, WorkerSettings
 from hangtag.store import RedisTagStore
 from hangtag.telemetry import Heartbeats
@@ -13,7 +11,6 @@ from hangtag.workers.arrivals import Arrivals
 from hangtag.workers.arrivals_program import LIMITS_S
 from hangtag.workers.arrivals_reader import ArrivalsReader
 from hangtag.workers.group_consumer import GroupConsumer
-from hangtag.workers.group_reader import Offsets
 from tests.simulation.hub import SimClock, SimEvent
 from tests.simulation.source import SimConsumer
 
@@ -40,12 +37,6 @@ class SimArrivals(ArrivalsReader):
 
     def _look(self, consumer: GroupConsumer) -> None:
         """The brokers' last answer and their ends are for metrics."""
-
-    def _take(self, records: Sequence[Record], ends: Offsets, positions: Offsets) -> None:
-        losses = self._world.rules.marks.losses
-        super()._take(records, ends, positions)
-        if losses == self._world.rules.marks.losses:
-            self._world.rules.received(records)
 
 
 def run_arrivals(world: World) -> None:

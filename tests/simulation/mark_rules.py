@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hangtag.records import Partition
 from hangtag.store import Entry, Seen
-from tests.simulation.hub import Hub
+from tests.simulation.hub import Hub, SimClock
 
 Place = tuple[Partition, int]
 
@@ -19,24 +19,27 @@ class MarkRules:
 
     def __init__(self, hub: Hub, held: Callable[[str], Entry | None], seen: Callable[[str], Seen | None]) -> None:
         self._hub, self._held, self._seen = hub, held, seen
-        self.losses = 0
+        self._losses = 0
+        self._lost_ms = 0
         self._received: dict[str, int] = {}  # the newest version that the reader of arrivals has marked
         self._refused: dict[str, int] = {}  # the newest version that is settled as a dead letter
         self._letters: dict[Place, int] = {}  # how many losses there had been when the letter arrived
 
     def lose(self) -> None:
         """The store has lost data, marks perhaps included."""
-        self.losses += 1
+        self._losses += 1
+        self._lost_ms = SimClock(self._hub).wall_ms()
         self._received.clear()
         self._refused.clear()
 
-    def received(self, product: str, version: int) -> None:
-        """The reader of arrivals has marked a version, and nothing was lost meanwhile."""
-        self._received[product] = max(version, self._received.get(product, 0))
+    def received(self, product: str, version: int, at_ms: int) -> None:
+        """The reader of arrivals has committed the offset behind a version that was produced at that time."""
+        if at_ms > self._lost_ms:
+            self._received[product] = max(version, self._received.get(product, 0))
 
     def lettered(self, place: Place) -> None:
         """The dead letter of a record has arrived."""
-        self._letters[place] = self.losses
+        self._letters[place] = self._losses
 
     def forget(self, place: Place) -> None:
         """The brokers have lost a record."""
@@ -44,7 +47,7 @@ class MarkRules:
 
     def settled(self, place: Place, product: str, version: int) -> None:
         """The offset behind a record is committed. If it is a dead letter, its version is labelled from now on."""
-        if self._letters.get(place) == self.losses:
+        if self._letters.get(place) == self._losses:
             self._refused[product] = max(version, self._refused.get(product, 0))
 
     def check(self) -> None:

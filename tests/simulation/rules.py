@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hangtag.records import Partition, Record, TaggedProduct, decode_tags
@@ -55,6 +55,7 @@ class Rules:
         self._set_at: dict[str, float] = {}
         self._last: dict[str, tuple[str, Any]] = {}  # who produced the last record of a product, and its rank
         self._letters: set[tuple[Partition, int]] = set()
+        self._replaced: set[tuple[Partition, int]] = set()
         # When which version of a product, or its deletion, was stored, and when which was received.
         self._stored_at: list[tuple[float, str, int]] = []
         self._received_at: list[tuple[float, str, int]] = []
@@ -69,6 +70,7 @@ class Rules:
         """The brokers lost these records of the events."""
         for record in records:
             del self._truths[record.partition, record.offset]
+            self._replaced.add((record.partition, record.offset))
             self.marks.forget((record.partition, record.offset))
 
     def held(self, product: str) -> Entry | None:
@@ -81,12 +83,15 @@ class Rules:
         value = self.network.primary.values.get(seen_key(product, _BUCKETS))
         return unpack_mark(value if isinstance(value, bytes) else None)
 
-    def received(self, records: Iterable[Record]) -> None:
-        """The reader of arrivals has marked these records."""
-        for record in records:
-            truth = self._truths.get((record.partition, record.offset))
-            if truth is not None and truth.at_ms == record.timestamp_ms and truth.version is not None:
-                self.marks.received(truth.product, truth.version)
+    def check_arrivals(self, partition: Partition, before: int, offset: int) -> None:
+        """Every version below an offset that the reader of arrivals has committed must be known to the store.
+
+        That is, unless the store has lost data since it was produced, or the brokers had lost another record there.
+        """
+        for place in range(before, offset):
+            truth = self._truths.get((partition, place))
+            if truth is not None and truth.version is not None and (partition, place) not in self._replaced:
+                self.marks.received(truth.product, truth.version, truth.at_ms)
         self.marks.check()
 
     def may_be_deleted_since(self, product: str, version: int) -> bool:
@@ -242,11 +247,11 @@ def _newest(events: Iterable[tuple[float, str, int]], product: str, when_s: floa
 
 
 class WatchedGroup(Group):
-    """The workers' group, whose commits are checked."""
+    """A group whose commits are checked: `on_commit` gets the partition, the offset before and the new one."""
 
-    def __init__(self, hub: Hub, partitions: list[Partition], rules: Rules) -> None:
+    def __init__(self, hub: Hub, partitions: list[Partition], on_commit: Callable[[Partition, int, int], None]) -> None:
         super().__init__(hub, partitions)
-        self._rules = rules
+        self._on_commit = on_commit
 
     def commit(self, member: Member, offsets: dict[Partition, tuple[int, str]]) -> bool:
         """See `Group.commit`."""
@@ -254,5 +259,5 @@ class WatchedGroup(Group):
         is_taken = super().commit(member, offsets)
         if is_taken:
             for partition, (offset, _) in offsets.items():
-                self._rules.check_commit(partition, before[partition], offset)
+                self._on_commit(partition, before[partition], offset)
         return is_taken

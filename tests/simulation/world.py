@@ -69,9 +69,9 @@ class World:
         self.rules = Rules(self.hub)
         self.network = self.rules.network = Network(self.hub, Server(self.hub, self.rules.set), self.rules.asked)
         self.brokers = Brokers(self.hub, schedule.partitions, self.rules.appended)
-        self.group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules)
+        self.group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules.check_commit)
         self.tail_group = Group(self.hub, self.brokers.partitions[TAGGED])
-        self.arrivals_group = Group(self.hub, self.brokers.partitions[EVENTS])
+        self.arrivals_group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules.check_arrivals)
         self.processes: list[Process] = []
         dice = self.hub.dice("settings")
         self._settings = WorkerSettings(

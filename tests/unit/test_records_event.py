@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.records import Event, EventError, Kind, decode_event
+from hangtag.records import Event, EventError, Kind, ProductVersion, Replay, decode_event, decode_version
 from hangtag.v1 import events_pb2
 
 SECRET = "zebra-striped"
@@ -249,3 +249,68 @@ def test_json_and_protobuf_decode_to_the_same_event(message, snake):
 def test_arbitrary_bytes_raise_nothing_but_event_errors(value, binary):
     with contextlib.suppress(EventError):
         read(value, headers=PROTOBUF if binary else ())
+
+
+# What the reader of arrivals and the worker take a record for must be the same version of the same product.
+
+
+def version_of(value, headers=(), timestamp_ms=NOW, key=None) -> ProductVersion:
+    raw = value if isinstance(value, bytes) or value is None else orjson.dumps(value)
+    return decode_version(raw, key, headers, timestamp_ms, LIMIT)
+
+
+@given(messages, st.booleans(), st.sampled_from([0, NOW]))
+def test_the_version_of_a_record_is_that_of_its_event(message, without_version, timestamp_ms):
+    if without_version:
+        message.product.version = 0
+    text = json_format.MessageToJson(message).encode()
+    replayed = Replay("me", NOW + 5, "products.deadletter-0@1", NOW - 5, 1).headers()
+    for value, headers in ((text, []), (message.SerializeToString(), PROTOBUF), (text, replayed)):
+        event = read(value, headers=headers, timestamp_ms=timestamp_ms)
+
+        assert version_of(value, headers, timestamp_ms) == (event.product_id, event.version)
+
+
+@pytest.mark.parametrize(
+    "value", [product(title=""), product(title=7), {**product(), "type": "SOLD"}, {**product(), "time": "yesterday"}]
+)
+def test_a_record_that_cannot_be_tagged_may_say_its_version(value):
+    with pytest.raises(EventError):
+        read(value)
+
+    assert version_of(value) == ("p1", 3)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"[]",
+        {"product": 3},
+        product(product_id=" "),
+        product(product_id="x" * 300),
+        product(version=-1),
+        product(version="new"),
+        {**product(version=0), "time": "yesterday"},
+        product(description="x" * LIMIT),
+    ],
+)
+def test_a_record_that_does_not_say_it_has_the_error_of_its_event(value):
+    with pytest.raises(EventError) as of_event:
+        read(value)
+    with pytest.raises(EventError) as of_version:
+        version_of(value)
+
+    assert str(of_version.value) == str(of_event.value)
+
+
+def test_a_version_under_another_key_is_refused():
+    with pytest.raises(EventError, match="differs from"):
+        version_of(product(), key=b"another")
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_a_version_of_arbitrary_bytes_raises_nothing_but_event_errors(value, binary):
+    with contextlib.suppress(EventError):
+        version_of(value, PROTOBUF if binary else ())

@@ -73,6 +73,14 @@ def test_invalid_broker_addresses_are_refused(monkeypatch, brokers):
         load_settings()
 
 
+@pytest.mark.parametrize("replicas", ["replica", "a:1,", "redis://a:1"])
+def test_invalid_addresses_of_replicas_are_refused(monkeypatch, replicas):
+    monkeypatch.setenv("HANGTAG_REDIS__REPLICAS", replicas)
+
+    with pytest.raises(SettingsError, match="HANGTAG_REDIS__REPLICAS: .* is not a replica address; write host:port"):
+        load_settings()
+
+
 @pytest.mark.parametrize("brokers", ["a:1, b-2.shop.example:65535", "[::1]:9092"])
 def test_valid_broker_addresses_are_accepted(monkeypatch, brokers):
     monkeypatch.setenv("HANGTAG_KAFKA__BOOTSTRAP", brokers)

@@ -133,6 +133,7 @@ def test_keys_of_a_product_share_a_slot() -> None:
     [
         ("redis://user:secret@cache:6380/2", "cache:6380"),
         ("rediss://cache", "cache:6379"),
+        ("redis://user:secret@a:6380,b,a:6380/0", "a:6380,b:6379"),
         ("redis://", "localhost:6379"),
         ("unix:///run/valkey.sock?password=secret", "/run/valkey.sock"),
         ("redis://:sec/ret@cache:6380", "an address that cannot be read"),
@@ -177,8 +178,8 @@ def test_error_says_where_and_what_to_do() -> None:
         ("READONLY You can't write against a read only replica.", "is a replica or has lost its primary"),
         ("MASTERDOWN Link with MASTER is down", "is a replica or has lost its primary"),
         ("LOADING Redis is loading the dataset in memory", "is loading its data"),
-        ("MOVED 3999 127.0.0.1:6381", "is in a cluster that does not serve all slots"),
-        ("CLUSTERDOWN The cluster is down", "is in a cluster that does not serve all slots"),
+        ("MOVED 3999 127.0.0.1:6381", "does not serve all slots of its cluster"),
+        ("CLUSTERDOWN The cluster is down", "does not serve all slots of its cluster"),
     ],
 )
 def test_after_a_failover_another_connection_is_tried_and_the_error_says_why(reply: str, message: str) -> None:

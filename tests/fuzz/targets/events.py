@@ -1,6 +1,6 @@
 """Values of `products.events` without headers or key: JSON."""
 
-from hangtag.records import EventError, decode_event, product_id_of
+from hangtag.records import EventError, decode_event, decode_version, product_id_of
 from hangtag.text.limits import MAX_ID_BYTES, MAX_VERSION
 from tests.fuzz.contract import refused, require
 
@@ -35,9 +35,15 @@ def target(data: bytes) -> str:
         len(product_id_of(data, ()).encode()) <= MAX_ID_BYTES, "the id of a dead letter is longer than an id may be"
     )
     try:
+        version = decode_version(data, None, (), 1_700_000_000_000, MAX_BYTES)
+    except EventError as error:
+        refused(error, data)
+        version = None
+    try:
         event = decode_event(data, None, (), 1_700_000_000_000, MAX_BYTES)
     except EventError as error:
         return refused(error, data)
+    require(version == (event.product_id, event.version), f"{version} is marked for an event of {event.version}")
     require(0 <= event.version <= MAX_VERSION, f"version {event.version}")
     require(1 <= len(event.product_id.encode()) <= MAX_ID_BYTES, "the id is empty or too long")
     require(event.kind == "DELETED" or not event.text.is_empty, "an event without text is not a deletion")
