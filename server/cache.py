@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 
 from hangtag.server.change import Change
 from hangtag.server.looked_up import LookedUp
@@ -100,4 +99,4 @@ def _raised(stored: Stored, version: int) -> Stored:
     seen = stored.seen
     if seen is not None and seen.version >= version:
         return stored
-    return replace(stored, seen=Seen(version) if seen is None else seen._replace(version=version))
+    return stored._replace(seen=Seen(version) if seen is None else seen._replace(version=version))

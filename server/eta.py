@@ -12,8 +12,8 @@ from hangtag.telemetry.clock import Clock
 _STALE_S = 10.0
 _USUAL_DELAY_S = 0.75
 _LONGEST_DELAY_S = 3.0
-# About what passes between two looks, and what the last steps take.
-_LEAST_S = 0.5
+# What the last steps take.
+_LEAST_S = 0.3
 
 _log = get_log(__name__)
 
@@ -95,18 +95,19 @@ class Eta:
 def _left_s(offset: int, progress: PartitionProgress, known: Mapping[int, _Known]) -> float:
     """Seconds from the measurement until the tags of the event at this offset are stored.
 
-    What is in a batch ends with it. Then comes the rest of what is polled, by and by and in no strict order, and then
-    as many records of each partition of the worker.
+    What is in a batch ends with it. The rest of what is polled follows in no strict order, since a batch has texts of
+    similar length: half of it counts for what is polled next, and all of it for what was polled and not chosen. What is
+    not polled waits until as many records of each partition are.
     """
     place = offset - progress.next_offset
     for batch in progress.batches:
         if batch.bits >> place & 1:
             return batch.in_ms / 1_000
-    first_s = max((batch.in_ms for batch in progress.batches), default=0) / 1_000
+    batches_s = max((batch.in_ms for batch in progress.batches), default=0) / 1_000
     rest = max(0, progress.waiting - progress.in_batches)
-    if offset < progress.position:
-        return first_s + rest / progress.per_s * (place + 1) / (progress.position - progress.next_offset)
     behind = offset - progress.position + 1
+    if behind <= 0:
+        return batches_s + rest / progress.per_s
     others = (each.progress for each in known.values() if each.progress.worker == progress.worker)
-    ahead = progress.waiting + sum(min(behind, each.end - each.position) for each in others)
-    return ahead / progress.per_s
+    ahead = rest / 2 + sum(min(behind, each.end - each.position) for each in others)
+    return batches_s + ahead / progress.per_s

@@ -158,7 +158,9 @@ class GroupReader(ABC):
         self._stop.wait(_TRY_AGAIN_AFTER_S)
         self._beats.beat(self._name)
         with suppress(KafkaError):
-            consumer.poll(timeout_ms=0, max_records=1)
+            # A partition that is assigned by this poll is not paused yet: what came of it is read again.
+            for at, many in consumer.poll(timeout_ms=0, max_records=1).items():
+                consumer.seek(at, many[0].offset)
             self._look(consumer)
 
     def _commit(self, consumer: GroupConsumer) -> None:

@@ -13,6 +13,8 @@ from hangtag.workers.settling_rate import SettlingRate
 _EVERY_S = 0.5
 # Shorter than that of the metric, which alerts look at: an estimate is for the next seconds.
 _MEMORY_S = 30.0
+# The engine's own pace counts like that of so many seconds.
+_ENGINE_COUNTS_S = 10.0
 _JOIN_S = 5.0
 
 _log = get_log(__name__)
@@ -49,10 +51,11 @@ class Progress:
     ) -> None:
         """Take a measurement.
 
-        `settled` are the next offsets to settle; only these partitions are assigned. `engine_per_s` counts until
-        enough was settled without a pause.
+        `settled` are the next offsets to settle; only these partitions are assigned. `engine_per_s` is how many records
+        the engine can take in a second, as far as its last batches say.
         """
         self._rate.drain_s(waiting, now_s)
+        per_s = self._rate.blended_with(engine_per_s, _ENGINE_COUNTS_S)
         found, in_batches = {}, sum(len(each.tickets) for each in due)
         for partition, offset in settled.items():
             position = max(offset, positions.get(partition, offset))
@@ -62,7 +65,7 @@ class Progress:
                 end=max(position, ends.get(partition, position)),
                 waiting=waiting,
                 in_batches=in_batches,
-                per_s=self._rate.per_s or engine_per_s,
+                per_s=per_s,
                 batches=tuple(BatchProgress.of(each.in_s, _offsets(each, partition), offset) for each in due),
                 worker=self._worker,
                 at_ms=now_ms,

@@ -32,6 +32,12 @@ class SettlingRate:
         is_stuck = self._had_work and self._measured_s - self._moved_s >= self._memory_s
         return 0.0 if is_stuck or not self._seconds else self._records / self._seconds
 
+    def blended_with(self, per_s: float, weight_s: float) -> float:
+        """The same, with another rate that counts like one of `weight_s` seconds: for a start without jumps."""
+        if not self.per_s or not per_s:
+            return self.per_s or per_s
+        return (self._records + per_s * weight_s) / (self._seconds + weight_s)
+
     def drain_s(self, lag: int, now_s: float) -> float:
         """Seconds until `lag` records are settled at this rate; infinite if there are some and nothing was settled.
 

@@ -106,9 +106,7 @@ def tune(
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUNS", help="Folders of finished runs.")],
-    texts: Annotated[
-        Path, typer.Option(metavar="FILE", help="JSONL, CSV or Parquet file with texts to time; labels are not read.")
-    ],
+    texts: Annotated[Path, typer.Option(metavar="FILE", help="Labelled file with texts to time; labels are not read.")],
     column: ColumnNames = None,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of texts to time.")] = 500,
     core_hour: CoreHourPrice = 0.05,

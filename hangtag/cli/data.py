@@ -1,29 +1,25 @@
 """`hangtag data`: checking, splitting and cleaning labelled files before training."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 import typer
 
 from hangtag.cli.console import make_table, plain_console
+from hangtag.cli.data_files import ColumnFile, mapping, read
 from hangtag.cli.data_findings import noise_json, print_check, print_noise, print_notes
+from hangtag.cli.data_merge import merge
 from hangtag.cli.errors import CommandError
 from hangtag.cli.help_text import help_text
 from hangtag.cli.options import ColumnNames, JsonFile, LabelledFiles
 from hangtag.cli.progress import StepBar
 from hangtag.cli.trainer_command import trainer_command
 
-if TYPE_CHECKING:  # these load scikit-learn
-    from hangtag.trainer.data.labelled import Reading
-
 data = typer.Typer(no_args_is_help=True, help="Check, split and clean labelled files before training.")
 
-ColumnFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="TOML file with columns, in place of or together with --column.")
-]
 NearDuplicates = Annotated[
     float,
     typer.Option(metavar="FRACTION", min=0.3, max=1, help="Similarity at which two texts count as near duplicates."),
@@ -61,9 +57,10 @@ def check(
 
         settings = CheckSettings(max_tokens, duplicates, fewest)
         with _progress() as on_progress:
-            reading = _read(files, column, column_file)
+            columns = mapping(column, column_file)
+            reading = read(files, columns)
             found = check_rows(reading, load_tokenizer(resolve_base_model(base_model)), settings, on_progress)
-        print_check(found, fewest)
+        print_check(found, fewest, columns)
         _write(json_file, found.to_json)
     if reading.bad:
         raise typer.Exit(1)
@@ -93,6 +90,9 @@ def split(
             "product id before the first -.",
         ),
     ] = "",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad rows out and write them, with the reasons, to refused.jsonl.")
+    ] = False,
     gz: Annotated[bool, typer.Option("--gz", help="Write .jsonl.gz files.")] = False,
 ) -> None:
     """Split labelled files into train, validation and test files with the same share of every tag.
@@ -106,6 +106,7 @@ def split(
         msg = "--validation and --test leave no products to train on"
         raise typer.BadParameter(msg)
     with trainer_command("run the same command to start again", out):
+        from hangtag.trainer.data.labelled import refuse  # noqa: PLC0415
         from hangtag.trainer.data.split import SplitSettings  # noqa: PLC0415
         from hangtag.trainer.data.split import split as split_rows  # noqa: PLC0415
         from hangtag.trainer.data.split_files import check_folder, write_split  # noqa: PLC0415
@@ -114,12 +115,11 @@ def split(
         prefix = disjoint.removeprefix("id:") if disjoint.startswith("id:") else ""
         settings = SplitSettings(validation, test, seed, duplicates, "" if prefix else disjoint, prefix)
         with _progress() as on_progress:
-            reading = _read(files, column, column_file)
-            if bad := reading.bad:
-                msg = f"{bad[0]} ({len(bad)} bad rows): fix or remove them; `hangtag data check` lists all of them"
-                raise CommandError(msg)
+            reading = read(files, mapping(column, column_file))
+            if not skip_bad:
+                refuse(reading.bad)
             parts = split_rows(reading.good, settings, on_progress)
-            report = write_split(out, reading.good, parts, zipped=gz, inputs=files)
+            report = write_split(out, reading.good, parts, zipped=gz, inputs=files, refused=reading.bad)
     table = make_table("file", "products", "missing tags")
     for name, count in report["products"].items():
         table.add_row(name, f"{count:,}", str(len(report["missing"][name])))
@@ -130,6 +130,9 @@ def split(
         f"counts per tag are in {out / 'split.json'}",
         soft_wrap=True,
     )
+    if reading.bad:
+        name = "refused.jsonl.gz" if gz else "refused.jsonl"
+        console.print(f"{len(reading.bad):,} bad rows were left out; they are in {out / name}", soft_wrap=True)
     print_notes(reading)
 
 
@@ -151,7 +154,7 @@ def noise(
         from hangtag.trainer.judging.label_noise import find_label_noise  # noqa: PLC0415
 
         with _progress() as on_progress:
-            reading = _read(files, column, column_file)
+            reading = read(files, mapping(column, column_file))
             if not reading.good:
                 bad = reading.bad
                 msg = f"{bad[0]} ({len(bad)} bad rows): no good row is left; `hangtag data check` lists all of them"
@@ -174,18 +177,6 @@ def _progress() -> Iterator[OnProgress]:
         yield lambda stage, done, total: bar.step(f"{stage}  {done:,}/{total:,}", done, total)
 
 
-def _read(files: Sequence[Path], pairs: Sequence[str] | None, toml: Path | None) -> "Reading":
-    from hangtag.trainer.data.labelled import read_rows  # noqa: PLC0415
-    from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
-
-    reading = read_rows(files, Columns.read(toml, pairs or ()))
-    if not reading.good and not reading.bad:
-        empty = f" ({reading.empty:,} empty rows)" if reading.empty else ""
-        msg = f"no products in {', '.join(map(str, files))}{empty}"
-        raise CommandError(msg)
-    return reading
-
-
 def _write(path: Path | None, results: Callable[[], dict[str, Any]]) -> None:
     if path is None:
         return
@@ -202,5 +193,5 @@ def _write(path: Path | None, results: Callable[[], dict[str, Any]]) -> None:
             part.unlink(missing_ok=True)
 
 
-for command in (check, split, noise):
+for command in (check, merge, split, noise):
     data.command(help=help_text(command))(command)

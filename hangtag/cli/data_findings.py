@@ -1,6 +1,8 @@
 """What `hangtag data` prints and writes."""
 
-from collections.abc import Mapping, Sequence
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -14,9 +16,11 @@ if TYPE_CHECKING:  # these load scikit-learn
     from hangtag.trainer.data.labelled import Reading
     from hangtag.trainer.data.row import BadRow
     from hangtag.trainer.judging.label_noise import LabelNoise
+    from hangtag.trainer.recipe.columns import Columns
 
 # Bad rows, and groups of tags, that are printed; --json writes all.
 _MAX_ROWS = 10
+_PLAIN_BUT_SEPARATOR = re.compile(r"""([\w.:=-]+:)([^\w\s"'$`\\!]+)""")
 
 
 def _plain(value: str) -> Text:
@@ -31,8 +35,14 @@ def _bad_rows(bad: Sequence["BadRow"], title: str) -> Table:
     return table
 
 
-def print_check(found: "DataCheck", fewest: int) -> None:
-    """Print what `hangtag data check` found."""
+def shell_word(argument: str) -> str:
+    """The argument as one writes it in a shell: quoted if need be, or only its separator (`class=path:">"`)."""
+    separated = _PLAIN_BUT_SEPARATOR.fullmatch(argument)
+    return f'{separated[1]}"{separated[2]}"' if separated else shlex.quote(argument)
+
+
+def print_check(found: "DataCheck", fewest: int, columns: "Columns") -> None:
+    """Print what `hangtag data check` found; `columns` is the mapping that the files were read with."""
     console = plain_console()
     reading = found.reading
     if reading.bad:
@@ -57,6 +67,11 @@ def print_check(found: "DataCheck", fewest: int) -> None:
         ("bad rows", len(reading.bad), "training refuses the file until they are fixed or removed"),
         ("empty rows", reading.empty, "blank lines, and rows whose cells are all blank; they are skipped"),
         ("repeated ids", len(found.same_id), "product ids on more than one row"),
+        (
+            "ids like others",
+            len(found.same_id_but_case),
+            "groups of ids that differ only in case: they are different products",
+        ),
         ("empty texts", len(found.empty), "rows without text after cleaning"),
         ("exact duplicates", exact, "rows with the text of an earlier row"),
         ("near duplicates", near, f"pairs; `hangtag data split` keeps each pair in one file{limited}"),
@@ -65,11 +80,15 @@ def print_check(found: "DataCheck", fewest: int) -> None:
             len(found.conflicts),
             f"duplicates with different labels; in {named} the texts contain the labels (variants)",
         ),
-        ("look-alike tags", len(found.look_alikes), "groups that differ only in how they are written: merge them?"),
+        (
+            "look-alike tags",
+            len(found.look_alikes),
+            "groups that probably mean the same: `hangtag data merge` asks for each",
+        ),
         (
             "missing values",
             len(found.missing_values),
-            "tags that probably mean no value: empty the cells, or name the value with --column none=VALUE",
+            "tags that probably mean no value: `hangtag data merge` removes them; --column none=VALUE: none fits",
         ),
     ]
     for name, count, meaning in lines:
@@ -84,7 +103,19 @@ def print_check(found: "DataCheck", fewest: int) -> None:
     for title, groups in (("look-alike tags", found.look_alikes), ("missing values", [found.missing_values])):
         if any(groups):
             console.print(_tag_groups(title, groups))
+    for hint in _separator_hints(found, columns):
+        console.print(hint, soft_wrap=True)
     print_notes(reading)
+
+
+def _separator_hints(found: "DataCheck", columns: "Columns") -> Iterator[str]:
+    """What to give for facets whose values are more than one."""
+    for facet, separator in found.paths.items():
+        argument = shell_word(f"{facet}={columns.facet.get(facet, 'COLUMN')}:{separator}")
+        yield f"{facet} holds category paths: --column {argument} makes a facet of each level, with parents"
+    for facet, separator in found.lists.items():
+        argument = shell_word(f"facet.{facet}={columns.facet.get(facet, 'COLUMN')}:{separator}")
+        yield f"{facet} holds several values in a cell: --column {argument} takes them apart"
 
 
 def _tag_groups(title: str, groups: Sequence[Mapping[str, int]]) -> Table:

@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 import typer
 
 LabelledFiles = Annotated[
-    list[Path], typer.Argument(metavar="FILES", help="Labelled JSONL, CSV or Parquet files; JSONL and CSV also as .gz.")
+    list[Path],
+    typer.Argument(metavar="FILES", help="Labelled JSON, CSV, Excel, XML or Parquet files; text files also as .gz."),
 ]
 ColumnNames = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=COLUMN",
-        help="Column of the files that holds a field: title=Name, facet.color=Colour. Repeatable.",
+        help="Column of the files that holds a field: title=Name, facet.color=Colour, or class=Path:'>' for a category "
+        "path with its separator. Repeatable.",
     ),
 ]
 DataFolder = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that contains the recipe's files.")]

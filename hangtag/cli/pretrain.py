@@ -14,7 +14,7 @@ from hangtag.cli.trainer_command import trainer_command
 
 def pretrain(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILES", help="JSONL, CSV or Parquet files; labels are not read.")
+        list[Path], typer.Argument(metavar="FILES", help="Labelled files of any format; labels are not read.")
     ],
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Folder of the new base model; an unfinished run in it is resumed.")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # these load torch and scikit-learn
 def train(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILES", help="Labelled JSONL, CSV or Parquet files to train on, instead of --recipe."),
+        typer.Argument(metavar="FILES", help="Labelled files to train on, instead of --recipe."),
     ] = None,
     validation: Annotated[
         list[Path] | None,
@@ -67,7 +67,6 @@ def train(
     with trainer_command(f"run the same command again to resume from the last checkpoint in {run}", run):
         from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
         from hangtag.trainer.recipe.recipe import Recipe, Source  # noqa: PLC0415
-        from hangtag.trainer.running import train as trainer  # noqa: PLC0415
 
         if recipe is not None:
             settings = Recipe.from_file(recipe)
@@ -80,10 +79,15 @@ def train(
             settings = Recipe(sources=(source,))
         changes = {"base_model": base_model, "epochs": epochs}
         settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
+        settings.check_files(data)
         place = None if no_bundle else out or run / "bundle"
+        from hangtag.trainer.running import train as trainer  # noqa: PLC0415 (loads torch, so after the checks)
+
         with _TrainingProgress(console) as progress:
-            watcher = trainer.Watcher(stage=progress.stage, step=progress.step, epoch=progress.epoch)
-            made = trainer.train(settings, data, run, place, watcher, wandb=wandb)
+            watcher = trainer.Watcher(
+                stage=progress.stage, note=progress.note, step=progress.step, epoch=progress.epoch
+            )
+            made = trainer.train(settings, data, run, place, watcher, wandb=wandb, sized=recipe is None)
     if made is None:
         if no_bundle:
             console.print(f"trained; the weights are in {run} (--no-bundle: no bundle was written)", soft_wrap=True)
@@ -162,6 +166,9 @@ class _TrainingProgress:
 
     def stage(self, name: str) -> None:
         self._bar.stage(name)
+
+    def note(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
 
     def step(self, at: "Step") -> None:
         description = f"epoch {at.epoch}/{at.epochs}  step {at.step}/{at.steps}  loss {at.loss:.3f}"

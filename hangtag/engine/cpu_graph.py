@@ -86,4 +86,5 @@ def _norm(norm: Norm, encoder: EncoderConfig, value: ov.Node) -> ov.Node:
 
 
 def _constant(array: NDArray[Any]) -> ov.Node:
-    return op.constant(np.ascontiguousarray(array))
+    # The graph is only read, so it needs no copy of the weights.
+    return op.constant(np.ascontiguousarray(array), shared_memory=True)

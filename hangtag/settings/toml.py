@@ -1,7 +1,13 @@
 """Parsing TOML from people: every way in which it can be wrong is one error."""
 
+import re
 import tomllib
 from typing import Any
+
+# tomllib needs time that grows with the square of the number of parts of a key.
+_MOST_PARTS = 64
+_PART = rb"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+_LONG_KEY = re.compile(rb"(?:^|[{,])[ \t\[]*(?:%b){%d}" % (_PART, _MOST_PARTS), re.MULTILINE)
 
 
 class TomlError(ValueError):
@@ -14,6 +20,10 @@ def parse_toml(content: bytes) -> dict[str, Any]:
     Raises:
         TomlError: it is not UTF-8, not TOML, has a number with thousands of digits, or is nested too deeply.
     """
+    if found := _LONG_KEY.search(content):
+        line = content.count(b"\n", 0, found.end()) + 1
+        msg = f"line {line} has a key of more than {_MOST_PARTS} parts; a key such as a.b has two"
+        raise TomlError(msg)
     try:
         return tomllib.loads(content.decode())
     except RecursionError:

@@ -40,7 +40,7 @@ class RebuildStore(RedisTagStore):
         super().__init__(settings)
         self._run_id = ""
         self._hashes = rebuild_keys(settings.buckets) if self._exchange.is_cluster else [REBUILD_KEY]
-        self._steps: dict[str, int] = {}
+        self._steps = dict.fromkeys(self._hashes, 0)
         self._offsets: dict[int, int] = {}
         self._fields: dict[int, str] = {}
 

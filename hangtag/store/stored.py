@@ -1,6 +1,5 @@
 """What a look-up reads of one product."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -18,8 +17,7 @@ class Seen(NamedTuple):
     offset: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Tags, or a deletion, or nothing; and the newest version that was received.
 
     `payload` is the serialised `ProductTags`, empty if there are no tags. `version` is that of the tags or of the

@@ -34,10 +34,10 @@ VERSION_BYTES = 8
 
 _HEADER = struct.Struct(">BQBQQ8s16s")
 HEADER_BYTES = _HEADER.size
+# What the header begins with. The numbers are below 2^63, so together they are too.
+_NUMBERS = struct.Struct(">BQBQQ")
 _MARK = struct.Struct(">BQQiq")
 MARK_BYTES = _MARK.size
-_FIRST_BIT = 0x80
-_IS_DELETION = 9
 
 
 def pack(entry: Entry) -> bytes:
@@ -56,7 +56,7 @@ def pack(entry: Entry) -> bytes:
 
 def unpack_entry(product_id: str, value: bytes | None) -> Entry | None:
     """The entry in a product's key. None if there is none, or the value is not a complete value of this format."""
-    if value is None or not _is_complete(value):
+    if value is None or _version_of(value) is None:
         return None
     _, version, _, sequence, revision, prefix, text = _HEADER.unpack_from(value)
     return Entry(product_id, version, value[HEADER_BYTES:], prefix, sequence, revision, text)
@@ -86,16 +86,17 @@ def unpack(value: bytes | None, mark: bytes | None) -> Stored:
     A value that is not a complete value of this format counts as no value.
     """
     seen = None if mark is None else unpack_mark(mark)
-    if value is None or not _is_complete(value):
+    if value is None or (version := _version_of(value)) is None:
         return Stored(b"", None, seen)
-    return Stored(value[HEADER_BYTES:], int.from_bytes(value[1 : 1 + VERSION_BYTES], "big"), seen)
+    return Stored(value[HEADER_BYTES:], version, seen)
 
 
-def _is_complete(value: bytes) -> bool:
-    """Whether a program of this format can have written it. The scripts make the same checks."""
-    return (
-        len(value) >= HEADER_BYTES
-        and value[0] == FORMAT
-        and value[_IS_DELETION] == (len(value) == HEADER_BYTES)
-        and (value[1] | value[10] | value[18]) < _FIRST_BIT  # where the numbers begin, which are below 2^63
+def _version_of(value: bytes) -> int | None:
+    """The version in a value; None if no program of this format can have written it, by the checks of the scripts."""
+    if len(value) < HEADER_BYTES:
+        return None
+    form, version, is_deletion, sequence, revision = _NUMBERS.unpack_from(value)
+    is_complete = (
+        form == FORMAT and is_deletion == (len(value) == HEADER_BYTES) and version | sequence | revision <= MAX_VERSION
     )
+    return version if is_complete else None

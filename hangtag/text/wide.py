@@ -89,18 +89,19 @@ class Wide:
         """The same weights for a schema with one more tag, at `position`, which gets no weights."""
         rows = np.repeat(np.arange(len(self._lengths)), self._lengths)
         real = self.values != 0  # the others bridge gaps, which may change
-        tags = self.tags[real] + (self.tags[real] >= position)
+        tags = self.tags[real].astype(np.int64)
+        tags += tags >= position
         counts = np.bincount(rows[real], minlength=len(self._lengths))
         gaps, values, new_counts = gaps_of(tags, self.values[real], counts)
         return Wide(self.hashes, self.idf, new_counts, self.scale, gaps, values)
 
     @cached_property
-    def tags(self) -> NDArray[np.int64]:
-        """The position in the schema of every entry's tag."""
+    def tags(self) -> NDArray[np.unsignedinteger]:
+        """The position in the schema of every entry's tag. There are millions, so in as few bytes as they need."""
         distances = np.cumsum(self.gaps, dtype=np.int64)
         before = np.concatenate([np.zeros(1, np.int64), distances])[self._starts]
         positions: NDArray[np.int64] = distances - np.repeat(before, self._lengths)
-        return positions
+        return positions.astype(np.min_scalar_type(positions.max(initial=0)))
 
     @cached_property
     def _idf(self) -> Floats:

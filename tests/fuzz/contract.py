@@ -25,7 +25,8 @@ def refused(error: Exception, data: bytes, most_chars: int = _MOST_CHARS) -> str
     message = str(error)
     require(message.strip(), f"{type(error).__name__} has no message")
     require(len(message) <= most_chars, f"the message of {type(error).__name__} has {len(message)} characters")
-    encoded = message.encode("utf-8", "replace")
+    # A quote has two backslashes for one.
+    encoded = message.replace("\\\\", "\\").encode("utf-8", "replace")
     for start in range(0, len(encoded) - _LONGEST_QUOTE, _STEP):
         piece = encoded[start : start + _LONGEST_QUOTE]
         require(piece not in data, f"the message of {type(error).__name__} quotes {_LONGEST_QUOTE} bytes of the input")

@@ -20,6 +20,7 @@ from hangtag.cli.feed_lines import event_of
 from hangtag.kafka.readable import ReadableRecords
 from hangtag.records import EventError, decode_event, decode_tags
 from hangtag.settings import SettingsError, load_settings
+from hangtag.settings.toml import TomlError, parse_toml
 from hangtag.store import Entry
 from hangtag.store.value import unpack, unpack_entry
 from hangtag.text.product_text import ProductText
@@ -46,6 +47,22 @@ def test_an_event_of_8_mib_with_escapes_that_ends_early_is_refused_in_linear_tim
     # Quadratic time, a minute here, would end the test.
     with pytest.raises(EventError, match="not valid JSON: line 1"):
         decode_event(value, None, (), 1, 1 << 24)
+
+
+@pytest.mark.parametrize("key", ["a", '"a"', "[a", "b = {a"])
+def test_a_toml_key_of_100_000_parts_is_refused_in_linear_time(key: str):
+    # Quadratic time, minutes here, would end the test.
+    with pytest.raises(TomlError, match="line 2 has a key of more than 64 parts"):
+        parse_toml(f"c = 1\n{key}{'.a' * 100_000} = 1".encode())
+
+
+def test_dots_elsewhere_are_no_parts_of_a_key():
+    dots = ".".join("a" * 100)
+
+    assert parse_toml(f"a.b = '{dots}'\nc = ['{dots}', \"{dots}\"] # {dots}".encode()) == {
+        "a": {"b": dots},
+        "c": [dots, dots],
+    }
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
 from hangtag.trainer.data.labelled import read_labelled
 from hangtag.trainer.judging.label_noise import LabelNoise, Suspicion
+from hangtag.trainer.recipe.columns import Columns
 from tests.integration.tiny_shop import write_base
 
 
@@ -217,7 +218,15 @@ def test_check_lists_similar_tags_missing_values_empty_rows_and_the_encoding(sho
     assert "empty rows" in output
     assert found["empty_rows"] == 2
     assert found["files"] == [
-        {"file": str(shop), "encoding": "cp1252", "is_detected": True, "good": 203, "bad": 0, "empty": 2}
+        {
+            "file": str(shop),
+            "encoding": "cp1252",
+            "is_detected": True,
+            "good": 203,
+            "bad": 0,
+            "empty": 2,
+            "recognised": "",
+        }
     ]
     assert [each["tag"] for each in found["look_alike_tags"][0]] == ["color:Weiß", "color:weiß"]
     assert found["missing_value_tags"] == [{"tag": "color:nan", "escaped": "color:nan", "products": 1}]
@@ -232,3 +241,86 @@ def test_empty_rows_and_the_encoding_are_reported(shop, tmp_path, command):
     assert code == 0, output
     assert "1 empty rows were skipped" in output
     assert f"{shop} was read as utf-16\n" in output
+
+
+FOREIGN = """uniq_id,product_name,category_tree,gender
+1,boot,"[""Clothing >> Women's >> Shoes""]",Women
+2,belt,"Clothing > Men > Bags, Wallets & Belts",Men
+3,lamp,Home > Light,
+,,,
+4,shirt,Clothing > Women > Shirts,"Women,Men"
+5,sandal,Clothing > Women > Shoes,"Women,Men"
+6,lamp of glass,Home > Light,
+"""
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    path = tmp_path / "foreign.csv"
+    path.write_text(FOREIGN)
+    return path
+
+
+def test_a_foreign_file_gets_a_mapping_that_works(foreign, tmp_path):
+    _, _, error = call("check", foreign)
+    suggested = [line.strip().removeprefix("--column ") for line in str(error).splitlines()[2:]]
+
+    assert suggested[:3] == ["product_id=uniq_id", "title=product_name", 'class=category_tree:">"']
+    options = [part for each in suggested for part in ("--column", each.replace('"', ""))]
+    code, output, _ = call("check", foreign, *options, "--base-model", write_base(tmp_path))
+    assert code == 0
+    assert "class_3" in output
+    # Without the separator, `check` says what to give.
+    code, output, _ = call(
+        "check", foreign, *options[:4], "--column", "facet.class=category_tree", "--base-model", tmp_path
+    )
+    assert 'class holds category paths: --column class=category_tree:">"' in output
+
+
+def test_look_alike_tags_are_merged_as_confirmed_and_kept(foreign, tmp_path):
+    options = [
+        "--column",
+        "product_id=uniq_id",
+        "--column",
+        "class=category_tree:>",
+        "--out",
+        tmp_path / "renames.toml",
+    ]
+    arguments = ["data", "merge", *map(str, [foreign, *options])]
+
+    done = CliRunner().invoke(app, arguments, input="y\n")
+    assert "class_2:Women (2), class_2:Women's (1): read all as class_2:Women" in done.output, done.output
+    again = CliRunner().invoke(app, arguments)
+
+    assert "nothing to decide" in again.output
+    columns = Columns.read(
+        None, ["product_id=uniq_id", "class=category_tree:>", f"renames={tmp_path / 'renames.toml'}"]
+    )
+    assert "class_2:Women" in read_labelled([foreign], columns)[0].tags
+    (tmp_path / "renames.toml").unlink()
+    assert "--yes" in str(CliRunner().invoke(app, arguments).exception)
+
+
+def test_split_leaves_bad_rows_out_and_keeps_them_in_a_file(shop, tmp_path):
+    with shop.open("a") as file:
+        file.write("\n201;too few\n;no id;red;shop1\n")
+    out = tmp_path / "out"
+    _, _, error = call("split", shop, *COLUMNS, "--out", out)
+    assert "2 bad rows: fix or remove them, or leave them out with `hangtag data split --skip-bad`" in str(error)
+    assert f"{shop}, line 202: has 2 cells, the header has 4" in str(error)
+    assert f"{shop}, line 203: Nr is empty" in str(error)
+
+    code, output, _ = call("split", shop, *COLUMNS, "--out", out, "--skip-bad")
+
+    assert code == 0, output
+    assert "2 bad rows were left out" in output
+    refused = [json.loads(line) for line in (out / "refused.jsonl").read_text().splitlines()]
+    assert [(each["line"], each["content"]) for each in refused] == [
+        (202, "201;too few"),
+        (203, json.dumps({"Nr": "", "Name": "no id", "Farbe": "red", "Laden": "shop1"})),
+    ]
+    assert json.loads((out / "split.json").read_text())["refused"] == 2
+    # A split without bad rows leaves no file of an earlier one.
+    shop.write_text("\n".join(shop.read_text().splitlines()[:201]))
+    assert call("split", shop, *COLUMNS, "--out", out)[0] == 0
+    assert not (out / "refused.jsonl").exists()

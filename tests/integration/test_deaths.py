@@ -75,7 +75,7 @@ def test_a_part_of_the_worker_that_dies_ends_it_with_its_reason_and_stack_last(
     assert not [line for line in lines if "red dress" in line]
 
 
-@pytest.mark.parametrize("part", ["server's store watch", "telemetry"])
+@pytest.mark.parametrize("part", ["server's store watch", "server's waits", "telemetry"])
 def test_a_part_of_the_server_that_dies_ends_it_with_its_reason_and_stack_last(topics, redis_settings, tmp_path, part):
     code, lines = last_lines("serve", part, topics, redis_settings, tmp_path)
 

@@ -1,7 +1,10 @@
 """A complete run with a small BERT and made-up products: training, resuming, bundle, evaluation."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +22,13 @@ from hangtag.bundle import BundleError, load_bundle
 from hangtag.cli.app import app
 from hangtag.engine import open_engine
 from hangtag.text.kind import TextKind
-from hangtag.trainer.data.labelled import read_labelled
+from hangtag.trainer.data.labelled import LabelledFileError, read_labelled
 from hangtag.trainer.files.atomic_file import write_atomically
 from hangtag.trainer.files.folder_lock import FolderInUseError, locked
+from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.epochs import DivergedError, Progress
-from hangtag.trainer.recipe.recipe import RecipeError
+from hangtag.trainer.recipe.by_size import by_size
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError
 from hangtag.trainer.reporting.report import write_report
 from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import COLORS, recipe, write_base, write_data
@@ -289,9 +294,9 @@ def test_facets_without_validation_labels_are_reported(base, data, tmp_path):
         train(recipe(base, epochs=1), files, tmp_path / "run", None)
 
     write("color")
-    stages: list[str] = []
-    train(recipe(base, epochs=1), files, tmp_path / "run", tmp_path / "bundle", Watcher(stage=stages.append))
-    assert "No validation product is labelled for theme: it gets no AUTO tags" in stages
+    notes: list[str] = []
+    train(recipe(base, epochs=1), files, tmp_path / "run", tmp_path / "bundle", Watcher(note=notes.append))
+    assert "No validation product is labelled for theme: it gets no AUTO tags" in notes
     report = write_report(tmp_path / "run", files, with_baselines=False)
     assert ", except for 1 facet." in report.summary
     assert "<b>Not evaluated:</b> theme." in report.path.read_text()
@@ -332,11 +337,88 @@ def test_products_with_several_tags_of_a_single_facet_are_reported(base, data, t
         row["tags"] = ["color:red", "color:blue"]
     (files / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
     facets = {"color": {"kind": "single"}, "theme": {"kind": "multi"}}
-    stages: list[str] = []
+    notes: list[str] = []
 
-    train(recipe(base, epochs=1, facets=facets), files, tmp_path / "run", None, Watcher(stage=stages.append))
+    train(recipe(base, epochs=1, facets=facets), files, tmp_path / "run", None, Watcher(note=notes.append))
 
-    assert "3 products have several tags of color, a single facet: they are not used for it" in stages
+    assert "3 products have several tags of color, a single facet: they are not used for it" in notes
+
+
+def test_the_first_line_says_with_what_it_trains_and_where_it_resumes(base, data, tmp_path):
+    notes: list[str] = []
+
+    def kill(at: Progress) -> None:
+        if at.epoch == 2:
+            raise KeyboardInterrupt
+
+    chosen = recipe(base, epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        train(chosen, data, tmp_path / "run", None, Watcher(note=notes.append, step=kill))
+    (first,) = notes
+    train(chosen, data, tmp_path / "run", None, Watcher(note=notes.append))
+    train(chosen, data, tmp_path / "run", None, Watcher(note=notes.append))
+
+    assert re.fullmatch(
+        r"Training on the CPU with \d+ threads? in fp32; 240 training and 60 validation products, 6 tags in 2 facets; "
+        r"at most 3 epochs of 15 steps, about \d+ s",
+        first,
+    )
+    assert notes[2:] == [
+        f"Resuming at epoch 2, step 1 of 15, from {tmp_path / 'run' / 'resume.pt'}",
+        f"{tmp_path / 'run'} holds a trained run: it is not trained again",
+    ]
+
+
+def test_without_a_recipe_the_number_of_products_decides_settings_and_they_are_said(base, data, tmp_path):
+    notes: list[str] = []
+    start = Recipe(base_model=str(base), sources=recipe(base).sources, max_tokens=32, epochs=1)
+
+    train(start, data, tmp_path / "run", None, Watcher(note=notes.append), sized=True)
+
+    assert "Settings for 240 training products: batch_size 16, epochs 1, patience 5; a recipe can set others" in notes
+    kept = RunFolder(tmp_path / "run").recipe()
+    assert (kept.batch_size, kept.epochs, kept.patience) == (16, 1, 5)
+    large = by_size(start, 1_000_000)
+    assert (large.batch_size, large.epochs) == (128, 1)
+
+
+def test_every_bad_row_is_named(base, data, tmp_path):
+    files = shutil.copytree(data, tmp_path / "data")
+    for name in ("train", "validation"):
+        with (files / f"{name}.jsonl").open("a") as file:
+            file.write('\n{"product_id": "x"}\n[]')
+
+    with pytest.raises(LabelledFileError) as raised:
+        train(recipe(base), files, tmp_path / "run", None)
+
+    lines = str(raised.value).splitlines()
+    assert lines[0].startswith("4 bad rows: fix or remove them")
+    assert [(Path(line.split(", line ")[0].strip()).name, line.split(":")[0][-3:].strip()) for line in lines[1:]] == [
+        *(("train.jsonl", "241"), ("train.jsonl", "242"), ("validation.jsonl", "61"), ("validation.jsonl", "62"))
+    ]
+
+
+def test_wrong_names_are_said_before_torch_is_loaded(data):
+    code = """import sys
+from hangtag.cli.app import app
+from hangtag.cli.errors import CommandError
+from typer.testing import CliRunner
+for arguments in sys.argv[1:]:
+    print(CliRunner().invoke(app, ["train", *arguments.split()]).exception)
+assert "torch" not in sys.modules
+"""
+    train_file = data / "train.jsonl"
+    wrong = {
+        "none.jsonl --validation no.jsonl": "no such file: none.jsonl, no.jsonl",
+        f"{train_file}": "no validation products: name files with --validation",
+        f"{train_file} --validation {train_file} --column facet.Color=x": "'Color' cannot be a facet's name",
+    }
+
+    done = subprocess.run([sys.executable, "-c", code, *wrong], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    for line, reason in zip(done.stdout.splitlines(), wrong.values(), strict=True):
+        assert reason in line
 
 
 def test_training_that_diverges_is_stopped_and_reported(base, data, tmp_path):

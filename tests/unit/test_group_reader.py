@@ -27,6 +27,7 @@ class Consumer:
         self.values, self.at_end = values, at_end
         self.position_now = 0
         self.is_paused = self.is_closed = False
+        self.is_newly_assigned = False
         self.commits: list[int] = []
         self.error: Exception | None = None
 
@@ -34,8 +35,9 @@ class Consumer:
         if self.error is not None:
             error, self.error = self.error, None
             raise error
-        if self.is_paused:
+        if self.is_paused and not self.is_newly_assigned:
             return {}
+        self.is_newly_assigned = False
         if self.position_now == len(self.values):
             self.at_end()
             return {}
@@ -53,6 +55,9 @@ class Consumer:
 
     def highwater(self, at):  # noqa: ARG002
         return len(self.values)
+
+    def seek(self, at, offset):  # noqa: ARG002
+        self.position_now = offset
 
     def pause(self, *_):
         self.is_paused = True
@@ -127,6 +132,25 @@ def test_a_record_that_cannot_be_marked_is_tried_again_and_not_passed():
 
     assert [arrivals[0].version for arrivals in tries] == [1, 1, 1, 2]
     assert (set(store.seen), reader.consumer.commits[-1]) == ({"p1", "p2"}, 2)
+
+
+def test_what_comes_of_a_partition_that_is_assigned_while_it_waits_is_read_again():
+    reader = reader_of(1, 2)
+    store, tries = reader._arrivals._store, []
+    mark = store.mark_seen
+
+    def fail_once(arrivals):
+        tries.append([each.version for each in arrivals])
+        if len(tries) == 1:
+            reader.consumer.is_newly_assigned = True
+            raise store_down()
+        mark(arrivals)
+
+    store.mark_seen = fail_once
+    reader.read()
+
+    assert tries == [[1], [1], [2]]
+    assert reader.consumer.commits[-1] == 2
 
 
 def test_a_stop_while_the_store_is_away_commits_nothing_that_is_not_marked():

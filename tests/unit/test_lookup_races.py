@@ -17,7 +17,7 @@ from hangtag.server.change import Change
 from hangtag.server.freshness import freshness
 from hangtag.server.store_gate import StoreGate
 from hangtag.settings import RedisSettings, ServerSettings
-from hangtag.store import Arrival, Entry, RedisTagReader, RedisTagStore, StoreError, exchange
+from hangtag.store import Arrival, Entry, RedisTagReader, RedisTagStore, StoreError, links
 from hangtag.v1 import tags_pb2
 from tests.simulation.hub import START_MS, Hub, SimClock
 from tests.simulation.network import Network, SimLink
@@ -180,10 +180,10 @@ def _ignore(*_: object) -> None:
     pass
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_freshness_is_true_in_every_interleaving() -> None:
     checked = 0
-    with patch.object(exchange, "Link", SimLink):
+    with patch.object(links, "Link", SimLink):
         for seed in range(STORIES):
             story = Story(seed)
             assert story.run() == "", f"seed {seed}"

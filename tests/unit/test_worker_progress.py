@@ -105,3 +105,6 @@ def test_the_rate_for_estimates_leaves_out_how_long_the_first_records_took():
         rate.drain_s(500, second)
 
     assert rate.per_s == pytest.approx(50)
+    assert rate.blended_with(200, 7) == pytest.approx(125, rel=0.02), "as long as it was measured"
+    assert SettlingRate(0).blended_with(200, 7) == 200
+    assert rate.blended_with(0, 7) == rate.per_s

@@ -7,6 +7,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from hangtag.tags.tag import value_of
+from hangtag.trainer.data.cell_shapes import list_separator, path_separator
 from hangtag.trainer.data.duplicates import Duplicates, find_duplicates
 from hangtag.trainer.data.label_balance import FacetBalance, balance_of, escaped, look_alikes, missing_values, rare_tags
 from hangtag.trainer.data.label_conflicts import Conflict, conflicts_of
@@ -32,6 +34,8 @@ class DataCheck:
     """All findings. Places are indexes into the good rows of `reading`.
 
     `look_alikes` are groups of tags with their numbers of products, `missing_values` tags that are probably no values.
+    `paths` and `lists` are the facets whose values are category paths or lists, with their separators.
+    `same_id_but_case` are the rows whose ids differ only in case.
     """
 
     reading: Reading
@@ -43,6 +47,9 @@ class DataCheck:
     rare: Mapping[str, int]
     look_alikes: Sequence[Mapping[str, int]]
     missing_values: Mapping[str, int]
+    paths: Mapping[str, str]
+    lists: Mapping[str, str]
+    same_id_but_case: Sequence[tuple[int, ...]]
     lengths: TextLengths | None
 
     def to_json(self) -> dict[str, Any]:
@@ -54,6 +61,7 @@ class DataCheck:
             "bad_rows": [{"file": str(bad.file), "line": bad.line, "reason": bad.reason} for bad in self.reading.bad],
             "empty_rows": self.reading.empty,
             "same_product_id": [[place[at] for at in group] for group in self.same_id],
+            "product_ids_that_differ_in_case": [[place[at] for at in group] for group in self.same_id_but_case],
             "empty_texts": [place[at] for at in self.empty],
             "exact_duplicates": [[place[at] for at in group] for group in self.duplicates.exact],
             "near_duplicates": [
@@ -68,6 +76,8 @@ class DataCheck:
             "rare_tags": dict(self.rare),
             "look_alike_tags": [_counted(group) for group in self.look_alikes],
             "missing_value_tags": _counted(self.missing_values),
+            "category_paths": dict(self.paths),
+            "lists_of_values": dict(self.lists),
             "tokens": asdict(self.lengths) if self.lengths else None,
         }
 
@@ -84,8 +94,14 @@ def check(
     by_id: dict[str, list[int]] = defaultdict(list)
     for place, product in enumerate(products):
         by_id[product.product_id].append(place)
+    by_folded: dict[str, list[int]] = defaultdict(list)
+    for places in by_id.values():
+        by_folded[products[places[0]].product_id.casefold()].append(places[0])
     duplicates = find_duplicates(texts, settings.duplicates, on_step)
     balance = balance_of(products)
+    values = {name: {value_of(tag): count for tag, count in facet.tags.items()} for name, facet in balance.items()}
+    paths = {name: separator for name, counts in values.items() if (separator := path_separator(counts))}
+    lists = {name: list_separator(counts) for name, counts in values.items() if name not in paths}
     on_step("measuring texts", 0, 1)
     return DataCheck(
         reading=reading,
@@ -97,6 +113,9 @@ def check(
         rare=rare_tags(balance, settings.min_examples),
         look_alikes=look_alikes(balance),
         missing_values=missing_values(balance),
+        paths=paths,
+        lists={name: separator for name, separator in lists.items() if separator},
+        same_id_but_case=[tuple(places) for places in by_folded.values() if len(places) > 1],
         lengths=lengths_of(texts, tokenizer, settings.max_tokens) if texts else None,
     )
 

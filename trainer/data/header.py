@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from hangtag.trainer.data.row import LabelledFileError
+from hangtag.trainer.data.row import LabelledFileError, MissingColumnsError
 from hangtag.trainer.recipe.columns import Columns
 
 # If a file has no header, its first line is a product: messages do not show more of its text.
@@ -16,7 +16,8 @@ def check_header(path: Path, header: Sequence[str], columns: Columns) -> None:
     """Check that the columns are there, each once.
 
     Raises:
-        LabelledFileError: one is missing or repeated.
+        MissingColumnsError: one is missing.
+        LabelledFileError: one is repeated.
     """
     repeated = sorted({name for name, count in Counter(header).items() if count > 1} & columns.used)
     if repeated:
@@ -28,6 +29,6 @@ def check_header(path: Path, header: Sequence[str], columns: Columns) -> None:
         names = ", ".join(shown) + (f" and {len(header) - len(shown):,} more" if len(header) > len(shown) else "")
         msg = (
             f"{path}: missing columns: {', '.join(missing)}; found: {names}; map columns with --column (a facet's with "
-            "--column facet.NAME=COLUMN), or name them in the first line"
+            "--column facet.NAME=COLUMN), or name them in the first line; `hangtag data check` suggests a mapping"
         )
-        raise LabelledFileError(msg)
+        raise MissingColumnsError(msg)

@@ -1,6 +1,7 @@
 """Label balance: how often each tag is labelled."""
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,24 +16,26 @@ _LONGER_THAN_TAGS = 10_000
 # Without white space, in small letters.
 _MISSING = frozenset(
     {
-        "nan",
-        "null",
-        "nil",
-        "none",
-        "n/a",
-        "#n/a",
-        "na",
-        "n.a.",
-        "nat",
-        "undefined",
-        "missing",
-        "-",
-        "--",
-        "\u2013",
-        "\u2014",
-        "?",
+        *("nan", "null", "nil", "none", "na", "n/a", "n.a.", "nat", "undefined", "missing", "unspecified", "tbd"),
+        *(
+            "notavailable",
+            "notapplicable",
+            "keineangabe",
+            "k.a.",
+            "<na>",
+            "(null)",
+            "(none)",
+            "[null]",
+            "\\n",
+            "<null>",
+        ),
+        *("#n/a", "#na", "#null!", "#value!", "#ref!", "#name?", "#div/0!"),
+        *("-", "--", "\u2013", "\u2014", "?", "...", "\u2026", "."),
     }
 )
+# Between letters only: -1 and 1, or 3-4 and 34, are different values.
+_BETWEEN_WORDS = re.compile(r"(?<=[^\W\d])[-_]+(?=[^\W\d])")
+_ENDING = re.compile(r"(?<=[^\W\d])['\u2019]s?$|(?<=[^\W\ds][^\W\ds])s$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +97,13 @@ def rare_tags(balance: Mapping[str, FacetBalance], min_examples: int) -> dict[st
 def look_alikes(balance: Mapping[str, FacetBalance]) -> list[dict[str, int]]:
     """Groups of tags that look the same and probably mean the same, with their numbers of products.
 
-    They differ only in case, white space, characters that show nothing, or the form of Unicode: composed or decomposed
-    letters, full width, ligatures.
+    They differ only in case, white space, characters that show nothing, or the form of Unicode (composed or decomposed
+    letters, full width, ligatures); in hyphens, apostrophes, `&` for `and`, or an s at the end of a word (`Women's`).
     """
-    groups: dict[str, dict[str, int]] = defaultdict(dict)
-    for facet in balance.values():
+    groups: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for name, facet in balance.items():
         for tag, count in facet.tags.items():
-            groups[_looks(tag)][tag] = count
+            groups[name, _stem(value_of(tag))][tag] = count
     return [dict(sorted(tags.items())) for tags in groups.values() if len(tags) > 1]
 
 
@@ -115,8 +118,19 @@ def escaped(tag: str) -> str:
     return tag.encode("unicode_escape").decode()
 
 
+def _stem(value: str) -> str:
+    """The value without what makes no difference in meaning; equal for values that probably mean the same."""
+    text = _folded(value).replace("&", " and ")
+    words = (_ENDING.sub("", word.strip("'\u2019")) for word in _BETWEEN_WORDS.sub(" ", text).split())
+    return "".join(words) or _looks(value)
+
+
 def _looks(text: str) -> str:
+    return "".join(_folded(text).split())
+
+
+def _folded(text: str) -> str:
     # Folding case can make a text not normalised, and normalising can make letters that fold.
     for _ in range(2):
         text = visible_text(text, _LONGER_THAN_TAGS).text.casefold()
-    return "".join(text.split())
+    return text

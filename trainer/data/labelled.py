@@ -1,5 +1,6 @@
 """Labelled products and how they are read from files, for training, `hangtag evaluate` and `hangtag data`."""
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -8,7 +9,7 @@ from typing import Any
 
 from hangtag.tags.tag import facet_of
 from hangtag.text.product_text import ProductText
-from hangtag.trainer.data.row import BadRow, LabelledFileError, Row
+from hangtag.trainer.data.row import BadRow, LabelledFileError, MissingColumnsError, Row
 from hangtag.trainer.data.row_labels import RowError, id_of, labels_of, text_of
 from hangtag.trainer.data.rows import RowsOf
 from hangtag.trainer.recipe.columns import Columns
@@ -17,13 +18,18 @@ __all__ = [
     "LabelledFileError",
     "LabelledProduct",
     "LabelledRow",
+    "MissingColumnsError",
     "Reading",
+    "check_files",
     "read_labelled",
     "read_rows",
+    "refuse",
     "with_tags",
 ]
 
 OWN_COLUMNS = Columns()
+# Bad rows that a message names.
+_MOST_BAD = 100
 _log = logging.getLogger(__name__)
 
 
@@ -70,7 +76,10 @@ class LabelledRow:
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
-    """How a file was read: its encoding (empty for Parquet), and how many good, bad and empty rows it has."""
+    """How a file was read: its encoding (empty if it has none), and how many good, bad and empty rows it has.
+
+    `recognised` says as which shop system's export it was read, and with which columns; empty if as none.
+    """
 
     file: Path
     encoding: str
@@ -78,11 +87,15 @@ class FileCounts:
     good: int
     bad: int
     empty: int
+    recognised: str = ""
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the figures should know: empty rows, and an encoding other than UTF-8."""
-        notes = [f"{self.file}: {self.empty:,} empty rows were skipped"] if self.empty else []
+        kind = "rows without a product of their own (variants, images)" if self.recognised else "empty rows"
+        notes = [f"{self.file}: {self.empty:,} {kind} were skipped"] if self.empty else []
+        if self.recognised:
+            notes.append(f"{self.file} was read as {self.recognised}; --column changes that")
         if self.encoding not in {"", "utf-8", "utf-8-sig"}:
             guess = " (detected; if letters are wrong, give --column encoding=NAME)" if self.is_detected else ""
             notes.append(f"{self.file} was read as {self.encoding}{guess}")
@@ -107,20 +120,51 @@ class Reading:
         return sum(each.empty for each in self.files)
 
 
-def read_labelled(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> list[LabelledProduct]:
-    """Read JSONL, CSV or Parquet files (JSONL and CSV also gzipped, `.gz`), in the order given.
+def read_labelled(
+    paths: Iterable[Path], columns: Columns = OWN_COLUMNS, bad: list[BadRow] | None = None
+) -> list[LabelledProduct]:
+    """Read labelled files (see `RowsOf`), in the order given.
 
-    Empty rows and encodings other than UTF-8 are logged as warnings.
+    Empty rows, recognised exports, and encodings other than UTF-8 are logged as warnings. Bad rows are added to `bad`,
+    if that is given.
 
     Raises:
-        LabelledFileError: a file is missing or a row is not a labelled product.
+        LabelledFileError: a file is missing; or rows are not labelled products, and `bad` is not given.
     """
     reading = read_rows(paths, columns)
-    if reading.bad:
-        raise LabelledFileError(str(reading.bad[0]))
+    if bad is None:
+        refuse(reading.bad)
+    else:
+        bad += reading.bad
     for note in (note for each in reading.files for note in each.notes):
         _log.warning(note)
     return [row.product for row in reading.good]
+
+
+def check_files(paths: Iterable[Path], columns: Columns) -> None:
+    """Check that the files are there and have the columns, without reading them to the end.
+
+    Raises:
+        LabelledFileError: a file is missing or is not of its kind, or a table lacks a column.
+    """
+    for path in paths:
+        next(iter(RowsOf(path, columns)), None)
+
+
+def refuse(bad: Iterable[BadRow]) -> None:
+    """Refuse files with bad rows.
+
+    Raises:
+        LabelledFileError: there are some; the message names every one, up to a limit.
+    """
+    lines = list(dict.fromkeys(map(str, bad)))
+    if len(lines) == 1:
+        raise LabelledFileError(lines[0])
+    if lines:
+        more = len(lines) - _MOST_BAD
+        rest = [f"and {more:,} more"] if more > 0 else []
+        advice = "fix or remove them, or leave them out with `hangtag data split --skip-bad`"
+        raise LabelledFileError("\n  ".join([f"{len(lines):,} bad rows: {advice}", *lines[:_MOST_BAD], *rest]))
 
 
 def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
@@ -134,7 +178,7 @@ def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
         rows = RowsOf(path, columns)
         good, bad, empty = len(reading.good), len(reading.bad), 0
         for row in rows:
-            result = _labelled_row(row, columns) if isinstance(row, Row) else row
+            result = _labelled_row(row, rows.mapping.columns) if isinstance(row, Row) else row
             if isinstance(result, LabelledRow):
                 reading.good.append(result)
             elif isinstance(result, BadRow):
@@ -142,7 +186,7 @@ def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
             else:
                 empty += 1
         counts = (len(reading.good) - good, len(reading.bad) - bad, empty)
-        reading.files.append(FileCounts(path, rows.encoding, rows.is_detected, *counts))
+        reading.files.append(FileCounts(path, rows.encoding, rows.is_detected, *counts, str(rows.mapping)))
     return reading
 
 
@@ -156,14 +200,14 @@ def _labelled_row(row: Row, columns: Columns) -> LabelledRow | BadRow:
     try:
         product = _product(row, columns)
     except RowError as error:
-        return BadRow(row.file, row.line, str(error))
+        return BadRow(row.file, row.line, str(error), json.dumps(row.fields, ensure_ascii=False, default=str))
     used = columns.used
     others = {name: value for name, value in row.fields.items() if name not in used}
     return LabelledRow(row.file, row.line, product, others)
 
 
 def _product(row: Row, columns: Columns) -> LabelledProduct:
-    labels = (columns.facets, columns.tags) if columns.labelled and not columns.facet else ()
+    labels = (columns.facets, columns.tags) if columns.labelled and not columns.has_label_columns else ()
     missing = [name for name in (columns.product_id, *labels) if name not in row.fields]
     if missing:
         msg = f"{', '.join(missing)} is missing"

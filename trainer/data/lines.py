@@ -16,6 +16,7 @@ from hangtag.trainer.data.row import MAX_ROW_BYTES
 UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError)
 
 _SAMPLE_BYTES = 1 << 22
+_BEGINNING_BYTES = 1 << 12
 _PIECE_BYTES = 1 << 16
 _NOT_DECODED = re.compile("[\udc80-\udcff]")
 
@@ -35,14 +36,16 @@ class Lines:
     """The lines of an open file, each once. They end with LF, CR LF or CR.
 
     `encoding` is the one that was given or found, and `is_detected` says whether the file's letters were judged for it.
+    `beginning` are the file's first characters, without white space before them.
     """
 
     def __init__(self, path: Path, file: Binary, encoding: str = "", *, may_be_code_page: bool) -> None:
         self.path = path
-        sample = b"" if encoding else _sample(file)
+        sample = _sample(file)
         detect = detected_encoding if may_be_code_page else unicode_encoding
         self.encoding = encoding or detect(sample)
         self.is_detected = not encoding and self.encoding != unicode_encoding(sample)
+        self.beginning = sample[:_BEGINNING_BYTES].decode(self.encoding, "replace").lstrip("\ufeff \t\r\n")
         self.number = 0
         self._text = io.TextIOWrapper(file, self.encoding, "surrogateescape", newline="")
 
@@ -55,6 +58,10 @@ class Lines:
             self.number += 1
             was_cut = self._rest(text) if len(text) > MAX_ROW_BYTES else ""
             yield Line(self.number, "\n" if was_cut else text, self._problem(text))
+
+    def whole(self) -> str:
+        """All that was not read as lines, as one text."""
+        return self._text.read()
 
     def _rest(self, text: str) -> str:
         """Skip the rest of a line that is too long; returns its last piece."""

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hangtag.trainer.data.header import check_header
+from hangtag.trainer.data.file_columns import FileColumns
 from hangtag.trainer.data.row import MAX_ROW_BYTES, BadRow, EmptyRow, LabelledFileError, Row
-from hangtag.trainer.recipe.columns import Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,7 +15,7 @@ _ROWS = 1_000
 _NO_PYTHON_VALUE = (ValueError, OverflowError)
 
 
-def parquet_rows(path: Path, columns: Columns) -> Iterator[Row | BadRow | EmptyRow]:
+def parquet_rows(path: Path, columns: FileColumns) -> Iterator[Row | BadRow | EmptyRow]:
     """Read a Parquet file.
 
     Raises:
@@ -29,11 +28,12 @@ def parquet_rows(path: Path, columns: Columns) -> Iterator[Row | BadRow | EmptyR
     try:
         with ParquetFile(path) as file:
             names = file.schema_arrow.names
-            check_header(path, names, columns)
+            columns.see(path, names, is_table=True)
             for batch in file.iter_batches(batch_size=_ROWS, use_threads=False):
                 for values in zip(*map(_values, batch.columns), strict=True):
                     number += 1
-                    yield _row(path, number, dict(zip(names, values, strict=True)))
+                    row = _row(path, number, dict(zip(names, values, strict=True)))
+                    yield columns.row(row) if isinstance(row, Row) else row
             stated = file.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         msg = f"{path}: cannot be read as Parquet: {error}"

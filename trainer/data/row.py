@@ -14,6 +14,10 @@ class LabelledFileError(TrainerError):
     """A labelled file cannot be used; the message names file, line and reason."""
 
 
+class MissingColumnsError(LabelledFileError, TrainerError):
+    """A table lacks columns that the mapping names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row's fields as in the file; `line` is its first line (Parquet: the row's number), counted from 1."""
@@ -25,11 +29,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be used, and why."""
+    """A row that cannot be used, and why; `content` is what it holds, as text, if that could be read."""
 
     file: Path
     line: int
     reason: str
+    content: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}, line {self.line}: {self.reason}"

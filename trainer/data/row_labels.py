@@ -7,6 +7,7 @@ from typing import Any
 
 from hangtag.tags.schema import TAG_PATTERN
 from hangtag.tags.tag import facet_of
+from hangtag.trainer.data.category_path import level_of, levels_in
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.recipe.columns import Columns
 
@@ -23,16 +24,18 @@ class RowError(TrainerError):
 
 
 def labels_of(fields: Mapping[str, Any], columns: Columns) -> Labels:
-    """The labelled facets and their tags, read from one column per facet or from the two lists.
+    """The labelled facets and their tags, read from one column per facet or path, or from the two lists.
 
-    The columns of the two lists must be there.
+    The columns of the two lists must be there. Tags are renamed; a facet whose tags are all removed is not labelled.
 
     Raises:
         RowError: a cell holds something other than labels.
     """
     if not columns.labelled:
         return frozenset(), frozenset()
-    return _from_facet_columns(fields, columns) if columns.facet else _from_lists(fields, columns)
+    read = _from_columns if columns.has_label_columns else _from_lists
+    facets, tags = read(fields, columns)
+    return _renamed(facets, tags, columns.renames) if columns.renames else (facets, tags)
 
 
 def text_of(value: Any, name: str) -> str:
@@ -90,19 +93,40 @@ def _from_lists(fields: Mapping[str, Any], columns: Columns) -> Labels:
     return facets, _checked(tags)
 
 
-def _from_facet_columns(fields: Mapping[str, Any], columns: Columns) -> Labels:
+def _from_columns(fields: Mapping[str, Any], columns: Columns) -> Labels:
     facets, tags = set(), set()
-    none = _values(columns.none, "none", columns.separator)
     for facet, column in columns.facet.items():
         cell = fields.get(column)
-        is_empty = cell is None or (isinstance(cell, str) and not cell.strip())
-        if is_empty or (isinstance(cell, float) and math.isnan(cell)):
+        if _is_unknown(cell):
             continue
         facets.add(facet)
-        values = _values(cell, column, columns.separator)
-        if values != none:
+        separator = columns.separator_of(facet)
+        values = _values(cell, column, separator)
+        if values != _values(columns.none, "none", separator):
             tags |= {f"{facet}:{value}" for value in values}
+    for facet, column in columns.path.items():
+        cell = fields.get(column)
+        if _is_unknown(cell):
+            continue
+        if columns.none and cell == columns.none:
+            facets.add(level_of(facet, 1))
+            continue
+        # A path that ends early says nothing about deeper levels.
+        for number, value in enumerate(levels_in(cell, columns.separator_of(facet)), 1):
+            facets.add(level_of(facet, number))
+            tags.add(f"{level_of(facet, number)}:{value}")
     return frozenset(facets), _checked(tags)
+
+
+def _is_unknown(cell: Any) -> bool:
+    is_blank = cell is None or (isinstance(cell, str) and not cell.strip())
+    return is_blank or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _renamed(facets: frozenset[str], tags: frozenset[str], renames: Mapping[str, str]) -> Labels:
+    after = frozenset(name for tag in tags if (name := renames.get(tag, tag)))
+    lost = {facet_of(tag) for tag in tags} - {facet_of(tag) for tag in after}
+    return facets - lost, after
 
 
 def _checked(tags: Iterable[str]) -> frozenset[str]:

@@ -1,12 +1,13 @@
 """The tag schema of a training run, from the labelled products and the recipe's facets."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 
 from pydantic import ValidationError
 
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
 from hangtag.tags.tag import facet_of, value_of
+from hangtag.trainer.data.category_path import level_above
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.recipe.recipe import FacetSettings, Recipe, RecipeError, reasons_of
 
@@ -15,7 +16,8 @@ def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
     """Build the schema. A facet's values are those of the training products' tags, sorted.
 
     If the recipe has no facets, the facets are those of the data; a facet is `multi` if a product has two of its tags
-    or if it has only one tag (a yes or no).
+    or if it has only one tag (a yes or no). The levels of a category path (`class_1`, `class_2`) are parents of each
+    other.
 
     Raises:
         RecipeError: no product has a tag; a facet is only in the recipe or only in the data; a single facet has only
@@ -56,10 +58,29 @@ def _inferred_facets(products: list[LabelledProduct], values: dict[str, set[str]
     for product in products:
         for facet, count in Counter(facet_of(tag) for tag in product.tags).items():
             most[facet] = max(most[facet], count)
-    return {
-        facet: FacetSettings(kind=FacetKind.MULTI if most[facet] > 1 or len(tags) == 1 else FacetKind.SINGLE)
-        for facet, tags in sorted(values.items())
+    kinds = {
+        facet: FacetKind.MULTI if most[facet] > 1 or len(tags) == 1 else FacetKind.SINGLE
+        for facet, tags in values.items()
     }
+    above = {facet: level_above(facet) for facet in kinds}
+    without_above = {
+        facet
+        for product in products
+        for facet in product.facets
+        if product.tags_of(facet) and not product.tags_of(above.get(facet, ""))
+    }
+    return {
+        facet: FacetSettings(kind=kind, parent=above[facet] if _is_level(facet, above, kinds, without_above) else None)
+        for facet, kind in sorted(kinds.items())
+    }
+
+
+def _is_level(
+    facet: str, above: Mapping[str, str], kinds: Mapping[str, FacetKind], without_above: Container[str]
+) -> bool:
+    """Whether a facet is the level of a path below another one: then no product has its tags alone."""
+    both = {kinds[facet], kinds.get(above[facet])}
+    return both == {FacetKind.SINGLE} and facet not in without_above
 
 
 def _parents(facets: tuple[Facet, ...], products: list[LabelledProduct]) -> dict[str, tuple[str, ...]]:

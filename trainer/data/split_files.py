@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledRow
+from hangtag.trainer.data.row import BadRow
 from hangtag.trainer.data.split import Split
 
-_PARTS = ("train", "validation", "test")
+_FILES = ("train", "validation", "test", "refused")
 _REPORT = "split.json"
 _UNFINISHED = ".part"
 
@@ -21,7 +22,7 @@ def check_folder(folder: Path, inputs: Iterable[Path]) -> None:
     Raises:
         LabelledFileError: it would replace an input, or files that were not written by a split.
     """
-    names = {f"{name}.jsonl{zipped}" for name in _PARTS for zipped in ("", ".gz")}
+    names = {f"{name}.jsonl{zipped}" for name in _FILES for zipped in ("", ".gz")}
     taken = {folder / f"{name}{part}" for name in (*names, _REPORT) for part in ("", _UNFINISHED)}
     for path in inputs:
         if any(other.exists() and path.exists() and other.samefile(path) for other in taken):
@@ -34,21 +35,28 @@ def check_folder(folder: Path, inputs: Iterable[Path]) -> None:
 
 
 def write_split(
-    folder: Path, rows: Sequence[LabelledRow], split: Split, *, zipped: bool, inputs: Iterable[Path] = ()
+    folder: Path,
+    rows: Sequence[LabelledRow],
+    split: Split,
+    *,
+    zipped: bool,
+    inputs: Iterable[Path] = (),
+    refused: Sequence[BadRow] = (),
 ) -> dict[str, Any]:
     """Write `train`, `validation` and `test` as `.jsonl` or `.jsonl.gz`, and `split.json`, whose content is returned.
 
-    An earlier split in the folder is replaced completely. `inputs` are the files that the rows come from.
+    An earlier split in the folder is replaced completely. `inputs` are the files that the rows come from. Rows that
+    were left out are written to `refused`, each with its place, the reason and its content.
 
     Raises:
         LabelledFileError: the folder holds an input, or files of these names without a `split.json`, or it cannot be
             written.
     """
     check_folder(folder, inputs)
-    report = split.report(rows)
+    report = {**split.report(rows), "refused": len(refused)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        names = _write_parts(folder, _contents(rows, split, report, zipped=zipped))
+        names = _write_parts(folder, _contents(rows, split, report, refused, zipped=zipped))
         # If the process stops from here on, the files that have not been moved yet stay beside their targets.
         for name in names:
             (folder / f"{name}{_UNFINISHED}").replace(folder / name)
@@ -62,17 +70,19 @@ def write_split(
 
 
 def _earlier(folder: Path) -> list[Path]:
-    paths = (folder / f"{name}.jsonl{zipped}" for name in _PARTS for zipped in ("", ".gz"))
+    paths = (folder / f"{name}.jsonl{zipped}" for name in _FILES for zipped in ("", ".gz"))
     return [path for path in paths if path.exists()]
 
 
 def _contents(
-    rows: Sequence[LabelledRow], split: Split, report: dict[str, Any], *, zipped: bool
+    rows: Sequence[LabelledRow], split: Split, report: dict[str, Any], refused: Sequence[BadRow], *, zipped: bool
 ) -> Iterator[tuple[str, bytes]]:
     """Names and contents. The report comes first: it marks the folder as a split's if writing is interrupted."""
     yield _REPORT, (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
-    for part, places in split.parts.items():
-        lines = b"".join(_line(rows[at]) for at in places)
+    parts = {part: (_line(rows[at]) for at in places) for part, places in split.parts.items()}
+    left_out = {"refused": map(_refused_line, refused)} if refused else {}
+    for part, its_lines in {**parts, **left_out}.items():
+        lines = b"".join(its_lines)
         yield (f"{part}.jsonl.gz", gzip.compress(lines, mtime=0)) if zipped else (f"{part}.jsonl", lines)
 
 
@@ -103,6 +113,11 @@ def _line(row: LabelledRow) -> bytes:
     except ValueError:
         text = _json(_finite(line))
     return text.encode("utf-8", "replace") + b"\n"
+
+
+def _refused_line(row: BadRow) -> bytes:
+    line = {"file": str(row.file), "line": row.line, "reason": row.reason, "content": row.content.rstrip("\r\n")}
+    return _json(line).encode("utf-8", "replace") + b"\n"
 
 
 def _json(line: Mapping[str, Any]) -> str:

@@ -1,28 +1,29 @@
 """The rows of a CSV or TSV file."""
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hangtag.trainer.data.header import check_header
+from hangtag.trainer.data.file_columns import FileColumns
 from hangtag.trainer.data.lines import Line, Lines
 from hangtag.trainer.data.row import BadRow, EmptyRow, LabelledFileError, Row
-from hangtag.trainer.recipe.columns import Columns
 
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
+_SEP = re.compile(r'"?sep=(?P<delimiter>[^\w\s"]|\t)"?[;,\t]*[\r\n]*', re.IGNORECASE)
 _HINT = f"is a quote not closed, or a cell longer than {csv.field_size_limit():,} characters?"
 
 
-def table_rows(lines: Lines, columns: Columns) -> Iterator[Row | BadRow | EmptyRow]:
-    """Read a table whose first record names the columns.
+def table_rows(lines: Lines, columns: FileColumns) -> Iterator[Row | BadRow | EmptyRow]:
+    """Read a table whose first record names the columns. Before it may stand Excel's line `sep=;`.
 
     Raises:
         LabelledFileError: the first record names no columns, or a column is missing.
     """
     records = _Records(lines)
     # The delimiter that separates the most names.
-    delimiter = max(_DELIMITERS, key=lambda each: len(records.peek(each).cells))
+    delimiter = records.given_delimiter() or max(_DELIMITERS, key=lambda each: len(records.peek(each).cells))
     first = records.take(delimiter)
     header = [" ".join(name.split()) for name in first.cells]
     if first.problem:
@@ -31,8 +32,10 @@ def table_rows(lines: Lines, columns: Columns) -> Iterator[Row | BadRow | EmptyR
     if not any(header):
         msg = f"{lines.path}: the first line is empty, but must name the columns"
         raise LabelledFileError(msg)
-    check_header(lines.path, header, columns)
-    shape = _Shape(delimiter, len(header), header.index(columns.product_id))
+    columns.see(lines.path, header, is_table=True)
+    product_id = columns.columns.product_id
+    id_at = header.index(product_id) if product_id in header else 0
+    shape = _Shape(delimiter, len(header), id_at)
     while (record := records.take(delimiter)).lines:
         cells, number = record.cells, record.number
         if not record.problem and shape.has_joined(record):
@@ -42,13 +45,19 @@ def table_rows(lines: Lines, columns: Columns) -> Iterator[Row | BadRow | EmptyR
         if record.is_first_alone:
             records.put_back(record.lines[1:])
         if record.problem:
-            yield BadRow(lines.path, number, record.problem)
+            refused = record.lines[:1] if record.is_first_alone else record.lines
+            yield BadRow(lines.path, number, record.problem, _text_of(refused))
         elif not any(cell.strip() for cell in cells):
             yield EmptyRow(lines.path, number)
         elif len(cells) != len(header):
-            yield BadRow(lines.path, number, f"has {len(cells)} cells, the header has {len(header)}")
+            reason = f"has {len(cells)} cells, the header has {len(header)}"
+            yield BadRow(lines.path, number, reason, _text_of(record.lines))
         else:
-            yield Row(lines.path, number, dict(zip(header, cells, strict=True)))
+            yield columns.row(Row(lines.path, number, dict(zip(header, cells, strict=True))))
+
+
+def _text_of(lines: Sequence[Line]) -> str:
+    return "".join(line.text for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,14 @@ class _Records:
         record = self.take(delimiter)
         self.put_back(record.lines)
         return record
+
+    def given_delimiter(self) -> str:
+        """The delimiter in a first line `sep=;`, which is skipped; empty if there is none."""
+        line = next(self._lines, None)
+        found = _SEP.fullmatch(line.text) if line else None
+        if line and not found:
+            self.put_back([line])
+        return found["delimiter"] if found else ""
 
     def put_back(self, lines: Sequence[Line]) -> None:
         """Make these lines the next ones."""

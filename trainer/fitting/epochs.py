@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hangtag.trainer.data.examples import Example, batches, collate, collate_soft
+from hangtag.trainer.data.examples import Example, batches, collate, collate_soft, in_order_of_length
 from hangtag.trainer.data.training_set import TrainingSet
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.fitting.loss import distillation_loss, tag_loss, tag_weights
@@ -20,6 +20,8 @@ from hangtag.trainer.recipe.recipe import Recipe
 
 # All processes must agree on whether a checkpoint is due, so it is not checked after every step.
 _STEPS_PER_CHECK = 10
+# A batch of middle length is chosen among the batches of this number.
+_BATCHES_MEASURED = 5
 # torch's seeds have 64 bits.
 _SEEDS = 2**64
 
@@ -94,6 +96,29 @@ class Epochs:
                 if processes.is_first:
                     self.checkpoint(Position(step, before, start.seconds + saved - started))
         return (before + processes.sum(own)) / len(plan)
+
+    def seconds_per_step(self) -> float:
+        """The time of a step with a batch of middle length, measured without a change to weights or random numbers."""
+        recipe, processes = self.recipe, self.processes
+        sample = self.examples.sample(_BATCHES_MEASURED * recipe.batch_size)
+        plan = list(in_order_of_length(sample, recipe.batch_size))
+        mine = [sample[index] for index in processes.share(plan[len(plan) // 2])] or sample[:1]
+        size = recipe.forward_size or len(mine)
+        weights = self._weights()
+        self.state.model.train()
+        seconds = 0.0
+        is_cuda = processes.device.type == "cuda"
+        with torch.random.fork_rng([processes.device] if is_cuda else []):
+            # The first pass also sets up the device, which can take longer than the step.
+            for _ in range(2):
+                started = time.monotonic()
+                for first in range(0, len(mine), size):
+                    self._loss(mine[first : first + size], weights).backward()  # type: ignore[no-untyped-call]
+                self.state.optimizer.zero_grad(set_to_none=True)
+                if is_cuda:
+                    torch.cuda.synchronize(processes.device)
+                seconds = time.monotonic() - started
+        return seconds
 
     def _loss(self, examples: Sequence[Example], weights: Tensor | None) -> Tensor:
         recipe, schema, model = self.recipe, self.examples.schema, self.state.model

@@ -15,6 +15,7 @@ from hangtag.trainer.fitting.model import TagModel
 from hangtag.trainer.fitting.predict import predict
 from hangtag.trainer.fitting.processes import Processes
 from hangtag.trainer.fitting.scores import check_validation, facet_scores
+from hangtag.trainer.fitting.start import Start
 from hangtag.trainer.fitting.state import EPOCH_START, State
 from hangtag.trainer.recipe.recipe import Recipe
 
@@ -28,12 +29,13 @@ def fit(
     on_step: Callable[[Progress], object] = lambda _: None,
     on_epoch: Callable[[Epoch], object] = lambda _: None,
     processes: Processes | None = None,
+    on_start: Callable[[Start], object] = lambda _: None,
 ) -> list[Epoch]:
     """Fine-tune `model` in place and leave the kept weights in it; returns the figures of every epoch.
 
     A checkpoint is written to the run folder after each epoch and every `checkpoint_minutes` within one. Called again
     with the same arguments, training resumes from it and ends with the same weights. Of several processes only the
-    first one writes.
+    first one writes. `on_start` is called before the first step, unless training is finished.
 
     Raises:
         RecipeError: no validation example has a known tag.
@@ -48,6 +50,13 @@ def fit(
     finished = run.is_trained
     processes.wait()
     epochs = Epochs(state, train, recipe, processes, on_step, lambda at: state.checkpoint(run, history, at))
+    if processes.is_first and not finished:
+        checkpoint = run.resume if run.resume.is_file() else None
+        left = steps * (recipe.epochs - len(history)) - position.step
+        # Validation runs only forward, a third of a step's work.
+        checks = (recipe.epochs - len(history)) * len(validation) / recipe.batch_size / 3
+        seconds = epochs.seconds_per_step() * (left + checks)
+        on_start(Start(len(history) + 1, recipe.epochs, position.step, steps, seconds, checkpoint))
     for number in () if finished else range(len(history) + 1, recipe.epochs + 1):
         if _epochs_since_best(history) >= recipe.patience:
             break

@@ -48,6 +48,9 @@ def _reason(found: ErrorDetails) -> str:
         known = [*Recipe.model_fields, *Source.model_fields, *Augmentation.model_fields, *FacetSettings.model_fields]
         close = get_close_matches(str(found["loc"][-1]), known, n=1)
         return f"there is no setting {place!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+    if found["type"] == "string_pattern_mismatch":
+        reason = "is not a name that can be used: take small letters a to z, digits and _, with a letter first"
+        return f"{place.removesuffix('.[key]')} {reason}"
     reason = found["msg"].removeprefix("Value error, ")
     return f"{place}: {reason}" if place else reason
 
@@ -71,7 +74,7 @@ class NamedBy(_Settings):
 class Source(_Settings):
     """Labelled files that are handled alike."""
 
-    train: tuple[str, ...] = Field(min_length=1, description="JSONL, CSV or Parquet files, relative to --data")
+    train: tuple[str, ...] = Field(min_length=1, description="labelled files, relative to --data")
     validation: tuple[str, ...] = Field(
         default=(), description="files for choosing the epoch and evaluating the bundle, relative to --data"
     )
@@ -213,7 +216,7 @@ class Recipe(_Settings):
         default="best", description="the epoch whose weights are kept: the best on validation, or the last"
     )
     patience: int = Field(default=2, ge=1, description="epochs without a better validation score before training stops")
-    precision: str = Field(default="bf16", pattern=r"^(fp32|bf16)$", description="of the encoder's matrix products")
+    precision: Literal["fp32", "bf16"] = Field(default="bf16", description="of the encoder's matrix products")
     wide: WideSettings | None = Field(default=None, description="the linear part beside the encoder; absent: none")
     auto_precision: float = Field(default=0.95, gt=0, lt=1, description="the precision promised for AUTO tags")
     auto_confidence: float = Field(default=0.95, gt=0, lt=1, description="the confidence level of that promise")
@@ -259,6 +262,24 @@ class Recipe(_Settings):
         # Swapping values avoids blocked ones.
         needed = {"blocked"} if self.augmentation.values_of else set()
         return self.model_dump(exclude=_AFTER_TRAINING - needed)
+
+    def check_files(self, data: Path) -> None:
+        """Check that the recipe's files are there, below `data`, and that some are for validation.
+
+        Raises:
+            RecipeError: files are missing; the message names all of them.
+        """
+        names = [name for source in self.sources for name in (*source.files, *filter(None, [source.shops]))]
+        missing = [str(data / name) for name in dict.fromkeys(names) if not (data / name).is_file()]
+        if missing:
+            msg = f"no such file: {', '.join(missing)}"
+            raise RecipeError(msg)
+        if not any(source.validation for source in self.sources):
+            msg = (
+                "there are no validation products: name files with --validation, or in the recipe's sources; `hangtag "
+                "data split` makes them"
+            )
+            raise RecipeError(msg)
 
     @classmethod
     def from_file(cls, path: Path) -> Self:

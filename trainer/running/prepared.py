@@ -15,7 +15,8 @@ from hangtag.tags.schema import FacetKind, TagSchema
 from hangtag.tags.tag import facet_of
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.examples import Example, examples_of
-from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
+from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, check_files, read_labelled, refuse
+from hangtag.trainer.data.row import BadRow
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.data.shops import read_shops, with_shops
 from hangtag.trainer.data.training_set import TrainingSet
@@ -24,6 +25,7 @@ from hangtag.trainer.exporting.export import ExportError, encoder_config_of
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.base_model import resolve_base_model
 from hangtag.trainer.fitting.model import TagModel, keep_layers, load_encoder
+from hangtag.trainer.recipe.by_size import by_size
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source, reasons_of
 from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
 from hangtag.trainer.teaching.soft_targets import soft_targets
@@ -89,29 +91,37 @@ class Prepared:
         return replace(self, train=replace(self.train, soft=soft))
 
 
-def prepare(recipe: Recipe, data: Path) -> Prepared:
+def prepare(recipe: Recipe, data: Path, *, sized: bool = False) -> Prepared:
     """Read the recipe's files below `data`, derive the tag schema, load the base model, tokenise.
+
+    With `sized` the number of training products decides some settings; `Prepared.train.recipe` has them.
 
     Raises:
         RecipeError: recipe and data do not fit, a teacher cannot be loaded, or there are no validation products.
-        LabelledFileError: a file is missing or has a bad line.
+        LabelledFileError: a file is missing, or files have bad rows, all of which are named.
         BaseModelError: the base model cannot be loaded.
     """
-    read = [read_labelled([data / name for name in source.train], source.columns) for source in recipe.sources]
-    _check_weak_labels(recipe, read)
-    train = [weakly_labelled(products, source) for products, source in zip(read, recipe.sources, strict=True)]
-    labelled = _labels(train)
-    train = _with_pseudo_labels(train, recipe)
+    # What is wrong with names and columns comes before anything is read or loaded, which may take minutes.
+    base_model = resolve_base_model(recipe.base_model)
+    for source in recipe.sources:
+        check_files((data / name for name in source.files), source.columns)
+    bad: list[BadRow] = []
+    read = [read_labelled([data / name for name in source.train], source.columns, bad) for source in recipe.sources]
     validation, calibration = (
         [
             product
             for source in recipe.sources
             for product in _with_shops(
-                read_labelled([data / name for name in getattr(source, part)], source.columns), source, data
+                read_labelled([data / name for name in getattr(source, part)], source.columns, bad), source, data
             )
         ]
         for part in ("validation", "calibration")
     )
+    refuse(bad)
+    _check_weak_labels(recipe, read)
+    train = [weakly_labelled(products, source) for products, source in zip(read, recipe.sources, strict=True)]
+    labelled = _labels(train)
+    train = _with_pseudo_labels(train, recipe)
     for source, its_products in zip(recipe.sources, train, strict=True):
         if not its_products:
             msg = f"there are no training products in {', '.join(source.train)}"
@@ -120,10 +130,11 @@ def prepare(recipe: Recipe, data: Path) -> Prepared:
         msg = "there are no validation products: name files with --validation, or in the recipe's sources"
         raise RecipeError(msg)
     products = [product for source in train for product in source]
+    recipe = by_size(recipe, len(products)) if sized else recipe
     schema = schema_of(recipe, products)
     for part, part_products in (("validation", validation), ("calibration", calibration or validation)):
         _check_labelled(part, part_products, schema)
-    encoder, raw_tokenizer, config = load_encoder(resolve_base_model(recipe.base_model))
+    encoder, raw_tokenizer, config = load_encoder(base_model)
     keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
     _check_exportable(config, tokenizer, recipe)

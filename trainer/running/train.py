@@ -21,6 +21,7 @@ from hangtag.trainer.judging.evaluate import Evaluation
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError
 from hangtag.trainer.recipe.wide import WideSettings
 from hangtag.trainer.running.bundle_maker import BundleMaker
+from hangtag.trainer.running.notes import notes_on_data, notes_on_start
 from hangtag.trainer.running.prepared import Prepared, prepare
 from hangtag.trainer.running.tracking import Tracking
 from hangtag.trainer.wide.fit import fit_wide
@@ -31,9 +32,10 @@ _CALIBRATION_TEXTS = 400
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """Callbacks for a run's progress: the name of each stage, every step, every epoch."""
+    """Callbacks for a run's progress: the name of each stage, what there is to know, every step, every epoch."""
 
     stage: Callable[[str], None] = lambda _: None
+    note: Callable[[str], object] = lambda _: None
     step: Callable[[Progress], object] = lambda _: None
     epoch: Callable[[Epoch], object] = lambda _: None
 
@@ -46,12 +48,14 @@ def train(
     watcher: Watcher | None = None,
     *,
     wandb: bool = False,
+    sized: bool = False,
 ) -> tuple[Manifest, Evaluation] | None:
     """Fine-tune by the recipe on files below `data`, write the bundle, evaluate it in int8 on the validation files.
 
     The same call resumes an interrupted run from the folder `run`; for a finished run it only makes the bundle again.
     Without `bundle`, the run is only trained and None is returned. Of several processes only the first makes the
     bundle; the others return None after training. Figures are written to the run's folder, and with `wandb` to W&B.
+    With `sized` the number of training products decides some of the settings that the recipe does not set.
 
     Raises:
         RecipeError: recipe and data do not fit, `run` holds a run of another recipe or other files, or no bundle can be
@@ -74,7 +78,7 @@ def train(
     processes = Processes()
     watcher = watcher if watcher and processes.is_first else Watcher()
     with locked(run) if processes.is_first else nullcontext():
-        return _train(recipe, data, RunFolder(run), bundle, watcher, processes, wandb=wandb)
+        return _train(recipe, data, RunFolder(run), bundle, watcher, processes, wandb=wandb, sized=sized)
 
 
 def _train(
@@ -86,21 +90,16 @@ def _train(
     processes: Processes,
     *,
     wandb: bool,
+    sized: bool,
 ) -> tuple[Manifest, Evaluation] | None:
     watcher.stage("Reading and tokenising")
-    prepared = prepare(recipe, data)
+    prepared = prepare(recipe, data, sized=sized)
+    recipe = prepared.train.recipe
     check_validation(prepared.validation, prepared.schema)  # before the folder is reserved for files that must change
     if processes.is_first:
         folder.claim(recipe, prepared.data_fingerprint, prepared.schema)
-    if prepared.unlabelled_facets:
-        watcher.stage(
-            f"No validation product is labelled for {', '.join(prepared.unlabelled_facets)}: it gets no AUTO tags"
-        )
-    for facet, count in prepared.contradictory.items():
-        watcher.stage(f"{count:,} products have several tags of {facet}, a single facet: they are not used for it")
-    if prepared.pseudo_labels:
-        counts = ", ".join(f"{facet} {count:,}" for facet, count in prepared.pseudo_labels.items())
-        watcher.stage(f"Products with pseudo-labels: {counts}")
+    for note in notes_on_data(prepared, sized=sized):
+        watcher.note(note)
     model = prepared.model(recipe, processes.device)
     if recipe.distillation and not folder.is_trained:
         watcher.stage("Computing soft targets")
@@ -109,6 +108,8 @@ def _train(
         prepared = prepared.with_teachers(recipe, folder)
         if processes.is_first:
             processes.wait()
+    if folder.is_trained:
+        watcher.note(f"{folder.path} holds a trained run: it is not trained again")
     watcher.stage("Training")
     with Tracking(folder, recipe, wandb=wandb) if processes.is_first else nullcontext(Watcher()) as tracking:
         history = fit(
@@ -120,6 +121,7 @@ def _train(
             lambda at: (watcher.step(at), tracking.step(at)),
             lambda epoch: (watcher.epoch(epoch), tracking.epoch(epoch)),
             processes,
+            lambda start: list(map(watcher.note, notes_on_start(start, prepared, processes))),
         )
     processes.leave()
     if bundle is None or not processes.is_first:

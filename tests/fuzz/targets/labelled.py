@@ -1,4 +1,4 @@
-"""Labelled files: JSONL, CSV and TSV, some with facets in columns of their own, some gzipped.
+"""Labelled files of every text format, some with facets or category paths in columns of their own, some gzipped.
 
 The first byte chooses which.
 """
@@ -10,12 +10,16 @@ from tests.fuzz.contract import refused, require
 from tests.fuzz.scratch import scratch
 
 _COLUMNS = Columns(facet={"color": "color"})
+_PATHS = Columns(path={"class": "tree"}, renames={"class_1:x": "class_1:y", "class_2:nan": ""})
 _FILES = (
     (scratch() / "products.jsonl", Columns()),
     (scratch() / "products.csv", Columns()),
     (scratch() / "products.tsv", _COLUMNS),
     (scratch() / "products.jsonl.gz", _COLUMNS),
     (scratch() / "products.parquet", _COLUMNS),
+    (scratch() / "products.json", Columns()),
+    (scratch() / "products.xml", Columns()),
+    (scratch() / "paths.csv", _PATHS),
 )
 # Each row takes its time, so what counts is the time of one: a file of a few.
 _MAX_BYTES = 8_192
@@ -36,6 +40,12 @@ SEEDS = (
     b"\x02" + b"\t" * 500,
     b"\x03\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff",
     b"\x04PAR1\x15\x04PAR1",
+    b"\x05[" + _ROW.strip() + b",\n" + _ROW + b", {]",
+    b"\x06<rss xmlns:g='g'><item><g:id>1</g:id><title>x</title><description/><link/><availability/></item></rss>",
+    b"\x06<rss><item><post_id>1</post_id><post_type>product</post_type><title>x</title><content>y</content></item>",
+    b'\x07sep=;\nproduct_id;title;tree\n1;x;"[""a >> b""]"\n2;y;[\'x > y\', \'x > z\']\n3;z;x &gt; nan\n',
+    b"\x01Handle,Title,Body (HTML),Type\nboot,Boot,<b>x</b>,Shoes\nboot,,,\n",
+    b'\x01ID,Type,SKU,Name,Categories,Attribute 1 name,Attribute 1 value(s)\n1,simple,s,Cup,"A, A > B",Color,Red\n',
 )
 
 

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from hangtag.settings import RedisSettings
-from hangtag.store import Entry, RedisTagStore
+from hangtag.store import Arrival, Entry, RedisTagStore
 from hangtag.v1 import tags_pb2
 from hangtag.v1.tags_pb2 import BatchGetProductTagsRequest, GetProductTagsRequest, TagFilter
 from tests.integration.server.parts import (
@@ -32,7 +32,7 @@ STORED = tags_pb2.ProductTags(
 
 @pytest.fixture(autouse=True)
 def _stored(store: RedisTagStore) -> None:
-    store.mark_seen([("new", 5)])
+    store.mark_seen([Arrival("new", 5)])
     store.write([Entry("a", 5, STORED.SerializeToString())])
 
 
