@@ -40,7 +40,7 @@ class GrpcioTransport:
 
     name = "grpcio"
     # A read of the store takes as much of a core as a call.
-    pace_s = 0.001
+    pace_s = 0.0015
 
     def __init__(
         self,
