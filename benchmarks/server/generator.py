@@ -82,29 +82,27 @@ class Generator:
             for each in self._connections:
                 self._start(each, load.burst, start)
             return self._result(start, self._finish())
-        if load.per_s:
-            self._paced(start, load.warm_up_s)
-        else:
+        if not load.per_s:
             for each in self._connections:
                 self._start(each, load.streams, start)
-            self._closed(start + load.warm_up_s)
+        self._send(start, load.warm_up_s)
         for each in self._connections:
             self._warm_up_calls += each.statuses.total()
             each.statuses.clear()
             each.seconds.clear()
         start, cpu = perf_counter(), time.process_time()
-        if load.per_s:
-            self._paced(start, load.seconds)
-            end = start + load.seconds
-        else:
-            self._closed(start + load.seconds)
-            end = perf_counter()
-        result = self._result(start, end, time.process_time() - cpu)
+        self._send(start, load.seconds)
+        end, cpu = perf_counter(), time.process_time() - cpu
         if load.per_s:
             # Calls that are still open count too: their answers are late.
             self._finish()
-            result = self._result(start, end, time.process_time() - cpu)
-        return result
+        return self._result(start, end, cpu)
+
+    def _send(self, start: float, seconds: float) -> None:
+        if self._load.per_s:
+            self._paced(start, seconds)
+        else:
+            self._closed(start + seconds)
 
     def _closed(self, until: float) -> None:
         while perf_counter() < until:

@@ -19,7 +19,7 @@ from benchmarks.server.requests import PRODUCTS, product_id
 from hangtag.cli.errors import CommandError
 from hangtag.cli.local import Child, free_port
 from hangtag.settings import RedisSettings, Settings
-from hangtag.store import Entry, RedisTagStore
+from hangtag.store import Arrival, Entry, RedisTagStore
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 
 # The server's core, and that of everything else: generator and Valkey.
@@ -59,7 +59,7 @@ def fill(settings: RedisSettings) -> None:
                 tags.product_id = each
                 entries.append(Entry(each, 7, tags.SerializeToString()))
             store.write(entries)
-            store.mark_seen([(each, 7) for each in ids])
+            store.mark_seen([Arrival(each, 7) for each in ids])
     finally:
         store.close()
 

@@ -17,6 +17,7 @@ from hangtag.settings import RedisSettings
 from hangtag.tagger.probe import EngineDownError
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 from tests.integration.server.behaviour.outcome import outcome_of
+from tests.integration.server.behaviour.peer import SERVICE, Peer, headers, message
 from tests.integration.server.parts import (
     NOT_SERVING,
     SERVING,
@@ -88,6 +89,25 @@ def test_an_engine_that_fails_for_every_text_ends_the_server(
 
     with pytest.raises(EngineDownError, match="device lost"):
         suggest()
+
+
+def test_a_reply_that_is_being_sent_is_finished(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, transport: str
+) -> None:
+    ids = [f"never {number}" for number in range(1_000)]
+    request = message(tags_pb2.BatchGetProductTagsRequest(product_ids=ids).SerializeToString())
+    settings = settings_for(redis_settings, transport=transport)
+    with serving(loop, settings, FakeTagger()) as served, Peer(served.port, window=1_000) as slow:
+        stream = slow.open(headers(f"{SERVICE}/BatchGetProductTags"))
+        slow.data(stream, request)
+        assert slow.read_until(lambda: slow.answers[stream].body)
+        served.stop()
+        slow.read_for(0.5)
+        assert not served.result.done()
+        slow.allow(stream, 1_000_000)
+
+        assert slow.answer(stream).status == 0
+        served.result.result(5)
 
 
 def test_calls_that_outlive_the_grace_period_end_with_unavailable(
