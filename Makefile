@@ -24,10 +24,10 @@ demo: $(VENV)/.local ## tag a product feed end to end on this machine (FEED=file
 
 train-setup: $(VENV)/.train ## install what training needs into .venv: 2 GB, some minutes
 
-# The complete suite runs in a process for each core; each starts its own broker and cache, hence at most four.
+# The complete suite runs in four processes, which mostly wait; each starts its own broker and cache.
 # Coverage is that of the complete suite; `.venv/bin/coverage report` shows it by file.
 test: $(VENV)/.all ## install everything (2.3 GB) and run the tests (ARGS="tests/unit -k text" for some of them)
-	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n logical --maxprocesses 4 --cov --cov-report=)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 4 --cov --cov-report=)
 
 lint: $(VENV)/.all ## linters, the type checker, the contracts and a scan for secrets
 	@$(BIN)/ruff check .
