@@ -190,7 +190,7 @@ class NativeTransport:
         return NO_DEADLINE if left is None else self._calls.clock.monotonic() + left
 
     def _cancel(self, call_id: int) -> None:
-        look_up = self._look_ups.get(call_id)
+        look_up = self._look_ups.pop(call_id, None)
         if look_up is not None:
             look_up.is_cancelled = True
         else:

@@ -1,8 +1,12 @@
 """Callers that cancel, or are gone: their calls end, are counted, and take nothing from others."""
 
+import gc
+import time
+
 import pytest
 from hyperframe.frame import RstStreamFrame
 
+from hangtag.server.look_up import LookUp
 from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
 from tests.forwarder import Forwarder
@@ -32,6 +36,27 @@ def test_a_cancelled_look_up_is_counted_and_others_of_the_product_are_answered(
     assert [len(call.result().products) for call in (calls[0], calls[2])] == [1, 1]
     until(lambda: calls_in_flight() == 0)
     until(lambda: counted("BatchGetProductTags") == before + 1)
+
+
+def test_nothing_is_kept_of_look_ups_that_were_cancelled_while_they_waited_for_a_reader(
+    served: Served, store_port: Forwarder
+) -> None:
+    store_port.stall()
+    calls = []
+    for _ in range(40):
+        calls.append(served.tags.BatchGetProductTags.future(BATCH, timeout=10))
+        time.sleep(0.002)  # more lists than there are readers
+    until(lambda: calls_in_flight() == 40)
+    for call in calls:
+        call.cancel()
+    store_port.flow()
+    until(lambda: calls_in_flight() == 0)
+
+    def kept() -> int:
+        served.batch(["never"])  # a reader keeps its last list until it has another one
+        return sum(type(each) is LookUp for each in gc.get_objects())
+
+    until(lambda: kept() < 10)
 
 
 def test_a_cancelled_suggestion_is_counted_and_not_computed(served: Served, tagger: FakeTagger) -> None:
