@@ -107,7 +107,7 @@ class ProgressReport:
 
     def _run(self) -> None:
         try:
-            while not self._stop.wait(_EVERY_S):
+            while not self._stop.wait(self._every_s):
                 try:
                     self._store.publish(self._progress.partitions)
                 except StoreError as error:
