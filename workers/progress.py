@@ -89,9 +89,8 @@ class ProgressReport:
         progress: Progress,
         store: RedisTagStore,
         on_failure: Callable[[Exception], None],
-        every_s: float = _EVERY_S,
     ) -> None:
-        self._progress, self._store, self._on_failure, self._every_s = progress, store, on_failure, every_s
+        self._progress, self._store, self._on_failure = progress, store, on_failure
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
@@ -107,7 +106,7 @@ class ProgressReport:
 
     def _run(self) -> None:
         try:
-            while not self._stop.wait(self._every_s):
+            while not self._stop.wait(_EVERY_S):
                 try:
                     self._store.publish(self._progress.partitions)
                 except StoreError as error:
