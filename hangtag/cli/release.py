@@ -69,7 +69,7 @@ def release(
         bool, typer.Option("--allow-weaker-promise", help="Allow a lower promised precision of AUTO tags.")
     ] = False,
     min_f1: Annotated[
-        float, typer.Option(metavar="PERCENT", min=0, max=100, help="F1 that each facet of a first release needs.")
+        float, typer.Option(metavar="PERCENT", min=0, help="F1 that each facet of a first release needs.")
     ] = 50.0,
     json_file: JsonFile = None,
 ) -> None:

@@ -105,9 +105,14 @@ def test_validation_without_known_tags_is_refused_before_training(base, data, tm
     files = shutil.copytree(data, tmp_path / "data")
     text = (files / "validation.jsonl").read_text()
     rows = [json.loads(line) for line in text.splitlines()]
+    start = recipe(base, epochs=1)
     unknown = [row | {"facets": ["color"], "tags": [row["tags"][0].replace("color:", "color:very ")]} for row in rows]
     (files / "validation.jsonl").write_text("\n".join(map(json.dumps, unknown)))
-    start = recipe(base, epochs=1)
+    with pytest.raises(RecipeError, match="no training product has color:very"):
+        prepare(start, files)
+
+    without = [row | {"facets": ["theme"], "tags": []} for row in rows]
+    (files / "validation.jsonl").write_text("\n".join(map(json.dumps, without)))
     prepared = prepare(start, files)
 
     with pytest.raises(RecipeError, match="no validation product can be scored"):

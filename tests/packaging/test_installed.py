@@ -6,19 +6,20 @@ import pytest
 # pip's cache.
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300)]
 
-# Imports every module; what the plain install lacks must be the packages of an extra, and only the trainer and the
-# torch engine may lack them.
+# Imports every module; what the plain install lacks must be the packages of an extra, and only the trainer, the torch
+# engine and the native transport may lack them.
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import hangtag
 
 EXTRAS = {"torch", "transformers", "sklearn", "scipy", "cleanlab", "datasketch", "optuna", "jinja2", "matplotlib",
-          "accelerate", "peft", "pyarrow"}
+          "accelerate", "peft", "pyarrow", "openpyxl", "pygrpc_native"}
+MAY_LACK = ("hangtag.trainer.", "hangtag.engine.torch", "hangtag.server.native_transport")
 imported = []
 def failed(name):
     error = sys.exc_info()[1]
     is_extra = isinstance(error, ModuleNotFoundError) and error.name.split(".")[0] in EXTRAS
-    if not is_extra or not name.startswith(("hangtag.trainer.", "hangtag.engine.torch")):
+    if not is_extra or not name.startswith(MAY_LACK):
         raise error
 for found in pkgutil.walk_packages(hangtag.__path__, "hangtag.", onerror=failed):
     if not found.name.endswith("__main__"):
