@@ -1,6 +1,7 @@
 """Which transport is used, and what the log and the user are told about it."""
 
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -9,8 +10,15 @@ from hangtag.server.transport import choose
 from hangtag.settings import ServerSettings
 
 
-def test_a_transport_is_used_as_it_is_asked_for() -> None:
+needs_native = pytest.mark.skipif(find_spec("pygrpc_native") is None, reason="the extra `native` is not installed")
+
+
+def test_grpcio_is_used_if_it_is_asked_for() -> None:
     assert choose(ServerSettings(transport="grpcio", max_connection_age_s=60)).name == "grpcio"
+
+
+@needs_native
+def test_native_is_used_if_it_is_asked_for() -> None:
     assert choose(ServerSettings(transport="native")).name == "native"
 
 
@@ -21,6 +29,7 @@ def test_auto_is_grpcio_and_says_why() -> None:
     assert "HANGTAG_SERVER__TRANSPORT=native" in choice.reason
 
 
+@needs_native
 def test_native_with_a_setting_that_it_lacks_is_an_error_that_says_what_to_change() -> None:
     with pytest.raises(ServerError, match="leave HANGTAG_SERVER__MAX_CONNECTION_AGE_S unset, or set .*=grpcio"):
         choose(ServerSettings(transport="native", max_connection_age_s=60))
