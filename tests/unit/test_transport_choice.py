@@ -9,7 +9,6 @@ from hangtag.server.errors import ServerError
 from hangtag.server.transport import choose
 from hangtag.settings import ServerSettings
 
-
 needs_native = pytest.mark.skipif(find_spec("pygrpc_native") is None, reason="the extra `native` is not installed")
 
 
