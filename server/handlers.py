@@ -2,17 +2,15 @@
 
 import asyncio
 
-from hangtag.records import no_tags_reason, tag_message
 from hangtag.server.admission import TEXTS, Limit
 from hangtag.server.narrow import filter_of, narrow
-from hangtag.server.suggest_checks import KINDS, check_suggest, check_suggest_batch
+from hangtag.server.suggest_checks import check_suggest, check_suggest_batch
 from hangtag.server.suggester import Suggester
-from hangtag.server.suggestion import Asked, Suggestion
+from hangtag.server.suggestion import Asked, Suggestion, suggestion_message
 from hangtag.tagger.stage_thread import StageThread
 from hangtag.text.product_text import Field
 from hangtag.v1 import tags_pb2
 
-_KIND_VALUES = {kind: value for value, kind in KINDS.items()}
 # Of requests whose texts wait to be cleaned: some tenths of a second of work, and little memory.
 _MAX_UNCLEANED_BYTES = 8 * 1024 * 1024
 # Names of the fields in a request.
@@ -51,16 +49,9 @@ class Handlers:
 
 
 def _reply(request: tags_pb2.SuggestTagsRequest, asked: Asked, suggestion: Suggestion) -> tags_pb2.SuggestTagsResponse:
-    tags = suggestion.tags
     not_read = asked.fields.not_read(suggestion.left_out)
-    reply = tags_pb2.SuggestTagsResponse(
-        tags=map(tag_message, tags.tags),
-        review=map(tag_message, tags.review),
-        bundle_version=suggestion.bundle_version,
-        kind=_KIND_VALUES[asked.kind],
-        no_tags_reason=no_tags_reason(tags),
-        truncated_fields=(name for field, name in _FIELDS.items() if field in not_read),
-    )
+    truncated = (name for field, name in _FIELDS.items() if field in not_read)
+    reply = suggestion_message(suggestion.tags, asked.kind, suggestion.bundle_version, truncated)
     if (tag_filter := filter_of(request)) is not None:
         narrow(reply, tag_filter)
     return reply

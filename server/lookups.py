@@ -57,7 +57,7 @@ class Lookups:
         self._popular.count(ids)
         newest = list(chain.from_iterable(look_up.min_versions for look_up in look_ups))
         try:
-            return self._answers(look_ups, self._reader.read(ids, newest))
+            return self._answers(look_ups, self._reader.read(ids, newest), newest)
         except PartlyFoundError as error:
             return self.answer_found(look_ups, [error if each is None else each for each in error.found])
         except StoreError as error:
@@ -74,15 +74,14 @@ class Lookups:
             read = [one for one in part if isinstance(one, LookedUp)]
             try:
                 if len(read) == len(part):
-                    answers += self._answers([look_up], read)
+                    answers += self._answers([look_up], read, look_up.min_versions)
                 else:
                     answers.append(_no_store(next(one for one in part if isinstance(one, StoreError))))
             except Exception as error:  # noqa: BLE001 (see `answer`)
                 answers.append(_failed(error))
         return answers
 
-    def _answers(self, look_ups: Sequence[LookUp], found: Sequence[LookedUp]) -> list[Answer]:
-        newest = chain.from_iterable(look_up.min_versions for look_up in look_ups)
+    def _answers(self, look_ups: Sequence[LookUp], found: Sequence[LookedUp], newest: Sequence[int]) -> list[Answer]:
         verdicts = [
             freshness(each.stored, version, each.is_degraded) for each, version in zip(found, newest, strict=True)
         ]

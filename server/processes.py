@@ -18,6 +18,7 @@ from hangtag.server.errors import ServerError
 from hangtag.server.listener import address_of, in_use
 from hangtag.server.member import Bound, Member
 from hangtag.server.member_pages import MemberPages
+from hangtag.server.page import open_server_page
 from hangtag.settings import ServerSettings, Settings
 from hangtag.telemetry import TelemetryServer, get_log
 from hangtag.telemetry.places import stack_of, summary_of
@@ -131,12 +132,12 @@ class Processes:
             try:
                 self._members = [self._start(number, port) for number in range(self._count)]
                 if self._wait_ready(signals):
-                    with self._telemetry() as telemetry:
+                    with self._page() as page:
                         _log.info(
                             "serving",
                             host=self._settings.host,
                             port=port,
-                            metrics_port=telemetry.port,
+                            metrics_port=page.port,
                             processes=[member.pid for member in self._members],
                         )
                         ready(port)
@@ -205,26 +206,17 @@ class Processes:
             member.end(max(0.0, end - time.monotonic()))
         self._members = []
 
-    def _telemetry(self) -> TelemetryServer:
+    def _page(self) -> TelemetryServer:
         pages = MemberPages(lambda: {member.number: member.bound for member in self._members})
-        settings = self._settings
-        try:
-            return TelemetryServer(
-                settings.metrics_host,
-                settings.metrics_port,
-                pages.registry,
-                pulses=pages.pulses,
-                details=pages.details,
-                parts=pages.parts,
-                pages={"/popular": pages.popular},
-                on_failure=lambda _: os.kill(os.getpid(), signal.SIGTERM),
-            )
-        except OSError as error:
-            msg = (
-                f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "
-                "set HANGTAG_SERVER__METRICS_PORT (0: any free port)"
-            )
-            raise ServerError(msg) from error
+        return open_server_page(
+            self._settings,
+            pages.registry,
+            pulses=pages.pulses,
+            details=pages.details,
+            parts=pages.parts,
+            pages={"/popular": pages.popular},
+            on_failure=lambda _: os.kill(os.getpid(), signal.SIGTERM),
+        )
 
 
 class _Signals:

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grpc_health.v1 import health
 
 from hangtag.server.calls import Calls
 from hangtag.server.drain import drain
-from hangtag.server.errors import ServerError
 from hangtag.server.follower import FOLLOWER_BEAT
 from hangtag.server.grpcio_transport import GrpcioTransport
 from hangtag.server.handlers import Handlers
@@ -21,6 +20,7 @@ from hangtag.server.health import Health, HealthServicer
 from hangtag.server.lookups import Lookups
 from hangtag.server.member import Bound, Member
 from hangtag.server.methods import SERVICE, Methods, methods_of
+from hangtag.server.page import open_server_page
 from hangtag.server.popular import Popular
 from hangtag.server.reading import Reading
 from hangtag.server.store_watch import STORE_HEARTBEAT
@@ -28,7 +28,7 @@ from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.server.transport import Choice, Transport, choose
 from hangtag.server.waits import Waits
 from hangtag.settings import ServerSettings, Settings
-from hangtag.telemetry import Heartbeats, Part, TelemetryServer, get_log, metrics
+from hangtag.telemetry import Heartbeats, Part, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.places import stack_of, summary_of
 
@@ -113,23 +113,24 @@ async def _serve(
         reading.follow(waits)
         methods = methods_of(handlers, limits.max_ids)
         transport = _open(chosen, limits, methods, servicer, calls, shares_port=member is not None)
-        telemetry = _telemetry(
+        page = open_server_page(
             limits,
+            metrics.SERVER,
             pulses=beats.pulses,
             details=reading.watch.details,
             parts=lambda: [_model(tagger), reading.watch.part()],
             pages={"/popular": popular.page},
             on_failure=fail,
         )
-        with telemetry, _stopping(stop) as stopped:
+        with page, _stopping(stop) as stopped:
             runs = (stopped.wait(), _beat_loop(beats, calls), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
                 calls.start(transport, waits, transport.pace_s)
                 waits.start()
                 await transport.start()
-                _log.info("serving", host=limits.host, port=transport.port, metrics_port=telemetry.port)
-                _say_ready(Bound(transport.port, telemetry.port), ready, member, partial(_stop_soon, loop, stopped))
+                _log.info("serving", host=limits.host, port=transport.port, metrics_port=page.port)
+                _say_ready(Bound(transport.port, page.port), ready, member, partial(_stop_soon, loop, stopped))
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 reading.stop_following()
                 await drain(transport, state, calls, waits, limits)
@@ -199,17 +200,6 @@ async def _wait_for(died: asyncio.Future[None]) -> None:
 
 def _model(tagger: "Tagger") -> Part:
     return Part("model", True, f"bundle {tagger.bundle.version[:12]} has tagged a probe")
-
-
-def _telemetry(settings: ServerSettings, **served: Any) -> TelemetryServer:
-    try:
-        return TelemetryServer(settings.metrics_host, settings.metrics_port, metrics.SERVER, **served)
-    except OSError as error:
-        msg = (
-            f"cannot listen on {settings.metrics_host}:{settings.metrics_port} for metrics ({error}); "
-            "set HANGTAG_SERVER__METRICS_PORT (0: any free port)"
-        )
-        raise ServerError(msg) from error
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """Checks of requests for suggestions; each error names the field and what it must be."""
 
 from hangtag.server.checks import check_filter, refuse
-from hangtag.server.suggestion import Asked
+from hangtag.server.suggestion import KIND_VALUES, Asked, usual_kind
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import CleanedFields
 from hangtag.v1 import tags_pb2
 
-KINDS = {tags_pb2.TEXT_KIND_PRODUCT: TextKind.PRODUCT, tags_pb2.TEXT_KIND_QUERY: TextKind.QUERY}
+_KINDS = {value: kind for kind, value in KIND_VALUES.items()}
 MAX_TEXTS = 100
 
 _MAX_CHARS = {"text": 10_000, "description": 10_000, "merchant_category": 1_000}
@@ -49,8 +49,8 @@ def check_suggest_batch(request: tags_pb2.BatchSuggestTagsRequest) -> list[Asked
 
 def _kind_of(request: tags_pb2.SuggestTagsRequest, place: str) -> TextKind:
     if request.kind == tags_pb2.TEXT_KIND_UNSPECIFIED:
-        return TextKind.PRODUCT if request.description or request.merchant_category else TextKind.QUERY
-    kind = KINDS.get(request.kind)
+        return usual_kind(request.description, request.merchant_category)
+    kind = _KINDS.get(request.kind)
     if kind is None:
         refuse(f"{place}kind is {request.kind}; send TEXT_KIND_PRODUCT (1), TEXT_KIND_QUERY (2) or leave it unset")
     return kind

@@ -9,11 +9,11 @@ from hangtag.settings import Settings
 from hangtag.store import RedisTagStore
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
+from hangtag.telemetry.page import open_page
 from hangtag.telemetry.places import stack_of, summary_of
 from hangtag.workers.arrivals import Arrivals
 from hangtag.workers.arrivals_reader import ARRIVALS_BEAT, ArrivalsReader
 from hangtag.workers.contact import KAFKA_BEAT
-from hangtag.workers.page import open_page
 from hangtag.workers.readiness import GroupReadiness
 from hangtag.workers.signals import stopped_by_signals
 from hangtag.workers.store_watch import StoreWatch

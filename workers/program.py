@@ -12,11 +12,11 @@ from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
+from hangtag.telemetry.page import open_page
 from hangtag.telemetry.places import stack_of, summary_of
 from hangtag.workers.contact import KAFKA_BEAT
 from hangtag.workers.kafka_source import KafkaSource
 from hangtag.workers.opening import open_unless_stopped
-from hangtag.workers.page import open_page
 from hangtag.workers.progress import ProgressReport
 from hangtag.workers.readiness import Readiness
 from hangtag.workers.retrying_store import RetryingStore

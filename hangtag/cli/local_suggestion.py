@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 
 from hangtag.cli.errors import CommandError
-from hangtag.records import no_tags_reason, tag_message
 from hangtag.server.narrow import narrow
+from hangtag.server.suggestion import suggestion_message, usual_kind
 from hangtag.settings import load_settings
 from hangtag.tagger.tagger import open_tagger
-from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.v1 import tags_pb2
-
-_KINDS = {TextKind.PRODUCT: tags_pb2.TEXT_KIND_PRODUCT, TextKind.QUERY: tags_pb2.TEXT_KIND_QUERY}
 
 
 def suggest_with(
@@ -33,18 +30,9 @@ def suggest_with(
         if text.is_empty:
             msg = f"text {place} has no visible text (without markup): leave it out"
             raise CommandError(msg)
-    kind = TextKind.PRODUCT if description or category else TextKind.QUERY
+    kind = usual_kind(description, category)
     tagger = open_tagger(load_settings().model.model_copy(update={"bundle": bundle}))
-    answers = [
-        tags_pb2.SuggestTagsResponse(
-            tags=map(tag_message, tags.tags),
-            review=map(tag_message, tags.review),
-            bundle_version=tagger.bundle.version,
-            kind=_KINDS[kind],
-            no_tags_reason=no_tags_reason(tags),
-        )
-        for tags in tagger(cleaned, kind)
-    ]
+    answers = [suggestion_message(tags, kind, tagger.bundle.version) for tags in tagger(cleaned, kind)]
     if tag_filter is not None:
         for answer in answers:
             narrow(answer, tag_filter)

@@ -27,8 +27,3 @@ class Stored(NamedTuple):
     payload: bytes
     version: int | None
     seen: Seen | None
-
-    @property
-    def is_deleted(self) -> bool:
-        """True if the newest thing stored is that the product was deleted."""
-        return self.version is not None and not self.payload

@@ -249,7 +249,8 @@ def test_deletion_expires_and_new_tags_do_not(
     store.write([tags(1), deletion(2)])
     (key,) = client.keys("ht:p:*")
     assert 0 < client.ttl(key) <= redis_settings.deleted_ttl_s
-    assert read(redis_settings, ["p"])[0].is_deleted
+    found = read(redis_settings, ["p"])[0]
+    assert (found.version, found.payload) == (2, b"")  # the deletion
 
     store.write([tags(3)])
     assert client.ttl(key) == -1

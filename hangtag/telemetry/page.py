@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from prometheus_client import CollectorRegistry
 
 from hangtag.settings import SettingsError, variable_of
-from hangtag.telemetry import TelemetryServer
+from hangtag.telemetry.http import TelemetryServer
 
 
 class PageSettings(Protocol):
