@@ -11,7 +11,7 @@ from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
 from tests.forwarder import Forwarder
 from tests.integration.server.behaviour.peer import SERVICE, Peer, headers, message
-from tests.integration.server.parts import Code, FakeTagger, Served, calls_in_flight, until
+from tests.integration.server.parts import SERVING, Code, FakeTagger, Served, calls_in_flight, until
 
 BATCH = tags_pb2.BatchGetProductTagsRequest(product_ids=["never"])
 CANCEL = 8
@@ -31,6 +31,7 @@ def test_a_cancelled_look_up_is_counted_and_others_of_the_product_are_answered(
     until(lambda: calls_in_flight() == 3)
 
     calls[1].cancel()
+    assert served.health() == SERVING  # on the same connection: the server has read the cancellation
     store_port.flow()
 
     assert [len(call.result().products) for call in (calls[0], calls[2])] == [1, 1]
