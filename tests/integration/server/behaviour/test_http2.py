@@ -169,7 +169,9 @@ def test_a_flood_takes_little_memory_and_leaves_no_call_behind(
                 break
         assert served.suggest("two words").tags[0].value == "2"
     if transport == "grpcio" and flood in (resets, unfinished_calls) and peak() >= FEW_BYTES:
-        pytest.xfail("grpcio keeps 12 to 20 kB of a call until it ends, and with a limit of calls it loses some of others")
+        pytest.xfail(
+            "grpcio keeps 12 to 20 kB of a call until it ends, and with a limit of calls it loses some of others"
+        )
     assert peak() < FEW_BYTES
 
 
