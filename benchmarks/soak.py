@@ -37,7 +37,7 @@ from hangtag.v1 import events_pb2
 
 _PRODUCTS = 20_000
 _BACKLOG = 4_000
-_WARM_UP_SHARE = 0.2
+_WARM_UP_SHARE = 0.25
 _SETTLED = "hangtag_records_settled_total"
 
 

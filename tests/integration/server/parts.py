@@ -120,6 +120,16 @@ def until(condition: Callable[[], object], limit_s: float = 10) -> None:
         time.sleep(0.02)
 
 
+def refused(method: str) -> float:
+    """Calls of a method that were refused, whatever limit was reached."""
+    return sum(
+        sample.value
+        for family in metrics.SERVER.collect()
+        for sample in family.samples
+        if sample.name == "hangtag_refused_calls_total" and sample.labels["method"] == method
+    )
+
+
 def calls_in_flight() -> int:
     """The calls that the server, which runs in this process, has read and not answered yet."""
     return int(metrics.SERVER.get_sample_value("hangtag_calls_in_flight") or 0)
