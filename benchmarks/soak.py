@@ -3,9 +3,9 @@
     KAFKA_HOME=/opt/kafka python -m benchmarks.soak --minutes 30
 
 Measures for five minutes how many products per second one worker can take while a server answers a light load of
-look-ups, then sends 80 % of that. Every 5 s it records memory, open files, connections and threads of both programs, the worker's
-lag, how long products wait for their tags, and how long look-ups take. Writes benchmarks/results/soak.json and
-docs/reports/soak.png. Ctrl-C ends it early and writes what there is. Without KAFKA_HOME it uses the local broker.
+look-ups, then sends 80 % of that. Every 5 s it records memory, open files, connections and threads of both programs,
+the worker's lag, how long products wait for their tags, and how long look-ups take. Writes benchmarks/results/soak.json
+and docs/reports/soak.png. Ctrl-C ends it early and writes what there is. Without KAFKA_HOME it uses the local broker.
 """
 
 import argparse
