@@ -24,8 +24,8 @@ _USER_ERRORS = {
 
 def main() -> None:
     """Run the command line and exit: 0 on success, 1 on failure, 2 on wrong usage."""
-    # gRPC reads it when it is imported. Otherwise it writes a line of its own for each TLS handshake that fails, so that
-    # whoever scans ports fills the log.
+    # gRPC reads it when it is imported. Without it, it writes a line of its own for each TLS handshake that fails, so
+    # that whoever scans ports fills the log.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from hangtag.cli.app import app  # noqa: PLC0415 (`import hangtag.cli` loads neither typer nor rich)
 
