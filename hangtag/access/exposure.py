@@ -18,8 +18,8 @@ def cautions(settings: ServerSettings) -> list[str]:
     if not _asks_who_calls(settings):
         found.append(f"{reached} it answers everyone: set {_name('tokens_file')} (see `hangtag token new`), {host}")
     if settings.tls_cert_file is None:
-        secret = "calls" if settings.tokens_file is None else "calls and tokens"
-        found.append(f"{reached} {secret} travel unencrypted: set {_name('tls_cert_file')}, {host}")
+        what = "calls" if settings.tokens_file is None else "calls and tokens"
+        found.append(f"{reached} {what} travel unencrypted: set {_name('tls_cert_file')}, {host}")
     return found
 
 
