@@ -71,7 +71,7 @@ def running(redis: RedisSettings, **server: object) -> Iterator[Running]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield Running(process, int(process.stdout.readline()), metrics_port)
+            yield Running(process, int(process.stdout.readline().split()[0]), metrics_port)
         finally:
             process.terminate()
             try:
