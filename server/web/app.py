@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from hangtag.server.admission import MAX_UNREAD_BYTES, UNREAD, RefusedError
 from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.health import Health
+from hangtag.server.listener import MAX_MESSAGE_BYTES
 from hangtag.server.look_up import MAX_REQUEST_BYTES
 from hangtag.telemetry import get_log, metrics
 
@@ -154,7 +155,8 @@ class HttpApp:
             return Refused(_malformed(message).error, 415, (b"accept-post", b"application/json, application/proto"))
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if int(length) > MAX_REQUEST_BYTES:
-            return Refused(too_large(), header=_CLOSE)
+            # What follows is read and dropped, since a client that still sends may lose a reply before a close.
+            return Refused(too_large(), header=_CLOSE if int(length) > MAX_MESSAGE_BYTES else None)
         return None
 
 
