@@ -140,6 +140,21 @@ HTTP_CLOSED = Counter(
     "hangtag_http_closed_connections", "Connections over HTTP that were closed for a limit", ["reason"], registry=SERVER
 )
 _with_values(HTTP_CLOSED, ("full", "slow_request", "unread_reply"))
+DENIED_CALLS = Counter(
+    "hangtag_denied_calls",
+    "Calls denied to a client, by its name in server.tokens_file, or (unknown), and by the reason that callers see",
+    ["client", "reason"],
+    registry=SERVER,
+)
+RELOADS = Counter(
+    "hangtag_reloads",
+    "Times that a file which had changed was read again; failed: what was read before stays in use",
+    ["file", "outcome"],
+    registry=SERVER,
+)
+for _file in ("tokens", "certificate"):
+    for _outcome in ("read", "failed"):
+        RELOADS.labels(_file, _outcome)
 COALESCED_KEYS = Histogram(
     "hangtag_coalesced_keys",
     "Products read from the store in one round trip",

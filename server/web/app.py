@@ -1,9 +1,11 @@
 """What a request passes before its call: where it goes, who sent it, how large it may be."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
+from hangtag.server.access import ANYONE
 from hangtag.server.admission import MAX_UNREAD_BYTES, UNREAD, RefusedError
 from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.health import Health
@@ -23,6 +25,7 @@ REFUSED_PATH = ""
 _KINDS = {b"application/json", b"application/proto", b"application/grpc-web"}
 _KINDS |= {b"application/grpc-web+proto", b"application/grpc-web+json"}
 _CLOSE = (b"connection", b"close")
+_TIMEOUT = re.compile(rb"[0-9]{1,10}")
 
 _log = get_log(__name__)
 
@@ -38,11 +41,12 @@ class Refused(NamedTuple):
 class Arriving:
     """The request of the task that answers it. `method` is empty where the path names none."""
 
-    __slots__ = ("is_admitted", "method", "refused")
+    __slots__ = ("client", "is_admitted", "method", "refused")
 
     def __init__(self, method: str, refused: CallError | None = None) -> None:
         self.method = method
         self.refused = refused
+        self.client = ANYONE
         # From here on the core counts how it ends.
         self.is_admitted = False
 
@@ -153,17 +157,25 @@ class HttpApp:
         if _kind_of(scope) not in _KINDS:
             message = "set the header content-type: application/json (or application/proto, or a type of gRPC-Web)"
             return Refused(_malformed(message).error, 415, (b"accept-post", b"application/json, application/proto"))
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(length) > MAX_REQUEST_BYTES:
-            # What follows is read and dropped, since a client that still sends may lose a reply before a close.
-            return Refused(too_large(), header=_CLOSE if int(length) > MAX_MESSAGE_BYTES else None)
-        return None
+        return _check_headers(dict(scope["headers"]))
 
 
 def too_large() -> CallError:
     """The error of a request whose body is too large."""
     message = f"the request has more than {MAX_REQUEST_BYTES} bytes; split it over several calls"
     return CallError(Reason.REQUEST_TOO_LARGE, message)
+
+
+def _check_headers(headers: Mapping[bytes, bytes]) -> Refused | None:
+    if not _TIMEOUT.fullmatch(headers.get(b"connect-timeout-ms", b"0")):
+        return _malformed("connect-timeout-ms is no number of milliseconds; send 1 to 10 digits, such as 500")
+    if headers.get(b"connect-protocol-version", b"1") != b"1":
+        return _malformed("connect-protocol-version is not 1; send 1, or leave the header out")
+    length = headers.get(b"content-length", b"0")
+    if int(length) > MAX_REQUEST_BYTES:
+        # What follows is read and dropped, since a client that still sends may lose a reply before a close.
+        return Refused(too_large(), header=_CLOSE if int(length) > MAX_MESSAGE_BYTES else None)
+    return None
 
 
 def _kind_of(scope: Scope) -> bytes:

@@ -91,12 +91,21 @@ class Service(ConnectASGIApplication[Any]):
         """Release the thread."""
         self._thread.shutdown(wait=False)
 
-    async def on_start(self, _: Context) -> Arriving:
+    async def on_start(self, context: Context) -> Arriving:
         """Before the body is read; see `MetadataInterceptor`."""
         arriving = ARRIVING.get()
-        if arriving.refused is not None:
-            self._count(arriving, arriving.refused)
-            raise connect_error(arriving.refused)
+        authorization = context.request_headers.get("authorization")
+        try:
+            # Whoever may not call learns nothing else.
+            if arriving.method:
+                arriving.client = self._calls.access.client_of(authorization, arriving.method)
+            else:
+                self._calls.access.identify(authorization)
+            if arriving.refused is not None:
+                raise arriving.refused
+        except CallError as error:
+            self._count(arriving, error)
+            raise connect_error(error) from None
         return arriving
 
     async def on_end(self, arriving: Arriving, _: Context, error: Exception | None, /) -> None:
@@ -139,7 +148,7 @@ class Service(ConnectASGIApplication[Any]):
     def _look_up(self, parse: Parse) -> Answering:
         async def answer(raw: bytes, deadline_s: float, arriving: Arriving) -> bytes:
             future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-            look_up = self._calls.look_up(parse, raw, future, deadline_s)
+            look_up = self._calls.look_up(parse, raw, future, deadline_s, arriving.client)
             arriving.is_admitted = True
             self._calls.put([look_up])
             try:
@@ -156,7 +165,7 @@ class Service(ConnectASGIApplication[Any]):
     def _other(self, method: Method) -> Answering:
         async def answer(raw: bytes, deadline_s: float, arriving: Arriving) -> bytes:
             arriving.is_admitted = True
-            return await self._calls.run(method, raw, deadline_s)
+            return await self._calls.run(method, raw, deadline_s, arriving.client)
 
         return answer
 

@@ -18,6 +18,7 @@ from hangtag.server.sockets import bound_socket
 from hangtag.server.web.app import HttpApp, UnreadReplies
 from hangtag.server.web.connection import Connection
 from hangtag.server.web.service import Service
+from hangtag.server.web.tls import HttpTls
 from hangtag.settings import ServerSettings
 
 # Between two requests; longer than the 60 s after which most load balancers close idle connections themselves.
@@ -57,7 +58,8 @@ class HttpTransport:
         self._app = HttpApp(self._service, paths, health, unread, settings.max_connection_age_s or CONNECTION_AGE_S)
         self._socket = bound_socket(settings.host, settings.http_port, "http_port", shares_port=shares_port)
         self.port: int = self._socket.getsockname()[1]
-        self._server = _Server(_config(settings, self._app))
+        tls = None if settings.tls_cert_file is None else HttpTls(settings, settings.tls_cert_file)
+        self._server = _Server(_config(settings, self._app, tls), tls)
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -85,9 +87,12 @@ class HttpTransport:
 
 
 class _Server(uvicorn.Server):
-    """Checks its connections once a second."""
+    """Checks its connections, and the files of TLS, once a second."""
 
-    _next_s = 0.0
+    def __init__(self, config: uvicorn.Config, tls: HttpTls | None) -> None:
+        super().__init__(config)
+        self._tls = tls
+        self._next_s = 0.0
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -99,6 +104,8 @@ class _Server(uvicorn.Server):
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + _CHECK_EVERY_S
+            if self._tls is not None:
+                self._tls.refresh()
             loop_s = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
@@ -106,7 +113,7 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def _config(settings: ServerSettings, app: HttpApp) -> uvicorn.Config:
+def _config(settings: ServerSettings, app: HttpApp, tls: HttpTls | None) -> uvicorn.Config:
     origins = [each.strip() for each in settings.http_cors_origins.split(",") if each.strip()]
     served: Any = app
     if origins:
@@ -125,5 +132,6 @@ def _config(settings: ServerSettings, app: HttpApp) -> uvicorn.Config:
         backlog=_BACKLOG,
         timeout_keep_alive=settings.idle_timeout_s or _IDLE_S,
         timeout_graceful_shutdown=_STOP_LIMIT_S,
+        ssl_context_factory=None if tls is None else lambda _, __: tls.context,
         h11_max_incomplete_event_size=MAX_METADATA_BYTES,
     )

@@ -228,12 +228,13 @@ def test_both_ways_in_share_one_limit(served: Served, store_port: Forwarder, web
 
 
 def test_a_look_up_waits_for_a_version(store: RedisTagStore, web: WebClient) -> None:
-    store.write([entry("awaited", 1)])
+    awaited = f"awaited {web.connection.port}"
+    store.write([entry(awaited, 1)])
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        request = {"product_id": "awaited", "wait_for_version": 2}
+        request = {"product_id": awaited, "wait_for_version": 2}
         waiting = thread.submit(web.call, "GetProductTags", request, connect_timeout_ms="15000")
         until(lambda: metrics.SERVER.get_sample_value("hangtag_waiting_lookups") == 1)
-        store.write([entry("awaited", 2)])
+        store.write([entry(awaited, 2)])
 
         assert waiting.result().json["version"] == "2"
 
