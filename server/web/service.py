@@ -13,6 +13,7 @@ from connectrpc.server import ConnectASGIApplication, Endpoint
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from hangtag.server.admission import JSON, Limit
 from hangtag.server.calls import Calls, Method
 from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.look_up import MAX_REQUEST_BYTES, NO_DEADLINE, Parse
@@ -29,6 +30,9 @@ from hangtag.v1 import tags_pb2
 _LARGE_BYTES = 4 * 1024
 # Fast: a reply of 1,000 products takes 4 ms, and level 6 would take four times as long.
 _GZIP_LEVEL = 1
+
+# Of requests in JSON that are not answered: some 130 batches of 1,000 ids, which are seconds of work for the thread.
+_MOST_JSON_BYTES = 2 * 1024 * 1024
 
 _log = get_log(__name__)
 
@@ -73,6 +77,7 @@ class Service(ConnectASGIApplication[Any]):
         self._calls = calls
         self._unread = unread
         self._thread = StageThread("http-json")
+        self._json = Limit(_MOST_JSON_BYTES, "bytes of requests in JSON", JSON)
         endpoints: dict[str, Any] = {REFUSED_PATH: _endpoint("", self._refuse)}
         for name, parse in methods.look_ups.items():
             endpoints[path_of(name)] = _endpoint(name, self._handler(name, self._look_up(parse)))
@@ -136,12 +141,15 @@ class Service(ConnectASGIApplication[Any]):
             arriving = ARRIVING.get()
             try:
                 self._unread.check()
-                raw = await self._converted(from_json, asked, body.data) if body.is_json else body.data
-                reply = await answering(raw, self._deadline_s(context), arriving)
+                if not body.is_json:
+                    return await answering(body.data, self._deadline_s(context), arriving)
+                with self._json.during(len(body.data)):
+                    raw = await self._converted(from_json, asked, body.data)
+                    reply = await answering(raw, self._deadline_s(context), arriving)
+                    return await self._converted(to_json, replied, reply)
             except CallError as error:
                 self._count(arriving, error)
                 raise connect_error(error) from error
-            return await self._converted(to_json, replied, reply) if body.is_json else reply
 
         return handle
 

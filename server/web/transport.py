@@ -83,12 +83,12 @@ class HttpTransport:
 
     async def stop(self) -> None:
         """Close all connections, after what is being sent, within some seconds."""
-        self._service.close()
         self._server.should_exit = True
         if self._running is None:
             self._socket.close()
         else:
             await self._running
+        self._service.close()
 
 
 class _Server(uvicorn.Server):

@@ -21,7 +21,7 @@ from connectrpc.protocol import ProtocolType
 
 from hangtag.access import Scope, add_token, new_token, revoke_token
 from hangtag.server.errors import ServerError
-from hangtag.server.web import connection, transport
+from hangtag.server.web import connection, service, transport
 from hangtag.settings import RedisSettings
 from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
@@ -247,6 +247,32 @@ def test_connections_are_limited(served: Served, monkeypatch: pytest.MonkeyPatch
             second.call("GetProductTags", GET)
         assert first.call("GetProductTags", GET).status == 404
     assert closed("full") == before + 1
+
+
+def test_requests_in_json_are_limited_before_they_are_read(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_MOST_JSON_BYTES", 60)
+    with (
+        concurrent.futures.ThreadPoolExecutor(1) as thread,
+        serving(loop, settings_for(redis_settings, http_port=0), tagger) as served,
+        WebClient(served.http_port) as web,
+        WebClient(served.http_port) as other,
+    ):
+        tagger.gate.clear()
+        running = thread.submit(other.call, "SuggestTags", {"text": "x" * 50})
+        until(lambda: tagger.batches)
+
+        refused = web.call("SuggestTags", b"no JSON")
+        by_grpc = served.suggest_later("one two")
+        until(lambda: calls_in_flight() == 2)
+        tagger.gate.set()
+
+        assert (refused.status, refused.reason) == (429, "TOO_MANY_CALLS")
+        assert "bytes of requests in JSON" in refused.json["message"]
+        assert by_grpc.result().tags[0].value == "2"
+        assert running.result().status == 200
+        assert web.call("SuggestTags", SUGGEST).status == 200
 
 
 def test_it_stops_as_grpc_does(
