@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # trainer, or a whole program. `hangtag.cli` is the one place that knows all three programs.
 HANGTAG = {
     "hangtag.v1": set(),
+    "hangtag.client": {"hangtag.v1"},
     "hangtag.settings": set(),
     "hangtag.text": set(),
     "hangtag.tags": {"hangtag.text"},
