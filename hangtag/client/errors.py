@@ -1,5 +1,6 @@
 """What can go wrong, as exceptions: all of them are `HangtagError`."""
 
+from functools import partial
 from typing import Any
 
 import grpc
@@ -25,6 +26,7 @@ class CallError(HangtagError):
     """A call failed. The message has what the server said, and what to do next where the server did not say it.
 
     Attributes:
+        message: what happened.
         status: name of the gRPC status, such as `UNAVAILABLE`.
         reason: the server's reason, such as `STORE_UNAVAILABLE`; None if the error did not come from the server itself.
         retry_after_s: after how many seconds the server would be asked again; None if it did not say.
@@ -44,28 +46,25 @@ class CallError(HangtagError):
         attempts: int = 1,
     ) -> None:
         super().__init__(message)
+        self.message = message
         self.status = status
         self.reason = reason
         self.retry_after_s = retry_after_s
         self.attempts = attempts
 
     def __str__(self) -> str:
-        message = str(self.args[0])
         # The server's own messages say what to do.
-        return message if self.reason else f"{message}; next: {self.next_step}"
+        return self.message if self.reason else f"{self.message}; next: {self.next_step}"
 
     def __reduce__(self) -> Any:
-        return (_again, (type(self), self.args[0], self.__dict__))
+        return partial(type(self), **self._attributes()), ()
 
     def copy(self) -> "CallError":
         """The same error once more, for another caller who waited for the same call."""
-        return _again(type(self), self.args[0], self.__dict__)
+        return type(self)(**self._attributes())
 
-
-def _again(kind: type[CallError], message: str, attributes: dict[str, Any]) -> CallError:
-    error = kind.__new__(kind, message)
-    error.__dict__.update({name: value for name, value in attributes.items() if not name.startswith("__")})
-    return error
+    def _attributes(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("message", "status", "reason", "retry_after_s", "attempts")}
 
 
 class InvalidRequestError(CallError):
