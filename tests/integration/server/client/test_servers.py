@@ -1,18 +1,15 @@
-"""Several servers: one that is slow, stops, restarts or wants TLS. All of them are Hangtag's."""
+"""Several servers: one that is slow, stops or restarts. All of them are Hangtag's."""
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from hangtag.client import DeadlineError, HangtagError, Retries, Tls, UnavailableError
+from hangtag.client import DeadlineError, HangtagError, Retries, UnavailableError
 from hangtag.settings import RedisSettings
 from hangtag.store import RedisTagStore
-from tests.certificates import Certificates, make_certificates
 from tests.forwarder import Forwarder, forwarding
 from tests.integration.server.client.parts import Make, entry
 from tests.integration.server.parts import FakeTagger, Served, free_port, serving, settings_for, until
@@ -152,36 +149,3 @@ def test_several_connections_lead_to_one_address(make: Make, ports: tuple[Forwar
 
     assert all(client.get(product).is_fresh for _ in range(6))
     assert len(ports[0]._sockets) == 2 * 3  # each has two ends
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="module")
-def tls_address(served: Served, certificates: Certificates) -> Iterator[str]:
-    """The server behind TLS that asks clients for a certificate."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates.ca)
-    context.load_cert_chain(certificates.server_cert, certificates.server_key)
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.set_alpn_protocols(["h2"])
-    with forwarding(served.port, context) as forwarder:
-        yield f"127.0.0.1:{forwarder.port}"
-
-
-def test_mutual_tls(make: Make, tls_address: str, certificates: Certificates, product: str, tmp_path: Path) -> None:
-    own = {"cert_file": certificates.client_cert, "key_file": certificates.client_key}
-    both = tmp_path / "both.pem"
-    both.write_bytes(certificates.client_cert.read_bytes() + certificates.client_key.read_bytes())
-
-    assert make(tls_address, tls=Tls(ca_file=certificates.ca, **own)).get(product).is_fresh
-    # One file may hold the certificate and its key.
-    assert make(tls_address, tls=Tls(ca_file=str(certificates.ca), cert_file=both)).get(product).is_fresh
-    for wrong in (False, True, Tls(**own), Tls(ca_file=certificates.ca)):
-        with pytest.raises(UnavailableError):
-            make(tls_address, tls=wrong, retries=None).get(product)
-    # The certificate is for 127.0.0.1, not for this name.
-    name = tls_address.replace("127.0.0.1", "localhost")
-    with pytest.raises(UnavailableError):
-        make(name, tls=Tls(ca_file=certificates.ca, **own), retries=None).get(product)
