@@ -119,7 +119,7 @@ class AsyncClient(BaseClient):
             step = next(steps)
             while True:
                 try:
-                    outcome = await self._do(step)
+                    outcome = await (self._send(step) if isinstance(step, Send) else self._pass_time(step))
                 except (grpc.RpcError, CallError) as error:
                     step = steps.throw(error)
                 else:
@@ -128,9 +128,7 @@ class AsyncClient(BaseClient):
             result: _Result = end.value
             return result
 
-    async def _do(self, step: Send | Pause | Join) -> Any:
-        if isinstance(step, Send):
-            return await self._send(step)
+    async def _pass_time(self, step: Pause | Join) -> Any:
         if isinstance(step, Join):
             return await self._join(step)
         await asyncio.sleep(step.seconds)

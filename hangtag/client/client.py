@@ -131,7 +131,7 @@ class Client(BaseClient):
             step = next(steps)
             while True:
                 try:
-                    outcome = self._do(step)
+                    outcome = self._send(step) if isinstance(step, Send) else self._pass_time(step)
                 except (grpc.RpcError, CallError) as error:
                     step = steps.throw(error)
                 else:
@@ -140,9 +140,7 @@ class Client(BaseClient):
             result: _Result = end.value
             return result
 
-    def _do(self, step: Send | Pause | Join) -> Any:
-        if isinstance(step, Send):
-            return self._send(step)
+    def _pass_time(self, step: Pause | Join) -> Any:
         if isinstance(step, Join):
             return self._join(step)
         if self._closing.wait(step.seconds):

@@ -1,6 +1,7 @@
 """Messages of the server as results."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -44,26 +45,38 @@ _REASONS: dict[int, FreshnessReason | None] = {
 }
 _NO_TAGS: dict[int, NoTagsReason | None] = {0: None, **_members(tags_pb2.NoTagsReason, NoTagsReason, "NO_TAGS_REASON")}
 
+# The `__init__` of a frozen dataclass takes twice as long as to set its slots, and there are several tags in each answer.
+_new = object.__new__
+_PRODUCT: tuple[Any, ...] = tuple(getattr(ProductTags, each.name).__set__ for each in fields(ProductTags))
+_set_facet, _set_value, _set_confidence, _set_source, _set_band = (
+    getattr(Tag, each.name).__set__ for each in fields(Tag)
+)
+
 
 def product_of(message: tags_pb2.GetProductTagsResponse) -> ProductTags:
     """The tags of a product."""
-    return ProductTags(
-        message.product_id,
-        message.version,
-        _tags(message.tags),
-        _tags(message.review),
-        _FRESHNESS.get(message.freshness, Freshness.OTHER),
-        _REASONS.get(message.freshness_reason, FreshnessReason.OTHER),
-        _time(message.as_of) if message.HasField("as_of") else None,
-        message.known_version,
-        message.eta_ms if message.HasField("eta_ms") else None,
-        message.bundle_version,
-        _time(message.tagged_at) if message.HasField("tagged_at") else None,
-        tuple(
-            [Decision(each.facet, each.value, _VERDICTS.get(each.verdict, Verdict.OTHER)) for each in message.decisions]
+    product = _new(ProductTags)
+    for set_field, value in zip(
+        _PRODUCT,
+        (
+            message.product_id,
+            message.version,
+            _tags(message.tags),
+            _tags(message.review) if message.review else (),
+            _FRESHNESS.get(message.freshness, Freshness.OTHER),
+            _REASONS.get(message.freshness_reason, FreshnessReason.OTHER),
+            _time(message.as_of) if message.HasField("as_of") else None,
+            message.known_version,
+            message.eta_ms if message.HasField("eta_ms") else None,
+            message.bundle_version,
+            _time(message.tagged_at) if message.HasField("tagged_at") else None,
+            _decisions(message.decisions) if message.decisions else (),
+            _NO_TAGS.get(message.no_tags_reason, NoTagsReason.OTHER),
         ),
-        _NO_TAGS.get(message.no_tags_reason, NoTagsReason.OTHER),
-    )
+        strict=True,
+    ):
+        set_field(product, value)
+    return product
 
 
 def unknown_product(product_id: str, error: NotFoundError) -> ProductTags:
@@ -86,18 +99,21 @@ def suggestion_of(message: tags_pb2.SuggestTagsResponse) -> Suggestion:
 
 def _tags(messages: Iterable[tags_pb2.Tag]) -> tuple[Tag, ...]:
     # A list is filled faster than a generator is run.
-    return tuple(
-        [
-            Tag(
-                each.facet,
-                each.value,
-                each.confidence,
-                _SOURCES.get(each.source, Source.OTHER),
-                _BANDS.get(each.band, Band.OTHER),
-            )
-            for each in messages
-        ]
-    )
+    return tuple([_tag(each) for each in messages])
+
+
+def _tag(message: tags_pb2.Tag) -> Tag:
+    tag = _new(Tag)
+    _set_facet(tag, message.facet)
+    _set_value(tag, message.value)
+    _set_confidence(tag, message.confidence)
+    _set_source(tag, _SOURCES.get(message.source, Source.OTHER))
+    _set_band(tag, _BANDS.get(message.band, Band.OTHER))
+    return tag
+
+
+def _decisions(messages: Iterable[tags_pb2.Decision]) -> tuple[Decision, ...]:
+    return tuple(Decision(each.facet, each.value, _VERDICTS.get(each.verdict, Verdict.OTHER)) for each in messages)
 
 
 def _time(message: Timestamp) -> datetime:
