@@ -45,7 +45,7 @@ _REASONS: dict[int, FreshnessReason | None] = {
 }
 _NO_TAGS: dict[int, NoTagsReason | None] = {0: None, **_members(tags_pb2.NoTagsReason, NoTagsReason, "NO_TAGS_REASON")}
 
-# The `__init__` of a frozen dataclass takes twice as long as to set its slots, and there are several tags in each answer.
+# The `__init__` of a frozen dataclass takes twice as long as to set its slots, and an answer has several tags.
 _new = object.__new__
 _PRODUCT: tuple[Any, ...] = tuple(getattr(ProductTags, each.name).__set__ for each in fields(ProductTags))
 _set_facet, _set_value, _set_confidence, _set_source, _set_band = (
