@@ -10,8 +10,8 @@ import grpc
 from grpc import aio
 
 from hangtag.client.async_hedge import send_hedged
-from hangtag.client.base import BaseClient, closed_meanwhile
-from hangtag.client.errors import CallError, UsageError, deadline_error
+from hangtag.client.base import BaseClient
+from hangtag.client.errors import CallError, UsageError, closed_meanwhile, no_answer
 from hangtag.client.gathering import LANES, Wanted, failed, take
 from hangtag.client.requests import TagFilter
 from hangtag.client.results import ProductTags, Suggestion, TextKind
@@ -162,7 +162,7 @@ class AsyncClient(BaseClient):
         except CallError:
             raise
         except TimeoutError:
-            raise deadline_error(join.timeout_s) from None
+            raise no_answer(join.timeout_s) from None
 
     def _ask(self) -> None:
         while self._waiting and len(self._lanes) < LANES:

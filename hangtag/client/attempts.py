@@ -6,9 +6,9 @@ from typing import Any
 
 import grpc
 
-from hangtag.client.errors import CallError, UnauthenticatedError, deadline_error, error_of
+from hangtag.client.errors import CallError, UnauthenticatedError, closed_meanwhile, error_of, no_time_left
 from hangtag.client.options import Options
-from hangtag.client.retries import RETRIED, Budget, is_of_server
+from hangtag.client.retries import Budget, is_of_server, may_be_repeated
 from hangtag.client.servers import Server, Servers
 from hangtag.client.steps import Pause, Send, Steps
 
@@ -21,6 +21,7 @@ class Attempts:
         self._module = module
         self._lock = threading.Lock()
         self._servers: Servers | None = None
+        self._is_closed = False
         self._budget = Budget(options.retries.budget)
 
     def call(self, method: str, request: Any, timeout_s: float, *, hedges: bool = False) -> Steps[Any]:
@@ -31,7 +32,7 @@ class Attempts:
         """
         deadline = time.monotonic() + timeout_s
         if timeout_s <= 0:
-            raise deadline_error(timeout_s, 0)
+            raise no_time_left()
         server = self._open().pick()
         other = self._other if hedges and self._options.hedge_after_s is not None else None
         left_s, attempts = timeout_s, 1
@@ -55,11 +56,15 @@ class Attempts:
 
     def close(self) -> list[Any]:
         """Close the channels, if there are any: what each returns, which an asyncio client waits for."""
-        return [] if self._servers is None else self._servers.close()
+        with self._lock:
+            self._is_closed = True
+            return [] if self._servers is None else self._servers.close()
 
     def _open(self) -> Servers:
         if self._servers is None:
             with self._lock:
+                if self._is_closed:
+                    raise closed_meanwhile()
                 if self._servers is None:
                     options = self._options
                     self._servers = Servers(options.addresses, options.tls, options.connections, self._module)
@@ -71,7 +76,7 @@ class Attempts:
             return 0.0
         if is_of_server(error):
             self._open().rest(server)
-        if not isinstance(error, RETRIED) or not self._budget.failed():
+        if not may_be_repeated(error) or not self._budget.failed():
             return None
         return self._options.retries.wait_s(error, self._open().has_other(server))
 

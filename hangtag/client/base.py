@@ -96,9 +96,3 @@ class BaseClient:
                 "client in each process, after the fork"
             )
             raise UsageError(msg)
-
-
-def closed_meanwhile() -> UsageError:
-    """The error of a call that was running when its client was closed."""
-    msg = "the client was closed while the call was running"
-    return UsageError(msg)

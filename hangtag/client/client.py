@@ -9,8 +9,8 @@ from typing import Any, Self, TypeVar
 
 import grpc
 
-from hangtag.client.base import BaseClient, closed_meanwhile
-from hangtag.client.errors import CallError, deadline_error
+from hangtag.client.base import BaseClient
+from hangtag.client.errors import CallError, closed_meanwhile, no_answer
 from hangtag.client.gathering import Wanted
 from hangtag.client.hedge import send_hedged
 from hangtag.client.lanes import Lanes
@@ -167,4 +167,4 @@ class Client(BaseClient):
         except CallError:
             raise
         except TimeoutError:
-            raise deadline_error(join.timeout_s) from None
+            raise no_answer(join.timeout_s) from None

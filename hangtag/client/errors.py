@@ -15,7 +15,7 @@ class HangtagError(Exception):
 
 
 class SettingError(HangtagError, ValueError):
-    """A setting of the client cannot be used; the message says which one and what it must be."""
+    """A setting of the client or an argument of a call cannot be used; the message says which and what it must be."""
 
 
 class UsageError(HangtagError, RuntimeError):
@@ -139,7 +139,18 @@ def error_of(error: Any, address: str, attempts: int) -> CallError:
     )
 
 
-def deadline_error(timeout_s: float, attempts: int = 1) -> DeadlineError:
-    """The error of a call whose time passed on this side."""
-    msg = f"no answer within {timeout_s:g} s"
-    return DeadlineError(msg, status=_Code.DEADLINE_EXCEEDED.name, attempts=attempts)
+def no_answer(timeout_s: float) -> DeadlineError:
+    """The error of a call that this side stopped waiting for."""
+    return DeadlineError(f"no answer within {timeout_s:g} s", status=_Code.DEADLINE_EXCEEDED.name)
+
+
+def no_time_left() -> DeadlineError:
+    """The error of a call whose time was over before all of its parts were sent."""
+    msg = "the time of the call was over before all of it was sent"
+    return DeadlineError(msg, status=_Code.DEADLINE_EXCEEDED.name, attempts=0)
+
+
+def closed_meanwhile() -> UsageError:
+    """The error of a call that was running when its client was closed."""
+    msg = "the client was closed while the call was running"
+    return UsageError(msg)

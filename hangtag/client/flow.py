@@ -12,6 +12,7 @@ from hangtag.client.errors import (
     DeadlineError,
     InvalidRequestError,
     NotFoundError,
+    SettingError,
 )
 from hangtag.client.gathering import Wanted
 from hangtag.client.options import Options, check_timeout
@@ -73,7 +74,11 @@ class Flow:
         asked_at = time.monotonic()
         deadline = asked_at + self._timeout(timeout_s)
         of_filter = self._key("", tag_filter)[1]
+        _check_list("product_ids", product_ids)
         versions = list(min_versions) or [0] * len(product_ids)
+        if len(versions) != len(product_ids):
+            msg = f"min_versions has {len(versions)} items for {len(product_ids)} product_ids; give one for each"
+            raise SettingError(msg)
         found: list[Any] = [
             self._kept((each, of_filter), version, max_age_ms)
             for each, version in zip(product_ids, versions, strict=True)
@@ -137,6 +142,7 @@ class Flow:
         self, texts: Sequence[str], kind: TextKind | None, tag_filter: TagFilter | None, timeout_s: float | None
     ) -> Steps[list[Suggestion]]:
         """The tags of texts, in their order, 100 in a call."""
+        _check_list("texts", texts)
         deadline = time.monotonic() + self._timeout(timeout_s)
         found: list[Suggestion] = []
         for some in requests.parts(texts, requests.TEXTS_PER_CALL):
@@ -198,3 +204,9 @@ class Flow:
             return None
         self._keeps = True
         return None if min_version else self._cache.get(key, max_age_ms)
+
+
+def _check_list(name: str, items: Sequence[str]) -> None:
+    if isinstance(items, str):
+        msg = f"{name} is a text; give a list of texts"
+        raise SettingError(msg)

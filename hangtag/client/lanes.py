@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from hangtag.client.errors import UsageError
+from hangtag.client.errors import closed_meanwhile
 from hangtag.client.gathering import LANES, Wanted, failed, take
 
 
@@ -26,7 +26,7 @@ class Lanes:
         """Let somebody ask for a product."""
         with self._change:
             if self._stops:
-                wanted.fail(_closed())
+                wanted.fail(closed_meanwhile())
                 return
             self._waiting.append(wanted)
             if self._idle < len(self._waiting) and len(self._threads) < LANES:
@@ -39,7 +39,7 @@ class Lanes:
         """End the threads, after the calls that they are in; nobody waits any longer."""
         with self._change:
             self._stops = True
-            failed(self._waiting, _closed())
+            failed(self._waiting, closed_meanwhile())
             self._waiting.clear()
             self._change.notify_all()
         for thread in self._threads:
@@ -58,8 +58,3 @@ class Lanes:
             self._change.wait_for(lambda: self._waiting or self._stops)
             self._idle -= 1
             return take(self._waiting) if self._waiting else ()
-
-
-def _closed() -> UsageError:
-    msg = "the client was closed while the call was waiting"
-    return UsageError(msg)

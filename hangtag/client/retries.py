@@ -4,12 +4,10 @@ import random
 import threading
 from dataclasses import dataclass
 
-from hangtag.client.errors import CallError, OverloadedError, SettingError, UnavailableError
+from hangtag.client.errors import CallError, DeadlineError, OverloadedError, SettingError, UnavailableError
 
 # As gRPC's own throttling of retries: a failure costs one token, a success brings a tenth back.
 _REGAINED = 0.1
-# The errors after which a call may be sent again.
-RETRIED = (UnavailableError, OverloadedError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +33,11 @@ class Retries:
             raise SettingError(msg)
 
     def wait_s(self, error: CallError, has_other: bool) -> float | None:
-        """After how many seconds the call is sent again; None: it is not.
+        """After how many seconds a call that failed so `may_be_repeated` is sent again; None: it was sent often enough.
 
         `has_other`: the next attempt goes to another server. One that cannot be reached then costs no waiting.
         """
-        if error.attempts >= self.attempts or not isinstance(error, RETRIED):
+        if error.attempts >= self.attempts:
             return None
         if has_other and is_of_server(error):
             return 0.0
@@ -48,8 +46,16 @@ class Retries:
         return max(pause, (error.retry_after_s or 0.0) * random.uniform(1, 1.25))
 
 
+def may_be_repeated(error: CallError) -> bool:
+    """Whether the call may be answered later, or by another server."""
+    # Without a reason it is gRPC that refuses the call, for its size, and would again.
+    return isinstance(error, UnavailableError) or (isinstance(error, OverloadedError) and error.reason is not None)
+
+
 def is_of_server(error: CallError) -> bool:
-    """Whether it is this server alone that cannot answer, so that another one may."""
+    """Whether it is this server alone that does not answer, so that another one may."""
+    if isinstance(error, DeadlineError):
+        return error.reason is None
     return isinstance(error, UnavailableError) and error.reason != "STORE_UNAVAILABLE"
 
 

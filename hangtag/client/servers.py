@@ -22,6 +22,7 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.service_config", _SERVICE_CONFIG),
     # A restarted server is used again within seconds; gRPC would wait for up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2_000),  # how long it tries to connect
     ("grpc.max_reconnect_backoff_ms", 5_000),
     ("grpc.dns_min_time_between_resolutions_ms", 5_000),
     # A server that is gone without a word is noticed. Servers accept a ping every 5 s.
@@ -30,7 +31,7 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     # 1,000 products with many tags take more than gRPC's 4 MiB.
     ("grpc.max_receive_message_length", 64 * 2**20),
 )
-# How long a server that could not be reached is left alone, where there are others.
+# How long a server that did not answer is left alone, where there are others.
 _REST_S = 1.0
 _ADDRESS = re.compile(r"(?:dns:(?://[^/]*/)?|ipv4:|ipv6:)?(?:\[[^\]]+\]|[^\s:,/\[\]]+):\d{1,5}|unix(?:-abstract)?:\S+")
 _LOOPBACK = ("localhost", "127.", "[::1]", "unix:", "unix-abstract:")
@@ -65,51 +66,40 @@ class Servers:
         self._all = [
             Server(address, open_channel(address, options=options)) for _ in range(connections) for address in addresses
         ]
-        self._has_others = len(addresses) > 1
+        self._elsewhere = {address: [each for each in self._all if each.address != address] for address in addresses}
         self._turn = itertools.count()
+        self._some_rest_until = 0.0
 
     def pick(self) -> Server:
         """The next one that does not rest, else the next one."""
-        count = len(self._all)
-        first = self._all[next(self._turn) % count]
-        if count == 1 or first.rests_until == 0.0:
-            return first
-        return self._next_of(first, time.monotonic())
+        servers: Sequence[Server] = self._all
+        if self._some_rest_until:
+            servers = self._awake(servers) or servers
+        return servers[next(self._turn) % len(servers)]
 
     def other(self, than: Server) -> Server:
-        """One at another address, if there is one that does not rest; else the next one of the same address."""
-        if not self._has_others:
-            return self.pick()
-        now = time.monotonic()
-        for _ in self._all:
-            found = self.pick()
-            if found.address != than.address and found.rests_until <= now:
-                return found
-        return than
+        """One at another address, if there is one that does not rest; else any."""
+        awake = self._awake(self._elsewhere[than.address])
+        return awake[next(self._turn) % len(awake)] if awake else self.pick()
 
     def has_other(self, than: Server) -> bool:
         """Whether `other` has one at another address."""
-        if not self._has_others:
-            return False
-        now = time.monotonic()
-        return any(each.address != than.address and each.rests_until <= now for each in self._all)
+        return bool(self._awake(self._elsewhere[than.address]))
 
     def rest(self, server: Server) -> None:
-        """Leave a server alone for a moment, because it cannot be reached or is stopping."""
-        server.rests_until = time.monotonic() + _REST_S
+        """Leave a server alone for a moment, because it did not answer, cannot be reached or is stopping."""
+        server.rests_until = self._some_rest_until = time.monotonic() + _REST_S
 
     def close(self) -> list[Any]:
         """Close the channels: what each of them returns, which an asyncio client waits for."""
         return [each.channel.close() for each in self._all]
 
-    def _next_of(self, first: Server, now: float) -> Server:
-        start = self._all.index(first)
-        for at in range(start, start + len(self._all)):
-            each = self._all[at % len(self._all)]
-            if each.rests_until <= now:
-                each.rests_until = 0.0
-                return each
-        return first
+    def _awake(self, servers: Sequence[Server]) -> Sequence[Server]:
+        now = time.monotonic()
+        if now > self._some_rest_until:
+            self._some_rest_until = 0.0
+            return servers
+        return [each for each in servers if each.rests_until <= now]
 
 
 def addresses_of(address: str | Sequence[str]) -> tuple[str, ...]:

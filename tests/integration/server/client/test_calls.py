@@ -150,3 +150,14 @@ def test_a_wrong_request_says_what_is_wrong(make: Make, address: str, gathers: b
     )
     with pytest.raises(SettingError, match="timeout_s is 0"):
         client.get("p", timeout_s=0)
+
+
+def test_arguments_of_the_wrong_kind_are_refused(make: Make, address: str) -> None:
+    client = make(address)
+
+    with pytest.raises(SettingError, match="product_ids is a text; give a list"):
+        client.get_many("sku-1")
+    with pytest.raises(SettingError, match="texts is a text"):
+        client.suggest_many("red shoes")
+    with pytest.raises(SettingError, match="min_versions has 1 items for 2 product_ids"):
+        client.get_many(["a", "b"], min_versions=[1])
