@@ -11,6 +11,7 @@ from hangtag.client.options import Options
 from hangtag.client.retries import Budget, is_of_server, may_be_repeated
 from hangtag.client.servers import Server, Servers
 from hangtag.client.steps import Pause, Send, Steps
+from hangtag.client.tokens import Metadata
 
 
 class Attempts:
@@ -37,14 +38,15 @@ class Attempts:
         other = self._other if hedges and self._options.hedge_after_s is not None else None
         left_s, attempts = timeout_s, 1
         while True:
+            token = self._options.tokens.metadata()
             try:
-                reply = yield Send(server, method, request, left_s, self._metadata(), other)
+                reply = yield Send(server, method, request, left_s, self._with_trace(token), other)
             except grpc.RpcError as raised:
                 error = error_of(raised, server.address, attempts)
             else:
                 self._budget.succeeded()
                 return reply
-            wait_s = self._wait_s(error, server)
+            wait_s = self._wait_s(error, server, token)
             left_s = deadline - time.monotonic()
             if wait_s is None or wait_s >= left_s:
                 raise error from None
@@ -70,9 +72,9 @@ class Attempts:
                     self._servers = Servers(options.addresses, options.tls, options.connections, self._module)
         return self._servers
 
-    def _wait_s(self, error: CallError, server: Server) -> float | None:
+    def _wait_s(self, error: CallError, server: Server, token: Metadata) -> float | None:
         """After how many seconds the call is sent again; None: it is not."""
-        if isinstance(error, UnauthenticatedError) and error.attempts == 1 and self._options.tokens.refresh():
+        if isinstance(error, UnauthenticatedError) and error.attempts == 1 and self._options.tokens.refresh(token):
             return 0.0
         if is_of_server(error):
             self._open().rest(server)
@@ -83,10 +85,9 @@ class Attempts:
     def _other(self, server: Server) -> Server | None:
         return self._open().other(server) if self._budget.has_any else None
 
-    def _metadata(self) -> tuple[tuple[str, str], ...]:
-        metadata = self._options.tokens.metadata()
+    def _with_trace(self, token: Metadata) -> Metadata:
         if self._options.inject is None:
-            return metadata
+            return token
         headers: dict[str, str] = {}
         self._options.inject(headers)
-        return metadata if not headers else (*metadata, *((name.lower(), each) for name, each in headers.items()))
+        return token if not headers else (*token, *((name.lower(), each) for name, each in headers.items()))

@@ -71,10 +71,10 @@ class Flow:
         timeout_s: float | None,
     ) -> Steps[Sequence[ProductTags]]:
         """Products in the order of the ids: those of the cache, and the others in as few calls as possible."""
+        requests.check_list("product_ids", product_ids)
         asked_at = time.monotonic()
         deadline = asked_at + self._timeout(timeout_s)
-        of_filter = self._key("", tag_filter)[1]
-        _check_list("product_ids", product_ids)
+        _, of_filter = self._key("", tag_filter)
         versions = list(min_versions) or [0] * len(product_ids)
         if len(versions) != len(product_ids):
             msg = f"min_versions has {len(versions)} items for {len(product_ids)} product_ids; give one for each"
@@ -117,7 +117,10 @@ class Flow:
             except DeadlineError:
                 request = requests.get_request(product_id, version, tag_filter)
                 return (yield from self._one(request, deadline - time.monotonic()))
-            is_refused = product.freshness_reason is FreshnessReason.VERSION_REFUSED
+            # NOT_FOUND does not say which version was refused.
+            is_refused = (
+                product.freshness_reason is FreshnessReason.VERSION_REFUSED and not 0 < product.known_version < version
+            )
             again_at = max(time.monotonic(), asked_at + _WAIT_AGAIN_S)
             # The server also ends a wait after its own limit, and when it stops.
             if product.version >= version or is_refused or again_at + _WAIT_AGAIN_S > waits_until:
@@ -142,7 +145,7 @@ class Flow:
         self, texts: Sequence[str], kind: TextKind | None, tag_filter: TagFilter | None, timeout_s: float | None
     ) -> Steps[list[Suggestion]]:
         """The tags of texts, in their order, 100 in a call."""
-        _check_list("texts", texts)
+        requests.check_list("texts", texts)
         deadline = time.monotonic() + self._timeout(timeout_s)
         found: list[Suggestion] = []
         for some in requests.parts(texts, requests.TEXTS_PER_CALL):
@@ -204,9 +207,3 @@ class Flow:
             return None
         self._keeps = True
         return None if min_version else self._cache.get(key, max_age_ms)
-
-
-def _check_list(name: str, items: Sequence[str]) -> None:
-    if isinstance(items, str):
-        msg = f"{name} is a text; give a list of texts"
-        raise SettingError(msg)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hangtag.client.errors import SettingError
 from hangtag.client.results import TextKind
 from hangtag.v1 import tags_pb2
 
@@ -33,6 +34,9 @@ class TagFilter:
     min_confidence: float = 0.0
     review: bool = True
 
+    def __post_init__(self) -> None:
+        check_list("facets", self.facets)
+
     def message(self) -> tags_pb2.TagFilter:
         """As the server wants it."""
         return tags_pb2.TagFilter(
@@ -61,6 +65,13 @@ def suggest_request(
         kind=_NUMBERS.get(kind, tags_pb2.TEXT_KIND_UNSPECIFIED),
         filter=None if tag_filter is None else tag_filter.message(),
     )
+
+
+def check_list(name: str, items: Sequence[str]) -> None:
+    """Raises `SettingError` for a text, whose characters would be the items."""
+    if isinstance(items, str):
+        msg = f"{name} is a text; give a list of texts"
+        raise SettingError(msg)
 
 
 def parts(items: Sequence[_Item], size: int) -> Iterable[Sequence[_Item]]:

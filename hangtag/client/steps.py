@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
 from hangtag.client.servers import Server
+from hangtag.client.tokens import Metadata
 
 _Result = TypeVar("_Result")
 
@@ -18,7 +19,7 @@ class Send(NamedTuple):
     method: str
     request: Any
     timeout_s: float
-    metadata: tuple[tuple[str, str], ...]
+    metadata: Metadata
     other: Callable[[Server], Server | None] | None
 
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import grpc
 
 from hangtag.client.errors import SettingError
 
 
-class TlsFiles(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class TlsFiles:
     """What was in the files of `Tls`."""
 
     ca: bytes | None

@@ -25,8 +25,8 @@ class Tokens(Protocol):
         """
         ...
 
-    def refresh(self) -> bool:
-        """Look for another token, after the server refused this one; whether there is one."""
+    def refresh(self, refused: Metadata) -> bool:
+        """Look for another token, after a server refused this one; whether there is one."""
         ...
 
 
@@ -52,8 +52,8 @@ class _Fixed:
     def metadata(self) -> Metadata:
         return self._metadata
 
-    def refresh(self) -> bool:
-        return False
+    def refresh(self, refused: Metadata) -> bool:
+        return refused != self._metadata
 
 
 class _File:
@@ -71,10 +71,9 @@ class _File:
             self._look()
         return self._metadata
 
-    def refresh(self) -> bool:
-        before = self._metadata
+    def refresh(self, refused: Metadata) -> bool:
         self._look()
-        return self._metadata != before
+        return refused != self._metadata
 
     def _look(self) -> None:
         with self._lock:
@@ -119,9 +118,8 @@ class _Called:
             last = self._last = (token, _metadata(token, "token: what the function returned"))
         return last[1]
 
-    def refresh(self) -> bool:
-        before = self._last[1]
-        return self.metadata() != before
+    def refresh(self, refused: Metadata) -> bool:
+        return refused != self.metadata()
 
 
 def _metadata(token: object, what: str) -> Metadata:

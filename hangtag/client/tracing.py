@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, cast
+from typing import Any
 
 # Writes headers such as `traceparent` into the dictionary it is given.
 Inject = Callable[[dict[str, str]], Any]
@@ -14,6 +14,11 @@ def inject_of(trace: bool | Inject | None) -> Inject | None:
         return trace
     if trace is False or find_spec("opentelemetry") is None or find_spec("opentelemetry.propagate") is None:
         return None
-    from opentelemetry import propagate  # noqa: PLC0415 (not a dependency)
+    from opentelemetry import context, propagate  # noqa: PLC0415 (not a dependency)
 
-    return cast(Inject, propagate.inject)
+    def inject(headers: dict[str, str]) -> None:
+        # Propagators take several microseconds to find out that there is nothing to write.
+        if current := context.get_current():
+            propagate.inject(headers, context=current)
+
+    return inject

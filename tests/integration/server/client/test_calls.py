@@ -159,5 +159,7 @@ def test_arguments_of_the_wrong_kind_are_refused(make: Make, address: str) -> No
         client.get_many("sku-1")
     with pytest.raises(SettingError, match="texts is a text"):
         client.suggest_many("red shoes")
+    with pytest.raises(SettingError, match="facets is a text"):
+        TagFilter(facets="color")
     with pytest.raises(SettingError, match="min_versions has 1 items for 2 product_ids"):
         client.get_many(["a", "b"], min_versions=[1])
