@@ -144,6 +144,11 @@ def test_a_server_that_comes_back_is_used_again(
         until(lambda: not is_there())
 
 
+@pytest.mark.parametrize("name", ["localhost", "dns:///localhost", "ipv4:127.0.0.1"])
+def test_an_address_may_be_a_name(make: Make, served: Served, product: str, name: str) -> None:
+    assert make(f"{name}:{served.port}").get(product).is_fresh
+
+
 def test_several_connections_lead_to_one_address(make: Make, ports: tuple[Forwarder, Forwarder], product: str) -> None:
     client = make(addresses_of(ports)[0], connections=3)
 
