@@ -14,9 +14,10 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from hangtag.access import Scope, add_token, new_token
+from hangtag.access import Scope, add_token, exposure, new_token
 from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
 from hangtag.server import ServerError, listener
@@ -265,6 +266,22 @@ def test_files_that_cannot_be_used_are_named_at_the_start(
     limits = {f"tls_{name}_file": getattr(old, file) for name, file in named.items()}
 
     with pytest.raises(ServerError, match=message), serving(loop, settings_for(store_settings, **limits), FakeTagger()):
+        pass
+
+
+def test_a_server_that_others_reach_says_so_at_its_start_and_does_not_start_where_that_is_forbidden(
+    loop: asyncio.AbstractEventLoop, store_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if it did not listen on 127.0.0.1 alone.
+    monkeypatch.setattr(exposure, "is_loopback", lambda _: False)
+    with capture_logs() as logs, serving(loop, settings_for(store_settings), FakeTagger()):
+        pass
+    reasons = [line["reason"] for line in logs if line["event"] == "exposed"]
+    forbidden = settings_for(store_settings, require_auth=True)
+
+    assert len(reasons) == 2
+    assert "it answers everyone: set HANGTAG_SERVER__TOKENS_FILE" in reasons[0]
+    with pytest.raises(ServerError, match="server.require_auth is set: set"), serving(loop, forbidden, FakeTagger()):
         pass
 
 
