@@ -166,9 +166,10 @@ class AsyncClient(BaseClient):
 
     def _ask(self) -> None:
         while self._waiting and len(self._lanes) < LANES:
-            lane = asyncio.create_task(self._ask_for(take(self._waiting)))
-            self._lanes.add(lane)
-            lane.add_done_callback(self._asked)
+            if wanted := take(self._waiting):
+                lane = asyncio.create_task(self._ask_for(wanted))
+                self._lanes.add(lane)
+                lane.add_done_callback(self._asked)
 
     def _asked(self, lane: "asyncio.Task[None]") -> None:
         self._lanes.discard(lane)

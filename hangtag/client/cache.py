@@ -13,6 +13,7 @@ Key = tuple[str, bytes]
 
 class _Kept(NamedTuple):
     product: ProductTags
+    as_of_s: float
     asked_at: float
 
 
@@ -35,20 +36,18 @@ class Cache:
             if kept is None:
                 return None
             self._kept.move_to_end(key)
-        as_of = kept.product.as_of
-        age_s = time.monotonic() - kept.asked_at
-        if as_of is not None:
-            age_s = max(age_s, time.time() - as_of.timestamp())
+        age_s = max(time.time() - kept.as_of_s, time.monotonic() - kept.asked_at)
         return kept.product if age_s * 1_000 <= max_age_ms else None
 
     def put(self, key: Key, product: ProductTags, asked_at: float) -> None:
         """Keep an answer; `asked_at` is the monotonic time before the call. One that holds for earlier is not kept."""
         if product.as_of is None:
             return
+        new = _Kept(product, product.as_of.timestamp(), asked_at)
         with self._lock:
             kept = self._kept.get(key)
-            if kept is None or kept.product.as_of is None or kept.product.as_of <= product.as_of:
-                self._kept[key] = _Kept(product, asked_at)
+            if kept is None or kept.as_of_s <= new.as_of_s:
+                self._kept[key] = new
                 self._kept.move_to_end(key)
                 if len(self._kept) > self._entries:
                     self._kept.popitem(last=False)

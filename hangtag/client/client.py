@@ -167,4 +167,5 @@ class Client(BaseClient):
         except CallError:
             raise
         except TimeoutError:
+            wanted.future.cancel()
             raise no_answer(join.timeout_s) from None

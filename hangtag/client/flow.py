@@ -50,8 +50,8 @@ class Flow:
         """One product: from the cache, together with others, or by itself."""
         asked_at = time.monotonic()
         request = requests.get_request(product_id, min_version, tag_filter)
-        key = self._key(product_id, tag_filter)
-        if found := self._kept(key, min_version, max_age_ms):
+        oldest_ms = self._oldest_ms(max_age_ms)
+        if oldest_ms and not min_version and (found := self._cache.get(_key(product_id, tag_filter), oldest_ms)):
             return found
         timeout_s = self._timeout(timeout_s)
         if self._options.gather_gets:
@@ -59,7 +59,7 @@ class Flow:
         else:
             product = yield from self._one(request, timeout_s, hedges=True)
         if self._keeps:
-            self._cache.put(key, product, asked_at)
+            self._cache.put(_key(product_id, tag_filter), product, asked_at)
         return product
 
     def get_many(
@@ -74,13 +74,14 @@ class Flow:
         requests.check_list("product_ids", product_ids)
         asked_at = time.monotonic()
         deadline = asked_at + self._timeout(timeout_s)
-        _, of_filter = self._key("", tag_filter)
+        _, of_filter = _key("", tag_filter)
+        oldest_ms = self._oldest_ms(max_age_ms)
         versions = list(min_versions) or [0] * len(product_ids)
         if len(versions) != len(product_ids):
             msg = f"min_versions has {len(versions)} items for {len(product_ids)} product_ids; give one for each"
             raise SettingError(msg)
         found: list[Any] = [
-            self._kept((each, of_filter), version, max_age_ms)
+            self._cache.get((each, of_filter), oldest_ms) if oldest_ms and not version else None
             for each, version in zip(product_ids, versions, strict=True)
         ]
         missing = [at for at, each in enumerate(found) if each is None]
@@ -198,12 +199,14 @@ class Flow:
         check_timeout(timeout_s)
         return timeout_s
 
-    def _key(self, product_id: str, tag_filter: TagFilter | None) -> tuple[str, bytes]:
-        return product_id, b"" if tag_filter is None else tag_filter.message().SerializeToString(deterministic=True)
+    def _oldest_ms(self, max_age_ms: float | None) -> float:
+        """How old an answer of the cache may be; 0: it is not asked. Once it was, answers are kept."""
+        if not self._options.cache_entries:
+            return 0
+        oldest_ms = self._options.max_age_ms if max_age_ms is None else max_age_ms
+        self._keeps |= oldest_ms > 0
+        return oldest_ms
 
-    def _kept(self, key: tuple[str, bytes], min_version: int, max_age_ms: float | None) -> ProductTags | None:
-        max_age_ms = self._options.max_age_ms if max_age_ms is None else max_age_ms
-        if not max_age_ms or not self._options.cache_entries:
-            return None
-        self._keeps = True
-        return None if min_version else self._cache.get(key, max_age_ms)
+
+def _key(product_id: str, tag_filter: TagFilter | None) -> tuple[str, bytes]:
+    return product_id, b"" if tag_filter is None else tag_filter.message().SerializeToString(deterministic=True)

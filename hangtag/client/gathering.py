@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import InvalidStateError
+from contextlib import suppress
 from typing import Any
 
 from hangtag.client.errors import CallError
@@ -25,20 +27,28 @@ class Wanted:
     def answer(self, message: Any) -> None:
         """Hand over the message, if the caller still waits."""
         if not self.future.done():
-            self.future.set_result(message)
+            with suppress(InvalidStateError):  # a thread that stops waiting just now
+                self.future.set_result(message)
 
     def fail(self, error: BaseException) -> None:
         """Hand over an error, if the caller still waits."""
         if not self.future.done():
-            self.future.set_exception(error)
+            with suppress(InvalidStateError):
+                self.future.set_exception(error)
 
 
 def take(waiting: deque[Wanted]) -> Sequence[Wanted]:
-    """Remove those of the next call: the longest waiting one, and others with the same filter behind it."""
-    first = waiting.popleft()
-    taken = [first]
-    while waiting and len(taken) < MOST_TOGETHER and waiting[0].request.filter == first.request.filter:
-        taken.append(waiting.popleft())
+    """Remove those of the next call: the longest waiting one, and others with the same filter behind it.
+
+    Those that nobody waits for any more are left out; there may be none.
+    """
+    taken: list[Wanted] = []
+    while waiting and len(taken) < MOST_TOGETHER:
+        if taken and waiting[0].request.filter != taken[0].request.filter:
+            break
+        wanted = waiting.popleft()
+        if not wanted.future.done():
+            taken.append(wanted)
     return taken
 
 

@@ -55,6 +55,9 @@ class Lanes:
     def _next(self) -> Sequence[Wanted]:
         with self._change:
             self._idle += 1
-            self._change.wait_for(lambda: self._waiting or self._stops)
+            wanted: Sequence[Wanted] = ()
+            while not (wanted or self._stops):
+                self._change.wait_for(lambda: self._waiting or self._stops)
+                wanted = take(self._waiting)
             self._idle -= 1
-            return take(self._waiting) if self._waiting else ()
+            return wanted

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Sequence
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 from hangtag.client.errors import SettingError
@@ -34,25 +35,24 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
 # How long a server that did not answer is left alone, where there are others.
 _REST_S = 1.0
 _ADDRESS = re.compile(r"(?:dns:(?://[^/]*/)?|ipv4:|ipv6:)?(?:\[[^\]]+\]|[^\s:,/\[\]]+):\d{1,5}|unix(?:-abstract)?:\S+")
-_LOOPBACK = ("localhost", "127.", "[::1]", "unix:", "unix-abstract:")
+
+
+_METHODS = ("GetProductTags", "BatchGetProductTags", "SuggestTags", "BatchSuggestTags")
 
 
 class Server:
-    """One channel and the calls on it; `module` is `grpc` or `grpc.aio`."""
+    """One channel and the calls on it."""
 
     def __init__(self, address: str, channel: Any) -> None:
         self.address = address
         self.channel = channel
         stub = tags_pb2_grpc.TagServiceStub(channel)
-        self.methods = {name: getattr(stub, name) for name in METHODS}
+        self.methods = {name: getattr(stub, name) for name in _METHODS}
         self.rests_until = 0.0
 
 
-METHODS = ("GetProductTags", "BatchGetProductTags", "SuggestTags", "BatchSuggestTags")
-
-
 class Servers:
-    """Chooses the server of each attempt. Any thread may call."""
+    """Chooses the server of each attempt. `module`, `grpc` or `grpc.aio`, opens the channels. Any thread may call."""
 
     def __init__(self, addresses: Sequence[str], tls: TlsFiles | None, connections: int, module: Any) -> None:
         options = list(_OPTIONS)
@@ -121,4 +121,10 @@ def addresses_of(address: str | Sequence[str]) -> tuple[str, ...]:
 
 def leaves_the_machine(address: str) -> bool:
     """Whether what is sent to this address may be seen on a network."""
-    return not address.removeprefix("dns:///").removeprefix("ipv4:").removeprefix("ipv6:").startswith(_LOOPBACK)
+    if address.startswith("unix"):
+        return False
+    host = re.sub(r"dns:(//[^/]*/)?|ipv4:|ipv6:", "", address).rpartition(":")[0].strip("[]")
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"

@@ -127,6 +127,8 @@ def test_each_caller_has_its_own_deadline(crowd: Crowd, server: Scripted) -> Non
         hurried.result(LIMIT_S)
     server.gate.set()
     assert [each.result(LIMIT_S).is_fresh for each in running] == [True] * 3
+    # Nobody waits for it any more.
+    assert "hurried" not in {product for each in server.got for product in each.ids}
 
 
 def test_closing_ends_those_that_wait(
