@@ -17,8 +17,14 @@ INPUTS = {
     "environments": 200,
     "recipes": 200,
     "labelled": 150,
+    "wire_frames": 150,
+    "wire_messages": 150,
+    "wire_metadata": 150,
 }
 DEFAULT_INPUTS = 2_000
+
+# The first target of the wire starts a server.
+pytestmark = pytest.mark.timeout(150)
 
 pieces = st.one_of(st.binary(max_size=40), st.sampled_from(DICTIONARY))
 

@@ -26,18 +26,20 @@ from hangtag.settings import KafkaSettings
 from hangtag.settings.secret_file import SecretFile
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 from tests.certificates import Certificates, make_certificates
+from tests.leaks import SECRET, TEXT
 from tests.redis_tls import start_redis_tls
 from tests.secured_kafka import Allowed, SecuredKafka, secured_kafka
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PASSWORD = "correct-horse-1"
+PASSWORD = f"{SECRET}-1"
+NEW_PASSWORD = f"{SECRET}-2"
 DEADLINE_S = 200
 # Of every connection, whoever it is. Redis before 7.2 has no `client|setinfo`.
 HANDSHAKE = {"hello", "auth", "client|setinfo"}
 # What the test itself asks for.
 OF_THE_TEST = {"acl|setuser", "acl|log", "config|set", "config|resetstat", "info", "client|kill"}
 PRODUCTS = [
-    {"product_id": "scarf", "title": "Red wool scarf for women", "merchant_category": "clothing"},
+    {"product_id": "scarf", "title": f"Red wool scarf for women {TEXT}", "merchant_category": "clothing"},
     {"product_id": "empty", "title": "", "description": ""},
 ]
 
@@ -231,15 +233,15 @@ def test_every_program_needs_exactly_the_rights_that_the_docs_list(
 
         # The passwords of the store are changed, and their file is written over, as orchestrators do.
         for user in ("worker", "server", "verify"):
-            admin.execute_command("ACL", "SETUSER", user, "resetpass", ">new-password-2")
-        stack.password.write_text("new-password-2\n")
+            admin.execute_command("ACL", "SETUSER", user, "resetpass", f">{NEW_PASSWORD}")
+        stack.password.write_text(NEW_PASSWORD + "\n")
         for user in ("worker", "server"):
             admin.execute_command("CLIENT", "KILL", "USER", user)
         stack.publish(version=2)
         wait_until(lambda: version_of(stack.server_port, "scarf") == 2, worker, arrivals, server)
     # An older record behind the newest, and no worker that corrects it: the rebuild has to produce the newest again.
     repeat_first_record(broker, "products.tagged", b"scarf")
-    broker.set_password("operator", "new-password-2")
+    broker.set_password("operator", NEW_PASSWORD)
     stack.run("rebuild")
     stack.run("verify", "--grace", "0", store_user="verify")
 
@@ -271,8 +273,8 @@ def test_a_rotated_password_is_used_by_the_next_connection(
     broker: SecuredKafka, certificates: Certificates, tmp_path: Path, mechanism: str
 ) -> None:
     file = tmp_path / "password"
-    file.write_text("first-1")
-    broker.set_password("rotating", "first-1")
+    file.write_text(f"{SECRET}-1")
+    broker.set_password("rotating", f"{SECRET}-1")
     options = kafka_options(
         KafkaSettings(
             bootstrap=broker.sasl,
@@ -286,9 +288,9 @@ def test_a_rotated_password_is_used_by_the_next_connection(
     )
     assert connects(options)
 
-    broker.set_password("rotating", "second-2")
+    broker.set_password("rotating", f"{SECRET}-2")
     wait_until(lambda: not connects(options))
-    file.write_text("second-2")
+    file.write_text(f"{SECRET}-2")
     wait_until(lambda: connects(options))
 
 
@@ -296,7 +298,7 @@ def test_tokens_come_from_a_file_or_a_command_and_are_renewed(
     broker: SecuredKafka, certificates: Certificates, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
-    file.write_text("not.a.token")
+    file.write_text(f"not.{SECRET}.token")
     bearer = KafkaSettings(
         bootstrap=broker.sasl, security_protocol="SASL_SSL", ca_file=certificates.ca, sasl_mechanism="OAUTHBEARER"
     )

@@ -1,0 +1,68 @@
+"""Calls whose frames are right: their messages, framing and compression are not."""
+
+import gzip
+import zlib
+
+from hangtag.v1 import tags_pb2
+from tests.fuzz.contract import require
+from tests.fuzz.running_server import running_server
+from tests.integration.server.behaviour.peer import SERVICE, Peer, headers, message
+
+METHODS = ("GetProductTags", "BatchGetProductTags", "SuggestTags", "BatchSuggestTags")
+_ENCODINGS = (None, "gzip", "deflate", "identity", "br")
+_OUR_DECISION = {0, 3, 5}
+# DEADLINE_EXCEEDED: gRPC says nothing about a message that never becomes complete until the deadline.
+_REFUSED_BY_GRPC = {4, 8, 12, 13}
+_DEADLINE = "100m"
+_PATIENCE_S = 60.0
+
+
+def _input(method: int, encoding: int, *messages: bytes) -> bytes:
+    return bytes([method, encoding]) + b"".join(messages)
+
+
+_GET = tags_pb2.GetProductTagsRequest(product_id="sku-1", min_version=3).SerializeToString()
+_BATCH = tags_pb2.BatchGetProductTagsRequest(product_ids=["sku-1", "sku-2"]).SerializeToString()
+_SUGGEST = tags_pb2.SuggestTagsRequest(text="red wool scarf").SerializeToString()
+_SUGGESTS = tags_pb2.BatchSuggestTagsRequest(texts=[{"text": "red"}]).SerializeToString()
+
+SEEDS = (
+    _input(0, 0, message(_GET)),
+    _input(1, 0, message(_BATCH)),
+    _input(2, 0, message(_SUGGEST)),
+    _input(3, 0, message(_SUGGESTS)),
+    _input(0, 1, message(gzip.compress(_GET), flag=1)),
+    _input(0, 2, message(zlib.compress(_GET), flag=1)),
+    # What expands by a thousand.
+    _input(1, 1, message(gzip.compress(bytes(4 << 20)), flag=1)),
+    _input(1, 1, message(gzip.compress(b"\x0a\x01x" * (1 << 20)), flag=1)),
+    # Repeated fields, groups in groups, maps of nothing.
+    _input(1, 0, message(b"\x0a\x00" * 5_000)),
+    _input(3, 0, message(b"\x0a\x00" * 5_000)),
+    _input(2, 0, message(b"\x0b" * 5_000)),
+    _input(0, 0, message(b"\xa3\x06" * 2_000)),
+    # Lengths that are not those of the messages, and several messages of a call that has one.
+    _input(0, 0, message(_GET, length=2**32 - 1)),
+    _input(0, 0, message(_GET, length=0)),
+    _input(0, 0, message(_GET), message(_GET)),
+    _input(0, 3, message(_GET, flag=255)),
+    _input(0, 0, b"\x00\x00"),
+    _input(0, 0),
+)
+
+
+def target(data: bytes) -> str:
+    """Make one call; it ends, and with a status of ours or of gRPC's own limits, never an internal error of ours."""
+    server = running_server()
+    method = METHODS[data[0] % len(METHODS)] if data else METHODS[0]
+    encoding = _ENCODINGS[data[1] % len(_ENCODINGS)] if len(data) > 1 else None
+    with Peer(server.port) as peer:
+        fields = headers(f"{SERVICE}/{method}", grpc_encoding=encoding, grpc_timeout=_DEADLINE)
+        answer = peer.call(data[2:], fields, limit_s=_PATIENCE_S)
+    require(answer.is_over or peer.is_closed, "the call does not end")
+    if answer.status is not None:
+        said = answer.headers.get("grpc-message", "")
+        require(answer.status in _OUR_DECISION | _REFUSED_BY_GRPC, f"the status {answer.status}: {said[:200]}")
+        is_ours = "grpc-status-details-bin" in answer.headers
+        require(not is_ours or answer.status in _OUR_DECISION | {4}, f"an error of ours: {answer.status} {said[:200]}")
+    return server.checked(f"{method} {answer.status} {answer.http} {answer.reset}")
