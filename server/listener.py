@@ -1,13 +1,13 @@
 """gRPC's own server for asyncio: its options, the services beside ours, and its address."""
 
 from grpc import aio
-from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2_grpc
 
 from hangtag.server.errors import ServerError
+from hangtag.server.gate import Gate
 from hangtag.server.grpc_log import drop_lines_about_callers
 from hangtag.server.health import HealthServicer
-from hangtag.server.methods import SERVICE
+from hangtag.server.reflection import reflection_handlers
 from hangtag.settings import ServerSettings
 
 # Of the transport, which answers a larger request with RESOURCE_EXHAUSTED. `look_up.MAX_REQUEST_BYTES` is what counts.
@@ -31,9 +31,12 @@ _MAX_METADATA_BYTES = 32 * 1024
 ABSOLUTE_MAX_METADATA_BYTES = 40 * 1024
 
 
-def new_server(settings: ServerSettings, servicer: HealthServicer, *, shares_port: bool = False) -> aio.Server:
-    """A server with health and reflection, which is not bound to an address yet."""
+def new_server(
+    settings: ServerSettings, servicer: HealthServicer, gate: Gate, *, shares_port: bool = False
+) -> aio.Server:
+    """A server with health and reflection behind the gate, which is not bound to an address yet."""
     drop_lines_about_callers()
+    idle_s = settings.idle_timeout_s
     server = aio.server(
         options=[
             # Off unless another process of this server has the port: a second server on it would silently receive
@@ -53,10 +56,12 @@ def new_server(settings: ServerSettings, servicer: HealthServicer, *, shares_por
             ("grpc.http2.min_ping_interval_without_data_ms", _MIN_CLIENT_PING_MS),
             ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
             ("grpc.absolute_max_metadata_size", ABSOLUTE_MAX_METADATA_BYTES),
+            *([] if idle_s is None else [("grpc.max_connection_idle_ms", idle_s * 1000)]),
         ],
     )
+    # The gate is the first that is asked.
+    server.add_generic_rpc_handlers((gate, *(reflection_handlers() if settings.reflection else ())))
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     return server
 
 

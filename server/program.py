@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 from grpc_health.v1 import health
 
+from hangtag.access import cautions, refusal
+from hangtag.server.access import Access
 from hangtag.server.calls import Calls
 from hangtag.server.drain import drain
+from hangtag.server.errors import ServerError
 from hangtag.server.follower import FOLLOWER_BEAT
 from hangtag.server.grpcio_transport import GrpcioTransport
 from hangtag.server.handlers import Handlers
@@ -62,7 +65,8 @@ async def serve(
     last line in the log, with the stack.
 
     Raises:
-        ServerError: a port is in use; the message names the setting.
+        ServerError: a port is in use, or a setting cannot be followed; the message names the setting.
+        TokensFileError: the file of tokens is missing or wrong.
         FaultError: the engine fails on every text, or memory, disk or device do.
         StoreMismatchError: the store was written with other settings.
     """
@@ -83,7 +87,9 @@ async def _serve(
 ) -> None:
     sys.setswitchinterval(_SWITCH_S)
     chosen = _chosen(settings.server)
+    _check_exposure(settings.server, member)
     clock = SystemClock()
+    access = Access(settings.server, clock)
     # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
     limits_s = {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, FOLLOWER_BEAT: _FOLLOWER_LIMIT_S}
     beats = Heartbeats(clock, limits_s | {STORE_HEARTBEAT: math.inf})
@@ -106,7 +112,7 @@ async def _serve(
         stack.callback(handlers.close)
         popular = Popular()
         lookups = Lookups(reading.reader, reading.eta.of, popular)
-        calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress)
+        calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress, access)
         stack.callback(calls.close)
         waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
         stack.callback(waits.close)
@@ -123,7 +129,7 @@ async def _serve(
             on_failure=fail,
         )
         with page, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats, calls), suggester.run(), _wait_for(died))
+            runs = (stopped.wait(), _beat_loop(beats, calls), _refresh(access), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
                 calls.start(transport, waits, transport.pace_s)
@@ -147,6 +153,14 @@ def _chosen(settings: ServerSettings) -> Choice:
     chosen = choose(settings)
     _log.info("transport", name=chosen.name, reason=chosen.reason)
     return chosen
+
+
+def _check_exposure(settings: ServerSettings, member: Member | None) -> None:
+    if (reason := refusal(settings)) is not None:
+        raise ServerError(reason)
+    if member is None or member.number == 0:
+        for caution in cautions(settings):
+            _log.warning("exposed", reason=caution)
 
 
 def _open(
@@ -186,7 +200,14 @@ async def _beat_loop(beats: Heartbeats, calls: Calls) -> None:
     while True:
         beats.beat(_LOOP_HEARTBEAT)
         calls.refusals.write()
+        calls.access.denials.write()
         await asyncio.sleep(_LOOP_EVERY_S)
+
+
+async def _refresh(access: Access) -> None:
+    while True:
+        await asyncio.sleep(_LOOP_EVERY_S)
+        await asyncio.to_thread(access.refresh)
 
 
 def _set_exception(died: asyncio.Future[None], error: Exception) -> None:

@@ -57,6 +57,12 @@ def choose(settings: ServerSettings) -> Choice:
     elif settings.max_connection_age_s is not None:
         why = "server.max_connection_age_s is set, and the native transport does not close old connections"
         next_step = "leave HANGTAG_SERVER__MAX_CONNECTION_AGE_S unset"
+    elif settings.idle_timeout_s is not None:
+        why = "server.idle_timeout_s is set, and the native transport does not close idle connections"
+        next_step = "leave HANGTAG_SERVER__IDLE_TIMEOUT_S unset"
+    elif settings.tls_cert_file is not None:
+        why = "server.tls_cert_file is set, and the native transport has no TLS"
+        next_step = "leave HANGTAG_SERVER__TLS_CERT_FILE unset and put a proxy with TLS before the server"
     else:
         return Choice("native", "server.transport is native")
     msg = f"server.transport is native, but {why}; {next_step}, or set HANGTAG_SERVER__TRANSPORT=grpcio"

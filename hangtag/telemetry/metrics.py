@@ -127,6 +127,21 @@ REFUSED_CALLS = Counter(
     ["method", "limit"],
     registry=SERVER,
 )
+DENIED_CALLS = Counter(
+    "hangtag_denied_calls",
+    "Calls denied to a client, by its name in server.tokens_file, or (unknown), and by the reason that callers see",
+    ["client", "reason"],
+    registry=SERVER,
+)
+RELOADS = Counter(
+    "hangtag_reloads",
+    "Times that a file which had changed was read again; failed: what was read before stays in use",
+    ["file", "outcome"],
+    registry=SERVER,
+)
+for _file in ("tokens", "certificate"):
+    for _outcome in ("read", "failed"):
+        RELOADS.labels(_file, _outcome)
 COALESCED_KEYS = Histogram(
     "hangtag_coalesced_keys",
     "Products read from the store in one round trip",
