@@ -1,8 +1,8 @@
 """Looks for texts of products and for secrets in all that Hangtag writes while the tests run.
 
-Tests put `TEXT` into products and `SECRET` into passwords, tokens and URLs. After each test that runs the programs, what
-it printed and logged in this process is searched, the logs of the processes that it started, and the metrics. It is the
-test that wrote it which fails, so that this also works when several processes share the tests.
+Tests put `TEXT` into products and `SECRET` into passwords, tokens and URLs. Searched is, after each test that runs the
+programs: what it printed and logged in this process, the logs of the processes that it started, and the metrics. The
+test that wrote it fails, so that this also works when several processes share the tests.
 """
 
 import logging

@@ -1,4 +1,6 @@
-"""Bytes on a connection of HTTP/2: frames that are damaged, repeated, out of order or no frames at all."""
+"""Bytes on a connection of HTTP/2: frames that are damaged, repeated, out of order or no frames.
+
+No call has a token."""
 
 import contextlib
 
@@ -17,9 +19,11 @@ from hyperframe.frame import (
 )
 
 from hangtag.v1 import tags_pb2
-from tests.fuzz.running_server import running_server
+from tests.fuzz.running_server import require_denied, running_server
 from tests.integration.server.behaviour.peer import PREFACE, Peer, headers, message
 
+# For answers; the connection ends their calls when it is closed.
+_MOMENT_S = 0.02
 _PATIENCE_S = 0.5
 _BLOCK = hpack.Encoder().encode(headers())
 _BODY = message(tags_pb2.GetProductTagsRequest(product_id="sku-1").SerializeToString())
@@ -65,8 +69,11 @@ def target(data: bytes) -> str:
     """Send the bytes; whatever the server does, it does it to this connection alone."""
     server = running_server()
     with Peer(server.port, first=data, answers_pings=False) as peer:
+        peer.read_until(lambda: bool(peer.answers) or peer.is_closed, _MOMENT_S)
         with contextlib.suppress(OSError):  # it has closed the connection already
             peer.half_close()
         peer.read_until(lambda: peer.is_closed, _PATIENCE_S)
+        for answer in peer.answers.values():
+            require_denied(answer)
         answers = [answer.status for answer in peer.answers.values()]
         return server.checked(f"{peer.goaway} {peer.is_closed} {sorted(map(str, answers))[:3]}")

@@ -5,7 +5,7 @@ import zlib
 
 from hangtag.v1 import tags_pb2
 from tests.fuzz.contract import require
-from tests.fuzz.running_server import running_server
+from tests.fuzz.running_server import require_denied, running_server
 from tests.integration.server.behaviour.peer import SERVICE, Peer, headers, message
 
 METHODS = ("GetProductTags", "BatchGetProductTags", "SuggestTags", "BatchSuggestTags")
@@ -18,7 +18,7 @@ _PATIENCE_S = 60.0
 
 
 def _input(method: int, encoding: int, *messages: bytes) -> bytes:
-    return bytes([method, encoding]) + b"".join(messages)
+    return bytes([0, method, encoding]) + b"".join(messages)
 
 
 _GET = tags_pb2.GetProductTagsRequest(product_id="sku-1", min_version=3).SerializeToString()
@@ -48,21 +48,35 @@ SEEDS = (
     _input(0, 3, message(_GET, flag=255)),
     _input(0, 0, b"\x00\x00"),
     _input(0, 0),
+    # With a wrong token, and without one.
+    b"\x01\x00\x00" + message(_GET),
+    b"\x02\x02\x00" + message(_SUGGEST),
+    b"\x02\x00\x01" + message(b"no gzip", flag=1),
 )
 
 
 def target(data: bytes) -> str:
-    """Make one call; it ends, and with a status of ours or of gRPC's own limits, never an internal error of ours."""
+    """Make one call; it ends, and with a status of ours or of gRPC's own limits, never an internal error of ours.
+
+    The first byte chooses the token, the next ones the method and the encoding.
+    """
     server = running_server()
-    method = METHODS[data[0] % len(METHODS)] if data else METHODS[0]
-    encoding = _ENCODINGS[data[1] % len(_ENCODINGS)] if len(data) > 1 else None
+    token, (method, encoding) = server.bearer(data), (*data[1:3], 0, 0)[:2]
+    name = METHODS[method % len(METHODS)]
+    fields = headers(
+        f"{SERVICE}/{name}",
+        grpc_encoding=_ENCODINGS[encoding % len(_ENCODINGS)],
+        grpc_timeout=_DEADLINE,
+        authorization=token,
+    )
     with Peer(server.port) as peer:
-        fields = headers(f"{SERVICE}/{method}", grpc_encoding=encoding, grpc_timeout=_DEADLINE)
-        answer = peer.call(data[2:], fields, limit_s=_PATIENCE_S)
+        answer = peer.call(data[3:], fields, limit_s=_PATIENCE_S)
     require(answer.is_over or peer.is_closed, "the call does not end")
-    if answer.status is not None:
-        said = answer.headers.get("grpc-message", "")
-        require(answer.status in _OUR_DECISION | _REFUSED_BY_GRPC, f"the status {answer.status}: {said[:200]}")
+    if not server.is_valid(token):
+        require_denied(answer)
+    elif answer.status is not None:
+        said = f"{answer.status}: {answer.headers.get('grpc-message', '')[:200]}"
         is_ours = "grpc-status-details-bin" in answer.headers
-        require(not is_ours or answer.status in _OUR_DECISION | {4}, f"an error of ours: {answer.status} {said[:200]}")
-    return server.checked(f"{method} {answer.status} {answer.http} {answer.reset}")
+        require(answer.status in _OUR_DECISION | _REFUSED_BY_GRPC, f"the status {said}")
+        require(not is_ours or answer.status in _OUR_DECISION | {4}, f"an error of ours: {said}")
+    return server.checked(f"{name} {token is None} {answer.status} {answer.http} {answer.reset}")
