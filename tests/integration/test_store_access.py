@@ -209,6 +209,32 @@ def test_a_key_of_another_type_is_replaced_and_named_and_its_neighbours_are_writ
     store.close()
 
 
+HOSTILE_IDS = [
+    "p\r\nFLUSHALL\r\n",
+    "*1\r\n$8\r\nFLUSHALL\r\n",
+    "0}:p",
+    "{1}",
+    "a b\x00c",
+    "ht:meta",
+    "') redis.call('FLUSHALL') --",
+]
+
+
+def test_ids_are_never_commands_scripts_or_other_keys(admin: redis.Redis) -> None:
+    config = allow(admin, "worker", *rules_of_the_page("worker"))
+    admin.set("of another program", "kept")
+    with closing(RedisTagStore(config)) as store:
+        store.write([tags(1)])
+        meta = admin.hgetall("ht:meta")
+        store.mark_seen([Arrival(product, 2) for product in HOSTILE_IDS])
+        store.write([tags(2, product=product) for product in HOSTILE_IDS])
+
+        assert store.read(["p", *HOSTILE_IDS]) == [tags(1), *(tags(2, product=product) for product in HOSTILE_IDS)]
+    assert admin.get("of another program") == b"kept"
+    assert admin.hgetall("ht:meta") == meta
+    assert all(key.startswith(b"ht:p:{") for key in admin.scan_iter("ht:p*"))
+
+
 def test_a_meta_key_of_another_program_is_named(admin: redis.Redis) -> None:
     admin.set("ht:meta", "of another program")
     config = allow(admin, "worker", *rules_of_the_page("worker"))
