@@ -13,7 +13,7 @@ REDIS := $(abspath $(VENV)/redis/usr/bin/redis-server)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server protos protos-lint protos-release redis-tls alerts dist starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,12 @@ dist: $(BIN)/python ## build the wheels of hangtag and hangtag-client into dist/
 	@rm -rf dist
 	@$(BIN)/python deploy/wheels.py dist
 	@ls dist
+
+sbom: $(VENV)/.all ## write what each distribution contains into dist/, as CycloneDX
+	@$(BIN)/python deploy/sbom.py dist
+
+hashes: $(VENV)/.all ## after a change of deploy/constraints.txt: write the hashes of what the images install
+	@$(BIN)/python deploy/hashes.py
 
 protos-lint: ## check protos/ with buf: style, and that callers of the last release still work (needs npm)
 	@if ! command -v npm >/dev/null; then echo "protos-lint: NOT RUN, because npm is not installed (it provides buf)"; exit 0; fi; \

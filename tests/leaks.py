@@ -15,8 +15,7 @@ from prometheus_client import generate_latest
 from hangtag.cli.local import Child
 from hangtag.telemetry import metrics
 
-TEXT = "velvet-canary-4711"
-SECRET = "secret-canary-4711"
+TEXT, SECRET = (f"{kind}-canary-4711" for kind in ("velvet", "hidden"))
 _SEARCHED = ("tests/integration/", "tests/e2e/", "tests/chaos/")
 
 _logs: dict[Path, int] = {}
