@@ -1,7 +1,7 @@
 """Looks for texts of products and for secrets in all that Hangtag writes while the tests run.
 
 Tests put `TEXT` into products and `SECRET` into passwords, tokens and URLs. Searched is, after each test that runs the
-programs: what it printed and logged in this process, the logs of the processes that it started, and the metrics. The
+programs: what it printed and logged in this process, the logs of the programs that it started, and the metrics. The
 test that wrote it fails, so that this also works when several processes share the tests.
 """
 
@@ -16,6 +16,8 @@ from hangtag.cli.local import Child
 from hangtag.telemetry import metrics
 
 TEXT, SECRET = (f"{kind}-canary-4711" for kind in ("velvet", "hidden"))
+# The logs of brokers and caches are theirs.
+_OTHERS = {"kafka", "tansu", "valkey", "redis"}
 _SEARCHED = ("tests/integration/", "tests/e2e/", "tests/chaos/")
 
 _logs: dict[Path, int] = {}
@@ -48,7 +50,8 @@ def listen() -> None:
 
     def make_and_remember(child: Child, *arguments: object, **named: object) -> None:
         make(child, *arguments, **named)
-        _logs[child.log] = 0
+        if child.name not in _OTHERS:
+            _logs[child.log] = 0
 
     Child.__init__ = make_and_remember
 
@@ -73,6 +76,8 @@ def written() -> Iterator[tuple[str, str]]:
 def _logs_in(folder: Path | None) -> Iterator[tuple[str, str]]:
     """The logs in a test's own folder, of processes that it started in another way."""
     for path in folder.rglob("*.log") if folder is not None and folder.is_dir() else ():
+        if path.stem in _OTHERS:
+            continue
         yield f"the log of {path.stem}", path.read_text(encoding="utf-8", errors="replace")
 
 
