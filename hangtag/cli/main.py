@@ -9,6 +9,7 @@ _USER_ERRORS = {
     "hangtag.tags.schema": "SchemaError",
     "hangtag.engine": "EngineError",
     "hangtag.tagger.faults": "FaultError",
+    "hangtag.access": "TokensFileError",
     "hangtag.store": "StoreError",
     "hangtag.letters": "LetterError",
     "hangtag.write": "SinkError",
