@@ -66,17 +66,18 @@ class _Certificate:
 
     def _read(self) -> grpc.ServerCertificateConfiguration:
         key, chain = self._key.read_bytes, self._cert.read_bytes
-        _check_pair(self._cert, self._key)
+        check_pair(self._cert, self._key)
         if self._client_ca is None:
             config = grpc.ssl_server_certificate_configuration([(key(), chain())])
         else:
-            _check_authority(self._client_ca)
+            check_authority(self._client_ca)
             config = grpc.ssl_server_certificate_configuration([(key(), chain())], self._client_ca.read_bytes())
         _log.info("certificate_read", file=str(self._cert), client_ca=str(self._client_ca or ""))
         return config
 
 
-def _check_pair(cert: Path, key: Path) -> None:
+def check_pair(cert: Path, key: Path) -> None:
+    """Raise `ServerError` if a certificate cannot be used with a key."""
     _check_readable("tls_cert_file", cert)
     _check_readable("tls_key_file", key)
     try:
@@ -91,7 +92,8 @@ def _check_pair(cert: Path, key: Path) -> None:
         raise ServerError(msg) from None
 
 
-def _check_authority(file: Path) -> None:
+def check_authority(file: Path) -> None:
+    """Raise `ServerError` if a file holds no certificate of an authority."""
     _check_readable("tls_client_ca_file", file)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(file)

@@ -11,6 +11,7 @@ from hangtag.server.calls import Calls, Method
 from hangtag.server.certificate import credentials_of
 from hangtag.server.connections import close_connections
 from hangtag.server.errors import CallError
+from hangtag.server.future_sink import FutureSink
 from hangtag.server.gate import Context, Gate, abort, calling_client
 from hangtag.server.health import HealthServicer
 from hangtag.server.listener import address_of, in_use, new_server
@@ -38,6 +39,7 @@ class GrpcioTransport:
     """
 
     name = "grpcio"
+    http_port: int | None = None
     # A read of the store takes as much of a core as a call.
     pace_s = 0.0015
 
@@ -52,6 +54,7 @@ class GrpcioTransport:
     ) -> None:
         self._calls = calls
         self._loop = asyncio.get_running_loop()
+        self._futures = FutureSink(calls)
         self._unread = Unread()
         self._unsent = 0
         self._arrived: list[LookUp] = []
@@ -92,19 +95,7 @@ class GrpcioTransport:
 
     def deliver(self, look_ups: Sequence[LookUp], answers: Sequence[Answer]) -> None:
         """See `Sink`."""
-        with suppress(RuntimeError):  # the event loop is closed, and with it all connections
-            self._loop.call_soon_threadsafe(self._deliver, look_ups, answers)
-
-    def _deliver(self, look_ups: Sequence[LookUp], answers: Sequence[Answer]) -> None:
-        sent: list[Answer | None] = []
-        for look_up, answer in zip(look_ups, answers, strict=True):
-            future = look_up.call
-            if future.done():
-                sent.append(None)
-            else:
-                future.set_result(answer)
-                sent.append(answer)
-        self._calls.answered(look_ups, sent)
+        self._futures.deliver(look_ups, answers)
 
     def _look_up(self, name: str, parse: Parse) -> Handler:
         async def call(raw: bytes, context: Context) -> bytes:

@@ -13,7 +13,7 @@ from hangtag.settings import ServerSettings
 # Of the transport, which answers a larger request with RESOURCE_EXHAUSTED. `look_up.MAX_REQUEST_BYTES` is what counts.
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 # Unless a setting says otherwise.
-_CONNECTION_AGE_S = 300
+CONNECTION_AGE_S = 300
 # How long calls may continue on a connection that is being closed; longer than any look-up and most deadlines.
 _CONNECTION_GRACE_MS = 60_000
 # Calls that gRPC keeps until the event loop takes them. Beyond it gRPC ends calls with CANCELLED, so this is far above
@@ -27,7 +27,7 @@ PING_LIMIT_MS = 10_000
 # Clients may ping that often, also without calls; some do every 10 s.
 _MIN_CLIENT_PING_MS = 5_000
 # gRPC refuses some requests between the two sizes, and all above.
-_MAX_METADATA_BYTES = 32 * 1024
+MAX_METADATA_BYTES = 32 * 1024
 ABSOLUTE_MAX_METADATA_BYTES = 40 * 1024
 
 
@@ -43,7 +43,7 @@ def new_server(
             # half of the calls.
             ("grpc.so_reuseport", int(shares_port)),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.max_connection_age_ms", (settings.max_connection_age_s or _CONNECTION_AGE_S) * 1000),
+            ("grpc.max_connection_age_ms", (settings.max_connection_age_s or CONNECTION_AGE_S) * 1000),
             ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
             ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
             ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
@@ -54,7 +54,7 @@ def new_server(
             ("grpc.http2.ping_timeout_ms", PING_LIMIT_MS),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", _MIN_CLIENT_PING_MS),
-            ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+            ("grpc.max_metadata_size", MAX_METADATA_BYTES),
             ("grpc.absolute_max_metadata_size", ABSOLUTE_MAX_METADATA_BYTES),
             *([] if idle_s is None else [("grpc.max_connection_idle_ms", idle_s * 1000)]),
         ],

@@ -61,6 +61,7 @@ class NativeTransport:
     """
 
     name = "native"
+    http_port: int | None = None
     # A read of the store takes as much of a core as some ten calls.
     pace_s = 0.0003
 

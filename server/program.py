@@ -54,13 +54,13 @@ _log = get_log(__name__)
 async def serve(
     settings: Settings,
     tagger: "Tagger",
-    ready: Callable[[int], None] | None = None,
+    ready: Callable[[Bound], None] | None = None,
     stop: asyncio.Event | None = None,
     member: Member | None = None,
 ) -> None:
     """Serve until `stop` is set; without it, until SIGTERM, SIGINT or SIGHUP.
 
-    `ready` is called with the bound port once calls are accepted. `member` is given to one of several processes. The
+    `ready` is called with the bound ports once calls are accepted. `member` is given to one of several processes. The
     server also starts while the store cannot be reached: its health is NOT_SERVING until then. Whatever ends it is its
     last line in the log, with the stack.
 
@@ -81,7 +81,7 @@ async def serve(
 async def _serve(
     settings: Settings,
     tagger: "Tagger",
-    ready: Callable[[int], None] | None,
+    ready: Callable[[Bound], None] | None,
     stop: asyncio.Event | None,
     member: Member | None,
 ) -> None:
@@ -118,7 +118,7 @@ async def _serve(
         stack.callback(waits.close)
         reading.follow(waits)
         methods = methods_of(handlers, limits.max_ids)
-        transport = _open(chosen, limits, methods, servicer, calls, shares_port=member is not None)
+        transport = _open(chosen, limits, methods, servicer, state, calls, shares_port=member is not None)
         page = open_server_page(
             limits,
             metrics.SERVER,
@@ -135,8 +135,8 @@ async def _serve(
                 calls.start(transport, waits, transport.pace_s)
                 waits.start()
                 await transport.start()
-                _log.info("serving", host=limits.host, port=transport.port, metrics_port=page.port)
-                _say_ready(Bound(transport.port, page.port), ready, member, partial(_stop_soon, loop, stopped))
+                bound = Bound(transport.port, page.port, transport.http_port)
+                _say_ready(limits.host, bound, ready, member, partial(_stop_soon, loop, stopped))
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 reading.stop_following()
                 await drain(transport, state, calls, waits, limits)
@@ -168,26 +168,41 @@ def _open(
     settings: ServerSettings,
     methods: Methods,
     servicer: HealthServicer,
+    health: Health,
     calls: Calls,
     *,
     shares_port: bool,
 ) -> Transport:
+    transport: Transport
     if chosen.name == "grpcio":
-        return GrpcioTransport(settings, methods, servicer, calls, shares_port=shares_port)
-    # Its package may not be installed.
-    from hangtag.server.native_transport import NativeTransport  # noqa: PLC0415 (an extra)
+        transport = GrpcioTransport(settings, methods, servicer, calls, shares_port=shares_port)
+    else:
+        # Its package may not be installed.
+        from hangtag.server.native_transport import NativeTransport  # noqa: PLC0415 (an extra)
 
-    return NativeTransport(settings, methods, servicer, calls, shares_port=shares_port)
+        transport = NativeTransport(settings, methods, servicer, calls, shares_port=shares_port)
+    if settings.http_port is None:
+        return transport
+    from hangtag.server.web.both import BothTransports  # noqa: PLC0415 (an extra)
+    from hangtag.server.web.transport import HttpTransport  # noqa: PLC0415 (an extra)
+
+    http = HttpTransport(settings, methods, health, calls, shares_port=shares_port)
+    return BothTransports(transport, http, calls)
 
 
 def _say_ready(
-    bound: Bound, ready: Callable[[int], None] | None, member: Member | None, stop_soon: Callable[[], None]
+    host: str,
+    bound: Bound,
+    ready: Callable[[Bound], None] | None,
+    member: Member | None,
+    stop_soon: Callable[[], None],
 ) -> None:
+    _log.info("serving", host=host, **bound.ports())
     if member is not None:
         member.watch(stop_soon)
         member.ready(bound)
     if ready is not None:
-        ready(bound.port)
+        ready(bound)
 
 
 def _stop_soon(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:

@@ -13,12 +13,16 @@ _WHY_NOT_NATIVE = (
     "HANGTAG_SERVER__TRANSPORT=native where all clients are your own"
 )
 
+_HTTP_PACKAGES = ("connectrpc", "uvicorn", "starlette")
+
 
 class Transport(Sink, Protocol):
     """A server on a port. Its methods run on the event loop, apart from `deliver`."""
 
     name: str
     port: int
+    # None: only gRPC.
+    http_port: int | None
     pace_s: float
 
     async def start(self) -> None:
@@ -46,8 +50,14 @@ def choose(settings: ServerSettings) -> Choice:
     """The transport that the settings ask for.
 
     Raises:
-        ServerError: they ask for `native` where it cannot be used.
+        ServerError: they ask for `native` or HTTP where it cannot be used.
     """
+    if settings.http_port is not None and any(find_spec(name) is None for name in _HTTP_PACKAGES):
+        msg = (
+            'server.http_port is set, but the extra `http` is not installed; install it (pip install "hangtag[http]"), '
+            "or leave HANGTAG_SERVER__HTTP_PORT unset"
+        )
+        raise ServerError(msg)
     if settings.transport == "grpcio":
         return Choice("grpcio", "server.transport is grpcio")
     if settings.transport == "auto":

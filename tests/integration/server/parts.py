@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.server import serve
+from hangtag.server.member import Bound
 from hangtag.settings import RedisSettings, ServerSettings, Settings
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
@@ -59,8 +60,9 @@ class FakeTagger:
 class Served:
     """A running server and a client of it."""
 
-    def __init__(self, port: int, stop: Callable[[], None], result: concurrent.futures.Future[None]) -> None:
-        self.port = port
+    def __init__(self, bound: Bound, stop: Callable[[], None], result: concurrent.futures.Future[None]) -> None:
+        self.port = port = bound.port
+        self.http_port = bound.http_port
         self.stop = stop
         self.result = result
         self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
@@ -91,7 +93,7 @@ class Served:
 
 @contextmanager
 def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: FakeTagger) -> Iterator[Served]:
-    ready: concurrent.futures.Future[int] = concurrent.futures.Future()
+    ready: concurrent.futures.Future[Bound] = concurrent.futures.Future()
     stop = asyncio.Event()
     result = asyncio.run_coroutine_threadsafe(serve(settings, tagger, ready.set_result, stop), loop)
     concurrent.futures.wait([ready, result], 15, concurrent.futures.FIRST_COMPLETED)
