@@ -30,6 +30,7 @@ SHARES = {
     "wire_frames": 0.5,
     "wire_messages": 0.5,
     "wire_metadata": 0.5,
+    "wire_http": 0.5,
 }
 
 

@@ -39,7 +39,7 @@ class RunningServer:
     def __init__(self, stack: ExitStack) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hangtag-fuzz-")))
         valkey = stack.enter_context(start_valkey(folder))
-        self.port = free_port()
+        self.port, self.http_port = free_port(), free_port()
         caller, neighbour = (new_token(client, [Scope.READ, Scope.SUGGEST]) for client in ("fuzzer", "neighbour"))
         for each in (caller, neighbour):
             add_token(folder / "tokens.jsonl", each.token)
@@ -48,6 +48,7 @@ class RunningServer:
             "REDIS__URL": valkey.url,
             "REDIS__TIMEOUT_MS": 10_000,
             "SERVER__PORT": self.port,
+            "SERVER__HTTP_PORT": self.http_port,
             "SERVER__METRICS_PORT": 0,
             "SERVER__FOLLOW": "false",
             "SERVER__TOKENS_FILE": folder / "tokens.jsonl",

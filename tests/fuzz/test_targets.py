@@ -21,6 +21,7 @@ INPUTS = {
     "wire_frames": 150,
     "wire_messages": 60,
     "wire_metadata": 60,
+    "wire_http": 150,
 }
 DEFAULT_INPUTS = 2_000
 

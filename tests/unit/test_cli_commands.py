@@ -63,9 +63,7 @@ def _run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize(
-    "command", [*COMMANDS, *OF_GROUPS]
-)
+@pytest.mark.parametrize("command", [*COMMANDS, *OF_GROUPS])
 def test_each_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
@@ -73,9 +71,7 @@ def test_each_command_has_help_with_an_example(command: str) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize(
-    "command", [*COMMANDS, *OF_GROUPS]
-)
+@pytest.mark.parametrize("command", [*COMMANDS, *OF_GROUPS])
 def test_no_help_is_truncated(command: str, width: int) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": str(width)})
     assert "…" not in result.output
