@@ -49,8 +49,7 @@ SEEDS = (
     _input(0, 0, 0, b'{"productId":"sku-1"}', token=2),
     # Bytes in place of HTTP.
     b"\x03GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"\x03POST /hangtag.v1.TagService/GetProductTags HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b"ffffffffffffffff\r\n",
+    b"\x03POST /hangtag.v1.TagService/GetProductTags HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
     b"\x03POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345GET / HTTP/1.1\r\n\r\n",
     b"\x03GET / HTTP/1.1\r\n" + b"X: " + b"y" * 30_000,
     b"\x03\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -75,9 +74,10 @@ def target(data: bytes) -> str:
         connection.request("POST", f"{SERVICE}/{METHODS[method % len(METHODS)]}", data[4:], given)
         reply = connection.getresponse()
         body = reply.read()
-    if not server.is_valid(token) and "grpc" not in given["content-type"]:
-        # A wrong type of content has a status of its own.
+    if not server.is_valid(token):
+        # A wrong type of content has a status of its own, and gRPC-Web has its status in the body or the headers.
         is_denied = reply.status in {_UNAUTHORIZED, http.client.UNSUPPORTED_MEDIA_TYPE} and b"unauthenticated" in body
+        is_denied |= reply.headers.get("grpc-status") == "16" or b"grpc-status: 16" in body
         require(is_denied, f"the unauthenticated got {reply.status} {body[:200]!r}")
     require(
         reply.status < _INTERNAL or reply.status == http.client.SERVICE_UNAVAILABLE, f"{reply.status} {body[:200]!r}"
