@@ -49,7 +49,7 @@ SEEDS = (
     _input(0, 0, 0, b'{"productId":"sku-1"}', token=2),
     # Bytes in place of HTTP.
     b"\x03GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"\x03POST /hangtag.v1.TagService/GetProductTags HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+    b"\x03POST /hangtag.v1.TagService/GetProductTags HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\n",
     b"\x03POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345GET / HTTP/1.1\r\n\r\n",
     b"\x03GET / HTTP/1.1\r\n" + b"X: " + b"y" * 30_000,
     b"\x03\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
