@@ -201,7 +201,7 @@ class Calls:
         except CallError as error:
             self.refused(method.name, error, self.clock.monotonic() - started_s)
             # Its frames hold the parsed request, which may take 44 times its bytes, until the client has the error.
-            raise error.with_traceback(None)
+            raise error.with_traceback(None)  # noqa: B904 (it is the same error)
         except asyncio.CancelledError:
             now_s = self.clock.monotonic()
             self._tally.add(method.name, code_of_cancelled(deadline_s, now_s), now_s - started_s)
