@@ -25,7 +25,7 @@ _NEVER_MS = float("inf")
 class Client:
     """Whoever calls with a token. `ends_ms`: when it stops being valid, in ms since 1970. Any thread may call."""
 
-    __slots__ = ("_denials", "_quota", "ends_ms", "name", "scopes")
+    __slots__ = ("_denials", "_quota", "ends_ms", "methods", "name", "scopes")
 
     def __init__(
         self,
@@ -37,6 +37,8 @@ class Client:
     ) -> None:
         self.name = name
         self.scopes = scopes
+        # The methods that it may call. (To look for a scope takes as long as everything else about a known client.)
+        self.methods = frozenset(method for method, scope in SCOPES.items() if scope in scopes)
         self.ends_ms = ends_ms
         self._quota = quota
         self._denials = denials
@@ -96,10 +98,10 @@ class Access:
                 (SCOPE_MISSING), counted as denied.
         """
         client = self.identify(authorization)
-        scope = SCOPES[method]
-        if scope not in client.scopes:
-            allowed = ", ".join(each for each in Scope if each in client.scopes)
-            message = f"{method} needs the scope {scope}, and your token has {allowed}; ask for one that has it"
+        if method not in client.methods:
+            allowed = ", ".join(scope for scope in Scope if scope in client.scopes)
+            needed = SCOPES[method]
+            message = f"{method} needs the scope {needed}, and your token has {allowed}; ask for one that has it"
             raise self._denied(client.name, Reason.SCOPE_MISSING, message)
         return client
 

@@ -65,7 +65,10 @@ def calling_client() -> Client:
 
 def authorization_of(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
     """The first value of `authorization`."""
-    return next((str(value) for key, value in metadata if key == _AUTHORIZATION), None)
+    for key, value in metadata:
+        if key == _AUTHORIZATION:
+            return str(value)
+    return None
 
 
 async def abort(context: Context, error: CallError) -> NoReturn:

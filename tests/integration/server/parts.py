@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import grpc
 import numpy as np
@@ -92,7 +93,7 @@ class Served:
 
 
 @contextmanager
-def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: FakeTagger) -> Iterator[Served]:
+def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: Any) -> Iterator[Served]:
     ready: concurrent.futures.Future[Bound] = concurrent.futures.Future()
     stop = asyncio.Event()
     result = asyncio.run_coroutine_threadsafe(serve(settings, tagger, ready.set_result, stop), loop)
@@ -103,7 +104,8 @@ def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: FakeTag
     try:
         yield served
     finally:
-        tagger.gate.set()
+        if isinstance(tagger, FakeTagger):
+            tagger.gate.set()
         served.stop()
         result.result(15)
         served.channel.close()
