@@ -12,7 +12,8 @@ def bound_socket(host: str, port: int, leaf: str, *, shares_port: bool = False) 
     Raises:
         ServerError: the port is in use, or this machine does not have the address.
     """
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # With the protocol named, asyncio sends every part of a reply at once; else it would wait for acknowledgements.
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # Ports of connections that were closed a moment ago may be used again.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

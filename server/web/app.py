@@ -25,13 +25,14 @@ REFUSED_PATH = ""
 _KINDS = {b"application/json", b"application/proto", b"application/grpc-web"}
 _KINDS |= {b"application/grpc-web+proto", b"application/grpc-web+json"}
 _CLOSE = (b"connection", b"close")
+_BAD_REQUEST = 400
 _TIMEOUT = re.compile(rb"[0-9]{1,10}")
 
 _log = get_log(__name__)
 
 
 class Refused(NamedTuple):
-    """A request that is not passed on: the error, and the HTTP status if it is not that of the error's code."""
+    """A request that is not passed on: its error, a status in place of 400, and a header."""
 
     error: CallError
     status: int | None = None
@@ -70,8 +71,8 @@ class UnreadReplies:
 class HttpApp:
     """An ASGI application in front of `service`.
 
-    `methods` are the names of the calls by path. A refused request is passed on to `REFUSED_PATH`, with the error as
-    `scope["state"]["refused"]`, so that errors are written in one place.
+    `methods` are the names of the calls by path. A refused request is passed on to `REFUSED_PATH`, so that errors are
+    written in one place.
     """
 
     def __init__(
@@ -127,10 +128,10 @@ class HttpApp:
 
     def _prepare(self, start: Message, scope: Scope, refused: Refused | None) -> None:
         headers = list(start.get("headers", ()))
-        if refused is not None and refused.status is not None:
-            start["status"] = refused.status
-        if refused is not None and refused.header is not None:
-            headers.append(refused.header)
+        # Unless the service had another reason: whoever may not call learns nothing else.
+        if refused is not None and start["status"] == _BAD_REQUEST:
+            start["status"] = refused.status or _BAD_REQUEST
+            headers += [] if refused.header is None else [refused.header]
         connection = scope["state"]["connection"]
         if self._health.is_stopping or connection.loop.time() - connection.opened_s > self._max_age_s:
             # Its client opens another one, to another server.
@@ -147,16 +148,16 @@ class HttpApp:
 
     def _check(self, scope: Scope) -> Refused | None:
         if not all(value.isascii() for _, value in scope["headers"]):
-            return _malformed("a header is not ASCII; send names and values in ASCII")
+            return Refused(_malformed("a header is not ASCII; send names and values in ASCII"))
         if scope["path"] not in self._methods:
             known = next(iter(self._methods))
             message = f"there is no such call; POST to a path such as {known}, or GET {READY}"
             return Refused(CallError(Reason.METHOD_UNKNOWN, message))
         if scope["method"] != "POST":
-            return Refused(_malformed("send the request with POST").error, 405, (b"allow", b"POST"))
+            return Refused(_malformed("send the request with POST"), 405, (b"allow", b"POST"))
         if _kind_of(scope) not in _KINDS:
             message = "set the header content-type: application/json (or application/proto, or a type of gRPC-Web)"
-            return Refused(_malformed(message).error, 415, (b"accept-post", b"application/json, application/proto"))
+            return Refused(_malformed(message), 415, (b"accept-post", b"application/json, application/proto"))
         return _check_headers(dict(scope["headers"]))
 
 
@@ -168,9 +169,10 @@ def too_large() -> CallError:
 
 def _check_headers(headers: Mapping[bytes, bytes]) -> Refused | None:
     if not _TIMEOUT.fullmatch(headers.get(b"connect-timeout-ms", b"0")):
-        return _malformed("connect-timeout-ms is no number of milliseconds; send 1 to 10 digits, such as 500")
+        message = "connect-timeout-ms is no number of milliseconds; send 1 to 10 digits, such as 500"
+        return Refused(_malformed(message))
     if headers.get(b"connect-protocol-version", b"1") != b"1":
-        return _malformed("connect-protocol-version is not 1; send 1, or leave the header out")
+        return Refused(_malformed("connect-protocol-version is not 1; send 1, or leave the header out"))
     length = headers.get(b"content-length", b"0")
     if int(length) > MAX_REQUEST_BYTES:
         # What follows is read and dropped, since a client that still sends may lose a reply before a close.
@@ -187,5 +189,5 @@ def _kind_of(scope: Scope) -> bytes:
     return b""
 
 
-def _malformed(message: str) -> Refused:
-    return Refused(CallError(Reason.MALFORMED_REQUEST, message))
+def _malformed(message: str) -> CallError:
+    return CallError(Reason.MALFORMED_REQUEST, message)

@@ -1,4 +1,4 @@
-"""docs/calling.md: its commands and programs run against a real server with the starter bundle, and print what it says."""
+"""docs/calling.md: its commands and programs, run against a real server with the starter bundle, print what it says."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 # A command, and what the page says that it prints.
 PRINTED = [
     (command, language, output)
-    for (kind, command), (language, output) in zip(BLOCKS, BLOCKS[1:], strict=False)
+    for (kind, command), (language, output) in pairwise(BLOCKS)
     if kind == "sh" and language in {"json", "text"}
 ]
 SECURE = "https://127.0.0.1:8443"
@@ -55,7 +56,7 @@ _TIMES = {"asOf", "taggedAt", "version", "knownVersion", "bundleVersion"}
 
 
 class Shell:
-    """A folder as after `git clone`, in which commands reach two servers: one that is open, and one with TLS and tokens."""
+    """A folder as after `git clone`, where commands reach two servers: one that is open, one with TLS and tokens."""
 
     def __init__(self, folder: Path, open_server: Served, secure_server: Served, token: str, ca: Path) -> None:
         self._folder = folder

@@ -37,6 +37,14 @@ def test_native_with_a_setting_that_it_lacks_is_an_error_that_says_what_to_chang
         choose(ServerSettings(transport="native", **{setting: value}))
 
 
+def test_http_without_its_packages_is_an_error_that_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "connectrpc", None)
+
+    assert choose(ServerSettings()).name == "grpcio"
+    with pytest.raises(ServerError, match=r'pip install "hangtag\[http\]".*HANGTAG_SERVER__HTTP_PORT unset'):
+        choose(ServerSettings(http_port=0))
+
+
 def test_native_without_its_package_is_an_error_that_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygrpc_native", None)
 

@@ -113,7 +113,8 @@ def test_tokens(loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, 
             reply = web.call(method, request, **given)
             assert (reply.status, reply.reason) == (status, reason)
             assert reader.text[-8:] not in reply.json["message"]
-        assert web.send("GET", f"{SERVICE}/GetProductTags").reason == "TOKEN_MISSING"
+        reply = web.send("GET", f"{SERVICE}/GetProductTags")
+        assert (reply.status, reply.reason) == (401, "TOKEN_MISSING")
         assert web.call("SuggestTags", SUGGEST, authorization=f"Bearer {once.text}").status == 200
         reply = web.call("SuggestTags", SUGGEST, authorization=f"Bearer {once.text}")
         assert (reply.status, reply.reason) == (429, "CLIENT_QUOTA")
@@ -198,6 +199,21 @@ def test_a_connection_may_be_idle_between_requests(served: Served, monkeypatch: 
 
         assert web.call("GetProductTags", GET).status == 404
         assert web.connection.sock.getsockname() == own
+
+
+@pytest.mark.usefixtures("_checked_often")
+def test_replies_do_not_wait_for_acknowledgements(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reply has several parts; without TCP_NODELAY each takes 40 ms more."""
+    at_once: list[int] = []
+
+    def check(self: connection.Connection, _: float) -> None:
+        at_once.append(self.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(connection.Connection, "check", check)
+    with WebClient(served.http_port) as web:
+        web.connection.connect()
+        until(lambda: at_once)
+    assert all(at_once)
 
 
 @pytest.mark.usefixtures("_checked_often")

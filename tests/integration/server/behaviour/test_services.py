@@ -1,13 +1,16 @@
 """Services beside the look-ups: health, reflection, and what is not implemented."""
 
+import asyncio
+
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from hangtag.settings import RedisSettings
 from hangtag.v1 import tags_pb2
-from tests.integration.server.parts import SERVING, Code, Served, fails_with
+from tests.integration.server.parts import SERVING, Code, FakeTagger, Served, fails_with, serving, settings_for
 
 
 @pytest.mark.parametrize("service", ["", "hangtag.v1.TagService"])
@@ -43,6 +46,18 @@ def test_reflection_in_its_final_version_answers_the_same(served: Served) -> Non
 
     assert answers[0] == answers[1]
     assert b"GetProductTags" in answers[0][1]
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+def test_reflection_can_be_switched_off(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, transport: str, version: str
+) -> None:
+    settings = settings_for(redis_settings, transport=transport, reflection=False)
+    with serving(loop, settings, FakeTagger()) as served:
+        call = served.channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+        with fails_with(Code.UNIMPLEMENTED):
+            next(call(iter([b"\x3a\x00"]), timeout=5))
+        assert served.health() == SERVING
 
 
 def test_reflection_describes_every_method(served: Served) -> None:
