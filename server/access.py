@@ -127,7 +127,7 @@ class Access:
     def _first(self, authorization: str | None, tokens: Tokens) -> Client:
         """The client of a call with a value that is not known yet, or no longer."""
         if not authorization:
-            message = "this server needs a token; send it as metadata: authorization: Bearer ht_..."
+            message = "this server needs a token; send it with each call: authorization: Bearer ht_..."
             raise self._denied(UNKNOWN, Reason.TOKEN_MISSING, message)
         # Taken before the tokens are: if these change meanwhile, what is found goes into the old one, and is not used.
         clients = self._clients

@@ -18,8 +18,8 @@ def cautions(settings: ServerSettings) -> list[str]:
     if not _asks_who_calls(settings):
         found.append(f"{reached} it answers everyone: set {_name('tokens_file')} (see `hangtag token new`), {host}")
     if settings.tls_cert_file is None:
-        secret = "calls" if settings.tokens_file is None else "calls and tokens"
-        found.append(f"{reached} {secret} travel unencrypted: set {_name('tls_cert_file')}, {host}")
+        what = "calls" if settings.tokens_file is None else "calls and tokens"
+        found.append(f"{reached} {what} travel unencrypted: set {_name('tls_cert_file')}, {host}")
     return found
 
 
@@ -28,10 +28,8 @@ def refusal(settings: ServerSettings) -> str | None:
     if not settings.require_auth:
         return None
     if not _asks_who_calls(settings):
-        return (
-            f"server.require_auth is set: set {_name('tokens_file')}, or {_name('tls_client_ca_file')} for mutual TLS"
-        )
-    return next((f"server.require_auth is set: {caution}" for caution in cautions(settings)), None)
+        return f"{_REQUIRED}: set {_name('tokens_file')}, or {_name('tls_client_ca_file')} for mutual TLS"
+    return next((f"{_REQUIRED}: {caution}" for caution in cautions(settings)), None)
 
 
 def is_loopback(host: str) -> bool:

@@ -106,7 +106,7 @@ def id_of(text: str) -> str | None:
 
 def hash_of(text: str) -> str:
     """The hash that is kept in place of the text."""
-    return sha256(text.encode(errors="surrogateescape")).hexdigest()
+    return sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
 def _random(chars: str, length: int) -> str:

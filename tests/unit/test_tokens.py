@@ -64,6 +64,15 @@ def test_a_token_is_found_by_comparing_hashes_in_constant_time(file: Path, monke
     assert compared == [(made.token.sha256, token.hash_of(other)), (made.token.sha256, made.token.sha256)]
 
 
+@pytest.mark.parametrize("text", ["ht__", "ht_\ud800_x", "ht_\x00_\xff", "_", "", "ht", " ", "ht_a\u2028_b"])
+def test_whatever_a_caller_sends_is_no_token(file: Path, text: str) -> None:
+    add_token(file, new_token("search", [Scope.READ]).token)
+    tokens = Tokens(file)
+
+    assert tokens.find(f"Bearer {text}") is None
+    assert tokens.find(text) is None
+
+
 def test_a_revoked_token_stays_in_the_file_and_its_neighbours_as_they_were(file: Path) -> None:
     first, second = (new_token(name, [Scope.READ]).token for name in ("one", "two"))
     file.write_text("# who may call\n\n")
