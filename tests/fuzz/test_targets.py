@@ -20,7 +20,7 @@ INPUTS = {
     # A connection each.
     "wire_frames": 150,
     "wire_messages": 60,
-    "wire_metadata": 60,
+    "wire_metadata": 40,
     "wire_http": 150,
 }
 DEFAULT_INPUTS = 2_000

@@ -75,8 +75,8 @@ def target(data: bytes) -> str:
         reply = connection.getresponse()
         body = reply.read()
     if not server.is_valid(token):
-        # A wrong type of content has a status of its own, and gRPC-Web has its status in the body or the headers.
-        is_denied = reply.status in {_UNAUTHORIZED, http.client.UNSUPPORTED_MEDIA_TYPE} and b"unauthenticated" in body
+        # gRPC-Web has its status in the body or the headers.
+        is_denied = reply.status == _UNAUTHORIZED and b"unauthenticated" in body
         is_denied |= reply.headers.get("grpc-status") == "16" or b"grpc-status: 16" in body
         require(is_denied, f"the unauthenticated got {reply.status} {body[:200]!r}")
     require(
