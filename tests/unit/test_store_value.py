@@ -164,7 +164,7 @@ def test_an_escaped_password_is_the_one_that_is_sent() -> None:
     config = RedisSettings(url="redis://user:%23a%2Fb%3Fc%40d@cache:6380/0")
 
     options = Connector(config).options
-    assert options["credential_provider"].get_credentials() == ("default", "#a/b?c@d")
+    assert options["credential_provider"].get_credentials() == ("user", "#a/b?c@d")
     assert "#a/b?c@d" not in repr(options)
 
 
