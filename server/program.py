@@ -118,7 +118,7 @@ async def _serve(
         stack.callback(waits.close)
         reading.follow(waits)
         methods = methods_of(handlers, limits.max_ids)
-        transport = _open(chosen, limits, methods, servicer, state, calls, shares_port=member is not None)
+        transport = _open(chosen, limits, methods, servicer, state, calls, fail, shares_port=member is not None)
         page = open_server_page(
             limits,
             metrics.SERVER,
@@ -170,6 +170,7 @@ def _open(
     servicer: HealthServicer,
     health: Health,
     calls: Calls,
+    on_failure: Callable[[Exception], None],
     *,
     shares_port: bool,
 ) -> Transport:
@@ -186,7 +187,7 @@ def _open(
     from hangtag.server.web.both import BothTransports  # noqa: PLC0415 (an extra)
     from hangtag.server.web.transport import HttpTransport  # noqa: PLC0415 (an extra)
 
-    http = HttpTransport(settings, methods, health, calls, shares_port=shares_port)
+    http = HttpTransport(settings, methods, health, calls, on_failure, shares_port=shares_port)
     return BothTransports(transport, http, calls)
 
 

@@ -38,7 +38,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Run the gRPC server for look-ups and suggestions until it is stopped.
+    """Run the server for look-ups and suggestions until it is stopped: gRPC, and HTTP where server.http_port is set.
 
     Example: hangtag serve --port 50051 --processes 4
     """

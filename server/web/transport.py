@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,9 +25,7 @@ from hangtag.settings import ServerSettings
 # Between two requests; longer than the 60 s after which most load balancers close idle connections themselves.
 _IDLE_S = 75
 _BACKLOG = 1_024
-_START_LIMIT_S = 10.0
 _STOP_LIMIT_S = 5
-_LOOK_EVERY_S = 0.01
 _CHECK_EVERY_S = 1.0
 # What pages of other origins may send and read, beside what browsers always allow.
 _SENT_HEADERS = ("authorization", "connect-protocol-version", "connect-timeout-ms", "grpc-timeout", "x-grpc-web")
@@ -34,7 +33,7 @@ _READ_HEADERS = ("grpc-status", "grpc-message", "grpc-status-details-bin")
 
 
 class HttpTransport:
-    """Serves on `server.http_port`, which is bound at once.
+    """Serves on `server.http_port`, which is bound at once. `on_failure` is called with an error that ended it.
 
     Raises:
         ServerError: it cannot listen on the address.
@@ -46,6 +45,7 @@ class HttpTransport:
         methods: Methods,
         health: Health,
         calls: Calls,
+        on_failure: Callable[[Exception], None],
         *,
         shares_port: bool = False,
     ) -> None:
@@ -61,15 +61,20 @@ class HttpTransport:
         tls = None if settings.tls_cert_file is None else HttpTls(settings, settings.tls_cert_file)
         self._server = _Server(_config(settings, self._app, tls), tls)
         self._running: asyncio.Task[None] | None = None
+        self._on_failure = on_failure
 
     async def start(self) -> None:
         """Accept requests from now on."""
-        self._running = asyncio.create_task(self._server.serve(sockets=[self._socket]))
-        async with asyncio.timeout(_START_LIMIT_S):
-            while not self._server.started:
-                if self._running.done():
-                    self._running.result()
-                await asyncio.sleep(_LOOK_EVERY_S)
+        self._running = asyncio.create_task(self._serve())
+        is_up = asyncio.create_task(self._server.is_up.wait())
+        await asyncio.wait((self._running, is_up), return_when=asyncio.FIRST_COMPLETED)
+        is_up.cancel()
+
+    async def _serve(self) -> None:
+        try:
+            await self._server.serve(sockets=[self._socket])
+        except Exception as error:  # noqa: BLE001 (whatever it is, the process has to end)
+            self._on_failure(error)
 
     @property
     def unsent(self) -> int:
@@ -93,6 +98,12 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._tls = tls
         self._next_s = 0.0
+        self.is_up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        self.is_up.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

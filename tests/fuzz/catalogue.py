@@ -16,6 +16,7 @@ SHARES = {
     "texts": 12,
     "tokens": 5,
     "requests": 10,
+    "json_requests": 5,
     "stored_values": 8,
     "tagged_records": 8,
     "batches": 6,

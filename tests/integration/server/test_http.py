@@ -303,6 +303,24 @@ def test_a_port_in_use_is_refused_with_its_setting(
         pass
 
 
+def test_a_server_whose_http_fails_ends(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        msg = "the disk is gone"
+        raise OSError(msg)
+
+    def wait_for_its_end() -> None:
+        with serving(loop, settings_for(redis_settings, http_port=0), FakeTagger()) as served:
+            monkeypatch.setattr(connection.Connection, "check", fail)
+            with WebClient(served.http_port) as web:
+                web.connection.connect()
+                until(served.result.done)
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        wait_for_its_end()
+
+
 def test_texts_and_tokens_are_not_logged(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
     with WebClient(served.http_port) as web:
         web.call("SuggestTags", {"text": "secretword"}, authorization="Bearer ht_secretword")
