@@ -79,11 +79,19 @@ class KafkaSettings(_Group):
         default=None, description="PEM file of the key of kafka.cert_file; unset: it is in that file"
     )
     key_password: SecretStr | None = Field(default=None, description="Password of the key, if it is encrypted")
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = Field(
         default=None, description="SASL mechanism; needed for SASL_PLAINTEXT and SASL_SSL"
     )
-    sasl_username: str | None = Field(default=None, description="SASL user name")
-    sasl_password: SecretStr | None = Field(default=None, description="SASL password")
+    sasl_username: str | None = Field(default=None, description="SASL user name (not for OAUTHBEARER)")
+    sasl_password: SecretStr | None = Field(default=None, description="SASL password (not for OAUTHBEARER)")
+    sasl_token: SecretStr | None = Field(
+        default=None, description="Access token for OAUTHBEARER; tokens expire, so name a file that is renewed"
+    )
+    sasl_token_command: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Command that prints an access token for OAUTHBEARER, instead of kafka.sasl_token; without a shell",
+    )
 
 
 class RedisSettings(_Group):
@@ -93,6 +101,9 @@ class RedisSettings(_Group):
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="URL of the server: redis://, rediss:// or unix://; of a cluster with several of its nodes, "
         "redis://a:6379,b:6379",
+    )
+    password: SecretStr | None = Field(
+        default=None, description="Password, instead of one in redis.url; the user stays there, redis://user@cache:6379"
     )
     read_from: Literal["primary", "replica"] = Field(
         default="primary", description="What the server asks for look-ups without min_version"
