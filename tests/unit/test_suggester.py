@@ -17,6 +17,7 @@ from hangtag.server.suggestion import Asked, Suggestion
 from hangtag.settings import ServerSettings
 from hangtag.tagger.faults import FaultError
 from hangtag.tagger.probe import EngineDownError
+from hangtag.tagger.suggested import Suggested
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.telemetry import Heartbeats, metrics
@@ -42,7 +43,7 @@ class FakeTagger:
         self.active = 0
         self.most_active = 0
 
-    def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
+    def encode(self, texts: Sequence[ProductText], _kinds: Sequence[TextKind] = ()) -> list[Tokens]:
         if any("unreadable" in text.first for text in texts):
             raise ValueError
         rows = [
@@ -50,7 +51,7 @@ class FakeTagger:
         ]
         return [Tokens(np.array(row[1:], np.int32), np.zeros(len(row) - 1, np.int32)) for row in rows]
 
-    def forward(self, tokens: Sequence[Tokens]) -> np.ndarray:
+    def forward(self, tokens: Sequence[Tokens], **_: bool) -> np.ndarray:
         self.active += 1
         self.most_active = max(self.most_active, self.active)
         self.batches.append([len(each) for each in tokens])
@@ -63,6 +64,9 @@ class FakeTagger:
     def decode(self, logits: np.ndarray, kinds: Sequence[TextKind]) -> list[TagSet]:
         self.decoded += [(int(n), kind) for (n,), kind in zip(logits, kinds, strict=True)]
         return [TagSet((ScoredTag(f"words:{int(n)}", 1.0, Source.MODEL, Band.AUTO),), ()) for (n,) in logits]
+
+    def explain(self, _scores: np.ndarray, tags: Sequence[TagSet], _kinds: Sequence[TextKind]) -> list[Suggested]:
+        return [Suggested(each) for each in tags]
 
 
 def asked(text: str, kind: TextKind = QUERY) -> Asked:

@@ -1,0 +1,57 @@
+"""The word that was meant for a word with a typing error: one edit away, and known to the bundle."""
+
+import re
+from collections.abc import Sequence
+from string import ascii_lowercase
+
+import numpy as np
+
+from hangtag.words.topic import is_gibberish
+from hangtag.words.vocabulary import Vocabulary
+
+_WORD = re.compile(r"(?<![\w-])[a-z]{5,20}(?![\w-])", re.IGNORECASE)
+# A word that is corrected to must be in so many training texts as to have at most this inverse document frequency,
+# relative to that of the rarest words.
+_MOST_RARITY = 0.93
+_MOST_WORDS = 4
+
+
+class Speller:
+    """Corrects unknown words. Immutable: threads may share it."""
+
+    def __init__(self, vocabulary: Vocabulary, rarest: float) -> None:
+        """`rarest` is the largest inverse document frequency of the vocabulary's words."""
+        self._vocabulary = vocabulary
+        self._limit = rarest * _MOST_RARITY
+
+    def corrections(self, text: str) -> dict[str, str]:
+        """What was meant for words of the text, both in lower case; without the words that are known or not found."""
+        words = list(dict.fromkeys(match.group().lower() for match in _WORD.finditer(text)))[:_MOST_WORDS]
+        if not words:
+            return {}
+        unknown = [word for word, is_known in zip(words, self._vocabulary.knows(words), strict=True) if not is_known]
+        found = {word: self._correction(word) for word in unknown if not is_gibberish(word)}
+        return {word: meant for word, meant in found.items() if meant}
+
+    def _correction(self, word: str) -> str:
+        candidates = _one_edit_away(word)
+        rarities = self._vocabulary.rarities(candidates)
+        # People seldom miss the first letter.
+        rarities = rarities + np.array([0 if each[0] == word[0] else self._limit / 3 for each in candidates])
+        best = int(rarities.argmin())
+        return candidates[best] if rarities[best] <= self._limit else ""
+
+
+def corrected(text: str, corrections: dict[str, str]) -> str:
+    """The text with words replaced."""
+    return _WORD.sub(lambda match: corrections.get(match.group().lower(), match.group()), text) if corrections else text
+
+
+def _one_edit_away(word: str) -> Sequence[str]:
+    """Every word that differs by one letter more, less, other or in another order (Norvig 2007)."""
+    splits = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    edits = [before + after[1:] for before, after in splits if after]
+    edits += [before + after[1] + after[0] + after[2:] for before, after in splits if len(after) > 1]
+    edits += [before + char + after[1:] for before, after in splits if after for char in ascii_lowercase]
+    edits += [before + char + after for before, after in splits for char in ascii_lowercase]
+    return list(dict.fromkeys(edit for edit in edits if edit != word))
