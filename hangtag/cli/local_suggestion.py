@@ -31,7 +31,7 @@ def suggest_with(
             msg = f"text {place} has no visible text (without markup): leave it out"
             raise CommandError(msg)
     kind = usual_kind(description, category)
-    tagger = open_tagger(load_settings().model.model_copy(update={"bundle": bundle}), vectors=True)
+    tagger = open_tagger(load_settings().model.model_copy(update={"bundle": bundle}))
     answers = [suggestion_message(found, kind, tagger.bundle.version) for found in tagger.suggest(cleaned, kind)]
     if tag_filter is not None:
         for answer in answers:

@@ -157,10 +157,10 @@ class Tagger:
         return candidates_of(self.bundle.schema, self.decoder.log_confidences(scores.logits, kind), tags, count)
 
 
-def open_tagger(settings: ModelSettings, vectors: bool = False) -> Tagger:
+def open_tagger(settings: ModelSettings, vectors: bool = True) -> Tagger:
     """Load the bundle of the settings and open their engine, both checked and warmed up: a probe is tagged.
 
-    `vectors`: texts will be suggested tags for.
+    Without `vectors` the CPU engine is some per cent faster, and `suggest` and `explain` cannot be used.
 
     Raises:
         BundleError: the bundle is missing or damaged, or its parts do not fit each other.

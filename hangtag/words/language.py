@@ -14,11 +14,14 @@ _LANGUAGES = (
 )
 # So much of a text tells its language.
 _MAX_CHARS = 300
-# A text is in an unknown language if the languages of the bundle together have at most this probability,
+# A text is in an unknown language if the languages of the bundle together have at most this probability, and
 _MOST_SUPPORTED = 0.1
-# the likeliest other language at least this one, and the bundle knows fewer of the words than this.
+# either the likeliest other language has at least this one, and the bundle knows fewer of the words than this;
 _LEAST_OTHER = 0.3
 _MOST_KNOWN_WORDS = 0.5
+# or the bundle knows none of several words; or the other language is clear, whatever the words look like.
+_CLEAR = 0.8
+_MOST_KNOWN_IF_CLEAR = 0.67
 # Languages in which few rows are written are not trained languages: product names are of all languages.
 _LEAST_SHARE = 0.1
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -50,11 +53,16 @@ class LanguageDetector:
             return ""
         if not text.isascii() and not _has_latin(text):
             return str(language)
-        if float(share) < _LEAST_OTHER:
-            return ""
         words = _WORD.findall(text)
-        known = sum(self._knows(words)) / len(words) if words else 1.0
-        return str(language) if known < _MOST_KNOWN_WORDS else ""
+        if not words:
+            return ""
+        known = sum(self._knows(words)) / len(words)
+        is_unknown = (
+            (known < _MOST_KNOWN_WORDS and float(share) >= _LEAST_OTHER)
+            or (known == 0 and len(words) > 1)
+            or (known < _MOST_KNOWN_IF_CLEAR and float(share) >= _CLEAR)
+        )
+        return str(language) if is_unknown else ""
 
 
 def languages_of(texts: Iterable[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What a query does not want: `not black`, `without a hood`, `but not for women`."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from hangtag.tags.tag import facet_of
@@ -10,12 +10,16 @@ from hangtag.words.function_words import word_set
 # Words for tags of a text, as `Naming.named` finds them.
 Named = Callable[[str], frozenset[str]]
 
-_NEGATED_VERB = r"(?:is|are|was|were|do|does|did|should|must|can|could|would|will|has|have|need)(?:n'?t|\s+not)"
+_NEGATED_VERB = (
+    r"(?:(?:is|are|was|were|do|does|did|should|must|could|would|has|have|need)(?:n'?t|\s+not)|(?:can|will)\s+not|cannot|"
+    r"wo'?nt|won't|can'?t)"
+)
 _CUE = re.compile(
-    rf"\b(?:{_NEGATED_VERB}(?:\s+(?:be|want|like|need|have|contain|include|come\s+with|look|wear))?"
-    r"|can'?t\s+(?:be|have|wear)|(?:but\s+)?not|no|without|w/o|except(?:\s+for)?|excluding|exclude|excl\.?"
+    r"(?:(?:that|which|who|i|we|he|she|they|it)\s+)?"
+    rf"\b(?:{_NEGATED_VERB}(?:\s+(?:be|want|like|need|have|contain|include|come|look|wear|stand|take))?"
+    r"|(?:but\s+)?not(?:\s+(?:(?:looking|searching)\s+for|interested\s+in|into|after))?|none\s+of|no|without|w/o|except(?:\s+for)?|excluding|exclude|excl\.?|hates?|dislikes?|nothing|besides"
     r"|other\s+than|apart\s+from|rather\s+than|instead\s+of|minus|nor|neither|avoid|never"
-    r"|(?:anything|everything|all|any\s+colou?r)\s+but)(?=\s|$)",
+    r"|(?:anything|everything|all|any\s+colou?r)\s+but(?!\s+not))(?=\s|$)",
     re.IGNORECASE,
 )
 # What looks like a cue and denies nothing of the thing, or is a part of its name.
@@ -37,6 +41,8 @@ _CLOSERS = word_set(
     to is are was were as on at from about size between thanks than when where while so and or nor
     """
 )
+# Cues of a part of the thing, all words of which are denied: "without red stripes".
+_BEFORE_PARTS = frozenset({"without", "w/o"})
 _JOINERS = frozenset({"or", "nor", "and", "&", "/", ","})
 _MOST_WORDS = 3
 
@@ -67,8 +73,10 @@ def split_negated(text: str, named: Named) -> Negated:
     for cue in _CUE.finditer(text):
         if cue.start() < at or any(start <= cue.start() < end for start, end in exceptions):
             continue
-        scope = _scope(_tokens(text, cue.end()), named, is_noun=cue.group().lower() == "no")
-        if not scope:
+        word = cue.group().lower()
+        scope = _scope(_tokens(text, cue.end()), named, word)
+        # `nothing` is also a word of its own.
+        if not scope or (word == "nothing" and not named(text[scope[0].start : scope[-1].end])):
             continue
         parts.append(text[scope[0].start : scope[-1].end])
         pieces.append(text[at : cue.start()])
@@ -76,19 +84,20 @@ def split_negated(text: str, named: Named) -> Negated:
     if not parts:
         return Negated(text, ())
     pieces.append(text[at:])
-    kept = (piece.strip(" ,;:") for piece in pieces)
+    kept = (piece.strip(" ,;:()[]!-") for piece in pieces)
     return Negated(_DANGLING.sub("", " ".join(piece for piece in kept if piece)).strip(), tuple(parts))
 
 
-_DANGLING = re.compile(r"(?:[\s,;]+(?:but|and|or|with|in|please))+$", re.IGNORECASE)
+# What is left at the end of a query when its negated part is gone.
+_DANGLING = re.compile(r"(?:[\s,;-]+(?:but|and|or|with|in|please|ones?|only|thanks))+[\s,;-]*$", re.IGNORECASE)
 
 
 def _tokens(text: str, start: int) -> list[_Token]:
     return [_Token(match.group().lower(), *match.span()) for match in _TOKEN.finditer(text, start)]
 
 
-def _scope(tokens: Sequence[_Token], named: Named, *, is_noun: bool) -> list[_Token]:
-    """The tokens that a cue denies. `is_noun`: the cue stands before a noun, whose first word may be all it denies."""
+def _scope(tokens: Sequence[_Token], named: Named, cue: str) -> list[_Token]:
+    """The tokens that a cue denies."""
     scope: list[_Token] = []
     place = 0
     while place < len(tokens) and tokens[place].word in _OPENERS:
@@ -105,17 +114,19 @@ def _scope(tokens: Sequence[_Token], named: Named, *, is_noun: bool) -> list[_To
             tags |= named(" ".join(each.word for each in joined))
             place += len(joined)
             continue
-        if tags or words == _MOST_WORDS or token.word in _CLOSERS or not token.word[0].isalnum():
+        if words == _MOST_WORDS or _ends(token):
+            break
+        # "navy blue" names two tags, and "black shoes" one and the thing.
+        if tags and cue not in _BEFORE_PARTS and not _share_a_facet(named(token.word), tags):
             break
         scope.append(token)
         words += 1
         tags = named(" ".join(each.word for each in scope))
         place += 1
-        if is_noun and not tags and words == 1 and place < len(tokens) and not _ends(tokens[place]):
-            tags = named(f"{token.word} {tokens[place].word}")
-            if not tags:
-                # Whether one word is denied or two: the thing may follow.
-                break
+        is_before_a_thing = cue == "no" and not tags and words == 1 and place < len(tokens) and not _ends(tokens[place])
+        # Of "no logo shirt" only the first word is denied, unless the next names a tag.
+        if is_before_a_thing and not named(f"{token.word} {tokens[place].word}"):
+            break
     return scope if words else []
 
 
@@ -127,11 +138,13 @@ def _joined(tokens: Sequence[_Token], named: Named, tags: frozenset[str]) -> lis
     if end == len(tokens) or not tokens[end].word[0].isalnum() or tokens[end].word in _CLOSERS:
         return []
     is_or = any(token.word in {"or", "nor"} for token in tokens[:end])
-    here = named(tokens[end].word)
-    facets = set(map(facet_of, tags))
-    if is_or or not facets.isdisjoint(map(facet_of, here)):
+    if is_or or _share_a_facet(named(tokens[end].word), tags):
         return list(tokens[: end + 1])
     return []
+
+
+def _share_a_facet(some: Iterable[str], others: Iterable[str]) -> bool:
+    return not set(map(facet_of, some)).isdisjoint(map(facet_of, others))
 
 
 def _ends(token: _Token) -> bool:

@@ -1,7 +1,5 @@
 """Reading a text: what a model gets of it, and what it says beside that."""
 
-from collections.abc import Sequence
-
 from hangtag.tags.naming import naming_of
 from hangtag.tags.schema import FacetKind, TagSchema
 from hangtag.tags.thresholds import KeyedThresholds
@@ -13,11 +11,11 @@ from hangtag.text.wide import Wide
 from hangtag.words.fitting import fitted_words
 from hangtag.words.language import LanguageDetector
 from hangtag.words.negation import split_negated
-from hangtag.words.recipients import rewrite_recipients
+from hangtag.words.recipients import group_members, rewrite_recipients
 from hangtag.words.spans import find_spans
 from hangtag.words.spelling import Speller, corrected
 from hangtag.words.tag_names import tag_names
-from hangtag.words.topic import content_words, is_about_the_shop, is_gibberish
+from hangtag.words.topic import content_words, is_about_the_shop, is_gibberish, words_of
 from hangtag.words.vocabulary import Vocabulary
 
 _ENGLISH = "en"
@@ -58,7 +56,7 @@ class Reader:
         language = self._detectors[kind].unknown_language(complete)
         if kind is TextKind.PRODUCT:
             return Understood(text, language=language)
-        if language:
+        if language and not all(map(is_gibberish, words_of(complete))):
             return Understood(text, refusal=NoTags.LANGUAGE_NOT_SUPPORTED, language=language)
         # A query has one segment; a text with a description that is sent as a query is read as it is.
         if text.second or not self._is_english:
@@ -71,9 +69,9 @@ class Reader:
         corrections = self._speller.corrections(written)
         spelled = corrected(written, corrections)
         spanned = find_spans(spelled)
-        wanted, negated = split_negated(spanned.without_prices, self.names.mentioned)
+        wanted, negated = split_negated(spanned.without_prices, self._mentioned)
         rewritten = rewrite_recipients(wanted, self._names_a_tag)
-        excluded = self._excluded(negated)
+        excluded = frozenset[str]().union(*map(self._mentioned, negated))
         return Understood(
             ProductText(rewritten.text or written),
             excluded=tuple(tag for tag in self._schema.tags if tag in excluded),
@@ -96,10 +94,11 @@ class Reader:
             return NoTags.OFF_TOPIC
         return None
 
-    def _excluded(self, negated: Sequence[str]) -> frozenset[str]:
+    def _mentioned(self, part: str) -> frozenset[str]:
+        """The tags that a negated part is about."""
         # A recipient may stand without its `for`: "but not my husband".
-        parts = (rewrite_recipients(f"for {part}", self._names_a_tag).text for part in negated)
-        return frozenset(tag for part in parts for tag in self.names.mentioned(part))
+        rewritten = rewrite_recipients(f"for {part}", self._names_a_tag).text
+        return self.names.mentioned(f"{rewritten}. {group_members(part)}")
 
     def _without_attributes(self, text: str) -> str:
         for facet in self._single_attributes:

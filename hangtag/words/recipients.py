@@ -4,22 +4,27 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-# The words of a shop's own tags that a recipient may be rewritten to, the first that names a tag.
-_RECIPIENTS = {
-    ("girls", "girl"): "daughter granddaughter niece goddaughter",
-    ("boys", "boy"): "son grandson nephew godson",
+from hangtag.words.function_words import word_set
+
+# Recipients, and the words of a shop's own tags that they may be rewritten to, of which the first that names a tag.
+_RECIPIENTS = (
+    ("daughter granddaughter niece goddaughter", ("girls", "girl")),
+    ("son grandson nephew godson", ("boys", "boy")),
     (
-        "women",
-        "woman",
-        "ladies",
-    ): "wife girlfriend mom mum mother mommy mummy grandma grandmother granny nan sister aunt bride fiancee lady her",
+        "wife girlfriend mom mum mother mommy mummy grandma grandmother granny nan sister aunt bride fiancee lady her",
+        ("women", "woman", "ladies"),
+    ),
     (
-        "men",
-        "man",
-        "gents",
-    ): "husband boyfriend dad daddy father grandpa grandfather grandad brother uncle groom fiance gentleman him",
+        "husband boyfriend dad daddy father grandpa grandfather grandad brother uncle groom fiance gentleman him",
+        ("men", "man", "gents"),
+    ),
+)
+# Groups that several tags are of.
+_GROUPS = {
+    "unisex kids boys girls": word_set("kids kid children child toddlers toddler babies baby"),
+    "men women": word_set("adults adult grown-ups"),
 }
-_NAMES = {word: names for names, words in _RECIPIENTS.items() for word in words.split()}
+_NAMES = {word: names for words, names in _RECIPIENTS for word in words.split()}
 # `for` may stand in front of an age, and of another recipient: `for my 5 year old daughter`.
 _FOR = re.compile(
     r"\bfor\s+(?:(?:my|our|your|his|her|their|the|an?|\d+|years?|yrs?|yo|old|year-old|little|teenage|teen|young|adult|"
@@ -51,3 +56,9 @@ def rewrite_recipients(text: str, names_a_tag: Callable[[str], bool]) -> Rewritt
         return f"for {name}"
 
     return Rewritten(_FOR.sub(replaced, text), written)
+
+
+def group_members(text: str) -> str:
+    """The words for all who belong to the groups that a text names: `kids boys girls` for `children`."""
+    words = set(text.lower().split())
+    return " ".join(members for members, group in _GROUPS.items() if not words.isdisjoint(group))

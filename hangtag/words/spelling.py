@@ -1,15 +1,17 @@
 """The word that was meant for a word with a typing error: one edit away, and known to the bundle."""
 
 import re
-from collections.abc import Sequence
 from string import ascii_lowercase
 
 import numpy as np
 
+from hangtag.words.tag_names import forms
 from hangtag.words.topic import is_gibberish
 from hangtag.words.vocabulary import Vocabulary
 
 _WORD = re.compile(r"(?<![\w-])[a-z]{5,20}(?![\w-])", re.IGNORECASE)
+# Letters that are taken for each other.
+_ALIKE = ("aeiouy", "csz", "ck")
 # A word that is corrected to must be in so many training texts as to have at most this inverse document frequency,
 # relative to that of the rarest words.
 _MOST_RARITY = 0.93
@@ -29,7 +31,7 @@ class Speller:
         words = list(dict.fromkeys(match.group().lower() for match in _WORD.finditer(text)))[:_MOST_WORDS]
         if not words:
             return {}
-        unknown = [word for word, is_known in zip(words, self._vocabulary.knows(words), strict=True) if not is_known]
+        unknown = [word for word in words if not any(self._vocabulary.knows(forms(word)))]
         found = {word: self._correction(word) for word in unknown if not is_gibberish(word)}
         return {word: meant for word, meant in found.items() if meant}
 
@@ -47,11 +49,17 @@ def corrected(text: str, corrections: dict[str, str]) -> str:
     return _WORD.sub(lambda match: corrections.get(match.group().lower(), match.group()), text) if corrections else text
 
 
-def _one_edit_away(word: str) -> Sequence[str]:
-    """Every word that differs by one letter more, less, other or in another order (Norvig 2007)."""
-    splits = [(word[:at], word[at:]) for at in range(len(word) + 1)]
-    edits = [before + after[1:] for before, after in splits if after]
-    edits += [before + after[1] + after[0] + after[2:] for before, after in splits if len(after) > 1]
-    edits += [before + char + after[1:] for before, after in splits if after for char in ascii_lowercase]
-    edits += [before + char + after for before, after in splits for char in ascii_lowercase]
-    return list(dict.fromkeys(edit for edit in edits if edit != word))
+def _one_edit_away(word: str) -> list[str]:
+    """Words that people mean who write this one.
+
+    Two letters in the other order, one too many or left out, or one that sounds alike. The last letter stays: it makes
+    the number of a word.
+    """
+    edits = []
+    for at in range(len(word)):
+        before, char, after = word[:at], word[at], word[at + 1 :]
+        edits += [f"{before}{letter}{char}{after}" for letter in ascii_lowercase]
+        if after:
+            edits += [f"{before}{after[0]}{char}{after[1:]}", before + after]
+            edits += [f"{before}{other}{after}" for group in _ALIKE if char in group for other in group]
+    return [edit for edit in dict.fromkeys(edits) if edit != word]

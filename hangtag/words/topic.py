@@ -20,7 +20,7 @@ _SERVICE = word_set(
     discount coupon voucher promo code codes sale sales offer offers price prices cost costs stock available
     availability policy policies terms warranty guarantee subscribe unsubscribe newsletter job jobs career careers
     arrive arrives arrived arriving late delayed missing lost wrong status update question problem issue help talk
-    speak call chat working work works website site error bot weather joke
+    speak call chat working work works website site error bot time times weather joke
     """
 )
 _GREETINGS = word_set("hi hello hey hiya howdy greetings thanks thank thx cheers bye goodbye morning evening")
@@ -32,6 +32,10 @@ _ABOUT_AN_ORDER = re.compile(
     r"|(?:my|our|the)\s+(?:order|parcel|package|delivery|refund)\s+(?:\w+\s+)?(?:is|has|was|did|hasn|didn|never|number|"
     r"still|came|arrived|status)"
     r"|order\s+(?:number|status|confirmation|id|no\.?|#)"
+    r"|(?:how\s+much|what)\s+(?:is|are|does)\s+(?:the\s+)?(?:shipping|delivery|postage)"
+    r"|(?:can|could|will)\s+you\s+(?:write|sing|tell|translate|be\s+quick)|are\s+you\s+hiring"
+    r"|(?:your|the)\s+(?:app|site|website)\b|(?:stop|keep)\s+(?:sending|emailing|texting)|sing\s+me"
+    r"|(?:can|could|may|how|do)\s+(?:(?:can|do|to)\s+)?(?:(?:i|we)\s+)?(?:return|exchange|cancel|refund)\b"
     r"|(?:i|we)\s+(?:\w+\s+)?(?:ordered|returned)\b"
     r"|(?:has|have|did|hasn'?t|didn'?t|haven'?t|not|never)\s+(?:not\s+)?(?:yet\s+)?arrived?\b"
     r"|(?:get|want|give|need)\s+(?:me\s+)?(?:my\s+money|a\s+refund)"

@@ -84,7 +84,7 @@ async def suggest(suggester: Suggester, one: Asked, **more: object) -> Suggestio
 
 
 def tag_of(found: Suggestion) -> str:
-    return found.tags.tags[0].tag
+    return found.found.tags.tags[0].tag
 
 
 def run(
@@ -254,9 +254,9 @@ def test_a_short_text_does_not_wait_until_long_ones_are_tokenised_and_tagged() -
         encoded: list[int] = []
         encode = tagger.encode
 
-        def recorded(texts: Sequence[ProductText]) -> list[Tokens]:
+        def recorded(texts: Sequence[ProductText], kinds: Sequence[TextKind]) -> list[Tokens]:
             encoded.extend(len(each.first.split()) for each in texts)
-            return encode(texts)
+            return encode(texts, kinds)
 
         tagger.encode = recorded
         tagger.gate.clear()
@@ -319,7 +319,7 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
         tagger = FakeTagger()
         calls = 0
 
-        def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             nonlocal calls
             calls += 1
             msg = "device lost"
@@ -353,10 +353,10 @@ def test_a_fault_of_memory_disk_or_device_ends_the_run_and_fails_no_text_alone(
         tagger = FakeTagger()
         real = getattr(tagger, stage)
 
-        def fail(some: Sequence[ProductText] | Sequence[Tokens]) -> object:
+        def fail(some: Sequence[ProductText] | Sequence[Tokens], *more: object, **options: bool) -> object:
             if any((len(each) if isinstance(each, Tokens) else len(each.first.split())) == 5 for each in some):
                 raise fault
-            return real(some)
+            return real(some, *more, **options)
 
         setattr(tagger, stage, fail)
         suggester = Suggester(tagger, ServerSettings(), SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0}))
