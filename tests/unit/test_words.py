@@ -59,7 +59,14 @@ def test_what_a_query_does_not_want(query: str, wanted: str, excluded: set[str])
 
 @pytest.mark.parametrize(
     "query",
-    ["no show socks", "non slip mat", "why not a red dress", "nothing phone case", "perfume no 5", "not only red shoes"],
+    [
+        "no show socks",
+        "non slip mat",
+        "why not a red dress",
+        "nothing phone case",
+        "perfume no 5",
+        "not only red shoes",
+    ],
 )
 def test_what_looks_like_a_negation(query: str) -> None:
     found = read(query)
