@@ -73,14 +73,15 @@ class Reader:
         wanted, negated = split_negated(spanned.without_prices, self._mentioned)
         rewritten = rewrite_recipients(wanted, self._names_a_tag)
         excluded = frozenset[str]().union(*map(self._mentioned, negated))
+        written_for = {meant: word for word, meant in corrections.items()} | rewritten.written
         return Understood(
             ProductText(rewritten.text or written),
             excluded=tuple(tag for tag in self._schema.tags if tag in excluded),
             spans=spanned.spans,
             refusal=self._refusal(written, find_spans(rewritten.text).without_spans),
             spelling=spelled if corrections else "",
-            written={meant: word for word, meant in corrections.items()} | rewritten.written,
-            fitted=fitted_words(rewritten.text),
+            written=written_for,
+            fitted=frozenset(written_for.get(word, word) for word in fitted_words(rewritten.text)),
         )
 
     def _refusal(self, written: str, wanted: str) -> NoTags | None:
