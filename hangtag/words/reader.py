@@ -91,10 +91,8 @@ class Reader:
         words = content_words(self._without_attributes(wanted))
         if BRANDS.issuperset(words):
             return NoTags.TOO_SHORT
-        unknown = [word for word, known in zip(words, self._vocabulary.knows(words), strict=True) if not known]
-        if len(unknown) == len(words) and all(map(is_gibberish, words)):
-            return NoTags.OFF_TOPIC
-        return None
+        is_noise = all(map(is_gibberish, words)) and not any(self._vocabulary.knows(words))
+        return NoTags.OFF_TOPIC if is_noise else None
 
     def _mentioned(self, part: str) -> frozenset[str]:
         """The tags that a negated part is about."""
