@@ -119,9 +119,9 @@ def test_long_texts_count_by_their_tokens(
 def _held(forward: object, is_over: Callable[[], bool]) -> object:
     give_up = time.monotonic() + 30
 
-    def held(tokens: object) -> object:
+    def held(tokens: object, **options: bool) -> object:
         while not is_over() and time.monotonic() < give_up:
             time.sleep(0.05)
-        return forward(tokens)
+        return forward(tokens, **options)
 
     return held
