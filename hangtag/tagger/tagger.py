@@ -10,6 +10,8 @@ from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine import Engine, EngineKind, open_engine
 from hangtag.settings import ModelSettings
 from hangtag.tagger.bulk import BulkTagger
+from hangtag.tagger.encoder import Encoder
+from hangtag.tagger.encoder_pool import EncoderPool
 from hangtag.tagger.isolate import Failure
 from hangtag.tagger.probe import probe
 from hangtag.tagger.scores import Scores
@@ -33,6 +35,7 @@ class Tagger:
     bundle: Bundle
     engine: Engine
     decoder: Decoder
+    encoders: EncoderPool | None = None
 
     @classmethod
     def of(cls, bundle: Bundle, engine: Engine) -> Self:
@@ -72,9 +75,15 @@ class Tagger:
 
     def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
         """Tokenise, and find the words that attributes need; the order is kept."""
-        tokens = self.bundle.tokenizer(texts)
-        named = map(self.decoder.named, texts)
-        return [replace(each, named=tags) if tags else each for each, tags in zip(tokens, named, strict=True)]
+        return (self.encoders or Encoder(self.bundle.tokenizer, self.decoder))(texts)
+
+    def with_encoders(self, count: int) -> "Tagger":
+        """The same tagger with `count` processes that tokenise; close its `encoders` at the end.
+
+        Raises:
+            EncoderPoolError: they cannot start.
+        """
+        return replace(self, encoders=EncoderPool(Encoder.without_weights(self.bundle, self.decoder), count))
 
     def forward(self, tokens: Sequence[Tokens]) -> Scores:
         """The scores of encoded texts, in order. Raises what the engine raises."""
