@@ -44,7 +44,6 @@ class TorchEngine:
     ) -> None:
         self._encoder = bundle.manifest.encoder
         self._tags = len(bundle.schema.tags)
-        self.cost = CostModel(Padding.NONE, self._encoder.positions)
         self._failed = ""
         try:
             self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -60,6 +59,7 @@ class TorchEngine:
         except (RuntimeError, AssertionError) as error:
             msg = f"torch cannot use the device {device or 'cuda'!r}: {error}"
             raise EngineError(msg) from error
+        self.cost = CostModel(Padding.NONE, self._encoder.positions, at_once=2 if self._is_cuda else 1)
         self._most = _CUDA_TOKENS if self._is_cuda else _CPU_TOKENS
         kind = "packed" if has_fused_attention(self._device, self._dtype) else "by length"
         self.name = f"torch ({self._device}, {str(self._dtype).removeprefix('torch.')}, {kind})"
