@@ -41,8 +41,8 @@ _MAX_UNSETTLED_BYTES = 64 * 1_048_576
 _COMMIT_EVERY_S = 1.0
 _MEASURE_EVERY_S = 0.5
 _TRY_AGAIN_AFTER_S = 1.0
-# One batch runs, one is ready to follow it.
-_BATCHES_AHEAD = 2
+# Besides the batches that run, one is ready to follow.
+_READY = 1
 # A drain does not wait longer for a store or brokers that fail.
 _DRAIN_WITHOUT_SYSTEM_S = 5.0
 
@@ -174,8 +174,8 @@ class Worker:
             self._encoding.append(self._threads.encode.submit(self._decode_and_encode, tickets, now))
 
     def batch(self) -> None:
-        """Hand batches to the forward thread: at most one that runs and one that follows it."""
-        while len(self._running) < _BATCHES_AHEAD:
+        """Hand batches to the forward threads: at most those that run and one that follows them."""
+        while len(self._running) < self._in_use.current.engine.cost.at_once + _READY:
             is_busy = bool(self._running) and not self._is_draining
             budget = self._budget.tokens
             items = self._batcher.batch(budget, self._clock.monotonic(), is_engine_busy=is_busy)

@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import torch
 
-from benchmarks.gpu import device, flow
 from hangtag.bundle import load_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,11 +53,16 @@ def main() -> None:
 
 
 def run(step: str, name: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    # Imported only here: the processes that tokenise import this file, and need no torch.
     if step == "device":
+        from benchmarks.gpu import device  # noqa: PLC0415
+
         return device.measure(name, options.data, folder, options.seconds, options.device)
     if step == "flow":
+        from benchmarks.gpu import flow  # noqa: PLC0415
+
         return flow.measure(name, options.data, folder, options.texts, options.device, options.encoders)
-    from benchmarks.gpu import kafka  # noqa: PLC0415 (needs the extra local)
+    from benchmarks.gpu import kafka  # noqa: PLC0415
 
     return kafka.measure(name, options.data, folder, options.texts, options.device, max(options.encoders) or 1)
 
@@ -74,6 +77,8 @@ def attempt(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def machine(name: str) -> dict[str, Any]:
+    import torch  # noqa: PLC0415
+
     cuda = name.startswith("cuda")
     return {
         "gpu": torch.cuda.get_device_name(name) if cuda else None,

@@ -3,17 +3,20 @@
 import multiprocessing
 import threading
 import time
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.models import open_model
-from benchmarks.main_job import read
+from hangtag.cli.feed_lines import event_of, open_feed
 from hangtag.cli.local import LocalStack
 from hangtag.cli.publisher import Publisher
 from hangtag.engine.torch import TorchEngine
 from hangtag.settings import Settings
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import metrics
+from hangtag.text.product_text import ProductText
+from hangtag.v1 import events_pb2
 from hangtag.workers.program import work
 
 _LIMIT_S = 90.0
@@ -33,9 +36,21 @@ def measure(name: str, data: Path, folder: Path, count: int, device: str, encode
             return run(settings, tagger, count)
 
 
-def publish(settings: Settings, events: list[bytes]) -> None:
-    from hangtag.v1 import events_pb2  # noqa: PLC0415
+def read(data: Path, count: int) -> list[events_pb2.ProductEvent]:
+    """Events of `count` products with text; the file is repeated if it has fewer."""
+    with open_feed(str(data)) as lines:
+        found = [event_of(line, 1) for line in lines if line.strip()]
+    found = [each for each in found if not ProductText.of(each.product.title, each.product.description).is_empty]
+    events = []
+    for number, each in enumerate(islice(cycle(found), count)):
+        event = events_pb2.ProductEvent()
+        event.CopyFrom(each)
+        event.product.product_id = f"bench-{number}"
+        events.append(event)
+    return events
 
+
+def publish(settings: Settings, events: list[bytes]) -> None:
     with Publisher(settings.kafka) as publisher:
         for event in events:
             publisher.send(events_pb2.ProductEvent.FromString(event))

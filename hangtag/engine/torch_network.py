@@ -49,7 +49,7 @@ class Network(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, attend)
         # `unsafe` leaves out a check of the lengths that would wait for the device.
-        pooled = torch.segment_reduce(hidden, "mean", lengths=lengths, unsafe=True)
+        pooled = torch.segment_reduce(hidden, "mean", lengths=lengths.long(), unsafe=True)
         return functional.linear(pooled, self.head_weight, self.head_bias)[:, : self._tags]
 
 

@@ -40,10 +40,8 @@ def some_wide(tags: int) -> Wide:
     """Weights for every second n-gram of the texts, a different number for each."""
     rng = np.random.default_rng(3)
     hashes = np.unique(np.concatenate([each for text in TEXTS for each in ngram_hashes(ProductText(text))]))[::2]
-    counts = rng.integers(0, tags + 1, len(hashes))
-    gaps = [
-        np.r_[rng.integers(0, 2), np.ones(max(0, count - 1), int)][:count] for count in np.minimum(counts, tags - 1)
-    ]
+    counts = rng.integers(0, tags, len(hashes))
+    gaps = [np.r_[rng.integers(0, 2), np.ones(max(0, count - 1), int)][:count] for count in counts]
     entries = np.concatenate(gaps).astype(np.uint8)
     return Wide(
         hashes.astype(np.uint32),
