@@ -108,7 +108,7 @@ class TorchEngine:
         whole = torch.from_numpy(np.concatenate(arrays))
         if self._is_cuda:
             whole = whole.pin_memory().to(self._device, non_blocking=True)
-        ids, segments, positions, starts, lengths_there, *wide = whole.split([len(array) for array in arrays])
+        ids, segments, positions, starts, lengths_there, *wide = torch.split(whole, [len(array) for array in arrays])
         logits = network(ids, segments, positions, lengths_there, attention(packed, starts, self._dtype))
         if self._wide is not None:
             rows, values, counts = wide
@@ -130,7 +130,7 @@ class TorchEngine:
             return result.numpy
         there = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
         there.copy_(result, non_blocking=True)
-        event = torch.cuda.Event()
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call] # not annotated
         event.record()
 
         def wait() -> Logits:

@@ -40,8 +40,10 @@ def _by_length(packed: Packed, query: Tensor, key: Tensor, value: Tensor) -> Ten
     results, start = [], 0
     for count, length in packed.runs:
         end = start + count * length
-        heads = (each[start:end].unflatten(0, (count, length)).transpose(1, 2) for each in (query, key, value))
-        results.append(functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(0, 1))
+        shape = (count, length, *query.shape[1:])
+        queries, keys, values = (each[start:end].view(shape).transpose(1, 2) for each in (query, key, value))
+        mixed = functional.scaled_dot_product_attention(queries, keys, values)
+        results.append(mixed.transpose(1, 2).flatten(0, 1))
         start = end
     return torch.cat(results)
 

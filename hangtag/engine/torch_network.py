@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hangtag.bundle import EncoderConfig, Linear, Norm, Weights
+from hangtag.bundle import EncoderConfig, Layer, Linear, Norm, Weights
 
 # Queries, keys and values, (tokens, heads, size), to what each token attends to in its own text, of the same shape.
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -31,10 +31,7 @@ class Network(nn.Module):
         self.positions = _parameter(weights.positions)
         self.segments = _parameter(weights.segments)
         self.norm = _Norm(weights.embedding_norm, encoder.norm_epsilon)
-        self.layers = nn.ModuleList(_Layer(weights, number, encoder, dtype) for number in range(encoder.layers))
-        if is_compiled:
-            for layer in self.layers:
-                layer.rest = torch.compile(layer.rest, dynamic=True)
+        self.layers = nn.ModuleList(_Layer(layer, encoder, dtype, is_compiled=is_compiled) for layer in weights.layers)
         # The head has complete blocks of rows: in an incomplete block sums are computed in another order, so that a
         # tag's score would change in its last bit when tags are added.
         self._tags = len(weights.head_bias)
@@ -44,19 +41,26 @@ class Network(nn.Module):
 
     def forward(self, ids: Tensor, segments: Tensor, positions: Tensor, lengths: Tensor, attend: Attend) -> Tensor:
         """Logits, float32 (texts, tags), of packed texts with these lengths."""
-        hidden = self.words[ids] + self.positions[positions] + self.segments[segments]
-        hidden = self.norm(hidden)
+        return self.logits(self.hidden(ids, segments, positions, attend), lengths)
+
+    def hidden(self, ids: Tensor, segments: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """The vector of each token, float32 (tokens, hidden)."""
+        hidden: Tensor = self.norm(self.words[ids] + self.positions[positions] + self.segments[segments])
         for layer in self.layers:
             hidden = layer(hidden, attend)
+        return hidden
+
+    def logits(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """Logits, float32 (texts, tags), from the vectors of tokens."""
         # `unsafe` leaves out a check of the lengths that would wait for the device.
         pooled = torch.segment_reduce(hidden, "mean", lengths=lengths.long(), unsafe=True)
-        return functional.linear(pooled, self.head_weight, self.head_bias)[:, : self._tags]
+        logits: Tensor = functional.linear(pooled, self.head_weight, self.head_bias)[:, : self._tags]
+        return logits
 
 
 class _Layer(nn.Module):
-    def __init__(self, weights: Weights, number: int, encoder: EncoderConfig, dtype: torch.dtype) -> None:
+    def __init__(self, layer: Layer, encoder: EncoderConfig, dtype: torch.dtype, *, is_compiled: bool) -> None:
         super().__init__()
-        layer = weights.layers[number]
         self._heads = encoder.heads
         self.into = _Linear(dtype, layer.query, layer.key, layer.value)
         self.attended = _Linear(dtype, layer.attention_output)
@@ -64,17 +68,22 @@ class _Layer(nn.Module):
         self.widened = _Linear(dtype, layer.intermediate)
         self.narrowed = _Linear(dtype, layer.output)
         self.output_norm = _Norm(layer.output_norm, encoder.norm_epsilon)
+        # Layers share what is compiled.
+        self._rest: Callable[[Tensor, Tensor], Tensor] = (
+            torch.compile(self.rest, dynamic=True) if is_compiled else self.rest
+        )
 
     def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
         tokens, width = hidden.shape
         query, key, value = self.into(hidden).view(tokens, 3, self._heads, width // self._heads).unbind(1)
-        return self.rest(hidden, attend(query, key, value).reshape(tokens, width))
+        return self._rest(hidden, attend(query, key, value).reshape(tokens, width))
 
     def rest(self, hidden: Tensor, mixed: Tensor) -> Tensor:
         """What follows the attention: nothing in it depends on where a text begins."""
         hidden = self.attention_norm(hidden + self.attended(mixed))
         wide = functional.gelu(self.widened(hidden))
-        return self.output_norm(hidden + self.narrowed(wide))
+        result: Tensor = self.output_norm(hidden + self.narrowed(wide))
+        return result
 
 
 class _Linear(nn.Module):

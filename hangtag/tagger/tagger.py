@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Self
 
@@ -35,7 +35,7 @@ class Tagger:
     bundle: Bundle
     engine: Engine
     decoder: Decoder
-    encoders: EncoderPool | None = None
+    encoders: EncoderPool | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(cls, bundle: Bundle, engine: Engine) -> Self:
