@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hangtag.bundle import Bundle
@@ -18,6 +19,8 @@ from hangtag.engine.torch_attention import attention, has_fused_attention
 from hangtag.engine.torch_network import Network
 from hangtag.engine.torch_wide import TorchWide
 from hangtag.text.tokens import Tokens
+
+Vectors = NDArray[np.float32]
 
 # Tokens of one forward pass.
 _CUDA_TOKENS = 65_536
@@ -43,16 +46,16 @@ class TorchEngine:
         is_compiled: bool = False,
     ) -> None:
         self._encoder = bundle.manifest.encoder
-        self._tags = len(bundle.schema.tags)
+        weights = bundle.weights
+        self._tags = len(weights.head_bias)
         self._failed = ""
         try:
             self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
             self._is_cuda = self._device.type == "cuda"
             self._dtype = dtype if self._is_cuda else torch.float32
-            network = Network(bundle.weights, self._encoder, self._dtype, is_compiled=is_compiled)
+            network = Network(weights, self._encoder, self._dtype, is_compiled=is_compiled)
             self._network: Network | None = network.eval().to(self._device)
-            wide = bundle.weights.wide
-            self._wide = None if wide is None else TorchWide(wide).to(self._device)
+            self._wide = None if weights.wide is None else TorchWide(weights.wide).to(self._device)
         except torch.OutOfMemoryError as error:
             msg = f"the model does not fit into the memory of {device or 'cuda'}: free some or use another device"
             raise OutOfMemory(msg) from error
@@ -66,6 +69,13 @@ class TorchEngine:
 
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """See `Engine.forward`."""
+        return self._forward(batch, with_vectors=False)[0]
+
+    def forward_with_vectors(self, batch: Sequence[Tokens]) -> tuple[Logits, list[Vectors]]:
+        """As `forward`, with the encoder's last output for each token of each text, float32 (tokens, hidden)."""
+        return self._forward(batch, with_vectors=True)
+
+    def _forward(self, batch: Sequence[Tokens], *, with_vectors: bool) -> tuple[Logits, list[Vectors]]:
         check_tokens(batch, self._encoder)
         network = self._network
         if network is None:
@@ -75,18 +85,23 @@ class TorchEngine:
             msg = f"{self._device} failed before and is not used again, restart the process: {self._failed}"
             raise DeviceError(msg)
         logits = np.empty((len(batch), self._tags), np.float32)
+        vectors: list[Vectors] = []
         lengths = [len(tokens) for tokens in batch]
         try:
             with torch.inference_mode(), self._on_device():
                 # All parts are started before the first result is awaited, so that the device does not wait.
-                started = [(part, self._start(network, batch[part])) for part in parts(lengths, self._most)]
+                started = [
+                    (part, self._start(network, batch[part], with_vectors=with_vectors))
+                    for part in parts(lengths, self._most)
+                ]
                 for part, finish in started:
-                    logits[part] = finish()
+                    logits[part], its_vectors = finish()
+                    vectors += its_vectors
         except RuntimeError as error:
             if isinstance(error, EngineError):
                 raise
             raise self._error(error, lengths) from error
-        return logits
+        return logits, vectors
 
     def close(self) -> None:
         """Free the device's memory; later calls of `forward` raise EngineError."""
@@ -94,8 +109,10 @@ class TorchEngine:
         if self._is_cuda and not self._failed:
             torch.cuda.empty_cache()
 
-    def _start(self, network: Network, batch: Sequence[Tokens]) -> Callable[[], Logits]:
-        """Start a part of a batch; what is returned waits for its logits."""
+    def _start(
+        self, network: Network, batch: Sequence[Tokens], *, with_vectors: bool
+    ) -> Callable[[], tuple[Logits, list[Vectors]]]:
+        """Start a part of a batch; what is returned waits for its logits and vectors."""
         packed = pack(batch)
         lengths = np.diff(packed.starts)
         arrays = [packed.ids, packed.segments, packed.positions, packed.starts, lengths]
@@ -109,23 +126,28 @@ class TorchEngine:
         if self._is_cuda:
             whole = whole.pin_memory().to(self._device, non_blocking=True)
         ids, segments, positions, starts, lengths_there, *wide = torch.split(whole, [len(array) for array in arrays])
-        logits = network(ids, segments, positions, lengths_there, attention(packed, starts, self._dtype))
+        hidden = network.hidden(ids, segments, positions, attention(packed, starts, self._dtype))
+        logits = network.logits(hidden, lengths_there)
         if self._wide is not None:
             rows, values, counts = wide
             logits = logits + self._wide(rows, values.view(torch.float32), counts, entries, self._tags)
         done = self._copied(logits)
+        vectors_done = self._copied(hidden) if with_vectors else None
 
-        def finish() -> Logits:
+        def finish() -> tuple[Logits, list[Vectors]]:
             ordered = np.empty((len(batch), self._tags), np.float32)
             ordered[packed.order] = done()
-            return ordered
+            if vectors_done is None:
+                return ordered, []
+            each = np.split(vectors_done(), packed.starts[1:-1])
+            return ordered, [each[place] for place in np.argsort(packed.order).tolist()]
 
         return finish
 
     def _on_device(self) -> AbstractContextManager[Any]:
         return torch.cuda.device(self._device) if self._is_cuda else nullcontext()
 
-    def _copied(self, result: Tensor) -> Callable[[], Logits]:
+    def _copied(self, result: Tensor) -> Callable[[], NDArray[np.float32]]:
         if not self._is_cuda:
             return result.numpy
         there = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
@@ -133,7 +155,7 @@ class TorchEngine:
         event = torch.cuda.Event()  # type: ignore[no-untyped-call] # not annotated
         event.record()
 
-        def wait() -> Logits:
+        def wait() -> NDArray[np.float32]:
             event.synchronize()
             return there.numpy()
 

@@ -39,10 +39,6 @@ class Network(nn.Module):
         self.head_weight = _parameter(np.pad(weights.head_weight, ((0, rows), (0, 0))))
         self.head_bias = _parameter(np.pad(weights.head_bias, (0, rows)))
 
-    def forward(self, ids: Tensor, segments: Tensor, positions: Tensor, lengths: Tensor, attend: Attend) -> Tensor:
-        """Logits, float32 (texts, tags), of packed texts with these lengths."""
-        return self.logits(self.hidden(ids, segments, positions, attend), lengths)
-
     def hidden(self, ids: Tensor, segments: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """The vector of each token, float32 (tokens, hidden)."""
         hidden: Tensor = self.norm(self.words[ids] + self.positions[positions] + self.segments[segments])

@@ -1,55 +1,59 @@
 """Tokens of many texts as a few arrays, which pass quickly between processes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.tags.decoding import Named
 from hangtag.text.tokens import Tokens
 from hangtag.text.wide import Features
 
-Ints = NDArray[np.int32]
+_NONE = np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedTexts:
-    """The arrays of all texts, one text's after another's. `ends` and `feature_ends` say where each text's end."""
+    """The arrays of all texts, one text's after another's, and where each ends. `rest` is what else tokens have."""
 
-    ids: Ints
-    segments: Ints
-    ends: NDArray[np.int64]
-    named: Sequence[Named]
-    is_cut: Sequence[bool]
-    rows: Ints | None
-    values: NDArray[np.float32] | None
-    feature_ends: NDArray[np.int64]
+    ids: NDArray[np.int32]
+    segments: NDArray[np.int32]
+    ends: Sequence[int]
+    rows: NDArray[np.int32]
+    values: NDArray[np.float32]
+    feature_ends: Sequence[int]
+    rest: Sequence[Tokens]
 
     @classmethod
     def of(cls, tokens: Sequence[Tokens]) -> "EncodedTexts":
-        """At least one text; all with n-grams or all without."""
-        features = [each.features for each in tokens if each.features is not None]
+        """At least one text."""
+        features = [
+            Features(_NONE, _NONE.view(np.float32)) if each.features is None else each.features for each in tokens
+        ]
         return cls(
             np.concatenate([each.ids for each in tokens]),
             np.concatenate([each.segments for each in tokens]),
-            np.cumsum([len(each) for each in tokens]),
-            [each.named for each in tokens],
-            [each.is_cut for each in tokens],
-            np.concatenate([each.rows for each in features]) if features else None,
-            np.concatenate([each.values for each in features]) if features else None,
-            np.cumsum([len(each.rows) for each in features], dtype=np.int64),
+            np.cumsum([len(each) for each in tokens]).tolist(),
+            np.concatenate([each.rows for each in features]),
+            np.concatenate([each.values for each in features]),
+            np.cumsum([len(each.rows) for each in features]).tolist(),
+            # Without n-grams stays without: that is not the same as none found.
+            [
+                replace(each, ids=None, segments=None, features=None if each.features is None else ())  # type: ignore[arg-type] # filled in by `tokens`
+                for each in tokens
+            ],
         )
 
     def tokens(self) -> list[Tokens]:
         """The tokens of each text, in order: views of the arrays."""
-        places = list(pairwise([0, *self.ends.tolist()]))
-        features: list[Features | None] = [None] * len(places)
-        if self.rows is not None and self.values is not None:
-            spans = pairwise([0, *self.feature_ends.tolist()])
-            features = [Features(self.rows[start:end], self.values[start:end]) for start, end in spans]
+        places, spans = pairwise([0, *self.ends]), pairwise([0, *self.feature_ends])
         return [
-            Tokens(self.ids[start:end], self.segments[start:end], its_features, named, is_cut)
-            for (start, end), its_features, named, is_cut in zip(places, features, self.named, self.is_cut, strict=True)
+            replace(
+                rest,
+                ids=self.ids[start:end],
+                segments=self.segments[start:end],
+                features=None if rest.features is None else Features(self.rows[first:last], self.values[first:last]),
+            )
+            for (start, end), (first, last), rest in zip(places, spans, self.rest, strict=True)
         ]

@@ -177,7 +177,7 @@ def test_torch_runs_out_of_memory_with_its_own_error(bundle: Bundle, monkeypatch
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(engine, "_network", full)
+    monkeypatch.setattr(engine._network, "hidden", full)
     with pytest.raises(OutOfMemory, match="3 texts"):
         engine.forward(some_tokens(3))
 

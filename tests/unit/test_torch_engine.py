@@ -109,6 +109,20 @@ def test_a_batch_of_several_parts_is_one_batch(
     np.testing.assert_allclose(scores(bundle, engine.forward(batch)), scores(bundle, whole), atol=1e-3)
 
 
+def test_the_mean_of_a_texts_vectors_gives_its_logits(engine: TorchEngine, bundle: Bundle) -> None:
+    batch = [tokens_of(bundle, length, place) for place, length in enumerate([9, 64, 3, 9, 1])]
+
+    logits, vectors = engine.forward_with_vectors(batch)
+
+    np.testing.assert_array_equal(logits, engine.forward(batch))
+    assert [each.shape for each in vectors] == [(len(tokens), bundle.manifest.encoder.hidden) for tokens in batch]
+    weights, wide = bundle.weights, bundle.weights.wide
+    means = np.stack([each.mean(0) for each in vectors])
+    encoder = means @ weights.head_weight.T + weights.head_bias
+    expected = encoder + wide.scores([tokens.features for tokens in batch], logits.shape[1])
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+
+
 def test_texts_without_ngrams_and_ngrams_without_weights(engine: TorchEngine, bundle: Bundle) -> None:
     wide = bundle.weights.wide
     without = int(np.flatnonzero(wide.counts == 0)[0])
