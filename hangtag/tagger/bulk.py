@@ -102,10 +102,15 @@ class BulkTagger:
         return [text for text in texts if text.tokens is not None]
 
     def forward(self, texts: Sequence[_Text[T]]) -> None:
-        """Run a batch of tokenised texts and decode it."""
-        tokens = [text.tokens for text in texts if text.tokens is not None]
-        for text, result in zip(texts, isolate(self._tags_of, tokens, partial(probe, self._tagger)), strict=True):
-            text.result = result
+        """Run a batch of tokenised texts, each text once, and decode it."""
+        alike: dict[ProductText, list[_Text[T]]] = {}
+        for text in texts:
+            alike.setdefault(text.text, []).append(text)
+        tokens = [group[0].tokens for group in alike.values() if group[0].tokens is not None]
+        found = isolate(self._tags_of, tokens, partial(probe, self._tagger))
+        for group, result in zip(alike.values(), found, strict=True):
+            for text in group:
+                text.result = result
 
     def plan(self, waiting: Sequence[_Text[T]], *, busy: bool) -> tuple[int, ...]:
         """The places of the texts to run now; none if they should wait for more."""
