@@ -114,7 +114,8 @@ def test_the_mean_of_a_texts_vectors_gives_its_logits(engine: TorchEngine, bundl
 
     logits, vectors = engine.forward_with_vectors(batch)
 
-    np.testing.assert_array_equal(logits, engine.forward(batch))
+    # A device adds the weights of n-grams in any order.
+    np.testing.assert_allclose(logits, engine.forward(batch), atol=1e-5)
     assert [each.shape for each in vectors] == [(len(tokens), bundle.manifest.encoder.hidden) for tokens in batch]
     weights, wide = bundle.weights, bundle.weights.wide
     means = np.stack([each.mean(0) for each in vectors])
