@@ -101,7 +101,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             sink=sink,
             store=RetryingStore(store, settings.worker.retry_deadline_s, give_up),
             in_use=in_use,
-            threads=open_threads(),
+            threads=open_threads(tagger.engine.cost.at_once),
             clock=clock,
             beats=beats,
             settings=settings.worker,

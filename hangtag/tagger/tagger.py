@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike
 from typing import Self
@@ -12,6 +12,8 @@ from hangtag.engine import Engine, EngineKind, open_engine
 from hangtag.evidence import Evidence
 from hangtag.settings import ModelSettings
 from hangtag.tagger.bulk import BulkTagger
+from hangtag.tagger.encoder import Encoder
+from hangtag.tagger.encoder_pool import EncoderPool
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.probe import probe
 from hangtag.tagger.scores import Scores
@@ -42,6 +44,7 @@ class Tagger:
     decoder: Decoder
     reader: Reader
     evidence: Evidence
+    encoders: EncoderPool | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(cls, bundle: Bundle, engine: Engine) -> Self:
@@ -112,12 +115,15 @@ class Tagger:
 
         `kinds` holds the kind of each text; without it, all are products.
         """
-        understood = list(map(self.reader.read, texts, kinds or [TextKind.PRODUCT] * len(texts)))
-        tokens = self.bundle.tokenizer([each.text for each in understood])
-        return [
-            replace(its_tokens, named=self.decoder.named(each.text), understood=each)
-            for each, its_tokens in zip(understood, tokens, strict=True)
-        ]
+        return (self.encoders or Encoder(self.bundle.tokenizer, self.decoder, self.reader))(texts, kinds)
+
+    def with_encoders(self, count: int) -> "Tagger":
+        """The same tagger with `count` processes that tokenise; close its `encoders` at the end.
+
+        Raises:
+            EncoderPoolError: they cannot start.
+        """
+        return replace(self, encoders=EncoderPool(Encoder.without_weights(self.bundle, self.decoder), count))
 
     def forward(self, tokens: Sequence[Tokens], *, with_vectors: bool = False) -> Scores:
         """The scores of encoded texts, in order; `explain` needs the vectors. Raises what the engine raises."""

@@ -38,15 +38,15 @@ class LanguageDetector:
     def __init__(self, languages: Sequence[str], knows: Callable[[Sequence[str]], Sequence[bool]]) -> None:
         self._languages = frozenset(languages)
         self._knows = knows
-        # Loading it takes half a second: now, not with the first text.
-        self._identifier = _identifier(self._languages) if languages else None
+        if languages:
+            _identifier(self._languages)  # loading it takes half a second: now, not with the first text
 
     def unknown_language(self, text: str) -> str:
         """The language of a text that is in none of the bundle's languages, or an empty string."""
-        if self._identifier is None or not _LETTER.search(text):
+        if not self._languages or not _LETTER.search(text):
             return ""
         text = text[:_MAX_CHARS].lower()
-        ranked = self._identifier.rank(text)
+        ranked = _identifier(self._languages).rank(text)
         supported = sum(float(share) for language, share in ranked if language in self._languages)
         language, share = ranked[0]
         if language in self._languages or supported > _MOST_SUPPORTED:

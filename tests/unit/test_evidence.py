@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangtag.bundle import load_bundle
-from hangtag.engine import CpuEngine, EngineError
+from hangtag.engine import EngineError
+from hangtag.engine.cpu import CpuEngine
 from hangtag.evidence import split_logits
 from hangtag.tagger.tagger import Tagger
 from hangtag.text.ngrams import numbered

@@ -11,7 +11,7 @@ import pytest
 from grpc import aio
 
 from hangtag.bundle import load_bundle
-from hangtag.engine import CpuEngine
+from hangtag.engine.cpu import CpuEngine
 from hangtag.server import serve
 from hangtag.settings import ModelSettings, RedisSettings, ServerSettings, Settings
 from hangtag.tagger.tagger import Tagger, open_tagger
