@@ -23,11 +23,17 @@ class Encoder:
 
     def __call__(self, texts: Sequence[ProductText], kinds: Sequence[TextKind] | None = None) -> list[Tokens]:
         """The tokens of each text, in order; `kinds` holds the kind of each text; without it, all are products."""
-        understood = list(map(self.reader.read, texts, kinds or [TextKind.PRODUCT] * len(texts)))
+        kinds = kinds or [TextKind.PRODUCT] * len(texts)
+        understood = list(map(self.reader.read, texts, kinds))
         tokens = self.tokenizer([each.text for each in understood])
         return [
-            replace(its_tokens, named=self.decoder.named(each.text), understood=each)
-            for each, its_tokens in zip(understood, tokens, strict=True)
+            replace(
+                its_tokens,
+                features=its_tokens.features and its_tokens.features.scaled(self.decoder.wide_strength(kind)),
+                named=self.decoder.named(each.text),
+                understood=each,
+            )
+            for each, its_tokens, kind in zip(understood, tokens, kinds, strict=True)
         ]
 
     @classmethod

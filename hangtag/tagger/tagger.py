@@ -147,7 +147,7 @@ class Tagger:
             its_tags = tags[row]
             shown = [scored.tag for scored in (*its_tags.tags, *its_tags.review)]
             places = self.bundle.tokenizer.places(understood.text) if shown else []
-            support = self.evidence.support(understood, places, vectors, shown)
+            support = self.evidence.support(understood, places, vectors, shown, self.decoder.wide_strength(kinds[row]))
             if doubted := self.evidence.doubted(understood, support):
                 says = replace(understood, doubted=doubted)
                 (its_tags,) = self.decoder.decode(
