@@ -4,7 +4,8 @@
 
 Models: the starter (MiniLM) and one of the size of BERT-base with random weights, which is as fast as a trained one.
 Texts are tokenised once for `device`; `flow` is everything from text to tags with the batches of the worker; `kafka` is
-a worker on a local broker and cache. Writes benchmarks/results/gpu.json after each step.
+a worker on a local broker and cache, `shared` several on one GPU (`hangtag work --devices 0,0,0`). Writes
+benchmarks/results/gpu.json after each step.
 """
 
 import argparse
@@ -18,8 +19,10 @@ from typing import Any
 
 import orjson
 
+from benchmarks.gpu.models import open_model
 from hangtag.bundle import load_bundle
 
+STEPS = ("device", "flow", "kafka", "shared")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -28,13 +31,16 @@ def main() -> None:
         prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="JSONL of products, also as .gz")
-    parser.add_argument("--steps", nargs="+", choices=("device", "flow", "kafka"), default=["device", "flow", "kafka"])
+    parser.add_argument(
+        "--steps", nargs="+", choices=("device", "flow", "kafka", "shared"), default=["device", "flow", "kafka"]
+    )
     parser.add_argument("--models", nargs="+", choices=("minilm", "base"), default=["minilm", "base"])
     parser.add_argument("--models-folder", type=Path, help="keeps the random model for the next run")
     parser.add_argument("--seconds", type=float, default=1.5, help="of each rate of the engine")
     parser.add_argument("--texts", type=int, default=30_000, help="of `flow` and `kafka`")
     parser.add_argument("--encoders", type=int, nargs="+", default=[0, 6, 12])
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--devices", default="0,0,0", help="of `shared`")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/gpu.json")
     options = parser.parse_args()
     result: dict[str, Any] = {"machine": machine(options.device), "bundle": load_bundle("starter").version[:12]}
@@ -63,6 +69,11 @@ def run(step: str, name: str, options: argparse.Namespace, folder: Path) -> dict
 
         return flow.measure(name, options.data, folder, options.texts, options.device, options.encoders)
     from benchmarks.gpu import kafka  # noqa: PLC0415
+
+    if step == "shared":
+        open_model(name, folder)
+        where = folder / "base" if name == "base" else Path("starter")
+        return kafka.measure_shared(where, options.data, options.texts, options.devices)
 
     return kafka.measure(name, options.data, folder, options.texts, options.device, max(options.encoders) or 1)
 

@@ -1,11 +1,17 @@
 """Kafka to Redis: a worker of this checkout on a broker and a cache of this machine."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 import time
 from itertools import cycle, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import redis
 
 from benchmarks.gpu.models import open_model
 from hangtag.cli.feed_lines import event_of, open_feed
@@ -34,6 +40,39 @@ def measure(name: str, data: Path, folder: Path, count: int, device: str, encode
         assert tagger.encoders is not None
         with tagger.encoders:
             return run(settings, tagger, count)
+
+
+def measure_shared(folder: Path, data: Path, count: int, devices: str) -> dict[str, Any]:
+    """Products/s of `hangtag work --devices` over a backlog, from a tenth of it to nine tenths."""
+    events = [event.SerializeToString() for event in read(data, count)]
+    with (
+        LocalStack() as settings,
+        TemporaryDirectory() as logs,
+        redis.Redis.from_url(settings.redis.url.get_secret_value()) as store,
+    ):
+        child = multiprocessing.get_context("spawn").Process(target=publish, args=(settings, events))
+        child.start()
+        child.join()
+        environment = os.environ | {
+            "HANGTAG_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
+            "HANGTAG_REDIS__URL": settings.redis.url.get_secret_value(),
+            "HANGTAG_WORKER__WINDOW": "8192",
+            "HANGTAG_WORKER__METRICS_PORT": "0",
+        }
+        command = [sys.executable, "-m", "hangtag.cli", "work", "--devices", devices, "--bundle", str(folder)]
+        log = Path(logs) / "log"
+        with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as run:
+            began, reached = time.monotonic(), {}
+            while run.poll() is None and time.monotonic() - began < _LIMIT_S and 0.9 not in reached:
+                time.sleep(0.02)
+                done = store.dbsize() / count
+                for share in (0.1, 0.9):
+                    if done >= share:
+                        reached.setdefault(share, time.monotonic())
+            run.terminate()
+        print(log.read_text()[-1_500:], flush=True)
+    took = reached.get(0.9, float("inf")) - reached.get(0.1, 0.0)
+    return {"devices": devices, "products": count, "products_per_s": 0.8 * count / took}
 
 
 def read(data: Path, count: int) -> list[events_pb2.ProductEvent]:

@@ -89,6 +89,8 @@ def _open(encoder: Encoder, ready: threading.Barrier) -> None:
     _encoder = encoder
     # The process that started this one decides when it ends, also after Ctrl-C, which reaches all of them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The other cores have processes of their own.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     threading.Thread(target=_end_with_parent, daemon=True).start()
     ready.wait()
 
