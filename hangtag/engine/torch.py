@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hangtag.bundle import Bundle
 from hangtag.engine.cost import CostModel, Padding
-from hangtag.engine.engine import Logits
+from hangtag.engine.engine import Logits, Vectors
 from hangtag.engine.errors import DeviceError, EngineError, OutOfMemory
 from hangtag.engine.packed import pack, parts
 from hangtag.engine.sub_batches import check_tokens
@@ -19,8 +19,6 @@ from hangtag.engine.torch_attention import attention, has_fused_attention
 from hangtag.engine.torch_network import Network
 from hangtag.engine.torch_wide import TorchWide
 from hangtag.text.tokens import Tokens
-
-Vectors = NDArray[np.float32]
 
 # Tokens of one forward pass.
 _CUDA_TOKENS = 65_536
@@ -72,7 +70,7 @@ class TorchEngine:
         return self._forward(batch, with_vectors=False)[0]
 
     def forward_with_vectors(self, batch: Sequence[Tokens]) -> tuple[Logits, list[Vectors]]:
-        """As `forward`, with the encoder's last output for each token of each text, float32 (tokens, hidden)."""
+        """See `Engine.forward_with_vectors`."""
         return self._forward(batch, with_vectors=True)
 
     def _forward(self, batch: Sequence[Tokens], *, with_vectors: bool) -> tuple[Logits, list[Vectors]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hangtag.text.tokens import Tokens
+from hangtag.text.understood import UNREAD
 from hangtag.text.wide import Features
 
 _NONE = np.zeros(0, np.int32)
@@ -38,11 +39,7 @@ class EncodedTexts:
             np.concatenate([each.rows for each in features]),
             np.concatenate([each.values for each in features]),
             np.cumsum([len(each.rows) for each in features]).tolist(),
-            # Without n-grams stays without: that is not the same as none found.
-            [
-                replace(each, ids=None, segments=None, features=None if each.features is None else ())  # type: ignore[arg-type] # filled in by `tokens`
-                for each in tokens
-            ],
+            [_rest_of(each) for each in tokens],
         )
 
     def tokens(self) -> list[Tokens]:
@@ -57,3 +54,15 @@ class EncodedTexts:
             )
             for (start, end), (first, last), rest in zip(places, spans, self.rest, strict=True)
         ]
+
+
+def _rest_of(tokens: Tokens) -> Tokens:
+    return replace(
+        tokens,
+        ids=None,  # type: ignore[arg-type] # filled in by `tokens`
+        segments=None,  # type: ignore[arg-type] # likewise
+        # Without n-grams stays without: that is not the same as none found.
+        features=None if tokens.features is None else (),  # type: ignore[arg-type] # likewise
+        # The text itself need not come back: only suggestions are explained with it.
+        understood=replace(tokens.understood, text=UNREAD.text),
+    )

@@ -12,6 +12,7 @@ from typing import Self
 
 from hangtag.tagger.encoded_texts import EncodedTexts
 from hangtag.tagger.encoder import Encoder
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 
@@ -47,17 +48,22 @@ class EncoderPool:
             msg = f"the {count} processes that tokenise do not start; set model.encoders to 0 to do without them"
             raise EncoderPoolError(msg) from error
 
-    def __call__(self, texts: Sequence[ProductText]) -> list[Tokens]:
+    def __call__(self, texts: Sequence[ProductText], kinds: Sequence[TextKind] | None = None) -> list[Tokens]:
         """The tokens of each text, in order; a few texts are tokenised in this process.
+
+        `kinds` holds the kind of each text; without it, all are products.
 
         Raises:
             EncoderPoolError: a process ended.
         """
         share = max(_LEAST, -(-len(texts) // self._count))
         if len(texts) <= _LEAST:
-            return self._encoder(texts)
+            return self._encoder(texts, kinds)
         try:
-            parts = [self._pool.submit(_encode, texts[start : start + share]) for start in range(0, len(texts), share)]
+            parts = [
+                self._pool.submit(_encode, texts[start : start + share], kinds and kinds[start : start + share])
+                for start in range(0, len(texts), share)
+            ]
             return [tokens for part in parts for tokens in part.result().tokens()]
         except BrokenProcessPool as error:
             msg = "a process that tokenises ended, perhaps killed for lack of memory; restart, or lower model.encoders"
@@ -100,6 +106,6 @@ def _nothing() -> None:
     """A first call for each process, which starts it."""
 
 
-def _encode(texts: Sequence[ProductText]) -> EncodedTexts:
+def _encode(texts: Sequence[ProductText], kinds: Sequence[TextKind] | None) -> EncodedTexts:
     assert _encoder is not None
-    return EncodedTexts.of(_encoder(texts))
+    return EncodedTexts.of(_encoder(texts, kinds))

@@ -1,9 +1,17 @@
 """Thresholds turn a calibrated confidence into a band."""
 
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from hangtag.tags.keyed import Keyed
 from hangtag.tags.tag import facet_of
@@ -43,13 +51,15 @@ class Thresholds(BaseModel):
     """The thresholds of every tag of a schema, and the words that tags of attribute facets need to be AUTO.
 
     A facet with a tag in `words` is an attribute facet: a tag of it is AUTO only if the text names it, by the words
-    listed for the tag; otherwise it is at most in REVIEW.
+    listed for the tag; otherwise it is at most in REVIEW. `languages` (ISO 639-1) are those of the texts that the
+    thresholds were set on; a text in another language has no tags to use. Empty: any language.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tags: dict[str, TagThresholds]
     words: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    languages: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")], ...] = ()
 
     @model_validator(mode="after")
     def _words_of_known_tags(self) -> Self:
@@ -59,10 +69,10 @@ class Thresholds(BaseModel):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_empty_words(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A bundle without attribute facets keeps its files and its version.
+    def _without_empty_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A bundle without attribute facets, or without languages, keeps its files and its version.
         content: dict[str, Any] = handler(self)
-        return content if self.words else {"tags": content["tags"]}
+        return {name: value for name, value in content.items() if value or name == "tags"}
 
     @property
     def attributes(self) -> frozenset[str]:
@@ -71,11 +81,23 @@ class Thresholds(BaseModel):
 
 
 class Calibration(BaseModel):
-    """One temperature per facet: logits are divided by it before softmax or sigmoid (Guo et al. 2017, section 4.2)."""
+    """How logits become probabilities, for one kind of text.
+
+    One temperature per facet: logits are divided by it before softmax or sigmoid (Guo et al. 2017, section 4.2).
+    `wide_strength` is a factor on the scores of the wide part, which has learned from the words of titles; 0 leaves the
+    logits to the encoder alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperatures: dict[str, float]
+    wide_strength: float = Field(default=1.0, ge=0, le=10)
+
+    @model_serializer(mode="wrap")
+    def _without_usual_strength(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A bundle that uses its wide part as it is keeps its files and its version.
+        content: dict[str, Any] = handler(self)
+        return content if self.wide_strength != 1 else {"temperatures": content["temperatures"]}
 
 
 KeyedThresholds = Keyed[Thresholds]

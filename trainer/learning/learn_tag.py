@@ -104,11 +104,15 @@ def learn_tag(
         schema=schema,
         thresholds=bundle.thresholds.map(
             lambda entry: Thresholds(
-                tags={tag: entry.tags.get(tag, _REVIEW_ONLY) for tag in schema.tags}, words=entry.words
+                tags={tag: entry.tags.get(tag, _REVIEW_ONLY) for tag in schema.tags},
+                words=entry.words,
+                languages=entry.languages,
             )
         ),
         calibration=bundle.calibration.map(
-            lambda entry: Calibration(temperatures={new.facet: temperature, **entry.temperatures})
+            lambda entry: Calibration(
+                temperatures={new.facet: temperature, **entry.temperatures}, wide_strength=entry.wide_strength
+            )
         ),
         tokenizer=bundle.tokenizer,
         weights=replace(
