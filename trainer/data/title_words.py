@@ -95,11 +95,15 @@ class TitleWords:
             for key in titles
             if key not in known and small[key] <= _MOST_IN_SMALL_LETTERS * (small[key] + capital[key] + titles[key])
         }
+        # A name stands for no thing, nor does a value of an attribute: half of a shop's women's wear may be shoes.
+        not_things = names | {
+            key_of(word) for facet in words.attributes for tag in facet.tags for word in words.nouns.get(tag, ())
+        }
         supports: dict[str, set[str]] = {}
         for (key, tag), count in both.items():
             share, prior = count / titles[key], tagged[tag] / labelled[facet_of(tag)]
             is_frequent = count >= _LEAST_TITLES and share >= _LEAST_SHARE
-            if is_frequent and key not in names and share * (1 - prior) >= _LEAST_ODDS * prior * (1 - share):
+            if is_frequent and key not in not_things and share * (1 - prior) >= _LEAST_ODDS * prior * (1 - share):
                 supports.setdefault(key, set()).add(tag)
         return cls({key: frozenset(tags) for key, tags in supports.items()}, frozenset(names))
 
