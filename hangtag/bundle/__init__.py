@@ -21,6 +21,7 @@ from hangtag.bundle.load import load_bundle, read_manifest
 from hangtag.bundle.manifest import Manifest, Section
 from hangtag.bundle.place import check_place
 from hangtag.bundle.redecide import redecide_bundle
+from hangtag.bundle.scope import Scope
 from hangtag.bundle.upgrade import upgrade_bundle
 from hangtag.bundle.version import version_of
 from hangtag.bundle.weights import Layer, Linear, Norm, Table, Weights
@@ -35,6 +36,7 @@ __all__ = [
     "Linear",
     "Manifest",
     "Norm",
+    "Scope",
     "Section",
     "Table",
     "Weights",

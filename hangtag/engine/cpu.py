@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from hangtag.bundle import Bundle
+from hangtag.bundle import Bundle, EncoderConfig, Weights
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.cpu_graph import cpu_graph
 from hangtag.engine.engine import Logits
@@ -43,16 +43,17 @@ class CpuEngine:
 
     def __init__(self, bundle: Bundle, threads: int | None = None, streams: int | None = None) -> None:
         self._encoder = bundle.manifest.encoder
-        self._tags = len(bundle.schema.tags)
+        weights = bundle.engine_weights
+        self._tags = len(weights.head_bias)
         self.cost = CostModel(Padding.BUCKET, self._encoder.positions)
-        self._wide = bundle.weights.wide
+        self._wide = weights.wide
         int8 = _sums_int8_exactly()
         # OpenVINO gives the thread that compiles a model a signal stack, and restores the older one when the model is
         # freed. Two engines that are closed in the order of opening would leave the thread with a freed stack, and the
         # next signal would end the process. So a model is compiled in a thread that ends at once.
         with ThreadPoolExecutor(1, "open-engine") as thread:
             try:
-                requests = thread.submit(_requests, bundle, int8, threads, streams).result()
+                requests = thread.submit(_requests, weights, self._encoder, int8, threads, streams).result()
             except RuntimeError as error:
                 msg = f"OpenVINO cannot run the model here: {error}"
                 raise EngineError(msg) from error
@@ -108,7 +109,9 @@ class CpuEngine:
         return request
 
 
-def _requests(bundle: Bundle, int8: bool, threads: int | None, streams: int | None) -> list[Any]:
+def _requests(
+    weights: Weights, encoder: EncoderConfig, int8: bool, threads: int | None, streams: int | None
+) -> list[Any]:
     """Compile the model; returns one request per stream."""
     core = ov.Core()
     settings: dict[str, Any] = {
@@ -123,7 +126,7 @@ def _requests(bundle: Bundle, int8: bool, threads: int | None, streams: int | No
     }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    compiled = core.compile_model(cpu_graph(bundle.weights, bundle.manifest.encoder, int8), "CPU", settings)
+    compiled = core.compile_model(cpu_graph(weights, encoder, int8), "CPU", settings)
     return [compiled.create_infer_request() for _ in range(int(compiled.get_property("NUM_STREAMS")))]
 
 

@@ -3,15 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hangtag.tags.decoding import Logits, Named
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The logits of texts, of shape (texts, tags), and the tags of attribute facets that each text names."""
+    """The logits of texts, of shape (texts, tags), and the tags of attribute facets that each text names.
+
+    `on_topic`, of shape (texts,), is the calibrated probability that a text is about a product at all; None if the
+    bundle has no scope.
+    """
 
     logits: Logits
     named: Sequence[Named]
+    on_topic: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """The number of texts."""

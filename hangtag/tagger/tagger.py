@@ -78,7 +78,11 @@ class Tagger:
 
     def forward(self, tokens: Sequence[Tokens]) -> Scores:
         """The scores of encoded texts, in order. Raises what the engine raises."""
-        return Scores(self.engine.forward(tokens), [each.named for each in tokens])
+        logits, named = self.engine.forward(tokens), [each.named for each in tokens]
+        scope = self.bundle.scope
+        if scope is None:
+            return Scores(logits, named)
+        return Scores(logits[:, :-1], named, scope.probabilities(logits[:, -1]))
 
     def decode(self, scores: Scores, kinds: Sequence[TextKind]) -> list[TagSet]:
         """The tags of each text, in order; `kinds` holds the kind of each text."""

@@ -18,6 +18,7 @@ from hangtag.trainer.data.augment import augmented
 from hangtag.trainer.data.examples import Example, examples_of
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.data.no_product import no_products
+from hangtag.trainer.data.query_texts import QueryMaker
 from hangtag.trainer.data.word_swaps import swappable_values
 from hangtag.trainer.recipe.recipe import Recipe, Source
 
@@ -27,6 +28,7 @@ class TrainingSet:
     """Labelled products, one list per source of the recipe.
 
     `soft` holds the teachers' probabilities, of shape (products of all sources, tags), NaN where there is none.
+    `queries` makes the texts that people type, if the recipe wants any.
     """
 
     sources: Sequence[Sequence[LabelledProduct]]
@@ -34,14 +36,17 @@ class TrainingSet:
     schema: TagSchema
     tokenizer: ProductTokenizer
     soft: NDArray[np.float16] | None = None
+    queries: QueryMaker | None = None
 
     @property
     def size(self) -> int:
         """The number of examples in an epoch."""
-        return sum(len(each.always) + each.drawn for each in self._selections) + self.recipe.no_products
+        settings = self.recipe.queries
+        made = settings.per_epoch + settings.off_topic if settings else 0
+        return sum(len(each.always) + each.drawn for each in self._selections) + self.recipe.no_products + made
 
     def draw(self, rng: random.Random) -> list[Example]:
-        """Draw one epoch's examples by the sources' fractions, augment them, and add made-up texts.
+        """Draw one epoch's examples by the sources' fractions, augment them, and add made texts.
 
         Raises:
             RecipeError: augmentation swaps values of a facet that has a parent or children, or is not single.
@@ -54,16 +59,19 @@ class TrainingSet:
             for start, source, selection in zip(starts, self.sources, self._selections, strict=False)
             for at in (*selection.always, *rng.sample(selection.others, selection.drawn))
         ]
-        facets = [facet.name for facet in self.schema.facets]
-        made_up = no_products(self.recipe.no_products, facets, rng)
-        products = [product for _, product in drawn]
-        examples = examples_of([*products, *made_up], self.schema, self.tokenizer)
+        examples = examples_of([product for _, product in drawn], self.schema, self.tokenizer)
         if self.soft is not None:
             for place, (at, product) in enumerate(drawn):
                 # The teachers saw the original product; if a value was swapped, their probabilities do not apply.
                 if product.tags == originals[at].tags:
                     examples[place] = replace(examples[place], soft=self.soft[at])
-        return examples
+        settings = self.recipe.queries
+        asked, off_topic = self._made(settings.per_epoch if settings else 0, rng)
+        return [
+            *examples,
+            *examples_of(asked, self.schema, self.tokenizer),
+            *examples_of(off_topic, self.schema, self.tokenizer, on_topic=False),
+        ]
 
     @property
     def products(self) -> list[LabelledProduct]:
@@ -82,11 +90,19 @@ class TrainingSet:
         return examples_of(drawn, self.schema, self.tokenizer)
 
     def all_examples(self) -> tuple[list[ProductText], list[Example]]:
-        """The texts and examples of all products, unchanged, followed by one epoch's made-up texts."""
-        facets = [facet.name for facet in self.schema.facets]
-        made_up = no_products(self.recipe.no_products, facets, random.Random(self.recipe.seed))
-        products = [*self.products, *made_up]
+        """The texts and examples that the wide part is fitted on: all products, unchanged, and made texts."""
+        settings = self.recipe.queries
+        asked, off_topic = self._made(settings.in_wide if settings else 0, random.Random(self.recipe.seed))
+        products = [*self.products, *asked, *off_topic]
         return [product.text for product in products], examples_of(products, self.schema, self.tokenizer)
+
+    def _made(self, queries: int, rng: random.Random) -> tuple[list[LabelledProduct], list[LabelledProduct]]:
+        """Texts that people might type for a product, and texts that are about none."""
+        settings, facets = self.recipe.queries, [facet.name for facet in self.schema.facets]
+        asked = self.queries.draw(queries, rng) if self.queries and queries else []
+        count = self.recipe.no_products + (settings.off_topic if settings else 0)
+        off_topic = no_products(count, facets, rng, settings.languages if settings else None)
+        return asked, off_topic
 
     @property
     def _selections(self) -> list["_Selection"]:

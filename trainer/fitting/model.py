@@ -15,16 +15,19 @@ from hangtag.trainer.fitting.base_model import BaseModelError, unusable
 
 
 class TagModel(nn.Module):
-    """Maps token ids to one logit per tag, in the schema's order."""
+    """Maps token ids to one logit per tag, in the schema's order.
 
-    def __init__(self, encoder: Any, tags: int, dropout: float) -> None:
+    With `scope`, a last logit follows: whether the text is about a product at all.
+    """
+
+    def __init__(self, encoder: Any, tags: int, dropout: float, *, scope: bool = False) -> None:
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(encoder.config.hidden_size, tags)
+        self.head = nn.Linear(encoder.config.hidden_size, tags + scope)
 
     def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
-        """Logits of shape (batch, tags); `mask` is 1 on tokens and 0 on padding."""
+        """Logits of shape (batch, tags), with scope (batch, tags + 1); `mask` is 1 on tokens and 0 on padding."""
         hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
         weights = mask.unsqueeze(-1).to(torch.float32)
         pooled = (hidden.float() * weights).sum(1) / weights.sum(1)

@@ -17,9 +17,11 @@ from hangtag.tags.tag import facet_of
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.examples import Example, examples_of
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, check_files, read_labelled, refuse
+from hangtag.trainer.data.query_texts import QueryMaker
 from hangtag.trainer.data.row import BadRow
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.data.shops import read_shops, with_shops
+from hangtag.trainer.data.tag_words import QueryWords
 from hangtag.trainer.data.training_set import TrainingSet
 from hangtag.trainer.data.weak_labels import weakly_labelled
 from hangtag.trainer.exporting.export import ExportError, encoder_config_of
@@ -29,6 +31,7 @@ from hangtag.trainer.fitting.model import TagModel, keep_layers, load_encoder
 from hangtag.trainer.judging.cautions import Caution, cautions_of
 from hangtag.trainer.judging.known_labels import known_labels
 from hangtag.trainer.recipe.by_size import by_size
+from hangtag.trainer.recipe.queries import STARTER_WORDS, Queries
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source, reasons_of
 from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
 from hangtag.trainer.teaching.soft_targets import soft_targets
@@ -78,7 +81,7 @@ class Prepared:
         """A fresh model on `device` (default: a GPU if there is one), with a head drawn from the recipe's seed."""
         torch.manual_seed(recipe.seed)
         device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = TagModel(self.encoder, len(self.schema.tags), recipe.dropout)
+        model = TagModel(self.encoder, len(self.schema.tags), recipe.dropout, scope=recipe.queries is not None)
         if recipe.start_from:
             _load_best(model, RunFolder(Path(recipe.start_from)), self.schema)
         return model.to(device)
@@ -147,6 +150,7 @@ def prepare(
     for part, part_products in (("validation", validation), ("calibration", calibration or validation)):
         _check_labelled(part, part_products, schema)
     on_cautions(cautions_of(labelled_products, validation, calibration or validation, schema, recipe))
+    queries = _query_maker(recipe, products, schema, data)
     encoder, raw_tokenizer, config = load_encoder(base_model)
     keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
@@ -157,7 +161,7 @@ def prepare(
         tokenizer,
         encoder,
         config,
-        TrainingSet(train, recipe, schema, tokenizer),
+        TrainingSet(train, recipe, schema, tokenizer, queries=queries),
         validation_examples,
         validation,
         examples_of(calibration, schema, tokenizer) if calibration else validation_examples,
@@ -195,6 +199,13 @@ def _check_labelled(part: str, products: list[LabelledProduct], schema: TagSchem
         raise RecipeError(msg)
 
 
+def _query_maker(recipe: Recipe, products: list[LabelledProduct], schema: TagSchema, data: Path) -> QueryMaker | None:
+    if recipe.queries is None:
+        return None
+    path = words_file(recipe.queries, data)
+    return QueryMaker.of(products, schema, path and QueryWords.from_file(path))
+
+
 def _check_exportable(config: dict[str, Any], tokenizer: ProductTokenizer, recipe: Recipe) -> None:
     """Check before training, which may take hours, that the encoder can be exported afterwards."""
     try:
@@ -230,12 +241,18 @@ def _load_best(model: TagModel, run: RunFolder, schema: TagSchema) -> None:
     try:
         weights = load_file(run.best)
         before = run.schema()
-        if before is not None and before.tags != schema.tags:
+        has_other_rows = len(weights["head.bias"]) != len(model.head.bias)
+        if before is not None and (before.tags != schema.tags or has_other_rows):
             shared = [tag for tag in schema.tags if tag in before.index]
             if not shared:
                 msg = f"start_from {run.path}: the run has no tag in common with this recipe's data"
                 raise RecipeError(msg)
             new_rows, old_rows = ([each.index[tag] for tag in shared] for each in (schema, before))
+            if all(
+                len(rows) > len(each.tags) for rows, each in ((model.head.bias, schema), (weights["head.bias"], before))
+            ):
+                # The last row of both is the one for the scope.
+                new_rows, old_rows = [*new_rows, -1], [*old_rows, -1]
             for name, fresh in model.head.named_parameters(prefix="head"):
                 rows = fresh.detach().clone()
                 rows[new_rows] = weights[name][old_rows]
@@ -260,4 +277,13 @@ def fingerprint_of(recipe: Recipe, data: Path) -> str:
             except OSError as error:
                 msg = f"{data / name}: {error.strerror}"
                 raise LabelledFileError(msg) from error
+    if recipe.queries and (words := words_file(recipe.queries, data)):
+        digest.update(hashlib.sha256(words.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def words_file(settings: Queries, data: Path) -> Path | None:
+    """The file with the words for tags; None if there is none."""
+    if settings.words == STARTER_WORDS:
+        return Path(__file__).parents[1] / "recipes" / "starter-words.toml"
+    return data / settings.words if settings.words else None
