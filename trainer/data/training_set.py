@@ -22,6 +22,9 @@ from hangtag.trainer.data.query_texts import QueryMaker
 from hangtag.trainer.data.word_swaps import swappable_values
 from hangtag.trainer.recipe.recipe import Recipe, Source
 
+# Made texts among those from which the ranges of int8 inputs are determined.
+_MADE_SAMPLE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
@@ -88,6 +91,11 @@ class TrainingSet:
         products = self.products
         drawn = random.Random(self.recipe.seed).sample(products, min(count, len(products)))
         return examples_of(drawn, self.schema, self.tokenizer)
+
+    def made_sample(self) -> list[Example]:
+        """Made texts that people might type, drawn with the recipe's seed; none if the recipe wants no queries."""
+        asked, _ = self._made(_MADE_SAMPLE, random.Random(self.recipe.seed))
+        return examples_of(asked, self.schema, self.tokenizer)
 
     def all_examples(self) -> tuple[list[ProductText], list[Example]]:
         """The texts and examples that the wide part is fitted on: all products, unchanged, and made texts."""

@@ -24,6 +24,7 @@ class TagModel(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
+        self.tags, self.has_scope = tags, scope
         self.head = nn.Linear(encoder.config.hidden_size, tags + scope)
 
     def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:

@@ -30,3 +30,6 @@ class Queries(BaseModel):
         description="the languages of the products, by ISO 639-1 code; what names goods in other languages then counts "
         "as off topic; empty: such texts are not made",
     )
+    auto_precision: float | None = Field(
+        default=None, gt=0, lt=1, description="the precision promised for AUTO tags of queries; absent: auto_precision"
+    )

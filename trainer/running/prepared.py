@@ -17,11 +17,10 @@ from hangtag.tags.tag import facet_of
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.examples import Example, examples_of
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, check_files, read_labelled, refuse
-from hangtag.trainer.data.query_texts import QueryMaker
+from hangtag.trainer.data.query_words_file import query_maker_of, words_file
 from hangtag.trainer.data.row import BadRow
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.data.shops import read_shops, with_shops
-from hangtag.trainer.data.tag_words import QueryWords
 from hangtag.trainer.data.training_set import TrainingSet
 from hangtag.trainer.data.weak_labels import weakly_labelled
 from hangtag.trainer.exporting.export import ExportError, encoder_config_of
@@ -31,7 +30,6 @@ from hangtag.trainer.fitting.model import TagModel, keep_layers, load_encoder
 from hangtag.trainer.judging.cautions import Caution, cautions_of
 from hangtag.trainer.judging.known_labels import known_labels
 from hangtag.trainer.recipe.by_size import by_size
-from hangtag.trainer.recipe.queries import STARTER_WORDS, Queries
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source, reasons_of
 from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
 from hangtag.trainer.teaching.soft_targets import soft_targets
@@ -150,7 +148,7 @@ def prepare(
     for part, part_products in (("validation", validation), ("calibration", calibration or validation)):
         _check_labelled(part, part_products, schema)
     on_cautions(cautions_of(labelled_products, validation, calibration or validation, schema, recipe))
-    queries = _query_maker(recipe, products, schema, data)
+    queries = query_maker_of(recipe, products, schema, data)
     encoder, raw_tokenizer, config = load_encoder(base_model)
     keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
@@ -197,13 +195,6 @@ def _check_labelled(part: str, products: list[LabelledProduct], schema: TagSchem
             f"{facets}{missing}"
         )
         raise RecipeError(msg)
-
-
-def _query_maker(recipe: Recipe, products: list[LabelledProduct], schema: TagSchema, data: Path) -> QueryMaker | None:
-    if recipe.queries is None:
-        return None
-    path = words_file(recipe.queries, data)
-    return QueryMaker.of(products, schema, path and QueryWords.from_file(path))
 
 
 def _check_exportable(config: dict[str, Any], tokenizer: ProductTokenizer, recipe: Recipe) -> None:
@@ -280,10 +271,3 @@ def fingerprint_of(recipe: Recipe, data: Path) -> str:
     if recipe.queries and (words := words_file(recipe.queries, data)):
         digest.update(hashlib.sha256(words.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def words_file(settings: Queries, data: Path) -> Path | None:
-    """The file with the words for tags; None if there is none."""
-    if settings.words == STARTER_WORDS:
-        return Path(__file__).parents[1] / "recipes" / "starter-words.toml"
-    return data / settings.words if settings.words else None
