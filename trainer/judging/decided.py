@@ -16,7 +16,7 @@ from hangtag.trainer.data.query_texts import QueryMaker
 from hangtag.trainer.judging.attributes import Words
 from hangtag.trainer.judging.evaluate import logits_of_texts, scope_scores_of
 from hangtag.trainer.judging.judge import judge
-from hangtag.trainer.judging.queries import judge_queries, query_texts_of
+from hangtag.trainer.judging.queries import for_queries, judge_queries, query_texts_of
 from hangtag.trainer.judging.scope import judge_scope
 from hangtag.trainer.recipe.recipe import Recipe
 
@@ -52,10 +52,11 @@ def decided(
     if queries is not None and recipe.queries is not None:
         asked, off_topic = query_texts_of(queries, products, recipe.queries, recipe.seed)
         if asked:
-            of_queries = judge_queries(tagger, asked, off_topic, recipe, words)
+            its_recipe = for_queries(recipe)
+            of_queries = judge_queries(tagger, asked, off_topic, its_recipe, words)
             calibrations[TextKind.QUERY] = {ScoringPath.FULL: of_queries.calibration}
             thresholds[TextKind.QUERY] = {ScoringPath.FULL: of_queries.decisions.thresholds}
-            metrics["queries"] = of_queries.metrics(recipe)
+            metrics["queries"] = of_queries.metrics(its_recipe)
         if asked and scope is not None:
             kinds = ([each.text for each in group] for group in (products, asked, off_topic))
             judged_scope = judge_scope(scope, *(scope_scores_of(tagger, texts) for texts in kinds))

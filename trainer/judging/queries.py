@@ -42,6 +42,13 @@ def query_texts_of(
     return asked, no_products(len(asked) // _PER_OFF_TOPIC, facets, rng, settings.languages)
 
 
+def for_queries(recipe: Recipe) -> Recipe:
+    """The recipe with the promise for queries in place of that for products."""
+    if recipe.queries is None or recipe.queries.auto_precision is None:
+        return recipe
+    return recipe.model_copy(update={"auto_precision": recipe.queries.auto_precision})
+
+
 def judge_queries(
     tagger: Tagger,
     asked: Sequence[LabelledProduct],
@@ -49,13 +56,11 @@ def judge_queries(
     recipe: Recipe,
     words: Words,
 ) -> Judged:
-    """Calibrate and set thresholds for queries, by the rules for products (`judge`).
+    """Calibrate and set thresholds for queries, by the rules for products (`judge`) and the recipe `for_queries`.
 
-    Any AUTO tag of a text about no product is a mistake. The promise is that of `queries.auto_precision`.
+    Any AUTO tag of a text about no product is a mistake.
     """
     schema = tagger.bundle.schema
-    if recipe.queries and recipe.queries.auto_precision:
-        recipe = recipe.model_copy(update={"auto_precision": recipe.queries.auto_precision})
     texts = [*asked, *off_topic]
     examples = examples_of(texts, schema, tagger.bundle.tokenizer)
 
