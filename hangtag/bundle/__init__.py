@@ -1,7 +1,8 @@
 """The bundle: one folder with everything inference needs.
 
 `manifest.json` lists the folder's other files as sections, each with its sha256 and whether it is required. Every
-bundle has the required sections schema, tokenizer, thresholds, calibration and model. A reader
+bundle has the required sections schema, tokenizer, thresholds, calibration and model, and may have the required section
+scope. A reader
 
 - refuses a required section that it does not support, and says to upgrade hangtag;
 - ignores an optional section that it does not support, but still checks its size and hash: a file that the manifest
