@@ -69,7 +69,7 @@ def test_a_run_learns_and_writes_a_bundle(trained):
 
 def test_a_run_with_queries_decides_for_them_and_knows_what_is_off_topic(base, data, tmp_path, monkeypatch):
     (data / "words.toml").write_text('[nouns]\n"theme:space" = ["rocket"]\n')
-    settings = {"per_epoch": 120, "off_topic": 60, "in_wide": 60, "words": "words.toml", "auto_precision": 0.9}
+    settings = {"per_epoch": 120, "off_topic": 60, "words": "words.toml", "auto_precision": 0.9}
     chosen = recipe(base, queries=settings, wide={"min_products": 1, "max_share": 1.0})
     manifest, _ = train(chosen, data, tmp_path / "run", tmp_path / "bundle")
     tagger = Tagger.load(tmp_path / "bundle", engine="cpu")

@@ -19,6 +19,7 @@ from hangtag.trainer.data.examples import Example, examples_of
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.data.no_product import no_products
 from hangtag.trainer.data.query_texts import QueryMaker
+from hangtag.trainer.data.shop_noise import noisy
 from hangtag.trainer.data.word_swaps import swappable_values
 from hangtag.trainer.recipe.recipe import Recipe, Source
 
@@ -69,7 +70,8 @@ class TrainingSet:
                 if product.tags == originals[at].tags:
                     examples[place] = replace(examples[place], soft=self.soft[at])
         settings = self.recipe.queries
-        asked, off_topic = self._made(settings.per_epoch if settings else 0, rng)
+        asked = self._asked(settings.per_epoch if settings else 0, rng)
+        off_topic = self._off_topic(settings.off_topic if settings else 0, rng)
         return [
             *examples,
             *examples_of(asked, self.schema, self.tokenizer),
@@ -94,23 +96,25 @@ class TrainingSet:
 
     def made_sample(self) -> list[Example]:
         """Made texts that people might type, drawn with the recipe's seed; none if the recipe wants no queries."""
-        asked, _ = self._made(_MADE_SAMPLE, random.Random(self.recipe.seed))
-        return examples_of(asked, self.schema, self.tokenizer)
+        return examples_of(self._asked(_MADE_SAMPLE, random.Random(self.recipe.seed)), self.schema, self.tokenizer)
 
     def all_examples(self) -> tuple[list[ProductText], list[Example]]:
-        """The texts and examples that the wide part is fitted on: all products, unchanged, and made texts."""
-        settings = self.recipe.queries
-        asked, off_topic = self._made(settings.in_wide if settings else 0, random.Random(self.recipe.seed))
-        products = [*self.products, *asked, *off_topic]
+        """The texts and examples of all products, unchanged, followed by `no_products` made-up texts."""
+        products = [*self.products, *self._off_topic(0, random.Random(self.recipe.seed))]
         return [product.text for product in products], examples_of(products, self.schema, self.tokenizer)
 
-    def _made(self, queries: int, rng: random.Random) -> tuple[list[LabelledProduct], list[LabelledProduct]]:
-        """Texts that people might type for a product, and texts that are about none."""
+    def _asked(self, count: int, rng: random.Random) -> list[LabelledProduct]:
+        """Texts that people might type for a product."""
+        settings = self.recipe.queries
+        if settings is None or self.queries is None or not count:
+            return []
+        asked = self.queries.draw(count, rng)
+        return [noisy(text, rng) if rng.random() < settings.shop_noise_in else text for text in asked]
+
+    def _off_topic(self, further: int, rng: random.Random) -> list[LabelledProduct]:
+        """Texts that are about no product."""
         settings, facets = self.recipe.queries, [facet.name for facet in self.schema.facets]
-        asked = self.queries.draw(queries, rng) if self.queries and queries else []
-        count = self.recipe.no_products + (settings.off_topic if settings else 0)
-        off_topic = no_products(count, facets, rng, settings.languages if settings else None)
-        return asked, off_topic
+        return no_products(self.recipe.no_products + further, facets, rng, settings.languages if settings else None)
 
     @property
     def _selections(self) -> list["_Selection"]:

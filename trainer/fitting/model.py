@@ -29,12 +29,17 @@ class TagModel(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
         """Logits of shape (batch, tags), with scope (batch, tags + 1); `mask` is 1 on tokens and 0 on padding."""
-        hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
-        weights = mask.unsqueeze(-1).to(torch.float32)
-        pooled = (hidden.float() * weights).sum(1) / weights.sum(1)
+        pooled = self.pooled(ids, mask, segments)
         with torch.autocast(pooled.device.type, enabled=False):
             logits: Tensor = self.head(self.dropout(pooled))
         return logits
+
+    def pooled(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
+        """The head's input: the mean of each text's token vectors, float32 (batch, hidden)."""
+        hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
+        weights = mask.unsqueeze(-1).to(torch.float32)
+        mean: Tensor = (hidden.float() * weights).sum(1) / weights.sum(1)
+        return mean
 
 
 def load_encoder(path: str) -> tuple[nn.Module, Tokenizer, dict[str, Any]]:

@@ -16,7 +16,9 @@ class Queries(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     per_epoch: int = Field(default=8_000, ge=0, description="made texts per epoch, in addition to the products")
-    in_wide: int = Field(default=4_000, ge=0, description="made texts that the wide part is fitted on")
+    shop_noise_in: float = Field(
+        default=0.2, ge=0, le=1, description="a made text gets a habit of shops, as in `augmentation`"
+    )
     words: str = Field(
         default="",
         description="a TOML file with further words for tags, in the tables nouns, needs and recipients, relative to "
@@ -29,6 +31,9 @@ class Queries(BaseModel):
         default=(),
         description="the languages of the products, by ISO 639-1 code; what names goods in other languages then counts "
         "as off topic; empty: such texts are not made",
+    )
+    wide_strength: float = Field(
+        default=0.0, ge=0, le=1, description="factor on the wide part's scores for queries; products have 1"
     )
     auto_precision: float | None = Field(
         default=None, gt=0, lt=1, description="the precision promised for AUTO tags of queries; absent: auto_precision"

@@ -197,6 +197,12 @@ class Recipe(_Settings):
     tail_tokens: int = Field(
         default=0, ge=0, description="part of max_tokens taken from the end of longer texts; at most half of it"
     )
+    head_from_names: float = Field(
+        default=0.0,
+        ge=0,
+        description="the head's rows start as the base model's vectors of the tags' names and words, with this length; "
+        "0: at random",
+    )
     method: Method = Method()
     objective: Objective = Objective()
     epochs: int = Field(default=6, ge=1)

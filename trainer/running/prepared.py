@@ -21,12 +21,14 @@ from hangtag.trainer.data.query_words_file import query_maker_of, words_file
 from hangtag.trainer.data.row import BadRow
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.data.shops import read_shops, with_shops
+from hangtag.trainer.data.tag_words import TagWords
 from hangtag.trainer.data.training_set import TrainingSet
 from hangtag.trainer.data.weak_labels import weakly_labelled
 from hangtag.trainer.exporting.export import ExportError, encoder_config_of
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.base_model import resolve_base_model
 from hangtag.trainer.fitting.model import TagModel, keep_layers, load_encoder
+from hangtag.trainer.fitting.named_head import start_from_names
 from hangtag.trainer.judging.cautions import Caution, cautions_of
 from hangtag.trainer.judging.known_labels import known_labels
 from hangtag.trainer.recipe.by_size import by_size
@@ -80,9 +82,13 @@ class Prepared:
         torch.manual_seed(recipe.seed)
         device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = TagModel(self.encoder, len(self.schema.tags), recipe.dropout, scope=recipe.queries is not None)
+        model.to(device)
+        if recipe.head_from_names:
+            names = self.train.queries.asking.words if self.train.queries else TagWords.of(self.schema)
+            start_from_names(model, names.nouns, self.schema, self.tokenizer, recipe.head_from_names)
         if recipe.start_from:
             _load_best(model, RunFolder(Path(recipe.start_from)), self.schema)
-        return model.to(device)
+        return model
 
     def with_teachers(self, recipe: Recipe, run: RunFolder) -> Self:
         """Add the soft targets of the recipe's teachers, if it has any; they are cached in `run`.
@@ -245,7 +251,7 @@ def _load_best(model: TagModel, run: RunFolder, schema: TagSchema) -> None:
                 # The last row of both is the one for the scope.
                 new_rows, old_rows = [*new_rows, -1], [*old_rows, -1]
             for name, fresh in model.head.named_parameters(prefix="head"):
-                rows = fresh.detach().clone()
+                rows = fresh.detach().cpu().clone()
                 rows[new_rows] = weights[name][old_rows]
                 weights[name] = rows
         model.load_state_dict(weights)
