@@ -31,12 +31,13 @@ class TorchEngine:
 
     def __init__(self, bundle: Bundle, device: str | None = None, dtype: torch.dtype = torch.bfloat16) -> None:
         self._encoder = bundle.manifest.encoder
-        self._tags = len(bundle.schema.tags)
+        weights = bundle.engine_weights
+        self._tags = len(weights.head_bias)
         self.cost = CostModel(Padding.BUCKET, self._encoder.positions)
-        self._wide = bundle.weights.wide
+        self._wide = weights.wide
         try:
             self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-            self._model: nn.Module | None = _Tagger(bundle.weights, self._encoder).eval().to(self._device)
+            self._model: nn.Module | None = _Tagger(weights, self._encoder).eval().to(self._device)
         except torch.OutOfMemoryError as error:
             msg = f"the model does not fit into the memory of {device or 'cuda'}: free some or use another device"
             raise OutOfMemory(msg) from error
