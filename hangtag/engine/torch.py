@@ -44,7 +44,7 @@ class TorchEngine:
         is_compiled: bool = False,
     ) -> None:
         self._encoder = bundle.manifest.encoder
-        weights = bundle.weights
+        weights = bundle.engine_weights
         self._tags = len(weights.head_bias)
         self._failed = ""
         try:

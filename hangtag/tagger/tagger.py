@@ -26,6 +26,7 @@ from hangtag.telemetry import metrics
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
+from hangtag.text.understood import NoTags, Understood
 from hangtag.words import Reader
 
 # Texts that are suggested tags for in one call.
@@ -136,15 +137,32 @@ class Tagger:
 
     def forward(self, tokens: Sequence[Tokens], *, with_vectors: bool = False) -> Scores:
         """The scores of encoded texts, in order; `explain` needs the vectors. Raises what the engine raises."""
+        vectors = None
+        if with_vectors:
+            logits, vectors = self.engine.forward_with_vectors(tokens)
+        else:
+            logits = self.engine.forward(tokens)
+        on_topic, scope = None, self.bundle.scope
+        if scope is not None:
+            logits, on_topic = logits[:, :-1], scope.probabilities(logits[:, -1])
         named, understood = [each.named for each in tokens], [each.understood for each in tokens]
-        if not with_vectors:
-            return Scores(self.engine.forward(tokens), named, understood)
-        logits, vectors = self.engine.forward_with_vectors(tokens)
-        return Scores(logits, named, understood, vectors)
+        return Scores(logits, named, on_topic, understood, vectors)
 
     def decode(self, scores: Scores, kinds: Sequence[TextKind]) -> list[TagSet]:
         """The tags of each text, in order; `kinds` holds the kind of each text."""
-        return self.decoder.decode(scores.logits, kinds, scores.named, scores.understood)
+        return self.decoder.decode(scores.logits, kinds, scores.named, self._with_refusals(scores, kinds))
+
+    def _with_refusals(self, scores: Scores, kinds: Sequence[TextKind]) -> Sequence[Understood] | None:
+        """What the texts say; a query that the bundle takes to be about no product is off topic."""
+        scope = self.bundle.scope
+        if scope is None or scores.on_topic is None or scores.understood is None:
+            return scores.understood
+        return [
+            replace(says, refusal=NoTags.OFF_TOPIC)
+            if kind is TextKind.QUERY and says.refusal is None and scope.is_off_topic(float(probability), kind)
+            else says
+            for says, probability, kind in zip(scores.understood, scores.on_topic, kinds, strict=True)
+        ]
 
     def explain(self, scores: Scores, tags: Sequence[TagSet], kinds: Sequence[TextKind]) -> list[Suggested]:
         """What supports the tags of each text, in order; `tags` is what `decode` made of scores with vectors.
