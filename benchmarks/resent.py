@@ -60,14 +60,16 @@ def measure(
     thread.start()
     marks: dict[float, tuple[float, float, float]] = {}
     give_up = time.monotonic() + _PATIENCE_S
-    while 0.9 not in marks and thread.is_alive() and time.monotonic() < give_up:
-        time.sleep(0.02)
-        done = settled() - before
-        for share in (0.1, 0.9):
-            if done >= share * len(events) and share not in marks:
-                marks[share] = time.monotonic(), time.process_time(), done
-    stop.set()
-    thread.join()
+    try:
+        while 0.9 not in marks and thread.is_alive() and time.monotonic() < give_up:
+            time.sleep(0.02)
+            done = settled() - before
+            for share in (0.1, 0.9):
+                if done >= share * len(events) and share not in marks:
+                    marks[share] = time.monotonic(), time.process_time(), done
+    finally:
+        stop.set()
+        thread.join()
     (began, cpu_began, first), (ended, cpu_ended, last) = marks[0.1], marks[0.9]
     return {
         "products_per_s": (last - first) / (ended - began),

@@ -103,16 +103,18 @@ def run(settings: Settings, tagger: Tagger, count: int) -> dict[str, Any]:
     thread.start()
     first = last = 0.0
     settled, at_first, cpu = 0.0, 0.0, 0.0
-    while thread.is_alive() and time.monotonic() - began < _LIMIT_S and settled < count:
-        time.sleep(0.02)
-        found = settled_so_far()
-        if found and not first:
-            first, at_first, cpu = time.monotonic(), found, time.process_time()
-        if found != settled:
-            settled, last = found, time.monotonic()
-    cpu = time.process_time() - cpu
-    stop.set()
-    thread.join()
+    try:
+        while thread.is_alive() and time.monotonic() - began < _LIMIT_S and settled < count:
+            time.sleep(0.02)
+            found = settled_so_far()
+            if found and not first:
+                first, at_first, cpu = time.monotonic(), found, time.process_time()
+            if found != settled:
+                settled, last = found, time.monotonic()
+    finally:
+        cpu = time.process_time() - cpu
+        stop.set()
+        thread.join()
     rate = (settled - at_first) / max(last - first, 1e-9)
     return {"products": settled, "products_per_s": rate, "worker_us": cpu / max(1.0, settled - at_first) * 1e6}
 
