@@ -13,6 +13,7 @@ from hangtag.bundle import (
     Linear,
     Manifest,
     Norm,
+    Scope,
     Table,
     Weights,
     write_bundle,
@@ -136,6 +137,7 @@ def write_tiny_bundle(
     schema: TagSchema | None = None,
     max_tokens: int = 64,
     wide: Wide | None = None,
+    scope: Scope | None = None,
 ) -> Manifest:
     """Write the bundle; its tags are arbitrary, but always the same for a seed. `thresholds` are those of every tag."""
     schema = schema or tiny_schema()
@@ -157,4 +159,5 @@ def write_tiny_bundle(
         ),
         tokenizer=tiny_tokenizer(max_tokens),
         weights=replace(tiny_weights(encoder, len(schema.tags), seed), wide=wide),
+        scope=scope,
     )

@@ -1,7 +1,8 @@
 """The bundle: one folder with everything inference needs.
 
 `manifest.json` lists the folder's other files as sections, each with its sha256 and whether it is required. Every
-bundle has the required sections schema, tokenizer, thresholds, calibration and model. A reader
+bundle has the required sections schema, tokenizer, thresholds, calibration and model, and may have the required section
+scope. A reader
 
 - refuses a required section that it does not support, and says to upgrade hangtag;
 - ignores an optional section that it does not support, but still checks its size and hash: a file that the manifest
@@ -21,6 +22,7 @@ from hangtag.bundle.load import load_bundle, read_manifest
 from hangtag.bundle.manifest import Manifest, Section
 from hangtag.bundle.place import check_place
 from hangtag.bundle.redecide import redecide_bundle
+from hangtag.bundle.scope import Scope
 from hangtag.bundle.upgrade import upgrade_bundle
 from hangtag.bundle.version import version_of
 from hangtag.bundle.weights import Layer, Linear, Norm, Table, Weights
@@ -35,6 +37,7 @@ __all__ = [
     "Linear",
     "Manifest",
     "Norm",
+    "Scope",
     "Section",
     "Table",
     "Weights",

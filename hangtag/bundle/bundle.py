@@ -1,9 +1,12 @@
 """A bundle in memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from hangtag.bundle.errors import BundleError
 from hangtag.bundle.manifest import Manifest
+from hangtag.bundle.scope import Scope
 from hangtag.bundle.weights import Weights
 from hangtag.tags.keyed import ScoringPath
 from hangtag.tags.schema import TagSchema
@@ -22,6 +25,19 @@ class Bundle:
     calibration: KeyedCalibration
     tokenizer: ProductTokenizer
     weights: Weights
+    scope: Scope | None = None
+
+    @property
+    def engine_weights(self) -> Weights:
+        """The weights that engines compute with: those of the tags, then, if there is one, the scope's row."""
+        if self.scope is None:
+            return self.weights
+        row = np.array([self.scope.weight], np.float32)
+        return replace(
+            self.weights,
+            head_weight=np.concatenate([self.weights.head_weight, row]),
+            head_bias=np.append(self.weights.head_bias, np.float32(self.scope.bias)),
+        )
 
     @property
     def version(self) -> str:

@@ -20,6 +20,9 @@ SECTION_FILES: Final = {
     "calibration": CALIBRATION,
     "model": MODEL,
 }
+# Sections that a bundle may have, and their files. They determine answers, so they are required where they are listed.
+SCOPE: Final = "scope.json"
+FURTHER_FILES: Final = {"scope": SCOPE}
 
 _MIB = 2**20
 # Far above what a bundle needs, low enough that a wrong file cannot fill the memory.

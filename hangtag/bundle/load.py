@@ -14,9 +14,11 @@ from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError, naming
 from hangtag.bundle.files import (
     CALIBRATION,
+    FURTHER_FILES,
     MANIFEST,
     MODEL,
     SCHEMA,
+    SCOPE,
     SECTION_FILES,
     STARTER,
     THRESHOLDS,
@@ -24,6 +26,7 @@ from hangtag.bundle.files import (
     max_bytes,
 )
 from hangtag.bundle.manifest import FORMAT, Manifest
+from hangtag.bundle.scope import Scope
 from hangtag.bundle.version import version_of
 from hangtag.bundle.weight_file import weights_from_bytes
 from hangtag.tags.schema import TagSchema
@@ -65,7 +68,7 @@ def _load(folder: Path) -> Bundle:
     manifest = read_manifest(folder)
     check_no_other_files(folder, manifest.files)
     for name, section in manifest.sections.items():
-        if name not in SECTION_FILES:
+        if name not in SECTION_FILES and not _is_scope(manifest, name):
             # Ignored, but part of the bundle: a damaged copy is refused whatever the damage.
             verified_file(folder, section.file, section.sha256)
     content = {
@@ -75,14 +78,29 @@ def _load(folder: Path) -> Bundle:
     thresholds = parse(KeyedThresholds, THRESHOLDS, content["thresholds"])
     calibration = parse(KeyedCalibration, CALIBRATION, content["calibration"])
     check_fit(schema, thresholds, calibration)
-    _check_version(manifest, schema, thresholds, calibration)
+    scope = _scope(folder, manifest)
+    _check_version(manifest, schema, thresholds, calibration, scope)
     try:
         weights = weights_from_bytes(content["model"], manifest.encoder, len(schema.tags))
     except BundleError as error:
         msg = f"{MODEL}: {error}; {_AGAIN}"
         raise BundleError(msg) from error
     tokenizer = _tokenizer(content["tokenizer"], manifest, weights.wide)
-    return Bundle(manifest, schema, thresholds, calibration, tokenizer, weights)
+    return Bundle(manifest, schema, thresholds, calibration, tokenizer, weights, scope)
+
+
+def _is_scope(manifest: Manifest, name: str) -> bool:
+    return name in FURTHER_FILES and manifest.sections[name].required
+
+
+def _scope(folder: Path, manifest: Manifest) -> Scope | None:
+    if "scope" not in manifest.sections or not _is_scope(manifest, "scope"):
+        return None
+    scope = parse(Scope, SCOPE, verified_file(folder, SCOPE, manifest.sections["scope"].sha256))
+    if len(scope.weight) != manifest.encoder.hidden:
+        msg = f"{SCOPE}: weight has {len(scope.weight)} numbers, not the encoder's {manifest.encoder.hidden}; {_AGAIN}"
+        raise BundleError(msg)
+    return scope
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -180,7 +198,11 @@ def _check_format(content: bytes, folder: Path) -> None:
 
 
 def _check_version(
-    manifest: Manifest, schema: TagSchema, thresholds: KeyedThresholds, calibration: KeyedCalibration
+    manifest: Manifest,
+    schema: TagSchema,
+    thresholds: KeyedThresholds,
+    calibration: KeyedCalibration,
+    scope: Scope | None,
 ) -> None:
     version = version_of(
         manifest.encoder,
@@ -189,6 +211,7 @@ def _check_version(
         calibration,
         tokenizer_sha256=manifest.sections["tokenizer"].sha256,
         model_sha256=manifest.sections["model"].sha256,
+        scope=scope,
     )
     if version != manifest.version:
         msg = f"{MANIFEST} has version {manifest.version}, the content has {version}; {_AGAIN}"

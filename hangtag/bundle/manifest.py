@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError
-from hangtag.bundle.files import MANIFEST, SECTION_FILES
+from hangtag.bundle.files import FURTHER_FILES, MANIFEST, SECTION_FILES
 
 FORMAT: Final = 2
 
@@ -107,7 +107,7 @@ class Manifest(BaseModel):
                 msg = f"{MANIFEST} must list {file} as the required section {name!r}; create the bundle again"
                 raise BundleError(msg)
         for name, section in self.sections.items():
-            if section.required and name not in SECTION_FILES:
+            if section.required and name not in SECTION_FILES and section.file != FURTHER_FILES.get(name):
                 msg = f"{MANIFEST} requires the section {name!r}, which this hangtag does not support; upgrade hangtag"
                 raise BundleError(msg)
         file, count = Counter(self.files).most_common(1)[0]

@@ -10,6 +10,7 @@ from hangtag.bundle.files import SCHEMA
 from hangtag.bundle.load import parse, read_manifest, verified_file
 from hangtag.bundle.manifest import Manifest
 from hangtag.bundle.place import put_bundle
+from hangtag.bundle.scope import Scope
 from hangtag.bundle.version import version_of
 from hangtag.bundle.write import files_of, sections_of
 from hangtag.tags.schema import TagSchema
@@ -24,10 +25,12 @@ def redecide_bundle(
     calibration: KeyedCalibration,
     recipe: Mapping[str, Any],
     metrics: Mapping[str, Any],
+    scope: Scope | None = None,
 ) -> Manifest:
     """Write the bundle in `source` with other thresholds and calibration to `folder`, which may be the same.
 
-    The files of schema, tokenizer and weights are copied as they are, and so are optional sections. `recipe` and
+    The files of schema, tokenizer and weights are copied as they are, and so are optional sections. `scope` is that of
+    the bundle, with the same or with other thresholds; without it the new bundle has none. `recipe` and
     `metrics` are those of the new manifest; its other fields are those of the old one, except version and integrity.
 
     Raises:
@@ -42,7 +45,11 @@ def redecide_bundle(
         check_fit(schema, thresholds, calibration)
     content["thresholds"] = thresholds.model_dump_json(indent=1).encode()
     content["calibration"] = calibration.model_dump_json(indent=1).encode()
-    sections = {**old.sections, **sections_of(content)}
+    content.pop("scope", None)
+    if scope is not None:
+        content["scope"] = scope.model_dump_json(indent=1).encode()
+    kept = {name: section for name, section in old.sections.items() if name in content}
+    sections = {**kept, **sections_of(content)}
     version = version_of(
         old.encoder,
         schema,
@@ -50,6 +57,7 @@ def redecide_bundle(
         calibration,
         tokenizer_sha256=sections["tokenizer"].sha256,
         model_sha256=sections["model"].sha256,
+        scope=scope,
     )
     manifest = Manifest.create(
         version,

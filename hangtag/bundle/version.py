@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from hangtag.bundle.encoder_config import EncoderConfig
+from hangtag.bundle.scope import Scope
 from hangtag.tags.schema import TagSchema
 from hangtag.tags.thresholds import KeyedCalibration, KeyedThresholds
 
@@ -16,6 +17,7 @@ def version_of(
     *,
     tokenizer_sha256: str,
     model_sha256: str,
+    scope: Scope | None = None,
 ) -> str:
     """sha256, hex: equal for bundles that give equal answers by construction, whenever and however they were made.
 
@@ -31,4 +33,6 @@ def version_of(
         "tokenizer": tokenizer_sha256,
         "model": model_sha256,
     }
+    if scope is not None:  # a bundle without one keeps its version
+        content["scope"] = scope.model_dump(mode="json")
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()

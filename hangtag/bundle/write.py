@@ -8,10 +8,11 @@ from typing import Any
 from hangtag.bundle.bundle import check_fit
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import naming
-from hangtag.bundle.files import MANIFEST, SECTION_FILES
+from hangtag.bundle.files import FURTHER_FILES, MANIFEST, SECTION_FILES
 from hangtag.bundle.load import read_file, read_manifest
 from hangtag.bundle.manifest import Manifest, Section
 from hangtag.bundle.place import check_place, put_bundle
+from hangtag.bundle.scope import Scope
 from hangtag.bundle.version import version_of
 from hangtag.bundle.weight_file import weights_to_bytes
 from hangtag.bundle.weights import Weights
@@ -35,6 +36,7 @@ def write_bundle(
     calibration: KeyedCalibration,
     tokenizer: ProductTokenizer,
     weights: Weights,
+    scope: Scope | None = None,
 ) -> Manifest:
     """Write a bundle and return its manifest; a bundle that is already in `folder` is replaced.
 
@@ -53,6 +55,8 @@ def write_bundle(
         "calibration": calibration.model_dump_json(indent=1).encode(),
         "model": weights_to_bytes(weights),
     }
+    if scope is not None:
+        content["scope"] = scope.model_dump_json(indent=1).encode()
     sections = sections_of(content)
     version = version_of(
         encoder,
@@ -61,6 +65,7 @@ def write_bundle(
         calibration,
         tokenizer_sha256=sections["tokenizer"].sha256,
         model_sha256=sections["model"].sha256,
+        scope=scope,
     )
     manifest = Manifest.create(
         version,
@@ -90,10 +95,11 @@ def copy_bundle(source: Path, folder: Path, keep: Path | None = None) -> None:
 
 
 def sections_of(content: Mapping[str, bytes]) -> dict[str, Section]:
-    """The manifest's entries for the content of the required sections, by section name."""
+    """The manifest's entries for the content of the sections that determine answers, by section name."""
     return {
         name: Section(file=file, sha256=hashlib.sha256(content[name]).hexdigest(), required=True)
-        for name, file in SECTION_FILES.items()
+        for name, file in {**SECTION_FILES, **FURTHER_FILES}.items()
+        if name in SECTION_FILES or name in content
     }
 
 

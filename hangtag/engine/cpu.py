@@ -46,17 +46,20 @@ class CpuEngine:
         self, bundle: Bundle, threads: int | None = None, streams: int | None = None, vectors: bool = False
     ) -> None:
         self._encoder = bundle.manifest.encoder
-        self._tags = len(bundle.schema.tags)
+        weights = bundle.engine_weights
+        self._tags = len(weights.head_bias)
         self._has_vectors = vectors
         self.cost = CostModel(Padding.BUCKET, self._encoder.positions)
-        self._wide = bundle.weights.wide
+        self._wide = weights.wide
         int8 = _sums_int8_exactly()
         # OpenVINO gives the thread that compiles a model a signal stack, and restores the older one when the model is
         # freed. Two engines that are closed in the order of opening would leave the thread with a freed stack, and the
         # next signal would end the process. So a model is compiled in a thread that ends at once.
         with ThreadPoolExecutor(1, "open-engine") as thread:
             try:
-                requests = thread.submit(_requests, bundle, int8, threads, streams, vectors).result()
+                requests = thread.submit(
+                    _requests, cpu_graph(weights, self._encoder, int8, vectors), threads, streams
+                ).result()
             except RuntimeError as error:
                 msg = f"OpenVINO cannot run the model here: {error}"
                 raise EngineError(msg) from error
@@ -123,7 +126,7 @@ class CpuEngine:
         return request
 
 
-def _requests(bundle: Bundle, int8: bool, threads: int | None, streams: int | None, vectors: bool) -> list[Any]:
+def _requests(graph: ov.Model, threads: int | None, streams: int | None) -> list[Any]:
     """Compile the model; returns one request per stream."""
     core = ov.Core()
     settings: dict[str, Any] = {
@@ -138,7 +141,6 @@ def _requests(bundle: Bundle, int8: bool, threads: int | None, streams: int | No
     }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    graph = cpu_graph(bundle.weights, bundle.manifest.encoder, int8, vectors)
     compiled = core.compile_model(graph, "CPU", settings)
     return [compiled.create_infer_request() for _ in range(int(compiled.get_property("NUM_STREAMS")))]
 

@@ -30,7 +30,8 @@ class Engine(Protocol):
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """Raw logits of shape (count, tags), rows in the batch's order, columns in the schema's.
 
-        A text's row depends on the text alone. Threads may call at the same time. An empty batch gives shape (0, tags).
+        With a bundle that has a scope, its score is a last column. A text's row depends on the text alone. Threads may
+        call at the same time. An empty batch gives no rows.
 
         Raises:
             OutOfMemory: the batch does not fit into the device's memory; a smaller one may.

@@ -16,6 +16,7 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s:,/?#\[\]@]+)(?::[0-9]{1,5})?")
 _MAX_PORT = 65_535
 _MOST_SHOWN = 40
+_DEVICES = r"^(all|((cpu|[0-9]{1,3})(,(cpu|[0-9]{1,3}))*)?)$"
 # gRPC stores the age as milliseconds in 32 bits.
 _MAX_AGE_S = 2_147_483
 
@@ -147,6 +148,13 @@ class ModelSettings(_Group):
         default="auto", description="Engine that runs the model; auto: torch if CUDA is available, otherwise cpu"
     )
     threads: int | None = Field(default=None, ge=1, description="Threads of the CPU engine; unset: one per core")
+    encoders: int | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="Processes in which a worker tokenises; unset: none beside the CPU engine, beside a GPU as many as "
+        "there are cores for",
+    )
 
 
 class WorkerSettings(_Group):
@@ -161,6 +169,11 @@ class WorkerSettings(_Group):
         default=1_048_576,
         ge=1_024,
         description="Largest record (key, value and headers, not compressed); a larger one becomes a dead letter",
+    )
+    devices: Annotated[str, StringConstraints(pattern=_DEVICES)] = Field(
+        default="",
+        description="GPUs of a worker, a process for each: all, or numbers such as 0,1. A GPU that is named twice gets "
+        "two processes; cpu is a process on the CPU. Unset: one process on what model.engine chooses",
     )
     retry_deadline_s: float = Field(
         default=30, gt=0, le=60, description="How long a write to Redis is retried before polling pauses"

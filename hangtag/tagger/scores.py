@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hangtag.engine.engine import Vectors
 from hangtag.tags.decoding import Logits, Named
 from hangtag.text.understood import Understood
@@ -12,11 +15,13 @@ from hangtag.text.understood import Understood
 class Scores:
     """The logits of texts, of shape (texts, tags), the tags of attribute facets that each text names, and what it says.
 
-    `vectors` are those of each text's tokens, where they were asked for.
+    `on_topic`, of shape (texts,), is the calibrated probability that a text is about a product at all; None if the
+    bundle has no scope. `vectors` are those of each text's tokens, where they were asked for.
     """
 
     logits: Logits
     named: Sequence[Named]
+    on_topic: NDArray[np.float32] | None = None
     understood: Sequence[Understood] | None = None
     vectors: Sequence[Vectors] | None = None
 

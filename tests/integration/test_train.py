@@ -18,10 +18,12 @@ from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
-from hangtag.bundle import BundleError, load_bundle
+from hangtag.bundle import BundleError, load_bundle, read_manifest
 from hangtag.cli.app import app
 from hangtag.engine import open_engine
+from hangtag.tagger.tagger import Tagger
 from hangtag.text.kind import TextKind
+from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.labelled import LabelledFileError, read_labelled
 from hangtag.trainer.files.atomic_file import write_atomically
 from hangtag.trainer.files.folder_lock import FolderInUseError, locked
@@ -29,6 +31,7 @@ from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.epochs import DivergedError, Progress
 from hangtag.trainer.recipe.by_size import by_size
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError
+from hangtag.trainer.releasing.thresholds import set_thresholds
 from hangtag.trainer.reporting.report import write_report
 from hangtag.trainer.running.train import Watcher, train
 from tests.integration.tiny_shop import COLORS, recipe, write_base, write_data
@@ -62,6 +65,32 @@ def test_a_run_learns_and_writes_a_bundle(trained):
     assert load_bundle(folder / "bundle").version == manifest.version
     assert manifest.recipe["epochs"] == 10
     assert manifest.metrics["validation"]["color"]["support"] == 60
+
+
+def test_a_run_with_queries_decides_for_them_and_knows_what_is_off_topic(base, data, tmp_path, monkeypatch):
+    (data / "words.toml").write_text('[nouns]\n"theme:space" = ["rocket"]\n')
+    settings = {"per_epoch": 120, "off_topic": 60, "words": "words.toml", "auto_precision": 0.9}
+    chosen = recipe(base, queries=settings, wide={"min_products": 1, "max_share": 1.0})
+    manifest, _ = train(chosen, data, tmp_path / "run", tmp_path / "bundle")
+    tagger = Tagger.load(tmp_path / "bundle", engine="cpu")
+    entries = {kind: tagger.bundle.thresholds.entry(kind) for kind in TextKind}
+    titles = ["red cat game", "blue food", "zx qqv 00 wjk"]
+    scores = tagger.forward(tagger.encode([ProductText.of(title) for title in titles]))
+    again, _ = train(chosen, data, tmp_path / "run", tmp_path / "again")
+    monkeypatch.chdir(data)  # where the list of words is
+    on_products = read_labelled([data / "validation.jsonl"])
+    redecided, _ = set_thresholds(
+        tmp_path / "bundle", tmp_path / "redecided", on_products, on_products, Recipe.model_validate(manifest.recipe)
+    )
+
+    assert entries[TextKind.PRODUCT] != entries[TextKind.QUERY]
+    assert manifest.metrics["queries"]["promise"]["precision"] == 0.9
+    assert set(manifest.metrics["scope"]) == {"product", "query"}
+    assert set(tagger.bundle.scope.refused_below) == set(TextKind)
+    assert scores.on_topic[:2].min() > 0.5 > scores.on_topic[2]
+    assert again.version == manifest.version
+    assert read_manifest(tmp_path / "redecided") == redecided
+    assert load_bundle(tmp_path / "redecided").scope.weight == tagger.bundle.scope.weight
 
 
 class KilledError(Exception):

@@ -11,6 +11,8 @@ pytest.importorskip("torch", reason="torch is not installed (extra train)")
 from hangtag.trainer.data.augment import augmented, mistyped
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.data.no_product import no_products
+from hangtag.trainer.data.query_texts import QueryMaker
+from hangtag.trainer.data.tag_words import QueryWords
 from hangtag.trainer.data.training_set import TrainingSet
 from hangtag.trainer.recipe.recipe import Augmentation, Recipe
 from tests.bundles import tiny_schema, tiny_tokenizer
@@ -105,3 +107,21 @@ def test_products_of_rare_tags_are_in_every_epoch():
         counts = rows.sum(axis=0)[[drawn.schema.index[f"color:{name}"] for name in COLORS]]
         assert len(epoch) == drawn.size == 2 + 3 + 1
         assert counts.tolist() == [2, 3 + 1]
+
+
+def test_an_epoch_has_the_wanted_number_of_queries_and_of_texts_that_are_off_topic():
+    schema, sources = tiny_schema(), [[PRODUCT] * 10, [PRODUCT] * 3]
+    chosen = recipe(queries={"per_epoch": 40, "off_topic": 7})
+    maker = QueryMaker.of([PRODUCT], schema, QueryWords(nouns={"class:dresses": ("evening gown",)}))
+    drawn = TrainingSet(sources, chosen, schema, tiny_tokenizer(), queries=maker)
+
+    first, again, other = (drawn.draw(random.Random(seed)) for seed in (1, 1, 2))
+    texts, examples = drawn.all_examples()
+
+    assert len(first) == drawn.size == 5 + 3 + 5 + 40 + 7
+    assert [each.tokens.ids.tolist() for each in first] == [each.tokens.ids.tolist() for each in again]
+    assert [each.tokens.ids.tolist() for each in first] != [each.tokens.ids.tolist() for each in other]
+    assert [each.on_topic for each in first] == [True] * 48 + [False] * 12
+    assert not any(each.targets.any() for each in first[48:])
+    assert sum(bool(each.targets.any()) for each in first[8:48]) > 20
+    assert len(texts) == len(examples) == 13 + 5

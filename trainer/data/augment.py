@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.data.scripts import is_unspaced, letters_like, pieces_of
+from hangtag.trainer.data.shop_noise import noisy
 from hangtag.trainer.data.word_swaps import Values, with_other_value, with_synonyms
 from hangtag.trainer.recipe.recipe import Augmentation
 
@@ -29,6 +30,8 @@ def augmented(
     # An option that is off draws no random number, so that adding options does not change runs that do not use them.
     if settings.swap_values_in and rng.random() < settings.swap_values_in:
         product = with_other_value(product, values, rng)
+    if settings.shop_noise_in and rng.random() < settings.shop_noise_in:
+        product = noisy(product, rng)
     title, description, category = product.title, product.description, product.merchant_category
     if settings.swap_synonyms_in and rng.random() < settings.swap_synonyms_in:
         title, description = (with_synonyms(text, settings.synonyms, rng) for text in (title, description))

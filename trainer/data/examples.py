@@ -23,20 +23,24 @@ class Example:
 
     `targets` is 1 where a tag fits, `known` is 1 where that is known; both float32 of shape (tags,). A known single
     facet without a target means that none of its tags fits. `soft` holds the teachers' probabilities, float16 of shape
-    (tags,), NaN where there is none.
+    (tags,), NaN where there is none. `on_topic` is False for a text that is about no product at all.
     """
 
     tokens: Tokens
     targets: NDArray[np.float32]
     known: NDArray[np.float32]
     soft: NDArray[np.float16] | None = None
+    on_topic: bool = True
 
 
-def examples_of(products: Sequence[LabelledProduct], schema: TagSchema, tokenizer: ProductTokenizer) -> list[Example]:
+def examples_of(
+    products: Sequence[LabelledProduct], schema: TagSchema, tokenizer: ProductTokenizer, *, on_topic: bool = True
+) -> list[Example]:
     """Tokenise products and encode their labels. A tag that is not in the schema counts as not labelled."""
     tokens = tokenizer([product.text for product in products])
     return [
-        Example(its_tokens, *_labels(product, schema)) for its_tokens, product in zip(tokens, products, strict=True)
+        Example(its_tokens, *_labels(product, schema), on_topic=on_topic)
+        for its_tokens, product in zip(tokens, products, strict=True)
     ]
 
 
@@ -78,6 +82,11 @@ def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor
     targets = torch.from_numpy(np.stack([example.targets for example in examples]))
     known = torch.from_numpy(np.stack([example.known for example in examples]))
     return ids, mask, segments, targets, known
+
+
+def collate_topics(examples: Sequence[Example]) -> Tensor:
+    """1 for each text that is about a product, else 0; float32 of shape (batch,)."""
+    return torch.tensor([float(example.on_topic) for example in examples])
 
 
 def collate_soft(examples: Sequence[Example]) -> Tensor | None:

@@ -2,9 +2,11 @@
 
 import random
 import string
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from hangtag.trainer.data.foreign_phrases import foreign_goods
 from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.off_topic import off_topic
 
 _GREETINGS = ("hello", "hi", "hi there", "hey", "good morning", "good evening", "dear team", "hello again")
 _QUESTIONS = (
@@ -67,10 +69,20 @@ _NEARLY_EMPTY = (
 _KEY_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
-def no_products(count: int, facets: Iterable[str], rng: random.Random) -> list[LabelledProduct]:
-    """Chat, questions about orders, random letters and nearly empty texts, labelled with no tag in all `facets`."""
+def no_products(
+    count: int, facets: Iterable[str], rng: random.Random, spoken: Collection[str] | None = None
+) -> list[LabelledProduct]:
+    """Chat, questions about orders, other topics, random letters and nearly empty texts, labelled with no tag.
+
+    All `facets` are labelled. `spoken`, if given, are the languages of the products that are trained on (ISO 639-1):
+    names of goods in other languages are then among the texts.
+    """
     names = frozenset(facets)
-    makers = (_chat, _chat, _random_letters, _nearly_empty)
+
+    def foreign(rng: random.Random) -> str:
+        return foreign_goods(spoken or (), rng) or off_topic(rng)
+
+    makers = (_chat, off_topic, _random_letters, off_topic, _nearly_empty, foreign if spoken else _chat)
     return [
         LabelledProduct(f"none-{number}", makers[number % len(makers)](rng), "", "", names, frozenset())
         for number in range(count)

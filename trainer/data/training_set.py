@@ -18,8 +18,13 @@ from hangtag.trainer.data.augment import augmented
 from hangtag.trainer.data.examples import Example, examples_of
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.data.no_product import no_products
+from hangtag.trainer.data.query_texts import QueryMaker
+from hangtag.trainer.data.shop_noise import noisy
 from hangtag.trainer.data.word_swaps import swappable_values
 from hangtag.trainer.recipe.recipe import Recipe, Source
+
+# Made texts among those from which the ranges of int8 inputs are determined.
+_MADE_SAMPLE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class TrainingSet:
     """Labelled products, one list per source of the recipe.
 
     `soft` holds the teachers' probabilities, of shape (products of all sources, tags), NaN where there is none.
+    `queries` makes the texts that people type, if the recipe wants any.
     """
 
     sources: Sequence[Sequence[LabelledProduct]]
@@ -34,14 +40,17 @@ class TrainingSet:
     schema: TagSchema
     tokenizer: ProductTokenizer
     soft: NDArray[np.float16] | None = None
+    queries: QueryMaker | None = None
 
     @property
     def size(self) -> int:
         """The number of examples in an epoch."""
-        return sum(len(each.always) + each.drawn for each in self._selections) + self.recipe.no_products
+        settings = self.recipe.queries
+        made = settings.per_epoch + settings.off_topic if settings else 0
+        return sum(len(each.always) + each.drawn for each in self._selections) + self.recipe.no_products + made
 
     def draw(self, rng: random.Random) -> list[Example]:
-        """Draw one epoch's examples by the sources' fractions, augment them, and add made-up texts.
+        """Draw one epoch's examples by the sources' fractions, augment them, and add made texts.
 
         Raises:
             RecipeError: augmentation swaps values of a facet that has a parent or children, or is not single.
@@ -54,16 +63,20 @@ class TrainingSet:
             for start, source, selection in zip(starts, self.sources, self._selections, strict=False)
             for at in (*selection.always, *rng.sample(selection.others, selection.drawn))
         ]
-        facets = [facet.name for facet in self.schema.facets]
-        made_up = no_products(self.recipe.no_products, facets, rng)
-        products = [product for _, product in drawn]
-        examples = examples_of([*products, *made_up], self.schema, self.tokenizer)
+        examples = examples_of([product for _, product in drawn], self.schema, self.tokenizer)
         if self.soft is not None:
             for place, (at, product) in enumerate(drawn):
                 # The teachers saw the original product; if a value was swapped, their probabilities do not apply.
                 if product.tags == originals[at].tags:
                     examples[place] = replace(examples[place], soft=self.soft[at])
-        return examples
+        settings = self.recipe.queries
+        asked = self._asked(settings.per_epoch if settings else 0, rng)
+        off_topic = self._off_topic(settings.off_topic if settings else 0, rng)
+        return [
+            *examples,
+            *examples_of(asked, self.schema, self.tokenizer),
+            *examples_of(off_topic, self.schema, self.tokenizer, on_topic=False),
+        ]
 
     @property
     def products(self) -> list[LabelledProduct]:
@@ -81,12 +94,27 @@ class TrainingSet:
         drawn = random.Random(self.recipe.seed).sample(products, min(count, len(products)))
         return examples_of(drawn, self.schema, self.tokenizer)
 
+    def made_sample(self) -> list[Example]:
+        """Made texts that people might type, drawn with the recipe's seed; none if the recipe wants no queries."""
+        return examples_of(self._asked(_MADE_SAMPLE, random.Random(self.recipe.seed)), self.schema, self.tokenizer)
+
     def all_examples(self) -> tuple[list[ProductText], list[Example]]:
-        """The texts and examples of all products, unchanged, followed by one epoch's made-up texts."""
-        facets = [facet.name for facet in self.schema.facets]
-        made_up = no_products(self.recipe.no_products, facets, random.Random(self.recipe.seed))
-        products = [*self.products, *made_up]
+        """The texts and examples of all products, unchanged, followed by `no_products` made-up texts."""
+        products = [*self.products, *self._off_topic(0, random.Random(self.recipe.seed))]
         return [product.text for product in products], examples_of(products, self.schema, self.tokenizer)
+
+    def _asked(self, count: int, rng: random.Random) -> list[LabelledProduct]:
+        """Texts that people might type for a product."""
+        settings = self.recipe.queries
+        if settings is None or self.queries is None or not count:
+            return []
+        asked = self.queries.draw(count, rng)
+        return [noisy(text, rng) if rng.random() < settings.shop_noise_in else text for text in asked]
+
+    def _off_topic(self, further: int, rng: random.Random) -> list[LabelledProduct]:
+        """Texts that are about no product."""
+        settings, facets = self.recipe.queries, [facet.name for facet in self.schema.facets]
+        return no_products(self.recipe.no_products + further, facets, rng, settings.languages if settings else None)
 
     @property
     def _selections(self) -> list["_Selection"]:

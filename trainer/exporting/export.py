@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hangtag.bundle import EncoderConfig, Layer, Norm, Weights
+from hangtag.bundle import EncoderConfig, Layer, Norm, Scope, Weights
 from hangtag.text.tokens import ProductTokenizer, Tokens
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.exporting.activations import Inputs, linear_inputs
@@ -46,10 +46,11 @@ def encoder_config_of(config: Mapping[str, Any], tokenizer: ProductTokenizer) ->
 
 def export(
     model: TagModel, tokenizer: ProductTokenizer, encoder_config: Mapping[str, Any], calibration: Sequence[Tokens]
-) -> tuple[EncoderConfig, Weights]:
+) -> tuple[EncoderConfig, Weights, Scope | None]:
     """Quantise a model; `calibration` are some hundred tokenised training texts that determine the input ranges.
 
-    Returns the encoder's configuration and the weights, both for `write_bundle`. The model is not changed.
+    Returns the encoder's configuration, the weights and the scope's row, if there is one, for `write_bundle`. The model
+    is not changed.
 
     Raises:
         ExportError: the encoder has a setting that the engines do not support, or there are no calibration texts.
@@ -67,10 +68,13 @@ def export(
         segments=_array(embeddings.token_type_embeddings.weight),
         embedding_norm=_norm(embeddings.LayerNorm),
         layers=tuple(_layer(layer, its_inputs) for layer, its_inputs in zip(layers, inputs, strict=True)),
-        head_weight=_array(model.head.weight),
-        head_bias=_array(model.head.bias),
+        head_weight=_array(model.head.weight)[: model.tags],
+        head_bias=_array(model.head.bias)[: model.tags],
     )
-    return config, weights
+    if not model.has_scope:
+        return config, weights, None
+    row, bias = _array(model.head.weight)[-1].tolist(), float(_array(model.head.bias)[-1])
+    return config, weights, Scope(weight=tuple(row), bias=bias)
 
 
 def _layer(layer: Any, inputs: Inputs) -> Layer:

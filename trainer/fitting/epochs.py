@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hangtag.trainer.data.examples import Example, batches, collate, collate_soft, in_order_of_length
+from hangtag.trainer.data.examples import Example, batches, collate, collate_soft, collate_topics, in_order_of_length
 from hangtag.trainer.data.training_set import TrainingSet
 from hangtag.trainer.errors import TrainerError
-from hangtag.trainer.fitting.loss import distillation_loss, tag_loss, tag_weights
+from hangtag.trainer.fitting.loss import distillation_loss, scope_loss, tag_loss, tag_weights
 from hangtag.trainer.fitting.predict import autocast
 from hangtag.trainer.fitting.processes import Processes
 from hangtag.trainer.fitting.state import Position, State
@@ -125,13 +125,16 @@ class Epochs:
         device = next(model.parameters()).device
         ids, mask, segments, targets, known = (tensor.to(device) for tensor in collate(examples))
         with autocast(device, recipe):
-            logits = model(ids, mask, segments)
+            scores = model(ids, mask, segments).float()
+        logits = scores[:, : len(schema.tags)]
         soft, distilled = collate_soft(examples), None
         if recipe.distillation and soft is not None:
             settings, soft = recipe.distillation, soft.to(device)
-            distilled = settings.weight * distillation_loss(logits.float(), soft, schema, settings.temperature)
+            distilled = settings.weight * distillation_loss(logits, soft, schema, settings.temperature)
             known = known * (1 - settings.weight * ~soft.isnan())
-        loss = tag_loss(logits.float(), targets, known, schema, recipe.label_smoothing, recipe.objective, weights)
+        loss = tag_loss(logits, targets, known, schema, recipe.label_smoothing, recipe.objective, weights)
+        if recipe.queries:
+            loss = loss + scope_loss(scores[:, -1], collate_topics(examples).to(device))
         return loss if distilled is None else loss + distilled
 
     def _checked(self, loss: float, epoch: int, step: int) -> float:

@@ -74,6 +74,11 @@ def distillation_loss(logits: Tensor, soft: Tensor, schema: TagSchema, temperatu
     return torch.stack(losses).sum() * temperature**2 / len(logits)
 
 
+def scope_loss(scores: Tensor, on_topic: Tensor) -> Tensor:
+    """Mean loss of the score for "about a product"; both tensors have the shape (batch,)."""
+    return F.binary_cross_entropy_with_logits(scores, on_topic)
+
+
 def tag_weights(
     counts: Tensor, schema: TagSchema, balance: Literal["none", "inverse_root", "effective"]
 ) -> Tensor | None:

@@ -15,22 +15,31 @@ from hangtag.trainer.fitting.base_model import BaseModelError, unusable
 
 
 class TagModel(nn.Module):
-    """Maps token ids to one logit per tag, in the schema's order."""
+    """Maps token ids to one logit per tag, in the schema's order.
 
-    def __init__(self, encoder: Any, tags: int, dropout: float) -> None:
+    With `scope`, a last logit follows: whether the text is about a product at all.
+    """
+
+    def __init__(self, encoder: Any, tags: int, dropout: float, *, scope: bool = False) -> None:
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(encoder.config.hidden_size, tags)
+        self.tags, self.has_scope = tags, scope
+        self.head = nn.Linear(encoder.config.hidden_size, tags + scope)
 
     def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
-        """Logits of shape (batch, tags); `mask` is 1 on tokens and 0 on padding."""
-        hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
-        weights = mask.unsqueeze(-1).to(torch.float32)
-        pooled = (hidden.float() * weights).sum(1) / weights.sum(1)
+        """Logits of shape (batch, tags), with scope (batch, tags + 1); `mask` is 1 on tokens and 0 on padding."""
+        pooled = self.pooled(ids, mask, segments)
         with torch.autocast(pooled.device.type, enabled=False):
             logits: Tensor = self.head(self.dropout(pooled))
         return logits
+
+    def pooled(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
+        """The head's input: the mean of each text's token vectors, float32 (batch, hidden)."""
+        hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
+        weights = mask.unsqueeze(-1).to(torch.float32)
+        mean: Tensor = (hidden.float() * weights).sum(1) / weights.sum(1)
+        return mean
 
 
 def load_encoder(path: str) -> tuple[nn.Module, Tokenizer, dict[str, Any]]:

@@ -12,15 +12,16 @@ from hangtag.trainer.recipe.recipe import Recipe
 
 
 def predict(model: nn.Module, examples: Sequence[Example], recipe: Recipe) -> NDArray[np.float32]:
-    """Logits of shape (examples, tags), in the examples' order."""
-    device = next(model.parameters()).device
-    logits = np.empty((len(examples), len(examples[0].targets)), np.float32)
+    """The tags' logits, of shape (examples, tags), in the examples' order."""
+    device, tags = next(model.parameters()).device, len(examples[0].targets)
+    logits = np.empty((len(examples), tags), np.float32)
     model.eval()
     with torch.inference_mode():
         for batch in in_order_of_length(examples, recipe.batch_size * 2):
             ids, mask, segments, *_ = collate([examples[index] for index in batch])
             with autocast(device, recipe):
-                logits[batch] = model(ids.to(device), mask.to(device), segments.to(device)).float().cpu().numpy()
+                found = model(ids.to(device), mask.to(device), segments.to(device))
+            logits[batch] = found[:, :tags].float().cpu().numpy()
     return logits
 
 

@@ -126,6 +126,15 @@ def logits_of_texts(
     return result
 
 
+def scope_scores_of(tagger: Tagger, texts: Sequence[ProductText]) -> NDArray[np.float64]:
+    """The scores of the bundle's scope for the texts, not calibrated, of shape (texts,)."""
+    tokens = tagger.encode(texts)
+    result = np.empty(len(texts))
+    for start in range(0, len(texts), _BATCH):
+        result[start : start + _BATCH] = tagger.engine.forward(tokens[start : start + _BATCH])[:, -1]
+    return result
+
+
 def served_tags(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -> list[TagSet]:
     """The tags that are served for the products; the logits have the shape (products, tags)."""
     named = [tagger.decoder.named(product.text) for product in products]

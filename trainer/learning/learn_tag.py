@@ -121,6 +121,7 @@ def learn_tag(
             head_bias=np.insert(weights.head_bias, at, bias * temperature),
             wide=weights.wide.with_tag_at(at) if weights.wide else None,
         ),
+        scope=bundle.scope,
     )
 
 
@@ -169,7 +170,8 @@ def _vectors(bundle: Bundle, texts: Sequence[ProductText]) -> Floats:
         head_bias=np.zeros(hidden, np.float32),
         wide=None,
     )
-    return _logits(replace(bundle, schema=TagSchema(facets=(identity,)), weights=weights), texts).astype(np.float64)
+    plain = replace(bundle, schema=TagSchema(facets=(identity,)), weights=weights, scope=None)
+    return _logits(plain, texts).astype(np.float64)
 
 
 def _row(vectors: Floats, offsets: Floats, fits: NDArray[np.bool_]) -> tuple[NDArray[np.float32], np.float32]:

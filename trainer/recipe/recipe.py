@@ -13,6 +13,7 @@ from hangtag.tags.schema import FacetKind, Rule
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.recipe.columns import Columns
 from hangtag.trainer.recipe.fitting import Method, Objective
+from hangtag.trainer.recipe.queries import STARTER_WORDS, Queries
 from hangtag.trainer.recipe.teaching import Distillation, PseudoLabels
 from hangtag.trainer.recipe.wide import WideSettings
 
@@ -127,6 +128,9 @@ class Augmentation(_Settings):
     )
     add_boilerplate_in: float = Field(default=0.0, ge=0, le=1, description="a product gets a boilerplate sentence")
     boilerplate: tuple[str, ...] = Field(default=(), description="sentences unrelated to any product")
+    shop_noise_in: float = Field(
+        default=0.0, ge=0, le=1, description="a product gets a habit of shops: capitals, codes, sizes, `refurbished`"
+    )
 
     @model_validator(mode="after")
     def _check_needed_settings(self) -> Self:
@@ -180,6 +184,7 @@ class Recipe(_Settings):
     no_products: int = Field(
         default=0, ge=0, description="made-up texts per epoch (chat, random letters) that no tag fits"
     )
+    queries: Queries | None = Field(default=None, description="texts like those that people type; absent: none")
     distillation: Distillation | None = Field(
         default=None, description="soft targets from bundles; absent: labels only"
     )
@@ -191,6 +196,12 @@ class Recipe(_Settings):
     max_tokens: int = Field(default=128, ge=8, le=512)
     tail_tokens: int = Field(
         default=0, ge=0, description="part of max_tokens taken from the end of longer texts; at most half of it"
+    )
+    head_from_names: float = Field(
+        default=0.0,
+        ge=0,
+        description="the head's rows start as the base model's vectors of the tags' names and words, with this length; "
+        "0: at random",
     )
     method: Method = Method()
     objective: Objective = Objective()
@@ -270,6 +281,8 @@ class Recipe(_Settings):
             RecipeError: files are missing; the message names all of them.
         """
         names = [name for source in self.sources for name in (*source.files, *filter(None, [source.shops]))]
+        if self.queries and self.queries.words not in {"", STARTER_WORDS}:
+            names.append(self.queries.words)
         missing = [str(data / name) for name in dict.fromkeys(names) if not (data / name).is_file()]
         if missing:
             msg = f"no such file: {', '.join(missing)}"

@@ -10,23 +10,22 @@ from pydantic import ValidationError
 from hangtag.bundle import Bundle, Manifest, check_place, load_bundle, redecide_bundle
 from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
-from hangtag.tags.thresholds import KeyedCalibration, KeyedThresholds
 from hangtag.trainer.data.examples import examples_of
 from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.data.query_words_file import query_maker_of
 from hangtag.trainer.judging.attributes import words_of_attributes
+from hangtag.trainer.judging.decided import decided
 from hangtag.trainer.judging.evaluate import (
     Evaluation,
     EvaluationError,
     evaluate_logits,
     figures_of,
     logits_of,
-    logits_of_texts,
 )
-from hangtag.trainer.judging.judge import judge
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source
 
 # The settings of a recipe that thresholds depend on; the others are those that the bundle was trained with.
-_SETTINGS = ("auto_precision", "auto_confidence", "review_precision", "attributes", "words", "seed")
+_SETTINGS = ("auto_precision", "auto_confidence", "review_precision", "attributes", "words", "queries", "seed")
 _MIN_LABELLED = 2
 
 
@@ -40,10 +39,12 @@ def set_thresholds(
 ) -> tuple[Manifest, Evaluation]:
     """Write the bundle in `source` to `folder` with calibration and thresholds set on `products`.
 
-    The words of attribute facets are learned from `training`. The settings come from `recipe`, by default the bundle's
-    own. Weights, tokenizer and schema stay the same to the byte.
+    The words of attribute facets, and those of titles for queries, are learned from `training`. The settings come from
+    `recipe`, by default the bundle's own; a list of words for queries is read from the working folder. Weights,
+    tokenizer and schema stay the same to the byte.
 
     Raises:
+        QueryWordsError: the recipe's list of words for queries cannot be used.
         RecipeError: the bundle has no recipe that can be used, or the recipe does not fit its schema.
         EvaluationError: too few products are labelled for a facet of the bundle.
         BundleError: `source` holds no undamaged bundle, or `folder` something that is not a bundle.
@@ -66,26 +67,26 @@ def set_thresholds(
         logits = logits_of(tagger, products)
         on_stage("Setting thresholds")
         examples = examples_of(products, schema, bundle.tokenizer)
-        judged = judge(logits, products, examples, schema, recipe, words, lambda texts: logits_of_texts(tagger, texts))
-        thresholds = KeyedThresholds.of_products(judged.decisions.thresholds)
-        calibration = KeyedCalibration.of_products(judged.calibration)
-        decided = Tagger.of(replace(bundle, thresholds=thresholds, calibration=calibration), engine)
-        evaluation = evaluate_logits(decided, products, logits)
+        queries = query_maker_of(recipe, training, schema, Path())
+        found = decided(tagger, logits, products, examples, recipe, words, queries)
+        final = replace(bundle, thresholds=found.thresholds, calibration=found.calibration)
+        evaluation = evaluate_logits(Tagger.of(final, engine), products, logits)
     finally:
         engine.close()
     metrics: dict[str, Any] = {
         **bundle.manifest.metrics,
         "validation": figures_of(evaluation),
-        **judged.metrics(recipe),
+        **found.metrics,
     }
     settings = recipe.model_dump(mode="json", include=set(_SETTINGS))
     manifest = redecide_bundle(
         source,
         folder,
-        thresholds=thresholds,
-        calibration=calibration,
+        thresholds=found.thresholds,
+        calibration=found.calibration,
         recipe={**bundle.manifest.recipe, **settings},
         metrics=metrics,
+        scope=found.scope,
     )
     return manifest, evaluation
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hangtag.bundle import EncoderConfig, Manifest, Weights, load_bundle, write_bundle
+from hangtag.bundle import EncoderConfig, Manifest, Scope, Weights, load_bundle, write_bundle
 from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
@@ -15,15 +15,18 @@ from hangtag.tags.thresholds import Calibration, KeyedCalibration, KeyedThreshol
 from hangtag.trainer.exporting.export import ExportError
 from hangtag.trainer.fitting.scores import facet_scores
 from hangtag.trainer.judging.attributes import words_of_attributes
-from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, figures_of, logits_of, logits_of_texts
-from hangtag.trainer.judging.judge import judge
+from hangtag.trainer.judging.decided import decided
+from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, figures_of, logits_of
 from hangtag.trainer.recipe.recipe import Recipe
 from hangtag.trainer.running.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
 class BundleMaker:
-    """Makes a run's bundle in `folder`; `exact` are the float model's logits for the validation products."""
+    """Makes a run's bundle in `folder`; `exact` are the float model's logits for the validation products.
+
+    `scope` is the row for "about a product", not calibrated, if the model has one.
+    """
 
     folder: Path
     recipe: Recipe
@@ -31,6 +34,7 @@ class BundleMaker:
     encoder: EncoderConfig
     weights: Weights
     exact: Logits
+    scope: Scope | None = None
 
     def finish(self, score: float, epochs: int) -> tuple[Manifest, Evaluation]:
         """Calibrate, set thresholds and evaluate with the int8 engine, then write the bundle.
@@ -46,7 +50,7 @@ class BundleMaker:
         neutral = KeyedCalibration.of_products(Calibration(temperatures={facet.name: 1.0 for facet in schema.facets}))
         # In a temporary folder, because a bundle that serves nothing must not replace a working one.
         with TemporaryDirectory() as folder:
-            self._write(Path(folder) / "bundle", _nothing_served(schema), neutral, {})
+            self._write(Path(folder) / "bundle", _nothing_served(schema), neutral, self.scope, {})
             provisional = load_bundle(Path(folder) / "bundle")
         engine = open_engine(provisional, "cpu")
         try:
@@ -57,19 +61,10 @@ class BundleMaker:
             examples = self.prepared.calibration
             calibration_logits = logits if products is validation else logits_of(tagger, products)
             words = words_of_attributes(schema, self.prepared.train.products, self.recipe)
-            judged = judge(
-                calibration_logits,
-                products,
-                examples,
-                schema,
-                self.recipe,
-                words,
-                lambda texts: logits_of_texts(tagger, texts),
-            )
-            calibration = KeyedCalibration.of_products(judged.calibration)
-            thresholds = KeyedThresholds.of_products(judged.decisions.thresholds)
-            decided = Tagger.of(replace(provisional, calibration=calibration, thresholds=thresholds), engine)
-            evaluation = evaluate_logits(decided, validation, logits)
+            queries = self.prepared.train.queries
+            found = decided(tagger, calibration_logits, products, examples, self.recipe, words, queries)
+            final = replace(provisional, calibration=found.calibration, thresholds=found.thresholds)
+            evaluation = evaluate_logits(Tagger.of(final, engine), validation, logits)
         finally:
             engine.close()
         metrics: dict[str, Any] = {
@@ -78,10 +73,10 @@ class BundleMaker:
             "int8_loss": int8_loss,
             "pseudo_labels": self.prepared.pseudo_labels,
             "validation": figures_of(evaluation),
-            **judged.metrics(self.recipe),
+            **found.metrics,
         }
         metrics["promise"]["which_chose_the_epoch"] = self.recipe.keep == "best" and products is validation
-        return self._write(self.folder, thresholds, calibration, metrics), evaluation
+        return self._write(self.folder, found.thresholds, found.calibration, found.scope, metrics), evaluation
 
     def _int8_loss(self, logits: Logits) -> float:
         """The points of F1 (mean over facets) that int8 loses, before calibration and thresholds."""
@@ -97,7 +92,12 @@ class BundleMaker:
         return loss
 
     def _write(
-        self, folder: Path, thresholds: KeyedThresholds, calibration: KeyedCalibration, metrics: dict[str, Any]
+        self,
+        folder: Path,
+        thresholds: KeyedThresholds,
+        calibration: KeyedCalibration,
+        scope: Scope | None,
+        metrics: dict[str, Any],
     ) -> Manifest:
         return write_bundle(
             folder,
@@ -113,6 +113,7 @@ class BundleMaker:
             calibration=calibration,
             tokenizer=self.prepared.tokenizer,
             weights=self.weights,
+            scope=scope,
         )
 
 

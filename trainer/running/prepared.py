@@ -17,15 +17,18 @@ from hangtag.tags.tag import facet_of
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.examples import Example, examples_of
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, check_files, read_labelled, refuse
+from hangtag.trainer.data.query_words_file import query_maker_of, words_file
 from hangtag.trainer.data.row import BadRow
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.data.shops import read_shops, with_shops
+from hangtag.trainer.data.tag_words import TagWords
 from hangtag.trainer.data.training_set import TrainingSet
 from hangtag.trainer.data.weak_labels import weakly_labelled
 from hangtag.trainer.exporting.export import ExportError, encoder_config_of
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.base_model import resolve_base_model
 from hangtag.trainer.fitting.model import TagModel, keep_layers, load_encoder
+from hangtag.trainer.fitting.named_head import start_from_names
 from hangtag.trainer.judging.cautions import Caution, cautions_of
 from hangtag.trainer.judging.known_labels import known_labels
 from hangtag.trainer.recipe.by_size import by_size
@@ -78,10 +81,14 @@ class Prepared:
         """A fresh model on `device` (default: a GPU if there is one), with a head drawn from the recipe's seed."""
         torch.manual_seed(recipe.seed)
         device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = TagModel(self.encoder, len(self.schema.tags), recipe.dropout)
+        model = TagModel(self.encoder, len(self.schema.tags), recipe.dropout, scope=recipe.queries is not None)
+        model.to(device)
+        if recipe.head_from_names:
+            names = self.train.queries.asking.words if self.train.queries else TagWords.of(self.schema)
+            start_from_names(model, names.nouns, self.schema, self.tokenizer, recipe.head_from_names)
         if recipe.start_from:
             _load_best(model, RunFolder(Path(recipe.start_from)), self.schema)
-        return model.to(device)
+        return model
 
     def with_teachers(self, recipe: Recipe, run: RunFolder) -> Self:
         """Add the soft targets of the recipe's teachers, if it has any; they are cached in `run`.
@@ -147,6 +154,7 @@ def prepare(
     for part, part_products in (("validation", validation), ("calibration", calibration or validation)):
         _check_labelled(part, part_products, schema)
     on_cautions(cautions_of(labelled_products, validation, calibration or validation, schema, recipe))
+    queries = query_maker_of(recipe, products, schema, data)
     encoder, raw_tokenizer, config = load_encoder(base_model)
     keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
@@ -157,7 +165,7 @@ def prepare(
         tokenizer,
         encoder,
         config,
-        TrainingSet(train, recipe, schema, tokenizer),
+        TrainingSet(train, recipe, schema, tokenizer, queries=queries),
         validation_examples,
         validation,
         examples_of(calibration, schema, tokenizer) if calibration else validation_examples,
@@ -230,14 +238,20 @@ def _load_best(model: TagModel, run: RunFolder, schema: TagSchema) -> None:
     try:
         weights = load_file(run.best)
         before = run.schema()
-        if before is not None and before.tags != schema.tags:
+        has_other_rows = len(weights["head.bias"]) != len(model.head.bias)
+        if before is not None and (before.tags != schema.tags or has_other_rows):
             shared = [tag for tag in schema.tags if tag in before.index]
             if not shared:
                 msg = f"start_from {run.path}: the run has no tag in common with this recipe's data"
                 raise RecipeError(msg)
             new_rows, old_rows = ([each.index[tag] for tag in shared] for each in (schema, before))
+            if all(
+                len(rows) > len(each.tags) for rows, each in ((model.head.bias, schema), (weights["head.bias"], before))
+            ):
+                # The last row of both is the one for the scope.
+                new_rows, old_rows = [*new_rows, -1], [*old_rows, -1]
             for name, fresh in model.head.named_parameters(prefix="head"):
-                rows = fresh.detach().clone()
+                rows = fresh.detach().cpu().clone()
                 rows[new_rows] = weights[name][old_rows]
                 weights[name] = rows
         model.load_state_dict(weights)
@@ -260,4 +274,6 @@ def fingerprint_of(recipe: Recipe, data: Path) -> str:
             except OSError as error:
                 msg = f"{data / name}: {error.strerror}"
                 raise LabelledFileError(msg) from error
+    if recipe.queries and (words := words_file(recipe.queries, data)):
+        digest.update(hashlib.sha256(words.read_bytes()).digest())
     return digest.hexdigest()

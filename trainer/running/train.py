@@ -134,7 +134,7 @@ def _train(
     if bundle is None or not processes.is_first:
         return None
     watcher.stage("Quantising")
-    encoder, weights = export(model, prepared.tokenizer, prepared.encoder_config, _calibration_texts(prepared))
+    encoder, weights, scope = export(model, prepared.tokenizer, prepared.encoder_config, _calibration_texts(prepared))
     if recipe.wide is not None:
         watcher.stage("Fitting the wide part")
         weights = replace(weights, wide=_wide(prepared, recipe.wide, folder, watcher))
@@ -143,7 +143,7 @@ def _train(
     device = str(next(model.parameters()).device)
     del model
     watcher.stage("Setting thresholds and evaluating")
-    maker = BundleMaker(bundle, recipe, prepared, encoder, weights, exact)
+    maker = BundleMaker(bundle, recipe, prepared, encoder, weights, exact, scope)
     manifest, evaluation = maker.finish(max(epoch.score for epoch in history), len(history))
     _name_attributes(manifest, watcher)
     folder.write_outcome(
@@ -187,4 +187,4 @@ def _wide(prepared: Prepared, settings: WideSettings, folder: RunFolder, watcher
 
 
 def _calibration_texts(prepared: Prepared) -> list[Any]:
-    return [example.tokens for example in prepared.train.sample(_CALIBRATION_TEXTS)]
+    return [example.tokens for example in (*prepared.train.sample(_CALIBRATION_TEXTS), *prepared.train.made_sample())]
