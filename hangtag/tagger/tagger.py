@@ -13,6 +13,7 @@ from hangtag.tagger.bulk import BulkTagger
 from hangtag.tagger.isolate import Failure
 from hangtag.tagger.probe import probe
 from hangtag.tagger.scores import Scores
+from hangtag.tagger.spare_memory import give_back
 from hangtag.tags.candidates import Candidates, candidates_of
 from hangtag.tags.decoding import Decoder
 from hangtag.tags.tagset import TagSet
@@ -100,8 +101,10 @@ def open_tagger(settings: ModelSettings) -> Tagger:
         FaultError: tokenizer, engine or decoder fail on the probe.
     """
     bundle = load_bundle(settings.bundle)
+    give_back()  # before the engine gets its own from between what the bundle left
     engine = open_engine(bundle, settings.engine, settings.threads)
     metrics.BUNDLE.labels(bundle.manifest.name, bundle.version, engine.name).set(1)
     tagger = Tagger.of(bundle, engine)
     probe(tagger)
+    give_back()
     return tagger
