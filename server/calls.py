@@ -22,7 +22,8 @@ from hangtag.telemetry import get_log, metrics
 from hangtag.telemetry.clock import Clock
 
 _SMALL_READS = 2
-_LARGE_READS = 2
+# One: with a second thread that wants Python as much, calls would wait to be taken off the wire.
+_LARGE_READS = 1
 # Look-ups that wait for a version. They do no work, so they do not count as calls.
 MAX_WAITING = 1_000
 _STOPPED = "the server stops"

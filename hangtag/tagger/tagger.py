@@ -18,6 +18,7 @@ from hangtag.tagger.encoder_pool import EncoderPool
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.probe import probe
 from hangtag.tagger.scores import Scores
+from hangtag.tagger.spare_memory import give_back
 from hangtag.tagger.suggested import Suggested
 from hangtag.tags.candidates import Candidates, candidates_of
 from hangtag.tags.decoding import Decoder
@@ -203,10 +204,12 @@ def open_tagger(settings: ModelSettings, *, in_bulk: bool = False) -> Tagger:
         EncoderPoolError: the processes that tokenise cannot start.
     """
     bundle = load_bundle(settings.bundle)
+    give_back()  # before the engine gets its own from between what the bundle left
     engine = open_engine(bundle, settings.engine, settings.threads, vectors=not in_bulk)
     metrics.BUNDLE.labels(bundle.manifest.name, bundle.version, engine.name).set(1)
     tagger = Tagger.of(bundle, engine)
     probe(tagger)
+    give_back()
     count = _encoders(settings, engine) if in_bulk else 0
     return tagger.with_encoders(count) if count else tagger
 
