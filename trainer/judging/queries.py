@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
+from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.examples import examples_of
 from hangtag.trainer.data.labelled import LabelledProduct
@@ -65,6 +66,6 @@ def judge_queries(
     examples = examples_of(texts, schema, tagger.bundle.tokenizer)
 
     def scoring(some: Sequence[ProductText]) -> Logits:
-        return logits_of_texts(tagger, some)
+        return logits_of_texts(tagger, some, kind=TextKind.QUERY)
 
-    return judge(logits_of(tagger, texts), texts, examples, schema, recipe, words, scoring)
+    return judge(logits_of(tagger, texts, kind=TextKind.QUERY), texts, examples, schema, recipe, words, scoring)
