@@ -34,20 +34,22 @@ class Evidence:
         self._single = frozenset(facet.name for facet in schema.facets if facet.kind is FacetKind.SINGLE)
         self._lowest = frozenset(chain[-1].name for chain in schema.chains if len(chain) > 1)
 
-    def split(self, understood: Understood, places: Sequence[tuple[int, int]], vectors: Floats) -> Split:
-        """The logits of a text in parts."""
-        return split_logits(understood.text, places, vectors, self._weights)
-
     def support(
-        self, understood: Understood, places: Sequence[tuple[int, int]], vectors: Floats, tags: Collection[str]
+        self,
+        understood: Understood,
+        places: Sequence[tuple[int, int]],
+        vectors: Floats,
+        tags: Collection[str],
+        wide_strength: float = 1,
     ) -> dict[str, Support]:
         """The support of each of these tags.
 
-        `places` and `vectors` are those of the tokens of the text that the model has read.
+        `places` and `vectors` are those of the tokens of the text that the model has read, and `wide_strength` is the
+        factor on the scores of its n-grams.
         """
         if not tags:
             return {}
-        split = self.split(understood, places, vectors)
+        split = split_logits(understood.text, places, vectors, self._weights, wide_strength)
         return {tag: self._of(tag, split, understood) for tag in tags}
 
     def doubted(self, understood: Understood, support: Mapping[str, Support]) -> frozenset[str]:

@@ -30,14 +30,21 @@ class Split:
     parts: Floats
 
 
-def split_logits(text: ProductText, places: Sequence[tuple[int, int]], vectors: Floats, weights: Weights) -> Split:
+def split_logits(
+    text: ProductText,
+    places: Sequence[tuple[int, int]],
+    vectors: Floats,
+    weights: Weights,
+    wide_strength: float = 1,
+) -> Split:
     """Split the logits of a text.
 
     The head is linear over the mean of the tokens' vectors, and the wide part over the text's n-grams. So a token adds
     the product of its vector with the head, divided by the number of tokens, and an n-gram adds its weights. A token's
     vector depends on its neighbours too: what a word adds is what is added at its place.
 
-    `places` and `vectors` are of the same tokens, as `ProductTokenizer.places` and an engine return them.
+    `places` and `vectors` are of the same tokens, as `ProductTokenizer.places` and an engine return them;
+    `wide_strength` is the factor on the scores of the text's n-grams.
     """
     line = numbered(text)
     spans = [match.span() for match in _WORD.finditer(line)]
@@ -51,8 +58,9 @@ def split_logits(text: ProductText, places: Sequence[tuple[int, int]], vectors: 
     at = [rest if segment < 0 else _owner(owners, starts[segment] + offset, rest) for segment, offset in places]
     np.add.at(parts, np.array(at, np.int64), added)
     parts[rest] += weights.head_bias
-    if weights.wide is not None:
-        parts += weights.wide.scores(weights.wide.features_at(text, owners, rest + 1), parts.shape[1])
+    if weights.wide is not None and wide_strength:
+        features = [each.scaled(wide_strength) for each in weights.wide.features_at(text, owners, rest + 1)]
+        parts += weights.wide.scores(features, parts.shape[1])
     return Split(tuple(line[start:end] for start, end in spans), parts)
 
 

@@ -113,11 +113,17 @@ class Tagger:
 
         `kinds` holds the kind of each text; without it, all are products.
         """
-        understood = list(map(self.reader.read, texts, kinds or [TextKind.PRODUCT] * len(texts)))
+        kinds = kinds or [TextKind.PRODUCT] * len(texts)
+        understood = list(map(self.reader.read, texts, kinds))
         tokens = self.bundle.tokenizer([each.text for each in understood])
         return [
-            replace(its_tokens, named=self.decoder.named(each.text), understood=each)
-            for each, its_tokens in zip(understood, tokens, strict=True)
+            replace(
+                its_tokens,
+                features=its_tokens.features and its_tokens.features.scaled(self.decoder.wide_strength(kind)),
+                named=self.decoder.named(each.text),
+                understood=each,
+            )
+            for each, its_tokens, kind in zip(understood, tokens, kinds, strict=True)
         ]
 
     def forward(self, tokens: Sequence[Tokens], *, with_vectors: bool = False) -> Scores:
@@ -159,7 +165,7 @@ class Tagger:
             its_tags = tags[row]
             shown = [scored.tag for scored in (*its_tags.tags, *its_tags.review)]
             places = self.bundle.tokenizer.places(understood.text) if shown else []
-            support = self.evidence.support(understood, places, vectors, shown)
+            support = self.evidence.support(understood, places, vectors, shown, self.decoder.wide_strength(kinds[row]))
             if doubted := self.evidence.doubted(understood, support):
                 says = replace(understood, doubted=doubted)
                 (its_tags,) = self.decoder.decode(

@@ -61,6 +61,7 @@ class Decoder:
             if its_thresholds.words:
                 naming = namings.setdefault(id(its_thresholds), naming_of(schema, its_thresholds.words))
                 self._namings[kind] = naming
+        self._wide_strengths = {kind: calibration.entry(kind).wide_strength for kind in TextKind}
         self._paths = [(chain, np.asarray(schema.paths(chain), np.int64)) for chain in schema.chains]
         self._parents = {tag: frozenset(above) for tag, above in schema.parents.items()}
         self._applies_when = {
@@ -98,6 +99,10 @@ class Decoder:
         """The tags of attribute facets that a text names: what `decode` needs to know about the text itself."""
         found = {id(naming): naming.named(text) for naming in self._namings.values()}
         return {kind: found[id(naming)] for kind, naming in self._namings.items()}
+
+    def wide_strength(self, kind: TextKind) -> float:
+        """The factor on the scores of the wide part for this kind of text."""
+        return self._wide_strengths[kind]
 
     def decode(
         self,

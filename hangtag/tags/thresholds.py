@@ -81,11 +81,23 @@ class Thresholds(BaseModel):
 
 
 class Calibration(BaseModel):
-    """One temperature per facet: logits are divided by it before softmax or sigmoid (Guo et al. 2017, section 4.2)."""
+    """How logits become probabilities, for one kind of text.
+
+    One temperature per facet: logits are divided by it before softmax or sigmoid (Guo et al. 2017, section 4.2).
+    `wide_strength` is a factor on the scores of the wide part, which has learned from the words of titles; 0 leaves the
+    logits to the encoder alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperatures: dict[str, float]
+    wide_strength: float = Field(default=1.0, ge=0, le=10)
+
+    @model_serializer(mode="wrap")
+    def _without_usual_strength(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A bundle that uses its wide part as it is keeps its files and its version.
+        content: dict[str, Any] = handler(self)
+        return content if self.wide_strength != 1 else {"temperatures": content["temperatures"]}
 
 
 KeyedThresholds = Keyed[Thresholds]

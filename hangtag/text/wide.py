@@ -23,6 +23,12 @@ class Features:
     rows: NDArray[np.int32]
     values: Floats
 
+    def scaled(self, strength: float) -> "Features":
+        """The same n-grams with this factor on their scores; none with 0."""
+        if strength == 1:
+            return self
+        return Features(self.rows, self.values * np.float32(strength)) if strength else NO_FEATURES
+
 
 _LARGEST_GAP = 255
 # 1 + ln(count), precomputed.

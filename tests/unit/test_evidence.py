@@ -1,6 +1,7 @@
 """What in a text supports its tags: the parts of a logit add up to it, and the right words come first."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from hangtag.engine import EngineError
 from hangtag.engine.cpu import CpuEngine
 from hangtag.evidence import split_logits
 from hangtag.tagger.tagger import Tagger
+from hangtag.tags.keyed import ScoringPath
+from hangtag.tags.thresholds import KeyedCalibration, KeyedThresholds
+from hangtag.text.kind import TextKind
 from hangtag.text.ngrams import numbered
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
@@ -56,6 +60,28 @@ def wide_part() -> Wide:
     wide = load_bundle().weights.wide
     assert wide is not None
     return wide
+
+
+@pytest.mark.parametrize("strength", [0, 0.5, 1])
+def test_the_parts_add_up_with_the_wide_part_at_another_strength(tagger: Tagger, strength: float) -> None:
+    """As for queries, of which the words of titles say less."""
+    calibration = tagger.bundle.calibration.entry(TextKind.PRODUCT)
+    of_queries = calibration.model_copy(update={"wide_strength": strength})
+    entries = {TextKind.PRODUCT: {ScoringPath.FULL: calibration}, TextKind.QUERY: {ScoringPath.FULL: of_queries}}
+    bundle = replace(
+        tagger.bundle,
+        calibration=KeyedCalibration(root=entries),
+        thresholds=KeyedThresholds(root=dict.fromkeys(TextKind, tagger.bundle.thresholds.root[TextKind.PRODUCT])),
+    )
+    of_kinds = Tagger.of(bundle, tagger.engine)
+    text = ProductText.of("red wool scarf")
+
+    query, product = of_kinds.encode([text, text], [TextKind.QUERY, TextKind.PRODUCT])
+
+    (logits, plain), (vectors, _) = of_kinds.engine.forward_with_vectors([query, product])
+    split = split_logits(text, bundle.tokenizer.places(text), vectors, bundle.weights, strength)
+    assert split.parts.sum(axis=0) == pytest.approx(logits, abs=1e-3)
+    assert np.array_equal(logits, plain) == (strength == 1)
 
 
 def summed(parts: Sequence[Features]) -> dict[int, float]:

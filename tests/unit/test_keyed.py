@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from hangtag.tags.keyed import ScoringPath, UnsupportedPathError
-from hangtag.tags.thresholds import Calibration, KeyedCalibration
+from hangtag.tags.thresholds import Calibration, KeyedCalibration, TagThresholds, Thresholds
 from hangtag.text.kind import TextKind
 
 PRODUCT, QUERY = TextKind.PRODUCT, TextKind.QUERY
@@ -62,3 +62,18 @@ def test_map_changes_every_entry():
     doubled = keyed.map(lambda old: entry(2 * old.temperatures["color"]))
 
     assert [doubled.entry(kind).temperatures["color"] for kind in (PRODUCT, QUERY)] == [2, 6]
+
+
+def test_a_bundle_that_uses_its_wide_part_as_it_is_keeps_its_file() -> None:
+    usual, other = Calibration(temperatures={"class": 2.0}), Calibration(temperatures={"class": 2.0}, wide_strength=0)
+
+    assert usual.model_dump() == {"temperatures": {"class": 2.0}}
+    assert Calibration.model_validate_json(other.model_dump_json()) == other
+
+
+def test_thresholds_without_languages_keep_their_file() -> None:
+    tags = {"class:a": TagThresholds(auto=0.9, review=0.5)}
+    usual, english = Thresholds(tags=tags), Thresholds(tags=tags, languages=("en",))
+
+    assert set(usual.model_dump()) == {"tags"}
+    assert Thresholds.model_validate_json(english.model_dump_json()) == english

@@ -110,7 +110,9 @@ def learn_tag(
             )
         ),
         calibration=bundle.calibration.map(
-            lambda entry: Calibration(temperatures={new.facet: temperature, **entry.temperatures})
+            lambda entry: Calibration(
+                temperatures={new.facet: temperature, **entry.temperatures}, wide_strength=entry.wide_strength
+            )
         ),
         tokenizer=bundle.tokenizer,
         weights=replace(
