@@ -4,6 +4,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 # The name of the list of words that is installed with the package: what people call the tags of the starter bundle.
 STARTER_WORDS = "starter"
+# Settings that only affect what is made from the trained network.
+AFTER_TRAINING = {"wide_strength", "auto_precision"}
 
 
 class Queries(BaseModel):
