@@ -30,6 +30,7 @@ COMMANDS = [
     "deadletters",
     "demo",
     "evaluate",
+    "evaluate-queries",
     "learn-tag",
     "predict",
     "pretrain",
