@@ -105,7 +105,7 @@ def main() -> None:
             )
             for name, engine in engines.items()
         },
-        **compare({name: Tagger(bundle, engine, decoder) for name, engine in engines.items()}, logits, products),
+        **compare({name: Tagger.of(bundle, engine) for name, engine in engines.items()}, logits, products),
     }
     for name, value in result.items():
         for part, figure in value.items() if isinstance(value, dict) else [("", value)]:

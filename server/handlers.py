@@ -51,7 +51,7 @@ class Handlers:
 def _reply(request: tags_pb2.SuggestTagsRequest, asked: Asked, suggestion: Suggestion) -> tags_pb2.SuggestTagsResponse:
     not_read = asked.fields.not_read(suggestion.left_out)
     truncated = (name for field, name in _FIELDS.items() if field in not_read)
-    reply = suggestion_message(suggestion.tags, asked.kind, suggestion.bundle_version, truncated)
+    reply = suggestion_message(suggestion.found, asked.kind, suggestion.bundle_version, truncated)
     if (tag_filter := filter_of(request)) is not None:
         narrow(reply, tag_filter)
     return reply

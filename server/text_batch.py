@@ -7,17 +7,17 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
 from hangtag.server.pace import Pace
-from hangtag.server.suggestion import Suggestion
+from hangtag.server.suggestion import Asked, Suggestion
 from hangtag.server.text_job import Encoded, Job
 from hangtag.server.text_queue import Turn
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.planner import Waiting, plan
 from hangtag.tagger.probe import probe
-from hangtag.tags.tagset import TagSet
+from hangtag.tagger.suggested import Suggested
 from hangtag.telemetry import metrics
 from hangtag.telemetry.clock import Clock
 from hangtag.text.kind import TextKind
-from hangtag.text.product_text import LeftOut, ProductText
+from hangtag.text.product_text import LeftOut
 from hangtag.text.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class TextBatch:
         """
         fresh = _next_to_encode(turn)
         finished: Finished = []
-        for job, encoded in zip(fresh, self._isolated(self._encode, [job.asked.text for job in fresh]), strict=True):
+        for job, encoded in zip(fresh, self._isolated(self._encode, [job.asked for job in fresh]), strict=True):
             if isinstance(encoded, Failure):
                 finished.append((job, encoded))
             else:
@@ -90,19 +90,23 @@ class TextBatch:
         )
         return [ready[place] for place in chosen.batch]
 
-    def _encode(self, texts: Sequence[ProductText]) -> list[Encoded]:
+    def _encode(self, some: Sequence[Asked]) -> list[Encoded]:
         with _Stage("encode", self._clock):
             left_out = self._tagger.bundle.tokenizer.left_out
+            encoded = self._tagger.encode([asked.text for asked in some], [asked.kind for asked in some])
             return [
-                Encoded(tokens, left_out(text) if tokens.is_cut else LeftOut())
-                for text, tokens in zip(texts, self._tagger.encode(texts), strict=True)
+                Encoded(tokens, left_out(asked.text) if tokens.is_cut else LeftOut())
+                for asked, tokens in zip(some, encoded, strict=True)
             ]
 
-    def _tag(self, batch: Sequence[tuple[Tokens, TextKind]]) -> list[TagSet]:
+    def _tag(self, batch: Sequence[tuple[Tokens, TextKind]]) -> list[Suggested]:
         with _Stage("forward", self._clock):
-            scores = self._tagger.forward([tokens for tokens, _ in batch])
+            scores = self._tagger.forward([tokens for tokens, _ in batch], with_vectors=True)
         with _Stage("decode", self._clock):
-            return self._tagger.decode(scores, [kind for _, kind in batch])
+            kinds = [kind for _, kind in batch]
+            tags = self._tagger.decode(scores, kinds)
+        with _Stage("explain", self._clock):
+            return self._tagger.explain(scores, tags, kinds)
 
 
 class _Stage:

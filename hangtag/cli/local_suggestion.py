@@ -32,7 +32,7 @@ def suggest_with(
             raise CommandError(msg)
     kind = usual_kind(description, category)
     tagger = open_tagger(load_settings().model.model_copy(update={"bundle": bundle}))
-    answers = [suggestion_message(tags, kind, tagger.bundle.version) for tags in tagger(cleaned, kind)]
+    answers = [suggestion_message(found, kind, tagger.bundle.version) for found in tagger.suggest(cleaned, kind)]
     if tag_filter is not None:
         for answer in answers:
             narrow(answer, tag_filter)

@@ -28,7 +28,7 @@ def open_program(
     given.setdefault("threads", settings.model.threads or threads)
     settings = settings.model_copy(update={"model": settings.model.model_copy(update=given)})
     configure_logs(settings.log, program, process)
-    tagger = open_tagger(settings.model)
+    tagger = open_tagger(settings.model, vectors=program != "worker")
     get_log(__name__).info(
         "opened", bundle=tagger.bundle.manifest.name, version=tagger.bundle.version[:12], engine=tagger.engine.name
     )

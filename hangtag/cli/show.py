@@ -1,7 +1,7 @@
 """Tags as tables and as JSON."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -16,6 +16,9 @@ _STYLES = {"AUTO": "green", "REVIEW": "yellow"}
 _REASONS: dict[int, str] = {
     tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE: "no tag is sure enough to be used",
     tags_pb2.NO_TAGS_REASON_FILTERED: "no tag of those that you ask for",
+    tags_pb2.NO_TAGS_REASON_LANGUAGE_NOT_SUPPORTED: "the model does not know this language",
+    tags_pb2.NO_TAGS_REASON_OFF_TOPIC: "not about a product",
+    tags_pb2.NO_TAGS_REASON_TOO_SHORT: "no word for a thing",
 }
 _Tagged = tags_pb2.GetProductTagsResponse | tags_pb2.SuggestTagsResponse
 
@@ -46,14 +49,38 @@ def products_table(products: Iterable[tags_pb2.GetProductTagsResponse], titles: 
 
 
 def suggestions_table(answers: Iterable[tuple[str, tags_pb2.SuggestTagsResponse]]) -> Table:
-    """Texts with their tags."""
-    table = Table("text", "facet", "value", "confidence", "band")
+    """Texts with their tags and the words that support these; a word that names its tag is bold."""
+    table = Table("text", "facet", "value", "confidence", "band", "supported by")
     for text, answer in answers:
         name = Text(text[:48])
-        if answer.truncated_fields:
-            name.append(f"\nnot read completely: {', '.join(answer.truncated_fields)}", style="yellow")
-        _add(table, name, _tag_rows(answer, "no tags"))
+        for note in _notes(answer):
+            name.append(f"\n{note}", style="yellow")
+        rows = _tag_rows(answer, "no tags")
+        reasons = len(rows) - len(answer.tags) - len(answer.review)
+        words = [Text("")] * reasons + [_supporting(tag) for tag in (*answer.tags, *answer.review)]
+        _add(table, name, [(*row, its_words) for row, its_words in zip(rows, words, strict=True)])
     return table
+
+
+def _notes(answer: tags_pb2.SuggestTagsResponse) -> Iterator[str]:
+    """What a suggestion says about its text."""
+    if answer.truncated_fields:
+        yield f"not read completely: {', '.join(answer.truncated_fields)}"
+    if answer.language:
+        yield f"language: {answer.language}"
+    if answer.understood_text:
+        yield f"read as: {answer.understood_text[:48]}"
+    if answer.none_of:
+        yield f"none of: {', '.join(f'{tag.facet}:{tag.value}' for tag in answer.none_of)}"
+    for span in answer.spans:
+        yield f"{tags_pb2.SpanKind.Name(span.kind).removeprefix('SPAN_KIND_').lower()}: {span.text}"
+
+
+def _supporting(tag: tags_pb2.Tag) -> Text:
+    words = Text(", ").join(Text(word) for word in tag.supported_by)
+    if tag.is_named and tag.supported_by:
+        words.stylize("bold", 0, len(tag.supported_by[0]))
+    return words
 
 
 def _add(table: Table, name: Text, rows: Sequence[tuple[Text, ...]]) -> None:

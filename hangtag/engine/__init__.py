@@ -3,7 +3,7 @@
 from hangtag.engine.choose import EngineKind, open_engine
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.cpu import CpuEngine
-from hangtag.engine.engine import Engine, Logits
+from hangtag.engine.engine import Engine, Logits, Vectors
 from hangtag.engine.errors import DeviceError, EngineError, OutOfMemory
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "Logits",
     "OutOfMemory",
     "Padding",
+    "Vectors",
     "open_engine",
 ]

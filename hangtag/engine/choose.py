@@ -16,11 +16,11 @@ from hangtag.text.wide import NO_FEATURES
 EngineKind = Literal["auto", "cpu", "torch"]
 
 
-def open_engine(bundle: Bundle, kind: EngineKind = "auto", threads: int | None = None) -> Engine:
+def open_engine(bundle: Bundle, kind: EngineKind = "auto", threads: int | None = None, vectors: bool = False) -> Engine:
     """Open an engine and run it once on the shortest and once on the longest text.
 
     `auto`: torch if it is installed and finds CUDA, else the CPU engine. `threads` limits the cores that the CPU engine
-    uses.
+    uses. `vectors`: `forward_with_vectors` will be called.
 
     Raises:
         EngineError: `kind` is unknown, torch is requested but not installed, or the device does not work.
@@ -29,7 +29,7 @@ def open_engine(bundle: Bundle, kind: EngineKind = "auto", threads: int | None =
     if kind == "torch" or (kind == "auto" and _has_cuda()):
         engine = _torch_engine(bundle)
     elif kind in ("auto", "cpu"):
-        engine = CpuEngine(bundle, threads)
+        engine = CpuEngine(bundle, threads, vectors=vectors)
     else:
         msg = f"unknown engine {kind!r}: choose auto, cpu or torch"
         raise EngineError(msg)

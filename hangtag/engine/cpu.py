@@ -15,7 +15,7 @@ import openvino as ov
 from hangtag.bundle import Bundle
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.cpu_graph import cpu_graph
-from hangtag.engine.engine import Logits
+from hangtag.engine.engine import Logits, Vectors
 from hangtag.engine.errors import DeviceError, EngineError
 from hangtag.engine.sub_batches import check_tokens, sub_batches
 from hangtag.engine.wide_scores import add_wide_scores
@@ -34,16 +34,20 @@ class CpuEngine:
     """Runs on the CPU, without torch. Several threads may call at the same time.
 
     `threads` limits the cores in use, all by default. `streams` is the number of sub-batches that run at the same time,
-    by default one per core, which is faster than several cores on one sub-batch.
+    by default one per core, which is faster than several cores on one sub-batch. `forward_with_vectors` needs
+    `vectors`, which makes the engine 1 to 5 % slower.
 
     Padding depends only on the text's own length, and a sub-batch has one padded length. So the arithmetic of a text is
     the same in every batch, to the bit. That matters because int8 inputs are rounded: where a sum that differs in its
     last bit is rounded the other way, scores change by a hundredth.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None, streams: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int | None = None, streams: int | None = None, vectors: bool = False
+    ) -> None:
         self._encoder = bundle.manifest.encoder
         self._tags = len(bundle.schema.tags)
+        self._has_vectors = vectors
         self.cost = CostModel(Padding.BUCKET, self._encoder.positions)
         self._wide = bundle.weights.wide
         int8 = _sums_int8_exactly()
@@ -52,7 +56,7 @@ class CpuEngine:
         # next signal would end the process. So a model is compiled in a thread that ends at once.
         with ThreadPoolExecutor(1, "open-engine") as thread:
             try:
-                requests = thread.submit(_requests, bundle, int8, threads, streams).result()
+                requests = thread.submit(_requests, bundle, int8, threads, streams, vectors).result()
             except RuntimeError as error:
                 msg = f"OpenVINO cannot run the model here: {error}"
                 raise EngineError(msg) from error
@@ -65,17 +69,28 @@ class CpuEngine:
 
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """See `Engine.forward`."""
+        return self._forward(batch, None)
+
+    def forward_with_vectors(self, batch: Sequence[Tokens]) -> tuple[Logits, list[Vectors]]:
+        """See `Engine.forward_with_vectors`."""
+        if not self._has_vectors:
+            msg = "the engine was opened without vectors: open it with vectors=True"
+            raise EngineError(msg)
+        vectors = [np.empty((len(tokens), self._encoder.hidden), np.float32) for tokens in batch]
+        return self._forward(batch, vectors), vectors
+
+    def _forward(self, batch: Sequence[Tokens], vectors: list[Vectors] | None) -> Logits:
         check_tokens(batch, self._encoder)
         lengths = [self.cost.of_text(len(tokens)) for tokens in batch]
         logits = np.empty((len(batch), self._tags), np.float32)
         running: _Running = deque()
         try:
             for group in sub_batches(lengths, _TOKENS, self._streams):
-                request = self._request(running, logits)
+                request = self._request(running, logits, vectors)
                 running.append((request, group))
                 request.start_async(list(pad([batch[index] for index in group], lengths[group[0]])))
             while running:
-                self._free.put(_finish(running, logits))
+                self._free.put(_finish(running, logits, vectors))
         except RuntimeError as error:
             msg = f"OpenVINO failed on a batch of {len(batch)} texts: {error}"
             raise error if isinstance(error, EngineError) else DeviceError(msg) from error
@@ -95,12 +110,12 @@ class CpuEngine:
                 break
         self._free.put(None)
 
-    def _request(self, running: _Running, logits: Logits) -> Any:
+    def _request(self, running: _Running, logits: Logits, vectors: list[Vectors] | None) -> Any:
         # A call with requests in flight takes the oldest of these and never waits for those of another thread.
         try:
             request = self._free.get_nowait()
         except Empty:
-            request = _finish(running, logits) if running else self._free.get()
+            request = _finish(running, logits, vectors) if running else self._free.get()
         if request is None:
             self._free.put(None)
             msg = "the engine is closed: open a new one"
@@ -108,7 +123,7 @@ class CpuEngine:
         return request
 
 
-def _requests(bundle: Bundle, int8: bool, threads: int | None, streams: int | None) -> list[Any]:
+def _requests(bundle: Bundle, int8: bool, threads: int | None, streams: int | None, vectors: bool) -> list[Any]:
     """Compile the model; returns one request per stream."""
     core = ov.Core()
     settings: dict[str, Any] = {
@@ -123,14 +138,18 @@ def _requests(bundle: Bundle, int8: bool, threads: int | None, streams: int | No
     }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    compiled = core.compile_model(cpu_graph(bundle.weights, bundle.manifest.encoder, int8), "CPU", settings)
+    graph = cpu_graph(bundle.weights, bundle.manifest.encoder, int8, vectors)
+    compiled = core.compile_model(graph, "CPU", settings)
     return [compiled.create_infer_request() for _ in range(int(compiled.get_property("NUM_STREAMS")))]
 
 
-def _finish(running: _Running, logits: Logits) -> Any:
+def _finish(running: _Running, logits: Logits, vectors: list[Vectors] | None) -> Any:
     request, group = running[0]
     request.wait()
     logits[group] = request.get_output_tensor(0).data
+    if vectors is not None:
+        for index, padded in zip(group, request.get_output_tensor(1).data, strict=True):
+            vectors[index][:] = padded[: len(vectors[index])]
     running.popleft()
     return request
 

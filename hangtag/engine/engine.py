@@ -10,6 +10,8 @@ from hangtag.engine.cost import CostModel
 from hangtag.text.tokens import Tokens
 
 Logits = NDArray[np.float32]
+# The encoder's last output for each token of a text, float32 (tokens, hidden).
+Vectors = NDArray[np.float32]
 
 
 class Engine(Protocol):
@@ -35,6 +37,14 @@ class Engine(Protocol):
             DeviceError: the device or its runtime failed, on texts that are in order.
             EngineError: a text is empty, longer than the encoder's positions or has an unknown token, or the engine
                 is closed.
+        """
+        ...
+
+    def forward_with_vectors(self, batch: Sequence[Tokens]) -> tuple[Logits, list[Vectors]]:
+        """As `forward`, with the vectors of each text's tokens; the logits are the same, to the bit.
+
+        Raises:
+            EngineError: likewise, or the engine was opened without vectors.
         """
         ...
 

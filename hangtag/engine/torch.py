@@ -10,7 +10,7 @@ from transformers import BertConfig, BertModel
 
 from hangtag.bundle import Bundle, EncoderConfig, Linear, Norm, Weights
 from hangtag.engine.cost import CostModel, Padding
-from hangtag.engine.engine import Logits
+from hangtag.engine.engine import Logits, Vectors
 from hangtag.engine.errors import DeviceError, EngineError, OutOfMemory
 from hangtag.engine.sub_batches import check_tokens, sub_batches
 from hangtag.engine.wide_scores import add_wide_scores
@@ -49,6 +49,14 @@ class TorchEngine:
 
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """See `Engine.forward`."""
+        return self._forward(batch, None)
+
+    def forward_with_vectors(self, batch: Sequence[Tokens]) -> tuple[Logits, list[Vectors]]:
+        """See `Engine.forward_with_vectors`."""
+        vectors = [np.empty((len(tokens), self._encoder.hidden), np.float32) for tokens in batch]
+        return self._forward(batch, vectors), vectors
+
+    def _forward(self, batch: Sequence[Tokens], vectors: list[Vectors] | None) -> Logits:
         check_tokens(batch, self._encoder)
         model = self._model
         if model is None:
@@ -59,9 +67,16 @@ class TorchEngine:
         try:
             # Results are copied back last, so that the device has the next group while it works on one.
             groups = sub_batches(lengths, self._budget)
-            results = [self._run(model, [batch[index] for index in group], lengths[group[0]]) for group in groups]
+            # Vectors that nobody reads are not kept on the device.
+            wanted = 1 if vectors is None else 2
+            results = [
+                self._run(model, [batch[index] for index in group], lengths[group[0]])[:wanted] for group in groups
+            ]
             for group, result in zip(groups, results, strict=True):
-                logits[group] = result.cpu().numpy()
+                logits[group] = result[0].cpu().numpy()
+                if vectors is not None:
+                    for index, padded in zip(group, result[1].float().cpu().numpy(), strict=True):
+                        vectors[index][:] = padded[: len(vectors[index])]
         except torch.OutOfMemoryError as error:
             msg = f"{len(batch)} texts of up to {max(lengths)} tokens do not fit into the memory of {self._device}"
             raise OutOfMemory(msg) from error
@@ -76,12 +91,12 @@ class TorchEngine:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _run(self, model: nn.Module, batch: list[Tokens], length: int) -> Tensor:
+    def _run(self, model: nn.Module, batch: list[Tokens], length: int) -> tuple[Tensor, Tensor]:
         arrays = (torch.from_numpy(array).to(self._device, non_blocking=True) for array in pad(batch, length))
         mixed = self._dtype != torch.float32
         with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, enabled=mixed):
-            result: Tensor = model(*arrays)
-        return result
+            logits, vectors = model(*arrays)
+        return logits, vectors
 
 
 class _Tagger(nn.Module):
@@ -110,14 +125,14 @@ class _Tagger(nn.Module):
         padded = np.pad(weights.head_weight, ((0, rows), (0, 0))), np.pad(weights.head_bias, (0, rows))
         self.head.load_state_dict(_tensors("", *padded))
 
-    def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> Tensor:
-        """Logits, float32 (count, tags), from ids, mask and segments (count, length)."""
+    def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits, float32 (count, tags), and the tokens' vectors, from ids, mask and segments (count, length)."""
         hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
         real = mask.unsqueeze(-1).float()
         pooled = (hidden.float() * real).sum(1) / real.sum(1)
         with torch.autocast(pooled.device.type, enabled=False):
             logits: Tensor = self.head(pooled)[:, : self._tags]
-        return logits
+        return logits, hidden
 
 
 def _state(weights: Weights) -> dict[str, Tensor]:

@@ -10,8 +10,10 @@ from hangtag.tags.decisions import Decision
 from hangtag.tags.tag import facet_of, value_of
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
+from hangtag.text.understood import NoTags
 from hangtag.v1 import tags_pb2
 
+_REASONS = {reason: tags_pb2.NoTagsReason.Value(f"NO_TAGS_REASON_{reason.name}") for reason in NoTags}
 _VERDICTS = frozenset({tags_pb2.VERDICT_ACCEPTED, tags_pb2.VERDICT_REJECTED})
 
 
@@ -38,6 +40,7 @@ def encode_tags(product: TaggedProduct) -> bytes:
         tagged_at=Timestamp(seconds=product.tagged_at_ms // 1_000, nanos=product.tagged_at_ms % 1_000 * 1_000_000),
         decisions=map(_decision_message, product.decisions),
         no_tags_reason=no_tags_reason(product.tags),
+        language=product.tags.language,
     )
     return message.SerializeToString(deterministic=True)
 
@@ -59,7 +62,7 @@ def decode_tags(payload: bytes) -> TaggedProduct:
     return TaggedProduct(
         product_id=message.product_id,
         version=message.version,
-        tags=TagSet(_scored(message.tags), _scored(message.review)),
+        tags=TagSet(_scored(message.tags), _scored(message.review), language=message.language),
         bundle_version=message.bundle_version,
         tagged_at_ms=message.tagged_at.seconds * 1_000 + message.tagged_at.nanos // 1_000_000,
         decisions=tuple(
@@ -81,8 +84,9 @@ def tag_message(scored: ScoredTag) -> tags_pb2.Tag:
 
 
 def no_tags_reason(tags: TagSet) -> tags_pb2.NoTagsReason.ValueType:
-    """Why a text that the model has read got no tags to use."""
-    return tags_pb2.NO_TAGS_REASON_UNSPECIFIED if tags.tags else tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE
+    """Why a text got no tags to use."""
+    reason = tags.no_tags
+    return tags_pb2.NO_TAGS_REASON_UNSPECIFIED if reason is None else _REASONS[reason]
 
 
 def _decision_message(decision: Decision) -> tags_pb2.Decision:

@@ -94,13 +94,16 @@ class BulkTagger:
 
     def encode(self, texts: Sequence[_Text[T]]) -> list[_Text[T]]:
         """Tokenise texts; returns those that the tokenizer can handle."""
-        found = isolate(self._tagger.encode, [each.text for each in texts], partial(probe_tokenizer, self._tagger))
+        found = isolate(self._encoded, [each.text for each in texts], partial(probe_tokenizer, self._tagger))
         for text, tokens in zip(texts, found, strict=True):
             if isinstance(tokens, Failure):
                 text.result = tokens
             else:
                 text.tokens = tokens
         return [text for text in texts if text.tokens is not None]
+
+    def _encoded(self, texts: Sequence[ProductText]) -> list[Tokens]:
+        return self._tagger.encode(texts, [self._kind] * len(texts))
 
     def forward(self, texts: Sequence[_Text[T]]) -> None:
         """Run a batch of tokenised texts and decode it."""

@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from typing import Self
 
 from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine import Engine, EngineKind, open_engine
+from hangtag.evidence import Evidence
 from hangtag.settings import ModelSettings
 from hangtag.tagger.bulk import BulkTagger
-from hangtag.tagger.isolate import Failure
+from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.probe import probe
 from hangtag.tagger.scores import Scores
+from hangtag.tagger.suggested import Suggested
 from hangtag.tags.candidates import Candidates, candidates_of
 from hangtag.tags.decoding import Decoder
 from hangtag.tags.tagset import TagSet
@@ -20,6 +23,10 @@ from hangtag.telemetry import metrics
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
+from hangtag.words import Reader
+
+# Texts that are suggested tags for in one call.
+_BATCH = 64
 
 
 class TextError(ValueError):
@@ -33,11 +40,15 @@ class Tagger:
     bundle: Bundle
     engine: Engine
     decoder: Decoder
+    reader: Reader
+    evidence: Evidence
 
     @classmethod
     def of(cls, bundle: Bundle, engine: Engine) -> Self:
         """The tagger of a bundle and the engine that was opened with it."""
-        return cls(bundle, engine, Decoder(bundle.schema, bundle.calibration, bundle.thresholds))
+        decoder = Decoder(bundle.schema, bundle.calibration, bundle.thresholds)
+        reader = Reader(bundle.schema, bundle.thresholds, bundle.tokenizer, bundle.weights.wide)
+        return cls(bundle, engine, decoder, reader, Evidence(bundle.schema, bundle.weights, reader.names))
 
     @classmethod
     def load(
@@ -70,19 +81,74 @@ class Tagger:
                 result.append(found.tags)
         return result
 
-    def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
-        """Tokenise, and find the words that attributes need; the order is kept."""
-        tokens = self.bundle.tokenizer(texts)
-        named = map(self.decoder.named, texts)
-        return [replace(each, named=tags) if tags else each for each, tags in zip(tokens, named, strict=True)]
+    def suggest(self, texts: Sequence[str | ProductText], kind: TextKind = TextKind.QUERY) -> list[Suggested]:
+        """What `SuggestTags` answers to each text, in order. The engine must have been opened with vectors.
 
-    def forward(self, tokens: Sequence[Tokens]) -> Scores:
-        """The scores of encoded texts, in order. Raises what the engine raises."""
-        return Scores(self.engine.forward(tokens), [each.named for each in tokens])
+        Any number of texts may be passed: they are tagged in batches. An empty text has no tags.
+
+        Raises:
+            TextError: a text cannot be tagged.
+            FaultError: the engine fails for any text, or memory, disk or device do.
+        """
+        cleaned = [text if isinstance(text, ProductText) else ProductText.of(text) for text in texts]
+        result = []
+        for start in range(0, len(cleaned), _BATCH):
+            some = cleaned[start : start + _BATCH]
+            found = isolate(partial(self._suggested, kind), some, partial(probe, self))
+            for place, each in enumerate(found, start):
+                if isinstance(each, Failure):
+                    msg = f"texts[{place}] cannot be tagged: {type(each.error).__name__}"
+                    raise TextError(msg) from each.error
+                result.append(each)
+        return result
+
+    def _suggested(self, kind: TextKind, texts: Sequence[ProductText]) -> list[Suggested]:
+        kinds = [kind] * len(texts)
+        scores = self.forward(self.encode(texts, kinds), with_vectors=True)
+        return self.explain(scores, self.decode(scores, kinds), kinds)
+
+    def encode(self, texts: Sequence[ProductText], kinds: Sequence[TextKind] | None = None) -> list[Tokens]:
+        """Read the texts, tokenise them, and find the words that attributes need; the order is kept.
+
+        `kinds` holds the kind of each text; without it, all are products.
+        """
+        understood = list(map(self.reader.read, texts, kinds or [TextKind.PRODUCT] * len(texts)))
+        tokens = self.bundle.tokenizer([each.text for each in understood])
+        return [
+            replace(its_tokens, named=self.decoder.named(each.text), understood=each)
+            for each, its_tokens in zip(understood, tokens, strict=True)
+        ]
+
+    def forward(self, tokens: Sequence[Tokens], *, with_vectors: bool = False) -> Scores:
+        """The scores of encoded texts, in order; `explain` needs the vectors. Raises what the engine raises."""
+        named, understood = [each.named for each in tokens], [each.understood for each in tokens]
+        if not with_vectors:
+            return Scores(self.engine.forward(tokens), named, understood)
+        logits, vectors = self.engine.forward_with_vectors(tokens)
+        return Scores(logits, named, understood, vectors)
 
     def decode(self, scores: Scores, kinds: Sequence[TextKind]) -> list[TagSet]:
         """The tags of each text, in order; `kinds` holds the kind of each text."""
-        return self.decoder.decode(scores.logits, kinds, scores.named)
+        return self.decoder.decode(scores.logits, kinds, scores.named, scores.understood)
+
+    def explain(self, scores: Scores, tags: Sequence[TagSet], kinds: Sequence[TextKind]) -> list[Suggested]:
+        """What supports the tags of each text, in order; `tags` is what `decode` made of scores with vectors.
+
+        A tag that only words support for what an accessory fits is moved to REVIEW.
+        """
+        found = []
+        for row, (understood, vectors) in enumerate(zip(scores.understood or (), scores.vectors or (), strict=True)):
+            its_tags = tags[row]
+            shown = [scored.tag for scored in (*its_tags.tags, *its_tags.review)]
+            places = self.bundle.tokenizer.places(understood.text) if shown else []
+            support = self.evidence.support(understood, places, vectors, shown)
+            if doubted := self.evidence.doubted(understood, support):
+                says = replace(understood, doubted=doubted)
+                (its_tags,) = self.decoder.decode(
+                    scores.logits[row : row + 1], kinds[row : row + 1], scores.named[row : row + 1], [says]
+                )
+            found.append(Suggested(its_tags, support, understood))
+        return found
 
     def candidates(
         self, scores: Scores, tags: Sequence[TagSet], count: int, kind: TextKind = TextKind.PRODUCT
@@ -91,8 +157,10 @@ class Tagger:
         return candidates_of(self.bundle.schema, self.decoder.log_confidences(scores.logits, kind), tags, count)
 
 
-def open_tagger(settings: ModelSettings) -> Tagger:
+def open_tagger(settings: ModelSettings, vectors: bool = True) -> Tagger:
     """Load the bundle of the settings and open their engine, both checked and warmed up: a probe is tagged.
+
+    Without `vectors` the CPU engine is some per cent faster, and `suggest` and `explain` cannot be used.
 
     Raises:
         BundleError: the bundle is missing or damaged, or its parts do not fit each other.
@@ -100,7 +168,7 @@ def open_tagger(settings: ModelSettings) -> Tagger:
         FaultError: tokenizer, engine or decoder fail on the probe.
     """
     bundle = load_bundle(settings.bundle)
-    engine = open_engine(bundle, settings.engine, settings.threads)
+    engine = open_engine(bundle, settings.engine, settings.threads, vectors)
     metrics.BUNDLE.labels(bundle.manifest.name, bundle.version, engine.name).set(1)
     tagger = Tagger.of(bundle, engine)
     probe(tagger)

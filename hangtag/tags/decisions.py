@@ -1,7 +1,7 @@
 """What people decided about the tags of a product, applied to what a model predicts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hangtag.tags.schema import FacetKind, TagSchema
 from hangtag.tags.tag import facet_of
@@ -42,7 +42,7 @@ def apply_decisions(tags: TagSet, decisions: Sequence[Decision], schema: TagSche
     def position(each: ScoredTag) -> tuple[int, float, str]:
         return order.get(facet_of(each.tag), len(order)), -each.confidence, each.tag
 
-    return TagSet(tuple(sorted(served, key=position)), tuple(sorted(review, key=position)))
+    return replace(tags, tags=tuple(sorted(served, key=position)), review=tuple(sorted(review, key=position)))
 
 
 def _without_contradictions(

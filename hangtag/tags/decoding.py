@@ -1,7 +1,7 @@
 """Logits to tags: calibration, paths, bands, where facets apply, rules. Trainer and servers share it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -21,6 +21,7 @@ from hangtag.tags.thresholds import (
 )
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
+from hangtag.text.understood import UNREAD, Understood
 
 # The tags of attribute facets that a text names, for each kind that the text may be.
 Named = Mapping[TextKind, frozenset[str]]
@@ -98,11 +99,18 @@ class Decoder:
         found = {id(naming): naming.named(text) for naming in self._namings.values()}
         return {kind: found[id(naming)] for kind, naming in self._namings.items()}
 
-    def decode(self, logits: Logits, kinds: Sequence[TextKind], named: Sequence[Named] | None = None) -> list[TagSet]:
+    def decode(
+        self,
+        logits: Logits,
+        kinds: Sequence[TextKind],
+        named: Sequence[Named] | None = None,
+        understood: Sequence[Understood] | None = None,
+    ) -> list[TagSet]:
         """The tags of each row of logits, shape (count, tags), in order.
 
         `kinds` holds the kind of each row's text, `named` what its text names; it may be left out if no facet is an
-        attribute facet.
+        attribute facet. `understood` is what each text says: one with a refusal has no tags, and none has a tag that it
+        excludes.
 
         Raises:
             ValueError: a score is not finite, there is not one kind per row, or `named` is missing.
@@ -121,12 +129,17 @@ class Decoder:
         log_confidences = self._calibrated(logits, entries)
         chosen = self.chosen(log_confidences)
         confidences = np.exp(log_confidences)
+        says = [UNREAD] * len(kinds) if understood is None else understood
+        if len(says) != len(kinds):
+            msg = f"{len(kinds)} rows of scores need as many understood texts, not {len(says)}"
+            raise ValueError(msg)
         return [
             self._row(
                 {name: int(positions[row]) for name, positions in chosen.items()},
                 confidences[row],
                 entry,
                 texts[row].get(kinds[row], frozenset()),
+                says[row],
             )
             for row, entry in enumerate(entries)
         ]
@@ -156,18 +169,27 @@ class Decoder:
         return result
 
     def _row(
-        self, chosen: Mapping[str, int], confidences: NDArray[np.float32], entry: _Entry, named: Collection[str]
+        self,
+        chosen: Mapping[str, int],
+        confidences: NDArray[np.float32],
+        entry: _Entry,
+        named: Collection[str],
+        says: Understood,
     ) -> TagSet:
+        if says.refusal is not None:
+            return TagSet((), (), says.refusal, says.language)
+        barred = self._blocked.union(says.excluded)
         found: dict[str, ScoredTag] = {}
         for facet in self._schema.facets:
             for position in self._candidates(facet, chosen, confidences):
                 tag, confidence = self._schema.tags[position], float(confidences[position])
                 band = entry.thresholds[position].band(confidence)
-                if band is Band.AUTO and facet.name in entry.attributes and tag not in named:
+                is_unnamed = facet.name in entry.attributes and tag not in named
+                if band is Band.AUTO and (is_unnamed or tag in says.doubted):
                     band = Band.REVIEW
-                if band is not Band.REJECT and tag not in self._blocked:
+                if band is not Band.REJECT and tag not in barred:
                     found[tag] = ScoredTag(tag, confidence, Source.MODEL, band)
-        return self._served(found)
+        return replace(self._served(found, barred), language=says.language)
 
     def _candidates(self, facet: Facet, chosen: Mapping[str, int], confidences: NDArray[np.float32]) -> Iterable[int]:
         if facet.kind is FacetKind.SINGLE:
@@ -175,13 +197,15 @@ class Decoder:
         where = self._schema.slices[facet.name]
         return (int(at) + where.start for at in np.argsort(-confidences[where], kind="stable"))
 
-    def _served(self, predicted: dict[str, ScoredTag]) -> TagSet:
+    def _served(self, predicted: dict[str, ScoredTag], never: Collection[str]) -> TagSet:
         """Apply parents, facets and rules to the predicted tags. Only a tag that is served itself triggers a rule.
+
+        No rule adds a tag of `never`.
 
         Each turn bars one tag from AUTO and starts again from the predicted tags without it, so that whatever a rule
         added or displaced disappears with its cause. Tags without support are barred first: they exclude nothing.
         """
-        remaining, barred, demoted = dict(predicted), set(self._blocked), dict[str, ScoredTag]()
+        remaining, barred, demoted = dict(predicted), set(never), dict[str, ScoredTag]()
         while True:
             found = self._with_implied(remaining, barred)
             auto = {tag: scored for tag, scored in found.items() if scored.band is Band.AUTO}

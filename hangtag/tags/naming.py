@@ -52,6 +52,19 @@ class Naming:
                     unclear |= self._rivals(self._tags[_key(before.group())], self._tags[_key(after.group())])
         return frozenset(found - unclear)
 
+    @property
+    def words(self) -> Collection[str]:
+        """The words and phrases that name a tag, in lower case."""
+        return self._tags.keys()
+
+    def mentioned(self, text: str) -> frozenset[str]:
+        """The tags that a part of a text has a word for, also where two words describe each other ("navy blue")."""
+        return frozenset(tag for match in self._matches(text) for tag in self._tags[_key(match.group())])
+
+    def words_for(self, tag: str, text: str) -> list[str]:
+        """The words and phrases of a text that name a tag, in lower case, in their order."""
+        return [match.group().lower() for match in self._matches(text) if tag in self._tags[_key(match.group())]]
+
     def without(self, text: str, facet: str) -> str:
         """The text without the words of a facet's tags."""
         while True:

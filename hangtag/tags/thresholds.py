@@ -1,9 +1,17 @@
 """Thresholds turn a calibrated confidence into a band."""
 
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from hangtag.tags.keyed import Keyed
 from hangtag.tags.tag import facet_of
@@ -43,13 +51,15 @@ class Thresholds(BaseModel):
     """The thresholds of every tag of a schema, and the words that tags of attribute facets need to be AUTO.
 
     A facet with a tag in `words` is an attribute facet: a tag of it is AUTO only if the text names it, by the words
-    listed for the tag; otherwise it is at most in REVIEW.
+    listed for the tag; otherwise it is at most in REVIEW. `languages` (ISO 639-1) are those of the texts that the
+    thresholds were set on; a text in another language has no tags to use. Empty: any language.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tags: dict[str, TagThresholds]
     words: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    languages: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")], ...] = ()
 
     @model_validator(mode="after")
     def _words_of_known_tags(self) -> Self:
@@ -59,10 +69,10 @@ class Thresholds(BaseModel):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_empty_words(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A bundle without attribute facets keeps its files and its version.
+    def _without_empty_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A bundle without attribute facets, or without languages, keeps its files and its version.
         content: dict[str, Any] = handler(self)
-        return content if self.words else {"tags": content["tags"]}
+        return {name: value for name, value in content.items() if value or name == "tags"}
 
     @property
     def attributes(self) -> frozenset[str]:

@@ -159,7 +159,7 @@ _with_values(WAITS_ENDED, ("tagged", "refused", "late", "stopped", "cancelled", 
 SUGGESTION_STAGE_SECONDS = Histogram(
     "hangtag_stage_seconds", "Duration of a stage for one batch", ["stage"], buckets=_STAGE_BUCKETS, registry=SERVER
 )
-_with_values(SUGGESTION_STAGE_SECONDS, ("encode", "forward", "decode"))
+_with_values(SUGGESTION_STAGE_SECONDS, ("encode", "forward", "decode", "explain"))
 SUGGESTED_TEXTS = Counter(
     "hangtag_suggested_texts",
     "Texts that got suggestions, by what had them: the cache, the same_text asked for at the same time, or the model",

@@ -1,7 +1,8 @@
 """Hashed word and character n-grams of a product text: the input of a model's wide part."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,28 +39,66 @@ _MIX = np.uint64(0xD6E8FEB86659FD93)
 _HALF = np.uint64(32)
 
 
+class Ngrams(NamedTuple):
+    """One block of a text's n-grams: their hashes, and from and to which character of `numbered` each is."""
+
+    hashes: Hashes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+
 def ngram_hashes(text: ProductText) -> Iterator[Hashes]:
     """The hashes of a text's n-grams in four arrays, each hash as often as its n-gram occurs.
 
     Characters and words of the complete text, then of its first segment, all in lower case. Characters: 2 to 5 in a row
     within a word and the spaces around it. Words: one and two in a row.
     """
-    first = text.first.lower()
-    complete = f" {first} {text.second.lower()} "[:_MAX_CHARS]
-    codes = np.frombuffer(complete.encode("utf-32-le"), np.uint32)
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum((codes + np.uint64(1)) * _POWERS[: len(codes)])])
-    ends, hashes = _characters(codes, sums)
-    word_ends, words = _words(complete, sums)
-    first_end = len(first) + 2
+    return (block.hashes for block in ngrams(text))
+
+
+def numbered(text: ProductText) -> str:
+    """The text whose characters `ngrams` counts: a space, the first segment, a space, the second, a space."""
+    return f" {text.first.lower()} {text.second.lower()} "[:_MAX_CHARS]
+
+
+def ngrams(text: ProductText) -> Iterator[Ngrams]:
+    """As `ngram_hashes`, with the place of each n-gram."""
+    complete = numbered(text)
+    codes, sums = _sums(complete)
+    starts, ends, hashes = _characters(codes, sums)
+    word_starts, word_ends, words = _words(complete, sums)
+    first_end = len(text.first.lower()) + 2
     in_first = ends <= first_end
-    first_words = words[word_ends <= first_end]
-    yield _mixed(hashes, 0)
-    yield _mixed(_with_pairs(words), 1)
-    yield _mixed(hashes[in_first], 2)
-    yield _mixed(_with_pairs(first_words), 3)
+    count = int(np.count_nonzero(word_ends <= first_end))
+    yield Ngrams(_mixed(hashes, 0), starts, ends)
+    yield _word_block(word_starts, word_ends, words, 1)
+    yield Ngrams(_mixed(hashes[in_first], 2), starts[in_first], ends[in_first])
+    yield _word_block(word_starts[:count], word_ends[:count], words[:count], 3)
 
 
-def _characters(codes: NDArray[np.uint32], sums: _Longs) -> tuple[NDArray[np.int64], _Longs]:
+def word_hashes(words: Sequence[str]) -> tuple[NDArray[np.int64], Hashes, Hashes]:
+    """The places of those words that are one word of at least two characters, and their hashes in both word blocks."""
+    alone = [place for place, word in enumerate(words) if _WORD.fullmatch(word)]
+    chunks: list[_Longs] = []
+    start = 0
+    while start < len(alone):
+        end, chars = start, 0
+        while end < len(alone) and (end == start or chars + len(words[alone[end]]) < _MAX_CHARS):
+            chars += len(words[alone[end]]) + 1
+            end += 1
+        text = " ".join(words[place] for place in alone[start:end])[:_MAX_CHARS]
+        chunks.append(_words(text, _sums(text)[1])[2])
+        start = end
+    hashes = np.concatenate([np.zeros(0, np.uint64), *chunks])
+    return np.array(alone, np.int64), _mixed(hashes, 1), _mixed(hashes, 3)
+
+
+def _sums(text: str) -> tuple[NDArray[np.uint32], _Longs]:
+    codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    return codes, np.concatenate([np.zeros(1, np.uint64), np.cumsum((codes + np.uint64(1)) * _POWERS[: len(codes)])])
+
+
+def _characters(codes: NDArray[np.uint32], sums: _Longs) -> tuple[NDArray[np.int64], NDArray[np.int64], _Longs]:
     # A space may only be the first or last character of a window.
     spaces = np.concatenate([[0], np.cumsum(codes == _SPACE)])
     starts, ends = [], []
@@ -69,12 +108,20 @@ def _characters(codes: NDArray[np.uint32], sums: _Longs) -> tuple[NDArray[np.int
         starts.append(start)
         ends.append(start + length)
     all_starts, all_ends = np.concatenate(starts), np.concatenate(ends)
-    return all_ends, _substrings(sums, all_starts, all_ends)
+    return all_starts, all_ends, _substrings(sums, all_starts, all_ends)
 
 
-def _words(text: str, sums: _Longs) -> tuple[NDArray[np.int64], _Longs]:
+def _words(text: str, sums: _Longs) -> tuple[NDArray[np.int64], NDArray[np.int64], _Longs]:
     spans = np.array([match.span() for match in _WORD.finditer(text)], np.int64).reshape(-1, 2)
-    return spans[:, 1], _substrings(sums, spans[:, 0], spans[:, 1])
+    return spans[:, 0], spans[:, 1], _substrings(sums, spans[:, 0], spans[:, 1])
+
+
+def _word_block(starts: NDArray[np.int64], ends: NDArray[np.int64], words: _Longs, block: int) -> Ngrams:
+    return Ngrams(
+        _mixed(_with_pairs(words), block),
+        np.concatenate([starts, starts[:-1]]),
+        np.concatenate([ends, ends[1:]]),
+    )
 
 
 def _substrings(sums: _Longs, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> _Longs:

@@ -9,6 +9,7 @@ from tokenizers import Encoding, Tokenizer
 
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import LeftOut, ProductText
+from hangtag.text.understood import UNREAD, Understood
 from hangtag.text.wide import Features, Wide
 
 TokenIds = NDArray[np.int32]
@@ -20,7 +21,8 @@ class Tokens:
 
     `features` are the n-grams of the complete, not truncated text; None if the model has no wide part.
     `named` are the tags that the text has a word for, by the kind that the text may be; empty until a tagger adds them.
-    `is_cut` is true if the text has more tokens than these.
+    `is_cut` is true if the text has more tokens than these. `understood` is what the text says beside its tokens,
+    until a tagger adds it nothing.
     """
 
     ids: TokenIds
@@ -28,6 +30,7 @@ class Tokens:
     features: Features | None = None
     named: Mapping[TextKind, frozenset[str]] = field(default_factory=dict)
     is_cut: bool = False
+    understood: Understood = UNREAD
 
     def __len__(self) -> int:
         """Length in tokens, special tokens included."""
@@ -72,6 +75,21 @@ class ProductTokenizer:
             if (sequence := sequences[place]) is not None:
                 spans[sequence].append(offsets[place])
         return LeftOut(*((its_spans[0][0], its_spans[-1][1]) if its_spans else (0, 0) for its_spans in spans))
+
+    def places(self, text: ProductText) -> list[tuple[int, int]]:
+        """The segment (0 or 1, or -1 of a token that the tokenizer adds) and first character of each token of a text.
+
+        Of the tokens that the text has after truncation, in order. Tokenises the text again.
+        """
+        encoding = self._tokenizer.encode(text.first, text.second or None)
+        sequences, offsets = encoding.sequence_ids, encoding.offsets
+        count = len(encoding.ids)
+        kept = range(count) if count <= self.max_tokens else self._kept(encoding)
+        return [(-1 if (sequence := sequences[place]) is None else sequence, offsets[place][0]) for place in kept]
+
+    def is_one_token(self, word: str) -> bool:
+        """Whether a word, in lower case, is in the vocabulary as a whole."""
+        return self._tokenizer.token_to_id(word) is not None
 
     def _truncated(self, encoding: Encoding, features: Features | None) -> Tokens:
         ids, segments = np.asarray(encoding.ids, np.int32), np.asarray(encoding.type_ids, np.int32)

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.text.ngrams import Hashes, ngram_hashes
+from hangtag.text.ngrams import Hashes, ngram_hashes, ngrams
 from hangtag.text.product_text import ProductText
 
 Floats = NDArray[np.float32]
@@ -52,12 +52,52 @@ class Wide:
         """A text's n-grams with their TF-IDF weights, (1 + ln count) * idf; each block has its weight as length."""
         rows, values = [], []
         for hashes, weight in zip(ngram_hashes(text), BLOCK_WEIGHTS, strict=True):
-            known, counts = self._known(hashes)
-            value = _DAMPED[np.minimum(counts, len(_DAMPED) - 1)] * self._idf[known]
-            length = np.sqrt(value @ value)
+            known, _, value = self._block(hashes, weight)
             rows.append(known)
-            values.append(value * np.float32(weight / length) if length else value)
+            values.append(value)
         return Features(np.concatenate(rows).astype(np.int32), np.concatenate(values))
+
+    def features_at(self, text: ProductText, owners: NDArray[np.int64], count: int) -> list[Features]:
+        """The features of a text in `count` parts, whose sum are its features.
+
+        `owners` holds the part that each character of `numbered(text)` belongs to. An n-gram belongs to the part of its
+        first character, and as much to that of its last one.
+        """
+        parts: list[list[Features]] = [[] for _ in range(count)]
+        for ngram, weight in zip(ngrams(text), BLOCK_WEIGHTS, strict=True):
+            known, counts, value = self._block(ngram.hashes, weight)
+            if not len(known):
+                continue
+            # Of each known row one occurrence after another, with an equal share of the row's value.
+            at = np.minimum(np.searchsorted(self.hashes, ngram.hashes), len(self.hashes) - 1)
+            found = self.hashes[at] == ngram.hashes
+            rows = at[found]
+            halves = (value / counts)[np.searchsorted(known, rows)] * np.float32(0.5)
+            for ends in (ngram.starts[found], ngram.ends[found] - 1):
+                owner = owners[ends]
+                for part in np.unique(owner):
+                    its = owner == part
+                    parts[part].append(Features(rows[its].astype(np.int32), halves[its]))
+        return [
+            Features(np.concatenate([each.rows for each in some]), np.concatenate([each.values for each in some]))
+            if some
+            else NO_FEATURES
+            for some in parts
+        ]
+
+    def rarity(self, hashes: Hashes) -> Floats:
+        """The inverse document frequency of each hash; infinite if there are no weights for it."""
+        if not len(self.hashes):
+            return np.full(len(hashes), np.inf, np.float32)
+        rows = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return np.where(self.hashes[rows] == hashes, self._idf[rows], np.float32(np.inf))
+
+    def _block(self, hashes: Hashes, weight: float) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """The known rows of a block of n-grams, how often each occurs, and its value."""
+        known, counts = self._known(hashes)
+        value = _DAMPED[np.minimum(counts, len(_DAMPED) - 1)] * self._idf[known]
+        length = np.sqrt(value @ value)
+        return known, counts, value * np.float32(weight / length) if length else value
 
     def _known(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The rows of the n-grams among the hashes that have weights, and how often each occurs."""

@@ -211,6 +211,18 @@ class _NoTagsReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoTagsRe
     """
     NO_TAGS_REASON_FILTERED: _NoTagsReason.ValueType  # 2
     """There are tags to use, but the request's `filter` lets none of them through."""
+    NO_TAGS_REASON_LANGUAGE_NOT_SUPPORTED: _NoTagsReason.ValueType  # 3
+    """The text is in a language that the model was not trained on; `language` says in which. Of a suggestion `review` is
+    empty too. A bot answers that it does not speak the language, or translates the text first.
+    """
+    NO_TAGS_REASON_OFF_TOPIC: _NoTagsReason.ValueType  # 4
+    """Suggestions: the text is not about a product: a question about an order, a greeting, or no words at all. A bot
+    answers it in another way, or hands it on to a person.
+    """
+    NO_TAGS_REASON_TOO_SHORT: _NoTagsReason.ValueType  # 5
+    """Suggestions: the text has no word for a thing, only attributes, sizes, prices, or what is not wanted ("red, size
+    10"). A bot asks for the thing, and keeps `none_of` and `spans`.
+    """
 
 class NoTagsReason(_NoTagsReason, metaclass=_NoTagsReasonEnumTypeWrapper):
     """Why `tags` is empty."""
@@ -223,7 +235,47 @@ may have tags.
 """
 NO_TAGS_REASON_FILTERED: NoTagsReason.ValueType  # 2
 """There are tags to use, but the request's `filter` lets none of them through."""
+NO_TAGS_REASON_LANGUAGE_NOT_SUPPORTED: NoTagsReason.ValueType  # 3
+"""The text is in a language that the model was not trained on; `language` says in which. Of a suggestion `review` is
+empty too. A bot answers that it does not speak the language, or translates the text first.
+"""
+NO_TAGS_REASON_OFF_TOPIC: NoTagsReason.ValueType  # 4
+"""Suggestions: the text is not about a product: a question about an order, a greeting, or no words at all. A bot
+answers it in another way, or hands it on to a person.
+"""
+NO_TAGS_REASON_TOO_SHORT: NoTagsReason.ValueType  # 5
+"""Suggestions: the text has no word for a thing, only attributes, sizes, prices, or what is not wanted ("red, size
+10"). A bot asks for the thing, and keeps `none_of` and `spans`.
+"""
 Global___NoTagsReason: _TypeAlias = NoTagsReason  # noqa: Y015
+
+class _SpanKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SpanKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SpanKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SPAN_KIND_UNSPECIFIED: _SpanKind.ValueType  # 0
+    """Never sent."""
+    SPAN_KIND_PRICE: _SpanKind.ValueType  # 1
+    """A price or its limit: "under $50"."""
+    SPAN_KIND_SIZE: _SpanKind.ValueType  # 2
+    """A size or another measure: "size 10", "6 ft"."""
+    SPAN_KIND_QUANTITY: _SpanKind.ValueType  # 3
+    """A number of things: "2 pack", "set of 4"."""
+
+class SpanKind(_SpanKind, metaclass=_SpanKindEnumTypeWrapper):
+    """What a part of a text is that is recognised and gets no tag."""
+
+SPAN_KIND_UNSPECIFIED: SpanKind.ValueType  # 0
+"""Never sent."""
+SPAN_KIND_PRICE: SpanKind.ValueType  # 1
+"""A price or its limit: "under $50"."""
+SPAN_KIND_SIZE: SpanKind.ValueType  # 2
+"""A size or another measure: "size 10", "6 ft"."""
+SPAN_KIND_QUANTITY: SpanKind.ValueType  # 3
+"""A number of things: "2 pack", "set of 4"."""
+Global___SpanKind: _TypeAlias = SpanKind  # noqa: Y015
 
 @_typing.final
 class Tag(_message.Message):
@@ -236,6 +288,8 @@ class Tag(_message.Message):
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     BAND_FIELD_NUMBER: _builtins.int
+    SUPPORTED_BY_FIELD_NUMBER: _builtins.int
+    IS_NAMED_FIELD_NUMBER: _builtins.int
     facet: _builtins.str
     """The group of tags, for example `color`."""
     value: _builtins.str
@@ -246,6 +300,16 @@ class Tag(_message.Message):
     """Where the tag comes from."""
     band: Global___Band.ValueType
     """AUTO in `tags`, REVIEW in `review`."""
+    is_named: _builtins.bool
+    """Only in suggestions: the text has a word for the tag, which is then the first of `supported_by` ("red" for
+    `color:red`). Otherwise its words only suggest the tag ("hoodie" for `audience:men`).
+    """
+    @_builtins.property
+    def supported_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only in suggestions: up to 3 words of the text that support the tag, in lower case and as they were written, the
+        strongest first. Empty if no single word does.
+        """
+
     def __init__(
         self,
         *,
@@ -254,14 +318,68 @@ class Tag(_message.Message):
         confidence: _builtins.float = ...,
         source: Global___Source.ValueType = ...,
         band: Global___Band.ValueType = ...,
+        supported_by: _abc.Iterable[_builtins.str] | None = ...,
+        is_named: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["band", b"band", "confidence", b"confidence", "facet", b"facet", "source", b"source", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band", b"band", "confidence", b"confidence", "facet", b"facet", "is_named", b"is_named", "source", b"source", "supported_by", b"supported_by", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tag: _TypeAlias = Tag  # noqa: Y015
+
+@_typing.final
+class TagName(_message.Message):
+    """A tag without a confidence."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACET_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    facet: _builtins.str
+    """The group of tags, for example `color`."""
+    value: _builtins.str
+    """The value within the facet, for example `navy`."""
+    def __init__(
+        self,
+        *,
+        facet: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facet", b"facet", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagName: _TypeAlias = TagName  # noqa: Y015
+
+@_typing.final
+class Span(_message.Message):
+    """A part of a text that is recognised and gets no tag."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    kind: Global___SpanKind.ValueType
+    """What it is."""
+    text: _builtins.str
+    """The part, as it was written: "under $50"."""
+    def __init__(
+        self,
+        *,
+        kind: Global___SpanKind.ValueType = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Span: _TypeAlias = Span  # noqa: Y015
 
 @_typing.final
 class Decision(_message.Message):
@@ -307,6 +425,7 @@ class ProductTags(_message.Message):
     TAGGED_AT_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     NO_TAGS_REASON_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
     """The shop's id of the product."""
     version: _builtins.int
@@ -315,6 +434,10 @@ class ProductTags(_message.Message):
     """Version of the model bundle that predicted the tags: a hash in hex."""
     no_tags_reason: Global___NoTagsReason.ValueType
     """Why `tags` is empty. Not set if there are tags."""
+    language: _builtins.str
+    """The language of the product's text (ISO 639-1, for example `de`), if the model was not trained on it. Empty if it was,
+    or if that is not known. There can be tags all the same.
+    """
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
         """Tags to use, ordered by facet (as in the tag schema), then by falling confidence. May be empty."""
@@ -344,10 +467,11 @@ class ProductTags(_message.Message):
         tagged_at: _timestamp_pb2.Timestamp | None = ...,
         decisions: _abc.Iterable[Global___Decision] | None = ...,
         no_tags_reason: Global___NoTagsReason.ValueType = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tagged_at", b"tagged_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "decisions", b"decisions", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "decisions", b"decisions", "language", b"language", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -447,6 +571,7 @@ class GetProductTagsResponse(_message.Message):
     TAGGED_AT_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     NO_TAGS_REASON_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     FRESHNESS_REASON_FIELD_NUMBER: _builtins.int
@@ -460,8 +585,12 @@ class GetProductTagsResponse(_message.Message):
     """Version of the model bundle that predicted the tags: a hash in hex."""
     no_tags_reason: Global___NoTagsReason.ValueType
     """Why `tags` is empty. Not set if there are tags."""
+    language: _builtins.str
+    """The language of the product's text (ISO 639-1, for example `de`), if the model was not trained on it. Empty if it was,
+    or if that is not known. There can be tags all the same.
+    """
     freshness: Global___Freshness.ValueType
-    """Fields 9 to 15 are free for later fields of ProductTags: add such a field to both messages. They are not `reserved`,
+    """Fields 10 to 15 are free for later fields of ProductTags: add such a field to both messages. They are not `reserved`,
     because a reserved number could never be used (`buf breaking` refuses to give one back); a test compares the messages.
 
     How up to date the tags are.
@@ -510,6 +639,7 @@ class GetProductTagsResponse(_message.Message):
         tagged_at: _timestamp_pb2.Timestamp | None = ...,
         decisions: _abc.Iterable[Global___Decision] | None = ...,
         no_tags_reason: Global___NoTagsReason.ValueType = ...,
+        language: _builtins.str = ...,
         freshness: Global___Freshness.ValueType = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         freshness_reason: Global___FreshnessReason.ValueType = ...,
@@ -518,7 +648,7 @@ class GetProductTagsResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "eta_ms", b"eta_ms", "tagged_at", b"tagged_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "bundle_version", b"bundle_version", "decisions", b"decisions", "eta_ms", b"eta_ms", "freshness", b"freshness", "freshness_reason", b"freshness_reason", "known_version", b"known_version", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "bundle_version", b"bundle_version", "decisions", b"decisions", "eta_ms", b"eta_ms", "freshness", b"freshness", "freshness_reason", b"freshness_reason", "known_version", b"known_version", "language", b"language", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__eta_ms: _TypeAlias = _typing.Literal["eta_ms"]  # noqa: Y015
     _WhichOneofArgType__eta_ms: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms"]  # noqa: Y015
@@ -640,12 +770,22 @@ class SuggestTagsResponse(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     NO_TAGS_REASON_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELDS_FIELD_NUMBER: _builtins.int
+    NONE_OF_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    UNDERSTOOD_TEXT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     bundle_version: _builtins.str
     """Version of the model bundle that predicted the tags: a hash in hex."""
     kind: Global___TextKind.ValueType
     """The kind of text that was assumed: the request's, or the inferred one."""
     no_tags_reason: Global___NoTagsReason.ValueType
-    """Why `tags` is empty. Not set if there are tags."""
+    """Why `tags` is empty: what a bot would answer. Not set if there are tags."""
+    understood_text: _builtins.str
+    """The query with the spelling that was understood, if it differs from what was sent: "did you mean ...?"."""
+    language: _builtins.str
+    """The language of the text (ISO 639-1, for example `de`), if the model was not trained on it. Empty if it was, or if that
+    is not known.
+    """
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
         """Tags to use."""
@@ -660,6 +800,16 @@ class SuggestTagsResponse(_message.Message):
         `text`, `description`, `merchant_category`. Empty if everything was read.
         """
 
+    @_builtins.property
+    def none_of(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
+        """Tags that a query says it does not want ("not black", "but not for women"). They are never in `tags` or `review`.
+        Leave products with one of them out of a search. A filter does not apply to them.
+        """
+
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]:
+        """Prices, sizes and quantities of a query, in their order."""
+
     def __init__(
         self,
         *,
@@ -669,10 +819,14 @@ class SuggestTagsResponse(_message.Message):
         kind: Global___TextKind.ValueType = ...,
         no_tags_reason: Global___NoTagsReason.ValueType = ...,
         truncated_fields: _abc.Iterable[_builtins.str] | None = ...,
+        none_of: _abc.Iterable[Global___TagName] | None = ...,
+        spans: _abc.Iterable[Global___Span] | None = ...,
+        understood_text: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "kind", b"kind", "no_tags_reason", b"no_tags_reason", "review", b"review", "tags", b"tags", "truncated_fields", b"truncated_fields"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "kind", b"kind", "language", b"language", "no_tags_reason", b"no_tags_reason", "none_of", b"none_of", "review", b"review", "spans", b"spans", "tags", b"tags", "truncated_fields", b"truncated_fields", "understood_text", b"understood_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,8 +17,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine.cost import CostModel, Padding
-from hangtag.engine.engine import Logits
+from hangtag.engine.engine import Logits, Vectors
 from hangtag.engine.errors import DeviceError, OutOfMemory
+from hangtag.evidence import Evidence
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Decoder
 from hangtag.tags.schema import Rule
@@ -27,6 +28,7 @@ from hangtag.tags.thresholds import KeyedThresholds, TagThresholds, Thresholds
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
+from hangtag.words import Reader
 from tests.bundles import tiny_schema, write_tiny_bundle
 from tests.simulation.hub import Hub
 
@@ -146,6 +148,11 @@ class SimEngine:
         rows = [logits_of(self._bundle.version, tokens) for tokens in batch]
         return np.stack(rows) if rows else np.zeros((0, len(SCHEMA.tags)), np.float32)
 
+    def forward_with_vectors(self, batch: Sequence[Tokens]) -> tuple[Logits, list[Vectors]]:
+        """See `Engine`."""
+        msg = "a worker asks for no vectors"
+        raise NotImplementedError(msg)
+
     def close(self) -> None:
         """See `Engine`."""
 
@@ -157,7 +164,7 @@ class SimTagger(Tagger):
     hub: Hub
     trouble: Trouble
 
-    def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
+    def encode(self, texts: Sequence[ProductText], kinds: Sequence[TextKind] | None = None) -> list[Tokens]:
         """See `Tagger`."""
         actor = self.hub.current
         actor.stage = "encode"
@@ -168,16 +175,18 @@ class SimTagger(Tagger):
             raise OSError(msg)
         if any(PANIC in text.first for text in texts):
             raise Panic
-        return super(SimTagger, self).encode(texts)
+        return super(SimTagger, self).encode(texts, kinds)
 
 
 def open_tagger(hub: Hub, bundle: Bundle, trouble: Trouble) -> SimTagger:
     """The tagger of one process."""
     engine = SimEngine(hub, bundle, trouble)
-    return SimTagger(bundle, engine, _decoder(bundle.version), hub, trouble)
+    return SimTagger(bundle, engine, *_parts(bundle.version), hub, trouble)
 
 
 @cache
-def _decoder(bundle_version: str) -> Decoder:
+def _parts(bundle_version: str) -> tuple[Decoder, Reader, Evidence]:
     bundle = next(each for each in bundles() if each.version == bundle_version)
-    return Decoder(bundle.schema, bundle.calibration, bundle.thresholds)
+    reader = Reader(bundle.schema, bundle.thresholds, bundle.tokenizer, bundle.weights.wide)
+    decoder = Decoder(bundle.schema, bundle.calibration, bundle.thresholds)
+    return decoder, reader, Evidence(bundle.schema, bundle.weights, reader.names)

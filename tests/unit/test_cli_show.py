@@ -57,3 +57,35 @@ def test_a_text_that_was_not_read_completely_says_which_fields() -> None:
     shown = printed(suggestions_table([("boots", whole), ("boots of " * 99, cut)]))
 
     assert shown.count("not read completely: text") == 1
+
+
+def test_a_suggestion_shows_what_was_understood() -> None:
+    tag = tags_pb2.Tag(facet="color", value="red", confidence=0.9, band=tags_pb2.BAND_AUTO, supported_by=["red", "dye"])
+    answer = tags_pb2.SuggestTagsResponse(
+        tags=[tag],
+        none_of=[tags_pb2.TagName(facet="color", value="black")],
+        spans=[tags_pb2.Span(kind=tags_pb2.SPAN_KIND_PRICE, text="under $50")],
+        understood_text="red sneakers",
+    )
+
+    shown = printed(suggestions_table([("red sneekers", answer)]))
+
+    for part in ("red, dye", "none of: color:black", "price: under $50", "read as: red sneakers"):
+        assert part in shown
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        (tags_pb2.NO_TAGS_REASON_LANGUAGE_NOT_SUPPORTED, "the model does not know this language"),
+        (tags_pb2.NO_TAGS_REASON_OFF_TOPIC, "not about a product"),
+        (tags_pb2.NO_TAGS_REASON_TOO_SHORT, "no word for a thing"),
+    ],
+)
+def test_every_reason_is_told(reason: int, text: str) -> None:
+    answer = tags_pb2.SuggestTagsResponse(no_tags_reason=reason, language="de")
+
+    shown = printed(suggestions_table([("boots", answer)]))
+
+    assert text in shown
+    assert "language: de" in shown

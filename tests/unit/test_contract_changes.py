@@ -48,7 +48,7 @@ def test_a_change_that_breaks_callers_is_refused(tmp_path: Path, file: str, old:
     ("old", "new"),
     [
         ("  Freshness freshness = 16;", "  // New.\n  string note = 31;\n  Freshness freshness = 16;"),
-        ("  repeated Decision decisions = 7;", "  repeated Decision decisions = 7;\n  // New.\n  string origin = 9;"),
+        ("  repeated Decision decisions = 7;", "  repeated Decision decisions = 7;\n  // New.\n  string origin = 10;"),
         ("  FRESHNESS_UNKNOWN = 4;", "  FRESHNESS_UNKNOWN = 4;\n  // New.\n  FRESHNESS_GONE = 5;"),
     ],
 )

@@ -21,6 +21,8 @@ HANGTAG = {
     "hangtag.kafka": {"hangtag.settings"},
     "hangtag.bundle": {"hangtag.text", "hangtag.tags"},
     "hangtag.engine": {"hangtag.text", "hangtag.bundle"},
+    "hangtag.words": {"hangtag.text", "hangtag.tags"},
+    "hangtag.evidence": {"hangtag.text", "hangtag.tags", "hangtag.bundle", "hangtag.words"},
     "hangtag.records": {"hangtag.v1", "hangtag.text", "hangtag.tags"},
     "hangtag.store": {"hangtag.settings", "hangtag.text", "hangtag.telemetry"},
     "hangtag.write": {
@@ -28,7 +30,7 @@ HANGTAG = {
     },
     "hangtag.letters": {"hangtag.settings", "hangtag.kafka", "hangtag.records"},
     "hangtag.tagger": {
-        *("hangtag.settings", "hangtag.text", "hangtag.tags", "hangtag.telemetry", "hangtag.bundle", "hangtag.engine")
+        f"hangtag.{name}" for name in ("settings", "text", "tags", "telemetry", "bundle", "engine", "words", "evidence")
     },
 }
 TRAINER = {

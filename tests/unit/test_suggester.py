@@ -17,6 +17,7 @@ from hangtag.server.suggestion import Asked, Suggestion
 from hangtag.settings import ServerSettings
 from hangtag.tagger.faults import FaultError
 from hangtag.tagger.probe import EngineDownError
+from hangtag.tagger.suggested import Suggested
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.telemetry import Heartbeats, metrics
@@ -42,7 +43,7 @@ class FakeTagger:
         self.active = 0
         self.most_active = 0
 
-    def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
+    def encode(self, texts: Sequence[ProductText], _kinds: Sequence[TextKind] = ()) -> list[Tokens]:
         if any("unreadable" in text.first for text in texts):
             raise ValueError
         rows = [
@@ -50,7 +51,7 @@ class FakeTagger:
         ]
         return [Tokens(np.array(row[1:], np.int32), np.zeros(len(row) - 1, np.int32)) for row in rows]
 
-    def forward(self, tokens: Sequence[Tokens]) -> np.ndarray:
+    def forward(self, tokens: Sequence[Tokens], **_: bool) -> np.ndarray:
         self.active += 1
         self.most_active = max(self.most_active, self.active)
         self.batches.append([len(each) for each in tokens])
@@ -63,6 +64,9 @@ class FakeTagger:
     def decode(self, logits: np.ndarray, kinds: Sequence[TextKind]) -> list[TagSet]:
         self.decoded += [(int(n), kind) for (n,), kind in zip(logits, kinds, strict=True)]
         return [TagSet((ScoredTag(f"words:{int(n)}", 1.0, Source.MODEL, Band.AUTO),), ()) for (n,) in logits]
+
+    def explain(self, _scores: np.ndarray, tags: Sequence[TagSet], _kinds: Sequence[TextKind]) -> list[Suggested]:
+        return [Suggested(each) for each in tags]
 
 
 def asked(text: str, kind: TextKind = QUERY) -> Asked:
@@ -80,7 +84,7 @@ async def suggest(suggester: Suggester, one: Asked, **more: object) -> Suggestio
 
 
 def tag_of(found: Suggestion) -> str:
-    return found.tags.tags[0].tag
+    return found.found.tags.tags[0].tag
 
 
 def run(
@@ -250,9 +254,9 @@ def test_a_short_text_does_not_wait_until_long_ones_are_tokenised_and_tagged() -
         encoded: list[int] = []
         encode = tagger.encode
 
-        def recorded(texts: Sequence[ProductText]) -> list[Tokens]:
+        def recorded(texts: Sequence[ProductText], kinds: Sequence[TextKind]) -> list[Tokens]:
             encoded.extend(len(each.first.split()) for each in texts)
-            return encode(texts)
+            return encode(texts, kinds)
 
         tagger.encode = recorded
         tagger.gate.clear()
@@ -315,7 +319,7 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
         tagger = FakeTagger()
         calls = 0
 
-        def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             nonlocal calls
             calls += 1
             msg = "device lost"
@@ -349,10 +353,10 @@ def test_a_fault_of_memory_disk_or_device_ends_the_run_and_fails_no_text_alone(
         tagger = FakeTagger()
         real = getattr(tagger, stage)
 
-        def fail(some: Sequence[ProductText] | Sequence[Tokens]) -> object:
+        def fail(some: Sequence[ProductText] | Sequence[Tokens], *more: object, **options: bool) -> object:
             if any((len(each) if isinstance(each, Tokens) else len(each.first.split())) == 5 for each in some):
                 raise fault
-            return real(some)
+            return real(some, *more, **options)
 
         setattr(tagger, stage, fail)
         suggester = Suggester(tagger, ServerSettings(), SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0}))

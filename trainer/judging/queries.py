@@ -10,6 +10,7 @@ from hangtag.tagger.tagger import Tagger
 from hangtag.tags.tag import facet_of, value_of
 from hangtag.tags.tagset import TagSet
 from hangtag.text.kind import TextKind
+from hangtag.text.understood import NoTags
 from hangtag.trainer.data.judged import JudgedText
 from hangtag.trainer.judging.evaluate import EvaluationError
 from hangtag.trainer.judging.shares import Change, Counted, Counts, Share, resamples
@@ -21,6 +22,7 @@ NEGATED, NEGATED_SHOWN = "negated, served", "negated, in review"
 UNNAMED = "not named, served"
 OUTSIDE = "no product or unknown language, served"
 UNANSWERED = "about a product, no tag at all"
+REFUSED = "about a product, refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class _Answered:
     served: Mapping[str, tuple[str, ...]]
     shown: frozenset[str]
     auto: frozenset[str]
+    is_refused: bool
 
 
 def evaluate_queries(
@@ -97,7 +100,8 @@ def _answers(tagger: Tagger, texts: Sequence[JudgedText], on_text: Callable[[int
     result: list[_Answered] = []
     for start in range(0, len(texts), _BATCH):
         some = texts[start : start + _BATCH]
-        result += map(_answered, some, tagger([text.text for text in some], TextKind.QUERY))
+        suggested = tagger.suggest([text.text for text in some], TextKind.QUERY)
+        result += [_answered(text, each.tags) for text, each in zip(some, suggested, strict=True)]
         on_text(len(some))
     return result
 
@@ -111,7 +115,8 @@ def _answered(text: JudgedText, tags: TagSet) -> _Answered:
     for scored in (*tags.tags, *tags.review):
         top.setdefault(facet_of(scored.tag), value_of(scored.tag))
     auto = frozenset(scored.tag for scored in tags.tags)
-    return _Answered(text, top, served, auto | {scored.tag for scored in tags.review}, auto)
+    is_refused = tags.no_tags not in {None, NoTags.LOW_CONFIDENCE}
+    return _Answered(text, top, served, auto | {scored.tag for scored in tags.review}, auto, is_refused)
 
 
 def _measures(answered: Sequence[Sequence[_Answered]], facets: Sequence[str]) -> list[Measure]:
@@ -148,6 +153,7 @@ def _counted(answered: Sequence[_Answered], facets: Sequence[str]) -> dict[str, 
     result[NEGATED_SHOWN] = _of(negated, in_review)
     result[OUTSIDE] = _of((not is_it for is_it in about), (_serves(each, each.text.acceptable) for each in answered))
     result[UNANSWERED] = _of(about, (not each.shown for each in answered))
+    result[REFUSED] = _of(about, (each.is_refused for each in answered))
     return result
 
 

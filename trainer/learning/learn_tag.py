@@ -104,7 +104,9 @@ def learn_tag(
         schema=schema,
         thresholds=bundle.thresholds.map(
             lambda entry: Thresholds(
-                tags={tag: entry.tags.get(tag, _REVIEW_ONLY) for tag in schema.tags}, words=entry.words
+                tags={tag: entry.tags.get(tag, _REVIEW_ONLY) for tag in schema.tags},
+                words=entry.words,
+                languages=entry.languages,
             )
         ),
         calibration=bundle.calibration.map(

@@ -54,7 +54,7 @@ def predict(
         source = Source.of(file, Columns.read(None, column or ()))
         job = Job(source, out or _beside(file), candidates, restart)
         job.check()
-        tagger = open_tagger(settings.model.model_copy(update=changes))
+        tagger = open_tagger(settings.model.model_copy(update=changes), vectors=False)
         console.print(f"bundle {tagger.bundle.version[:12]} on {tagger.engine.name}", soft_wrap=True)
         started, before = time.monotonic(), 0
         with StepBar(console) as bar:

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.server import serve
 from hangtag.settings import RedisSettings, ServerSettings, Settings
+from hangtag.tagger.suggested import Suggested
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
 from hangtag.telemetry import metrics
@@ -40,11 +41,11 @@ class FakeTagger:
         self.gate = threading.Event()
         self.gate.set()
 
-    def encode(self, texts: Sequence[ProductText]) -> list[Tokens]:
+    def encode(self, texts: Sequence[ProductText], _kinds: Sequence[TextKind] = ()) -> list[Tokens]:
         words = [f"{text.first} {text.second}".split() for text in texts]
         return [Tokens(np.ones(len(each), np.int32), np.zeros(len(each), np.int32)) for each in words]
 
-    def forward(self, tokens: Sequence[Tokens]) -> np.ndarray:
+    def forward(self, tokens: Sequence[Tokens], **_: bool) -> np.ndarray:
         self.batches.append(len(tokens))
         self.gate.wait(10)
         return np.array([[len(each)] for each in tokens], np.float32)
@@ -54,6 +55,9 @@ class FakeTagger:
         sure = [ScoredTag(f"words:{int(n)}", 0.75, Source.MODEL, Band.AUTO) for (n,) in logits]
         unsure = ScoredTag("mood:a:b", 0.25, Source.RULE, Band.REVIEW)
         return [TagSet((tag,), (unsure,)) for tag in sure]
+
+    def explain(self, _scores: np.ndarray, tags: Sequence[TagSet], _kinds: Sequence[TextKind]) -> list[Suggested]:
+        return [Suggested(each) for each in tags]
 
 
 class Served:

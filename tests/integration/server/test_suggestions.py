@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import grpc
 import pytest
 from grpc import aio
 
+from hangtag.bundle import load_bundle
+from hangtag.engine import CpuEngine
 from hangtag.server import serve
 from hangtag.settings import ModelSettings, RedisSettings, ServerSettings, Settings
 from hangtag.tagger.tagger import Tagger, open_tagger
@@ -156,3 +159,38 @@ def test_one_wrong_text_refuses_the_batch_with_its_place(settings: Settings, tag
     for error, message in zip(errors, cases, strict=True):
         assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert error.details().startswith(message)
+
+
+def test_a_suggestion_says_what_was_understood(settings: Settings) -> None:
+    """The starter, as a bundle that was trained on English texts."""
+    starter = load_bundle()
+    english = starter.thresholds.map(lambda entry: entry.model_copy(update={"languages": ("en",)}))
+    bundle = replace(starter, thresholds=english)
+    knowing = Tagger.of(bundle, CpuEngine(bundle, threads=1, vectors=True))
+
+    wish, german, order, short = suggested(
+        settings,
+        knowing,
+        SuggestTagsRequest(
+            text="red sneekers for my daughter, not black, under $50", filter=TagFilter(facets=["color"])
+        ),
+        SuggestTagsRequest(text="Kinderwagen"),
+        SuggestTagsRequest(text="where is my order"),
+        SuggestTagsRequest(text="blue, size 42"),
+    )
+
+    assert [(tag.facet, tag.value, list(tag.supported_by), tag.is_named) for tag in wish.tags] == [
+        ("color", "red", ["red"], True)
+    ]
+    assert [(tag.facet, tag.value) for tag in wish.none_of] == [("color", "black")]
+    assert [(span.kind, span.text) for span in wish.spans] == [(tags_pb2.SPAN_KIND_PRICE, "under $50")]
+    assert wish.understood_text == "red sneakers for my daughter, not black, under $50"
+    for reply, reason in (
+        (german, tags_pb2.NO_TAGS_REASON_LANGUAGE_NOT_SUPPORTED),
+        (order, tags_pb2.NO_TAGS_REASON_OFF_TOPIC),
+        (short, tags_pb2.NO_TAGS_REASON_TOO_SHORT),
+    ):
+        assert (reply.no_tags_reason, list(reply.tags), list(reply.review)) == (reason, [], [])
+    assert german.language
+    assert not order.language
+    assert [span.text for span in short.spans] == ["size 42"]

@@ -145,11 +145,11 @@ def test_too_many_tokens_of_texts_at_a_time(served: Served, tagger: FakeTagger) 
 
 
 def test_a_text_on_which_the_model_fails(served: Served, tagger: FakeTagger, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forward(tokens: list[object]) -> object:
+    def forward(tokens: list[object], **options: bool) -> object:
         if any(len(each) == 13 for each in tokens):
             msg = "thirteen words"
             raise ValueError(msg)
-        return FakeTagger.forward(tagger, tokens)
+        return FakeTagger.forward(tagger, tokens, **options)
 
     monkeypatch.setattr(tagger, "forward", forward)
 

@@ -1,0 +1,76 @@
+"""Which words of a text support its tags."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from hangtag.bundle.weights import Weights
+from hangtag.evidence.split import Floats, Split, split_logits
+from hangtag.evidence.support import Support
+from hangtag.tags.naming import Naming
+from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.tags.tag import facet_of
+from hangtag.text.understood import Understood
+from hangtag.words.function_words import FUNCTION_WORDS
+
+_MOST_WORDS = 3
+# A word supports a tag if it adds at least this share of what the strongest word adds.
+_LEAST_SHARE = 0.3
+
+
+class Evidence:
+    """Finds the support of tags with one bundle's weights. Immutable: threads may share it."""
+
+    def __init__(self, schema: TagSchema, weights: Weights, names: Naming) -> None:
+        self._schema = schema
+        self._weights = weights
+        self._names = names
+        self._single = frozenset(facet.name for facet in schema.facets if facet.kind is FacetKind.SINGLE)
+        self._lowest = frozenset(chain[-1].name for chain in schema.chains if len(chain) > 1)
+
+    def split(self, understood: Understood, places: Sequence[tuple[int, int]], vectors: Floats) -> Split:
+        """The logits of a text in parts."""
+        return split_logits(understood.text, places, vectors, self._weights)
+
+    def support(
+        self, understood: Understood, places: Sequence[tuple[int, int]], vectors: Floats, tags: Collection[str]
+    ) -> dict[str, Support]:
+        """The support of each of these tags.
+
+        `places` and `vectors` are those of the tokens of the text that the model has read.
+        """
+        if not tags:
+            return {}
+        split = self.split(understood, places, vectors)
+        return {tag: self._of(tag, split, understood) for tag in tags}
+
+    def doubted(self, understood: Understood, support: Mapping[str, Support]) -> frozenset[str]:
+        """The tags of the lowest facets that only words support for what a part or an accessory fits.
+
+        A case for a phone is in the phones' segment, but it is not a phone.
+        """
+        if not understood.fitted:
+            return frozenset()
+        return frozenset(
+            tag
+            for tag, its_support in support.items()
+            if facet_of(tag) in self._lowest and its_support.words and understood.fitted.issuperset(its_support.words)
+        )
+
+    def _of(self, tag: str, split: Split, understood: Understood) -> Support:
+        text, written = understood.text, understood.written
+        names = [word for segment in (text.first, text.second) for word in self._names.words_for(tag, segment)]
+        added = self._added(tag, split)
+        strongest = added.max(initial=0.0)
+        order = [int(place) for place in np.argsort(-added, kind="stable") if added[place] > _LEAST_SHARE * strongest]
+        suggest = [split.words[place] for place in order if split.words[place] not in FUNCTION_WORDS]
+        words = list(dict.fromkeys([*names, *suggest]))[:_MOST_WORDS]
+        return Support(tuple(written.get(word, word) for word in words), bool(names))
+
+    def _added(self, tag: str, split: Split) -> Floats:
+        """What each word adds to a tag. In a single facet tags compete: more than to the others on average."""
+        position = self._schema.index[tag]
+        added = split.parts[:-1, position]
+        if facet_of(tag) in self._single:
+            added = added - split.parts[:-1, self._schema.slices[facet_of(tag)]].mean(axis=1)
+        return added

@@ -1,0 +1,140 @@
+"""What in a text supports its tags: the parts of a logit add up to it, and the right words come first."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangtag.bundle import load_bundle
+from hangtag.engine import CpuEngine, EngineError
+from hangtag.evidence import split_logits
+from hangtag.tagger.tagger import Tagger
+from hangtag.text.ngrams import numbered
+from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import Tokens
+from hangtag.text.wide import Features, Wide
+from tests.bundles import write_tiny_bundle
+
+TEXTS = [
+    ProductText.of("red hoodie"),
+    ProductText.of(
+        "Red wool scarf", "A warm scarf. " * 90, "Accessories > Scarves"
+    ),  # more tokens than the encoder reads
+    ProductText.of("İSTANBUL tea set, 2 pack"),  # its lower case has more characters
+    ProductText.of("連衣裙 red 🙂"),
+    ProductText.of("don't-stop t-shirt (xl)!"),
+    ProductText.of("", "only a description"),
+]
+
+
+@pytest.fixture(scope="module")
+def tagger() -> Tagger:
+    bundle = load_bundle()
+    return Tagger.of(bundle, CpuEngine(bundle, threads=1, vectors=True))
+
+
+def test_the_parts_of_a_text_add_up_to_its_logits(tagger: Tagger) -> None:
+    tokens = tagger.encode(TEXTS)
+
+    logits, vectors = tagger.engine.forward_with_vectors(tokens)
+
+    for text, its_tokens, its_logits, its_vectors in zip(TEXTS, tokens, logits, vectors, strict=True):
+        places = tagger.bundle.tokenizer.places(text)
+        split = split_logits(text, places, its_vectors, tagger.bundle.weights)
+        assert len(places) == len(its_tokens) == len(its_vectors)
+        assert split.parts.shape == (len(split.words) + 1, len(tagger.bundle.schema.tags))
+        assert split.parts.sum(axis=0) == pytest.approx(its_logits, abs=1e-3)
+
+
+@cache
+def wide_part() -> Wide:
+    wide = load_bundle().weights.wide
+    assert wide is not None
+    return wide
+
+
+def summed(parts: Sequence[Features]) -> dict[int, float]:
+    """The value of each row in all parts together."""
+    total: dict[int, float] = {}
+    for part in parts:
+        for row, value in zip(part.rows.tolist(), part.values.tolist(), strict=True):
+            total[row] = total.get(row, 0.0) + value
+    return total
+
+
+@given(st.text(alphabet="abcé連 -1", max_size=30), st.text(alphabet="abcé連 -1", max_size=20), st.integers(1, 5))
+def test_the_features_of_all_parts_are_those_of_the_text(first: str, second: str, count: int) -> None:
+    wide = wide_part()
+    text = ProductText.of(first, second)
+    owners = np.arange(len(numbered(text)), dtype=np.int64) % count
+
+    parts = wide.features_at(text, owners, count)
+
+    assert summed(parts) == pytest.approx(summed([wide.features(text)]), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("query", "tag", "first", "is_named"),
+    [
+        ("red hoodie", "color:red", "red", True),
+        ("red hoodie", "class:upper body wear/tops", "hoodie", False),
+        ("scarf for women in a box", "audience:women", "women", True),
+        ("boots for my daughter", "audience:girls", "daughter", True),
+        ("sneekers for my son", "class:general purpose footwear", "sneekers", False),
+    ],
+)
+def test_the_words_that_support_a_tag(tagger: Tagger, query: str, tag: str, first: str, is_named: bool) -> None:
+    (found,) = tagger.suggest([query])
+
+    assert found.support[tag].words[0] == first
+    assert found.support[tag].is_named is is_named
+
+
+def test_support_does_not_depend_on_the_batch(tagger: Tagger) -> None:
+    queries = [text.first or text.second for text in TEXTS]
+
+    assert tagger.suggest(queries) == [found for query in queries for found in tagger.suggest([query])]
+
+
+def test_what_a_case_fits_is_not_what_it_is(tagger: Tagger) -> None:
+    """A class that only the fitted word supports is for a person to review."""
+    (found,) = tagger.suggest(["watch winder kit for rolex watches"])
+
+    served = {scored.tag for scored in found.tags.tags}
+    assert found.understood.fitted == {"rolex", "watches"}
+    assert not any(
+        found.understood.fitted.issuperset(found.support[tag].words) for tag in served if tag.startswith("class:")
+    )
+
+
+@pytest.mark.parametrize("kind", ["cpu", "torch"])
+def test_vectors_change_no_logit(tmp_path: Path, kind: str) -> None:
+    """An engine gives the same logits with vectors as without, to the bit."""
+    write_tiny_bundle(tmp_path / "tiny")
+    bundle = load_bundle(tmp_path / "tiny")
+    if kind == "cpu":
+        plain, explaining = CpuEngine(bundle, threads=1), CpuEngine(bundle, threads=1, vectors=True)
+    else:
+        module = pytest.importorskip("hangtag.engine.torch")
+        plain = explaining = module.TorchEngine(bundle, "cpu")
+    tokens = bundle.tokenizer([ProductText.of("red dress"), ProductText.of("a game " * 20), ProductText.of("x")])
+
+    logits, vectors = explaining.forward_with_vectors(tokens)
+
+    assert np.array_equal(logits, plain.forward(tokens))
+    for its_logits, its_vectors, its_tokens in zip(logits, vectors, tokens, strict=True):
+        assert its_vectors.shape == (len(its_tokens), bundle.manifest.encoder.hidden)
+        head = its_vectors.mean(axis=0) @ bundle.weights.head_weight.T + bundle.weights.head_bias
+        assert head == pytest.approx(its_logits, abs=1e-4)
+
+
+def test_an_engine_that_was_opened_without_vectors_says_so(tmp_path: Path) -> None:
+    write_tiny_bundle(tmp_path / "tiny")
+    bundle = load_bundle(tmp_path / "tiny")
+
+    with pytest.raises(EngineError, match="vectors=True"):
+        CpuEngine(bundle, threads=1).forward_with_vectors([Tokens(np.zeros(1, np.int32), np.zeros(1, np.int32))])
