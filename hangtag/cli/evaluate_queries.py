@@ -25,6 +25,10 @@ def evaluate_queries(
         str | None, typer.Option(metavar="FOLDER", help="Compare with this bundle, or starter, on the same texts.")
     ] = None,
     engine: EngineName = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write each text with the bundle's answer to this JSONL file."),
+    ] = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Measure how a bundle answers what people type: queries, utterances and titles with judged tags.
@@ -35,10 +39,11 @@ def evaluate_queries(
 
     Example: hangtag evaluate-queries judged.jsonl --bundle runs/shop/bundle --against starter
     """
-    with trainer_command("no result was kept"):
+    with trainer_command("no result was kept", answers):
         from hangtag.settings import load_settings  # noqa: PLC0415
         from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
         from hangtag.trainer.data.judged import read_judged  # noqa: PLC0415
+        from hangtag.trainer.files.atomic_file import write_text  # noqa: PLC0415
         from hangtag.trainer.judging.queries import evaluate_queries as evaluate  # noqa: PLC0415
 
         texts = read_judged(file)
@@ -49,6 +54,8 @@ def evaluate_queries(
         with Progress(console=plain_console(stderr=True), transient=True) as bar:
             task = bar.add_task("answering", total=len(texts) * (1 if other is None else 2))
             result = evaluate(tagger, texts, other, lambda count: bar.advance(task, count))
+        if answers:
+            write_text(answers, "".join(f"{orjson.dumps(each.to_json()).decode()}\n" for each in result.answers))
     if as_json:
         sys.stdout.write(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return

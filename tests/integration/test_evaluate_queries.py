@@ -51,7 +51,7 @@ def tagger() -> Tagger:
 
 @pytest.fixture(scope="module")
 def answers(tagger: Tagger) -> list[TagSet]:
-    found = tagger(TEXTS, TextKind.QUERY)
+    found = [each.tags for each in tagger.suggest(TEXTS, TextKind.QUERY)]
     assert any(each.tags for each in found)
     assert any(not each.tags for each in found)
     return found
@@ -90,6 +90,16 @@ def test_the_answers_themselves_are_all_right(tagger, answers):
     assert (found["segment: served"].share.hits, found["segment: served"].share.of) == (served, len(TEXTS))
     assert (found["segment: served, right"].share.hits, found["segment: served, right"].share.of) == (served, served)
     assert found[UNANSWERED].share.of == len(TEXTS)
+
+
+def test_the_answers_say_which_facets_are_wrong(tagger, answers):
+    texts = judged(answers, lambda answer: {"segment": (top(answer).get("segment", ""),), "class": (WRONG,)})
+
+    found = evaluate_queries(tagger, texts).answers
+
+    assert [each.text for each in found] == texts
+    assert all(each.wrong == ["class"] for each in found)
+    assert [each.top for each in found] == [top(answer) for answer in answers]
 
 
 def test_other_values_are_all_wrong(tagger, answers):
@@ -185,12 +195,25 @@ def test_the_command_prints_tables_and_json(tmp_path: Path):
         {"text": "where is my parcel", "kind": "utterance", "acceptable": {"segment": []}},
     ]
     file.write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    arguments = ["evaluate-queries", str(file), "--bundle", "starter", "--against", "starter"]
+    answers = tmp_path / "answers.jsonl"
+    arguments = [
+        "evaluate-queries",
+        str(file),
+        "--bundle",
+        "starter",
+        "--against",
+        "starter",
+        "--answers",
+        str(answers),
+    ]
 
     printed = CliRunner().invoke(app, arguments)
     as_json = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
 
     assert printed.exit_code == 0
+    assert [json.loads(line)["text"] for line in answers.read_text("utf-8").splitlines()] == [
+        each["text"] for each in rows
+    ]
     assert "query (1 texts)" in printed.stdout
     assert "segment: right" in printed.stdout
     assert "nan" not in printed.stdout

@@ -35,8 +35,36 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """A judged text and what the bundle answers: by facet the top tag's value and the AUTO tags' values, and all tags.
+
+    `shown` are the tags in AUTO and REVIEW, `auto` those in AUTO. `is_refused`: there are no tags, for another reason
+    than low confidence.
+    """
+
+    text: JudgedText
+    top: Mapping[str, str]
+    served: Mapping[str, tuple[str, ...]]
+    shown: frozenset[str]
+    auto: frozenset[str]
+    is_refused: bool
+
+    @property
+    def wrong(self) -> list[str]:
+        """The judged facets whose top tag is not acceptable; a facet without a tag is wrong if a tag is right."""
+        acceptable = self.text.acceptable.items()
+        return [facet for facet, values in acceptable if self.top.get(facet, "") not in (values or ("",))]
+
+    def to_json(self) -> dict[str, Any]:
+        """The judged text with `top`, `served` and `wrong`."""
+        return {**self.text.model_dump(), "top": self.top, "served": self.served, "wrong": self.wrong}
+
+
+@dataclass(frozen=True, slots=True)
 class QueryEvaluation:
     """The measures by kind of text (and for all texts), in order; `missing` are judged facets that the bundle lacks.
+
+    `answers` are those of the bundle to the texts, in order.
 
     For a facet, "right" counts texts whose top tag is acceptable, in REVIEW or AUTO; "served" counts texts with an AUTO
     tag; "served, right" is the share of those tags that are acceptable. All are of texts about a product.
@@ -45,23 +73,13 @@ class QueryEvaluation:
     kinds: Mapping[str, Sequence[Measure]]
     texts: Mapping[str, int]
     missing: Sequence[str]
+    answers: Sequence[Answered]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; an interval of nothing is null."""
-        values: dict[str, Any] = _plain(asdict(self))
+        """Plain values without the answers; an interval of nothing is null."""
+        kinds = {kind: [asdict(measure) for measure in measures] for kind, measures in self.kinds.items()}
+        values: dict[str, Any] = _plain({"kinds": kinds, "texts": self.texts, "missing": self.missing})
         return values
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """A judged text and what the bundle answers, by facet: the top tag's value, and the AUTO tags' values."""
-
-    text: JudgedText
-    top: Mapping[str, str]
-    served: Mapping[str, tuple[str, ...]]
-    shown: frozenset[str]
-    auto: frozenset[str]
-    is_refused: bool
 
 
 def evaluate_queries(
@@ -93,11 +111,11 @@ def evaluate_queries(
         for kind, its_places in places.items()
     }
     missing = [name for name in judged if name not in facets]
-    return QueryEvaluation(measures, {kind: len(its) for kind, its in places.items()}, missing)
+    return QueryEvaluation(measures, {kind: len(its) for kind, its in places.items()}, missing, answered[0])
 
 
-def _answers(tagger: Tagger, texts: Sequence[JudgedText], on_text: Callable[[int], None]) -> list[_Answered]:
-    result: list[_Answered] = []
+def _answers(tagger: Tagger, texts: Sequence[JudgedText], on_text: Callable[[int], None]) -> list[Answered]:
+    result: list[Answered] = []
     for start in range(0, len(texts), _BATCH):
         some = texts[start : start + _BATCH]
         suggested = tagger.suggest([text.text for text in some], TextKind.QUERY)
@@ -106,7 +124,7 @@ def _answers(tagger: Tagger, texts: Sequence[JudgedText], on_text: Callable[[int
     return result
 
 
-def _answered(text: JudgedText, tags: TagSet) -> _Answered:
+def _answered(text: JudgedText, tags: TagSet) -> Answered:
     served: dict[str, tuple[str, ...]] = {}
     for scored in tags.tags:
         facet = facet_of(scored.tag)
@@ -116,10 +134,10 @@ def _answered(text: JudgedText, tags: TagSet) -> _Answered:
         top.setdefault(facet_of(scored.tag), value_of(scored.tag))
     auto = frozenset(scored.tag for scored in tags.tags)
     is_refused = tags.no_tags not in {None, NoTags.LOW_CONFIDENCE}
-    return _Answered(text, top, served, auto | {scored.tag for scored in tags.review}, auto, is_refused)
+    return Answered(text, top, served, auto | {scored.tag for scored in tags.review}, auto, is_refused)
 
 
-def _measures(answered: Sequence[Sequence[_Answered]], facets: Sequence[str]) -> list[Measure]:
+def _measures(answered: Sequence[Sequence[Answered]], facets: Sequence[str]) -> list[Measure]:
     counted = [_counted(each, facets) for each in answered]
     weights = resamples(len(answered[0]))
     now, *others = counted
@@ -130,7 +148,7 @@ def _measures(answered: Sequence[Sequence[_Answered]], facets: Sequence[str]) ->
     ]
 
 
-def _counted(answered: Sequence[_Answered], facets: Sequence[str]) -> dict[str, Counted]:
+def _counted(answered: Sequence[Answered], facets: Sequence[str]) -> dict[str, Counted]:
     about = [each.text.is_in_domain for each in answered]
     result: dict[str, Counted] = {}
     for facet in facets:
@@ -162,7 +180,7 @@ def _unnamed(text: JudgedText, facets: Iterable[str]) -> set[str]:
     return {facet for facet in facets if text.acceptable.get(facet) == ()} - set(map(facet_of, text.never))
 
 
-def _serves(answered: _Answered, facets: Iterable[str]) -> bool:
+def _serves(answered: Answered, facets: Iterable[str]) -> bool:
     return any(answered.served.get(facet) for facet in facets)
 
 
