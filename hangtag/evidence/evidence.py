@@ -18,6 +18,12 @@ _MOST_WORDS = 3
 _LEAST_SHARE = 0.3
 
 
+def _is_of_fitted(support: Support, fitted: frozenset[str]) -> bool:
+    """What a tag is named by, or else all that supports it, are words for what an accessory fits."""
+    needed = support.words[:1] if support.is_named else support.words
+    return bool(needed) and fitted.issuperset(needed)
+
+
 class Evidence:
     """Finds the support of tags with one bundle's weights. Immutable: threads may share it."""
 
@@ -54,7 +60,7 @@ class Evidence:
         return frozenset(
             tag
             for tag, its_support in support.items()
-            if facet_of(tag) in self._lowest and its_support.words and understood.fitted.issuperset(its_support.words)
+            if facet_of(tag) in self._lowest and _is_of_fitted(its_support, understood.fitted)
         )
 
     def _of(self, tag: str, split: Split, understood: Understood) -> Support:

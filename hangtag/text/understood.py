@@ -16,7 +16,7 @@ class NoTags(StrEnum):
     LANGUAGE_NOT_SUPPORTED = "language_not_supported"
     # The text is not about a product.
     OFF_TOPIC = "off_topic"
-    # The text has no word for a thing, only attributes, sizes, prices or what is not wanted.
+    # The text has no word for a thing, only a brand, attributes, sizes, prices or what is not wanted.
     TOO_SHORT = "too_short"
 
 

@@ -220,8 +220,8 @@ class _NoTagsReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoTagsRe
     answers it in another way, or hands it on to a person.
     """
     NO_TAGS_REASON_TOO_SHORT: _NoTagsReason.ValueType  # 5
-    """Suggestions: the text has no word for a thing, only attributes, sizes, prices, or what is not wanted ("red, size
-    10"). A bot asks for the thing, and keeps `none_of` and `spans`.
+    """Suggestions: the text has no word for a thing, only a brand, attributes, sizes, prices, or what is not
+    wanted ("red, size 10"). A bot asks for the thing, and keeps `none_of` and `spans`.
     """
 
 class NoTagsReason(_NoTagsReason, metaclass=_NoTagsReasonEnumTypeWrapper):
@@ -244,8 +244,8 @@ NO_TAGS_REASON_OFF_TOPIC: NoTagsReason.ValueType  # 4
 answers it in another way, or hands it on to a person.
 """
 NO_TAGS_REASON_TOO_SHORT: NoTagsReason.ValueType  # 5
-"""Suggestions: the text has no word for a thing, only attributes, sizes, prices, or what is not wanted ("red, size
-10"). A bot asks for the thing, and keeps `none_of` and `spans`.
+"""Suggestions: the text has no word for a thing, only a brand, attributes, sizes, prices, or what is not
+wanted ("red, size 10"). A bot asks for the thing, and keeps `none_of` and `spans`.
 """
 Global___NoTagsReason: _TypeAlias = NoTagsReason  # noqa: Y015
 

@@ -8,6 +8,7 @@ from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.text.understood import NoTags, Understood
 from hangtag.text.wide import Wide
+from hangtag.words.brands import BRANDS
 from hangtag.words.fitting import fitted_words
 from hangtag.words.language import LanguageDetector
 from hangtag.words.negation import split_negated
@@ -87,7 +88,7 @@ class Reader:
         if is_about_the_shop(written):
             return NoTags.OFF_TOPIC
         words = content_words(self._without_attributes(wanted))
-        if not words:
+        if BRANDS.issuperset(words):
             return NoTags.TOO_SHORT
         unknown = [word for word, known in zip(words, self._vocabulary.knows(words), strict=True) if not known]
         if len(unknown) == len(words) and all(map(is_gibberish, words)):

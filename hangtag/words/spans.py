@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from hangtag.text.understood import Span, SpanKind
 
-_NUMBER = r"\d+(?:[.,]\d+)*"
+# As long as sizes and prices are: a longer row of digits is searched once.
+_NUMBER = r"\d{1,7}(?:[.,]\d{1,3}){0,3}"
 _CURRENCY = r"(?:dollars?|bucks?|euros?|eur|usd|gbp|pounds? sterling|quid|cents?)"
 _LIMIT = (
     r"(?:(?:for\s+)?(?:under|below|less\s+than|up\s+to|at\s+most|no\s+more\s+than|not\s+more\s+than|max(?:imum)?|"

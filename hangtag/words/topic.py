@@ -33,7 +33,7 @@ _ABOUT_AN_ORDER = re.compile(
     r"still|came|arrived|status)"
     r"|order\s+(?:number|status|confirmation|id|no\.?|#)"
     r"|(?:how\s+much|what)\s+(?:is|are|does)\s+(?:the\s+)?(?:shipping|delivery|postage)"
-    r"|(?:can|could|will)\s+you\s+(?:write|sing|tell|translate|be\s+quick)|are\s+you\s+hiring"
+    r"|(?:can|could|will)\s+you\s+(?:write|sing|translate|be\s+quick|tell\s+me\s+(?:an?|your)\b)|are\s+you\s+hiring"
     r"|(?:your|the)\s+(?:app|site|website)\b|(?:stop|keep)\s+(?:sending|emailing|texting)|sing\s+me"
     r"|(?:can|could|may|how|do)\s+(?:(?:can|do|to)\s+)?(?:(?:i|we)\s+)?(?:return|exchange|cancel|refund)\b"
     r"|(?:i|we)\s+(?:\w+\s+)?(?:ordered|returned)\b"

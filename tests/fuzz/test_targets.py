@@ -11,6 +11,7 @@ from tests.fuzz.mutate import DICTIONARY, Mutator
 # Those that write files take milliseconds for an input.
 INPUTS = {
     "tokens": 500,
+    "queries": 500,
     "bundles": 150,
     "folders": 60,
     "settings_files": 300,

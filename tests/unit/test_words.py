@@ -128,6 +128,8 @@ def test_rare_words_are_not_corrected(query: str) -> None:
         ("red", NoTags.TOO_SHORT),
         ("for men, size 42", NoTags.TOO_SHORT),
         ("under $20", NoTags.TOO_SHORT),
+        ("harley davidson", NoTags.TOO_SHORT),
+        ("samsung in black", NoTags.TOO_SHORT),
         ("not black", NoTags.TOO_SHORT),
         ("42", NoTags.TOO_SHORT),
         ("Kinderwagen", NoTags.LANGUAGE_NOT_SUPPORTED),
@@ -156,11 +158,26 @@ def test_why_a_query_has_no_answer(query: str, reason: NoTags) -> None:
             "tent",
         ),
         *("sth to keep my coffee hot on the train", "dumbbells", "kettle", "poncho", "kimono", "espresso machine"),
-        *("red sneakers women", "weather station", "orange juice", "peach tea"),
+        *("red sneakers women", "weather station", "orange juice", "peach tea", "samsung tv"),
     ],
 )
 def test_a_query_for_a_thing_is_answered(query: str) -> None:
     assert read(query).refusal is None
+
+
+@pytest.mark.parametrize(
+    ("query", "fitted"),
+    [
+        ("tv wall mount", {"tv", "wall"}),
+        ("phone holder for car", {"phone", "car"}),
+        ("case for my iphone", {"iphone"}),
+        ("spare parts for vacuum", {"vacuum"}),
+        ("bands of gold", set()),
+        ("shoes for women", set()),
+    ],
+)
+def test_what_an_accessory_fits(query: str, fitted: set[str]) -> None:
+    assert read(query).fitted == fitted
 
 
 def test_products_are_read_as_they_are() -> None:
