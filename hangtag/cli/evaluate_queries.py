@@ -14,7 +14,7 @@ from hangtag.cli.options import BundleName, EngineName, JsonOutput
 from hangtag.cli.trainer_command import trainer_command
 
 if TYPE_CHECKING:
-    from hangtag.trainer.judging.queries import Measure
+    from hangtag.trainer.judging.judged_answers import Measure
     from hangtag.trainer.judging.shares import Change, Share
 
 
@@ -44,7 +44,7 @@ def evaluate_queries(
         from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
         from hangtag.trainer.data.judged import read_judged  # noqa: PLC0415
         from hangtag.trainer.files.atomic_file import write_text  # noqa: PLC0415
-        from hangtag.trainer.judging.queries import evaluate_queries as evaluate  # noqa: PLC0415
+        from hangtag.trainer.judging.judged_answers import evaluate_queries as evaluate  # noqa: PLC0415
 
         texts = read_judged(file)
         changes = {name: value for name, value in (("bundle", bundle), ("engine", engine)) if value is not None}

@@ -19,7 +19,7 @@ from hangtag.tags.tagset import TagSet
 from hangtag.text.kind import TextKind
 from hangtag.trainer.data.judged import JudgedText
 from hangtag.trainer.judging.evaluate import EvaluationError
-from hangtag.trainer.judging.queries import (
+from hangtag.trainer.judging.judged_answers import (
     ALL,
     NEGATED,
     OUTSIDE,
