@@ -30,6 +30,7 @@ COMMANDS = [
     "deadletters",
     "demo",
     "evaluate",
+    "evaluate-queries",
     "learn-tag",
     "predict",
     "pretrain",
@@ -39,6 +40,7 @@ COMMANDS = [
     "serve",
 ]
 COMMANDS += ["rebuild", "resume", "schema", "show", "suggest", "tags", "train", "tune", "up", "verify", "work"]
+DATA = [f"data {name}" for name in ("check", "split", "noise", "merge", "queries")]
 LETTERS = [f"deadletters {name}" for name in ("list", "show", "replay", "drop")]
 _ROOT = str(Path(__file__).parents[2])
 
@@ -61,7 +63,7 @@ def _run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", "data check", "data split", "data noise", *LETTERS])
+@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", *DATA, *LETTERS])
 def test_each_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
@@ -69,7 +71,7 @@ def test_each_command_has_help_with_an_example(command: str) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", "data check", "data split", "data noise", *LETTERS])
+@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", *DATA, *LETTERS])
 def test_no_help_is_truncated(command: str, width: int) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": str(width)})
     assert "…" not in result.output
