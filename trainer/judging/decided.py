@@ -8,6 +8,7 @@ from hangtag.bundle import Scope
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
 from hangtag.tags.keyed import ScoringPath
+from hangtag.tags.schema import FacetKind, TagSchema
 from hangtag.tags.thresholds import Calibration, KeyedCalibration, KeyedThresholds, Thresholds
 from hangtag.text.kind import TextKind
 from hangtag.trainer.data.examples import Example
@@ -57,7 +58,8 @@ def decided(
             of_queries = judge_queries(tagger, asked, off_topic, its_recipe, words)
             calibration = of_queries.calibration.model_copy(update={"wide_strength": strength})
             calibrations[TextKind.QUERY] = {ScoringPath.FULL: calibration}
-            thresholds[TextKind.QUERY] = {ScoringPath.FULL: _in_languages(of_queries.decisions.thresholds, recipe)}
+            cautious = _at_least(of_queries.decisions.thresholds, recipe.queries.min_auto, schema)
+            thresholds[TextKind.QUERY] = {ScoringPath.FULL: _in_languages(cautious, recipe)}
             metrics["queries"] = of_queries.metrics(its_recipe)
         if asked and scope is not None:
             groups = ((products, TextKind.PRODUCT), (asked, TextKind.QUERY), (off_topic, TextKind.QUERY))
@@ -83,3 +85,16 @@ def _for_queries(tagger: Tagger, strength: float) -> Tagger:
 def _in_languages(thresholds: Thresholds, recipe: Recipe) -> Thresholds:
     languages = recipe.queries.languages if recipe.queries else ()
     return thresholds.model_copy(update={"languages": languages})
+
+
+def _at_least(thresholds: Thresholds, lowest: float, schema: TagSchema) -> Thresholds:
+    """The thresholds, with no AUTO threshold of a tag of a single facet below `lowest`.
+
+    The promise holds for them too: thresholds are tested from high to low, so every higher one has passed.
+    """
+    single = {tag for facet in schema.facets if facet.kind is FacetKind.SINGLE for tag in facet.tags}
+    tags = {
+        tag: each.model_copy(update={"auto": max(each.auto, lowest)}) if tag in single else each
+        for tag, each in thresholds.tags.items()
+    }
+    return thresholds.model_copy(update={"tags": tags})
