@@ -60,11 +60,12 @@ chaos: $(VENV)/.all ## kill, stall, fill and flush everything under load, then c
 fuzz: $(VENV)/.all ## a million bad inputs to every boundary, half an hour on two cores (ARGS="--inputs 20000" for fewer)
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
-bench-server: $(VENV)/.all ## how fast the gRPC server is, and what it does with too many calls: 6 minutes (QUICK=1: 50 s)
+bench-server: $(VENV)/.all ## how fast the gRPC server is, and what it does with too many calls: 9 minutes (QUICK=1: 80 s)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.server $(if $(QUICK),--quick) $(ARGS)
 
-protos: $(VENV)/.all ## regenerate hangtag/v1 from protos/
+protos: $(VENV)/.all ## regenerate hangtag/v1 and docs/openapi.json from protos/
 	@$(BIN)/python tests/stubs.py .
+	@$(BIN)/python -m tests.openapi
 
 dist: $(BIN)/python ## build the wheels of hangtag and hangtag-client into dist/
 	@$(PIP) setuptools

@@ -2,10 +2,10 @@
 
     KAFKA_HOME=/opt/kafka python -m benchmarks.soak --minutes 30
 
-Measures for a minute how many products per second one worker can take while a server answers a light load of look-ups,
-then sends 80 % of that. Every 5 s it records memory, open files, connections and threads of both programs, the worker's
-lag, how long products wait for their tags, and how long look-ups take. Writes benchmarks/results/soak.json and
-docs/reports/soak.png. Ctrl-C ends it early and writes what there is. Without KAFKA_HOME it uses the local broker.
+Measures for five minutes how many products per second one worker can take while a server answers a light load of
+look-ups, then sends 80 % of that. Every 5 s it records memory, open files, connections and threads of both programs,
+the worker's lag, how long products wait for their tags, and how long look-ups take. Writes benchmarks/results/soak.json
+and docs/reports/soak.png. Ctrl-C ends it early and writes what there is. Without KAFKA_HOME it uses the local broker.
 """
 
 import argparse
@@ -37,14 +37,14 @@ from hangtag.v1 import events_pb2
 
 _PRODUCTS = 20_000
 _BACKLOG = 4_000
-_WARM_UP_SHARE = 0.2
+_WARM_UP_SHARE = 0.25
 _SETTLED = "hangtag_records_settled_total"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--capacity-s", type=float, default=60, help="seconds in which the capacity is measured")
+    parser.add_argument("--capacity-s", type=float, default=300, help="seconds in which the capacity is measured")
     parser.add_argument("--load", type=float, default=0.8, help="share of the capacity that is sent")
     parser.add_argument("--every-s", type=float, default=5, help="seconds between two samples")
     parser.add_argument("--lookups-per-s", type=float, default=50)

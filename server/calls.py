@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import grpc
 from google.protobuf.message import Message
 
+from hangtag.server.access import ANYONE, Access, Client
 from hangtag.server.admission import CALLS, DEADLINE, IDS, WAITS, Limit, RefusalLog, RefusedError
 from hangtag.server.cached_reader import MAX_PRODUCTS
 from hangtag.server.errors import CallError, Reason, place_of, stack_of
@@ -33,12 +34,14 @@ _log = get_log(__name__)
 class Method:
     """A method whose calls run on the event loop, one task each: its request and its handler.
 
-    The handler gets the request and the call's deadline, a time of the monotonic clock.
+    The handler gets the request and the call's deadline, a time of the monotonic clock. `count` is the number of texts
+    in a request, which counts for the quota of its client.
     """
 
     name: str
     request: type[Message]
     handler: Callable[[Any, float], Awaitable[bytes]]
+    count: Callable[[Any], int]
 
 
 class Sink(Protocol):
@@ -64,8 +67,12 @@ class Calls:
     `run`.
     """
 
-    def __init__(self, clock: Clock, lookups: Lookups, max_concurrent: int, max_ids: int) -> None:
+    def __init__(
+        self, clock: Clock, lookups: Lookups, max_concurrent: int, max_ids: int, access: Access | None = None
+    ) -> None:
         self.clock = clock
+        # A transport asks it for the client of a call, before it answers anything else.
+        self.access = access or Access()
         self._lookups = lookups
         self._calls = Limit(max_concurrent, "calls", CALLS)
         self._max_ids = max_ids
@@ -105,7 +112,7 @@ class Calls:
         """Calls that are admitted and not answered."""
         return self._calls.amount + self._waiting.amount
 
-    def look_up(self, parse: Parse, raw: bytes, call: Any, deadline_s: float) -> LookUp:
+    def look_up(self, parse: Parse, raw: bytes, call: Any, deadline_s: float, client: Client = ANYONE) -> LookUp:
         """Admit a look-up, which `put` then has to get. `call` is the transport's own handle of it.
 
         Raises:
@@ -117,22 +124,15 @@ class Calls:
             # It would not fit. To know that, its ids need not be checked.
             raise self._large_ids.refusal(self._large.wait_s())
         look_up = parse(raw)
-        now_s = self.clock.monotonic()
         look_up.call = call
-        look_up.arrived_s = now_s
+        look_up.client = client
+        look_up.arrived_s = self.clock.monotonic()
         look_up.deadline_s = deadline_s
-        if look_up.wait_version:
-            _check_deadline(deadline_s - now_s, 0)
-            self._waiting.add(1)
-            return look_up
-        lane, ids = (self._large, self._large_ids) if look_up.is_large else (self._small, self._small_ids)
-        if deadline_s != NO_DEADLINE:
-            _check_deadline(deadline_s - now_s, lane.wait_s())
-        self._calls.add(1)
+        client.begin(len(look_up.ids))
         try:
-            ids.add(len(look_up.ids), lane.wait_s())
-        except RefusedError:
-            self._calls.remove(1)
+            self._admit(look_up)
+        except CallError:
+            client.end()
             raise
         return look_up
 
@@ -165,6 +165,7 @@ class Calls:
         ended: Counter[tuple[str, grpc.StatusCode, float]] = Counter()
         small = large = waited = 0
         for look_up, answer in zip(look_ups, answers, strict=True):
+            look_up.client.end()
             if isinstance(answer, bytes):
                 code = grpc.StatusCode.OK
             else:
@@ -188,7 +189,7 @@ class Calls:
             self.refusals.count(method, error.refusal)
         self._tally.add(method, error.code, seconds)
 
-    async def run(self, method: Method, raw: bytes, deadline_s: float) -> bytes:
+    async def run(self, method: Method, raw: bytes, deadline_s: float, client: Client = ANYONE) -> bytes:
         """The reply of a call that is no look-up.
 
         Raises:
@@ -196,7 +197,7 @@ class Calls:
         """
         started_s = self.clock.monotonic()
         try:
-            reply = await self._run(method, raw, deadline_s)
+            reply = await self._run(method, raw, deadline_s, client)
         except CallError as error:
             self.refused(method.name, error, self.clock.monotonic() - started_s)
             raise
@@ -220,7 +221,23 @@ class Calls:
             while look_ups := lane.next():
                 self._deliver(look_ups, [_stopped()] * len(look_ups))
 
-    async def _run(self, method: Method, raw: bytes, deadline_s: float) -> bytes:
+    def _admit(self, look_up: LookUp) -> None:
+        left_s = look_up.deadline_s - look_up.arrived_s
+        if look_up.wait_version:
+            _check_deadline(left_s, 0)
+            self._waiting.add(1)
+            return
+        lane, ids = (self._large, self._large_ids) if look_up.is_large else (self._small, self._small_ids)
+        if look_up.deadline_s != NO_DEADLINE:
+            _check_deadline(left_s, lane.wait_s())
+        self._calls.add(1)
+        try:
+            ids.add(len(look_up.ids), lane.wait_s())
+        except RefusedError:
+            self._calls.remove(1)
+            raise
+
+    async def _run(self, method: Method, raw: bytes, deadline_s: float, client: Client) -> bytes:
         if self._is_stopped:
             raise _stopped()
         _check_deadline(deadline_s - self.clock.monotonic(), 0)
@@ -228,6 +245,7 @@ class Calls:
         assert task is not None
         with self._calls.during(1):
             request = parsed(method.request, raw)
+            client.begin(method.count(request))
             self._tasks.add(task)
             try:
                 return await method.handler(request, deadline_s)
@@ -243,6 +261,7 @@ class Calls:
                 raise CallError(Reason.INTERNAL_ERROR, "an error in the server; its log shows where") from error
             finally:
                 self._tasks.discard(task)
+                client.end()
 
     def _take(self, look_ups: list[LookUp]) -> None:
         gone = [look_up for look_up in look_ups if look_up.is_cancelled]

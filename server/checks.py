@@ -7,6 +7,7 @@ from hangtag.text.limits import MAX_ID_BYTES
 from hangtag.v1 import tags_pb2
 
 _MAX_FACETS = 64
+_MAX_FACET_CHARS = 256
 _BANDS = frozenset({tags_pb2.BAND_UNSPECIFIED, tags_pb2.BAND_AUTO, tags_pb2.BAND_REVIEW})
 
 
@@ -63,9 +64,10 @@ def check_filter(tag_filter: tags_pb2.TagFilter, place: str = "filter") -> None:
     """
     if len(tag_filter.facets) > _MAX_FACETS:
         refuse(f"{place}.facets has {len(tag_filter.facets)} facets, the maximum is {_MAX_FACETS}; leave some out")
-    if "" in tag_filter.facets:
-        number = list(tag_filter.facets).index("")
-        refuse(f"{place}.facets[{number}] is empty; send the name of a facet, for example color")
+    for number, name in enumerate(tag_filter.facets):
+        if not 1 <= len(name) <= _MAX_FACET_CHARS:
+            problem = f"has {len(name)} characters, the maximum is {_MAX_FACET_CHARS}" if name else "is empty"
+            refuse(f"{place}.facets[{number}] {problem}; send the name of a facet, for example color")
     if tag_filter.max_tags < 0:
         refuse(f"{place}.max_tags is {tag_filter.max_tags}; send 1 or more, or leave it unset for all tags")
     if not 0 <= tag_filter.min_confidence <= 1:  # not a number is neither

@@ -3,23 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
 
 import grpc
-from grpc import aio
 
 from hangtag.server.admission import Unread
 from hangtag.server.calls import Calls, Method
+from hangtag.server.certificate import credentials_of
 from hangtag.server.connections import close_connections
-from hangtag.server.errors import DETAILS_KEY, CallError
+from hangtag.server.errors import CallError
+from hangtag.server.future_sink import FutureSink
+from hangtag.server.gate import Context, Gate, abort, calling_client
 from hangtag.server.health import HealthServicer
 from hangtag.server.listener import address_of, in_use, new_server
 from hangtag.server.look_up import NO_DEADLINE, LookUp, Parse
 from hangtag.server.lookups import Answer
-from hangtag.server.methods import SERVICE, Methods
+from hangtag.server.methods import Methods
 from hangtag.settings import ServerSettings
 
-Context = aio.ServicerContext[Any, Any]
 Handler = Callable[[bytes, Context], Awaitable[bytes]]
 
 # Smaller unread replies are counted only while there are more calls than this, since it costs as much as the answer.
@@ -39,6 +39,7 @@ class GrpcioTransport:
     """
 
     name = "grpcio"
+    http_port: int | None = None
     # A read of the store takes as much of a core as a call.
     pace_s = 0.0015
 
@@ -53,24 +54,25 @@ class GrpcioTransport:
     ) -> None:
         self._calls = calls
         self._loop = asyncio.get_running_loop()
+        self._futures = FutureSink(calls)
         self._unread = Unread()
         self._unsent = 0
         self._arrived: list[LookUp] = []
-        self._server = new_server(settings, servicer, shares_port=shares_port)
         handlers = {name: self._look_up(name, parse) for name, parse in methods.look_ups.items()}
         handlers |= {name: self._other(method) for name, method in methods.others.items()}
-        service = grpc.method_handlers_generic_handler(
-            SERVICE,
-            {
-                # Requests and replies are serialised: `Calls` parses the former, handlers build the latter.
-                name: grpc.unary_unary_rpc_method_handler(handler, request_deserializer=None, response_serializer=None)
-                for name, handler in handlers.items()
-            },
-        )
-        self._server.add_generic_rpc_handlers((service,))
-        address = address_of(settings)
+        # Requests and replies are serialised: `Calls` parses the former, handlers build the latter.
+        service = {
+            name: grpc.unary_unary_rpc_method_handler(handler, request_deserializer=None, response_serializer=None)
+            for name, handler in handlers.items()
+        }
+        gate = Gate(calls.access, service, calls.refused)
+        self._server = new_server(settings, servicer, gate, shares_port=shares_port)
+        address, credentials = address_of(settings), credentials_of(settings)
         try:
-            self.port = self._server.add_insecure_port(address)
+            if credentials is None:
+                self.port = self._server.add_insecure_port(address)
+            else:
+                self.port = self._server.add_secure_port(address, credentials)
         except RuntimeError as error:
             raise in_use(address) from error
 
@@ -93,19 +95,7 @@ class GrpcioTransport:
 
     def deliver(self, look_ups: Sequence[LookUp], answers: Sequence[Answer]) -> None:
         """See `Sink`."""
-        with suppress(RuntimeError):  # the event loop is closed, and with it all connections
-            self._loop.call_soon_threadsafe(self._deliver, look_ups, answers)
-
-    def _deliver(self, look_ups: Sequence[LookUp], answers: Sequence[Answer]) -> None:
-        sent: list[Answer | None] = []
-        for look_up, answer in zip(look_ups, answers, strict=True):
-            future = look_up.call
-            if future.done():
-                sent.append(None)
-            else:
-                future.set_result(answer)
-                sent.append(answer)
-        self._calls.answered(look_ups, sent)
+        self._futures.deliver(look_ups, answers)
 
     def _look_up(self, name: str, parse: Parse) -> Handler:
         async def call(raw: bytes, context: Context) -> bytes:
@@ -113,10 +103,10 @@ class GrpcioTransport:
             try:
                 self._check_unread(context)
                 future: asyncio.Future[Answer] = self._loop.create_future()
-                look_up = self._calls.look_up(parse, raw, future, self._deadline_s(context))
+                look_up = self._calls.look_up(parse, raw, future, self._deadline_s(context), calling_client())
             except CallError as error:
                 self._calls.refused(name, error)
-                await _abort(context, error)
+                await abort(context, error)
             self._arrived.append(look_up)
             if len(self._arrived) == 1:
                 self._loop.call_soon(self._put)
@@ -126,7 +116,7 @@ class GrpcioTransport:
                 look_up.is_cancelled = True
                 raise
             if isinstance(answer, CallError):
-                await _abort(context, answer)
+                await abort(context, answer)
             return self._sending(answer, context)
 
         return call
@@ -138,11 +128,12 @@ class GrpcioTransport:
                 self._check_unread(context)
             except CallError as error:
                 self._calls.refused(method.name, error)
-                await _abort(context, error)
+                await abort(context, error)
             try:
-                return self._sending(await self._calls.run(method, raw, self._deadline_s(context)), context)
+                reply = await self._calls.run(method, raw, self._deadline_s(context), calling_client())
+                return self._sending(reply, context)
             except CallError as error:
-                await _abort(context, error)
+                await abort(context, error)
 
         return call
 
@@ -175,8 +166,3 @@ class GrpcioTransport:
             self._unread.add(connection, size)
             context.add_done_callback(lambda _: self._unread.remove(connection, size))  # type: ignore[arg-type]
         return reply
-
-
-async def _abort(context: Context, error: CallError) -> NoReturn:
-    await context.abort(error.code, error.message, ((DETAILS_KEY, error.details()),))
-    raise AssertionError  # `abort` raises

@@ -40,6 +40,9 @@ class Health:
         self._reported: bool | None = None
         self._setting: asyncio.Task[None] | None = None
         self._forgetting: asyncio.TimerHandle | None = None
+        # Of the service, for those who do not ask by gRPC.
+        self.is_serving = False
+        self.is_stopping = False
 
     def report(self, is_up: bool) -> None:
         """Whether the store can be read. Any thread may call, again and again: what did not get through is repeated."""
@@ -49,6 +52,7 @@ class Health:
 
     async def shut_down(self) -> None:
         """NOT_SERVING from now on."""
+        self.is_serving, self.is_stopping = False, True
         with suppress(TimeoutError):
             async with asyncio.timeout(_REPORT_LIMIT_S):
                 await self._servicer.enter_graceful_shutdown()
@@ -80,5 +84,7 @@ class Health:
             async with asyncio.timeout(_REPORT_LIMIT_S):
                 for service in services:
                     await self._servicer.set(service, _Status.SERVING if is_up else _Status.NOT_SERVING)
+                    if service == self._service:
+                        self.is_serving = is_up and not self.is_stopping
                 return True
         return False

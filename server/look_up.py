@@ -5,6 +5,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
+from hangtag.server.access import ANYONE
 from hangtag.server.checks import check_batch, check_get
 from hangtag.server.errors import CallError, Reason
 from hangtag.server.narrow import filter_of
@@ -26,13 +27,15 @@ class LookUp:
     """The products of one call.
 
     `wait_version` is the version whose tags a look-up of one product waits for; 0: it does not wait. `tag_filter` says
-    which tags are returned, if not all. `call` is the transport's handle of it, `arrived_s` and `deadline_s` are times
-    of the monotonic clock. A transport sets `is_cancelled` once nobody waits for the answer any more.
+    which tags are returned, if not all. `call` is the transport's handle of it, `client` who makes it, `arrived_s` and
+    `deadline_s` are times of the monotonic clock. A transport sets `is_cancelled` once nobody waits for the answer any
+    more.
     """
 
     __slots__ = (
         "arrived_s",
         "call",
+        "client",
         "deadline_s",
         "ids",
         "is_cancelled",
@@ -63,6 +66,7 @@ class LookUp:
         self.tag_filter = tag_filter
         self.is_cancelled = False
         self.call: Any = None
+        self.client = ANYONE
         self.arrived_s = 0.0
         self.deadline_s = NO_DEADLINE
 

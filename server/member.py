@@ -7,19 +7,27 @@ from typing import NamedTuple
 
 
 class Bound(NamedTuple):
-    """The ports of a process that serves."""
+    """The ports of a process that serves; `http_port` is None without HTTP."""
 
     port: int
     metrics_port: int
+    http_port: int | None = None
+
+    def ports(self) -> dict[str, int]:
+        """Those that there are, by name."""
+        return {name: port for name, port in self._asdict().items() if port is not None}
 
 
 class Member:
     """The place of a process among `count` of them. It is passed to the process when that starts."""
 
-    def __init__(self, number: int, count: int, port: int, tell: Connection, life: Connection) -> None:
+    def __init__(
+        self, number: int, count: int, port: int, tell: Connection, life: Connection, http_port: int | None = None
+    ) -> None:
         self.number = number
         self.count = count
         self.port = port
+        self.http_port = http_port
         self._tell = tell
         self._life = life
 

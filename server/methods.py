@@ -6,6 +6,7 @@ from typing import NamedTuple
 from hangtag.server.calls import Method
 from hangtag.server.handlers import Handlers
 from hangtag.server.look_up import Parse, batch_parser, parse_get
+from hangtag.server.suggest_checks import MAX_TEXTS
 from hangtag.v1 import tags_pb2
 
 SERVICE: str = tags_pb2.DESCRIPTOR.services_by_name["TagService"].full_name
@@ -21,8 +22,14 @@ class Methods(NamedTuple):
 def methods_of(handlers: Handlers, max_ids: int) -> Methods:
     """The methods, with at most `max_ids` ids in a batch."""
     others = (
-        Method("SuggestTags", tags_pb2.SuggestTagsRequest, handlers.suggest_tags),
-        Method("BatchSuggestTags", tags_pb2.BatchSuggestTagsRequest, handlers.batch_suggest_tags),
+        Method("SuggestTags", tags_pb2.SuggestTagsRequest, handlers.suggest_tags, lambda _: 1),
+        Method(
+            "BatchSuggestTags",
+            tags_pb2.BatchSuggestTagsRequest,
+            handlers.batch_suggest_tags,
+            # Beyond it the request is refused.
+            lambda request: min(len(request.texts), MAX_TEXTS),
+        ),
     )
     return Methods(
         {"GetProductTags": parse_get, "BatchGetProductTags": batch_parser(max_ids)},

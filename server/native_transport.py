@@ -15,9 +15,11 @@ from typing import Any
 
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
+from hangtag.server.access import Client
 from hangtag.server.admission import UNREAD, RefusedError
 from hangtag.server.calls import Calls, Method
 from hangtag.server.errors import DETAILS_KEY, CallError
+from hangtag.server.gate import Gate, authorization_of
 from hangtag.server.health import HealthServicer
 from hangtag.server.listener import (
     ABSOLUTE_MAX_METADATA_BYTES,
@@ -45,8 +47,8 @@ _IO_THREADS = 1
 _STOP_LIMIT_S = 5.0
 
 Details = tuple[Any, str, float | None]
-# call id, method, request, deadline
-Other = tuple[int, Method, bytes, float]
+# call id, method, request, deadline, client
+Other = tuple[int, Method, bytes, float, Client]
 
 
 class NativeTransport:
@@ -59,6 +61,7 @@ class NativeTransport:
     """
 
     name = "native"
+    http_port: int | None = None
     # A read of the store takes as much of a core as some ten calls.
     pace_s = 0.0003
 
@@ -96,7 +99,7 @@ class NativeTransport:
             raise in_use(address) from error
         self.port = self._front.bound_port
         self._folder = tempfile.TemporaryDirectory(prefix="hangtag-")
-        self._fallback = new_server(settings, servicer)
+        self._fallback = new_server(settings, servicer, Gate(calls.access))
         socket = Path(self._folder.name) / "grpcio.sock"
         self._fallback.add_insecure_port(f"unix:{socket}")
         self._front.set_fallback(str(socket))
@@ -145,10 +148,15 @@ class NativeTransport:
                     continue
                 name, method = self._methods[method_id]
                 assert request is not None
-                if isinstance(method, Method):
-                    others.append((call_id, method, request, self._deadline_s(details)))
-                elif (look_up := self._look_up(call_id, name, method, request, details)) is not None:
-                    look_ups.append(look_up)
+                try:
+                    client = self._client_of(name, details)
+                    if isinstance(method, Method):
+                        others.append((call_id, method, request, self._deadline_s(details), client))
+                    else:
+                        look_ups.append(self._look_up(call_id, method, request, details, client))
+                except CallError as error:
+                    self._calls.refused(name, error)
+                    self._fail(call_id, error)
             if look_ups:
                 self._calls.put(look_ups)
             if others:
@@ -158,16 +166,13 @@ class NativeTransport:
                 if kind == EVENT_CANCEL:
                     self._cancel(call_id)
 
-    def _look_up(self, call_id: int, name: str, parse: Parse, request: bytes, details: Details | None) -> LookUp | None:
-        """Admit a look-up, or end the call."""
-        try:
-            if len(request) > _LARGE_BYTES:
-                self._check_unread()
-            look_up = self._calls.look_up(parse, request, call_id, self._deadline_s(details))
-        except CallError as error:
-            self._calls.refused(name, error)
-            self._fail(call_id, error)
-            return None
+    def _client_of(self, name: str, details: Details | None) -> Client:
+        return self._calls.access.client_of(authorization_of(details[0]) if details else None, name)
+
+    def _look_up(self, call_id: int, parse: Parse, request: bytes, details: Details | None, client: Client) -> LookUp:
+        if len(request) > _LARGE_BYTES:
+            self._check_unread()
+        look_up = self._calls.look_up(parse, request, call_id, self._deadline_s(details), client)
         self._look_ups[call_id] = look_up
         return look_up
 
@@ -202,17 +207,17 @@ class NativeTransport:
             task.cancel()
 
     def _start(self, others: Sequence[Other]) -> None:
-        for call_id, method, request, deadline_s in others:
-            task = asyncio.create_task(self._run(call_id, method, request, deadline_s))
+        for call_id, method, request, deadline_s, client in others:
+            task = asyncio.create_task(self._run(call_id, method, request, deadline_s, client))
             self._tasks[call_id] = task
             task.add_done_callback(partial(self._forget, call_id))
 
     def _forget(self, call_id: int, _: asyncio.Task[None]) -> None:
         self._tasks.pop(call_id, None)
 
-    async def _run(self, call_id: int, method: Method, request: bytes, deadline_s: float) -> None:
+    async def _run(self, call_id: int, method: Method, request: bytes, deadline_s: float, client: Client) -> None:
         try:
-            reply = await self._calls.run(method, request, deadline_s)
+            reply = await self._calls.run(method, request, deadline_s, client)
         except CallError as error:
             self._fail(call_id, error)
         else:

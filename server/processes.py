@@ -19,6 +19,7 @@ from hangtag.server.listener import address_of, in_use
 from hangtag.server.member import Bound, Member
 from hangtag.server.member_pages import MemberPages
 from hangtag.server.page import open_server_page
+from hangtag.server.sockets import bound_socket
 from hangtag.settings import ServerSettings, Settings
 from hangtag.telemetry import TelemetryServer, get_log
 from hangtag.telemetry.places import stack_of, summary_of
@@ -41,13 +42,13 @@ _log = get_log(__name__)
 class _Process:
     """A process and what it said."""
 
-    def __init__(self, run: Run, number: int, count: int, port: int) -> None:
+    def __init__(self, run: Run, number: int, count: int, port: int, http_port: int | None) -> None:
         self.number = number
         self.bound: Bound | None = None
         self.reason = ""
         self._tells, tell = _spawn.Pipe(duplex=False)
         life, self._life = _spawn.Pipe(duplex=False)
-        member = Member(number, count, port, tell, life)
+        member = Member(number, count, port, tell, life, http_port)
         self._process: SpawnProcess = _spawn.Process(target=run, args=(member,), name=f"server-{number}")
         self._process.start()
         # The ends of the process. If this process ends, the other one of `life` is closed with it.
@@ -111,11 +112,12 @@ class Processes:
         self._members: list[_Process] = []
         self._deaths: list[float] = []
         self._starts: dict[int, float] = {}
+        self._http_port: int | None = None
 
-    def serve(self, ready: Callable[[int], None]) -> None:
+    def serve(self, ready: Callable[[Bound], None]) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP, which lets all processes drain; a second signal ends them at once.
 
-        `ready` is called with the port once all processes accept calls.
+        `ready` is called with the ports once all processes accept calls.
 
         Raises:
             ServerError: a port is in use, a process cannot start, or processes die again and again.
@@ -127,27 +129,28 @@ class Processes:
             raise
         _log.info("stopped")
 
-    def _serve(self, ready: Callable[[int], None]) -> None:
-        with _held_port(self._settings) as port, _signals() as signals:
+    def _serve(self, ready: Callable[[Bound], None]) -> None:
+        with _held_port(self._settings) as port, _held_http_port(self._settings) as http_port, _signals() as signals:
+            self._http_port = http_port
             try:
                 self._members = [self._start(number, port) for number in range(self._count)]
                 if self._wait_ready(signals):
                     with self._page() as page:
+                        bound = Bound(port, page.port, http_port)
                         _log.info(
                             "serving",
                             host=self._settings.host,
-                            port=port,
-                            metrics_port=page.port,
+                            **bound.ports(),
                             processes=[member.pid for member in self._members],
                         )
-                        ready(port)
+                        ready(bound)
                         self._watch(port, signals)
                         self._stop(signals)
             finally:
                 self._stop(signals)
 
     def _start(self, number: int, port: int) -> _Process:
-        return _Process(self._run, number, self._count, port)
+        return _Process(self._run, number, self._count, port, self._http_port)
 
     def _wait_ready(self, signals: "_Signals") -> bool:
         """True once all processes serve; False if a signal came first."""
@@ -279,3 +282,16 @@ def _held_port(settings: ServerSettings) -> Iterator[int]:
         except OSError as error:
             raise in_use(address) from error
         yield held.getsockname()[1]
+
+
+@contextmanager
+def _held_http_port(settings: ServerSettings) -> Iterator[int | None]:
+    """As `_held_port`, of HTTP; None without it."""
+    if settings.http_port is None:
+        yield None
+        return
+    if settings.http_port:
+        bound_socket(settings.host, settings.http_port, "http_port").close()
+    with bound_socket(settings.host, settings.http_port, "http_port", shares_port=True) as held:
+        port: int = held.getsockname()[1]
+        yield port

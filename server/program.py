@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 from grpc_health.v1 import health
 
+from hangtag.access import cautions, refusal
+from hangtag.server.access import Access
 from hangtag.server.calls import Calls
 from hangtag.server.drain import drain
+from hangtag.server.errors import ServerError
 from hangtag.server.follower import FOLLOWER_BEAT
 from hangtag.server.grpcio_transport import GrpcioTransport
 from hangtag.server.handlers import Handlers
@@ -51,18 +54,19 @@ _log = get_log(__name__)
 async def serve(
     settings: Settings,
     tagger: "Tagger",
-    ready: Callable[[int], None] | None = None,
+    ready: Callable[[Bound], None] | None = None,
     stop: asyncio.Event | None = None,
     member: Member | None = None,
 ) -> None:
     """Serve until `stop` is set; without it, until SIGTERM, SIGINT or SIGHUP.
 
-    `ready` is called with the bound port once calls are accepted. `member` is given to one of several processes. The
+    `ready` is called with the bound ports once calls are accepted. `member` is given to one of several processes. The
     server also starts while the store cannot be reached: its health is NOT_SERVING until then. Whatever ends it is its
     last line in the log, with the stack.
 
     Raises:
-        ServerError: a port is in use; the message names the setting.
+        ServerError: a port is in use, or a setting cannot be followed; the message names the setting.
+        TokensFileError: the file of tokens is missing or wrong.
         FaultError: the engine fails on every text, or memory, disk or device do.
         StoreMismatchError: the store was written with other settings.
     """
@@ -77,13 +81,15 @@ async def serve(
 async def _serve(
     settings: Settings,
     tagger: "Tagger",
-    ready: Callable[[int], None] | None,
+    ready: Callable[[Bound], None] | None,
     stop: asyncio.Event | None,
     member: Member | None,
 ) -> None:
     sys.setswitchinterval(_SWITCH_S)
     chosen = _chosen(settings.server)
+    _check_exposure(settings.server, member)
     clock = SystemClock()
+    access = Access(settings.server, clock)
     # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
     limits_s = {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, FOLLOWER_BEAT: _FOLLOWER_LIMIT_S}
     beats = Heartbeats(clock, limits_s | {STORE_HEARTBEAT: math.inf})
@@ -106,13 +112,13 @@ async def _serve(
         stack.callback(handlers.close)
         popular = Popular()
         lookups = Lookups(reading.reader, reading.eta.of, popular)
-        calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress)
+        calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress, access)
         stack.callback(calls.close)
         waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
         stack.callback(waits.close)
         reading.follow(waits)
         methods = methods_of(handlers, limits.max_ids)
-        transport = _open(chosen, limits, methods, servicer, calls, shares_port=member is not None)
+        transport = _open(chosen, limits, methods, servicer, state, calls, fail, shares_port=member is not None)
         page = open_server_page(
             limits,
             metrics.SERVER,
@@ -123,14 +129,14 @@ async def _serve(
             on_failure=fail,
         )
         with page, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats, calls), suggester.run(), _wait_for(died))
+            runs = (stopped.wait(), _beat_loop(beats, calls), _refresh(access), suggester.run(), _wait_for(died))
             tasks = {asyncio.create_task(each) for each in runs}
             try:
                 calls.start(transport, waits, transport.pace_s)
                 waits.start()
                 await transport.start()
-                _log.info("serving", host=limits.host, port=transport.port, metrics_port=page.port)
-                _say_ready(Bound(transport.port, page.port), ready, member, partial(_stop_soon, loop, stopped))
+                bound = Bound(transport.port, page.port, transport.http_port)
+                _say_ready(limits.host, bound, ready, member, partial(_stop_soon, loop, stopped))
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 reading.stop_following()
                 await drain(transport, state, calls, waits, limits)
@@ -149,31 +155,55 @@ def _chosen(settings: ServerSettings) -> Choice:
     return chosen
 
 
+def _check_exposure(settings: ServerSettings, member: Member | None) -> None:
+    if (reason := refusal(settings)) is not None:
+        raise ServerError(reason)
+    if member is None or member.number == 0:
+        for caution in cautions(settings):
+            _log.warning("exposed", reason=caution)
+
+
 def _open(
     chosen: Choice,
     settings: ServerSettings,
     methods: Methods,
     servicer: HealthServicer,
+    health: Health,
     calls: Calls,
+    on_failure: Callable[[Exception], None],
     *,
     shares_port: bool,
 ) -> Transport:
+    transport: Transport
     if chosen.name == "grpcio":
-        return GrpcioTransport(settings, methods, servicer, calls, shares_port=shares_port)
-    # Its package may not be installed.
-    from hangtag.server.native_transport import NativeTransport  # noqa: PLC0415 (an extra)
+        transport = GrpcioTransport(settings, methods, servicer, calls, shares_port=shares_port)
+    else:
+        # Its package may not be installed.
+        from hangtag.server.native_transport import NativeTransport  # noqa: PLC0415 (an extra)
 
-    return NativeTransport(settings, methods, servicer, calls, shares_port=shares_port)
+        transport = NativeTransport(settings, methods, servicer, calls, shares_port=shares_port)
+    if settings.http_port is None:
+        return transport
+    from hangtag.server.web.both import BothTransports  # noqa: PLC0415 (an extra)
+    from hangtag.server.web.transport import HttpTransport  # noqa: PLC0415 (an extra)
+
+    http = HttpTransport(settings, methods, health, calls, on_failure, shares_port=shares_port)
+    return BothTransports(transport, http, calls)
 
 
 def _say_ready(
-    bound: Bound, ready: Callable[[int], None] | None, member: Member | None, stop_soon: Callable[[], None]
+    host: str,
+    bound: Bound,
+    ready: Callable[[Bound], None] | None,
+    member: Member | None,
+    stop_soon: Callable[[], None],
 ) -> None:
+    _log.info("serving", host=host, **bound.ports())
     if member is not None:
         member.watch(stop_soon)
         member.ready(bound)
     if ready is not None:
-        ready(bound.port)
+        ready(bound)
 
 
 def _stop_soon(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
@@ -186,7 +216,14 @@ async def _beat_loop(beats: Heartbeats, calls: Calls) -> None:
     while True:
         beats.beat(_LOOP_HEARTBEAT)
         calls.refusals.write()
+        calls.access.denials.write()
         await asyncio.sleep(_LOOP_EVERY_S)
+
+
+async def _refresh(access: Access) -> None:
+    while True:
+        await asyncio.sleep(_LOOP_EVERY_S)
+        await asyncio.to_thread(access.refresh)
 
 
 def _set_exception(died: asyncio.Future[None], error: Exception) -> None:

@@ -13,12 +13,16 @@ _WHY_NOT_NATIVE = (
     "HANGTAG_SERVER__TRANSPORT=native where all clients are your own"
 )
 
+_HTTP_PACKAGES = ("connectrpc", "uvicorn", "starlette")
+
 
 class Transport(Sink, Protocol):
     """A server on a port. Its methods run on the event loop, apart from `deliver`."""
 
     name: str
     port: int
+    # None: only gRPC.
+    http_port: int | None
     pace_s: float
 
     async def start(self) -> None:
@@ -46,8 +50,14 @@ def choose(settings: ServerSettings) -> Choice:
     """The transport that the settings ask for.
 
     Raises:
-        ServerError: they ask for `native` where it cannot be used.
+        ServerError: they ask for `native` or HTTP where it cannot be used.
     """
+    if settings.http_port is not None and any(find_spec(name) is None for name in _HTTP_PACKAGES):
+        msg = (
+            'server.http_port is set, but the extra `http` is not installed; install it (pip install "hangtag[http]"), '
+            "or leave HANGTAG_SERVER__HTTP_PORT unset"
+        )
+        raise ServerError(msg)
     if settings.transport == "grpcio":
         return Choice("grpcio", "server.transport is grpcio")
     if settings.transport == "auto":
@@ -57,6 +67,12 @@ def choose(settings: ServerSettings) -> Choice:
     elif settings.max_connection_age_s is not None:
         why = "server.max_connection_age_s is set, and the native transport does not close old connections"
         next_step = "leave HANGTAG_SERVER__MAX_CONNECTION_AGE_S unset"
+    elif settings.idle_timeout_s is not None:
+        why = "server.idle_timeout_s is set, and the native transport does not close idle connections"
+        next_step = "leave HANGTAG_SERVER__IDLE_TIMEOUT_S unset"
+    elif settings.tls_cert_file is not None:
+        why = "server.tls_cert_file is set, and the native transport has no TLS"
+        next_step = "leave HANGTAG_SERVER__TLS_CERT_FILE unset and put a proxy with TLS before the server"
     else:
         return Choice("native", "server.transport is native")
     msg = f"server.transport is native, but {why}; {next_step}, or set HANGTAG_SERVER__TRANSPORT=grpcio"

@@ -1,10 +1,11 @@
 """How fast the gRPC server is, on one core, and what becomes of calls when there are too many.
 
-    make bench-server            # QUICK=1: within 50 s
+    make bench-server            # QUICK=1: within 80 s
 
 Starts Valkey with 20,000 products, and servers of this checkout with each transport, as processes. Servers have one
 core; Valkey and the load generator have the other. The store is asked on every call. The most calls/s of the servers,
-and of an empty grpc.aio handler with the same reply, are measured in turns. Writes benchmarks/results/server.json.
+of those that ask for tokens or for TLS and tokens, and of an empty grpc.aio handler with the same reply, are measured
+in turns. Writes benchmarks/results/server.json.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from rich.console import Console
 from benchmarks.fleet import ROOT
 from benchmarks.server import measures
 from benchmarks.server.report import report
+from benchmarks.server.secured import secured
 from benchmarks.server.stage import CLIENT_CORE, REPLY_BYTES, Empty, Server, fill, on_core
 from hangtag.cli.errors import CommandError
 from hangtag.cli.local import start_valkey
@@ -30,6 +32,8 @@ from hangtag.cli.stopping import Stopped, stopping
 from hangtag.settings import RedisSettings
 
 TRANSPORTS = ("grpcio", "native")
+# Servers that ask who calls, and what they are compared with.
+SECURED = {"grpcio_tokens": "grpcio", "grpcio_tls_tokens": "grpcio", "native_tokens": "native"}
 _BURST, _LARGE = 10_000, 400
 
 
@@ -38,7 +42,7 @@ def main() -> None:
         prog="python -m benchmarks.server", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--quick", action="store_true", help="within 50 s: one round, shorter, overload of one transport"
+        "--quick", action="store_true", help="within 80 s: one round, shorter, overload of one transport"
     )
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/server.json")
     options = parser.parse_args()
@@ -80,6 +84,10 @@ class Bench:
             servers = {name: Server(name, valkey.url, folder, more) for name, more in names.items()}
             for server in servers.values():
                 stack.callback(server.stop)
+            asking = secured(valkey.url, folder)
+            for server in asking.values():
+                stack.callback(server.stop)
+            servers |= asking
             fill(RedisSettings(url=valkey.url))
             for server in servers.values():
                 server.wait()
@@ -97,14 +105,19 @@ class Bench:
     def _measure(self, servers: dict[str, Server], empty: Empty, folder: Path) -> dict[str, Any]:
         seconds = self._seconds
         single_process = [servers[name] for name in TRANSPORTS]
+        look_up_servers = [*single_process, *(servers[name] for name in SECURED)]
         most: dict[str, dict[str, Any]] = {}
         for kind in ("single", "batch100", "short_text"):
             self._say(f"the most calls/s: {kind}")
-            compared = [*single_process, empty] if kind == "single" else single_process
+            compared: list[measures.Measured] = list(single_process if kind == "short_text" else look_up_servers)
+            if kind == "single":
+                compared.append(empty)
             most[kind] = measures.rates(compared, kind, seconds, self._rounds, folder)
         p99_ms: dict[str, Any] = {}
-        for server in single_process:
+        for server in look_up_servers:
             for kind, rates in most.items():
+                if server.name not in rates["calls_per_s"]:
+                    continue
                 self._say(f"half load: {server.name}, {kind}")
                 p99_ms.setdefault(kind, {})[server.name] = measures.at_half_load(
                     server, kind, rates["calls_per_s"][server.name], seconds, folder
@@ -117,6 +130,9 @@ class Bench:
             "one_process": measures.cpu_per_call(servers["native"], rate, seconds, folder),
             "two_processes": measures.cpu_per_call(servers["two_processes"], rate, seconds, folder),
         }
+        self._say("new connections")
+        connecting = [servers[name] for name in ("grpcio", "grpcio_tls_tokens")]
+        connections = measures.handshakes(connecting, seconds, self._rounds, folder)
         overload = {name: self._overload(servers[name], folder) for name in self._overloaded}
         return {
             "single_per_core": per_s["native"],
@@ -128,6 +144,8 @@ class Bench:
             "batch100_products_per_s": batches_per_s["native"] * measures.products_of("batch100"),
             "grpcio_batch100_products_per_s": batches_per_s["grpcio"] * measures.products_of("batch100"),
             "most_per_s": most,
+            "over_plain": {name: over(most, name, plain) for name, plain in SECURED.items()},
+            "new_connections": connections,
             "p99_ms": {kind: {name: row["p99_ms"] for name, row in each.items()} for kind, each in p99_ms.items()},
             "suggest_p99_ms": {name: row["p99_ms"] for name, row in p99_ms["short_text"].items()},
             "half_load": p99_ms,
@@ -169,6 +187,14 @@ def hardware() -> dict[str, Any]:
         "load_before": round(os.getloadavg()[0], 1),
         "server_core": "one core",
         "valkey_and_generator_core": "the other one",
+    }
+
+
+def over(most: dict[str, dict[str, Any]], name: str, plain: str) -> dict[str, dict[str, float]]:
+    """Calls/s and processor time of a server over those of a plain one, by kind of look-up."""
+    return {
+        key: {kind: ratio(most[kind][key][name], most[kind][key][plain]) for kind in ("single", "batch100")}
+        for key in ("calls_per_s", "cpu_us_per_call")
     }
 
 

@@ -5,16 +5,18 @@ its answers repeat and each different one is decoded only once.
 """
 
 import socket
+import ssl
 import struct
 from collections import Counter, deque
 from time import perf_counter
 
 import hpack
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY, _CONTINUATION = 0, 1, 3, 4, 6, 7, 9
 _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
 _WINDOW = 2**31 - 1
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _HEAD = struct.Struct(">IBI")
 _RENEW_AFTER = 2**29
 _STATUS = {0: "OK", 4: "DEADLINE_EXCEEDED", 5: "NOT_FOUND", 8: "RESOURCE_EXHAUSTED", 13: "INTERNAL", 14: "UNAVAILABLE"}
@@ -28,16 +30,19 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 class Connection:
     """Sends calls and collects how they ended: `statuses`, and `seconds` of those that have a start."""
 
-    def __init__(self, port: int, path: str) -> None:
+    def __init__(self, port: int, path: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         fields = [
             (":method", "POST"),
-            (":scheme", "http"),
+            (":scheme", "http" if tls is None else "https"),
             (":path", path),
             (":authority", "hangtag"),
             ("te", "trailers"),
             ("content-type", "application/grpc"),
+            *([("authorization", f"Bearer {token}")] if token else []),
         ]
         # Never indexed: the block is the same for every call.
         self._block = hpack.Encoder().encode(hpack.NeverIndexedHeaderTuple(*field) for field in fields)
@@ -54,7 +59,7 @@ class Connection:
         self.seconds: list[float] = []
         settings = struct.pack(">HIHI", 1, 0, 4, _WINDOW)
         window = _frame(8, 0, 0, struct.pack(">I", _WINDOW - 65_535))
-        self.socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, settings) + window)
+        self.socket.sendall(PREFACE + _frame(_SETTINGS, 0, 0, settings) + window)
         self.socket.setblocking(False)
 
     @property
@@ -82,7 +87,7 @@ class Connection:
         while self._unsent:
             try:
                 sent = self.socket.send(self._unsent)
-            except BlockingIOError:
+            except _NOT_NOW:
                 return
             except OSError:
                 self.lost()
@@ -91,14 +96,21 @@ class Connection:
 
     def receive(self) -> int:
         """Read what is there; returns how many calls ended."""
+        # Of TLS, one call returns one record.
+        parts = []
         try:
-            part = self.socket.recv(262_144)
-        except BlockingIOError:
-            return 0
+            while part := self.socket.recv(262_144):
+                parts.append(part)
+                if not isinstance(self.socket, ssl.SSLSocket):
+                    break
+            else:
+                return self.lost()
+        except _NOT_NOW:
+            if not parts:
+                return 0
         except OSError:
-            part = b""
-        if not part:
             return self.lost()
+        part = b"".join(parts)
         before = len(self._started)
         data = self._unread + part if self._unread else part
         place = self._take(data)

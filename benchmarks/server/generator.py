@@ -7,6 +7,7 @@ the time at which it was due, so that a slow server cannot hide by making its cl
 import gc
 import os
 import select
+import ssl
 import sys
 import time
 from collections import Counter
@@ -37,6 +38,9 @@ class Load:
     backs_off: bool = False
     warm_up_s: float = 0.5
     path: str = ""
+    token: str = ""
+    # Of the authority whose certificate the server has, if it speaks TLS.
+    ca_file: str = ""
 
 
 @dataclass
@@ -67,7 +71,8 @@ class Generator:
         bodies = (build(number) for number in range(different))
         self._messages = [b"\0" + len(body).to_bytes(4) + body for body in bodies]
         self._next = os.getpid() % len(self._messages)
-        self._connections = [Connection(load.port, path) for _ in range(load.connections)]
+        tls = tls_context(load.ca_file) if load.ca_file else None
+        self._connections = [Connection(load.port, path, load.token, tls) for _ in range(load.connections)]
         self._by_file = {each.socket.fileno(): each for each in self._connections}
         self._resting: list[tuple[float, Connection]] = []
         self._warm_up_calls = 0
@@ -181,6 +186,13 @@ class Generator:
             generator_cpu=cpu_s / took,
             all_calls=statuses.total() + self._warm_up_calls,
         )
+
+
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """TLS for HTTP/2."""
+    context = ssl.create_default_context(cafile=ca_file)
+    context.set_alpn_protocols(["h2"])
+    return context
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.server.generator import Load, Result
+from benchmarks.server.handshakes import Connecting
 from benchmarks.server.requests import KINDS
-from benchmarks.server.stage import Running, Server, run
+from benchmarks.server.stage import Running, Server, connections_per_s, run
 
 # A load whose size must not matter: some calls at a time, far below what the server can do.
 _LIGHT_PER_S = 200.0
@@ -20,10 +21,17 @@ class Measured(Protocol):
     name: str
     port: int
     path: str
+    token: str
+    ca_file: str
 
     def cpu_s(self) -> float:
         """Processor seconds of all its processes until now."""
         ...
+
+
+def load_of(server: Measured, kind: str, seconds: float, **more: Any) -> Load:
+    """A load of a server, with what it asks of callers."""
+    return Load(server.port, kind, seconds, token=server.token, ca_file=server.ca_file, **more)
 
 
 def rates(servers: Sequence[Measured], kind: str, seconds: float, rounds: int, folder: Path) -> Row:
@@ -34,7 +42,7 @@ def rates(servers: Sequence[Measured], kind: str, seconds: float, rounds: int, f
     for _ in range(rounds):
         for server in servers:
             before = server.cpu_s()
-            result = run(Load(server.port, kind, seconds, path=server.path), folder)
+            result = run(load_of(server, kind, seconds, path=server.path), folder)
             check(result, server.name)
             per_s[server.name].append(result.calls_per_s)
             cpu_us[server.name].append((server.cpu_s() - before) * 1e6 / result.all_calls)
@@ -49,9 +57,25 @@ def rates(servers: Sequence[Measured], kind: str, seconds: float, rounds: int, f
 
 def at_half_load(server: Server, kind: str, most_per_s: float, seconds: float, folder: Path) -> Row:
     """Latencies at half of the most calls/s."""
-    result = run(Load(server.port, kind, seconds, per_s=most_per_s / 2), folder)
+    result = run(load_of(server, kind, seconds, per_s=most_per_s / 2), folder)
     check(result, f"{server.name}, {kind} at half load")
     return {"per_s": round(most_per_s / 2), **times(result)}
+
+
+def handshakes(servers: Sequence[Server], seconds: float, rounds: int, folder: Path) -> Row:
+    """New connections a second to each, and the processor time of one: medians."""
+    per_s: dict[str, list[float]] = {server.name: [] for server in servers}
+    cpu_ms: dict[str, list[float]] = {server.name: [] for server in servers}
+    for _ in range(rounds):
+        for server in servers:
+            before = server.cpu_s()
+            found = connections_per_s(Connecting(server.port, server.ca_file, seconds), folder)
+            per_s[server.name].append(found)
+            cpu_ms[server.name].append((server.cpu_s() - before) * 1_000 / (found * seconds))
+    return {
+        "per_s": {name: round(statistics.median(each)) for name, each in per_s.items()},
+        "cpu_ms": {name: round(statistics.median(each), 2) for name, each in cpu_ms.items()},
+    }
 
 
 def cpu_per_call(server: Server, per_s: float, seconds: float, folder: Path) -> float:

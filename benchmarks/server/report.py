@@ -28,6 +28,12 @@ def report(result: dict[str, Any]) -> None:
     for kind, each in result["p99_ms"].items():
         bar = {"single": "≤ 5", "batch100": "≤ 10", "short_text": "≤ 25"}[kind]
         table.add_row(f"{kind}: p99 ms at half load", ", ".join(f"{name} {value}" for name, value in each.items()), bar)
+    for name, over in result["over_plain"].items():
+        for key, text in (("calls_per_s", "calls/s"), ("cpu_us_per_call", "processor time of a call")):
+            figures = ", ".join(f"{kind} {value}" for kind, value in over[key].items())
+            table.add_row(f"{name}: {text} over plain", figures, "")
+    connections = ", ".join(f"{name} {value:,}" for name, value in result["new_connections"]["per_s"].items())
+    table.add_row("new connections/s", connections, "")
     memory = ", ".join(f"{name} {value}" for name, value in result["memory_mb"].items())
     table.add_row("memory, MB", memory, "≤ 300")
     for name, rows in result["overload"].items():

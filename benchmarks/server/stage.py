@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import grpc
 import orjson
@@ -15,6 +15,7 @@ import psutil
 
 from benchmarks.fleet import ROOT, Program, total
 from benchmarks.server.generator import Load, Result
+from benchmarks.server.handshakes import Connecting
 from benchmarks.server.requests import PRODUCTS, product_id
 from hangtag.cli.errors import CommandError
 from hangtag.cli.local import Child, free_port
@@ -69,8 +70,11 @@ class Server:
 
     path = ""
 
-    def __init__(self, name: str, redis: str, folder: Path, more: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, redis: str, folder: Path, more: dict[str, str], *, token: str = "", ca_file: str = ""
+    ) -> None:
         self.name = name
+        self.token, self.ca_file = token, ca_file
         self.port = free_port()
         settings = Settings(redis=RedisSettings(url=redis))
         options = {
@@ -91,11 +95,13 @@ class Server:
             CommandError: it ended, or takes too long.
         """
         give_up = time.monotonic() + _PATIENCE_S
-        with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+        metadata = [("authorization", f"Bearer {self.token}")] if self.token else None
+        with self._channel() as channel:
             stub = tags_pb2_grpc.TagServiceStub(channel)
+            request = tags_pb2.GetProductTagsRequest(product_id=product_id(0))
             while True:
                 try:
-                    stub.GetProductTags(tags_pb2.GetProductTagsRequest(product_id=product_id(0)), timeout=2)
+                    stub.GetProductTags(request, timeout=2, metadata=metadata)
                 except grpc.RpcError as error:
                     if not self._program.child.is_running:
                         raise CommandError(self._program.child.exit_report()) from error
@@ -105,6 +111,12 @@ class Server:
                     time.sleep(0.1)
                 else:
                     return self
+
+    def _channel(self) -> grpc.Channel:
+        address = f"127.0.0.1:{self.port}"
+        if not self.ca_file:
+            return grpc.insecure_channel(address)
+        return grpc.secure_channel(address, grpc.ssl_channel_credentials(Path(self.ca_file).read_bytes()))
 
     def reply(self) -> bytes:
         """The serialised reply to a look-up."""
@@ -140,6 +152,7 @@ class Empty:
 
     name = "empty_aio"
     path = "/empty.Empty/Call"
+    token = ca_file = ""
 
     def __init__(self, reply: bytes, folder: Path) -> None:
         self.port = free_port()
@@ -163,9 +176,7 @@ class Running:
     """A generator that was started."""
 
     def __init__(self, load: Load, folder: Path) -> None:
-        command = [sys.executable, "-m", "benchmarks.server.generator", orjson.dumps(asdict(load)).decode()]
-        with on_core(CLIENT_CORE):
-            self._child = Child(f"load-{time.monotonic_ns()}", command, folder, {**os.environ, "PYTHONPATH": str(ROOT)})
+        self._child = _generator("generator", orjson.dumps(asdict(load)), folder)
 
     def result(self) -> Result:
         """Wait for its end.
@@ -173,12 +184,29 @@ class Running:
         Raises:
             CommandError: it failed.
         """
-        if not self._child.ends_within(_LIMIT_S) or self._child.exit_code:
-            self._child.stop()
-            raise CommandError(self._child.exit_report())
-        return Result(**orjson.loads(self._child.log.read_bytes()))
+        return Result(**_said(self._child))
 
 
 def run(load: Load, folder: Path) -> Result:
     """Run a load to its end."""
     return Running(load, folder).result()
+
+
+def connections_per_s(connecting: Connecting, folder: Path) -> float:
+    """New connections a second to a server, one after the other."""
+    return float(_said(_generator("handshakes", orjson.dumps(asdict(connecting)), folder))["per_s"])
+
+
+def _generator(module: str, what: bytes, folder: Path) -> Child:
+    command = [sys.executable, "-m", f"benchmarks.server.{module}", what.decode()]
+    with on_core(CLIENT_CORE):
+        return Child(f"{module}-{time.monotonic_ns()}", command, folder, {**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def _said(child: Child) -> dict[str, Any]:
+    """What it wrote at its end."""
+    if not child.ends_within(_LIMIT_S) or child.exit_code:
+        child.stop()
+        raise CommandError(child.exit_report())
+    said: dict[str, Any] = orjson.loads(child.log.read_bytes())
+    return said

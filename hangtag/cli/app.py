@@ -27,6 +27,7 @@ from hangtag.cli.resume import resume
 from hangtag.cli.schema import schema
 from hangtag.cli.serve import serve
 from hangtag.cli.tags import suggest, tags
+from hangtag.cli.token import token
 from hangtag.cli.train import evaluate, train
 from hangtag.cli.up import up
 from hangtag.cli.verify import verify
@@ -71,3 +72,4 @@ for panel, commands in _PANELS.items():
 app.add_typer(deadletters, name="deadletters", rich_help_panel="Use")
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(bundle, name="bundle", rich_help_panel="Run")
+app.add_typer(token, name="token", rich_help_panel="Run")

@@ -3,6 +3,8 @@
 import sys
 from dataclasses import asdict
 
+import typer
+
 from hangtag.cli.options import JsonOutput
 
 
@@ -10,13 +12,16 @@ def config(as_json: JsonOutput = False) -> None:
     """Show every setting with its value and where the value comes from; secrets are masked.
 
     Environment variables override the settings file (hangtag.toml, or the file that HANGTAG_CONFIG names), and the file
-    overrides the defaults.
+    overrides the defaults. Warns of a server that others reach without TLS or tokens.
 
     Example: HANGTAG_SERVER__PORT=7000 hangtag config
     """
-    from hangtag.settings import resolve, variable_of  # noqa: PLC0415
+    from hangtag.access import cautions  # noqa: PLC0415
+    from hangtag.settings import load_settings, resolve, variable_of  # noqa: PLC0415
 
     settings = resolve()
+    for caution in cautions(load_settings().server):
+        typer.echo(f"warning: {caution}", err=True)
     if as_json:
         import orjson  # noqa: PLC0415
 

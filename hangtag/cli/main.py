@@ -1,5 +1,6 @@
 """The entry point of `hangtag`: errors that the user can fix are printed in one line, others as a traceback."""
 
+import os
 import sys
 
 # By module and name, not imported: a module that raised an error is loaded, and importing the others would be slow.
@@ -9,6 +10,7 @@ _USER_ERRORS = {
     "hangtag.tags.schema": "SchemaError",
     "hangtag.engine": "EngineError",
     "hangtag.tagger.faults": "FaultError",
+    "hangtag.access": "TokensFileError",
     "hangtag.store": "StoreError",
     "hangtag.letters": "LetterError",
     "hangtag.write": "SinkError",
@@ -22,6 +24,9 @@ _USER_ERRORS = {
 
 def main() -> None:
     """Run the command line and exit: 0 on success, 1 on failure, 2 on wrong usage."""
+    # gRPC reads it when it is imported. Without it, it writes a line of its own for each TLS handshake that fails, so
+    # that whoever scans ports fills the log.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from hangtag.cli.app import app  # noqa: PLC0415 (`import hangtag.cli` loads neither typer nor rich)
 
     try:

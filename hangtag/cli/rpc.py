@@ -6,7 +6,9 @@ from typing import Any, Self
 
 import grpc
 
+from hangtag.cli.channel import metadata_of, open_channel
 from hangtag.cli.errors import CommandError
+from hangtag.settings import ClientSettings
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 
 IDS_PER_CALL = 1_000
@@ -14,12 +16,18 @@ TEXTS_PER_CALL = 100
 
 
 class TagClient:
-    """A connection to one server, used as a context manager. Thread-safe."""
+    """A connection to one server, used as a context manager. Thread-safe.
 
-    def __init__(self, address: str, timeout_s: float = 5) -> None:
+    Raises:
+        SettingsError: a file for TLS is missing or cannot be used.
+    """
+
+    def __init__(self, address: str, settings: ClientSettings, timeout_s: float = 5) -> None:
         self._address = address
+        self._settings = settings
         self._timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(address)
+        self._metadata = metadata_of(settings)
+        self._channel = open_channel(address, settings)
         self._stub = tags_pb2_grpc.TagServiceStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -87,12 +95,16 @@ class TagClient:
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
-            return method(request, timeout=self._timeout_s)
+            return method(request, timeout=self._timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             raise CommandError(self._what_to_do(error)) from error
 
     def _what_to_do(self, error: Any) -> str:
         code, details = error.code(), error.details() or ""
+        if code is grpc.StatusCode.UNAVAILABLE and (hint := self._tls_hint(details)):
+            return f"the server at {self._address} cannot be talked to: {hint}"
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            return f"the server at {self._address} denies access: {details} (set HANGTAG_CLIENT__TOKEN_FILE)"
         if code is grpc.StatusCode.UNAVAILABLE and "connect" in details:
             return (
                 f"no server at {self._address}: start everything with `hangtag demo` or only the server with "
@@ -101,3 +113,13 @@ class TagClient:
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return f"the server at {self._address} did not reply within {self._timeout_s:g} s; try --timeout 30"
         return f"the server at {self._address} returned {code.name}: {details}"
+
+    def _tls_hint(self, details: str) -> str:
+        if self._settings.tls and "handshake" in details.lower():
+            return (
+                "the TLS handshake failed; check HANGTAG_CLIENT__CA_FILE, that the server speaks TLS, and "
+                f"HANGTAG_CLIENT__CERT_FILE if it asks for a certificate ({details})"
+            )
+        if not self._settings.tls and ("closed" in details.lower() or "reset" in details.lower()):
+            return f"it closed the connection; if it speaks TLS, set HANGTAG_CLIENT__TLS=true ({details})"
+        return ""

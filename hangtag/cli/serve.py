@@ -10,7 +10,7 @@ import typer
 from hangtag.cli.options import BundleName
 
 if TYPE_CHECKING:  # loads gRPC
-    from hangtag.server.member import Member
+    from hangtag.server.member import Bound, Member
 
 # When the garbage collector looks for circles among objects: often among few, since a look at 50,000 stops calls for
 # 10 ms, and rarely among those that lasted, most of which are cached products.
@@ -38,7 +38,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Run the gRPC server for look-ups and suggestions until it is stopped.
+    """Run the server for look-ups and suggestions until it is stopped: gRPC, and HTTP where server.http_port is set.
 
     Example: hangtag serve --port 50051 --processes 4
     """
@@ -92,10 +92,10 @@ def _serve_alone(port: int, bundle: str | None, member: "Member | None" = None, 
     update: dict[str, object] = {"port": port}
     if member is not None:
         # The process that started this one shows the metrics of all.
-        update |= {"metrics_host": "127.0.0.1", "metrics_port": 0}
+        update |= {"http_port": member.http_port, "metrics_host": "127.0.0.1", "metrics_port": 0}
     settings = settings.model_copy(update={"server": settings.server.model_copy(update=update)})
 
-    def ready(bound: int) -> None:
+    def ready(bound: "Bound") -> None:
         # What was loaded stays, so the collector need not look at it.
         gc.collect()
         gc.freeze()
@@ -112,5 +112,6 @@ def _serve_alone(port: int, bundle: str | None, member: "Member | None" = None, 
         raise typer.Exit(1) from error
 
 
-def _say_ready(host: str, port: int) -> None:
-    typer.echo(f"serving on {host}:{port}", err=True)
+def _say_ready(host: str, bound: "Bound") -> None:
+    http = "" if bound.http_port is None else f", over HTTP on {host}:{bound.http_port}"
+    typer.echo(f"serving on {host}:{bound.port}{http}", err=True)

@@ -8,6 +8,7 @@ from hangtag.cli.options import Facets, JsonOutput, MaxTags
 
 if TYPE_CHECKING:
     from hangtag.cli.rpc import TagClient
+    from hangtag.settings import ServerSettings
     from hangtag.v1 import tags_pb2
 
 _Server = Annotated[
@@ -42,14 +43,13 @@ def tags(
     Example: hangtag tags demo-0001 demo-0042
     """
     from hangtag.cli.console import make_console  # noqa: PLC0415
-    from hangtag.cli.rpc import TagClient  # noqa: PLC0415
     from hangtag.cli.show import as_dict, print_json, products_table  # noqa: PLC0415
     from hangtag.v1 import tags_pb2  # noqa: PLC0415
 
     if wait is not None and len(product_ids) > 1:
         msg = "it waits for one product; give one id"
         raise typer.BadParameter(msg, param_hint="--wait")
-    with TagClient(_address(server), timeout) as client:
+    with _client(server, timeout) as client:
         narrow = _filter(facet, max_tags)
         products = (
             client.look_up(product_ids, narrow) if wait is None else [client.wait_for(product_ids[0], wait, narrow)]
@@ -106,9 +106,7 @@ def suggest(
 
         answers = suggest_with(bundle, asked, description, category, tag_filter)
     else:
-        from hangtag.cli.rpc import TagClient  # noqa: PLC0415
-
-        with TagClient(_address(server), timeout) as client:
+        with _client(server, timeout) as client:
             if is_one:
                 answers = [client.suggest(asked[0], description, category, tag_filter)]
             else:
@@ -149,11 +147,16 @@ def _filter(facets: list[str] | None, max_tags: int | None) -> "tags_pb2.TagFilt
     return tags_pb2.TagFilter(facets=facets, max_tags=max_tags or 0) if facets or max_tags else None
 
 
-def _address(server: str | None) -> str:
+def _client(server: str | None, timeout_s: float) -> "TagClient":
+    from hangtag.cli.rpc import TagClient  # noqa: PLC0415
     from hangtag.cli.running import settings_here  # noqa: PLC0415
 
+    settings = settings_here()
+    return TagClient(_address(server, settings.server), settings.client, timeout_s)
+
+
+def _address(server: str | None, settings: "ServerSettings") -> str:
     if server is None:
-        settings = settings_here().server
         return f"{settings.host}:{settings.port}"
     host, colon, port = server.rpartition(":")
     if not (host and colon and port.isdigit()):

@@ -29,9 +29,13 @@ class Evidence:
 
     def __init__(self, schema: TagSchema, weights: Weights, names: Naming) -> None:
         self._schema = schema
-        self._weights = weights
+        self._wide = weights.wide
         self._names = names
         self._single = frozenset(facet.name for facet in schema.facets if facet.kind is FacetKind.SINGLE)
+        # In a single facet tags compete: what counts is what a word adds to a tag more than to the others on average.
+        self._head = weights.head_weight.copy()
+        for name in self._single:
+            self._head[schema.slices[name]] -= self._head[schema.slices[name]].mean(axis=0)
         self._lowest = frozenset(chain[-1].name for chain in schema.chains if len(chain) > 1)
 
     def support(
@@ -49,8 +53,10 @@ class Evidence:
         """
         if not tags:
             return {}
-        split = split_logits(understood.text, places, vectors, self._weights, wide_strength)
-        return {tag: self._of(tag, split, understood) for tag in tags}
+        # Only the rows of these tags: a product with the complete head would cost ten times as much.
+        head = self._head[[self._schema.index[tag] for tag in tags]]
+        split = split_logits(understood.text, places, vectors, head, self._wide, len(self._schema.tags), wide_strength)
+        return {tag: self._of(tag, row, split, understood) for row, tag in enumerate(tags)}
 
     def doubted(self, understood: Understood, support: Mapping[str, Support]) -> frozenset[str]:
         """The tags of the lowest facets that only words support for what a part or an accessory fits.
@@ -65,20 +71,18 @@ class Evidence:
             if facet_of(tag) in self._lowest and _is_of_fitted(its_support, understood.fitted)
         )
 
-    def _of(self, tag: str, split: Split, understood: Understood) -> Support:
+    def _of(self, tag: str, row: int, split: Split, understood: Understood) -> Support:
         text, written = understood.text, understood.written
         names = [word for segment in (text.first, text.second) for word in self._names.words_for(tag, segment)]
-        added = self._added(tag, split)
+        added = split.of_tokens[:-1, row] + self._of_ngrams(tag, split)
         strongest = added.max(initial=0.0)
         order = [int(place) for place in np.argsort(-added, kind="stable") if added[place] > _LEAST_SHARE * strongest]
         suggest = [split.words[place] for place in order if split.words[place] not in FUNCTION_WORDS]
         words = list(dict.fromkeys([*names, *suggest]))[:_MOST_WORDS]
         return Support(tuple(written.get(word, word) for word in words), bool(names))
 
-    def _added(self, tag: str, split: Split) -> Floats:
-        """What each word adds to a tag. In a single facet tags compete: more than to the others on average."""
-        position = self._schema.index[tag]
-        added = split.parts[:-1, position]
+    def _of_ngrams(self, tag: str, split: Split) -> Floats:
+        added = split.of_ngrams[:-1, self._schema.index[tag]]
         if facet_of(tag) in self._single:
-            added = added - split.parts[:-1, self._schema.slices[facet_of(tag)]].mean(axis=1)
+            added = added - split.of_ngrams[:-1, self._schema.slices[facet_of(tag)]].mean(axis=1)
         return added

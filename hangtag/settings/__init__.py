@@ -2,6 +2,7 @@
 
 from hangtag.settings.model import (
     ArrivalsSettings,
+    ClientSettings,
     KafkaSettings,
     LogSettings,
     ModelSettings,
@@ -21,6 +22,7 @@ from hangtag.settings.sources import (
 
 __all__ = [
     "ArrivalsSettings",
+    "ClientSettings",
     "KafkaSettings",
     "LogSettings",
     "ModelSettings",

@@ -13,6 +13,7 @@ InstanceId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]*[a-zA-Z0
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
+_ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s:,/?#\[\]@]+)(?::[0-9]{1,5})?")
 _MAX_PORT = 65_535
 _MOST_SHOWN = 40
 # gRPC stores the age as milliseconds in 32 bits.
@@ -34,6 +35,14 @@ def _brokers(addresses: str) -> str:
 
 def _replicas(addresses: str) -> str:
     return addresses and _check_addresses(addresses, "replica")
+
+
+def _origins(origins: str) -> str:
+    for origin in origins.split(",") if origins else ():
+        if origin.strip() != "*" and not _ORIGIN.fullmatch(origin.strip()):
+            kind, msg = "origins", "{origin} is not an origin; write scheme://host or scheme://host:port"
+            raise PydanticCustomError(kind, msg, {"origin": repr(origin[:_MOST_SHOWN])})
+    return origins
 
 
 class _Group(BaseModel):
@@ -219,6 +228,52 @@ class ServerSettings(_Group):
         description="Age at which connections are closed, so that load stays balanced (transport grpcio); unset: 300 "
         "with grpcio",
     )
+    idle_timeout_s: int | None = Field(
+        default=None,
+        ge=1,
+        le=_MAX_AGE_S,
+        description="How long a connection may be without calls before it is closed (transport grpcio); unset: only "
+        "its age limits it",
+    )
+    tls_cert_file: Path | None = Field(
+        default=None,
+        description="PEM file of this server's certificate and its chain; set: callers use TLS (transport grpcio); "
+        "read again when it changes",
+    )
+    tls_key_file: Path | None = Field(
+        default=None, description="PEM file of the key of server.tls_cert_file; unset: it is in that file"
+    )
+    tls_client_ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate authority of callers; set: they must have a certificate (mutual TLS)",
+    )
+    tokens_file: Path | None = Field(
+        default=None,
+        description="File of `hangtag token`; set: callers must send a token; read again when it changes",
+    )
+    require_auth: bool = Field(
+        default=False,
+        description="Refuse to start unless callers are authenticated and, beyond this machine, encrypted",
+    )
+    quota_calls_per_s: float | None = Field(
+        default=None, gt=0, description="Calls a second of a client whose token sets no other quota; unset: no limit"
+    )
+    quota_concurrency: int | None = Field(
+        default=None, ge=1, description="Calls at a time of a client whose token sets no other quota; unset: no limit"
+    )
+    quota_ids_per_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Ids and texts a second of a client whose token sets no other quota; unset: no limit",
+    )
+    reflection: bool = Field(default=True, description="Tell callers the methods and messages (gRPC reflection)")
+    http_port: Port | None = Field(
+        default=None, description="Port of the calls as JSON over HTTP; unset: none; 0: any free port"
+    )
+    http_cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        default="",
+        description="Origins whose pages may call over HTTP, such as https://shop.example, comma-separated; *: all",
+    )
     grace_s: float = Field(
         default=10, ge=0, description="How long running calls may take to finish when the server stops"
     )
@@ -229,6 +284,22 @@ class ServerSettings(_Group):
         default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
     )
     metrics_port: Port = Field(default=9_101, description="Port for metrics and health over HTTP; 0: any free port")
+
+
+class ClientSettings(_Group):
+    """How commands such as `hangtag tags` call a server."""
+
+    token: SecretStr | None = Field(default=None, description="Token that commands send, if the server asks for one")
+    tls: bool = Field(default=False, description="Use TLS; set where the server has server.tls_cert_file")
+    ca_file: Path | None = Field(
+        default=None, description="PEM file of the certificate authority of the server; unset: the system's"
+    )
+    cert_file: Path | None = Field(
+        default=None, description="PEM file of the certificate of commands, if the server asks for one (mutual TLS)"
+    )
+    key_file: Path | None = Field(
+        default=None, description="PEM file of the key of client.cert_file; unset: it is in that file"
+    )
 
 
 class LogSettings(_Group):
@@ -275,4 +346,5 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     arrivals: ArrivalsSettings = ArrivalsSettings()
     server: ServerSettings = ServerSettings()
+    client: ClientSettings = ClientSettings()
     log: LogSettings = LogSettings()

@@ -4,13 +4,16 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from hangtag.settings.model import KafkaSettings, RedisSettings
+from hangtag.settings.model import ClientSettings, KafkaSettings, RedisSettings
 from hangtag.settings.sources import SettingsError, variable_of
 
 _FILES = ("ca_file", "cert_file", "key_file")
+_GROUPS = {KafkaSettings: "kafka", RedisSettings: "redis", ClientSettings: "client"}
 
 
-def tls_options(settings: KafkaSettings | RedisSettings, *, is_encrypted: bool, switch: str) -> dict[str, str]:
+def tls_options(
+    settings: KafkaSettings | RedisSettings | ClientSettings, *, is_encrypted: bool, switch: str
+) -> dict[str, str]:
     """The settings for TLS that are set, by their names within the group, once it is certain that they can be used.
 
     `is_encrypted` says whether the group's connections use TLS at all, and `switch` how to switch it on.
@@ -18,7 +21,7 @@ def tls_options(settings: KafkaSettings | RedisSettings, *, is_encrypted: bool, 
     Raises:
         SettingsError: a file is missing, cannot be read or does not fit; or TLS is off.
     """
-    group = "kafka" if isinstance(settings, KafkaSettings) else "redis"
+    group = _GROUPS[type(settings)]
 
     def named(leaf: str) -> str:
         return variable_of(f"{group}.{leaf}")
@@ -35,7 +38,9 @@ def tls_options(settings: KafkaSettings | RedisSettings, *, is_encrypted: bool, 
         except (ssl.SSLError, ValueError):
             msg = f"{named('ca_file')}: {files['ca_file']} holds no certificate in PEM format; set it to one that does"
             raise SettingsError(msg) from None
-    password = None if settings.key_password is None else settings.key_password.get_secret_value()
+    # gRPC takes no key with a password.
+    secret = None if isinstance(settings, ClientSettings) else settings.key_password
+    password = None if secret is None else secret.get_secret_value()
     if "cert_file" in files:
         _check_pair(files["cert_file"], files.get("key_file"), password, named)
     elif "key_file" in files:

@@ -89,7 +89,18 @@ class ClusterExchange:
         return values
 
     def primaries(self) -> list[Exchange]:
-        """See `Exchange`."""
+        """See `Exchange`.
+
+        Raises:
+            StoreError: slots are not served, so that all primaries together do not have all keys.
+        """
+        self._primaries()
+        if self._topology.first_unserved() is not None:
+            # The node that was asked may not have known of all others yet.
+            self._refresh(self._refreshes, None)
+        if (slot := self._topology.first_unserved()) is not None:
+            error = ClusterDownError(f"slot {slot} is not served")
+            raise store_error(self.address, error) from error
         return [self.at(node) for node in self._primaries()]
 
     def at(self, primary: Node) -> Exchange:

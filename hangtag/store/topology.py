@@ -9,6 +9,7 @@ from redis.crc import key_slot
 
 from hangtag.store.client import Node
 
+_SLOTS = 16_384
 _HASH_TAG = re.compile(r"\{([^}]+)\}")
 
 
@@ -36,6 +37,12 @@ class Topology:
     def primary_of(self, slot: int) -> Node | None:
         """The node that serves a slot; None: nobody does, or it is not known yet."""
         return self._primary_of.get(slot)
+
+    def first_unserved(self) -> int | None:
+        """The first slot that no node serves, as far as is known; None: each has its node."""
+        if len(self._primary_of) == _SLOTS:
+            return None
+        return next(slot for slot in range(_SLOTS) if slot not in self._primary_of)
 
     def nodes(self) -> list[Node]:
         """All that can be asked about the cluster: those it consists of, then those that the settings list."""

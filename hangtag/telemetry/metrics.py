@@ -114,19 +114,47 @@ ARRIVALS_LAG_SECONDS = Gauge(
 )
 
 # Server
-CALLS = Counter("hangtag_calls", "gRPC calls, by method and status code", ["method", "code"], registry=SERVER)
-CALLS_IN_FLIGHT = Gauge("hangtag_calls_in_flight", "gRPC calls that are being answered", registry=SERVER)
+CALLS = Counter(
+    "hangtag_calls", "Calls over gRPC and HTTP, by method and status code", ["method", "code"], registry=SERVER
+)
+CALLS_IN_FLIGHT = Gauge("hangtag_calls_in_flight", "Calls that are being answered", registry=SERVER)
 CALL_SECONDS = ManyHistogram(
-    "hangtag_call_seconds", "Duration of a gRPC call", ["method"], buckets=_STAGE_BUCKETS, registry=SERVER
+    "hangtag_call_seconds", "Duration of a call", ["method"], buckets=_STAGE_BUCKETS, registry=SERVER
 )
 LOOKUPS = Counter("hangtag_lookups", "Products looked up, by freshness", ["freshness"], registry=SERVER)
 _with_values(LOOKUPS, ("FRESH", "STALE", "PENDING", "UNKNOWN"))
 REFUSED_CALLS = Counter(
     "hangtag_refused_calls",
-    "gRPC calls refused with RESOURCE_EXHAUSTED, by method and limit",
+    "Calls refused with RESOURCE_EXHAUSTED, by method and limit",
     ["method", "limit"],
     registry=SERVER,
 )
+HTTP_REQUESTS = Counter(
+    "hangtag_http_requests",
+    "Requests over HTTP, by method of TagService (other: another path) and HTTP status",
+    ["method", "status"],
+    registry=SERVER,
+)
+HTTP_CONNECTIONS = Gauge("hangtag_http_connections", "Connections over HTTP", registry=SERVER)
+HTTP_CLOSED = Counter(
+    "hangtag_http_closed_connections", "Connections over HTTP that were closed for a limit", ["reason"], registry=SERVER
+)
+_with_values(HTTP_CLOSED, ("full", "slow_request", "unread_reply"))
+DENIED_CALLS = Counter(
+    "hangtag_denied_calls",
+    "Calls denied to a client, by its name in server.tokens_file, or (unknown), and by the reason that callers see",
+    ["client", "reason"],
+    registry=SERVER,
+)
+RELOADS = Counter(
+    "hangtag_reloads",
+    "Times that a file which had changed was read again; failed: what was read before stays in use",
+    ["file", "outcome"],
+    registry=SERVER,
+)
+for _file in ("tokens", "certificate"):
+    for _outcome in ("read", "failed"):
+        RELOADS.labels(_file, _outcome)
 COALESCED_KEYS = Histogram(
     "hangtag_coalesced_keys",
     "Products read from the store in one round trip",

@@ -495,7 +495,7 @@ class TagFilter(_message.Message):
     """BAND_AUTO: without `review`. BAND_REVIEW is the same as not set."""
     @_builtins.property
     def facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only tags of these facets, for example `color`. At most 64; an unknown facet has no tags."""
+        """Only tags of these facets, for example `color`. At most 64, of up to 256 characters; an unknown facet has no tags."""
 
     def __init__(
         self,

@@ -30,7 +30,11 @@ class TagServiceStub:
 
     Every method may return these statuses; each method lists what else it returns:
     - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
-    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time. Retry with back-off.
+    - UNAUTHENTICATED: the server asks for a token (`authorization: Bearer ht_...` in the metadata), and the call has none,
+    or one that is not known or not valid any more. Do not retry.
+    - PERMISSION_DENIED: the token does not have the scope of this method. Do not retry.
+    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time, or the caller its quota. Retry with
+    back-off.
     - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
     - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
     - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.
@@ -69,7 +73,11 @@ class TagServiceServicer:
 
     Every method may return these statuses; each method lists what else it returns:
     - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
-    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time. Retry with back-off.
+    - UNAUTHENTICATED: the server asks for a token (`authorization: Bearer ht_...` in the metadata), and the call has none,
+    or one that is not known or not valid any more. Do not retry.
+    - PERMISSION_DENIED: the token does not have the scope of this method. Do not retry.
+    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time, or the caller its quota. Retry with
+    back-off.
     - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
     - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
     - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.
@@ -152,7 +160,11 @@ class TagService:
 
     Every method may return these statuses; each method lists what else it returns:
     - INVALID_ARGUMENT: the request is wrong. The message names the field and what it must be. Do not retry.
-    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time. Retry with back-off.
+    - UNAUTHENTICATED: the server asks for a token (`authorization: Bearer ht_...` in the metadata), and the call has none,
+    or one that is not known or not valid any more. Do not retry.
+    - PERMISSION_DENIED: the token does not have the scope of this method. Do not retry.
+    - RESOURCE_EXHAUSTED: the server has reached a limit of what it does at a time, or the caller its quota. Retry with
+    back-off.
     - DEADLINE_EXCEEDED: the call's deadline passed before the reply was ready.
     - UNAVAILABLE: the server is starting, stopping or unreachable. Retry with back-off.
     - INTERNAL: an error in the server; its log shows where. Do not retry in a loop.

@@ -17,7 +17,8 @@ _NEGATED_VERB = (
 _CUE = re.compile(
     r"(?:(?:that|which|who|i|we|he|she|they|it)\s+)?"
     rf"\b(?:{_NEGATED_VERB}(?:\s+(?:be|want|like|need|have|contain|include|come|look|wear|stand|take))?"
-    r"|(?:but\s+)?not(?:\s+(?:(?:looking|searching)\s+for|interested\s+in|into|after))?|none\s+of|no|without|w/o|except(?:\s+for)?|excluding|exclude|excl\.?|hates?|dislikes?|nothing|besides"
+    r"|(?:but\s+)?not(?:\s+(?:(?:looking|searching)\s+for|interested\s+in|into|after))?|none\s+of|no|without|w/o"
+    r"|except(?:\s+for)?|excluding|exclude|excl\.?|hates?|dislikes?|nothing|besides"
     r"|other\s+than|apart\s+from|rather\s+than|instead\s+of|minus|nor|neither|avoid|never"
     r"|(?:anything|everything|all|any\s+colou?r)\s+but(?!\s+not))(?=\s|$)",
     re.IGNORECASE,

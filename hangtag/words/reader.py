@@ -73,14 +73,15 @@ class Reader:
         wanted, negated = split_negated(spanned.without_prices, self._mentioned)
         rewritten = rewrite_recipients(wanted, self._names_a_tag)
         excluded = frozenset[str]().union(*map(self._mentioned, negated))
+        written_for = {meant: word for word, meant in corrections.items()} | rewritten.written
         return Understood(
             ProductText(rewritten.text or written),
             excluded=tuple(tag for tag in self._schema.tags if tag in excluded),
             spans=spanned.spans,
             refusal=self._refusal(written, find_spans(rewritten.text).without_spans),
             spelling=spelled if corrections else "",
-            written={meant: word for word, meant in corrections.items()} | rewritten.written,
-            fitted=fitted_words(rewritten.text),
+            written=written_for,
+            fitted=frozenset(written_for.get(word, word) for word in fitted_words(rewritten.text)),
         )
 
     def _refusal(self, written: str, wanted: str) -> NoTags | None:
@@ -90,10 +91,8 @@ class Reader:
         words = content_words(self._without_attributes(wanted))
         if BRANDS.issuperset(words):
             return NoTags.TOO_SHORT
-        unknown = [word for word, known in zip(words, self._vocabulary.knows(words), strict=True) if not known]
-        if len(unknown) == len(words) and all(map(is_gibberish, words)):
-            return NoTags.OFF_TOPIC
-        return None
+        is_noise = all(map(is_gibberish, words)) and not any(self._vocabulary.knows(words))
+        return NoTags.OFF_TOPIC if is_noise else None
 
     def _mentioned(self, part: str) -> frozenset[str]:
         """The tags that a negated part is about."""

@@ -31,7 +31,10 @@ class Speller:
         words = list(dict.fromkeys(match.group().lower() for match in _WORD.finditer(text)))[:_MOST_WORDS]
         if not words:
             return {}
-        unknown = [word for word in words if not any(self._vocabulary.knows(forms(word)))]
+        by_word = [(word, form) for word in words for form in forms(word)]
+        knows = self._vocabulary.knows([form for _, form in by_word])
+        known = {word for (word, _), is_known in zip(by_word, knows, strict=True) if is_known}
+        unknown = [word for word in words if word not in known]
         found = {word: self._correction(word) for word in unknown if not is_gibberish(word)}
         return {word: meant for word, meant in found.items() if meant}
 

@@ -17,6 +17,7 @@ SHARES = {
     "tokens": 4,
     "queries": 1,
     "requests": 10,
+    "json_requests": 5,
     "stored_values": 8,
     "tagged_records": 8,
     "batches": 6,

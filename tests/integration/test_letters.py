@@ -74,7 +74,10 @@ def test_letters_are_filtered_counted_and_shown(topics: KafkaSettings) -> None:
     bury(topics, (b"a", product("a")), (b"b", binary, ("content-type", b"application/x-protobuf")))
     bury(topics, (b"c", b"\x1b[2J{", ("trace", None)), reason=Reason("decode", "EventError", "not valid JSON"))
 
-    assert [each["product_id"] for each in listed("--stage", "forward", "--limit", "1")] == ["b"]
+    # Both may be of one millisecond, in either order.
+    forward = listed("--stage", "forward")
+    assert {each["product_id"] for each in forward} == {"a", "b"}
+    assert listed("--stage", "forward", "--limit", "1") == forward[-1:]
     assert [each["product_id"] for each in listed("--reason", "NOT valid")] == ["c"]
     assert [each["product_id"] for each in listed("--product", "a", "--since", "1h")] == ["a"]
     assert listed("--until", "1h") == listed("--since", "2030-01-01") == []

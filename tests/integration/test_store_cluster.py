@@ -67,6 +67,20 @@ def test_products_of_all_slots_are_written_and_read(cluster: Cluster) -> None:
         each.close()
 
 
+def test_a_survey_without_some_of_the_slots_is_refused(filled: Cluster) -> None:
+    # No product is in it, so that nothing is lost with it.
+    slot = 0
+    assert slot not in {slot_of(product_key(product, 64)) for product in IDS}
+    for client in filled.clients:
+        client.execute_command("CLUSTER", "DELSLOTS", slot)
+    try:
+        with closing(StoreSurvey(filled.settings)) as survey, pytest.raises(StoreError, match="slot 0 is not served"):
+            list(survey.product_ids())
+    finally:
+        filled.clients[0].execute_command("CLUSTER", "ADDSLOTS", slot)
+        until(filled.is_complete)
+
+
 def test_a_server_outside_a_cluster_is_not_taken_for_a_node(valkey_url: str) -> None:
     address = valkey_url.removeprefix("redis://").removesuffix("/0")
     store = RedisTagStore(RedisSettings(url=f"redis://{address},{address}/0"))

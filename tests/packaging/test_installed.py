@@ -7,14 +7,14 @@ import pytest
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300)]
 
 # Imports every module; what the plain install lacks must be the packages of an extra, and only the trainer, the torch
-# engine and the native transport may lack them.
+# engine, the native transport and HTTP may lack them.
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import hangtag
 
 EXTRAS = {"torch", "transformers", "sklearn", "scipy", "cleanlab", "datasketch", "optuna", "jinja2", "matplotlib",
-          "accelerate", "peft", "pyarrow", "openpyxl", "pygrpc_native"}
-MAY_LACK = ("hangtag.trainer.", "hangtag.engine.torch", "hangtag.server.native_transport")
+          "accelerate", "peft", "pyarrow", "openpyxl", "pygrpc_native", "connectrpc", "uvicorn", "starlette", "h11"}
+MAY_LACK = ("hangtag.trainer.", "hangtag.engine.torch", "hangtag.server.native_transport", "hangtag.server.web.")
 imported = []
 def failed(name):
     error = sys.exc_info()[1]

@@ -42,6 +42,8 @@ COMMANDS = [
 COMMANDS += ["rebuild", "resume", "schema", "show", "suggest", "tags", "train", "tune", "up", "verify", "work"]
 DATA = [f"data {name}" for name in ("check", "split", "noise", "merge", "queries")]
 LETTERS = [f"deadletters {name}" for name in ("list", "show", "replay", "drop")]
+TOKENS = [f"token {name}" for name in ("new", "list", "revoke")]
+OF_GROUPS = ["bundle upgrade", *DATA, *LETTERS, *TOKENS]
 _ROOT = str(Path(__file__).parents[2])
 
 
@@ -63,7 +65,7 @@ def _run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", *DATA, *LETTERS])
+@pytest.mark.parametrize("command", [*COMMANDS, *OF_GROUPS])
 def test_each_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
@@ -71,7 +73,7 @@ def test_each_command_has_help_with_an_example(command: str) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("command", [*COMMANDS, "bundle upgrade", *DATA, *LETTERS])
+@pytest.mark.parametrize("command", [*COMMANDS, *OF_GROUPS])
 def test_no_help_is_truncated(command: str, width: int) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": str(width)})
     assert "…" not in result.output

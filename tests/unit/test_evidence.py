@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangtag.bundle import load_bundle
-from hangtag.engine import EngineError
+from hangtag.engine import EngineError, Logits, Vectors
 from hangtag.engine.cpu import CpuEngine
 from hangtag.evidence import split_logits
 from hangtag.tagger.tagger import Tagger
@@ -42,6 +42,15 @@ def tagger() -> Tagger:
     return Tagger.of(bundle, CpuEngine(bundle, threads=1, vectors=True))
 
 
+def total(tagger: Tagger, text: ProductText, vectors: Vectors, strength: float = 1) -> Logits:
+    """The sum of what each word adds, and of what no word does."""
+    weights, places = tagger.bundle.weights, tagger.bundle.tokenizer.places(text)
+    tags = len(tagger.bundle.schema.tags)
+    split = split_logits(text, places, vectors, weights.head_weight, weights.wide, tags, strength)
+    assert len(split.of_tokens) == len(split.of_ngrams) == len(split.words) + 1
+    return split.of_tokens.sum(axis=0) + split.of_ngrams.sum(axis=0) + weights.head_bias
+
+
 def test_the_parts_of_a_text_add_up_to_its_logits(tagger: Tagger) -> None:
     tokens = tagger.encode(TEXTS)
 
@@ -49,10 +58,8 @@ def test_the_parts_of_a_text_add_up_to_its_logits(tagger: Tagger) -> None:
 
     for text, its_tokens, its_logits, its_vectors in zip(TEXTS, tokens, logits, vectors, strict=True):
         places = tagger.bundle.tokenizer.places(text)
-        split = split_logits(text, places, its_vectors, tagger.bundle.weights)
         assert len(places) == len(its_tokens) == len(its_vectors)
-        assert split.parts.shape == (len(split.words) + 1, len(tagger.bundle.schema.tags))
-        assert split.parts.sum(axis=0) == pytest.approx(its_logits, abs=1e-3)
+        assert total(tagger, text, its_vectors) == pytest.approx(its_logits, abs=1e-3)
 
 
 @cache
@@ -79,8 +86,7 @@ def test_the_parts_add_up_with_the_wide_part_at_another_strength(tagger: Tagger,
     query, product = of_kinds.encode([text, text], [TextKind.QUERY, TextKind.PRODUCT])
 
     (logits, plain), (vectors, _) = of_kinds.engine.forward_with_vectors([query, product])
-    split = split_logits(text, bundle.tokenizer.places(text), vectors, bundle.weights, strength)
-    assert split.parts.sum(axis=0) == pytest.approx(logits, abs=1e-3)
+    assert total(of_kinds, text, vectors, strength) == pytest.approx(logits, abs=1e-3)
     assert np.array_equal(logits, plain) == (strength == 1)
 
 

@@ -18,6 +18,7 @@ HANGTAG = {
     "hangtag.text": set(),
     "hangtag.tags": {"hangtag.text"},
     "hangtag.telemetry": {"hangtag.settings"},
+    "hangtag.access": {"hangtag.settings", "hangtag.telemetry"},
     "hangtag.kafka": {"hangtag.settings"},
     "hangtag.bundle": {"hangtag.text", "hangtag.tags"},
     "hangtag.engine": {"hangtag.text", "hangtag.bundle"},

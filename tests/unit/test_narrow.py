@@ -129,6 +129,7 @@ def test_a_confidence_that_is_asked_for_as_it_was_sent_is_enough():
     ("tag_filter", "message"),
     [
         (tags_pb2.TagFilter(facets=["color"] * 65), r"filter\.facets has 65 facets, the maximum is 64"),
+        (tags_pb2.TagFilter(facets=["color", "x" * 257]), r"filter\.facets\[1\] has 257 characters, the maximum"),
         (tags_pb2.TagFilter(facets=["color", ""]), r"filter\.facets\[1\] is empty"),
         (tags_pb2.TagFilter(max_tags=-1), r"filter\.max_tags is -1"),
         (tags_pb2.TagFilter(min_confidence=1.5), r"filter\.min_confidence is 1\.5"),

@@ -73,6 +73,21 @@ def test_invalid_broker_addresses_are_refused(monkeypatch, brokers):
         load_settings()
 
 
+@pytest.mark.parametrize("origins", ["shop.example", "https://shop.example/", "https://a,", "ftp://a", "https://a b"])
+def test_invalid_origins_are_refused(monkeypatch, origins):
+    monkeypatch.setenv("HANGTAG_SERVER__HTTP_CORS_ORIGINS", origins)
+
+    with pytest.raises(SettingsError, match="HANGTAG_SERVER__HTTP_CORS_ORIGINS: .* is not an origin; write scheme://"):
+        load_settings()
+
+
+def test_origins_are_separated_by_commas(monkeypatch):
+    origins = "https://shop.example, http://127.0.0.1:8000,http://[::1]:80"
+    monkeypatch.setenv("HANGTAG_SERVER__HTTP_CORS_ORIGINS", origins)
+
+    assert load_settings().server.http_cors_origins == origins
+
+
 @pytest.mark.parametrize("replicas", ["replica", "a:1,", "redis://a:1"])
 def test_invalid_addresses_of_replicas_are_refused(monkeypatch, replicas):
     monkeypatch.setenv("HANGTAG_REDIS__REPLICAS", replicas)

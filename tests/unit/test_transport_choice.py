@@ -29,9 +29,20 @@ def test_auto_is_grpcio_and_says_why() -> None:
 
 
 @needs_native
-def test_native_with_a_setting_that_it_lacks_is_an_error_that_says_what_to_change() -> None:
-    with pytest.raises(ServerError, match="leave HANGTAG_SERVER__MAX_CONNECTION_AGE_S unset, or set .*=grpcio"):
-        choose(ServerSettings(transport="native", max_connection_age_s=60))
+@pytest.mark.parametrize(
+    ("setting", "value"), [("max_connection_age_s", 60), ("idle_timeout_s", 60), ("tls_cert_file", "cert.pem")]
+)
+def test_native_with_a_setting_that_it_lacks_is_an_error_that_says_what_to_change(setting: str, value: object) -> None:
+    with pytest.raises(ServerError, match=f"leave HANGTAG_SERVER__{setting.upper()} unset.*, or set .*=grpcio"):
+        choose(ServerSettings(transport="native", **{setting: value}))
+
+
+def test_http_without_its_packages_is_an_error_that_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "connectrpc", None)
+
+    assert choose(ServerSettings()).name == "grpcio"
+    with pytest.raises(ServerError, match=r'pip install "hangtag\[http\]".*HANGTAG_SERVER__HTTP_PORT unset'):
+        choose(ServerSettings(http_port=0))
 
 
 def test_native_without_its_package_is_an_error_that_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hangtag.cli.errors import CommandError
 from hangtag.cli.local import Child, explicit_settings, free_port, port_or_another
-from hangtag.settings import Settings, secret_file_variable_of, variable_of
+from hangtag.settings import ClientSettings, Settings, secret_file_variable_of, variable_of
 
 _DEADLINE_S = 90
 _CHECK_EVERY_S = 0.1
@@ -20,13 +20,14 @@ GROUPS = {"work": "worker", "arrivals": "arrivals", "serve": "server"}
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The child processes and the address of the server."""
+    """The child processes, the address of the server, and how it is called."""
 
     worker: Child
     arrivals: Child
     server: Child
     host: str
     port: int
+    client: ClientSettings
 
     def check(self) -> None:
         """Do nothing while all are running.
@@ -47,8 +48,11 @@ class Programs:
         import grpc  # noqa: PLC0415
         from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
 
+        from hangtag.cli.channel import open_channel  # noqa: PLC0415
+
         deadline = time.monotonic() + _DEADLINE_S
-        with grpc.insecure_channel(f"{self.host}:{self.port}", [("grpc.max_reconnect_backoff_ms", 200)]) as channel:
+        options = [("grpc.max_reconnect_backoff_ms", 200)]
+        with open_channel(f"{self.host}:{self.port}", self.client, options) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             while time.monotonic() < deadline:
                 self.check()
@@ -105,7 +109,7 @@ def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
             running.callback(child.stop)
             return child
 
-        started = Programs(start("work"), start("arrivals"), start("serve"), host, port)
+        started = Programs(start("work"), start("arrivals"), start("serve"), host, port, settings.client)
         try:
             yield started
         finally:

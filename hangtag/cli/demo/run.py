@@ -59,7 +59,7 @@ def _feed_and_ask(console: Console, feed: str, settings: Settings, running: Prog
     with (
         TopicReader(settings.kafka, settings.kafka.dead_letter_topic, last=0) as dead_letters,
         Feeding(feed, settings.kafka, tally) as feeding,
-        TagClient(f"{running.host}:{running.port}", timeout_s=10) as client,
+        TagClient(f"{running.host}:{running.port}", settings.client, timeout_s=10) as client,
     ):
         with LiveStatus(console) as status:
             running.wait_for_server(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import grpc
 import numpy as np
@@ -16,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.server import serve
+from hangtag.server.member import Bound
 from hangtag.settings import RedisSettings, ServerSettings, Settings
 from hangtag.tagger.suggested import Suggested
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
@@ -63,8 +65,9 @@ class FakeTagger:
 class Served:
     """A running server and a client of it."""
 
-    def __init__(self, port: int, stop: Callable[[], None], result: concurrent.futures.Future[None]) -> None:
-        self.port = port
+    def __init__(self, bound: Bound, stop: Callable[[], None], result: concurrent.futures.Future[None]) -> None:
+        self.port = port = bound.port
+        self.http_port = bound.http_port
         self.stop = stop
         self.result = result
         self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
@@ -94,8 +97,8 @@ class Served:
 
 
 @contextmanager
-def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: FakeTagger) -> Iterator[Served]:
-    ready: concurrent.futures.Future[int] = concurrent.futures.Future()
+def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: Any) -> Iterator[Served]:
+    ready: concurrent.futures.Future[Bound] = concurrent.futures.Future()
     stop = asyncio.Event()
     result = asyncio.run_coroutine_threadsafe(serve(settings, tagger, ready.set_result, stop), loop)
     concurrent.futures.wait([ready, result], 15, concurrent.futures.FIRST_COMPLETED)
@@ -105,7 +108,8 @@ def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: FakeTag
     try:
         yield served
     finally:
-        tagger.gate.set()
+        if isinstance(tagger, FakeTagger):
+            tagger.gate.set()
         served.stop()
         result.result(15)
         served.channel.close()
@@ -122,6 +126,16 @@ def until(condition: Callable[[], object], limit_s: float = 10) -> None:
     while not condition():
         assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.02)
+
+
+def refused(method: str) -> float:
+    """Calls of a method that were refused, whatever limit was reached."""
+    return sum(
+        sample.value
+        for family in metrics.SERVER.collect()
+        for sample in family.samples
+        if sample.name == "hangtag_refused_calls_total" and sample.labels["method"] == method
+    )
 
 
 def calls_in_flight() -> int:

@@ -1,6 +1,6 @@
 """Several processes of a server whose tagger counts words: `python -m tests.integration.server.several SETTINGS`.
 
-SETTINGS is JSON: `redis_url` and settings of the server. Prints the port once all processes serve.
+SETTINGS is JSON: `redis_url` and settings of the server. Prints the ports of gRPC and HTTP once all processes serve.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from hangtag.server.member import Member
+from hangtag.server.member import Bound, Member
 from hangtag.server.processes import Processes
 from hangtag.server.program import serve
 from hangtag.settings import RedisSettings, ServerSettings, Settings
@@ -26,13 +26,14 @@ def run(member: Member, given: dict[str, Any]) -> None:
     if given["redis_url"] == "redis://broken":
         member.fail("the model is broken")
         raise SystemExit(1)
-    settings = settings_of({**given, "port": member.port, "metrics_host": "127.0.0.1", "metrics_port": 0})
+    ports = {"port": member.port, "http_port": member.http_port, "metrics_port": 0}
+    settings = settings_of({**given, **ports, "metrics_host": "127.0.0.1"})
     configure_logs(settings.log, "server", member.number)
     asyncio.run(serve(settings, FakeTagger(), member=member))
 
 
-def _print(port: int) -> None:
-    sys.stdout.write(f"{port}\n")
+def _print(bound: Bound) -> None:
+    sys.stdout.write(f"{bound.port} {bound.http_port or ''}\n")
     sys.stdout.flush()
 
 

@@ -251,7 +251,7 @@ tagger = SimpleNamespace(
     engine=SimpleNamespace(cost=SimpleNamespace(max_length=512)),
     encode=hang,
 )
-asyncio.run(serve(settings, tagger, lambda port: print(port, flush=True)))
+asyncio.run(serve(settings, tagger, lambda bound: print(bound.port, flush=True)))
 """
 
 

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -20,19 +20,21 @@ import pytest
 from hangtag.settings import RedisSettings
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 from tests.integration.server.parts import Code, free_port, until
+from tests.integration.server.web_client import WebClient
 
 ROOT = Path(__file__).resolve().parents[3]
 REQUEST = tags_pb2.BatchGetProductTagsRequest(product_ids=["p"])
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(180)
 
 
 class Running:
     """A server of several processes, in a process of its own."""
 
-    def __init__(self, process: "subprocess.Popen[str]", port: int, metrics_port: int) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", ports: list[int], metrics_port: int) -> None:
         self.process = process
-        self.port = port
+        self.port = ports[0]
+        self.http_port = ports[-1]
         self.metrics_port = metrics_port
 
     def page(self, path: str) -> tuple[int, str]:
@@ -43,9 +45,9 @@ class Running:
             with error:
                 return error.code, error.read().decode()
 
-    def counted(self) -> dict[str, float]:
+    def counted(self, metric: str = "hangtag_calls_total") -> dict[str, float]:
         """Calls by process."""
-        lines = [line for line in self.page("metrics")[1].splitlines() if line.startswith("hangtag_calls_total{")]
+        lines = [line for line in self.page("metrics")[1].splitlines() if line.startswith(f"{metric}{{")]
         found: dict[str, float] = {}
         for line in lines:
             number = line.split('process="')[1].split('"')[0]
@@ -71,7 +73,7 @@ def running(redis: RedisSettings, **server: object) -> Iterator[Running]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield Running(process, int(process.stdout.readline()), metrics_port)
+            yield Running(process, [int(port) for port in process.stdout.readline().split()], metrics_port)
         finally:
             process.terminate()
             try:
@@ -88,7 +90,7 @@ def call(port: int) -> None:
 
 @pytest.fixture(params=["grpcio", "native"])
 def several(request: pytest.FixtureRequest, redis_settings: RedisSettings) -> Iterator[Running]:
-    with running(redis_settings, transport=request.param) as served:
+    with running(redis_settings, transport=request.param, http_port=0) as served:
         yield served
 
 
@@ -97,7 +99,16 @@ def test_calls_reach_all_processes_one_that_dies_is_started_again_and_all_stop(s
         call(several.port)
         return {number for number, count in several.counted().items() if count} == {"0", "1"}
 
+    def reached_over_http() -> bool:
+        with WebClient(several.http_port) as web:
+            assert web.call("BatchGetProductTags", {"product_ids": ["p"]}).status == 200
+        return {number for number, count in several.counted("hangtag_http_requests_total").items() if count} == {
+            "0",
+            "1",
+        }
+
     until(reached, 20)
+    until(reached_over_http, 20)
     assert several.page("healthz")[0] == 200
     assert several.page("readyz")[0] == 200
     assert '"sampled_one_in":64' in several.page("popular")[1]
@@ -106,21 +117,28 @@ def test_calls_reach_all_processes_one_that_dies_is_started_again_and_all_stop(s
 
     os.kill(first[0], signal.SIGKILL)
     until(lambda: several.page("readyz")[0] == 503, 10)
-    until(lambda: several.page("readyz")[0] == 200, 20)
+    until(lambda: several.page("readyz")[0] == 200, 60)
     assert len(several.children()) == 2
     call(several.port)
 
     several.process.terminate()
     assert several.process.wait(20) == 0
-    with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", several.port), timeout=1)
+    for port in (several.port, several.http_port):
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
 @pytest.mark.parametrize("transport", ["grpcio", "native"])
 def test_a_stop_under_load_ends_no_call_but_with_unavailable(redis_settings: RedisSettings, transport: str) -> None:
     """UNAVAILABLE is what clients retry on another server."""
     codes: set[grpc.StatusCode] = set()
-    with running(redis_settings, transport=transport) as served:
+    statuses: set[int] = set()
+    with running(redis_settings, transport=transport, http_port=0) as served:
+
+        def call_over_http() -> None:
+            with WebClient(served.http_port) as web, suppress(ConnectionError):
+                while True:
+                    statuses.add(web.call("BatchGetProductTags", {"product_ids": ["p"]}).status)
 
         def call_on() -> None:
             options = [("grpc.use_local_subchannel_pool", 1)]
@@ -133,7 +151,9 @@ def test_a_stop_under_load_ends_no_call_but_with_unavailable(redis_settings: Red
                     if ended != {Code.OK}:
                         return
 
-        clients = [threading.Thread(target=call_on) for _ in range(4)]
+        clients = [
+            threading.Thread(target=each) for each in (call_on, call_on, call_on, call_over_http, call_over_http)
+        ]
         for client in clients:
             client.start()
         time.sleep(1)
@@ -143,6 +163,7 @@ def test_a_stop_under_load_ends_no_call_but_with_unavailable(redis_settings: Red
         assert served.process.wait(20) == 0
 
     assert codes == {Code.OK, Code.UNAVAILABLE}
+    assert {200} <= statuses <= {200, 503}
 
 
 def test_the_port_is_not_shared_with_another_server(redis_settings: RedisSettings) -> None:

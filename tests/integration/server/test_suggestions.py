@@ -13,6 +13,7 @@ from grpc import aio
 from hangtag.bundle import load_bundle
 from hangtag.engine.cpu import CpuEngine
 from hangtag.server import serve
+from hangtag.server.member import Bound
 from hangtag.settings import ModelSettings, RedisSettings, ServerSettings, Settings
 from hangtag.tagger.tagger import Tagger, open_tagger
 from hangtag.tags.thresholds import TagThresholds
@@ -34,11 +35,11 @@ def tagger(tmp_path_factory: pytest.TempPathFactory) -> Tagger:
 
 async def called(settings: Settings, tagger: Tagger, method: str, requests: Sequence[Any]) -> list[Any]:
     """The replies to concurrent calls, which share batches; an error is returned in its place."""
-    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[Bound] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     running = asyncio.create_task(serve(settings, tagger, ready.set_result, stop))
     try:
-        async with aio.insecure_channel(f"127.0.0.1:{await asyncio.wait_for(ready, 10)}") as channel:
+        async with aio.insecure_channel(f"127.0.0.1:{(await asyncio.wait_for(ready, 10)).port}") as channel:
             call = getattr(tags_pb2_grpc.TagServiceStub(channel), method)
             calls = (call(request, timeout=10) for request in requests)
             return list(await asyncio.gather(*calls, return_exceptions=True))

@@ -14,15 +14,10 @@ from structlog.testing import capture_logs
 
 from hangtag.server import admission
 from hangtag.settings import RedisSettings
-from hangtag.telemetry import metrics
-from tests.integration.server.parts import Code, FakeTagger, Served, fails_with, serving, settings_for, until
+from tests.integration.server.parts import Code, FakeTagger, Served, fails_with, refused, serving, settings_for, until
 
 ROOT = Path(__file__).resolve().parents[4]
 IDS = [f"p{i}" for i in range(1_000)]
-
-
-def refused(method: str, limit: str) -> float:
-    return metrics.REFUSED_CALLS.labels(method, limit)._value.get()
 
 
 def burst(served: Served, method: str, calls: int) -> dict[str, int]:
@@ -43,7 +38,7 @@ def burst(served: Served, method: str, calls: int) -> dict[str, int]:
 def test_every_one_of_10_000_calls_at_once_is_answered_or_refused(
     loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, tagger: FakeTagger, transport: str
 ) -> None:
-    before = refused("GetProductTags", "calls")
+    before = refused("GetProductTags")
     # Slow machines: reads of the store must not time out.
     patient = redis_settings.model_copy(update={"timeout_ms": 20_000})
     with serving(loop, settings_for(patient, transport=transport), tagger) as served:
@@ -51,25 +46,23 @@ def test_every_one_of_10_000_calls_at_once_is_answered_or_refused(
 
     # Those that are not refused are for a product that does not exist.
     assert sum(codes.values()) == 10_000
-    assert codes.get("RESOURCE_EXHAUSTED", 0) == refused("GetProductTags", "calls") - before
+    assert codes.get("RESOURCE_EXHAUSTED", 0) == refused("GetProductTags") - before
     assert codes.keys() <= {"NOT_FOUND", "RESOURCE_EXHAUSTED"}
     assert codes["NOT_FOUND"] >= 1_000
 
 
 @pytest.mark.timeout(60)
 def test_texts_beyond_the_limit_are_refused_counted_and_logged(served: Served, tagger: FakeTagger) -> None:
-    before = refused("SuggestTags", "texts") + refused("SuggestTags", "calls")
+    before = refused("SuggestTags")
     # However slowly the calls come, the first batch is not done before they are too many.
-    tagger.forward = _held(
-        tagger.forward, lambda: refused("SuggestTags", "texts") + refused("SuggestTags", "calls") > before
-    )
+    tagger.forward = _held(tagger.forward, lambda: refused("SuggestTags") > before)
     with capture_logs() as logs:
         codes = burst(served, "SuggestTags", 3_000)
 
     assert codes.keys() == {"OK", "RESOURCE_EXHAUSTED"}
     assert sum(codes.values()) == 3_000
-    counted = refused("SuggestTags", "texts") + refused("SuggestTags", "calls") - before
-    assert codes["RESOURCE_EXHAUSTED"] == counted
+    # On a slow machine some are refused because their deadline is too near.
+    assert codes["RESOURCE_EXHAUSTED"] == refused("SuggestTags") - before
     lines = [line for line in logs if line["event"] == "calls refused"]
     # The first one at once, not a line for each.
     assert 1 <= len(lines) < 20
@@ -81,11 +74,11 @@ def test_ids_of_large_look_ups_are_limited_and_small_ones_still_answered(
 ) -> None:
     patient = redis_settings.model_copy(update={"timeout_ms": 20_000})
     with serving(loop, settings_for(patient, transport=transport, max_ids_in_progress=1_000), tagger) as served:
-        before = refused("BatchGetProductTags", "ids")
+        before = refused("BatchGetProductTags")
         codes = burst(served, "BatchGetProductTags", 100)
 
         assert codes.keys() == {"OK", "RESOURCE_EXHAUSTED"}
-        assert codes["RESOURCE_EXHAUSTED"] == refused("BatchGetProductTags", "ids") - before
+        assert codes["RESOURCE_EXHAUSTED"] == refused("BatchGetProductTags") - before
         assert len(served.batch(IDS)) == 1_000
         assert len(served.batch(IDS[:100])) == 100
 
@@ -126,9 +119,9 @@ def test_long_texts_count_by_their_tokens(
 def _held(forward: object, is_over: Callable[[], bool]) -> object:
     give_up = time.monotonic() + 30
 
-    def held(tokens: object) -> object:
+    def held(tokens: object, **options: bool) -> object:
         while not is_over() and time.monotonic() < give_up:
-            time.sleep(0.005)
-        return forward(tokens)
+            time.sleep(0.05)
+        return forward(tokens, **options)
 
     return held

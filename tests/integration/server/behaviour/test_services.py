@@ -1,12 +1,16 @@
 """Services beside the look-ups: health, reflection, and what is not implemented."""
 
+import asyncio
+
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from hangtag.settings import RedisSettings
 from hangtag.v1 import tags_pb2
-from tests.integration.server.parts import SERVING, Code, Served, fails_with
+from tests.integration.server.parts import SERVING, Code, FakeTagger, Served, fails_with, serving, settings_for
 
 
 @pytest.mark.parametrize("service", ["", "hangtag.v1.TagService"])
@@ -27,6 +31,33 @@ def test_health_can_be_watched_and_no_longer_watched(served: Served) -> None:
     assert next(watch).status == SERVING
     watch.cancel()
     assert served.health() == SERVING
+
+
+def test_reflection_in_its_final_version_answers_the_same(served: Served) -> None:
+    """Tools ask for v1 first; the messages of both versions are the same on the wire."""
+    answers = []
+    for version in ("v1", "v1alpha"):
+        call = served.channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+        requests = [
+            reflection_pb2.ServerReflectionRequest(list_services=""),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol="hangtag.v1.TagService"),
+        ]
+        answers.append(list(call((each.SerializeToString() for each in requests), timeout=5)))
+
+    assert answers[0] == answers[1]
+    assert b"GetProductTags" in answers[0][1]
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+def test_reflection_can_be_switched_off(
+    loop: asyncio.AbstractEventLoop, redis_settings: RedisSettings, transport: str, version: str
+) -> None:
+    settings = settings_for(redis_settings, transport=transport, reflection=False)
+    with serving(loop, settings, FakeTagger()) as served:
+        call = served.channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+        with fails_with(Code.UNIMPLEMENTED):
+            next(call(iter([b"\x3a\x00"]), timeout=5))
+        assert served.health() == SERVING
 
 
 def test_reflection_describes_every_method(served: Served) -> None:

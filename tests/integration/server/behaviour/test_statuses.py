@@ -11,7 +11,7 @@ from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
 from tests.forwarder import Forwarder
 from tests.integration.server.behaviour.outcome import outcome_of
-from tests.integration.server.parts import Code, FakeTagger, Served, calls_in_flight, free_port, until
+from tests.integration.server.parts import Code, FakeTagger, Served, calls_in_flight, free_port, refused, until
 
 GET, BATCH = tags_pb2.GetProductTagsRequest, tags_pb2.BatchGetProductTagsRequest
 SUGGEST = tags_pb2.SuggestTagsRequest
@@ -28,15 +28,6 @@ def later(served: Served, method: str, request: object, timeout: float | None = 
 
 def counted(method: str, code: str) -> float:
     return metrics.SERVER.get_sample_value("hangtag_calls_total", {"method": method, "code": code}) or 0
-
-
-def refused(method: str) -> float:
-    return sum(
-        sample.value
-        for family in metrics.SERVER.collect()
-        for sample in family.samples
-        if sample.name == "hangtag_refused_calls_total" and sample.labels["method"] == method
-    )
 
 
 @pytest.mark.parametrize(
