@@ -104,7 +104,7 @@ alerts: ## test the alerts with promtool, in normal life and in incidents (needs
 	&& $(PROMTOOL) test rules deploy/observability/alerts_*test.yaml && echo "alerts: promtool check and test passed"
 
 starter: $(VENV)/.all ## train the starter bundle from DATA (default ../shared/data); resumes where it stopped
-	@echo "Seven epochs of 9 to 10 minutes and 4 minutes for the bundle on two idle cores, 6 GB of memory; you can stop it: the same command resumes."
+	@echo "Seven epochs of some 11 minutes and 10 minutes for the bundle on two idle cores (with a GPU 3 minutes for all epochs), 6 GB of memory; you can stop it: the same command resumes."
 	@HF_HUB_OFFLINE=1 $(BIN)/hangtag train --recipe trainer/recipes/starter.toml --data $(DATA) --run runs/starter --out hangtag/starter
 
 clean: ## remove the virtual environments and everything that was built

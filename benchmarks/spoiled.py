@@ -18,7 +18,8 @@ from hangtag.tags.schema import FacetKind
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.labelled import read_labelled
-from hangtag.trainer.judging.evaluate import evaluate
+from hangtag.trainer.data.shop_noise import noisy
+from hangtag.trainer.judging.evaluate import evaluate_logits, logits_of, served_tags
 from tests import spoiling
 
 SEED = 5
@@ -28,6 +29,8 @@ WAYS = {
     "lookalike letters, a tenth": spoiling.with_homoglyphs,
     "keywords stuffed": spoiling.with_stuffed_keywords,
     "hidden text": spoiling.with_hidden_text,
+    "200 words of a shop's terms": spoiling.with_boilerplate,
+    "habits of other shops": noisy,
 }
 
 
@@ -39,11 +42,18 @@ def main() -> None:
     arguments = parser.parse_args()
     tagger = open_tagger(ModelSettings(bundle=arguments.bundle, engine="cpu"))
     products = read_labelled(arguments.data)
-    table = Table("texts", "mean weighted F1", "lost", "AUTO coverage", "AUTO precision", title="single facets, %")
+    columns = ("texts", "mean weighted F1", "lost", "AUTO coverage", "AUTO precision", "products with other AUTO tags")
+    table = Table(*columns, title="single facets, %")
+    before: list[set[str]] = []
     rows: dict[str, dict[str, float]] = {}
     for name, spoil in WAYS.items():
         rng = random.Random(SEED)
-        facets = evaluate(tagger, [spoil(product, rng) for product in products]).facets
+        spoiled = [spoil(product, rng) for product in products]
+        logits = logits_of(tagger, spoiled)
+        facets = evaluate_logits(tagger, spoiled, logits).facets
+        auto = [{scored.tag for scored in tags.tags} for tags in served_tags(tagger, spoiled, logits)]
+        before = before or auto
+        changed = 100 * float(np.mean([old != new for old, new in zip(before, auto, strict=True)]))
         single = [
             facets[facet.name]
             for facet in tagger.bundle.schema.facets
@@ -54,8 +64,9 @@ def main() -> None:
             for figure in ("weighted_f1", "auto_coverage", "auto_precision")
         ]
         rows[name] = dict(zip(("weighted_f1", "auto_coverage", "auto_precision"), means, strict=True))
+        rows[name]["changed"] = changed
         lost = rows["unchanged"]["weighted_f1"] - means[0]
-        table.add_row(name, f"{means[0]:.2f}", f"{lost:.2f}", f"{means[1]:.1f}", f"{means[2]:.1f}")
+        table.add_row(name, f"{means[0]:.2f}", f"{lost:.2f}", f"{means[1]:.1f}", f"{means[2]:.1f}", f"{changed:.1f}")
     texts = [ProductText.of(text) for text in spoiling.NO_PRODUCTS]
     predictions = tagger.decode(tagger.forward(tagger.encode(texts)), [TextKind.PRODUCT] * len(texts))
     wrong = {

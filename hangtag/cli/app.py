@@ -13,6 +13,7 @@ from hangtag.cli.config import config
 from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
+from hangtag.cli.evaluate_queries import evaluate_queries
 from hangtag.cli.help_text import help_text
 from hangtag.cli.installed import version
 from hangtag.cli.learn import learn_tag
@@ -63,7 +64,7 @@ def _options(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, predict, schema, publish),
     "Run": (up, work, arrivals, serve, resume, rebuild, verify, config),
-    "Train": (pretrain, train, evaluate, report, tune, compare, release, show, learn_tag),
+    "Train": (pretrain, train, evaluate, evaluate_queries, report, tune, compare, release, show, learn_tag),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

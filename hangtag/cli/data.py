@@ -12,6 +12,7 @@ from hangtag.cli.console import make_table, plain_console
 from hangtag.cli.data_files import ColumnFile, mapping, read
 from hangtag.cli.data_findings import noise_json, print_check, print_noise, print_notes
 from hangtag.cli.data_merge import merge
+from hangtag.cli.data_queries import queries
 from hangtag.cli.errors import CommandError
 from hangtag.cli.help_text import help_text
 from hangtag.cli.options import ColumnNames, JsonFile, LabelledFiles
@@ -193,5 +194,5 @@ def _write(path: Path | None, results: Callable[[], dict[str, Any]]) -> None:
             part.unlink(missing_ok=True)
 
 
-for command in (check, merge, split, noise):
+for command in (check, merge, split, noise, queries):
     data.command(help=help_text(command))(command)

@@ -63,7 +63,7 @@ def release(
     max_slowdown: Annotated[
         float, typer.Option(metavar="FRACTION", min=0, help="Fraction of the speed that may be lost.")
     ] = 0.1,
-    max_size: Annotated[float, typer.Option(metavar="MB", min=0.001, help="Largest size of the new bundle.")] = 40.0,
+    max_size: Annotated[float, typer.Option(metavar="MB", min=0.001, help="Largest size of the new bundle.")] = 48.0,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Allow tags to be removed.")] = False,
     allow_weaker_promise: Annotated[
         bool, typer.Option("--allow-weaker-promise", help="Allow a lower promised precision of AUTO tags.")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from hangtag.cli.by_shop import shop_table
 from hangtag.cli.cautions import show_cautions
 from hangtag.cli.console import make_table, plain_console
 from hangtag.cli.options import BundleName, ColumnNames, DataFolder, EngineName, JsonOutput, LabelledFiles
@@ -21,6 +22,9 @@ if TYPE_CHECKING:  # these load torch and scikit-learn
     from hangtag.trainer.files.run_folder import Epoch
     from hangtag.trainer.fitting.epochs import Progress as Step
     from hangtag.trainer.judging.evaluate import Evaluation
+
+# Shops in a table.
+_SHOPS = 20
 
 
 def train(
@@ -115,28 +119,51 @@ def evaluate(
     column: ColumnNames = None,
     bundle: BundleName = None,
     engine: EngineName = None,
+    trained_on: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="File that the bundle was trained on: also show figures by shop. Repeatable."
+        ),
+    ] = None,
+    shops: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV file with product_id and shop, if the files have no column shop."),
+    ] = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Measure a bundle on labelled products: precision, recall and F1 per tag, averages per facet.
 
+    With --trained-on, also for products of shops that training saw and of new ones, and the shops with most mistakes.
+
     Example: hangtag evaluate shop-validation.jsonl --bundle runs/shop/bundle --json
     """
+    if shops and not trained_on:
+        msg = "--shops needs --trained-on: which shops are new depends on the files that the bundle was trained on"
+        raise typer.BadParameter(msg)
     with trainer_command("no result was kept"):
         from hangtag.settings import load_settings  # noqa: PLC0415
         from hangtag.tagger.tagger import open_tagger  # noqa: PLC0415
         from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
-        from hangtag.trainer.judging.evaluate import evaluate as evaluate_tagger  # noqa: PLC0415
+        from hangtag.trainer.data.shops import read_shops, with_shops  # noqa: PLC0415
+        from hangtag.trainer.judging.by_shop import by_shop  # noqa: PLC0415
+        from hangtag.trainer.judging.evaluate import evaluate_logits, logits_of  # noqa: PLC0415
         from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
 
         changes = {name: value for name, value in (("bundle", bundle), ("engine", engine)) if value is not None}
         settings = load_settings().model.model_copy(update=changes)
-        products = read_labelled(files, Columns.read(None, column or ()))
+        columns = Columns.read(None, column or ())
+        known = read_shops(shops) if shops else {}
+        products = with_shops(read_labelled(files, columns), known)
+        seen = {product.shop for product in with_shops(read_labelled(trained_on or (), columns), known)}
         tagger = open_tagger(settings)
         with Progress(console=plain_console(stderr=True), transient=True) as bar:
             task = bar.add_task("evaluating", total=len(products))
-            result = evaluate_tagger(tagger, products, lambda count: bar.advance(task, count))
+            logits = logits_of(tagger, products, lambda count: bar.advance(task, count))
+        result = evaluate_logits(tagger, products, logits)
+        shopwise = by_shop(tagger, products, logits, seen) if trained_on else None
     if as_json:
-        sys.stdout.write(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        values = result.to_json() | ({"by_shop": shopwise.to_json()} if shopwise else {})
+        sys.stdout.write(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
     plain_console(stderr=True).print(f"bundle {settings.bundle}, version {tagger.bundle.version[:12]}", soft_wrap=True)
     console = plain_console()
@@ -146,13 +173,18 @@ def evaluate(
             table.add_row(tag, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}", str(score.support))
         console.print(table)
     console.print(_summary(result))
+    if shopwise:
+        for name, its in (("shops that training saw", shopwise.seen), ("new shops", shopwise.new)):
+            if its:
+                console.print(_summary(its, f"averages per facet, {name}"))
+        console.print(shop_table(shopwise, _SHOPS))
     for note in result.notes:
         console.print(note, soft_wrap=True)
 
 
-def _summary(evaluation: "Evaluation") -> Table:
+def _summary(evaluation: "Evaluation", title: str = "averages per facet") -> Table:
     columns = ("facet", "weighted F1", "macro F1", "micro F1", "products", "AUTO coverage", "AUTO precision")
-    table = make_table(*columns, title="averages per facet")
+    table = make_table(*columns, title=title)
     for name, facet in evaluation.facets.items():
         figures = (facet.weighted_f1, facet.macro_f1, facet.micro_f1)
         table.add_row(

@@ -69,7 +69,8 @@ def test_a_run_learns_and_writes_a_bundle(trained):
 
 def test_a_run_with_queries_decides_for_them_and_knows_what_is_off_topic(base, data, tmp_path, monkeypatch):
     (data / "words.toml").write_text('[nouns]\n"theme:space" = ["rocket"]\n')
-    settings = {"per_epoch": 120, "off_topic": 60, "words": "words.toml", "auto_precision": 0.9}
+    settings = {"per_epoch": 120, "off_topic": 60, "words": "words.toml", "min_auto": 0.8}
+    settings |= {"auto_precision": 0.9, "languages": ["en"], "wide_strength": 0.5}
     chosen = recipe(base, queries=settings, wide={"min_products": 1, "max_share": 1.0})
     manifest, _ = train(chosen, data, tmp_path / "run", tmp_path / "bundle")
     tagger = Tagger.load(tmp_path / "bundle", engine="cpu")
@@ -83,7 +84,10 @@ def test_a_run_with_queries_decides_for_them_and_knows_what_is_off_topic(base, d
         tmp_path / "bundle", tmp_path / "redecided", on_products, on_products, Recipe.model_validate(manifest.recipe)
     )
 
-    assert entries[TextKind.PRODUCT] != entries[TextKind.QUERY]
+    assert entries[TextKind.PRODUCT].tags != entries[TextKind.QUERY].tags
+    assert min(entries[TextKind.QUERY].tags[f"color:{color}"].auto for color in COLORS) >= 0.8
+    assert entries[TextKind.QUERY].languages == entries[TextKind.PRODUCT].languages == ("en",)
+    assert [tagger.bundle.calibration.entry(kind).wide_strength for kind in TextKind] == [1.0, 0.5]
     assert manifest.metrics["queries"]["promise"]["precision"] == 0.9
     assert set(manifest.metrics["scope"]) == {"product", "query"}
     assert set(tagger.bundle.scope.refused_below) == set(TextKind)

@@ -30,6 +30,7 @@ COMMANDS = [
     "deadletters",
     "demo",
     "evaluate",
+    "evaluate-queries",
     "learn-tag",
     "predict",
     "pretrain",
@@ -39,9 +40,10 @@ COMMANDS = [
     "serve",
 ]
 COMMANDS += ["rebuild", "resume", "schema", "show", "suggest", "tags", "train", "tune", "up", "verify", "work"]
+DATA = [f"data {name}" for name in ("check", "split", "noise", "merge", "queries")]
 LETTERS = [f"deadletters {name}" for name in ("list", "show", "replay", "drop")]
 TOKENS = [f"token {name}" for name in ("new", "list", "revoke")]
-OF_GROUPS = ["bundle upgrade", "data check", "data split", "data noise", *LETTERS, *TOKENS]
+OF_GROUPS = ["bundle upgrade", *DATA, *LETTERS, *TOKENS]
 _ROOT = str(Path(__file__).parents[2])
 
 

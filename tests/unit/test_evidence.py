@@ -55,6 +55,7 @@ def test_the_parts_of_a_text_add_up_to_its_logits(tagger: Tagger) -> None:
     tokens = tagger.encode(TEXTS)
 
     logits, vectors = tagger.engine.forward_with_vectors(tokens)
+    logits = logits[:, : len(tagger.bundle.schema.tags)]  # without the scope's column
 
     for text, its_tokens, its_logits, its_vectors in zip(TEXTS, tokens, logits, vectors, strict=True):
         places = tagger.bundle.tokenizer.places(text)
@@ -85,7 +86,8 @@ def test_the_parts_add_up_with_the_wide_part_at_another_strength(tagger: Tagger,
 
     query, product = of_kinds.encode([text, text], [TextKind.QUERY, TextKind.PRODUCT])
 
-    (logits, plain), (vectors, _) = of_kinds.engine.forward_with_vectors([query, product])
+    scores, (vectors, _) = of_kinds.engine.forward_with_vectors([query, product])
+    logits, plain = scores[:, : len(of_kinds.bundle.schema.tags)]  # without the scope's column
     assert total(of_kinds, text, vectors, strength) == pytest.approx(logits, abs=1e-3)
     assert np.array_equal(logits, plain) == (strength == 1)
 

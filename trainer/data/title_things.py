@@ -48,7 +48,7 @@ class TitleThings:
             kept = [word for word in split if rng.random() < self._share(word, product)]
             if not kept:
                 continue
-            kept = kept[-_MOST_WORDS:] if len(kept) > _MOST_WORDS else kept
+            kept = kept[-_MOST_WORDS:]
             thing = self._thing(kept, product)
             if any(facet_of(tag) not in self.words.attribute_names for tag in thing.tags):
                 return _rearranged(thing, kept, rng)

@@ -1,14 +1,15 @@
 """Everything that is decided about a bundle's answers after training: for products, for queries, and the scope."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hangtag.bundle import Scope
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
 from hangtag.tags.keyed import ScoringPath
-from hangtag.tags.thresholds import KeyedCalibration, KeyedThresholds
+from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.tags.thresholds import Calibration, KeyedCalibration, KeyedThresholds, Thresholds
 from hangtag.text.kind import TextKind
 from hangtag.trainer.data.examples import Example
 from hangtag.trainer.data.labelled import LabelledProduct
@@ -48,17 +49,52 @@ def decided(
     judged = judge(logits, products, examples, schema, recipe, words, lambda texts: logits_of_texts(tagger, texts))
     metrics = judged.metrics(recipe)
     calibrations = {TextKind.PRODUCT: {ScoringPath.FULL: judged.calibration}}
-    thresholds = {TextKind.PRODUCT: {ScoringPath.FULL: judged.decisions.thresholds}}
+    thresholds = {TextKind.PRODUCT: {ScoringPath.FULL: _in_languages(judged.decisions.thresholds, recipe)}}
     if queries is not None and recipe.queries is not None:
+        strength = recipe.queries.wide_strength
         asked, off_topic = query_texts_of(queries, products, recipe.queries, recipe.seed)
         if asked:
-            its_recipe = for_queries(recipe)
+            tagger, its_recipe = _for_queries(tagger, strength), for_queries(recipe)
             of_queries = judge_queries(tagger, asked, off_topic, its_recipe, words)
-            calibrations[TextKind.QUERY] = {ScoringPath.FULL: of_queries.calibration}
-            thresholds[TextKind.QUERY] = {ScoringPath.FULL: of_queries.decisions.thresholds}
+            calibration = of_queries.calibration.model_copy(update={"wide_strength": strength})
+            calibrations[TextKind.QUERY] = {ScoringPath.FULL: calibration}
+            cautious = _at_least(of_queries.decisions.thresholds, recipe.queries.min_auto, schema)
+            thresholds[TextKind.QUERY] = {ScoringPath.FULL: _in_languages(cautious, recipe)}
             metrics["queries"] = of_queries.metrics(its_recipe)
         if asked and scope is not None:
-            kinds = ([each.text for each in group] for group in (products, asked, off_topic))
-            judged_scope = judge_scope(scope, *(scope_scores_of(tagger, texts) for texts in kinds))
+            groups = ((products, TextKind.PRODUCT), (asked, TextKind.QUERY), (off_topic, TextKind.QUERY))
+            scores = [scope_scores_of(tagger, [each.text for each in group], kind) for group, kind in groups]
+            judged_scope = judge_scope(scope, *scores)
             scope, metrics["scope"] = judged_scope.scope, judged_scope.metrics
     return Decided(KeyedCalibration(root=calibrations), KeyedThresholds(root=thresholds), scope, metrics)
+
+
+def _for_queries(tagger: Tagger, strength: float) -> Tagger:
+    """The tagger with the wide part at this strength for queries."""
+    calibration = tagger.bundle.calibration.entry(TextKind.PRODUCT)
+    entries: dict[TextKind, dict[ScoringPath, Calibration]] = {
+        TextKind.PRODUCT: {ScoringPath.FULL: calibration},
+        TextKind.QUERY: {ScoringPath.FULL: calibration.model_copy(update={"wide_strength": strength})},
+    }
+    thresholds = tagger.bundle.thresholds.entry(TextKind.PRODUCT)
+    keyed = {kind: {ScoringPath.FULL: thresholds} for kind in entries}
+    bundle = replace(tagger.bundle, calibration=KeyedCalibration(root=entries), thresholds=KeyedThresholds(root=keyed))
+    return Tagger.of(bundle, tagger.engine)
+
+
+def _in_languages(thresholds: Thresholds, recipe: Recipe) -> Thresholds:
+    languages = recipe.queries.languages if recipe.queries else ()
+    return thresholds.model_copy(update={"languages": languages})
+
+
+def _at_least(thresholds: Thresholds, lowest: float, schema: TagSchema) -> Thresholds:
+    """The thresholds, with no AUTO threshold of a tag of a single facet below `lowest`.
+
+    The promise holds for them too: thresholds are tested from high to low, so every higher one has passed.
+    """
+    single = {tag for facet in schema.facets if facet.kind is FacetKind.SINGLE for tag in facet.tags}
+    tags = {
+        tag: each.model_copy(update={"auto": max(each.auto, lowest)}) if tag in single else each
+        for tag, each in thresholds.tags.items()
+    }
+    return thresholds.model_copy(update={"tags": tags})

@@ -106,32 +106,42 @@ def evaluate(
 
 
 def logits_of(
-    tagger: Tagger, products: Sequence[LabelledProduct], on_batch: Callable[[int], None] = lambda _: None
+    tagger: Tagger,
+    products: Sequence[LabelledProduct],
+    on_batch: Callable[[int], None] = lambda _: None,
+    kind: TextKind = TextKind.PRODUCT,
 ) -> Logits:
-    """The products' logits, of shape (products, tags)."""
-    return logits_of_texts(tagger, [product.text for product in products], on_batch)
+    """The products' logits, of shape (products, tags), as texts of a kind."""
+    return logits_of_texts(tagger, [product.text for product in products], on_batch, kind)
 
 
 def logits_of_texts(
-    tagger: Tagger, texts: Sequence[ProductText], on_batch: Callable[[int], None] = lambda _: None
+    tagger: Tagger,
+    texts: Sequence[ProductText],
+    on_batch: Callable[[int], None] = lambda _: None,
+    kind: TextKind = TextKind.PRODUCT,
 ) -> Logits:
     """The texts' logits, of shape (texts, tags)."""
-    result = np.empty((len(texts), len(tagger.bundle.schema.tags)), np.float32)
-    tokens = tagger.encode(texts)
+    return _columns(tagger, texts, on_batch, kind)[:, : len(tagger.bundle.schema.tags)]
+
+
+def scope_scores_of(tagger: Tagger, texts: Sequence[ProductText], kind: TextKind) -> NDArray[np.float64]:
+    """The scores of the bundle's scope for the texts, not calibrated, of shape (texts,)."""
+    return _columns(tagger, texts, lambda _: None, kind)[:, -1].astype(np.float64)
+
+
+def _columns(
+    tagger: Tagger, texts: Sequence[ProductText], on_batch: Callable[[int], None], kind: TextKind
+) -> NDArray[np.float32]:
+    """All that the engine computes for each text: the tags' logits and, with a scope, its score."""
+    tokens = tagger.encode(texts, [kind] * len(texts))
+    scope = tagger.bundle.scope is not None
+    result = np.empty((len(texts), len(tagger.bundle.schema.tags) + scope), np.float32)
     by_length = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
     for start in range(0, len(by_length), _BATCH):
         batch = by_length[start : start + _BATCH]
-        result[batch] = tagger.forward([tokens[index] for index in batch]).logits
+        result[batch] = tagger.engine.forward([tokens[index] for index in batch])
         on_batch(len(batch))
-    return result
-
-
-def scope_scores_of(tagger: Tagger, texts: Sequence[ProductText]) -> NDArray[np.float64]:
-    """The scores of the bundle's scope for the texts, not calibrated, of shape (texts,)."""
-    tokens = tagger.encode(texts)
-    result = np.empty(len(texts))
-    for start in range(0, len(texts), _BATCH):
-        result[start : start + _BATCH] = tagger.engine.forward(tokens[start : start + _BATCH])[:, -1]
     return result
 
 

@@ -4,6 +4,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 # The name of the list of words that is installed with the package: what people call the tags of the starter bundle.
 STARTER_WORDS = "starter"
+# Settings that only affect what is made from the trained network.
+AFTER_TRAINING = {"wide_strength", "auto_precision", "min_auto"}
 
 
 class Queries(BaseModel):
@@ -37,4 +39,10 @@ class Queries(BaseModel):
     )
     auto_precision: float | None = Field(
         default=None, gt=0, lt=1, description="the precision promised for AUTO tags of queries; absent: auto_precision"
+    )
+    min_auto: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="the lowest AUTO threshold of single facets for queries: made texts are easier than typed ones",
     )

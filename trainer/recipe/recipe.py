@@ -13,7 +13,7 @@ from hangtag.tags.schema import FacetKind, Rule
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.recipe.columns import Columns
 from hangtag.trainer.recipe.fitting import Method, Objective
-from hangtag.trainer.recipe.queries import STARTER_WORDS, Queries
+from hangtag.trainer.recipe.queries import AFTER_TRAINING, STARTER_WORDS, Queries
 from hangtag.trainer.recipe.teaching import Distillation, PseudoLabels
 from hangtag.trainer.recipe.wide import WideSettings
 
@@ -272,7 +272,8 @@ class Recipe(_Settings):
         """The settings that affect the trained network; the others only affect what is made from it."""
         # Swapping values avoids blocked ones.
         needed = {"blocked"} if self.augmentation.values_of else set()
-        return self.model_dump(exclude=_AFTER_TRAINING - needed)
+        after: dict[str, Any] = dict.fromkeys(_AFTER_TRAINING - needed, True)
+        return self.model_dump(exclude={**after, "queries": AFTER_TRAINING})
 
     def check_files(self, data: Path) -> None:
         """Check that the recipe's files are there, below `data`, and that some are for validation.
