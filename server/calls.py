@@ -22,7 +22,8 @@ from hangtag.telemetry import get_log, metrics
 from hangtag.telemetry.clock import Clock
 
 _SMALL_READS = 2
-_LARGE_READS = 2
+# One: with a second thread that wants Python as much, calls would wait to be taken off the wire.
+_LARGE_READS = 1
 # Look-ups that wait for a version. They do no work, so they do not count as calls.
 MAX_WAITING = 1_000
 _STOPPED = "the server stops"
@@ -200,7 +201,8 @@ class Calls:
             reply = await self._run(method, raw, deadline_s, client)
         except CallError as error:
             self.refused(method.name, error, self.clock.monotonic() - started_s)
-            raise
+            # Its frames hold the parsed request, which may take 44 times its bytes, until the client has the error.
+            raise error.with_traceback(None)  # noqa: B904 (it is the same error)
         except asyncio.CancelledError:
             now_s = self.clock.monotonic()
             self._tally.add(method.name, code_of_cancelled(deadline_s, now_s), now_s - started_s)

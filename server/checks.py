@@ -23,7 +23,10 @@ def check_get(request: tags_pb2.GetProductTagsRequest) -> bytes:
         refuse(f"wait_for_version is {request.wait_for_version}; versions are 0 or more")
     if request.HasField("filter"):
         check_filter(request.filter)
-    return _check_id("product_id", request.product_id)
+    encoded = request.product_id.encode()
+    if not 0 < len(encoded) <= MAX_ID_BYTES:
+        _refuse_id("product_id", len(encoded))
+    return encoded
 
 
 def check_batch(request: tags_pb2.BatchGetProductTagsRequest, max_ids: int) -> list[bytes]:
@@ -44,16 +47,17 @@ def check_batch(request: tags_pb2.BatchGetProductTagsRequest, max_ids: int) -> l
         if version < 0:
             refuse(f"min_versions[{place}] is {version}; versions are 0 or more")
     check_filter(request.filter)
-    return [_check_id(f"product_ids[{place}]", product) for place, product in enumerate(request.product_ids)]
+    ids = [product.encode() for product in request.product_ids]
+    for place, encoded in enumerate(ids):
+        if not 0 < len(encoded) <= MAX_ID_BYTES:
+            _refuse_id(f"product_ids[{place}]", len(encoded))
+    return ids
 
 
-def _check_id(field: str, product: str) -> bytes:
-    encoded = product.encode()
-    if not encoded:
+def _refuse_id(field: str, size: int) -> NoReturn:
+    if not size:
         refuse(f"{field} is empty; send the shop's id of the product")
-    if len(encoded) > MAX_ID_BYTES:
-        refuse(f"{field} has {len(encoded)} bytes of UTF-8, the maximum is {MAX_ID_BYTES}")
-    return encoded
+    refuse(f"{field} has {size} bytes of UTF-8, the maximum is {MAX_ID_BYTES}")
 
 
 def check_filter(tag_filter: tags_pb2.TagFilter, place: str = "filter") -> None:

@@ -96,8 +96,8 @@ def _left_s(offset: int, progress: PartitionProgress, known: Mapping[int, _Known
     """Seconds from the measurement until the tags of the event at this offset are stored.
 
     What is in a batch ends with it. The rest of what is polled follows in no strict order, since a batch has texts of
-    similar length: half of it counts for what is polled next, and all of it for what was polled and not chosen. What is
-    not polled waits until as many records of each partition are.
+    similar length: half of it counts, for what is polled next and for what was polled and not chosen. What is not
+    polled waits until as many records of each partition are.
     """
     place = offset - progress.next_offset
     for batch in progress.batches:
@@ -106,8 +106,8 @@ def _left_s(offset: int, progress: PartitionProgress, known: Mapping[int, _Known
     batches_s = max((batch.in_ms for batch in progress.batches), default=0) / 1_000
     rest = max(0, progress.waiting - progress.in_batches)
     behind = offset - progress.position + 1
-    if behind <= 0:
-        return batches_s + rest / progress.per_s
-    others = (each.progress for each in known.values() if each.progress.worker == progress.worker)
-    ahead = rest / 2 + sum(min(behind, each.end - each.position) for each in others)
+    ahead = rest / 2
+    if behind > 0:
+        others = (each.progress for each in known.values() if each.progress.worker == progress.worker)
+        ahead += sum(min(behind, each.end - each.position) for each in others)
     return batches_s + ahead / progress.per_s

@@ -4,7 +4,7 @@ import asyncio
 
 from hangtag.server.admission import TEXTS, Limit
 from hangtag.server.narrow import filter_of, narrow
-from hangtag.server.suggest_checks import check_suggest, check_suggest_batch
+from hangtag.server.suggest_checks import check_count, check_suggest, check_suggest_batch
 from hangtag.server.suggester import Suggester
 from hangtag.server.suggestion import Asked, Suggestion, suggestion_message
 from hangtag.tagger.stage_thread import StageThread
@@ -37,6 +37,7 @@ class Handlers:
 
     async def batch_suggest_tags(self, request: tags_pb2.BatchSuggestTagsRequest, deadline_s: float) -> bytes:
         """The tags of up to 100 texts, in the order of the request."""
+        check_count(request)
         loop = asyncio.get_running_loop()
         with self._uncleaned.during(request.ByteSize()):
             texts = await loop.run_in_executor(self._thread, check_suggest_batch, request)

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     # Importing it loads the engine's runtime; the server is passed a tagger.
     from hangtag.tagger.tagger import Tagger
 
-# Characters that are tokenised before a batch: more than a batch of usual texts has, few enough that a short text does
-# not wait for many long ones.
-_ENCODE_CHARS = 8_192
-# A text that comes just after a batch has begun waits for that long at most, and then for its own batch.
-_TARGET_S = 0.016
+# Characters that are tokenised at a time: more than a batch of short texts has, few enough that a short text does not
+# wait for several long ones.
+_ENCODE_CHARS = 2_048
+# A text that comes just after a batch has begun waits for that long at most, unless the batch is one long text, and
+# then for its own batch.
+_TARGET_S = 0.008
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,7 +37,7 @@ Finished = list[tuple[Job, Suggestion | Failure]]
 
 
 class TextBatch:
-    """Tags one batch at a time, of at most `token_budget` tokens and of as few as the engine tags in some 16 ms."""
+    """Tags one batch at a time, of at most `token_budget` tokens and of as few as the engine tags in some 8 ms."""
 
     def __init__(self, tagger: "Tagger", token_budget: int, clock: Clock) -> None:
         self._tagger = tagger
@@ -44,18 +45,25 @@ class TextBatch:
         self.pace = Pace(token_budget, _TARGET_S)
 
     def run(self, turn: Turn) -> Finished:
-        """Encode some of the texts and tag as many as fit; returns the texts that are done.
+        """Encode some of the texts, or tag as many as fit, or both if they are short; returns the texts that are done.
+
+        A long text takes about as long to encode as to tag. So it is one or the other, for a short text to come next.
 
         Raises:
             FaultError: the engine fails on a harmless text too, or memory, disk or device do.
         """
         fresh = _next_to_encode(turn)
+        is_long = sum(job.chars for job in fresh) > _ENCODE_CHARS
+        if is_long and self._has_a_batch(turn):
+            return self._tagged(self._planned(turn))
         finished: Finished = []
         for job, encoded in zip(fresh, self._isolated(self._encode, [job.asked for job in fresh]), strict=True):
             if isinstance(encoded, Failure):
                 finished.append((job, encoded))
             else:
                 job.encoded = encoded
+        if is_long:
+            return finished
         batch = self._planned(turn)
         if batch:
             finished += self._tagged(batch)
@@ -75,6 +83,10 @@ class TextBatch:
 
     def _isolated(self, run: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T]) -> list[R | Failure]:
         return isolate(run, items, partial(probe, self._tagger))
+
+    def _has_a_batch(self, turn: Turn) -> bool:
+        lengths = [len(job.encoded.tokens) for job in turn.jobs if job.encoded is not None]
+        return bool(lengths) and self._tagger.engine.cost.of_batch(lengths) >= self.pace.tokens
 
     def _planned(self, turn: Turn) -> list[tuple[Job, Encoded]]:
         ready = [(job, job.encoded) for job in turn.jobs if job.encoded is not None]

@@ -95,7 +95,8 @@ class TextQueue:
 
         Single texts go before those of batches, and in each of these two lanes short ones before long ones. If a batch
         has waited for `PATIENCE_S`, every second turn is for batches; if texts of a lane have, every second one of its
-        turns is for them, by their age. So none waits for ever, and none waits for all that came before it.
+        turns is for them, by their age, and each one while the others are as long as texts can be. So none waits for
+        ever, and none waits for all that came before it.
         """
         singles, others = _Lane(), _Lane()
         for job in self._jobs.values():
@@ -103,7 +104,9 @@ class TextQueue:
             (lane.overdue if now - job.arrived_s >= PATIENCE_S else lane.fresh).append(job)
         self._was_single = bool(singles) and not (others.overdue and self._was_single)
         lane = singles if self._was_single else others
-        is_by_age = bool(lane.overdue) and not (lane.fresh and self._was_by_age[self._was_single])
+        # A short text that comes next then waits for one turn with long ones, not for two.
+        overtaking = any(job.work < self._most_tokens for job in lane.fresh)
+        is_by_age = bool(lane.overdue) and not (overtaking and self._was_by_age[self._was_single])
         self._was_by_age[self._was_single] = is_by_age
         return Turn(lane.overdue if is_by_age else lane.fresh, is_by_age)
 

@@ -20,8 +20,12 @@ _LOW_BITS = 0x7F
 _MORE = 0x80
 
 
+@lru_cache(maxsize=4096)
 def varint(number: int) -> bytes:
-    """Encode a number of 0 or more with seven bits per byte, lowest bits first."""
+    """Encode a number of 0 or more with seven bits per byte, lowest bits first.
+
+    Cached, because most products take about as many bytes.
+    """
     if number <= _LOW_BITS:
         return bytes((number,))
     out = bytearray()

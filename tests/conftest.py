@@ -24,6 +24,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valkey
 from hangtag.settings import ArrivalsSettings, KafkaSettings, RedisSettings, ServerSettings, WorkerSettings
 from tests.division import Division, rank
+from tests.leaks import listen, pytest_runtest_makereport  # noqa: F401 (a hook of pytest)
 
 _ROOT = Path(__file__).resolve().parent.parent
 _ON_REAL_SERVERS = "tests/integration/", "tests/e2e/"
@@ -39,6 +40,11 @@ _databases = itertools.cycle(range(1, DATABASES))
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """For several processes (`pytest -n 2`)."""
     return Division(config, log)
+
+
+def pytest_configure() -> None:
+    """Search what the programs write for texts and secrets: see tests/leaks.py."""
+    listen()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,11 +16,11 @@ class Batcher:
         return len(self._items)
 
     def add(self, item: Item) -> Item | None:
-        """Let an item wait, merged with a waiting one of its product. Returns a deletion: it needs no engine."""
+        """Let an item wait, merged with a waiting one of its product. Returns one that needs no engine."""
         known = self._items.pop(item.event.product_id, None)
         if known is not None:
             item = newer_of(known, item)
-        if item.is_deletion:
+        if not item.needs_engine:
             return item
         self._items[item.event.product_id] = item
         return None

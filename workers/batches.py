@@ -1,5 +1,6 @@
 """Batches on their way through the engine, and when their tags will be stored."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -47,12 +48,17 @@ class Pace:
 
     def __init__(self) -> None:
         self._token_s = self._record_s = self._write_s = 0.0
+        self._ended_s = -math.inf
 
     def ran(self, batch: Batch) -> None:
         """The engine is done with a batch."""
-        if batch.took_s is not None and batch.tokens:
-            self._token_s = _average(self._token_s, batch.took_s / batch.tokens)
-            self._record_s = _average(self._record_s, batch.took_s / len(list(_tickets(batch.items))))
+        if batch.took_s is not None and batch.started_s is not None and batch.tokens:
+            # Of batches that run at the same time, the later one waits for the earlier one.
+            ended_s = batch.started_s + batch.took_s
+            took_s = min(batch.took_s, max(0.0, ended_s - self._ended_s))
+            self._ended_s = max(self._ended_s, ended_s)
+            self._token_s = _average(self._token_s, took_s / batch.tokens)
+            self._record_s = _average(self._record_s, took_s / len(list(_tickets(batch.items))))
 
     def wrote(self, seconds: float) -> None:
         """A write has ended."""

@@ -10,24 +10,25 @@ from hangtag.tagger.tagger import Tagger
 from hangtag.text.tokens import Tokens
 from hangtag.workers.failures import refuse
 from hangtag.workers.item import Item, Refused, restore_older
+from hangtag.workers.known import by_text
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Items with tokens (deletions without), and those that the tokenizer refused."""
+    """Items with tokens (without, where no engine is needed), and those that the tokenizer refused."""
 
     items: list[Item]
     refused: list[Refused]
 
 
 def encode(items: Sequence[Item], tagger: Tagger) -> Encoded:
-    """Tokenise all texts in one call. Runs on the encode thread.
+    """Tokenise all texts in one call, each once. Runs on an encode thread.
 
     Raises:
         FaultError: the tokenizer fails for any text, or memory or disk do; nothing may be settled.
     """
-    done = [item for item in items if item.is_deletion]
-    todo = [item for item in items if not item.is_deletion]
+    done = [item for item in items if not item.needs_engine]
+    todo = [item for item in items if item.needs_engine]
     refused: list[Refused] = []
 
     def tokens_of(some: Sequence[Item]) -> list[Tokens]:
@@ -36,13 +37,15 @@ def encode(items: Sequence[Item], tagger: Tagger) -> Encoded:
     while todo:
         again: list[Item] = []
         failed = []
-        for item, tokens in zip(todo, isolate(tokens_of, todo, partial(probe_tokenizer, tagger)), strict=True):
+        groups = by_text(todo)
+        found = isolate(tokens_of, [group[0] for group in groups], partial(probe_tokenizer, tagger))
+        for item, tokens in ((item, each) for group, each in zip(groups, found, strict=True) for item in group):
             if isinstance(tokens, Failure):
                 failed.append((item.ticket, item.record, tokens))
                 again += restore_older(item)
             else:
                 done.append(replace(item, tokens=tokens, tagger=tagger))
         refused += refuse("encode", failed)
-        done += [item for item in again if item.is_deletion]
-        todo = [item for item in again if not item.is_deletion]
+        done += [item for item in again if not item.needs_engine]
+        todo = [item for item in again if item.needs_engine]
     return Encoded(done, refused)

@@ -8,9 +8,11 @@ from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.probe import probe
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.tagset import TagSet
+from hangtag.telemetry import metrics
 from hangtag.text.kind import TextKind
 from hangtag.workers.failures import refuse
 from hangtag.workers.item import Item, Refused, restore_older
+from hangtag.workers.known import by_text
 
 
 @dataclass(slots=True)
@@ -29,7 +31,7 @@ class Forwarded:
 
 
 def forward(items: Sequence[Item], tagger: Tagger) -> Forwarded:
-    """Run the engine over items that `tagger` encoded. Runs on the forward thread.
+    """Run the engine over items that `tagger` encoded, each text once. Runs on a forward thread.
 
     A batch that fails, also for lack of memory, is halved until the failing item is alone. An item that fails alone is
     run once more, and is refused only if the engine then still tags a harmless text.
@@ -49,7 +51,10 @@ def forward(items: Sequence[Item], tagger: Tagger) -> Forwarded:
             raise
 
     failed = []
-    for item, tags in zip(items, isolate(tags_of, items, partial(probe, tagger)), strict=True):
+    groups = by_text(items)
+    metrics.REUSED_TAGS.labels("batch").inc(len(items) - len(groups))
+    found = isolate(tags_of, [group[0] for group in groups], partial(probe, tagger))
+    for item, tags in ((item, each) for group, each in zip(groups, found, strict=True) for item in group):
         if isinstance(tags, Failure):
             failed.append((item.ticket, item.record, tags))
             result.restored += restore_older(item)

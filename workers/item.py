@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hangtag.records import Event, Kind, Record
-from hangtag.store import Arrival
+from hangtag.store import Arrival, Entry
 from hangtag.tagger.tagger import Tagger
+from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 from hangtag.workers.tracker import Ticket
 from hangtag.write import Reason
@@ -15,7 +16,8 @@ from hangtag.write import Reason
 class Item:
     """One event. `older` are events of the same product that it supersedes: they settle when it is settled.
 
-    `tokens` and the `tagger` that made them are None until the text is encoded, and stay None for a deletion.
+    `tokens` and the `tagger` that made them are None until the text is encoded, and stay None for a deletion. `stored`
+    are tags of the same text that the store has: with them it needs no engine.
     """
 
     ticket: Ticket
@@ -25,6 +27,17 @@ class Item:
     older: tuple["Item", ...] = ()
     tokens: Tokens | None = None
     tagger: Tagger | None = None
+    stored: Entry | None = None
+
+    @property
+    def text_key(self) -> tuple[ProductText, str]:
+        """The same for events that get the same tags from one bundle."""
+        return self.event.text, self.event.language
+
+    @property
+    def needs_engine(self) -> bool:
+        """True if its tags are not known."""
+        return not self.is_deletion and self.stored is None
 
     @property
     def is_deletion(self) -> bool:

@@ -47,6 +47,9 @@ _FETCH_MAX_BYTES = 16 * 1_048_576
 # The client returns what it fetched partition by partition: a backlog is read in small turns, so that no partition
 # waits for another, and how long an event waits follows from how many are before it.
 _PARTITION_FETCH_BYTES = 65_536
+# How long a broker holds a fetch that finds nothing. Apache Kafka answers as soon as a record comes; Tansu looks again
+# only after half of this time, and at its end, so that an event waits for half of it.
+_FETCH_WAIT_MS = 50
 _MEMBERSHIP = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 _log = get_log(__name__)
@@ -101,6 +104,7 @@ class KafkaSource:
                     max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
                     metadata_max_age_ms=_METADATA_MAX_AGE_MS,
                     fetch_max_bytes=_FETCH_MAX_BYTES,
+                    fetch_max_wait_ms=_FETCH_WAIT_MS,
                     max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
                 )
             except KafkaSettingsError as error:

@@ -31,7 +31,7 @@ from hangtag.write import KafkaSink
 
 # The oldest healthy beats. The brokers' last answer has no limit: a restart does not bring them back.
 LIMITS_S = {"poll": 30.0, "batch": 120.0, TAIL_BEAT: 120.0, KAFKA_BEAT: math.inf}
-_DRAIN_S = 20.0
+DRAIN_S = 20.0
 
 _log = get_log(__name__)
 
@@ -101,7 +101,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             sink=sink,
             store=RetryingStore(store, settings.worker.retry_deadline_s, give_up),
             in_use=in_use,
-            threads=open_threads(),
+            threads=open_threads(tagger.engine.cost.at_once),
             clock=clock,
             beats=beats,
             settings=settings.worker,
@@ -138,7 +138,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         tail.stop()
         # From now on a call to a store that does not answer is not repeated for long.
         give_up.set()
-        if not worker.drain(_DRAIN_S):
+        if not worker.drain(DRAIN_S):
             _log.warning("drain_incomplete", next="the next owner of the partitions reads the rest again")
         # Before everything else is closed, which takes seconds: until then nobody reads the partitions.
         source.close()

@@ -24,6 +24,7 @@ from hangtag.workers.encode import Encoded, encode
 from hangtag.workers.failures import report
 from hangtag.workers.forward import Forwarded, forward
 from hangtag.workers.item import Item, Refused
+from hangtag.workers.known import with_stored_tags
 from hangtag.workers.lag import Lag
 from hangtag.workers.progress import Progress
 from hangtag.workers.source import Change, RecordSource, Unreadable
@@ -41,8 +42,8 @@ _MAX_UNSETTLED_BYTES = 64 * 1_048_576
 _COMMIT_EVERY_S = 1.0
 _MEASURE_EVERY_S = 0.5
 _TRY_AGAIN_AFTER_S = 1.0
-# One batch runs, one is ready to follow it.
-_BATCHES_AHEAD = 2
+# Besides the batches that run, one is ready to follow.
+_READY = 1
 # A drain does not wait longer for a store or brokers that fail.
 _DRAIN_WITHOUT_SYSTEM_S = 5.0
 
@@ -174,8 +175,8 @@ class Worker:
             self._encoding.append(self._threads.encode.submit(self._decode_and_encode, tickets, now))
 
     def batch(self) -> None:
-        """Hand batches to the forward thread: at most one that runs and one that follows it."""
-        while len(self._running) < _BATCHES_AHEAD:
+        """Hand batches to the forward threads: at most those that run and one that follows them."""
+        while len(self._running) < self._in_use.current.engine.cost.at_once + _READY:
             is_busy = bool(self._running) and not self._is_draining
             budget = self._budget.tokens
             items = self._batcher.batch(budget, self._clock.monotonic(), is_engine_busy=is_busy)
@@ -220,15 +221,17 @@ class Worker:
             self._jobs.append(WriteJob(store_identities=known))
 
     def _decode_and_encode(self, polled: Sequence[tuple[Ticket, Record]], arrived_s: float) -> Encoded:
-        """Decode records, mark their products as seen and tokenise the texts. Runs on the encode thread."""
+        """Decode records, mark their products as seen and tokenise the texts that are new. Runs on an encode thread."""
         started = self._clock.monotonic()
         decoded = decode(polled, arrived_s, self._settings.max_record_bytes)
+        tagger, items = self._in_use.current, decoded.items
         try:
-            self._store.mark_seen([item.arrival for item in decoded.items])
+            self._store.mark_seen([item.arrival for item in items])
+            items = with_stored_tags(items, self._store, tagger.bundle.version)
         except StoreMismatchError:
             raise
         except StoreError as error:
-            # Only the freshness of look-ups depends on it; the write that follows waits for the store.
+            # Only the freshness of look-ups and speed depend on it; the write that follows waits for the store.
             metrics.RETRIES.labels("store").inc()
             if not self._cannot_mark:
                 next_step = "look-ups do not say that these products are on their way; nothing is lost"
@@ -236,7 +239,7 @@ class Worker:
             self._cannot_mark = True
         else:
             self._cannot_mark = False
-        encoded = encode(decoded.items, self._in_use.current)
+        encoded = encode(items, tagger)
         self._time("encode", started)
         return replace(encoded, refused=decoded.refused + encoded.refused)
 
@@ -265,10 +268,10 @@ class Worker:
         """Pass what the stages have finished to the next hop."""
         while self._encoding and self._encoding[0].done():
             encoded = _result("encode", self._encoding.popleft())
-            deletions = [found for item in encoded.items if (found := self._batcher.add(item)) is not None]
-            if deletions or encoded.refused:
-                bundle_version = self._in_use.current.bundle.version
-                self._jobs.append(WriteJob(bundle_version, deleted=deletions, refused=encoded.refused))
+            known = [found for item in encoded.items if (found := self._batcher.add(item)) is not None]
+            if known or encoded.refused:
+                bundle = self._in_use.current.bundle
+                self._jobs.append(WriteJob(bundle.version, known=known, refused=encoded.refused, schema=bundle.schema))
         while self._running and self._running[0].is_done:
             batch = self._running.popleft()
             done = _result("forward", batch.future)

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hangtag.store import Arrival, Outcome, TagStore
+from hangtag.tags.schema import TagSchema
 from hangtag.tags.tagset import TagSet
 from hangtag.text.text_hash import text_hash
 from hangtag.workers.arrival import arrival_of
 from hangtag.workers.item import Item, Refused
 from hangtag.workers.tracker import Ticket
 from hangtag.workers.unreadable import READ
-from hangtag.write import RecordSink, Update, Writes
+from hangtag.write import Move, RecordSink, Update, Writes
 
 # How a record is settled whose dead letter is acknowledged.
 DEAD_LETTER = "dead_letter"
@@ -28,14 +29,16 @@ class Settled:
 class WriteJob:
     """What one call of `write` does. A job that failed is run again and continues where it stopped.
 
-    `store_identities` are those of the stores that held the results when the offsets of newly assigned partitions were
-    committed. `took_s` is how long the call took that succeeded.
+    `known` are items that need no engine: deletions, and those with stored tags, made with `schema`. `store_identities`
+    are those of the stores that held the results when the offsets of newly assigned partitions were committed. `took_s`
+    is how long the call took that succeeded.
     """
 
     bundle_version: str = ""
     tagged: Sequence[tuple[Item, TagSet]] = ()
-    deleted: Sequence[Item] = ()
+    known: Sequence[Item] = ()
     refused: Sequence[Refused] = ()
+    schema: TagSchema | None = None
     store_identities: Sequence[str] = ()
     writes: Writes | None = field(default=None, init=False)
     took_s: float = field(default=0.0, init=False)
@@ -43,7 +46,7 @@ class WriteJob:
     @property
     def items(self) -> list[Item]:
         """The items in the order of `writes`."""
-        return [*(item for item, _ in self.tagged), *self.deleted]
+        return [*(item for item, _ in self.tagged), *self.known]
 
 
 def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_record_bytes: int) -> list[Settled]:
@@ -68,7 +71,7 @@ def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_rec
     return list(_settled(job, job.writes.outcomes))
 
 
-def _updates(job: WriteJob, now_ms: int) -> Iterator[Update]:
+def _updates(job: WriteJob, now_ms: int) -> Iterator[Update | Move]:
     for item, tags in job.tagged:
         event = item.event
         yield Update(
@@ -80,8 +83,11 @@ def _updates(job: WriteJob, now_ms: int) -> Iterator[Update]:
             tagged_at_ms=now_ms,
             schema=None if item.tagger is None else item.tagger.bundle.schema,
         )
-    for item in job.deleted:
-        yield Update(item.event.product_id, item.event.version, None)
+    for item in job.known:
+        if item.stored is None:
+            yield Update(item.event.product_id, item.event.version, None)
+        else:
+            yield Move(item.stored, item.event.version, job.schema)
 
 
 def _refused_arrivals(job: WriteJob, max_record_bytes: int) -> Iterator[Arrival]:

@@ -50,5 +50,5 @@ KINDS: dict[str, tuple[str, Callable[[int], bytes], int, int]] = {
     "batch100": ("BatchGetProductTags", _batch(100), PRODUCTS // 100, 100),
     "batch1000": ("BatchGetProductTags", _batch(1_000), PRODUCTS // 1_000, 1_000),
     "short_text": ("SuggestTags", _short_text, 5_000, 1),
-    "long_text": ("SuggestTags", _long_text, 50, 1),
+    "long_text": ("SuggestTags", _long_text, 2_000, 1),
 }

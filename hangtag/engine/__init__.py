@@ -2,13 +2,11 @@
 
 from hangtag.engine.choose import EngineKind, open_engine
 from hangtag.engine.cost import CostModel, Padding
-from hangtag.engine.cpu import CpuEngine
 from hangtag.engine.engine import Engine, Logits, Vectors
 from hangtag.engine.errors import DeviceError, EngineError, OutOfMemory
 
 __all__ = [
     "CostModel",
-    "CpuEngine",
     "DeviceError",
     "Engine",
     "EngineError",

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 
 from hangtag.bundle import Bundle
-from hangtag.engine.cpu import CpuEngine
 from hangtag.engine.engine import Engine
 from hangtag.engine.errors import EngineError
 from hangtag.text.tokens import Tokens
@@ -29,7 +28,8 @@ def open_engine(bundle: Bundle, kind: EngineKind = "auto", threads: int | None =
     if kind == "torch" or (kind == "auto" and _has_cuda()):
         engine = _torch_engine(bundle)
     elif kind in ("auto", "cpu"):
-        engine = CpuEngine(bundle, threads, vectors=vectors)
+        # Imported only here: a worker on a GPU needs no OpenVINO in its memory.
+        engine = importlib.import_module("hangtag.engine.cpu").CpuEngine(bundle, threads, vectors=vectors)
     else:
         msg = f"unknown engine {kind!r}: choose auto, cpu or torch"
         raise EngineError(msg)
@@ -51,7 +51,7 @@ def _torch_engine(bundle: Bundle) -> Engine:
 
 
 def _has_cuda() -> bool:
-    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
+    if importlib.util.find_spec("torch") is None:
         return False
     torch: Any = importlib.import_module("torch")
     return bool(torch.cuda.is_available())

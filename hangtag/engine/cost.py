@@ -19,10 +19,13 @@ class CostModel:
     """What a batch costs on an engine; `max_length` is the encoder's number of positions.
 
     Every engine declares its own as `Engine.cost`. Planners budget with it, so that a budget means computed tokens.
+    `at_once` batches keep the engine busy: one, or two where a device computes while the processor does what comes
+    before and after.
     """
 
     padding: Padding
     max_length: int
+    at_once: int = 1
 
     def of_text(self, length: int) -> int:
         """Tokens computed for one text of `length` tokens that runs alone."""

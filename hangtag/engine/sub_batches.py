@@ -6,7 +6,7 @@ import numpy as np
 
 from hangtag.bundle import EncoderConfig
 from hangtag.engine.errors import EngineError
-from hangtag.text.tokens import Tokens
+from hangtag.text.tokens import TokenIds, Tokens
 
 
 def sub_batches(lengths: Sequence[int], max_tokens: int, ways: int = 1) -> list[list[int]]:
@@ -36,7 +36,15 @@ def check_tokens(batch: Sequence[Tokens], encoder: EncoderConfig) -> None:
         if not 0 < length <= encoder.positions or tokens.segments.shape != tokens.ids.shape:
             msg = f"text {place} of the batch has {length} tokens; the encoder takes 1 to {encoder.positions}"
             raise EngineError(msg)
-        for what, ids, count in (("token", tokens.ids, encoder.vocab), ("segment", tokens.segments, encoder.segments)):
-            if int(np.min(ids)) < 0 or int(np.max(ids)) >= count:
-                msg = f"text {place} of the batch has {what} ids outside 0..{count - 1}; use the bundle's own tokenizer"
-                raise EngineError(msg)
+    limits = ("token", "ids", encoder.vocab), ("segment", "segments", encoder.segments)
+    for what, name, count in limits:
+        # Nearly always all are in order, and one look at all of them is quicker than one at each.
+        if not batch or _fits(np.concatenate([getattr(tokens, name) for tokens in batch]), count):
+            continue
+        place = next(place for place, tokens in enumerate(batch) if not _fits(getattr(tokens, name), count))
+        msg = f"text {place} of the batch has {what} ids outside 0..{count - 1}; use the bundle's own tokenizer"
+        raise EngineError(msg)
+
+
+def _fits(ids: TokenIds, count: int) -> bool:
+    return int(np.min(ids)) >= 0 and int(np.max(ids)) < count

@@ -1,168 +1,171 @@
 """The torch engine: on CUDA if available, else on the CPU."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from transformers import BertConfig, BertModel
+from torch import Tensor
 
-from hangtag.bundle import Bundle, EncoderConfig, Linear, Norm, Weights
+from hangtag.bundle import Bundle
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.engine import Logits, Vectors
 from hangtag.engine.errors import DeviceError, EngineError, OutOfMemory
-from hangtag.engine.sub_batches import check_tokens, sub_batches
-from hangtag.engine.wide_scores import add_wide_scores
-from hangtag.text.tokens import Tokens, pad
+from hangtag.engine.packed import pack, parts
+from hangtag.engine.sub_batches import check_tokens
+from hangtag.engine.torch_attention import attention, has_fused_attention
+from hangtag.engine.torch_network import Network
+from hangtag.engine.torch_wide import TorchWide
+from hangtag.text.tokens import Tokens
 
-# Padded tokens of one forward pass.
+# Tokens of one forward pass.
 _CUDA_TOKENS = 65_536
 _CPU_TOKENS = 2_048
 
-_HEAD_ROWS = 64
+_OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 class TorchEngine:
     """Runs on `device` (`cuda`, `cuda:1`, `cpu`, ...; by default CUDA if available). Several threads may call.
 
-    The weights are the bundle's, converted from int8. Matrix products run in `dtype` on CUDA, in float32 on the CPU.
+    The weights are the bundle's, converted from int8. The texts of a batch are packed, without padding. Matrix products
+    run in `dtype` on CUDA, in float32 on the CPU. After an error of CUDA other than lack of memory every call fails:
+    what the device computes after that cannot be trusted, so the process has to end.
     """
 
-    def __init__(self, bundle: Bundle, device: str | None = None, dtype: torch.dtype = torch.bfloat16) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: str | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+        *,
+        is_compiled: bool = False,
+    ) -> None:
         self._encoder = bundle.manifest.encoder
         weights = bundle.engine_weights
         self._tags = len(weights.head_bias)
-        self.cost = CostModel(Padding.BUCKET, self._encoder.positions)
-        self._wide = weights.wide
+        self._failed = ""
         try:
             self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-            self._model: nn.Module | None = _Tagger(weights, self._encoder).eval().to(self._device)
+            self._is_cuda = self._device.type == "cuda"
+            self._dtype = dtype if self._is_cuda else torch.float32
+            network = Network(weights, self._encoder, self._dtype, is_compiled=is_compiled)
+            self._network: Network | None = network.eval().to(self._device)
+            self._wide = None if weights.wide is None else TorchWide(weights.wide).to(self._device)
         except torch.OutOfMemoryError as error:
             msg = f"the model does not fit into the memory of {device or 'cuda'}: free some or use another device"
             raise OutOfMemory(msg) from error
         except (RuntimeError, AssertionError) as error:
             msg = f"torch cannot use the device {device or 'cuda'!r}: {error}"
             raise EngineError(msg) from error
-        self._dtype = dtype if self._device.type == "cuda" else torch.float32
-        self._budget = _CUDA_TOKENS if self._device.type == "cuda" else _CPU_TOKENS
-        self.name = f"torch ({self._device}, {str(self._dtype).removeprefix('torch.')})"
+        self.cost = CostModel(Padding.NONE, self._encoder.positions, at_once=2 if self._is_cuda else 1)
+        self._most = _CUDA_TOKENS if self._is_cuda else _CPU_TOKENS
+        kind = "packed" if has_fused_attention(self._device, self._dtype) else "by length"
+        self.name = f"torch ({self._device}, {str(self._dtype).removeprefix('torch.')}, {kind})"
 
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """See `Engine.forward`."""
-        return self._forward(batch, None)
+        return self._forward(batch, with_vectors=False)[0]
 
     def forward_with_vectors(self, batch: Sequence[Tokens]) -> tuple[Logits, list[Vectors]]:
         """See `Engine.forward_with_vectors`."""
-        vectors = [np.empty((len(tokens), self._encoder.hidden), np.float32) for tokens in batch]
-        return self._forward(batch, vectors), vectors
+        return self._forward(batch, with_vectors=True)
 
-    def _forward(self, batch: Sequence[Tokens], vectors: list[Vectors] | None) -> Logits:
+    def _forward(self, batch: Sequence[Tokens], *, with_vectors: bool) -> tuple[Logits, list[Vectors]]:
         check_tokens(batch, self._encoder)
-        model = self._model
-        if model is None:
+        network = self._network
+        if network is None:
             msg = "the engine is closed: open a new one"
             raise EngineError(msg)
-        lengths = [self.cost.of_text(len(tokens)) for tokens in batch]
+        if self._failed:
+            msg = f"{self._device} failed before and is not used again, restart the process: {self._failed}"
+            raise DeviceError(msg)
         logits = np.empty((len(batch), self._tags), np.float32)
+        vectors: list[Vectors] = []
+        lengths = [len(tokens) for tokens in batch]
         try:
-            # Results are copied back last, so that the device has the next group while it works on one.
-            groups = sub_batches(lengths, self._budget)
-            # Vectors that nobody reads are not kept on the device.
-            wanted = 1 if vectors is None else 2
-            results = [
-                self._run(model, [batch[index] for index in group], lengths[group[0]])[:wanted] for group in groups
-            ]
-            for group, result in zip(groups, results, strict=True):
-                logits[group] = result[0].cpu().numpy()
-                if vectors is not None:
-                    for index, padded in zip(group, result[1].float().cpu().numpy(), strict=True):
-                        vectors[index][:] = padded[: len(vectors[index])]
-        except torch.OutOfMemoryError as error:
-            msg = f"{len(batch)} texts of up to {max(lengths)} tokens do not fit into the memory of {self._device}"
-            raise OutOfMemory(msg) from error
+            with torch.inference_mode(), self._on_device():
+                # All parts are started before the first result is awaited, so that the device does not wait.
+                started = [
+                    (part, self._start(network, batch[part], with_vectors=with_vectors))
+                    for part in parts(lengths, self._most)
+                ]
+                for part, finish in started:
+                    logits[part], its_vectors = finish()
+                    vectors += its_vectors
         except RuntimeError as error:
-            msg = f"torch failed on {self._device} on a batch of {len(batch)} texts: {error}"
-            raise DeviceError(msg) from error
-        return add_wide_scores(logits, batch, self._wide)
+            if isinstance(error, EngineError):
+                raise
+            raise self._error(error, lengths) from error
+        return logits, vectors
 
     def close(self) -> None:
         """Free the device's memory; later calls of `forward` raise EngineError."""
-        self._model = None
-        if self._device.type == "cuda":
+        self._network = self._wide = None
+        if self._is_cuda and not self._failed:
             torch.cuda.empty_cache()
 
-    def _run(self, model: nn.Module, batch: list[Tokens], length: int) -> tuple[Tensor, Tensor]:
-        arrays = (torch.from_numpy(array).to(self._device, non_blocking=True) for array in pad(batch, length))
-        mixed = self._dtype != torch.float32
-        with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, enabled=mixed):
-            logits, vectors = model(*arrays)
-        return logits, vectors
+    def _start(
+        self, network: Network, batch: Sequence[Tokens], *, with_vectors: bool
+    ) -> Callable[[], tuple[Logits, list[Vectors]]]:
+        """Start a part of a batch; what is returned waits for its logits and vectors."""
+        packed = pack(batch)
+        lengths = np.diff(packed.starts)
+        arrays = [packed.ids, packed.segments, packed.positions, packed.starts, lengths]
+        entries = 0
+        if self._wide is not None:
+            ngrams = self._wide.pack([batch[place] for place in packed.order.tolist()])
+            arrays += [ngrams.rows, ngrams.values.view(np.int32), ngrams.counts]
+            entries = ngrams.entries
+        # One transfer for everything, from memory that the device can read by itself.
+        whole = torch.from_numpy(np.concatenate(arrays))
+        if self._is_cuda:
+            whole = whole.pin_memory().to(self._device, non_blocking=True)
+        ids, segments, positions, starts, lengths_there, *wide = torch.split(whole, [len(array) for array in arrays])
+        hidden = network.hidden(ids, segments, positions, attention(packed, starts, self._dtype))
+        logits = network.logits(hidden, lengths_there)
+        if self._wide is not None:
+            rows, values, counts = wide
+            logits = logits + self._wide(rows, values.view(torch.float32), counts, entries, self._tags)
+        done = self._copied(logits)
+        vectors_done = self._copied(hidden) if with_vectors else None
 
+        def finish() -> tuple[Logits, list[Vectors]]:
+            ordered = np.empty((len(batch), self._tags), np.float32)
+            ordered[packed.order] = done()
+            if vectors_done is None:
+                return ordered, []
+            each = np.split(vectors_done(), packed.starts[1:-1])
+            return ordered, [each[place] for place in np.argsort(packed.order).tolist()]
 
-class _Tagger(nn.Module):
-    """BERT, mean pooling over a text's tokens, and a linear head."""
+        return finish
 
-    def __init__(self, weights: Weights, encoder: EncoderConfig) -> None:
-        super().__init__()
-        config = BertConfig(
-            vocab_size=encoder.vocab,
-            hidden_size=encoder.hidden,
-            num_hidden_layers=encoder.layers,
-            num_attention_heads=encoder.heads,
-            intermediate_size=encoder.intermediate,
-            max_position_embeddings=encoder.positions,
-            type_vocab_size=encoder.segments,
-            layer_norm_eps=encoder.norm_epsilon,
-            pad_token_id=None,
-        )
-        self.encoder = BertModel(config, add_pooling_layer=False)
-        self.encoder.load_state_dict(_state(weights), strict=True)
-        # The head has complete blocks of rows: in an incomplete block sums are computed in another order, so that a
-        # tag's score would change in its last bit when tags are added.
-        self._tags = len(weights.head_bias)
-        rows = -self._tags % _HEAD_ROWS
-        self.head = nn.Linear(encoder.hidden, self._tags + rows)
-        padded = np.pad(weights.head_weight, ((0, rows), (0, 0))), np.pad(weights.head_bias, (0, rows))
-        self.head.load_state_dict(_tensors("", *padded))
+    def _on_device(self) -> AbstractContextManager[Any]:
+        return torch.cuda.device(self._device) if self._is_cuda else nullcontext()
 
-    def forward(self, ids: Tensor, mask: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, float32 (count, tags), and the tokens' vectors, from ids, mask and segments (count, length)."""
-        hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
-        real = mask.unsqueeze(-1).float()
-        pooled = (hidden.float() * real).sum(1) / real.sum(1)
-        with torch.autocast(pooled.device.type, enabled=False):
-            logits: Tensor = self.head(pooled)[:, : self._tags]
-        return logits, hidden
+    def _copied(self, result: Tensor) -> Callable[[], NDArray[np.float32]]:
+        if not self._is_cuda:
+            return result.numpy
+        there = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
+        there.copy_(result, non_blocking=True)
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call] # not annotated
+        event.record()
 
+        def wait() -> NDArray[np.float32]:
+            event.synchronize()
+            return there.numpy()
 
-def _state(weights: Weights) -> dict[str, Tensor]:
-    state = {
-        "embeddings.word_embeddings.weight": torch.from_numpy(weights.words.dequantised()),
-        "embeddings.position_embeddings.weight": torch.from_numpy(weights.positions),
-        "embeddings.token_type_embeddings.weight": torch.from_numpy(weights.segments),
-        **_norm("embeddings.LayerNorm.", weights.embedding_norm),
-    }
-    for number, layer in enumerate(weights.layers):
-        name = f"encoder.layer.{number}"
-        state |= _linear(f"{name}.attention.self.query.", layer.query)
-        state |= _linear(f"{name}.attention.self.key.", layer.key)
-        state |= _linear(f"{name}.attention.self.value.", layer.value)
-        state |= _linear(f"{name}.attention.output.dense.", layer.attention_output)
-        state |= _norm(f"{name}.attention.output.LayerNorm.", layer.attention_norm)
-        state |= _linear(f"{name}.intermediate.dense.", layer.intermediate)
-        state |= _linear(f"{name}.output.dense.", layer.output)
-        state |= _norm(f"{name}.output.LayerNorm.", layer.output_norm)
-    return state
+        return wait
 
-
-def _linear(name: str, linear: Linear) -> dict[str, Tensor]:
-    return _tensors(name, linear.dequantised(), linear.bias)
-
-
-def _norm(name: str, norm: Norm) -> dict[str, Tensor]:
-    return _tensors(name, norm.gain, norm.bias)
-
-
-def _tensors(name: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> dict[str, Tensor]:
-    return {f"{name}weight": torch.from_numpy(weight), f"{name}bias": torch.from_numpy(bias)}
+    def _error(self, error: RuntimeError, lengths: Sequence[int]) -> EngineError:
+        if isinstance(error, torch.OutOfMemoryError) or any(each in str(error) for each in _OUT_OF_MEMORY):
+            if self._is_cuda:
+                torch.cuda.empty_cache()
+            msg = f"{len(lengths)} texts of up to {max(lengths)} tokens do not fit into the memory of {self._device}"
+            return OutOfMemory(msg)
+        msg = f"torch failed on {self._device} on a batch of {len(lengths)} texts: {error}"
+        if self._is_cuda:
+            self._failed = str(error).partition("\n")[0]
+        return DeviceError(msg)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hangtag.kafka.sasl import sasl_options
 from hangtag.settings import KafkaSettings, variable_of
 from hangtag.settings.tls import tls_options
 
@@ -26,12 +27,7 @@ def kafka_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
         "client_id": client_id,
         "reconnect_backoff_max_ms": 2_000,
     }
-    options |= _tls_options(settings)
-    if settings.sasl_mechanism is not None:
-        options["sasl_mechanism"] = settings.sasl_mechanism
-        options["sasl_plain_username"] = settings.sasl_username
-        password = settings.sasl_password
-        options["sasl_plain_password"] = None if password is None else password.get_secret_value()
+    options |= _tls_options(settings) | sasl_options(settings)
     return options
 
 

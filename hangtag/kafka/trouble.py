@@ -27,7 +27,8 @@ _CAUSES = (
     ("CERTIFICATE_VERIFY_FAILED", "the broker's certificate is not signed by the authority in {ca}", "kafka.ca_file"),
     ("IllegalSaslStateError", "this listener of the broker has no SASL", _SECURITY),
     ("UnsupportedSaslMechanismError", "the broker does not offer {mechanism}", "kafka.sasl_mechanism"),
-    ("SaslAuthenticationFailedError", "the broker refuses the user name or the password", "{credentials}"),
+    ("kafka.sasl_token_command", "the command for tokens failed", "kafka.sasl_token_command by running it"),
+    ("SaslAuthenticationFailedError", "the broker refuses {proof}", "{credentials}"),
     ("Handshake failed", "the broker does not answer with TLS", _SECURITY),
     ("socket disconnected", "{closed}", "{closed_setting}"),
     ("ECONNREFUSED", "nothing listens there", f"{_BOOTSTRAP} and that the brokers run"),
@@ -38,7 +39,6 @@ _CAUSES = (
     ("no brokers", "the address is not that of a broker", _BOOTSTRAP),
 )
 _CODECS = {"python-snappy": codec.has_snappy, "lz4": codec.has_lz4, "zstandard": codec.has_zstd}
-_CREDENTIALS = "kafka.sasl_username and kafka.sasl_password"
 
 
 class KafkaSettingsError(ValueError):
@@ -56,11 +56,7 @@ def check_settings(settings: KafkaSettings) -> None:
         if not is_installed():
             msg = f"compressed batches cannot be read: the library {library} is missing; run pip install {library}"
             raise KafkaSettingsError(msg)
-    if settings.security_protocol.startswith("SASL"):
-        for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
-            if getattr(settings, name) is None:
-                msg = f"kafka.{name} is not set, and kafka.security_protocol={settings.security_protocol} needs it"
-                raise KafkaSettingsError(msg)
+    _check_sasl(settings)
     if settings.ca_file is None:
         return
     name = f"kafka.ca_file ({settings.ca_file})"
@@ -73,6 +69,21 @@ def check_settings(settings: KafkaSettings) -> None:
     except OSError as error:
         msg = f"{name} cannot be read: {error.strerror}"
         raise KafkaSettingsError(msg) from error
+
+
+def _check_sasl(settings: KafkaSettings) -> None:
+    if not settings.security_protocol.startswith("SASL"):
+        return
+    needed = ["sasl_mechanism", "sasl_username", "sasl_password"]
+    if settings.sasl_mechanism == "OAUTHBEARER":
+        needed = ["sasl_token"] if settings.sasl_token_command is None else []
+        if settings.sasl_token is not None and settings.sasl_token_command is not None:
+            msg = "kafka.sasl_token and kafka.sasl_token_command are both set; remove one of them"
+            raise KafkaSettingsError(msg)
+    for name in needed:
+        if getattr(settings, name) is None:
+            msg = f"kafka.{name} is not set, and kafka.security_protocol={settings.security_protocol} needs it"
+            raise KafkaSettingsError(msg)
 
 
 class Trouble(logging.Handler):
@@ -101,9 +112,12 @@ class Trouble(logging.Handler):
 
     def _words(self) -> dict[str, str]:
         settings = self._settings
+        proof, credentials = "the user name or the password", "kafka.sasl_username and kafka.sasl_password"
+        if settings.sasl_mechanism == "OAUTHBEARER":
+            proof, credentials = "the token", "kafka.sasl_token or kafka.sasl_token_command"
         if settings.security_protocol.startswith("SASL"):
             closed = "the broker closed the connection, as it does for a wrong user name, password or mechanism"
-            setting = f"{_CREDENTIALS}, kafka.sasl_mechanism"
+            setting = f"{credentials}, kafka.sasl_mechanism"
         else:
             closed = "the broker closed the connection, as a listener does that expects TLS or SASL"
             setting = _SECURITY
@@ -111,7 +125,8 @@ class Trouble(logging.Handler):
             "bootstrap": settings.bootstrap,
             "ca": "the system's store" if settings.ca_file is None else str(settings.ca_file),
             "mechanism": str(settings.sasl_mechanism),
-            "credentials": _CREDENTIALS,
+            "proof": proof,
+            "credentials": credentials,
             "closed": closed,
             "closed_setting": setting,
         }

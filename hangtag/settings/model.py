@@ -16,6 +16,7 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s:,/?#\[\]@]+)(?::[0-9]{1,5})?")
 _MAX_PORT = 65_535
 _MOST_SHOWN = 40
+_DEVICES = r"^(all|((cpu|[0-9]{1,3})(,(cpu|[0-9]{1,3}))*)?)$"
 # gRPC stores the age as milliseconds in 32 bits.
 _MAX_AGE_S = 2_147_483
 
@@ -79,11 +80,19 @@ class KafkaSettings(_Group):
         default=None, description="PEM file of the key of kafka.cert_file; unset: it is in that file"
     )
     key_password: SecretStr | None = Field(default=None, description="Password of the key, if it is encrypted")
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = Field(
         default=None, description="SASL mechanism; needed for SASL_PLAINTEXT and SASL_SSL"
     )
-    sasl_username: str | None = Field(default=None, description="SASL user name")
-    sasl_password: SecretStr | None = Field(default=None, description="SASL password")
+    sasl_username: str | None = Field(default=None, description="SASL user name (not for OAUTHBEARER)")
+    sasl_password: SecretStr | None = Field(default=None, description="SASL password (not for OAUTHBEARER)")
+    sasl_token: SecretStr | None = Field(
+        default=None, description="Access token for OAUTHBEARER; tokens expire, so name a file that is renewed"
+    )
+    sasl_token_command: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Command that prints an access token for OAUTHBEARER, instead of kafka.sasl_token; without a shell",
+    )
 
 
 class RedisSettings(_Group):
@@ -93,6 +102,9 @@ class RedisSettings(_Group):
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="URL of the server: redis://, rediss:// or unix://; of a cluster with several of its nodes, "
         "redis://a:6379,b:6379",
+    )
+    password: SecretStr | None = Field(
+        default=None, description="Password, instead of one in redis.url; the user stays there, redis://user@cache:6379"
     )
     read_from: Literal["primary", "replica"] = Field(
         default="primary", description="What the server asks for look-ups without min_version"
@@ -136,6 +148,13 @@ class ModelSettings(_Group):
         default="auto", description="Engine that runs the model; auto: torch if CUDA is available, otherwise cpu"
     )
     threads: int | None = Field(default=None, ge=1, description="Threads of the CPU engine; unset: one per core")
+    encoders: int | None = Field(
+        default=None,
+        ge=0,
+        le=64,
+        description="Processes in which a worker tokenises; unset: none beside the CPU engine, beside a GPU as many as "
+        "there are cores for",
+    )
 
 
 class WorkerSettings(_Group):
@@ -150,6 +169,11 @@ class WorkerSettings(_Group):
         default=1_048_576,
         ge=1_024,
         description="Largest record (key, value and headers, not compressed); a larger one becomes a dead letter",
+    )
+    devices: Annotated[str, StringConstraints(pattern=_DEVICES)] = Field(
+        default="",
+        description="GPUs of a worker, a process for each: all, or numbers such as 0,1. A GPU that is named twice gets "
+        "two processes; cpu is a process on the CPU. Unset: one process on what model.engine chooses",
     )
     retry_deadline_s: float = Field(
         default=30, gt=0, le=60, description="How long a write to Redis is retried before polling pauses"

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from hangtag.settings.model import Settings
+from hangtag.settings.secret_file import SecretFile, SecretFileError
 from hangtag.settings.toml import TomlError, parse_toml
 
 PREFIX = "HANGTAG_"
@@ -165,8 +166,8 @@ def _secrets() -> list[str]:
     ]
 
 
-def _read_secret_files() -> dict[str, str]:
-    """The secrets that environment variables name a file for, without the end of the line."""
+def _read_secret_files() -> dict[str, SecretFile]:
+    """The secrets that environment variables name a file for."""
     found = {}
     for name in _secrets():
         variable = secret_file_variable_of(name)
@@ -176,16 +177,10 @@ def _read_secret_files() -> dict[str, str]:
             msg = f"environment {variable} and {variable_of(name)} are both set; remove one of them"
             raise SettingsError(msg)
         try:
-            found[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError as error:
-            msg = f"environment {variable}: {path}: {error.strerror}; set it to a file that holds only the secret"
+            found[name] = SecretFile(Path(path))
+        except SecretFileError as error:
+            msg = f"environment {variable}: {error}"
             raise SettingsError(msg) from error
-        except ValueError:
-            msg = f"environment {variable}: {path} is not UTF-8 text; set it to a file that holds only the secret"
-            raise SettingsError(msg) from None
-        if not found[name]:
-            msg = f"environment {variable}: {path} is empty; write the secret into it"
-            raise SettingsError(msg)
     return found
 
 

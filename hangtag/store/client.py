@@ -1,10 +1,11 @@
 """How connections to the store are made."""
 
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
-from redis import ConnectionPool, DriverInfo
+from redis import ConnectionPool, CredentialProvider, DriverInfo
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection
+from redis.connection import AbstractConnection, parse_url
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
@@ -38,6 +39,23 @@ class Node(NamedTuple):
         return cls(host.strip("[]"), int(port))
 
 
+class _Credentials(CredentialProvider):
+    """User and password, as the settings have them when a connection opens."""
+
+    def __init__(self, settings: RedisSettings, username: str | None, password: str | None) -> None:
+        self._settings = settings
+        self._of_url = username or "default", password or ""
+
+    def get_credentials(self) -> tuple[str, str]:
+        """User and password."""
+        with suppress(ValueError):  # the file is being written
+            parts = parse_url(urls_of(self._settings.url.get_secret_value())[0])  # type: ignore[no-untyped-call]
+            self._of_url = parts.get("username") or "default", parts.get("password") or ""
+        username, of_url = self._of_url
+        password = self._settings.password
+        return username, of_url if password is None else password.get_secret_value()
+
+
 class Connector:
     """Makes redis-py's connections, which open with their first use. Any thread may call.
 
@@ -59,7 +77,7 @@ class Connector:
         except (ValueError, TypeError):
             raise unreadable_url() from None
         self.timeout_s = settings.timeout_ms / 1000
-        self._class, self.options = pools[0].connection_class, pools[0].connection_kwargs
+        self._class, self.options = pools[0].connection_class, _with_credentials(pools[0].connection_kwargs, settings)
         self.nodes = [_node_of(pool.connection_kwargs) for pool in pools] if len(pools) > 1 else []
         if self.nodes and self.options.get("db"):
             msg = "a cluster has no other database than 0: end HANGTAG_REDIS__URL with /0"
@@ -76,6 +94,15 @@ class Connector:
         place = {} if node is None else node._asdict()
         made: AbstractConnection = self._class(**{**self.options, **place})
         return made
+
+
+def _with_credentials(options: dict[str, Any], settings: RedisSettings) -> dict[str, Any]:
+    """The options with user and password that are read anew for every connection, if there are any."""
+    username, password = options.get("username"), options.get("password")
+    if not (username or password or settings.password):
+        return options
+    others = {name: value for name, value in options.items() if name not in {"username", "password"}}
+    return {**others, "credential_provider": _Credentials(settings, username, password)}
 
 
 def _node_of(options: dict[str, Any]) -> Node:

@@ -28,8 +28,6 @@ T = TypeVar("T")
 
 # Texts that are tokenised in one call.
 _CHUNK = 256
-# One batch runs, one is ready to follow it; likewise for chunks.
-_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +80,9 @@ class BulkTagger:
         Raises:
             FaultError: the engine fails for any text, or memory, disk or device do.
         """
-        encoder, runner = StageThread("encode"), StageThread("forward")
-        run: _Run[T] = _Run(self, self._limits, encoder, runner)
+        at_once = self._tagger.engine.cost.at_once
+        encoder, runner = StageThread("encode", at_once), StageThread("forward", at_once)
+        run: _Run[T] = _Run(self, self._limits, encoder, runner, at_once + 1)
         try:
             yield from run.results(iter(items))
         finally:
@@ -106,10 +105,15 @@ class BulkTagger:
         return self._tagger.encode(texts, [self._kind] * len(texts))
 
     def forward(self, texts: Sequence[_Text[T]]) -> None:
-        """Run a batch of tokenised texts and decode it."""
-        tokens = [text.tokens for text in texts if text.tokens is not None]
-        for text, result in zip(texts, isolate(self._tags_of, tokens, partial(probe, self._tagger)), strict=True):
-            text.result = result
+        """Run a batch of tokenised texts, each text once, and decode it."""
+        alike: dict[ProductText, list[_Text[T]]] = {}
+        for text in texts:
+            alike.setdefault(text.text, []).append(text)
+        tokens = [group[0].tokens for group in alike.values() if group[0].tokens is not None]
+        found = isolate(self._tags_of, tokens, partial(probe, self._tagger))
+        for group, result in zip(alike.values(), found, strict=True):
+            for text in group:
+                text.result = result
 
     def plan(self, waiting: Sequence[_Text[T]], *, busy: bool) -> tuple[int, ...]:
         """The places of the texts to run now; none if they should wait for more."""
@@ -137,8 +141,11 @@ class BulkTagger:
 class _Run(Generic[T]):
     """One pass over the items. Only the stages run on other threads."""
 
-    def __init__(self, bulk: BulkTagger, limits: WorkerSettings, encoder: StageThread, runner: StageThread) -> None:
+    def __init__(
+        self, bulk: BulkTagger, limits: WorkerSettings, encoder: StageThread, runner: StageThread, ahead: int
+    ) -> None:
         self._bulk, self._window, self._encoder, self._runner = bulk, limits.window, encoder, runner
+        self._ahead = ahead  # batches, and likewise chunks, that run or are ready to follow
         self._texts: deque[_Text[T]] = deque()  # all that are not returned yet, in order
         self._encoding: deque[Future[list[_Text[T]]]] = deque()
         self._waiting: list[_Text[T]] = []
@@ -150,7 +157,7 @@ class _Run(Generic[T]):
         while True:
             self._read_ahead(items)
             self._start_batches()
-            if self._encoding and len(self._running) < _AHEAD:
+            if self._encoding and len(self._running) < self._ahead:
                 self._waiting += self._encoding.popleft().result()
             elif self._running:
                 self._running.popleft().result()
@@ -166,7 +173,7 @@ class _Run(Generic[T]):
             batch.cancel()
 
     def _read_ahead(self, items: Iterator[tuple[T, ProductText]]) -> None:
-        while not self._is_read and len(self._encoding) < _AHEAD and len(self._texts) < self._window:
+        while not self._is_read and len(self._encoding) < self._ahead and len(self._texts) < self._window:
             chunk = [_Text(self._read + at, *each) for at, each in enumerate(islice(items, _CHUNK))]
             self._read += len(chunk)
             self._is_read = not chunk
@@ -175,7 +182,7 @@ class _Run(Generic[T]):
                 self._encoding.append(self._encoder.submit(self._bulk.encode, todo))
 
     def _start_batches(self) -> None:
-        while self._waiting and len(self._running) < _AHEAD:
+        while self._waiting and len(self._running) < self._ahead:
             has_more = bool(self._encoding) or not self._is_read
             places = set(self._bulk.plan(self._waiting, busy=bool(self._running) and has_more))
             if not places:

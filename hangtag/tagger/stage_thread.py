@@ -1,4 +1,4 @@
-"""A thread that runs one call at a time."""
+"""A thread that runs one call at a time, or a few of them."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -11,15 +11,19 @@ T = TypeVar("T")
 
 
 class StageThread(Executor):
-    """A thread with a queue. It is a daemon: a call that never returns does not keep the process from ending."""
+    """A thread with a queue, or `count` threads that share one; each runs one call at a time.
 
-    def __init__(self, name: str) -> None:
+    They are daemons: a call that never returns does not keep the process from ending.
+    """
+
+    def __init__(self, name: str, count: int = 1) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self._threads = [Thread(target=self._work, name=name, daemon=True) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run the call after those submitted before; any thread may submit."""
+        """Begin the call after those submitted before; any thread may submit."""
         future: Future[T] = Future()
 
         def call() -> None:
@@ -35,9 +39,11 @@ class StageThread(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """End after the calls submitted before."""
-        self._calls.put(None)
+        for _ in self._threads:
+            self._calls.put(None)
         if wait:
-            self._thread.join()
+            for thread in self._threads:
+                thread.join()
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:

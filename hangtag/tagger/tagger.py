@@ -1,8 +1,9 @@
 """A bundle with its engine and decoder."""
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike
 from typing import Self
@@ -12,9 +13,12 @@ from hangtag.engine import Engine, EngineKind, open_engine
 from hangtag.evidence import Evidence
 from hangtag.settings import ModelSettings
 from hangtag.tagger.bulk import BulkTagger
+from hangtag.tagger.encoder import Encoder
+from hangtag.tagger.encoder_pool import EncoderPool
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.probe import probe
 from hangtag.tagger.scores import Scores
+from hangtag.tagger.spare_memory import give_back
 from hangtag.tagger.suggested import Suggested
 from hangtag.tags.candidates import Candidates, candidates_of
 from hangtag.tags.decoding import Decoder
@@ -28,6 +32,9 @@ from hangtag.words import Reader
 
 # Texts that are suggested tags for in one call.
 _BATCH = 64
+
+# More do not make one process faster.
+_MOST_ENCODERS = 12
 
 
 class TextError(ValueError):
@@ -43,6 +50,7 @@ class Tagger:
     decoder: Decoder
     reader: Reader
     evidence: Evidence
+    encoders: EncoderPool | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(cls, bundle: Bundle, engine: Engine) -> Self:
@@ -113,18 +121,20 @@ class Tagger:
 
         `kinds` holds the kind of each text; without it, all are products.
         """
-        kinds = kinds or [TextKind.PRODUCT] * len(texts)
-        understood = list(map(self.reader.read, texts, kinds))
-        tokens = self.bundle.tokenizer([each.text for each in understood])
-        return [
-            replace(
-                its_tokens,
-                features=its_tokens.features and its_tokens.features.scaled(self.decoder.wide_strength(kind)),
-                named=self.decoder.named(each.text),
-                understood=each,
-            )
-            for each, its_tokens, kind in zip(understood, tokens, kinds, strict=True)
-        ]
+        return (self.encoders or Encoder(self.bundle.tokenizer, self.decoder, self.reader))(texts, kinds)
+
+    def with_encoders(self, count: int) -> "Tagger":
+        """The same tagger with `count` processes that tokenise; close it at the end.
+
+        Raises:
+            EncoderPoolError: they cannot start.
+        """
+        return replace(self, encoders=EncoderPool(Encoder.without_weights(self.bundle, self.decoder), count))
+
+    def close(self) -> None:
+        """End the processes that tokenise. The engine stays open: other taggers may use it."""
+        if self.encoders is not None:
+            self.encoders.close()
 
     def forward(self, tokens: Sequence[Tokens], *, with_vectors: bool = False) -> Scores:
         """The scores of encoded texts, in order; `explain` needs the vectors. Raises what the engine raises."""
@@ -181,19 +191,32 @@ class Tagger:
         return candidates_of(self.bundle.schema, self.decoder.log_confidences(scores.logits, kind), tags, count)
 
 
-def open_tagger(settings: ModelSettings, vectors: bool = True) -> Tagger:
+def open_tagger(settings: ModelSettings, *, in_bulk: bool = False) -> Tagger:
     """Load the bundle of the settings and open their engine, both checked and warmed up: a probe is tagged.
 
-    Without `vectors` the CPU engine is some per cent faster, and `suggest` and `explain` cannot be used.
+    `in_bulk`: for many texts at a time, which may need processes that tokenise (`model.encoders`); close the tagger
+    then. The CPU engine is then some per cent faster, and `suggest` and `explain` cannot be used.
 
     Raises:
         BundleError: the bundle is missing or damaged, or its parts do not fit each other.
         EngineError: the engine is not installed or cannot run here.
         FaultError: tokenizer, engine or decoder fail on the probe.
+        EncoderPoolError: the processes that tokenise cannot start.
     """
     bundle = load_bundle(settings.bundle)
-    engine = open_engine(bundle, settings.engine, settings.threads, vectors)
+    give_back()  # before the engine gets its own from between what the bundle left
+    engine = open_engine(bundle, settings.engine, settings.threads, vectors=not in_bulk)
     metrics.BUNDLE.labels(bundle.manifest.name, bundle.version, engine.name).set(1)
     tagger = Tagger.of(bundle, engine)
     probe(tagger)
-    return tagger
+    give_back()
+    count = _encoders(settings, engine) if in_bulk else 0
+    return tagger.with_encoders(count) if count else tagger
+
+
+def _encoders(settings: ModelSettings, engine: Engine) -> int:
+    if settings.encoders is not None:
+        return settings.encoders
+    # A device that computes by itself leaves the cores to the texts, but for the one that feeds it.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(0, min(_MOST_ENCODERS, cores - 1)) if engine.cost.at_once > 1 else 0

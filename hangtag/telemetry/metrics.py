@@ -79,6 +79,13 @@ STAGE_SECONDS = Histogram(
     "hangtag_stage_seconds", "Duration of a stage for one batch", ["stage"], buckets=_STAGE_BUCKETS, registry=WORKER
 )
 _with_values(STAGE_SECONDS, ("encode", "forward", "write"))
+REUSED_TAGS = Counter(
+    "hangtag_reused_tags",
+    "Products that needed no engine, by where the tags of the same text were: in the store, or in the same batch",
+    ["source"],
+    registry=WORKER,
+)
+_with_values(REUSED_TAGS, ("store", "batch"))
 PAUSED = Gauge(
     "hangtag_polling_paused", "1 while polling is paused for the reason, else 0", ["reason"], registry=WORKER
 )

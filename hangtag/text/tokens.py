@@ -63,6 +63,10 @@ class ProductTokenizer:
             self._truncated(encoding, its_features) for encoding, its_features in zip(encodings, features, strict=True)
         ]
 
+    def with_wide(self, wide: Wide | None) -> "ProductTokenizer":
+        """The same tokenizer with the n-grams of another wide part."""
+        return ProductTokenizer(self._tokenizer, self.max_tokens, wide, self.tail_tokens)
+
     def left_out(self, text: ProductText) -> LeftOut:
         """Which characters of a text have no token among its `max_tokens`. Tokenises the text again."""
         encoding = self._tokenizer.encode(text.first, text.second or None)

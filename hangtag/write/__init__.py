@@ -5,6 +5,7 @@ Everyone who writes tags uses `Writes`: workers, the reader of the topic's tail,
 
 from hangtag.write.comparison import Comparison, Disagreement, Finding
 from hangtag.write.kafka_sink import KafkaSink
+from hangtag.write.move import Move
 from hangtag.write.rebuild import PartitionRebuild
 from hangtag.write.sink import Reason, RecordSink, SinkError
 from hangtag.write.tagged_record import TaggedRecordError, entries_of, entry_of, record_of
@@ -16,6 +17,7 @@ __all__ = [
     "Disagreement",
     "Finding",
     "KafkaSink",
+    "Move",
     "PartitionRebuild",
     "Reason",
     "RecordSink",

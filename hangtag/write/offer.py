@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from hangtag.records import decode_tags
 from hangtag.store import Entry, Outcome, TagStore
+from hangtag.write.move import Move
 from hangtag.write.update import Update
 
 
@@ -15,7 +16,7 @@ class Offered(NamedTuple):
     entry: Entry
 
 
-def offer(store: TagStore, offers: Sequence[tuple[Entry, Update | None]]) -> list[Offered]:
+def offer(store: TagStore, offers: Sequence[tuple[Entry, Update | Move | None]]) -> list[Offered]:
     """Write entries; one answer per entry, in order.
 
     Where people have decided about a product since the writer looked, their decisions are applied to the update that

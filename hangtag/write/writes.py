@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from hangtag.store import Entry, Outcome, TagStore
+from hangtag.write.move import Move
 from hangtag.write.offer import offer
 from hangtag.write.sink import RecordSink
 from hangtag.write.update import Update
@@ -18,7 +19,7 @@ class _Write:
 
     __slots__ = ("answer", "entry", "is_offered", "outcome", "produce", "sent", "update")
 
-    def __init__(self, update: Update | None, entry: Entry, *, is_offered: bool) -> None:
+    def __init__(self, update: Update | Move | None, entry: Entry, *, is_offered: bool) -> None:
         self.update = update
         self.entry = entry
         self.is_offered = is_offered
@@ -37,7 +38,7 @@ class Writes:
     store is behind or empty, it stores what it sent again; until both agree. The last record is then the newest.
     """
 
-    def __init__(self, updates: Sequence[Update]) -> None:
+    def __init__(self, updates: Sequence[Update | Move]) -> None:
         self._writes = [_Write(update, update.entry(), is_offered=True) for update in updates]
         self._open = list(self._writes)
 

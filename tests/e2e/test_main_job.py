@@ -18,6 +18,7 @@ from hangtag.cli.local import Child, free_port
 from hangtag.settings import KafkaSettings, RedisSettings
 from hangtag.text.product_text import ProductText
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
+from tests.leaks import TEXT
 
 ROOT = Path(__file__).resolve().parents[2]
 FEED = ROOT / "hangtag/cli/feed/products.jsonl"
@@ -179,7 +180,7 @@ def test_killed_worker_loses_nothing_and_no_older_version_wins(environment, topi
     """Publish versions 1 and 2 of every product, kill the worker with SIGKILL in between and start another one."""
     feed = tmp_path / "feed.jsonl"
     lines = [
-        json.dumps({**product, "product_id": f"{product['product_id']}-{copy}"})
+        json.dumps(product | {"product_id": f"{product['product_id']}-{copy}", "title": f"{product['title']} {TEXT}"})
         for copy in range(4)
         for product in products()
         if not text_of(product).is_empty

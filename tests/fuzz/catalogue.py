@@ -28,6 +28,11 @@ SHARES = {
     "environments": 1,
     "recipes": 1.5,
     "labelled": 1.5,
+    # A connection to a running server for each input.
+    "wire_frames": 0.5,
+    "wire_messages": 0.5,
+    "wire_metadata": 0.5,
+    "wire_http": 0.5,
 }
 
 

@@ -18,8 +18,16 @@ INPUTS = {
     "environments": 200,
     "recipes": 200,
     "labelled": 150,
+    # A connection each.
+    "wire_frames": 150,
+    "wire_messages": 60,
+    "wire_metadata": 40,
+    "wire_http": 150,
 }
 DEFAULT_INPUTS = 2_000
+
+# The first target of the wire starts a server.
+pytestmark = pytest.mark.timeout(150)
 
 pieces = st.one_of(st.binary(max_size=40), st.sampled_from(DICTIONARY))
 
@@ -41,7 +49,7 @@ def test_a_short_run_finds_nothing(name, tmp_path):
 def test_pieces_in_any_order_break_no_contract(name):
     target = load_target(name)
 
-    @hypothesis.settings(max_examples=50, derandomize=True, database=None)
+    @hypothesis.settings(max_examples=10 if name.startswith("wire") else 50, derandomize=True, database=None)
     @hypothesis.given(st.sampled_from(target.seeds), st.lists(pieces, max_size=4), st.integers(0, 400))
     def check(seed, added, at):
         target.run(seed[:at] + b"".join(added) + seed[at:])

@@ -10,6 +10,7 @@ import redis
 
 from hangtag.cli.local import start_valkey
 from hangtag.settings import RedisSettings
+from hangtag.settings.secret_file import SecretFile
 from hangtag.store import (
     Arrival,
     Outcome,
@@ -207,6 +208,55 @@ def test_a_key_of_another_type_is_replaced_and_named_and_its_neighbours_are_writ
     assert product_key("p", 64) in named
     assert seen_key("p", 64) in named
     store.close()
+
+
+@pytest.mark.parametrize("part", ["password", "url"])
+def test_a_rotated_password_is_used_by_the_next_connection(admin: redis.Redis, tmp_path: Path, part: str) -> None:
+    rules = rules_of_the_page("worker")
+    file, port = tmp_path / "secret", admin.connection_pool.connection_kwargs["port"]
+
+    def content(password: str) -> str:
+        return password if part == "password" else f"redis://worker:{password}@127.0.0.1:{port}/0\n"
+
+    allow(admin, "worker", *rules)
+    file.write_text(content("secret"))
+    url = {"url": f"redis://worker@127.0.0.1:{port}/0"} if part == "password" else {}
+    with closing(RedisTagStore(RedisSettings(**{**url, part: SecretFile(file)}))) as store:
+        store.write([tags(1)])
+        admin.execute_command("ACL", "SETUSER", "worker", "resetpass", ">other")
+        admin.execute_command("CLIENT", "KILL", "USER", "worker")
+        with pytest.raises(StoreDeniedError) as caught:
+            store.read(["p"])
+        assert "secret" not in str(caught.value).replace(str(file), "")
+
+        file.write_text(content("other"))
+        assert store.read(["p"]) == [tags(1)]
+
+
+HOSTILE_IDS = [
+    "p\r\nFLUSHALL\r\n",
+    "*1\r\n$8\r\nFLUSHALL\r\n",
+    "0}:p",
+    "{1}",
+    "a b\x00c",
+    "ht:meta",
+    "') redis.call('FLUSHALL') --",
+]
+
+
+def test_ids_are_never_commands_scripts_or_other_keys(admin: redis.Redis) -> None:
+    config = allow(admin, "worker", *rules_of_the_page("worker"))
+    admin.set("of another program", "kept")
+    with closing(RedisTagStore(config)) as store:
+        store.write([tags(1)])
+        meta = admin.hgetall("ht:meta")
+        store.mark_seen([Arrival(product, 2) for product in HOSTILE_IDS])
+        store.write([tags(2, product=product) for product in HOSTILE_IDS])
+
+        assert store.read(["p", *HOSTILE_IDS]) == [tags(1), *(tags(2, product=product) for product in HOSTILE_IDS)]
+    assert admin.get("of another program") == b"kept"
+    assert admin.hgetall("ht:meta") == meta
+    assert all(key.startswith(b"ht:p:{") for key in admin.scan_iter("ht:p*"))
 
 
 def test_a_meta_key_of_another_program_is_named(admin: redis.Redis) -> None:

@@ -1,6 +1,6 @@
 """The store over TLS with an authority of one's own, and with a server that asks for client certificates.
 
-The local Valkey has no TLS, so a forwarder in front of it has.
+A real Redis speaks TLS; the local Valkey has none, so a forwarder in front of it has.
 """
 
 import ssl
@@ -16,7 +16,8 @@ from hangtag.settings import RedisSettings, SettingsError
 from hangtag.store import Outcome, RedisTagReader, RedisTagStore, Reply, StoreError
 from tests.certificates import Certificates, make_certificates
 from tests.cluster import until
-from tests.forwarder import Forwarder, forwarding
+from tests.forwarder import forwarding
+from tests.redis_tls import start_redis_tls
 from tests.store_behaviour import tags
 
 
@@ -31,19 +32,44 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
         yield valkey
 
 
-@pytest.fixture(params=[False, True], ids=["server-certificate", "client-certificates"])
-def tls(request: pytest.FixtureRequest, certificates: Certificates, valkey: LocalServer) -> Iterator[Forwarder]:
+@pytest.fixture(scope="module")
+def redis_tls(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[tuple[int, Path]]:
+    """The port of a real Redis with TLS, and its socket without."""
+    folder = tmp_path_factory.mktemp("redis")
+    with start_redis_tls(folder, certificates) as server:
+        yield server.port, folder / "redis.sock"
+
+
+def ask_for_certificates(socket: Path, answer: str) -> None:
+    with redis.Redis(unix_socket_path=str(socket)) as admin:
+        admin.config_set("tls-auth-clients", answer)
+
+
+@pytest.fixture(params=["no", "yes"], ids=["server-certificate", "client-certificates"])
+def asks(request: pytest.FixtureRequest) -> str:
+    """Whether the server asks for client certificates."""
+    return request.param
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def port(request: pytest.FixtureRequest, certificates: Certificates, asks: str) -> Iterator[int]:
+    """A port of a store with TLS."""
+    if request.param == "redis":
+        found, socket = request.getfixturevalue("redis_tls")
+        ask_for_certificates(socket, asks)
+        yield found
+        return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.server_cert, certificates.server_key)
-    if request.param:
+    if asks == "yes":
         context.load_verify_locations(certificates.ca)
         context.verify_mode = ssl.CERT_REQUIRED
-    with forwarding(valkey.port, context) as forwarder:
-        yield forwarder
+    with forwarding(request.getfixturevalue("valkey").port, context) as forwarder:
+        yield forwarder.port
 
 
-def url_of(tls: Forwarder) -> str:
-    return f"rediss://127.0.0.1:{tls.port}/0"
+def url_of(port: int) -> str:
+    return f"rediss://127.0.0.1:{port}/0"
 
 
 def use(config: RedisSettings) -> list[Reply]:
@@ -55,11 +81,9 @@ def use(config: RedisSettings) -> list[Reply]:
 
 
 @pytest.mark.parametrize("key", ["client_key", "client_locked_key"])
-def test_both_clients_connect_with_the_files_of_the_settings(
-    tls: Forwarder, certificates: Certificates, key: str
-) -> None:
+def test_both_clients_connect_with_the_files_of_the_settings(port: int, certificates: Certificates, key: str) -> None:
     config = RedisSettings(
-        url=url_of(tls),
+        url=url_of(port),
         ca_file=certificates.ca,
         cert_file=certificates.client_cert,
         key_file=getattr(certificates, key),
@@ -85,9 +109,33 @@ def test_a_cluster_is_reached_with_the_files_of_the_settings(tmp_path: Path, cer
             use(RedisSettings(url=url))
 
 
-def test_an_authority_that_is_not_known_is_named(tls: Forwarder) -> None:
+def test_an_authority_that_is_not_known_is_named(port: int) -> None:
     with pytest.raises(StoreError, match=r"cannot be reached over TLS.*HANGTAG_REDIS__CA_FILE"):
-        use(RedisSettings(url=url_of(tls)))
+        use(RedisSettings(url=url_of(port)))
+
+
+def test_renewed_certificates_are_used_by_the_next_connection(
+    redis_tls: tuple[int, Path], certificates: Certificates, tmp_path: Path
+) -> None:
+    """The files are written over, as a certificate manager does before the old ones end."""
+    port, socket = redis_tls
+    ask_for_certificates(socket, "yes")
+    config = RedisSettings(
+        url=url_of(port),
+        ca_file=certificates.ca,
+        cert_file=tmp_path / "tls.crt",
+        key_file=tmp_path / "tls.key",
+    )
+    other = make_certificates(tmp_path)  # of an authority that the server does not know
+    config.cert_file.write_bytes(other.client_cert.read_bytes())
+    config.key_file.write_bytes(other.client_key.read_bytes())
+    with closing(RedisTagReader(config)) as reader:
+        with pytest.raises(StoreError):
+            reader.read(["p"])
+
+        config.cert_file.write_bytes(certificates.client_cert.read_bytes())
+        config.key_file.write_bytes(certificates.client_key.read_bytes())
+        until(lambda: reader.read(["p"]) is not None, StoreError)
 
 
 def wrong(certificates: Certificates) -> dict[str, tuple[dict[str, object], str]]:

@@ -37,6 +37,7 @@ from hangtag.v1 import events_pb2, tags_pb2
 from hangtag.workers import SourceError, work
 from hangtag.write import Update, record_of
 from tests.bundles import write_tiny_bundle
+from tests.leaks import TEXT
 
 PROCESS = Path(__file__).with_name("worker_process.py")
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +68,7 @@ def producer(topics: KafkaSettings):
     opened.close()
 
 
-def product(product_id: str, version: int = 1, title: str = "red dress", kind: str = "UPDATED") -> bytes:
+def product(product_id: str, version: int = 1, title: str = f"red dress {TEXT}", kind: str = "UPDATED") -> bytes:
     body = {"product_id": product_id, "version": version, "title": title}
     return json.dumps({"type": kind, "product": body}, ensure_ascii=False).encode()
 
@@ -172,8 +173,8 @@ def test_bad_records_do_not_affect_good_ones(settings, producer):
         "large": product("large", title="a " * 500_000),
     }
     bad = {
-        "malformed": (b'{"product": {"product_id": "malformed"', "not valid JSON", []),
-        "no id": (b'{"product": {"title": "x"}}', "product_id", []),
+        "malformed": (f'{{"product": {{"product_id": "malformed", "title": "{TEXT}"'.encode(), "not valid JSON", []),
+        "no id": (f'{{"product": {{"title": "{TEXT}"}}}}'.encode(), "product_id", []),
         "empty text": (product("empty text", title="<p></p>"), "no visible text", []),
         "content type": (product("content type"), "application/json", [("content-type", b"text/xml")]),
         "wrong key": (product("another"), "key", []),

@@ -31,7 +31,14 @@ for found in pkgutil.walk_packages(hangtag.__path__, "hangtag.", onerror=failed)
             imported.append(found.name)
 print(*imported)
 """
-CALL = "from hangtag.v1.tags_pb2_grpc import TagServiceStub; print(TagServiceStub.__name__)"
+CALL = """
+from hangtag.client import Client, UnavailableError
+with Client("127.0.0.1:1", timeout_s=20) as tags:
+    try:
+        tags.get("p")
+    except UnavailableError as error:
+        print(error.status)
+"""
 
 
 def test_help_works_from_another_folder(plain, tmp_path):
@@ -60,11 +67,11 @@ def test_every_module_of_the_plain_install_can_be_imported(plain, tmp_path):
     assert {"hangtag.server.program", "hangtag.workers.program", "hangtag.cli.app"} <= set(done.stdout.split())
 
 
-def test_the_client_alone_has_the_stubs_and_no_programs(client, tmp_path):
-    stub = client.run("python", "-c", CALL, cwd=tmp_path)
+def test_the_client_alone_calls_and_has_no_programs(client, tmp_path):
+    call = client.run("python", "-c", CALL, cwd=tmp_path)
     program = client.run("python", "-c", "import hangtag.cli", cwd=tmp_path)
 
-    assert stub.stdout == "TagServiceStub\n", stub.stderr
+    assert call.stdout == "UNAVAILABLE\n", call.stderr
     assert "No module named 'hangtag.cli'" in program.stderr
     # Python 3.11 puts setuptools into every environment; grpcio requires typing_extensions.
     installed = client.distributions() - {"pip", "setuptools", "typing_extensions"}
@@ -79,4 +86,4 @@ def test_removing_hangtag_leaves_the_client_as_it_was(client, wheels, tmp_path):
     client.pip("uninstall", "--yes", "hangtag")
 
     assert client.files("hangtag") == before
-    assert client.run("python", "-c", CALL, cwd=tmp_path).stdout == "TagServiceStub\n"
+    assert client.run("python", "-c", CALL, cwd=tmp_path).stdout == "UNAVAILABLE\n"

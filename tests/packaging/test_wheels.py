@@ -34,10 +34,12 @@ def test_the_only_top_level_name_is_hangtag(contents):
     assert {file.split("/")[0] for files in contents.values() for file in files} == {"hangtag"}
 
 
-def test_the_client_has_the_stubs_and_nothing_else(contents):
-    stubs = {str(path.relative_to(ROOT)) for path in (ROOT / "hangtag" / "v1").glob("*.py*")}
+def test_the_client_has_its_room_and_the_stubs_and_nothing_else(contents):
+    rooms = {
+        str(path.relative_to(ROOT)) for name in ("client", "v1") for path in (ROOT / "hangtag" / name).glob("*.py*")
+    }
 
-    assert contents["hangtag_client"] == {"hangtag/__init__.py", "hangtag/py.typed", *stubs}
+    assert contents["hangtag_client"] == {"hangtag/__init__.py", "hangtag/py.typed", *rooms}
 
 
 def test_every_file_of_the_project_is_in_a_wheel_and_nothing_that_an_earlier_build_left(contents):

@@ -145,3 +145,16 @@ def test_a_blocked_tag_is_no_candidate(tagger):
     (_, found), *_ = BulkTagger(changed, candidates=9)([(0, ProductText.of("red dress"))])
 
     assert {scored.tag for scored in found.candidates} == {*blocked.tags} - {"color:red", "genre:rpg"}
+
+
+def test_a_text_that_comes_again_in_a_batch_is_computed_once(tagger):
+    watched = replace(tagger, engine=Failing(tagger.engine, (), None))
+    many = [*texts(20), *texts(20)]
+
+    found = [tagged for _, tagged in BulkTagger(watched, WorkerSettings())(enumerate(many))]
+
+    alone = replace(tagger, engine=Failing(tagger.engine, (), None))
+    assert (
+        found[:20] == found[20:] == [tagged for _, tagged in BulkTagger(alone, WorkerSettings())(enumerate(texts(20)))]
+    )
+    assert sum(watched.engine.batches) == sum(alone.engine.batches)

@@ -14,11 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 # trainer, or a whole program. `hangtag.cli` is the one place that knows all three programs.
 HANGTAG = {
     "hangtag.v1": set(),
+    "hangtag.client": {"hangtag.v1"},
     "hangtag.settings": set(),
     "hangtag.text": set(),
     "hangtag.tags": {"hangtag.text"},
     "hangtag.telemetry": {"hangtag.settings"},
     "hangtag.access": {"hangtag.settings", "hangtag.telemetry"},
+    "hangtag.processes": {"hangtag.settings", "hangtag.telemetry"},
     "hangtag.kafka": {"hangtag.settings"},
     "hangtag.bundle": {"hangtag.text", "hangtag.tags"},
     "hangtag.engine": {"hangtag.text", "hangtag.bundle"},
@@ -204,3 +206,20 @@ assert not {{"openvino", "torch", "hangtag.engine"}} & set(sys.modules), sorted(
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_the_client_imports_grpcio_and_protobuf_alone():
+    """It is a distribution of its own, and whoever installs it gets nothing else."""
+    program = """
+import importlib.machinery as machinery, sys
+find_spec = machinery.PathFinder.find_spec
+there = sys.stdlib_module_names | {"grpc", "google", "hangtag", "typing_extensions"}
+machinery.PathFinder.find_spec = lambda name, path=None, target=None: (
+    find_spec(name, path, target) if name.split(".")[0] in there else None
+)
+import hangtag.client
+print(*sorted({name.split(".")[1] for name in sys.modules if name.startswith("hangtag.")}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.stdout == "client v1\n", done.stderr

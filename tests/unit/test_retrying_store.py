@@ -73,9 +73,9 @@ def test_options_carry_the_password_and_nothing_that_is_unset():
     options = kafka_options(settings, "test")
 
     assert options["bootstrap_servers"] == ["a:1", "b:2"]
-    assert options["sasl_plain_password"] == "s3cret"
+    assert options["sasl_plain_password"].get_secret_value() == "s3cret"
     assert "ssl_cafile" not in options
-    assert "s3cret" not in repr(settings)
+    assert "s3cret" not in repr(settings) + repr(options)
 
 
 def test_a_full_store_is_said_to_be_full():

@@ -1,5 +1,7 @@
 """Settings: the environment overrides the file, the file overrides defaults, and errors name the setting."""
 
+import pickle
+
 import pytest
 
 from hangtag.settings import SettingsError, load_settings, resolve, secret_file_variable_of
@@ -152,7 +154,14 @@ def test_a_setting_with_one_underscore_is_still_refused(monkeypatch):
         load_settings()
 
 
-SECRETS = ["kafka.key_password", "kafka.sasl_password", "redis.key_password", "redis.url"]
+SECRETS = [
+    "kafka.key_password",
+    "kafka.sasl_password",
+    "kafka.sasl_token",
+    "redis.key_password",
+    "redis.password",
+    "redis.url",
+]
 
 
 def secret(settings, name):
@@ -171,6 +180,34 @@ def test_a_secret_may_be_in_a_file_that_the_environment_names(file, tmp_path, mo
     (found,) = [each for each in resolve() if each.name == name]
     assert found.origin == f"environment HANGTAG_{group.upper()}__{leaf.upper()}_FILE"
     assert "hunter2" not in str(resolve())
+
+
+def test_a_secret_of_a_file_is_the_present_one_also_in_another_process(tmp_path, monkeypatch):
+    file = tmp_path / "password"
+    file.write_text("first\n")
+    monkeypatch.setenv("HANGTAG_REDIS__PASSWORD_FILE", str(file))
+    settings = load_settings()
+    sent = pickle.loads(pickle.dumps(settings.model_copy()))
+
+    file.write_text("second\n")
+
+    assert [secret(each, "redis.password") for each in (settings, sent)] == ["second"] * 2
+    assert "second" not in repr(settings)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe"])
+def test_while_the_file_of_a_secret_cannot_be_used_the_last_one_counts(tmp_path, monkeypatch, content):
+    file = tmp_path / "password"
+    file.write_text("first\n")
+    monkeypatch.setenv("HANGTAG_KAFKA__SASL_PASSWORD_FILE", str(file))
+    settings = load_settings()
+
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+
+    assert secret(settings, "kafka.sasl_password") == "first"
 
 
 def test_only_secrets_are_read_from_files(monkeypatch):

@@ -48,7 +48,8 @@ def test_the_nodes_of_a_url_share_user_password_and_options(scheme: str) -> None
 
     assert connector.nodes == [A, Node("::1", 2), Node("c", 6379)]
     made = connector.connection(B)
-    assert (made.host, made.port, made.username, made.password) == ("b", 2, "user", "pass,word")
+    assert (made.host, made.port) == ("b", 2)
+    assert made.credential_provider.get_credentials() == ("user", "pass,word")
     assert made.health_check_interval == 5
     assert Connector(RedisSettings(url=f"{scheme}://a:1")).nodes == []
 

@@ -163,7 +163,9 @@ def test_no_message_has_a_part_of_a_password_that_is_not_escaped(password: str, 
 def test_an_escaped_password_is_the_one_that_is_sent() -> None:
     config = RedisSettings(url="redis://user:%23a%2Fb%3Fc%40d@cache:6380/0")
 
-    assert Connector(config).options["password"] == "#a/b?c@d"
+    options = Connector(config).options
+    assert options["credential_provider"].get_credentials() == ("user", "#a/b?c@d")
+    assert "#a/b?c@d" not in repr(options)
 
 
 def test_error_says_where_and_what_to_do() -> None:

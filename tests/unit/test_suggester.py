@@ -14,6 +14,9 @@ from hangtag.server import text_queue
 from hangtag.server.errors import CallError
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.server.suggestion import Asked, Suggestion
+from hangtag.server.text_batch import TextBatch
+from hangtag.server.text_job import Job
+from hangtag.server.text_queue import Turn
 from hangtag.settings import ServerSettings
 from hangtag.tagger.faults import FaultError
 from hangtag.tagger.probe import EngineDownError
@@ -275,6 +278,21 @@ def test_a_short_text_does_not_wait_until_long_ones_are_tokenised_and_tagged() -
         assert encoded[:3] == [1, 2, 900]
 
     run(test)
+
+
+def test_a_long_text_is_encoded_and_tagged_in_turns_of_their_own() -> None:
+    tagger = FakeTagger()
+    batch = TextBatch(tagger, 512, SystemClock())
+    long, longer = (Job(one.key(), one, 0.0, True, 512) for one in (words(500), words(505)))
+    turn = Turn([longer, long], is_by_age=False)
+
+    assert batch.run(turn) == []
+    assert long.encoded is not None
+    assert longer.encoded is None
+    ((job, found),) = batch.run(turn)
+
+    assert (job, tag_of(found)) == (long, "words:500")
+    assert tagger.batches == [[500]]
 
 
 def test_a_long_text_is_not_overtaken_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,18 @@ def test_every_second_turn_is_for_texts_that_have_waited_long(loop: asyncio.Abst
     assert [queue.turn(OLD) for _ in range(2)] == [["old", "older"]] * 2
 
 
+def test_a_short_text_waits_for_one_turn_with_long_ones_not_for_two(loop: asyncio.AbstractEventLoop) -> None:
+    queue = Queue(loop)
+    old, new = "o" * 1_000, "n" * 1_000
+    queue.add(old)
+    queue.add(new, now=OLD)
+    # The new text is as long as texts can be, so it overtakes nothing.
+    assert [queue.turn(OLD) for _ in range(3)] == [[old]] * 3
+
+    queue.add("short", now=OLD)
+    assert "short" in queue.turn(OLD)
+
+
 def test_a_batch_that_has_waited_long_gets_every_second_turn_and_no_more(loop: asyncio.AbstractEventLoop) -> None:
     """However long the single texts have waited: they do not wait for all of an older batch."""
     queue = Queue(loop)

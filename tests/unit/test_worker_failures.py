@@ -140,7 +140,7 @@ def test_the_event_that_a_bad_record_superseded_is_tagged_instead(title):
 def test_a_batch_too_large_for_memory_is_halved_and_later_ones_are_smaller():
     house = House(FakeTagger(room=8), token_budget=2_048)
     for number in range(64):
-        house.source.append(event(f"p{number}", 1), f"p{number}".encode())
+        house.source.append(event(f"p{number}", 1, f"shoe {number}"), f"p{number}".encode())
 
     house.steps()
 

@@ -1,6 +1,7 @@
 """`hangtag predict`."""
 
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def predict(
     Example: hangtag predict shop.csv --column product_id=Nr --column title=Name --bundle bundles/shop --out tags.csv
     """
     console = plain_console(stderr=True)
-    with trainer_command("run the same command again to continue", out):
+    with trainer_command("run the same command again to continue", out), ExitStack() as stack:
         from hangtag.cli.predict.job import Job  # noqa: PLC0415
         from hangtag.cli.predict.source import Source  # noqa: PLC0415
         from hangtag.settings import load_settings  # noqa: PLC0415
@@ -54,7 +55,7 @@ def predict(
         source = Source.of(file, Columns.read(None, column or ()))
         job = Job(source, out or _beside(file), candidates, restart)
         job.check()
-        tagger = open_tagger(settings.model.model_copy(update=changes), vectors=False)
+        tagger = stack.enter_context(closing(open_tagger(settings.model.model_copy(update=changes), in_bulk=True)))
         console.print(f"bundle {tagger.bundle.version[:12]} on {tagger.engine.name}", soft_wrap=True)
         started, before = time.monotonic(), 0
         with StepBar(console) as bar:

@@ -12,6 +12,7 @@ from hangtag.v1 import tags_pb2
 from tests.forwarder import Forwarder
 from tests.integration.server.behaviour.outcome import outcome_of
 from tests.integration.server.parts import Code, FakeTagger, Served, calls_in_flight, free_port, refused, until
+from tests.leaks import TEXT
 
 GET, BATCH = tags_pb2.GetProductTagsRequest, tags_pb2.BatchGetProductTagsRequest
 SUGGEST = tags_pb2.SuggestTagsRequest
@@ -138,16 +139,15 @@ def test_too_many_tokens_of_texts_at_a_time(served: Served, tagger: FakeTagger) 
 def test_a_text_on_which_the_model_fails(served: Served, tagger: FakeTagger, monkeypatch: pytest.MonkeyPatch) -> None:
     def forward(tokens: list[object], **options: bool) -> object:
         if any(len(each) == 13 for each in tokens):
-            msg = "thirteen words"
-            raise ValueError(msg)
+            raise ValueError(TEXT)
         return FakeTagger.forward(tagger, tokens, **options)
 
     monkeypatch.setattr(tagger, "forward", forward)
 
-    ended = outcome_of(later(served, "SuggestTags", SUGGEST(text="word " * 13)))
+    ended = outcome_of(later(served, "SuggestTags", SUGGEST(text="word " * 12 + TEXT)))
 
     assert (ended.code, ended.reason, ended.retry_ms) == (Code.INTERNAL, "TEXT_NOT_TAGGED", None)
-    assert "thirteen" not in ended.message
+    assert TEXT not in ended.message
     assert served.suggest("two words").tags[0].value == "2"
 
 
