@@ -236,7 +236,7 @@ class Teacher:
         self.bundle = load_bundle("starter")
         self.decoder = Tagger.of(self.bundle, engine=None).decoder
 
-    def encode(self, texts):
+    def encode(self, texts, kinds):  # noqa: ARG002 (a tagger's signature)
         return [()] * len(texts)
 
     def forward(self, tokens):

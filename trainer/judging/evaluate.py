@@ -1,6 +1,6 @@
 """Evaluation of a bundle on labelled products: precision, recall and F1 by scikit-learn's definitions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from hangtag.tags.schema import Facet, FacetKind
 from hangtag.tags.tagset import TagSet
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
+from hangtag.text.tokens import Tokens
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.judging.known_labels import known_labels
@@ -122,27 +123,28 @@ def logits_of_texts(
     kind: TextKind = TextKind.PRODUCT,
 ) -> Logits:
     """The texts' logits, of shape (texts, tags)."""
-    return _columns(tagger, texts, on_batch, kind)[:, : len(tagger.bundle.schema.tags)]
+    result = np.empty((len(texts), len(tagger.bundle.schema.tags)), np.float32)
+    for batch, tokens in _batches(tagger, texts, kind):
+        result[batch] = tagger.forward(tokens).logits
+        on_batch(len(batch))
+    return result
 
 
 def scope_scores_of(tagger: Tagger, texts: Sequence[ProductText], kind: TextKind) -> NDArray[np.float64]:
     """The scores of the bundle's scope for the texts, not calibrated, of shape (texts,)."""
-    return _columns(tagger, texts, lambda _: None, kind)[:, -1].astype(np.float64)
+    result = np.empty(len(texts))
+    for batch, tokens in _batches(tagger, texts, kind):
+        result[batch] = tagger.engine.forward(tokens)[:, -1]
+    return result
 
 
-def _columns(
-    tagger: Tagger, texts: Sequence[ProductText], on_batch: Callable[[int], None], kind: TextKind
-) -> NDArray[np.float32]:
-    """All that the engine computes for each text: the tags' logits and, with a scope, its score."""
+def _batches(tagger: Tagger, texts: Sequence[ProductText], kind: TextKind) -> Iterator[tuple[list[int], list[Tokens]]]:
+    """The places and tokens of texts in batches of similar length."""
     tokens = tagger.encode(texts, [kind] * len(texts))
-    scope = tagger.bundle.scope is not None
-    result = np.empty((len(texts), len(tagger.bundle.schema.tags) + scope), np.float32)
     by_length = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
     for start in range(0, len(by_length), _BATCH):
         batch = by_length[start : start + _BATCH]
-        result[batch] = tagger.engine.forward([tokens[index] for index in batch])
-        on_batch(len(batch))
-    return result
+        yield batch, [tokens[index] for index in batch]
 
 
 def served_tags(tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits) -> list[TagSet]:
