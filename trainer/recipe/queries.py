@@ -31,8 +31,8 @@ class Queries(BaseModel):
     )
     languages: tuple[str, ...] = Field(
         default=(),
-        description="the languages of the products, by ISO 639-1 code; what names goods in other languages then counts "
-        "as off topic; empty: such texts are not made",
+        description="the languages of the products, by ISO 639-1 code: the bundle answers texts in other ones with a "
+        "reason, not with tags, and is trained to take names of goods in them for off topic; empty: any language",
     )
     wide_strength: float = Field(
         default=0.0, ge=0, le=1, description="factor on the wide part's scores for queries; products have 1"
