@@ -1,4 +1,7 @@
-"""docs/calling.md: its commands and programs, run against a real server with the starter bundle, print what it says."""
+"""docs/calling.md: its commands and programs, run against a real server with the starter bundle, print what it says.
+
+After a change of the bundle or of the replies, HANGTAG_WRITE_PAGES=1 writes what they print into the page.
+"""
 
 import asyncio
 import json
@@ -33,7 +36,8 @@ from tests.certificates import make_certificates
 from tests.integration.server.parts import Served, serving, settings_for
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "calling.md").read_text("utf-8")
+PAGE_FILE = ROOT / "docs" / "calling.md"
+PAGE = PAGE_FILE.read_text("utf-8")
 # Language and content of each block of code, in order.
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 # A command, and what the page says that it prints.
@@ -188,6 +192,9 @@ def test_commands_print_what_the_page_says(
         request.getfixturevalue("packages")
 
     printed = shell.run(command)
+    if "HANGTAG_WRITE_PAGES" in os.environ:
+        start = f"```{language}\n"
+        PAGE_FILE.write_text(PAGE_FILE.read_text("utf-8").replace(start + output, start + printed))
 
     if language == "json":
         assert same(json.loads(output), json.loads(printed)), printed

@@ -90,9 +90,11 @@ def _in_languages(thresholds: Thresholds, recipe: Recipe) -> Thresholds:
 def _at_least(thresholds: Thresholds, lowest: float, schema: TagSchema) -> Thresholds:
     """The thresholds, with no AUTO threshold of a tag of a single facet below `lowest`.
 
-    The promise holds for them too: thresholds are tested from high to low, so every higher one has passed.
+    Tags of attributes keep theirs, since they are AUTO only where the text names them. The promise holds for the raised
+    ones too: thresholds are tested from high to low, so every higher one has passed.
     """
-    single = {tag for facet in schema.facets if facet.kind is FacetKind.SINGLE for tag in facet.tags}
+    facets = (each for each in schema.facets if each.name not in thresholds.attributes)
+    single = {tag for facet in facets if facet.kind is FacetKind.SINGLE for tag in facet.tags}
     tags = {
         tag: each.model_copy(update={"auto": max(each.auto, lowest)}) if tag in single else each
         for tag, each in thresholds.tags.items()

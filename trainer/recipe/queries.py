@@ -44,5 +44,5 @@ class Queries(BaseModel):
         default=0.0,
         ge=0,
         le=1,
-        description="the lowest AUTO threshold of single facets for queries: made texts are easier than typed ones",
+        description="the lowest AUTO threshold of single facets but attributes for queries: made texts are easy",
     )
