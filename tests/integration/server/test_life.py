@@ -239,7 +239,7 @@ from hangtag.settings import RedisSettings, ServerSettings, Settings
 from hangtag.telemetry import configure_logs
 from hangtag.server import serve
 
-def hang(_):
+def hang(*_):
     print("hangs", flush=True)
     time.sleep(60)
 
