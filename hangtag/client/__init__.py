@@ -21,6 +21,7 @@ from hangtag.client.errors import (
     SettingError,
     UnauthenticatedError,
     UnavailableError,
+    UnsupportedError,
     UsageError,
 )
 from hangtag.client.requests import TagFilter
@@ -32,8 +33,11 @@ from hangtag.client.results import (
     NoTagsReason,
     ProductTags,
     Source,
+    Span,
+    SpanKind,
     Suggestion,
     Tag,
+    TagName,
     TextKind,
     Verdict,
 )
@@ -60,13 +64,17 @@ __all__ = [
     "ServerFaultError",
     "SettingError",
     "Source",
+    "Span",
+    "SpanKind",
     "Suggestion",
     "Tag",
     "TagFilter",
+    "TagName",
     "TextKind",
     "Tls",
     "UnauthenticatedError",
     "UnavailableError",
+    "UnsupportedError",
     "UsageError",
     "Verdict",
 ]

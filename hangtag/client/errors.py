@@ -91,6 +91,12 @@ class NotFoundError(CallError):
     next_step = "check the id"
 
 
+class UnsupportedError(CallError):
+    """The server does not have this call: it is older than the client, or another program."""
+
+    next_step = "check the address, and update the server"
+
+
 class OverloadedError(CallError):
     """The server, or the quota of the token, has no room for this call. The client has retried as often as it may."""
 
@@ -118,6 +124,7 @@ _KINDS: dict[grpc.StatusCode, type[CallError]] = {
     _Code.UNAUTHENTICATED: UnauthenticatedError,
     _Code.PERMISSION_DENIED: PermissionDeniedError,
     _Code.NOT_FOUND: NotFoundError,
+    _Code.UNIMPLEMENTED: UnsupportedError,
     _Code.RESOURCE_EXHAUSTED: OverloadedError,
     _Code.UNAVAILABLE: UnavailableError,
     _Code.DEADLINE_EXCEEDED: DeadlineError,

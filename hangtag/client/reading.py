@@ -18,8 +18,11 @@ from hangtag.client.results import (
     NoTagsReason,
     ProductTags,
     Source,
+    Span,
+    SpanKind,
     Suggestion,
     Tag,
+    TagName,
     TextKind,
     Verdict,
 )
@@ -39,6 +42,7 @@ _SOURCES = _members(tags_pb2.Source, Source, "SOURCE")
 _BANDS = _members(tags_pb2.Band, Band, "BAND")
 _VERDICTS = _members(tags_pb2.Verdict, Verdict, "VERDICT")
 _KINDS = _members(tags_pb2.TextKind, TextKind, "TEXT_KIND")
+_SPANS = _members(tags_pb2.SpanKind, SpanKind, "SPAN_KIND")
 _REASONS: dict[int, FreshnessReason | None] = {
     0: None,
     **_members(tags_pb2.FreshnessReason, FreshnessReason, "FRESHNESS_REASON"),
@@ -48,7 +52,7 @@ _NO_TAGS: dict[int, NoTagsReason | None] = {0: None, **_members(tags_pb2.NoTagsR
 # The `__init__` of a frozen dataclass takes twice as long as to set its slots, and an answer has several tags.
 _new = object.__new__
 _PRODUCT: tuple[Any, ...] = tuple(getattr(ProductTags, each.name).__set__ for each in fields(ProductTags))
-_set_facet, _set_value, _set_confidence, _set_source, _set_band = (
+_set_facet, _set_value, _set_confidence, _set_source, _set_band, _set_supported_by, _set_is_named = (
     getattr(Tag, each.name).__set__ for each in fields(Tag)
 )
 
@@ -72,6 +76,7 @@ def product_of(message: tags_pb2.GetProductTagsResponse) -> ProductTags:
             _time(message.tagged_at) if message.HasField("tagged_at") else None,
             _decisions(message.decisions) if message.decisions else (),
             _NO_TAGS.get(message.no_tags_reason, NoTagsReason.OTHER),
+            message.language,
         ),
         strict=True,
     ):
@@ -94,6 +99,10 @@ def suggestion_of(message: tags_pb2.SuggestTagsResponse) -> Suggestion:
         message.bundle_version,
         _NO_TAGS.get(message.no_tags_reason, NoTagsReason.OTHER),
         tuple(message.truncated_fields),
+        tuple(TagName(each.facet, each.value) for each in message.none_of),
+        tuple(Span(_SPANS.get(each.kind, SpanKind.OTHER), each.text) for each in message.spans),
+        message.understood_text,
+        message.language,
     )
 
 
@@ -109,6 +118,8 @@ def _tag(message: tags_pb2.Tag) -> Tag:
     _set_confidence(tag, message.confidence)
     _set_source(tag, _SOURCES.get(message.source, Source.OTHER))
     _set_band(tag, _BANDS.get(message.band, Band.OTHER))
+    _set_supported_by(tag, tuple(message.supported_by) if message.supported_by else ())
+    _set_is_named(tag, message.is_named)
     return tag
 
 

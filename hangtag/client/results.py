@@ -66,21 +66,59 @@ class NoTagsReason(StrEnum):
 
     LOW_CONFIDENCE = "LOW_CONFIDENCE"
     FILTERED = "FILTERED"
+    LANGUAGE_NOT_SUPPORTED = "LANGUAGE_NOT_SUPPORTED"
+    OFF_TOPIC = "OFF_TOPIC"
+    TOO_SHORT = "TOO_SHORT"
+    OTHER = "OTHER"
+
+
+class SpanKind(StrEnum):
+    """What a part of a text is that is recognised and gets no tag."""
+
+    PRICE = "PRICE"
+    SIZE = "SIZE"
+    QUANTITY = "QUANTITY"
     OTHER = "OTHER"
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One tag. `confidence` is the calibrated probability that it fits, in [0, 1]."""
+    """One tag. `confidence` is the calibrated probability that it fits, in [0, 1].
+
+    Attributes:
+        supported_by: in suggestions up to 3 words of the text that support the tag, the strongest first.
+        is_named: in suggestions whether the text has a word for the tag, and does not only suggest it.
+    """
 
     facet: str
     value: str
     confidence: float
     source: Source
     band: Band
+    supported_by: tuple[str, ...] = ()
+    is_named: bool = False
 
     def __str__(self) -> str:
         return f"{self.facet}:{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class TagName:
+    """A tag without a confidence."""
+
+    facet: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.facet}:{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a text, as it was written, that is recognised and gets no tag: `under $50`."""
+
+    kind: SpanKind
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +171,7 @@ class ProductTags(_Tagged):
         eta_ms: in how many milliseconds the tags of `known_version` are expected, if that is known.
         bundle_version: the model bundle that predicted the tags.
         no_tags_reason: why `tags` is empty, if that is known.
+        language: the language of the text (ISO 639-1), if the model was not trained on it.
     """
 
     product_id: str
@@ -148,6 +187,7 @@ class ProductTags(_Tagged):
     tagged_at: datetime | None = None
     decisions: tuple[Decision, ...] = ()
     no_tags_reason: NoTagsReason | None = None
+    language: str = ""
 
     @property
     def is_known(self) -> bool:
@@ -168,7 +208,12 @@ class Suggestion(_Tagged):
         tags: tags to use.
         review: tags to ask the customer about.
         kind: the kind of text that was assumed.
+        no_tags_reason: why `tags` is empty: what a bot would answer.
         truncated_fields: fields of the request that were not read completely.
+        none_of: tags that a query says it does not want; they are never in `tags` or `review`.
+        spans: prices, sizes and quantities of a query.
+        understood_text: the query with the spelling that was understood, if it differs from what was sent.
+        language: the language of the text (ISO 639-1), if the model was not trained on it.
     """
 
     tags: tuple[Tag, ...] = ()
@@ -177,3 +222,7 @@ class Suggestion(_Tagged):
     bundle_version: str = ""
     no_tags_reason: NoTagsReason | None = None
     truncated_fields: tuple[str, ...] = ()
+    none_of: tuple[TagName, ...] = ()
+    spans: tuple[Span, ...] = ()
+    understood_text: str = ""
+    language: str = ""

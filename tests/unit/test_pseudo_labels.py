@@ -42,7 +42,7 @@ class Teacher:
         self.decoder = SimpleNamespace(named=lambda _text: {})
         self.predicted = TagSet(tuple(ScoredTag(tag, 0.9, Source.MODEL, Band.AUTO) for tag in tags), ())
 
-    def encode(self, texts):
+    def encode(self, texts, _kinds):
         return [()] * len(texts)
 
     def forward(self, tokens):

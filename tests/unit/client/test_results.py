@@ -17,6 +17,11 @@ from hangtag.client import (
     ProductTags,
     ServerFaultError,
     Source,
+    Span,
+    SpanKind,
+    Suggestion,
+    Tag,
+    TagName,
     TextKind,
     Verdict,
     errors,
@@ -36,6 +41,7 @@ ENUMS = {
     "VERDICT": (tags_pb2.Verdict, Verdict),
     "TEXT_KIND": (tags_pb2.TextKind, TextKind),
     "NO_TAGS_REASON": (tags_pb2.NoTagsReason, NoTagsReason),
+    "SPAN_KIND": (tags_pb2.SpanKind, SpanKind),
 }
 
 
@@ -48,10 +54,38 @@ def test_enumerations_have_the_values_of_the_contract(prefix, kinds):
     }
 
 
-def test_the_fields_are_those_of_the_message():
-    fields = {each.name for each in tags_pb2.GetProductTagsResponse.DESCRIPTOR.fields}
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (ProductTags, tags_pb2.GetProductTagsResponse),
+        (Suggestion, tags_pb2.SuggestTagsResponse),
+        (Tag, tags_pb2.Tag),
+        (TagName, tags_pb2.TagName),
+        (Span, tags_pb2.Span),
+    ],
+)
+def test_the_fields_are_those_of_the_message(result, message):
+    assert set(result.__dataclass_fields__) == {each.name for each in message.DESCRIPTOR.fields}
 
-    assert set(ProductTags.__dataclass_fields__) == fields
+
+def test_what_a_query_says_is_in_the_suggestion():
+    answer = suggestion_of(
+        tags_pb2.SuggestTagsResponse(
+            tags=[tags_pb2.Tag(facet="class", value="shirts", supported_by=["shirt"], is_named=True)],
+            none_of=[tags_pb2.TagName(facet="color", value="black")],
+            spans=[
+                tags_pb2.Span(kind=tags_pb2.SPAN_KIND_PRICE, text="under $50"),
+                tags_pb2.Span(kind=LATER, text="today"),
+            ],
+            understood_text="shirt not black",
+            language="de",
+        )
+    )
+
+    assert (answer.tags[0].supported_by, answer.tags[0].is_named) == (("shirt",), True)
+    assert [str(tag) for tag in answer.none_of] == ["color:black"]
+    assert answer.spans == (Span(SpanKind.PRICE, "under $50"), Span(SpanKind.OTHER, "today"))
+    assert (answer.understood_text, answer.language) == ("shirt not black", "de")
 
 
 def test_what_a_later_release_says_is_other():
