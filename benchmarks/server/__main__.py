@@ -44,12 +44,14 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="within 80 s: one round, shorter, overload of one transport"
     )
+    parser.add_argument("--seconds", type=float, help="of each measurement (default 4, quick 1)")
+    parser.add_argument("--rounds", type=int, help="how often rates are measured in turns (default 5, quick 1)")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/server.json")
     options = parser.parse_args()
     code = 0
     try:
         with stopping():
-            result = Bench(quick=options.quick).run()
+            result = Bench(quick=options.quick, seconds=options.seconds, rounds=options.rounds).run()
     except Stopped:
         sys.exit(130)
     except CommandError as error:
@@ -66,9 +68,9 @@ def main() -> None:
 class Bench:
     """One run of all measurements."""
 
-    def __init__(self, *, quick: bool) -> None:
-        self._seconds = 1.0 if quick else 4.0
-        self._rounds = 1 if quick else 5
+    def __init__(self, *, quick: bool, seconds: float | None = None, rounds: int | None = None) -> None:
+        self._seconds = seconds or (1.0 if quick else 4.0)
+        self._rounds = rounds or (1 if quick else 5)
         self._overloaded = TRANSPORTS[-1:] if quick else TRANSPORTS
         self._started = time.monotonic()
 
