@@ -23,6 +23,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valkey
 from hangtag.settings import ArrivalsSettings, KafkaSettings, RedisSettings, ServerSettings, WorkerSettings
+from tests.certificates import Certificates, make_certificates
 from tests.division import Division, rank
 from tests.leaks import listen, pytest_runtest_makereport  # noqa: F401 (a hook of pytest)
 
@@ -60,6 +61,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(120))
         if item.nodeid.startswith(_ON_REAL_SERVERS):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority and certificates that it signed, of the test's own file."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What both clients have in common: their settings, and where they may be used."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from hangtag.client.tracing import Inject
 _DEFAULT_RETRIES = Retries()
 
 
-class BaseClient:
+class BaseClient(ABC):
     """The settings of a client, its state, and who may use it."""
 
     _module: Any
@@ -79,9 +80,9 @@ class BaseClient:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._options.addresses)})"
 
+    @abstractmethod
     def _set_up(self) -> None:
         """Make what one kind of client needs beside this."""
-        raise NotImplementedError
 
     def _check(self) -> None:
         """Raises `UsageError` unless calls can be made."""

@@ -40,6 +40,11 @@ _MOST_ENCODERS = 12
 class TextError(ValueError):
     """A text cannot be tagged; the message says which. The error of the tokenizer or engine is its `__cause__`."""
 
+    @classmethod
+    def of(cls, place: int, failure: Failure) -> Self:
+        """The error of the text at this place of a list."""
+        return cls(f"texts[{place}] cannot be tagged: {type(failure.error).__name__}")
+
 
 @dataclass(frozen=True, slots=True)
 class Tagger:
@@ -85,8 +90,7 @@ class Tagger:
         with closing(BulkTagger(self, kind=kind)(enumerate(cleaned))) as tagged:
             for place, found in tagged:
                 if isinstance(found, Failure):
-                    msg = f"texts[{place}] cannot be tagged: {type(found.error).__name__}"
-                    raise TextError(msg) from found.error
+                    raise TextError.of(place, found) from found.error
                 result.append(found.tags)
         return result
 
@@ -106,8 +110,7 @@ class Tagger:
             found = isolate(partial(self._suggested, kind), some, partial(probe, self))
             for place, each in enumerate(found, start):
                 if isinstance(each, Failure):
-                    msg = f"texts[{place}] cannot be tagged: {type(each.error).__name__}"
-                    raise TextError(msg) from each.error
+                    raise TextError.of(place, each) from each.error
                 result.append(each)
         return result
 

@@ -15,14 +15,9 @@ from hangtag.store import Entry
 from hangtag.v1 import events_pb2
 from hangtag.workers.kafka_source import KafkaSource
 from hangtag.write import KafkaSink
-from tests.certificates import Certificates, make_certificates
+from tests.certificates import Certificates
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")

@@ -66,11 +66,6 @@ def commands_of_the_page(user: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="module")
 def broker(
     tmp_path_factory: pytest.TempPathFactory, kafka_home: Path | None, certificates: Certificates
 ) -> Iterator[SecuredKafka]:

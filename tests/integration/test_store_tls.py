@@ -22,11 +22,6 @@ from tests.store_behaviour import tags
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="module")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     with start_valkey(tmp_path_factory.mktemp("valkey")) as valkey:
         yield valkey

@@ -6,12 +6,7 @@ import pytest
 
 from hangtag.kafka.options import kafka_options
 from hangtag.settings import KafkaSettings, SettingsError
-from tests.certificates import Certificates, make_certificates
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
+from tests.certificates import Certificates
 
 
 def mutual(certificates: Certificates, **changed: object) -> KafkaSettings:

@@ -25,17 +25,12 @@ from hangtag.server.web import connection, service, transport
 from hangtag.settings import RedisSettings
 from hangtag.telemetry import metrics
 from hangtag.v1 import tags_pb2
-from tests.certificates import Certificates, make_certificates
+from tests.certificates import Certificates
 from tests.integration.server.parts import FakeTagger, Served, calls_in_flight, serving, settings_for, until
 from tests.integration.server.web_client import JSON, SERVICE, WebClient
 
 SUGGEST = {"text": "one two"}
 GET = {"product_id": "never"}
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hangtag.access import NewToken, Scope, add_token, new_token
 from hangtag.client import Tls, UnauthenticatedError, UnavailableError
 from hangtag.settings import RedisSettings
-from tests.certificates import Certificates, make_certificates
+from tests.certificates import Certificates
 from tests.integration.server.client.parts import Make
 from tests.integration.server.parts import FakeTagger, serving, settings_for
 
@@ -17,11 +17,6 @@ from tests.integration.server.parts import FakeTagger, serving, settings_for
 @pytest.fixture(scope="module")
 def reader() -> NewToken:
     return new_token("search", [Scope.READ])
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")
