@@ -277,6 +277,62 @@ SPAN_KIND_QUANTITY: SpanKind.ValueType  # 3
 """A number of things: "2 pack", "set of 4"."""
 Global___SpanKind: _TypeAlias = SpanKind  # noqa: Y015
 
+class _TagUse:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TagUseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TagUse.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TAG_USE_UNSPECIFIED: _TagUse.ValueType  # 0
+    """Never sent."""
+    TAG_USE_FILTERED: _TagUse.ValueType  # 1
+    """The text names the tag: only products with it were returned."""
+    TAG_USE_RANKED: _TagUse.ValueType  # 2
+    """The tag is inferred from the text: products with it come first."""
+    TAG_USE_EXCLUDED: _TagUse.ValueType  # 3
+    """The text does not want the tag: products with it were left out."""
+
+class TagUse(_TagUse, metaclass=_TagUseEnumTypeWrapper):
+    """How a tag of a text was used to find products."""
+
+TAG_USE_UNSPECIFIED: TagUse.ValueType  # 0
+"""Never sent."""
+TAG_USE_FILTERED: TagUse.ValueType  # 1
+"""The text names the tag: only products with it were returned."""
+TAG_USE_RANKED: TagUse.ValueType  # 2
+"""The tag is inferred from the text: products with it come first."""
+TAG_USE_EXCLUDED: TagUse.ValueType  # 3
+"""The text does not want the tag: products with it were left out."""
+Global___TagUse: _TypeAlias = TagUse  # noqa: Y015
+
+class _ClarifyEnd:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClarifyEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClarifyEnd.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLARIFY_END_UNSPECIFIED: _ClarifyEnd.ValueType  # 0
+    """There is a question."""
+    CLARIFY_END_FEW_PRODUCTS: _ClarifyEnd.ValueType  # 1
+    """So few products are left that showing them helps more."""
+    CLARIFY_END_NOTHING_DIVIDES: _ClarifyEnd.ValueType  # 2
+    """No facet divides the products that are left well enough."""
+    CLARIFY_END_NO_PRODUCTS: _ClarifyEnd.ValueType  # 3
+    """No product is left."""
+
+class ClarifyEnd(_ClarifyEnd, metaclass=_ClarifyEndEnumTypeWrapper):
+    """Why there is no question."""
+
+CLARIFY_END_UNSPECIFIED: ClarifyEnd.ValueType  # 0
+"""There is a question."""
+CLARIFY_END_FEW_PRODUCTS: ClarifyEnd.ValueType  # 1
+"""So few products are left that showing them helps more."""
+CLARIFY_END_NOTHING_DIVIDES: ClarifyEnd.ValueType  # 2
+"""No facet divides the products that are left well enough."""
+CLARIFY_END_NO_PRODUCTS: ClarifyEnd.ValueType  # 3
+"""No product is left."""
+Global___ClarifyEnd: _TypeAlias = ClarifyEnd  # noqa: Y015
+
 @_typing.final
 class Tag(_message.Message):
     """One tag of a product or a text."""
@@ -879,3 +935,1044 @@ class BatchSuggestTagsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatchSuggestTagsResponse: _TypeAlias = BatchSuggestTagsResponse  # noqa: Y015
+
+@_typing.final
+class TagQuery(_message.Message):
+    """Which products are meant, by their tags. All parts must hold; a message without any means all products."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALL_OF_FIELD_NUMBER: _builtins.int
+    ANY_OF_FIELD_NUMBER: _builtins.int
+    NONE_OF_FIELD_NUMBER: _builtins.int
+    MIN_BAND_FIELD_NUMBER: _builtins.int
+    min_band: Global___Band.ValueType
+    """The band that tags of `all_of` and `any_of` must have. BAND_REVIEW: AUTO or REVIEW. Not set: BAND_AUTO."""
+    @_builtins.property
+    def all_of(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
+        """Products that have all of these tags."""
+
+    @_builtins.property
+    def any_of(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagGroup]:
+        """Products that have at least one tag of each group."""
+
+    @_builtins.property
+    def none_of(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
+        """Products that have none of these tags, neither in AUTO nor in REVIEW."""
+
+    def __init__(
+        self,
+        *,
+        all_of: _abc.Iterable[Global___TagName] | None = ...,
+        any_of: _abc.Iterable[Global___TagGroup] | None = ...,
+        none_of: _abc.Iterable[Global___TagName] | None = ...,
+        min_band: Global___Band.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_of", b"all_of", "any_of", b"any_of", "min_band", b"min_band", "none_of", b"none_of"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagQuery: _TypeAlias = TagQuery  # noqa: Y015
+
+@_typing.final
+class TagGroup(_message.Message):
+    """Tags of which one is enough."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
+        """1 to 256 tags, usually of one facet."""
+
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[Global___TagName] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagGroup: _TypeAlias = TagGroup  # noqa: Y015
+
+@_typing.final
+class TagBoost(_message.Message):
+    """How much a tag counts in the order of the products found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACET_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    facet: _builtins.str
+    """The facet of the tag, for example `color`."""
+    value: _builtins.str
+    """The value of the tag, for example `navy`."""
+    weight: _builtins.float
+    """The tag's confidence is multiplied by it, in [0, 100]. A tag of the query without a boost has weight 1."""
+    def __init__(
+        self,
+        *,
+        facet: _builtins.str = ...,
+        value: _builtins.str = ...,
+        weight: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facet", b"facet", "value", b"value", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagBoost: _TypeAlias = TagBoost  # noqa: Y015
+
+@_typing.final
+class UsedTag(_message.Message):
+    """A tag of a text, and how it was used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: _builtins.int
+    USE_FIELD_NUMBER: _builtins.int
+    use: Global___TagUse.ValueType
+    """How it was used."""
+    @_builtins.property
+    def tag(self) -> Global___Tag:
+        """The tag, as SuggestTags returns it; an excluded one has no confidence."""
+
+    def __init__(
+        self,
+        *,
+        tag: Global___Tag | None = ...,
+        use: Global___TagUse.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tag", b"tag"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tag", b"tag", "use", b"use"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UsedTag: _TypeAlias = UsedTag  # noqa: Y015
+
+@_typing.final
+class IndexState(_message.Message):
+    """What the index holds, and how far behind it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AS_OF_FIELD_NUMBER: _builtins.int
+    LAG_RECORDS_FIELD_NUMBER: _builtins.int
+    PRODUCTS_FIELD_NUMBER: _builtins.int
+    OFFSETS_FIELD_NUMBER: _builtins.int
+    lag_records: _builtins.int
+    """Records of `products.tagged` that the index has not read yet."""
+    products: _builtins.int
+    """Products in the index."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """All changes of tags up to this time are in the answer."""
+
+    @_builtins.property
+    def offsets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The next offset of each partition of `products.tagged` that the index reads, in the order of the partitions."""
+
+    def __init__(
+        self,
+        *,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        lag_records: _builtins.int = ...,
+        products: _builtins.int = ...,
+        offsets: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "lag_records", b"lag_records", "offsets", b"offsets", "products", b"products"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IndexState: _TypeAlias = IndexState  # noqa: Y015
+
+@_typing.final
+class FoundProduct(_message.Message):
+    """A product that was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCT_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    MATCHED_FIELD_NUMBER: _builtins.int
+    product_id: _builtins.str
+    """The shop's id of the product."""
+    version: _builtins.int
+    """The product version whose tags were searched."""
+    score: _builtins.float
+    """What the order is made of: the sum of confidence times weight over the tags in `matched`."""
+    @_builtins.property
+    def matched(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
+        """The product's tags that the request asks for or ranks by."""
+
+    def __init__(
+        self,
+        *,
+        product_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        score: _builtins.float = ...,
+        matched: _abc.Iterable[Global___Tag] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matched", b"matched", "product_id", b"product_id", "score", b"score", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundProduct: _TypeAlias = FoundProduct  # noqa: Y015
+
+@_typing.final
+class ValueCount(_message.Message):
+    """How many products have a value of a facet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    PRODUCTS_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """The value within the facet."""
+    products: _builtins.int
+    """Products that have it, in a band that the query accepts."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        products: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["products", b"products", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValueCount: _TypeAlias = ValueCount  # noqa: Y015
+
+@_typing.final
+class FacetCounts(_message.Message):
+    """How many products have each value of a facet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACET_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    DISTINCT_VALUES_FIELD_NUMBER: _builtins.int
+    facet: _builtins.str
+    """The facet, for example `color`."""
+    distinct_values: _builtins.int
+    """Values with at least one product, also those left out of `values` because of `max_values`."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValueCount]:
+        """The values, most products first. They are counted as if the query did not filter by this facet; `base` always applies."""
+
+    def __init__(
+        self,
+        *,
+        facet: _builtins.str = ...,
+        values: _abc.Iterable[Global___ValueCount] | None = ...,
+        distinct_values: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["distinct_values", b"distinct_values", "facet", b"facet", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FacetCounts: _TypeAlias = FacetCounts  # noqa: Y015
+
+@_typing.final
+class Relaxation(_message.Message):
+    """What can be done about a search without hits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITHOUT_FIELD_NUMBER: _builtins.int
+    PRODUCTS_FIELD_NUMBER: _builtins.int
+    products: _builtins.int
+    """How many products there are then."""
+    @_builtins.property
+    def without(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
+        """The tags to drop, or the group of which all are dropped."""
+
+    def __init__(
+        self,
+        *,
+        without: _abc.Iterable[Global___TagName] | None = ...,
+        products: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["products", b"products", "without", b"without"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Relaxation: _TypeAlias = Relaxation  # noqa: Y015
+
+@_typing.final
+class FindProductsRequest(_message.Message):
+    """Requests products by tags, by a text, or by both. Everything given must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    BOOSTS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COUNT_FACETS_FIELD_NUMBER: _builtins.int
+    MAX_VALUES_FIELD_NUMBER: _builtins.int
+    filter: _builtins.str
+    """As `query`, in one line that a person can type: `class:[boots,shoes] AND color:red NOT audience:men`. Optional, up to
+    4,096 characters.
+    """
+    text: _builtins.str
+    """A query in words, as SuggestTags reads it: tags that its words name are filters, tags inferred from it rank, tags
+    that it does not want are excluded. Optional, up to 10,000 characters.
+    """
+    page_size: _builtins.int
+    """Products of a page: 1 to 100. Not set: 20."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same request otherwise. Optional."""
+    max_values: _builtins.int
+    """Most values of each facet. Not set: 50; up to 1,000."""
+    @_builtins.property
+    def query(self) -> Global___TagQuery:
+        """What the person chose: counts of a facet ignore the filters of this facet."""
+
+    @_builtins.property
+    def base(self) -> Global___TagQuery:
+        """What always applies, for example the section of a shop: counts never ignore it. Optional."""
+
+    @_builtins.property
+    def boosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagBoost]:
+        """What ranks products beside the tags asked for. Optional, up to 64."""
+
+    @_builtins.property
+    def count_facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Facets whose values are counted; `*` stands for all. Optional, up to 64."""
+
+    def __init__(
+        self,
+        *,
+        query: Global___TagQuery | None = ...,
+        base: Global___TagQuery | None = ...,
+        filter: _builtins.str = ...,
+        text: _builtins.str = ...,
+        boosts: _abc.Iterable[Global___TagBoost] | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        count_facets: _abc.Iterable[_builtins.str] | None = ...,
+        max_values: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "boosts", b"boosts", "count_facets", b"count_facets", "filter", b"filter", "max_values", b"max_values", "page_size", b"page_size", "page_token", b"page_token", "query", b"query", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindProductsRequest: _TypeAlias = FindProductsRequest  # noqa: Y015
+
+@_typing.final
+class FindProductsResponse(_message.Message):
+    """Products that were found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCTS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FACETS_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    IS_SAMPLED_FIELD_NUMBER: _builtins.int
+    RELAXATIONS_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    NO_TAGS_REASON_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    UNDERSTOOD_TEXT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    """How many products there are in all pages."""
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one. It stays valid while products change: a page begins behind the last product
+    of the page before.
+    """
+    is_sampled: _builtins.bool
+    """The order was made from a sample of the products, because there are very many. `total` and `facets` are exact."""
+    no_tags_reason: Global___NoTagsReason.ValueType
+    """Why no tag of `text` was used. Not set if there are any."""
+    understood_text: _builtins.str
+    """As in SuggestTagsResponse."""
+    language: _builtins.str
+    """As in SuggestTagsResponse."""
+    bundle_version: _builtins.str
+    """Version of the bundle that read `text`; empty without a text."""
+    @_builtins.property
+    def products(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundProduct]:
+        """The products of this page, best first; equal scores in a fixed order."""
+
+    @_builtins.property
+    def facets(self) -> _containers.RepeatedCompositeFieldContainer[Global___FacetCounts]:
+        """Counts of the facets in `count_facets`, in that order, or in the schema's for `*`."""
+
+    @_builtins.property
+    def index(self) -> Global___IndexState:
+        """What the index holds."""
+
+    @_builtins.property
+    def relaxations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Relaxation]:
+        """Without hits: what there is if a part of the query is dropped, nearest to the query first. At most 5."""
+
+    @_builtins.property
+    def used(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsedTag]:
+        """Tags of `text` and how each was used."""
+
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]:
+        """As in SuggestTagsResponse."""
+
+    def __init__(
+        self,
+        *,
+        products: _abc.Iterable[Global___FoundProduct] | None = ...,
+        total: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+        facets: _abc.Iterable[Global___FacetCounts] | None = ...,
+        index: Global___IndexState | None = ...,
+        is_sampled: _builtins.bool = ...,
+        relaxations: _abc.Iterable[Global___Relaxation] | None = ...,
+        used: _abc.Iterable[Global___UsedTag] | None = ...,
+        no_tags_reason: Global___NoTagsReason.ValueType = ...,
+        spans: _abc.Iterable[Global___Span] | None = ...,
+        understood_text: _builtins.str = ...,
+        language: _builtins.str = ...,
+        bundle_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "facets", b"facets", "index", b"index", "is_sampled", b"is_sampled", "language", b"language", "next_page_token", b"next_page_token", "no_tags_reason", b"no_tags_reason", "products", b"products", "relaxations", b"relaxations", "spans", b"spans", "total", b"total", "understood_text", b"understood_text", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindProductsResponse: _TypeAlias = FindProductsResponse  # noqa: Y015
+
+@_typing.final
+class ListTagsRequest(_message.Message):
+    """Requests the tags that there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these facets. Optional."""
+
+    def __init__(
+        self,
+        *,
+        facets: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facets", b"facets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTagsRequest: _TypeAlias = ListTagsRequest  # noqa: Y015
+
+@_typing.final
+class TagInfo(_message.Message):
+    """One tag of the schema."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class CodesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    SYNONYMS_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    AUTO_FROM_FIELD_NUMBER: _builtins.int
+    REVIEW_FROM_FIELD_NUMBER: _builtins.int
+    PRODUCTS_FIELD_NUMBER: _builtins.int
+    REVIEW_PRODUCTS_FIELD_NUMBER: _builtins.int
+    IS_BLOCKED_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """The stable id of the value: what `Tag.value` has."""
+    label: _builtins.str
+    """What people are shown. The value, if the schema has no label."""
+    description: _builtins.str
+    """What the tag means. May be empty."""
+    auto_from: _builtins.float
+    """Confidence from which products get it in AUTO; not set if they never do."""
+    review_from: _builtins.float
+    """Confidence from which products get it in REVIEW."""
+    products: _builtins.int
+    """Products that have it in AUTO. Not set if the index cannot be reached."""
+    review_products: _builtins.int
+    """Products that have it in REVIEW. Not set if the index cannot be reached."""
+    is_blocked: _builtins.bool
+    """The tag is blocked: nothing gets it."""
+    @_builtins.property
+    def synonyms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other words for it. May be empty."""
+
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Titles that it fits. May be empty."""
+
+    @_builtins.property
+    def parent(self) -> Global___TagName:
+        """The tag above it, for example `family:footwear` of `class:boots`. May be missing."""
+
+    @_builtins.property
+    def codes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Codes of other systems, for example `gs1`. May be empty."""
+
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        label: _builtins.str = ...,
+        description: _builtins.str = ...,
+        synonyms: _abc.Iterable[_builtins.str] | None = ...,
+        examples: _abc.Iterable[_builtins.str] | None = ...,
+        parent: Global___TagName | None = ...,
+        codes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        auto_from: _builtins.float | None = ...,
+        review_from: _builtins.float | None = ...,
+        products: _builtins.int | None = ...,
+        review_products: _builtins.int | None = ...,
+        is_blocked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "parent", b"parent", "products", b"products", "review_from", b"review_from", "review_products", b"review_products"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "codes", b"codes", "description", b"description", "examples", b"examples", "is_blocked", b"is_blocked", "label", b"label", "parent", b"parent", "products", b"products", "review_from", b"review_from", "review_products", b"review_products", "synonyms", b"synonyms", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__auto_from: _TypeAlias = _typing.Literal["auto_from"]  # noqa: Y015
+    _WhichOneofArgType__auto_from: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from"]  # noqa: Y015
+    _WhichOneofReturnType__products: _TypeAlias = _typing.Literal["products"]  # noqa: Y015
+    _WhichOneofArgType__products: _TypeAlias = _typing.Literal["_products", b"_products"]  # noqa: Y015
+    _WhichOneofReturnType__review_from: _TypeAlias = _typing.Literal["review_from"]  # noqa: Y015
+    _WhichOneofArgType__review_from: _TypeAlias = _typing.Literal["_review_from", b"_review_from"]  # noqa: Y015
+    _WhichOneofReturnType__review_products: _TypeAlias = _typing.Literal["review_products"]  # noqa: Y015
+    _WhichOneofArgType__review_products: _TypeAlias = _typing.Literal["_review_products", b"_review_products"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_from) -> _WhichOneofReturnType__auto_from | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__products) -> _WhichOneofReturnType__products | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__review_from) -> _WhichOneofReturnType__review_from | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__review_products) -> _WhichOneofReturnType__review_products | None: ...
+
+Global___TagInfo: _TypeAlias = TagInfo  # noqa: Y015
+
+@_typing.final
+class FacetInfo(_message.Message):
+    """One facet of the schema."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACET_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    IS_MULTI_FIELD_NUMBER: _builtins.int
+    PARENT_FACET_FIELD_NUMBER: _builtins.int
+    APPLIES_WITH_FIELD_NUMBER: _builtins.int
+    IS_SENSITIVE_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    facet: _builtins.str
+    """Its name, for example `color`."""
+    label: _builtins.str
+    """What people are shown. The name, if the schema has no label."""
+    is_multi: _builtins.bool
+    """A product can have several of its tags."""
+    parent_facet: _builtins.str
+    """The facet above it, for example `family` of `class`. May be empty."""
+    is_sensitive: _builtins.bool
+    """Tags of it say something personal; profiles leave them out."""
+    @_builtins.property
+    def applies_with(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
+        """Products have tags of this facet only if they have one of these. Empty: all products can."""
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagInfo]:
+        """Its tags, in the schema's order."""
+
+    def __init__(
+        self,
+        *,
+        facet: _builtins.str = ...,
+        label: _builtins.str = ...,
+        is_multi: _builtins.bool = ...,
+        parent_facet: _builtins.str = ...,
+        applies_with: _abc.Iterable[Global___TagName] | None = ...,
+        is_sensitive: _builtins.bool = ...,
+        tags: _abc.Iterable[Global___TagInfo] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_with", b"applies_with", "facet", b"facet", "is_multi", b"is_multi", "is_sensitive", b"is_sensitive", "label", b"label", "parent_facet", b"parent_facet", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FacetInfo: _TypeAlias = FacetInfo  # noqa: Y015
+
+@_typing.final
+class ListTagsResponse(_message.Message):
+    """The tags that there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACETS_FIELD_NUMBER: _builtins.int
+    BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
+    SCHEMA_HASH_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    bundle_version: _builtins.str
+    """Version of the bundle whose schema this is."""
+    schema_hash: _builtins.str
+    """Hash of the schema, in hex: as long as it is the same, tags, labels and rules are."""
+    @_builtins.property
+    def facets(self) -> _containers.RepeatedCompositeFieldContainer[Global___FacetInfo]:
+        """Facets in the schema's order."""
+
+    @_builtins.property
+    def index(self) -> Global___IndexState:
+        """What the index holds. Not set if it cannot be reached."""
+
+    def __init__(
+        self,
+        *,
+        facets: _abc.Iterable[Global___FacetInfo] | None = ...,
+        bundle_version: _builtins.str = ...,
+        schema_hash: _builtins.str = ...,
+        index: Global___IndexState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "facets", b"facets", "index", b"index", "schema_hash", b"schema_hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTagsResponse: _TypeAlias = ListTagsResponse  # noqa: Y015
+
+@_typing.final
+class ClarifyRequest(_message.Message):
+    """Requests the next question to somebody who looks for a product."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    ASKED_FACETS_FIELD_NUMBER: _builtins.int
+    MAX_VALUES_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """What the person wrote, as in FindProductsRequest. Optional."""
+    max_values: _builtins.int
+    """Most values offered: 2 to 5. Not set: 5."""
+    language: _builtins.str
+    """Language of the question (ISO 639-1). Not set: `en`. A language without a template gets `en`."""
+    @_builtins.property
+    def query(self) -> Global___TagQuery:
+        """What is known already, answers to earlier questions included. Optional."""
+
+    @_builtins.property
+    def base(self) -> Global___TagQuery:
+        """What always applies. Optional."""
+
+    @_builtins.property
+    def asked_facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Facets that are not asked about again. Facets of `query` need not be repeated. Optional."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        query: Global___TagQuery | None = ...,
+        base: Global___TagQuery | None = ...,
+        asked_facets: _abc.Iterable[_builtins.str] | None = ...,
+        max_values: _builtins.int = ...,
+        language: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_facets", b"asked_facets", "base", b"base", "language", b"language", "max_values", b"max_values", "query", b"query", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClarifyRequest: _TypeAlias = ClarifyRequest  # noqa: Y015
+
+@_typing.final
+class Choice(_message.Message):
+    """An answer to a question."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    PRODUCTS_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """The value within the question's facet."""
+    label: _builtins.str
+    """What people are shown."""
+    products: _builtins.int
+    """How many products are left with this answer."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        label: _builtins.str = ...,
+        products: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "products", b"products", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Choice: _TypeAlias = Choice  # noqa: Y015
+
+@_typing.final
+class ClarifyResponse(_message.Message):
+    """The next question."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACET_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    EXPECTED_CANDIDATES_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    NO_TAGS_REASON_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    UNDERSTOOD_TEXT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
+    facet: _builtins.str
+    """The facet asked about; empty if there is no question."""
+    question: _builtins.str
+    """The question in plain words."""
+    end: Global___ClarifyEnd.ValueType
+    """Why there is no question."""
+    candidates: _builtins.int
+    """Products that are left now."""
+    expected_candidates: _builtins.float
+    """Products that are left after the answer, on average."""
+    no_tags_reason: Global___NoTagsReason.ValueType
+    """As in FindProductsResponse."""
+    understood_text: _builtins.str
+    """As in SuggestTagsResponse."""
+    language: _builtins.str
+    """As in SuggestTagsResponse."""
+    bundle_version: _builtins.str
+    """Version of the bundle that read `text`; empty without a text."""
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Choice]:
+        """The answers offered, most products first."""
+
+    @_builtins.property
+    def index(self) -> Global___IndexState:
+        """What the index holds."""
+
+    @_builtins.property
+    def used(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsedTag]:
+        """As in FindProductsResponse."""
+
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]:
+        """As in SuggestTagsResponse."""
+
+    def __init__(
+        self,
+        *,
+        facet: _builtins.str = ...,
+        question: _builtins.str = ...,
+        choices: _abc.Iterable[Global___Choice] | None = ...,
+        end: Global___ClarifyEnd.ValueType = ...,
+        candidates: _builtins.int = ...,
+        expected_candidates: _builtins.float = ...,
+        index: Global___IndexState | None = ...,
+        used: _abc.Iterable[Global___UsedTag] | None = ...,
+        no_tags_reason: Global___NoTagsReason.ValueType = ...,
+        spans: _abc.Iterable[Global___Span] | None = ...,
+        understood_text: _builtins.str = ...,
+        language: _builtins.str = ...,
+        bundle_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "candidates", b"candidates", "choices", b"choices", "end", b"end", "expected_candidates", b"expected_candidates", "facet", b"facet", "index", b"index", "language", b"language", "no_tags_reason", b"no_tags_reason", "question", b"question", "spans", b"spans", "understood_text", b"understood_text", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClarifyResponse: _TypeAlias = ClarifyResponse  # noqa: Y015
+
+@_typing.final
+class SimilarProductsRequest(_message.Message):
+    """Requests products that are like one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    product_id: _builtins.str
+    """The shop's id of the product."""
+    page_size: _builtins.int
+    """Products of a page: 1 to 100. Not set: 20."""
+    @_builtins.property
+    def base(self) -> Global___TagQuery:
+        """Only products for which this holds. Optional."""
+
+    def __init__(
+        self,
+        *,
+        product_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        base: Global___TagQuery | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "page_size", b"page_size", "product_id", b"product_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimilarProductsRequest: _TypeAlias = SimilarProductsRequest  # noqa: Y015
+
+@_typing.final
+class SharedTag(_message.Message):
+    """A tag that two products share."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACET_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    facet: _builtins.str
+    """The facet of the tag."""
+    value: _builtins.str
+    """The value of the tag."""
+    weight: _builtins.float
+    """How much it counts: the rarer, the more."""
+    def __init__(
+        self,
+        *,
+        facet: _builtins.str = ...,
+        value: _builtins.str = ...,
+        weight: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facet", b"facet", "value", b"value", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SharedTag: _TypeAlias = SharedTag  # noqa: Y015
+
+@_typing.final
+class SimilarProduct(_message.Message):
+    """A product that is like the requested one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCT_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
+    product_id: _builtins.str
+    """The shop's id of the product."""
+    version: _builtins.int
+    """The product version whose tags were compared."""
+    score: _builtins.float
+    """Sum of the weights of the shared tags over that of all tags of both, in [0, 1]."""
+    @_builtins.property
+    def shared(self) -> _containers.RepeatedCompositeFieldContainer[Global___SharedTag]:
+        """The tags that both have, those with the largest weight first."""
+
+    def __init__(
+        self,
+        *,
+        product_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        score: _builtins.float = ...,
+        shared: _abc.Iterable[Global___SharedTag] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["product_id", b"product_id", "score", b"score", "shared", b"shared", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimilarProduct: _TypeAlias = SimilarProduct  # noqa: Y015
+
+@_typing.final
+class SimilarProductsResponse(_message.Message):
+    """Products that are like the requested one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCTS_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def products(self) -> _containers.RepeatedCompositeFieldContainer[Global___SimilarProduct]:
+        """Most similar first; the requested product is not among them."""
+
+    @_builtins.property
+    def index(self) -> Global___IndexState:
+        """What the index holds."""
+
+    def __init__(
+        self,
+        *,
+        products: _abc.Iterable[Global___SimilarProduct] | None = ...,
+        index: Global___IndexState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "products", b"products"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimilarProductsResponse: _TypeAlias = SimilarProductsResponse  # noqa: Y015
+
+@_typing.final
+class TagProfileRequest(_message.Message):
+    """Requests what products have in common."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCT_IDS_FIELD_NUMBER: _builtins.int
+    MAX_TAGS_FIELD_NUMBER: _builtins.int
+    max_tags: _builtins.int
+    """Most tags: 1 to 200. Not set: 20."""
+    @_builtins.property
+    def product_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 1,000 ids. Ids that the index does not have are counted in `not_found`. An id that is repeated counts as often."""
+
+    def __init__(
+        self,
+        *,
+        product_ids: _abc.Iterable[_builtins.str] | None = ...,
+        max_tags: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_tags", b"max_tags", "product_ids", b"product_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagProfileRequest: _TypeAlias = TagProfileRequest  # noqa: Y015
+
+@_typing.final
+class ProfileTag(_message.Message):
+    """A tag of a profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACET_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    LIFT_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    facet: _builtins.str
+    """The facet of the tag."""
+    value: _builtins.str
+    """The value of the tag."""
+    share: _builtins.float
+    """The part of the products that have it, in [0, 1]."""
+    lift: _builtins.float
+    """How much more often than among all products: the share divided by that among all."""
+    weight: _builtins.float
+    """What the order is made of, in [0, 1]: common here and rare elsewhere. For boosts of FindProducts."""
+    def __init__(
+        self,
+        *,
+        facet: _builtins.str = ...,
+        value: _builtins.str = ...,
+        share: _builtins.float = ...,
+        lift: _builtins.float = ...,
+        weight: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facet", b"facet", "lift", b"lift", "share", b"share", "value", b"value", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProfileTag: _TypeAlias = ProfileTag  # noqa: Y015
+
+@_typing.final
+class TagProfileResponse(_message.Message):
+    """What products have in common."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    NOT_FOUND_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    found: _builtins.int
+    """Products that were looked at."""
+    not_found: _builtins.int
+    """Ids that the index does not have."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProfileTag]:
+        """The tags with the largest weight first."""
+
+    @_builtins.property
+    def index(self) -> Global___IndexState:
+        """What the index holds."""
+
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[Global___ProfileTag] | None = ...,
+        found: _builtins.int = ...,
+        not_found: _builtins.int = ...,
+        index: Global___IndexState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "index", b"index", "not_found", b"not_found", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagProfileResponse: _TypeAlias = TagProfileResponse  # noqa: Y015

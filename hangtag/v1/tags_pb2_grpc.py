@@ -66,6 +66,31 @@ class TagServiceStub:
                 request_serializer=hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsRequest.SerializeToString,
                 response_deserializer=hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsResponse.FromString,
                 _registered_method=True)
+        self.FindProducts = channel.unary_unary(
+                '/hangtag.v1.TagService/FindProducts',
+                request_serializer=hangtag_dot_v1_dot_tags__pb2.FindProductsRequest.SerializeToString,
+                response_deserializer=hangtag_dot_v1_dot_tags__pb2.FindProductsResponse.FromString,
+                _registered_method=True)
+        self.ListTags = channel.unary_unary(
+                '/hangtag.v1.TagService/ListTags',
+                request_serializer=hangtag_dot_v1_dot_tags__pb2.ListTagsRequest.SerializeToString,
+                response_deserializer=hangtag_dot_v1_dot_tags__pb2.ListTagsResponse.FromString,
+                _registered_method=True)
+        self.Clarify = channel.unary_unary(
+                '/hangtag.v1.TagService/Clarify',
+                request_serializer=hangtag_dot_v1_dot_tags__pb2.ClarifyRequest.SerializeToString,
+                response_deserializer=hangtag_dot_v1_dot_tags__pb2.ClarifyResponse.FromString,
+                _registered_method=True)
+        self.SimilarProducts = channel.unary_unary(
+                '/hangtag.v1.TagService/SimilarProducts',
+                request_serializer=hangtag_dot_v1_dot_tags__pb2.SimilarProductsRequest.SerializeToString,
+                response_deserializer=hangtag_dot_v1_dot_tags__pb2.SimilarProductsResponse.FromString,
+                _registered_method=True)
+        self.TagProfile = channel.unary_unary(
+                '/hangtag.v1.TagService/TagProfile',
+                request_serializer=hangtag_dot_v1_dot_tags__pb2.TagProfileRequest.SerializeToString,
+                response_deserializer=hangtag_dot_v1_dot_tags__pb2.TagProfileResponse.FromString,
+                _registered_method=True)
 
 
 class TagServiceServicer:
@@ -124,6 +149,54 @@ class TagServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindProducts(self, request, context):
+        """Returns the products that have given tags, or the tags that a text asks for, best first, with the number of products
+        for each value of the facets.
+
+        Also: UNAVAILABLE if the index cannot be reached or is not complete yet (retry with back-off); for a text also as
+        SuggestTags.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTags(self, request, context):
+        """Returns all facets and tags that the server's model knows, with the number of products that have each.
+
+        If the index cannot be reached, the numbers are missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Clarify(self, request, context):
+        """Returns the question whose answer divides the products that are left best, or none if it is better to show them.
+
+        Also: as FindProducts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SimilarProducts(self, request, context):
+        """Returns products that share tags with a product; rare tags count more.
+
+        Also: NOT_FOUND if the index does not have the product; otherwise as FindProducts without a text.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TagProfile(self, request, context):
+        """Returns the tags that stand out among products, for example those that somebody looked at. Nothing is stored, and
+        sensitive facets are left out.
+
+        Also: as FindProducts without a text.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TagServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -146,6 +219,31 @@ def add_TagServiceServicer_to_server(servicer, server):
                     servicer.BatchSuggestTags,
                     request_deserializer=hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsRequest.FromString,
                     response_serializer=hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsResponse.SerializeToString,
+            ),
+            'FindProducts': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindProducts,
+                    request_deserializer=hangtag_dot_v1_dot_tags__pb2.FindProductsRequest.FromString,
+                    response_serializer=hangtag_dot_v1_dot_tags__pb2.FindProductsResponse.SerializeToString,
+            ),
+            'ListTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTags,
+                    request_deserializer=hangtag_dot_v1_dot_tags__pb2.ListTagsRequest.FromString,
+                    response_serializer=hangtag_dot_v1_dot_tags__pb2.ListTagsResponse.SerializeToString,
+            ),
+            'Clarify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Clarify,
+                    request_deserializer=hangtag_dot_v1_dot_tags__pb2.ClarifyRequest.FromString,
+                    response_serializer=hangtag_dot_v1_dot_tags__pb2.ClarifyResponse.SerializeToString,
+            ),
+            'SimilarProducts': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimilarProducts,
+                    request_deserializer=hangtag_dot_v1_dot_tags__pb2.SimilarProductsRequest.FromString,
+                    response_serializer=hangtag_dot_v1_dot_tags__pb2.SimilarProductsResponse.SerializeToString,
+            ),
+            'TagProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.TagProfile,
+                    request_deserializer=hangtag_dot_v1_dot_tags__pb2.TagProfileRequest.FromString,
+                    response_serializer=hangtag_dot_v1_dot_tags__pb2.TagProfileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -268,6 +366,141 @@ class TagService:
             '/hangtag.v1.TagService/BatchSuggestTags',
             hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsRequest.SerializeToString,
             hangtag_dot_v1_dot_tags__pb2.BatchSuggestTagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindProducts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hangtag.v1.TagService/FindProducts',
+            hangtag_dot_v1_dot_tags__pb2.FindProductsRequest.SerializeToString,
+            hangtag_dot_v1_dot_tags__pb2.FindProductsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hangtag.v1.TagService/ListTags',
+            hangtag_dot_v1_dot_tags__pb2.ListTagsRequest.SerializeToString,
+            hangtag_dot_v1_dot_tags__pb2.ListTagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Clarify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hangtag.v1.TagService/Clarify',
+            hangtag_dot_v1_dot_tags__pb2.ClarifyRequest.SerializeToString,
+            hangtag_dot_v1_dot_tags__pb2.ClarifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimilarProducts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hangtag.v1.TagService/SimilarProducts',
+            hangtag_dot_v1_dot_tags__pb2.SimilarProductsRequest.SerializeToString,
+            hangtag_dot_v1_dot_tags__pb2.SimilarProductsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TagProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hangtag.v1.TagService/TagProfile',
+            hangtag_dot_v1_dot_tags__pb2.TagProfileRequest.SerializeToString,
+            hangtag_dot_v1_dot_tags__pb2.TagProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,

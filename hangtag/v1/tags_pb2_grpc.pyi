@@ -73,6 +73,34 @@ class TagServiceStub:
 
     Also: as SuggestTags. INTERNAL if the model fails on one of the texts; the message names it.
     """
+    FindProducts: _grpc.UnaryUnaryMultiCallable[_tags_pb2.FindProductsRequest, _tags_pb2.FindProductsResponse]
+    """Returns the products that have given tags, or the tags that a text asks for, best first, with the number of products
+    for each value of the facets.
+
+    Also: UNAVAILABLE if the index cannot be reached or is not complete yet (retry with back-off); for a text also as
+    SuggestTags.
+    """
+    ListTags: _grpc.UnaryUnaryMultiCallable[_tags_pb2.ListTagsRequest, _tags_pb2.ListTagsResponse]
+    """Returns all facets and tags that the server's model knows, with the number of products that have each.
+
+    If the index cannot be reached, the numbers are missing.
+    """
+    Clarify: _grpc.UnaryUnaryMultiCallable[_tags_pb2.ClarifyRequest, _tags_pb2.ClarifyResponse]
+    """Returns the question whose answer divides the products that are left best, or none if it is better to show them.
+
+    Also: as FindProducts.
+    """
+    SimilarProducts: _grpc.UnaryUnaryMultiCallable[_tags_pb2.SimilarProductsRequest, _tags_pb2.SimilarProductsResponse]
+    """Returns products that share tags with a product; rare tags count more.
+
+    Also: NOT_FOUND if the index does not have the product; otherwise as FindProducts without a text.
+    """
+    TagProfile: _grpc.UnaryUnaryMultiCallable[_tags_pb2.TagProfileRequest, _tags_pb2.TagProfileResponse]
+    """Returns the tags that stand out among products, for example those that somebody looked at. Nothing is stored, and
+    sensitive facets are left out.
+
+    Also: as FindProducts without a text.
+    """
 
 @_typing.type_check_only
 class TagServiceAsyncStub(TagServiceStub):
@@ -115,6 +143,34 @@ class TagServiceAsyncStub(TagServiceStub):
     """Returns tags for up to 100 texts, in the order of the request. All are answered, or none.
 
     Also: as SuggestTags. INTERNAL if the model fails on one of the texts; the message names it.
+    """
+    FindProducts: _aio.UnaryUnaryMultiCallable[_tags_pb2.FindProductsRequest, _tags_pb2.FindProductsResponse]  # type: ignore[assignment]
+    """Returns the products that have given tags, or the tags that a text asks for, best first, with the number of products
+    for each value of the facets.
+
+    Also: UNAVAILABLE if the index cannot be reached or is not complete yet (retry with back-off); for a text also as
+    SuggestTags.
+    """
+    ListTags: _aio.UnaryUnaryMultiCallable[_tags_pb2.ListTagsRequest, _tags_pb2.ListTagsResponse]  # type: ignore[assignment]
+    """Returns all facets and tags that the server's model knows, with the number of products that have each.
+
+    If the index cannot be reached, the numbers are missing.
+    """
+    Clarify: _aio.UnaryUnaryMultiCallable[_tags_pb2.ClarifyRequest, _tags_pb2.ClarifyResponse]  # type: ignore[assignment]
+    """Returns the question whose answer divides the products that are left best, or none if it is better to show them.
+
+    Also: as FindProducts.
+    """
+    SimilarProducts: _aio.UnaryUnaryMultiCallable[_tags_pb2.SimilarProductsRequest, _tags_pb2.SimilarProductsResponse]  # type: ignore[assignment]
+    """Returns products that share tags with a product; rare tags count more.
+
+    Also: NOT_FOUND if the index does not have the product; otherwise as FindProducts without a text.
+    """
+    TagProfile: _aio.UnaryUnaryMultiCallable[_tags_pb2.TagProfileRequest, _tags_pb2.TagProfileResponse]  # type: ignore[assignment]
+    """Returns the tags that stand out among products, for example those that somebody looked at. Nothing is stored, and
+    sensitive facets are left out.
+
+    Also: as FindProducts without a text.
     """
 
 class TagServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -179,6 +235,64 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns tags for up to 100 texts, in the order of the request. All are answered, or none.
 
         Also: as SuggestTags. INTERNAL if the model fails on one of the texts; the message names it.
+        """
+
+    @_abc_1.abstractmethod
+    def FindProducts(
+        self,
+        request: _tags_pb2.FindProductsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tags_pb2.FindProductsResponse, _abc.Awaitable[_tags_pb2.FindProductsResponse]]:
+        """Returns the products that have given tags, or the tags that a text asks for, best first, with the number of products
+        for each value of the facets.
+
+        Also: UNAVAILABLE if the index cannot be reached or is not complete yet (retry with back-off); for a text also as
+        SuggestTags.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTags(
+        self,
+        request: _tags_pb2.ListTagsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tags_pb2.ListTagsResponse, _abc.Awaitable[_tags_pb2.ListTagsResponse]]:
+        """Returns all facets and tags that the server's model knows, with the number of products that have each.
+
+        If the index cannot be reached, the numbers are missing.
+        """
+
+    @_abc_1.abstractmethod
+    def Clarify(
+        self,
+        request: _tags_pb2.ClarifyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tags_pb2.ClarifyResponse, _abc.Awaitable[_tags_pb2.ClarifyResponse]]:
+        """Returns the question whose answer divides the products that are left best, or none if it is better to show them.
+
+        Also: as FindProducts.
+        """
+
+    @_abc_1.abstractmethod
+    def SimilarProducts(
+        self,
+        request: _tags_pb2.SimilarProductsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tags_pb2.SimilarProductsResponse, _abc.Awaitable[_tags_pb2.SimilarProductsResponse]]:
+        """Returns products that share tags with a product; rare tags count more.
+
+        Also: NOT_FOUND if the index does not have the product; otherwise as FindProducts without a text.
+        """
+
+    @_abc_1.abstractmethod
+    def TagProfile(
+        self,
+        request: _tags_pb2.TagProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tags_pb2.TagProfileResponse, _abc.Awaitable[_tags_pb2.TagProfileResponse]]:
+        """Returns the tags that stand out among products, for example those that somebody looked at. Nothing is stored, and
+        sensitive facets are left out.
+
+        Also: as FindProducts without a text.
         """
 
 def add_TagServiceServicer_to_server(servicer: TagServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
