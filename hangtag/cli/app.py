@@ -17,6 +17,7 @@ from hangtag.cli.evaluate_queries import evaluate_queries
 from hangtag.cli.help_text import help_text
 from hangtag.cli.installed import version
 from hangtag.cli.learn import learn_tag
+from hangtag.cli.mistakes import errors
 from hangtag.cli.predict import predict
 from hangtag.cli.pretrain import pretrain
 from hangtag.cli.publish import publish
@@ -64,7 +65,7 @@ def _options(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, predict, schema, publish),
     "Run": (up, work, arrivals, serve, resume, rebuild, verify, config),
-    "Train": (pretrain, train, evaluate, evaluate_queries, report, tune, compare, release, show, learn_tag),
+    "Train": (pretrain, train, evaluate, evaluate_queries, report, errors, tune, compare, release, show, learn_tag),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

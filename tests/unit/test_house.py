@@ -56,6 +56,7 @@ TRAINER = {
     "hangtag.trainer.reporting": {
         f"hangtag.trainer.{name}" for name in ("data", "files", "fitting", "judging", "recipe", "running")
     },
+    "hangtag.trainer.mistakes": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "reporting")},
     "hangtag.trainer.choosing": {
         f"hangtag.trainer.{name}" for name in ("data", "files", "fitting", "recipe", "running")
     },
