@@ -8,7 +8,7 @@ import typer
 from hangtag.cli.arrivals import arrivals
 from hangtag.cli.bundle import bundle
 from hangtag.cli.bundle_summary import show
-from hangtag.cli.choose import compare, tune
+from hangtag.cli.compare import compare
 from hangtag.cli.config import config
 from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
@@ -30,6 +30,7 @@ from hangtag.cli.serve import serve
 from hangtag.cli.tags import suggest, tags
 from hangtag.cli.token import token
 from hangtag.cli.train import evaluate, train
+from hangtag.cli.tune import tune
 from hangtag.cli.up import up
 from hangtag.cli.verify import verify
 from hangtag.cli.work import work

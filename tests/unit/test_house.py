@@ -47,7 +47,7 @@ TRAINER = {
     "hangtag.trainer.learning": set(),
     "hangtag.trainer.exporting": {"hangtag.trainer.fitting"},
     "hangtag.trainer.pretraining": {f"hangtag.trainer.{name}" for name in ("data", "files", "fitting")},
-    "hangtag.trainer.releasing": {f"hangtag.trainer.{name}" for name in ("data", "judging", "recipe")},
+    "hangtag.trainer.releasing": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "recipe")},
     "hangtag.trainer.teaching": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "recipe")},
     "hangtag.trainer.running": {
         f"hangtag.trainer.{name}"
