@@ -45,7 +45,7 @@ TRAINER = {
     "hangtag.trainer.wide": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},
     "hangtag.trainer.judging": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},
     "hangtag.trainer.learning": set(),
-    "hangtag.trainer.exporting": {"hangtag.trainer.fitting"},
+    "hangtag.trainer.exporting": {"hangtag.trainer.files", "hangtag.trainer.fitting"},
     "hangtag.trainer.pretraining": {f"hangtag.trainer.{name}" for name in ("data", "files", "fitting")},
     "hangtag.trainer.releasing": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "recipe")},
     "hangtag.trainer.teaching": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "recipe")},
