@@ -10,6 +10,7 @@ from hangtag.cli.bundle import bundle
 from hangtag.cli.bundle_summary import show
 from hangtag.cli.compare import compare
 from hangtag.cli.config import config
+from hangtag.cli.curve import curve
 from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
@@ -66,7 +67,20 @@ def _options(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (demo, tags, suggest, predict, schema, publish),
     "Run": (up, work, arrivals, serve, resume, rebuild, verify, config),
-    "Train": (pretrain, train, evaluate, evaluate_queries, report, errors, tune, compare, release, show, learn_tag),
+    "Train": (
+        pretrain,
+        train,
+        evaluate,
+        evaluate_queries,
+        report,
+        errors,
+        tune,
+        curve,
+        compare,
+        release,
+        show,
+        learn_tag,
+    ),
 }
 for panel, commands in _PANELS.items():
     for command in commands:
