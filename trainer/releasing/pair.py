@@ -57,10 +57,12 @@ def compare_pair(first: Path, second: Path, products: Sequence[LabelledProduct])
         EvaluationError: there is no product, or none is labelled for a facet that both bundles have.
     """
     with ExitStack() as stack:
-        taggers = []
-        for run in (first, second):
+
+        def tagger_of(run: Path) -> Tagger:
             _, bundle = made_bundle(run, RunFolder(run).outcome())
             engine = open_engine(bundle, "cpu")
             stack.callback(engine.close)
-            taggers.append(Tagger.of(bundle, engine))
-        return Pair(len(products), compare(*taggers, products), disagreements(*taggers, products))
+            return Tagger.of(bundle, engine)
+
+        one, other = tagger_of(first), tagger_of(second)
+        return Pair(len(products), compare(one, other, products), disagreements(one, other, products))
