@@ -11,6 +11,8 @@ pytest.importorskip("torch", reason="torch is not installed (extra train)")
 from typer.testing import CliRunner
 
 from hangtag.cli.app import app
+from hangtag.tags.tag import value_of
+from hangtag.trainer.data.verdicts import read_verdicts
 from hangtag.trainer.judging.slices import SliceBy
 from hangtag.trainer.mistakes.case import CaseKind
 from hangtag.trainer.mistakes.review import review
@@ -123,6 +125,14 @@ def test_the_command_selects_and_exports(made, tmp_path):
     assert {row["shop"] for row in rows} == {"Évil"}
     assert {row["facet"] for row in rows} == {"color"}
     assert out.is_file()
+    # What a person fills in is read as a verdict.
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row | {"verdict": row["labels"] or "none"} for row in rows)
+    assert [(each.product_id, each.facet) for each in read_verdicts(table)] == [
+        (row["product_id"], row["facet"]) for row in rows
+    ]
 
 
 def test_tasks_for_label_studio_have_the_text_and_the_prediction(made, tmp_path):
@@ -146,10 +156,18 @@ def test_tasks_for_label_studio_have_the_text_and_the_prediction(made, tmp_path)
 
     assert result.exit_code == 0, result.output
     assert "words" in result.stdout
-    for task in json.loads(tasks.read_text()):
+    annotated = json.loads(tasks.read_text())
+    for task in annotated:
         assert set(task["data"]) >= {"title", "product_id", "facet", "labels"}
         (prediction,) = task["predictions"]
-        assert prediction["result"][0]["value"]["choices"]
+        choices = prediction["result"][0]["value"]["choices"]
+        assert choices
+        assert set(choices) <= {each["value"] for each in task["data"]["choices"]}
+        task["annotations"] = [{"was_cancelled": False, "result": prediction["result"]}]
+    tasks.write_text(json.dumps(annotated))
+    assert [sorted(value_of(tag) for tag in each.tags) for each in read_verdicts(tasks)] == [
+        sorted(task["predictions"][0]["result"][0]["value"]["choices"]) for task in annotated
+    ]
 
 
 def test_a_selection_of_nothing_says_what_there_is(made):

@@ -39,8 +39,8 @@ HANGTAG = {
 TRAINER = {
     "hangtag.trainer.errors": set(),
     "hangtag.trainer.recipe": set(),
-    "hangtag.trainer.data": {"hangtag.trainer.recipe"},
     "hangtag.trainer.files": {"hangtag.trainer.recipe"},
+    "hangtag.trainer.data": {"hangtag.trainer.files", "hangtag.trainer.recipe"},
     "hangtag.trainer.fitting": {f"hangtag.trainer.{name}" for name in ("data", "recipe", "files")},
     "hangtag.trainer.wide": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},
     "hangtag.trainer.judging": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},

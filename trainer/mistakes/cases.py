@@ -22,7 +22,8 @@ _TINY = float(np.finfo(np.float32).tiny)
 def cases_of(gathered: Gathered, sources: Sequence[str]) -> list[Case]:
     """Every mistake and doubt on the validation products, the gravest first, then by falling confidence.
 
-    A facet is looked at where the product is labelled for it. `sources` names the files of each product.
+    A facet is looked at where the product is labelled for it, unless a person has confirmed the label. `sources` names
+    the files of each product.
     """
     found = list(_cases(gathered, _candidates(gathered), sources))
     return sorted(found, key=lambda case: (_SEVERITY[case.kind], -case.confidence, case.row))
@@ -50,7 +51,7 @@ def _cases(gathered: Gathered, candidates: Sequence[Candidates], sources: Sequen
     facets = {facet.name: facet for facet in gathered.bundle.schema.facets}
     for row, product in enumerate(gathered.validation):
         language = None
-        for facet in (facets[name] for name in facets if name in product.facets):
+        for facet in (facets[name] for name in facets if name in product.facets - product.confirmed):
             its_candidates = tuple(each for each in candidates[row] if facet_of(each.tag) == facet.name)
             labels = tuple(sorted(product.tags_of(facet.name)))
             predicted = _predicted(facet, its_candidates, gathered.served[row])

@@ -28,6 +28,8 @@ _COLUMNS = (
     "shop",
     "language",
     "source",
+    # For the person: values separated by |, or none.
+    "verdict",
 )
 SUFFIXES = (".jsonl", ".csv", ".json")
 
@@ -99,6 +101,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
             "labels": "|".join(row["labels"]),
             "predicted": "|".join(row["predicted"]),
             "candidates": "|".join(f"{each['value']} {each['confidence']}" for each in row["candidates"]),
+            "verdict": "",
         }
         writer.writerow([cells[name] for name in _COLUMNS])
     return file.getvalue()
@@ -112,10 +115,16 @@ def _task(row: Mapping[str, Any]) -> dict[str, Any]:
     """
     text = {name: row[name] for name in ("title", "description", "merchant_category")}
     about = {name: row[name] for name in ("product_id", "facet", "kind", "shop", "language", "source", "labels")}
+    values = [each["value"] for each in row["candidates"]]
+    choices = list(dict.fromkeys([*row["predicted"], *row["labels"], *values]))
     choice = {
         "from_name": "tags",
         "to_name": "title",
         "type": "choices",
         "value": {"choices": row["predicted"]},
     }
-    return {"data": {**text, **about}, "predictions": [{"score": row["confidence"], "result": [choice]}]}
+    choosable = [{"value": value} for value in choices]
+    return {
+        "data": {**text, **about, "choices": choosable},
+        "predictions": [{"score": row["confidence"], "result": [choice]}],
+    }
