@@ -1605,6 +1605,7 @@ class ClarifyRequest(_message.Message):
     ASKED_FACETS_FIELD_NUMBER: _builtins.int
     MAX_VALUES_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    FACETS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What the person wrote, as in FindProductsRequest. Optional."""
     max_values: _builtins.int
@@ -1623,6 +1624,12 @@ class ClarifyRequest(_message.Message):
     def asked_facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Facets that are not asked about again. Facets of `query` need not be repeated. Optional."""
 
+    @_builtins.property
+    def facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Facets that may be asked about, those that people answer most easily first: of two questions that help about the same,
+        the one whose facet comes first is asked. Optional, up to 64. Empty: all facets, in the schema's order.
+        """
+
     def __init__(
         self,
         *,
@@ -1632,10 +1639,11 @@ class ClarifyRequest(_message.Message):
         asked_facets: _abc.Iterable[_builtins.str] | None = ...,
         max_values: _builtins.int = ...,
         language: _builtins.str = ...,
+        facets: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "query", b"query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_facets", b"asked_facets", "base", b"base", "language", b"language", "max_values", b"max_values", "query", b"query", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_facets", b"asked_facets", "base", b"base", "facets", b"facets", "language", b"language", "max_values", b"max_values", "query", b"query", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1710,7 +1718,9 @@ class ClarifyResponse(_message.Message):
     """Version of the bundle that read `text`; empty without a text."""
     @_builtins.property
     def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Choice]:
-        """The answers offered, most products first."""
+        """The answers offered, most products first. "Something else" is an answer too: then all of these go into `none_of` of
+        the next request. If the person does not know, add the facet to `asked_facets`.
+        """
 
     @_builtins.property
     def index(self) -> Global___IndexState:
@@ -1885,21 +1895,27 @@ class TagProfileRequest(_message.Message):
 
     PRODUCT_IDS_FIELD_NUMBER: _builtins.int
     MAX_TAGS_FIELD_NUMBER: _builtins.int
+    WITHOUT_FACETS_FIELD_NUMBER: _builtins.int
     max_tags: _builtins.int
     """Most tags: 1 to 200. Not set: 20."""
     @_builtins.property
     def product_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 ids. Ids that the index does not have are counted in `not_found`. An id that is repeated counts as often."""
 
+    @_builtins.property
+    def without_facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Facets that are left out, beside the sensitive ones, which always are. Optional, up to 64."""
+
     def __init__(
         self,
         *,
         product_ids: _abc.Iterable[_builtins.str] | None = ...,
         max_tags: _builtins.int = ...,
+        without_facets: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_tags", b"max_tags", "product_ids", b"product_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_tags", b"max_tags", "product_ids", b"product_ids", "without_facets", b"without_facets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
