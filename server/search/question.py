@@ -3,6 +3,9 @@
 from hangtag.tags.schema import TagSchema
 
 
+_TEMPLATES = {"en": "Which {}?", "de": "{}: welche?"}
+
+
 def question_about(facet: str, language: str, schema: TagSchema) -> str:
     """The question about a facet, in the language if there is a template for it, else in English."""
-    return f"Which {schema.label(facet)}?"
+    return _TEMPLATES.get(language, _TEMPLATES["en"]).format(schema.label(facet))

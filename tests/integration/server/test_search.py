@@ -72,7 +72,7 @@ class WordTagger(FakeTagger):
             **vars(self.bundle), scope=None, schema=SCHEMA, thresholds=KeyedThresholds.of_products(thresholds)
         )
 
-    def decode(self, logits: np.ndarray, kinds: Sequence[TextKind]) -> list[TagSet]:
+    def decode(self, logits: np.ndarray, _kinds: Sequence[TextKind]) -> list[TagSet]:
         return [ANSWERS[int(n)].tags for (n,) in logits]
 
     def explain(self, scores: np.ndarray, _tags: Sequence[TagSet], _kinds: Sequence[TextKind]) -> list[Suggested]:
