@@ -2,7 +2,6 @@
 
 from hangtag.tags.schema import TagSchema
 
-
 _TEMPLATES = {"en": "Which {}?", "de": "{}: welche?"}
 
 
