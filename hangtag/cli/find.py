@@ -113,10 +113,11 @@ def taglist(
 
 
 def _boost(text: str) -> "tags_pb2.TagBoost":
+    from hangtag.tags.tag import facet_of, value_of  # noqa: PLC0415
     from hangtag.v1 import tags_pb2  # noqa: PLC0415
 
     tag, _, weight = text.rpartition("=")
-    facet, _, value = tag.partition(":")
+    facet, value = facet_of(tag), value_of(tag)
     try:
         number = float(weight)
     except ValueError:

@@ -67,7 +67,10 @@ class WordTagger(FakeTagger):
 
     def __init__(self) -> None:
         super().__init__()
-        thresholds = Thresholds(tags=dict.fromkeys(SCHEMA.tags, TagThresholds(auto=0.5, review=0.25)))
+        thresholds = Thresholds(
+            tags=dict.fromkeys(SCHEMA.tags, TagThresholds(auto=0.5, review=0.25)),
+            words={"color:red": ("red",), "color:blue": ("blue",)},
+        )
         self.bundle = SimpleNamespace(
             **vars(self.bundle), scope=None, schema=SCHEMA, thresholds=KeyedThresholds.of_products(thresholds)
         )
@@ -184,6 +187,15 @@ def test_a_text_without_tags_finds_nothing_unless_something_else_is_asked_for(
 
     assert (alone.total, alone.no_tags_reason, asked_alone) == (0, tags_pb2.NO_TAGS_REASON_OFF_TOPIC, 0)
     assert (beside.total, beside.no_tags_reason) == (9, tags_pb2.NO_TAGS_REASON_OFF_TOPIC)
+
+
+def test_a_text_without_a_word_for_a_thing_still_names_attributes(searched: Served, index: RecordingIndex) -> None:
+    reply = find(searched, text="red please size 10 thanks")
+
+    assert names(index.last.query.all_of) == ["color:red"]
+    (used,) = reply.used
+    assert (used.tag.value, used.tag.is_named, list(used.tag.supported_by)) == ("red", True, ["red"])
+    assert (used.use, reply.no_tags_reason) == (tags_pb2.TAG_USE_FILTERED, tags_pb2.NO_TAGS_REASON_UNSPECIFIED)
 
 
 def test_filter_query_and_text_hold_together(searched: Served, index: RecordingIndex) -> None:
