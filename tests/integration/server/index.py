@@ -22,7 +22,9 @@ _METHODS = {
 
 
 class RecordingIndex(tags_pb2_grpc.TagServiceServicer):
-    """`asked` has the requests. `replies` has what is replied to a method, or a function of the request; `errors` has the
+    """An index that does what a test says.
+
+    `asked` has the requests. `replies` has what is replied to a method, or a function of the request; `errors` has the
     status that a method ends with.
     """
 
