@@ -31,6 +31,7 @@ HANGTAG = {
     "hangtag.write": {
         f"hangtag.{name}" for name in ("v1", "settings", "text", "tags", "telemetry", "kafka", "records", "store")
     },
+    "hangtag.export": {"hangtag.tags", "hangtag.records", "hangtag.store"},
     "hangtag.letters": {"hangtag.settings", "hangtag.kafka", "hangtag.records"},
     "hangtag.tagger": {
         f"hangtag.{name}" for name in ("settings", "text", "tags", "telemetry", "bundle", "engine", "words", "evidence")

@@ -1,0 +1,1 @@
+"""The index of search: which products have which tags, in memory."""
