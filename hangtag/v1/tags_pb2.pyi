@@ -1423,7 +1423,7 @@ class TagInfo(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     SYNONYMS_FIELD_NUMBER: _builtins.int
     EXAMPLES_FIELD_NUMBER: _builtins.int
-    PARENT_FIELD_NUMBER: _builtins.int
+    PARENTS_FIELD_NUMBER: _builtins.int
     CODES_FIELD_NUMBER: _builtins.int
     AUTO_FROM_FIELD_NUMBER: _builtins.int
     REVIEW_FROM_FIELD_NUMBER: _builtins.int
@@ -1455,8 +1455,8 @@ class TagInfo(_message.Message):
         """Titles that it fits. May be empty."""
 
     @_builtins.property
-    def parent(self) -> Global___TagName:
-        """The tag above it, for example `family:footwear` of `class:boots`. May be missing."""
+    def parents(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
+        """The tags above it, for example `family:footwear` of `class:boots`. Most have one, some several or none."""
 
     @_builtins.property
     def codes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1470,7 +1470,7 @@ class TagInfo(_message.Message):
         description: _builtins.str = ...,
         synonyms: _abc.Iterable[_builtins.str] | None = ...,
         examples: _abc.Iterable[_builtins.str] | None = ...,
-        parent: Global___TagName | None = ...,
+        parents: _abc.Iterable[Global___TagName] | None = ...,
         codes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         auto_from: _builtins.float | None = ...,
         review_from: _builtins.float | None = ...,
@@ -1478,9 +1478,9 @@ class TagInfo(_message.Message):
         review_products: _builtins.int | None = ...,
         is_blocked: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "parent", b"parent", "products", b"products", "review_from", b"review_from", "review_products", b"review_products"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "products", b"products", "review_from", b"review_from", "review_products", b"review_products"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "codes", b"codes", "description", b"description", "examples", b"examples", "is_blocked", b"is_blocked", "label", b"label", "parent", b"parent", "products", b"products", "review_from", b"review_from", "review_products", b"review_products", "synonyms", b"synonyms", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "codes", b"codes", "description", b"description", "examples", b"examples", "is_blocked", b"is_blocked", "label", b"label", "parents", b"parents", "products", b"products", "review_from", b"review_from", "review_products", b"review_products", "synonyms", b"synonyms", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__auto_from: _TypeAlias = _typing.Literal["auto_from"]  # noqa: Y015
     _WhichOneofArgType__auto_from: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from"]  # noqa: Y015
@@ -1514,6 +1514,7 @@ class FacetInfo(_message.Message):
     APPLIES_WITH_FIELD_NUMBER: _builtins.int
     IS_SENSITIVE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     facet: _builtins.str
     """Its name, for example `color`."""
     label: _builtins.str
@@ -1524,6 +1525,8 @@ class FacetInfo(_message.Message):
     """The facet above it, for example `family` of `class`. May be empty."""
     is_sensitive: _builtins.bool
     """Tags of it say something personal; profiles leave them out."""
+    description: _builtins.str
+    """What the facet is about. May be empty."""
     @_builtins.property
     def applies_with(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
         """Products have tags of this facet only if they have one of these. Empty: all products can."""
@@ -1542,10 +1545,11 @@ class FacetInfo(_message.Message):
         applies_with: _abc.Iterable[Global___TagName] | None = ...,
         is_sensitive: _builtins.bool = ...,
         tags: _abc.Iterable[Global___TagInfo] | None = ...,
+        description: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_with", b"applies_with", "facet", b"facet", "is_multi", b"is_multi", "is_sensitive", b"is_sensitive", "label", b"label", "parent_facet", b"parent_facet", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_with", b"applies_with", "description", b"description", "facet", b"facet", "is_multi", b"is_multi", "is_sensitive", b"is_sensitive", "label", b"label", "parent_facet", b"parent_facet", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
