@@ -6,7 +6,7 @@ average; a question costs them about as much as a few products. So a question is
 products than it costs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,13 +35,17 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """A facet that may be asked about: its name, and its values among the candidates with their bitmaps.
+    """A facet that may be asked about.
 
-    A bitmap may hold products that are no candidates.
+    Attributes:
+        name: its name.
+        counts: its values, each with the candidates that have it, most first.
+        having: the products with a value; some may be no candidates.
     """
 
     name: str
-    values: Sequence[tuple[str, BitMap]]
+    counts: Sequence[tuple[str, int]]
+    having: Callable[[str], BitMap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +117,13 @@ def expected_candidates(candidates: BitMap, offered: Sequence[BitMap]) -> float:
 def _questions(candidates: BitMap, facet: Facet, max_choices: int) -> Iterable[Question]:
     """The facet's questions, with the most frequent two values, three, and so on."""
     count = len(candidates)
-    counted = [(value, candidates.intersection_cardinality(bitmap), bitmap) for value, bitmap in facet.values]
     # What all candidates have divides nothing.
-    dividing = sorted((each for each in counted if 0 < each[1] < count), key=lambda each: (-each[1], each[0]))
-    for choices in range(MIN_CHOICES, min(max_choices, len(dividing)) + 1):
-        offered = dividing[:choices]
-        bitmaps = [bitmap for _, _, bitmap in offered]
-        others = count - candidates.intersection_cardinality(BitMap.union(*bitmaps))
-        expected = expected_candidates(candidates, bitmaps)
-        yield Question(facet.name, tuple((value, size) for value, size, _ in offered), others, expected)
+    dividing = [(value, size) for value, size in facet.counts if 0 < size < count][:max_choices]
+    bitmaps = [facet.having(value) for value, _ in dividing]
+    for choices in range(MIN_CHOICES, len(dividing) + 1):
+        offered = bitmaps[:choices]
+        others = count - candidates.intersection_cardinality(BitMap.union(*offered))
+        yield Question(facet.name, tuple(dividing[:choices]), others, expected_candidates(candidates, offered))
 
 
 def _spared(count: int, expected: float) -> float:

@@ -12,9 +12,15 @@ from hangtag.index.clarify import End, Facet, best_question, expected_candidates
 VALUES = st.sets(st.sampled_from("abcdef"))
 
 
-def facet_of_products(name: str, products: list[set[str]]) -> Facet:
+def having(products: list[set[str]]) -> dict[str, BitMap]:
     values = sorted(set().union(*products))
-    return Facet(name, [(value, BitMap(at for at, has in enumerate(products) if value in has)) for value in values])
+    return {value: BitMap(at for at, has in enumerate(products) if value in has) for value in values}
+
+
+def facet_of_products(name: str, products: list[set[str]]) -> Facet:
+    bitmaps = having(products)
+    counts = sorted(((value, len(bitmap)) for value, bitmap in bitmaps.items()), key=lambda each: (-each[1], each[0]))
+    return Facet(name, counts, bitmaps.__getitem__)
 
 
 def expected_by_person(products: list[set[str]], offered: list[str]) -> float:
@@ -33,9 +39,9 @@ def expected_by_person(products: list[set[str]], offered: list[str]) -> float:
     offered=st.lists(st.sampled_from("abcdef"), unique=True, min_size=1, max_size=5),
 )
 def test_the_expectation_is_that_of_asking_everyone(products, offered):
-    facet = dict(facet_of_products("f", [*products, set("abcdef")]).values)
+    bitmaps = having([*products, set("abcdef")])
 
-    found = expected_candidates(BitMap(range(len(products))), [facet[value] for value in offered])
+    found = expected_candidates(BitMap(range(len(products))), [bitmaps[value] for value in offered])
 
     assert found == pytest.approx(expected_by_person(products, offered))
 
@@ -48,7 +54,7 @@ def test_no_other_pair_of_a_single_facet_leaves_fewer(products):
     question = best_question(BitMap(range(len(single))), [facet], max_choices=2)
 
     if question.facet:
-        best = min(expected_by_person(single, list(pair)) for pair in combinations(dict(facet.values), 2))
+        best = min(expected_by_person(single, list(pair)) for pair in combinations(dict(facet.counts), 2))
         assert question.expected == pytest.approx(best)
 
 
@@ -91,7 +97,7 @@ def test_what_all_candidates_have_is_not_offered():
     ("candidates", "end"), [(0, End.NO_PRODUCTS), (7, End.FEW_PRODUCTS), (100, End.NOTHING_DIVIDES)]
 )
 def test_without_a_question_it_says_why(candidates, end):
-    alike = facet_of_products("f", [{"a"}] * candidates) if candidates else Facet("f", [])
+    alike = facet_of_products("f", [{"a"}] * candidates) if candidates else Facet("f", [], {}.__getitem__)
 
     question = best_question(BitMap(range(candidates)), [alike])
 
