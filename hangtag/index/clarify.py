@@ -1,135 +1,83 @@
-"""The question that divides the products that are left best.
+"""`Clarify`: the question that divides the products of a query best."""
 
-The person looks for one of the candidates, each as likely as the others. They are offered some values of one facet, and
-"something else" for the products without any of these. After the answer they look through what is left, half of it on
-average; a question costs them about as much as a few products. So a question is worth asking if it spares them more
-products than it costs.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from pyroaring import BitMap
 
-MIN_CHOICES = 2
-MAX_CHOICES = 5
+from hangtag.index.errors import QueryError
+from hangtag.index.find import MAX_FACETS, limited
+from hangtag.index.query import Query
+from hangtag.index.question import MAX_CHOICES, MIN_CHOICES, End, Facet, Question, best_question
+from hangtag.index.view import View
+from hangtag.tags.tag import facet_of, value_of
+from hangtag.tags.thresholds import Band
+from hangtag.v1 import tags_pb2
 
-# What reading a question costs, and each of its answers, in products looked at.
-_QUESTION_COST = 2.0
-_ANSWER_COST = 0.5
-# Questions that leave up to so much more than the best one count as equally good: then the easiest is asked.
-_TIE = 1.05
-
-
-class End(StrEnum):
-    """Why there is no question."""
-
-    FEW_PRODUCTS = "FEW_PRODUCTS"
-    """So few candidates are left that not even a question that singled one out would be worth asking."""
-    NOTHING_DIVIDES = "NOTHING_DIVIDES"
-    """No facet divides the candidates well enough."""
-    NO_PRODUCTS = "NO_PRODUCTS"
-    """There are no candidates."""
+_ENDS = {
+    None: tags_pb2.CLARIFY_END_UNSPECIFIED,
+    End.FEW_PRODUCTS: tags_pb2.CLARIFY_END_FEW_PRODUCTS,
+    End.NOTHING_DIVIDES: tags_pb2.CLARIFY_END_NOTHING_DIVIDES,
+    End.NO_PRODUCTS: tags_pb2.CLARIFY_END_NO_PRODUCTS,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Facet:
-    """A facet that may be asked about.
+def clarify(view: View, request: tags_pb2.ClarifyRequest) -> tags_pb2.ClarifyResponse:
+    """The answer to a request by tags; everything but `index`, the question's words and its labels is set.
 
-    Attributes:
-        name: its name.
-        counts: its values, each with the candidates that have it, most first.
-        having: the products with a value; some may be no candidates.
+    Raises:
+        QueryError: a field has a value that it cannot have; or `text` is set, which the server that takes the calls
+            turns into tags.
     """
+    if request.text:
+        msg = "text is not read here: the server for look-ups turns it into tags; call that server"
+        raise QueryError(msg)
+    query, base = Query.of(request.query), Query.of(request.base, "base")
+    for field, names in (("asked_facets", request.asked_facets), ("facets", request.facets)):
+        if len(names) > MAX_FACETS:
+            msg = f"{field} has {len(names)} facets, it must have at most {MAX_FACETS}"
+            raise QueryError(msg)
+    choices = limited(request.max_values, MIN_CHOICES, MAX_CHOICES, MAX_CHOICES, "max_values")
+    facets = list(dict.fromkeys(request.facets)) or sorted(view.facets)
+    candidates, question = next_question(view, query, base, facets, frozenset(request.asked_facets), choices)
+    return tags_pb2.ClarifyResponse(
+        facet=question.facet,
+        choices=[tags_pb2.Choice(value=value, products=products) for value, products in question.choices],
+        end=_ENDS[question.end],
+        candidates=candidates,
+        expected_candidates=question.expected,
+    )
 
-    name: str
-    counts: Sequence[tuple[str, int]]
-    having: Callable[[str], BitMap]
 
+def next_question(
+    view: View, query: Query, base: Query, facets: Sequence[str], asked: AbstractSet[str], choices: int = MAX_CHOICES
+) -> tuple[int, Question]:
+    """How many products are left, and the question about one of `facets` that divides them best.
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A facet and the values to offer.
-
-    Attributes:
-        facet: the facet's name; empty if there is no question.
-        choices: values, each with the candidates that have it, most first.
-        others: candidates without any of these values, who answer "something else".
-        expected: how many candidates are left after the answer, on average.
-        end: why there is no question; None if there is one.
+    Facets of which the query names a value, and `asked` ones, are not asked about. Those of which it only refuses
+    values are: these values were not the answer.
     """
-
-    facet: str
-    choices: tuple[tuple[str, int], ...]
-    others: int
-    expected: float
-    end: End | None = None
-
-    @property
-    def answers(self) -> int:
-        """How many answers there are to choose from."""
-        return len(self.choices) + bool(self.others)
+    candidates = view.hits(query, base)
+    known = {*asked, *map(facet_of, query.wanted)}
+    open_facets = [facet for facet in dict.fromkeys(facets) if facet not in known]
+    return len(candidates), best_question(candidates, _facets(view, candidates, query, base, open_facets), choices)
 
 
-def best_question(candidates: BitMap, facets: Iterable[Facet], max_choices: int = MAX_CHOICES) -> Question:
-    """The question after which the fewest candidates are left, or none if showing them helps more.
-
-    Of questions that leave about the same number, the one with the fewest answers is taken, then the one whose facet
-    comes first. `max_choices` is 2 to 5.
-    """
-    count = len(candidates)
-    if not count:
-        return Question("", (), 0, 0.0, End.NO_PRODUCTS)
-    if _spared(count, 1.0) <= _cost(MIN_CHOICES):
-        return Question("", (), 0, float(count), End.FEW_PRODUCTS)
-    worth = [
-        (place, question)
-        for place, facet in enumerate(facets)
-        for question in _questions(candidates, facet, max_choices)
-        if _spared(count, question.expected) > _cost(question.answers)
-    ]
-    if not worth:
-        return Question("", (), 0, float(count), End.NOTHING_DIVIDES)
-    enough = min(question.expected for _, question in worth) * _TIE
-    as_good = ((each.answers, place, each.others, each) for place, each in worth if each.expected <= enough)
-    return min(as_good, key=lambda found: found[:3])[3]
+def _facets(view: View, candidates: BitMap, query: Query, base: Query, facets: Sequence[str]) -> Iterator[Facet]:
+    refused = set(map(facet_of, query.none_of))
+    # These counts are as if nothing was said about a facet, which is so for all but the refused ones.
+    counts = view.counts(query, base, [facet for facet in facets if facet not in refused])
+    for facet in facets:
+        counted = counts[facet] if facet in counts else _counted(view, candidates, facet, query.min_band)
+        yield Facet(facet, counted, _postings(view, facet, query.min_band), _postings(view, facet, Band.REVIEW))
 
 
-def expected_candidates(candidates: BitMap, offered: Sequence[BitMap]) -> float:
-    """How many candidates are left, on average, once the person has chosen one of these values or none of them.
-
-    Who looks for a product with several of the values names any of them.
-    """
-    count = len(candidates)
-    sizes = [candidates.intersection_cardinality(each) for each in offered]
-    others = count - candidates.intersection_cardinality(BitMap.union(*offered))
-    if sum(sizes) == count - others:  # no candidate has two of them
-        return (sum(size * size for size in sizes) + others * others) / count
-    # Parts of the candidates that have the same of the values, each with the sizes that these lead to.
-    parts: list[tuple[BitMap, tuple[int, ...]]] = [(candidates, ())]
-    for each, size in zip(offered, sizes, strict=True):
-        split = [(part & each, (*named, size)) for part, named in parts]
-        parts = [found for found in (*split, *((part - each, named) for part, named in parts)) if found[0]]
-    return sum(len(part) * (sum(named) / len(named) if named else others) for part, named in parts) / count
+def _counted(view: View, candidates: BitMap, facet: str, band: Band) -> list[tuple[str, int]]:
+    counted = (
+        (value_of(tag), candidates.intersection_cardinality(view.postings(tag, band))) for tag in view.values(facet)
+    )
+    return sorted(counted, key=lambda each: (-each[1], each[0]))
 
 
-def _questions(candidates: BitMap, facet: Facet, max_choices: int) -> Iterable[Question]:
-    """The facet's questions, with the most frequent two values, three, and so on."""
-    count = len(candidates)
-    # What all candidates have divides nothing.
-    dividing = [(value, size) for value, size in facet.counts if 0 < size < count][:max_choices]
-    bitmaps = [facet.having(value) for value, _ in dividing]
-    for choices in range(MIN_CHOICES, len(dividing) + 1):
-        offered = bitmaps[:choices]
-        others = count - candidates.intersection_cardinality(BitMap.union(*offered))
-        yield Question(facet.name, tuple(dividing[:choices]), others, expected_candidates(candidates, offered))
-
-
-def _spared(count: int, expected: float) -> float:
-    """Products that are not looked at because of an answer."""
-    return (count - expected) / 2
-
-
-def _cost(answers: int) -> float:
-    return _QUESTION_COST + answers * _ANSWER_COST
+def _postings(view: View, facet: str, band: Band) -> Callable[[str], BitMap]:
+    return lambda value: view.postings(f"{facet}:{value}", band)

@@ -1,56 +1,41 @@
-"""What some products have in common that others do not have.
+"""`TagProfile`: what products have in common."""
 
-A function of the products alone: who looked at them is neither asked nor kept.
-"""
+from hangtag.index.common import profile_of
+from hangtag.index.errors import QueryError
+from hangtag.index.find import MAX_FACETS, limited
+from hangtag.index.view import View
+from hangtag.tags.tag import facet_of, value_of
+from hangtag.tags.thresholds import Band
+from hangtag.v1 import tags_pb2
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-
-from hangtag.tags.tag import facet_of
+MAX_IDS = 1_000
+MAX_PROFILE_TAGS = 200
+_TAGS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Common:
-    """A tag of a profile.
+def profile(view: View, request: tags_pb2.TagProfileRequest) -> tags_pb2.TagProfileResponse:
+    """The answer to a request; everything but `index` is set. Only AUTO tags count. Nothing about the request is kept.
 
-    Attributes:
-        tag: `facet:value`.
-        share: the part of the products that have it, in [0, 1].
-        lift: the share divided by that among all products.
-        weight: the share less that among all products, in [0, 1]: common here and rare elsewhere.
+    Raises:
+        QueryError: a field has a value that it cannot have.
     """
-
-    tag: str
-    share: float
-    lift: float
-    weight: float
-
-
-def profile_of(
-    products: Iterable[Sequence[str]],
-    having: Callable[[str], int],
-    indexed: int,
-    without: Collection[str],
-    count: int,
-) -> list[Common]:
-    """The tags that stand out among products, those with the largest weight first, at most `count`.
-
-    Args:
-        products: the tags of each; one that is given twice counts twice.
-        having: how many of all products have a tag, at least 1 for a tag of `products`.
-        indexed: how many products there are in all.
-        without: facets that are left out.
-        count: how many tags are returned at most.
-    """
-    counts: Counter[str] = Counter()
-    looked_at = 0
-    for tags in products:
-        looked_at += 1
-        counts.update(tag for tag in set(tags) if facet_of(tag) not in without)
-    found = []
-    for tag, times in counts.items():
-        share, usual = times / looked_at, having(tag) / indexed
-        if share > usual:
-            found.append(Common(tag, share, share / usual, share - usual))
-    return sorted(found, key=lambda each: (-each.weight, each.tag))[:count]
+    if not 1 <= len(request.product_ids) <= MAX_IDS:
+        msg = f"product_ids has {len(request.product_ids)} ids, it must have 1 to {MAX_IDS}"
+        raise QueryError(msg)
+    if len(request.without_facets) > MAX_FACETS:
+        msg = f"without_facets has {len(request.without_facets)} facets, it must have at most {MAX_FACETS}"
+        raise QueryError(msg)
+    size = limited(request.max_tags, 1, MAX_PROFILE_TAGS, _TAGS, "max_tags")
+    numbers = [number for product_id in request.product_ids if (number := view.number_of(product_id)) is not None]
+    products = [[scored.tag for scored in view.tags_of(number) if scored.band is Band.AUTO] for number in numbers]
+    found = profile_of(products, view.count, len(view.products), frozenset(request.without_facets), size)
+    return tags_pb2.TagProfileResponse(
+        tags=[
+            tags_pb2.ProfileTag(
+                facet=facet_of(each.tag), value=value_of(each.tag), share=each.share, lift=each.lift, weight=each.weight
+            )
+            for each in found
+        ],
+        found=len(numbers),
+        not_found=len(request.product_ids) - len(numbers),
+    )

@@ -1,126 +1,62 @@
-"""Products that share tags with a product, where rare tags count more.
+"""`SimilarProducts`: products that share tags with one."""
 
-The weight of a tag is the logarithm of all products divided by those that have it. Two products are as similar as the
-weight of the tags that both have, divided by that of the tags that at least one has: 1 if both have the same tags, 0 if
-they share none.
-"""
+from functools import cache
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 from pyroaring import BitMap
 
-# Products whose shared tags are weighed. Where more share the rarest tags, those with more tags in common come first.
-MAX_CANDIDATES = 20_000
-# Products that are compared completely. They are ordered by what they share, so that it rarely takes more than a few.
-MAX_COMPARED = 1_000
+from hangtag.index.errors import QueryError
+from hangtag.index.find import MAX_PAGE, limited
+from hangtag.index.overlap import Tagged, similar_products, weight_of
+from hangtag.index.query import Query
+from hangtag.index.view import View
+from hangtag.tags.tag import facet_of, value_of
+from hangtag.tags.thresholds import Band
+from hangtag.v1 import tags_pb2
 
-TagsOf = Callable[[int], Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """A tag of the product: its name, and the products that have it."""
-
-    tag: str
-    products: BitMap
+_PAGE = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Similar:
-    """A product that was found: its number, its score in [0, 1], and the shared tags with weights, largest first."""
-
-    number: int
-    score: float
-    shared: tuple[tuple[str, float], ...]
+class UnknownProductError(LookupError):
+    """The index does not have the product."""
 
 
-def weight_of(having: int, products: int) -> float:
-    """The weight of a tag that `having` of `products` products have; 0 for a tag of all of them."""
-    return math.log(products / having) if 0 < having < products else 0.0
+def similar(view: View, request: tags_pb2.SimilarProductsRequest) -> tags_pb2.SimilarProductsResponse:
+    """The answer to a request; everything but `index` is set. Only AUTO tags are compared.
 
-
-def similar_products(
-    tags: Sequence[Tagged],
-    products: int,
-    allowed: BitMap,
-    tags_of: TagsOf,
-    weights: Callable[[str], float],
-    count: int,
-) -> list[Similar]:
-    """The `count` most similar of the `allowed` products, equal ones by number.
-
-    Args:
-        tags: the tags of the product that is compared.
-        products: how many products there are in all.
-        allowed: what may be returned; the product itself should not be in it.
-        tags_of: the tags of a product by its number.
-        weights: the weight of a tag, see `weight_of`.
-        count: how many are returned at most.
+    Raises:
+        QueryError: a field has a value that it cannot have.
+        UnknownProductError: the index does not have the product.
     """
-    weighed = [(each, weight_of(len(each.products), products)) for each in tags]
-    own = sorted(((each, weight) for each, weight in weighed if weight), key=lambda each: (-each[1], each[0].tag))
-    total = sum(weight for _, weight in own)
-    if not own:
-        return []
-    numbers, shared = _weighed(own, allowed)
-    order = np.lexsort((numbers, -shared))
-    found: list[Similar] = []
-    names = {each.tag: weight for each, weight in own}
-    for place in order[:MAX_COMPARED]:
-        # A product can score at most what it shares of the total: the rest cannot be better.
-        if len(found) >= count and shared[place] / total < found[count - 1].score:
-            break
-        number = int(numbers[place])
-        theirs = set(tags_of(number))
-        both = tuple((tag, weight) for tag, weight in names.items() if tag in theirs)
-        in_both = sum(weight for _, weight in both)
-        score = in_both / (total + sum(weights(tag) for tag in theirs if tag not in names))
-        found.append(Similar(number, score, both))
-        found.sort(key=lambda each: (-each.score, each.number))
-        del found[count:]
-    return found
+    if not request.product_id:
+        msg = "product_id must not be empty"
+        raise QueryError(msg)
+    base = Query.of(request.base, "base")
+    size = limited(request.page_size, 1, MAX_PAGE, _PAGE, "page_size")
+    number = view.number_of(request.product_id)
+    if number is None:
+        msg = "the index does not have this product: it was never tagged, or is deleted"
+        raise UnknownProductError(msg)
 
+    def tags_of(product: int) -> list[str]:
+        return [scored.tag for scored in view.tags_of(product) if scored.band is Band.AUTO]
 
-def _weighed(own: Sequence[tuple[Tagged, float]], allowed: BitMap) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
-    """Candidates in ascending order, and the weight of the tags that each shares."""
-    candidates = _candidates(own, allowed)
-    numbers = _array(candidates)
-    shared = np.zeros(len(numbers))
-    for tag, weight in own:
-        having = _array(candidates & tag.products)
-        shared[np.searchsorted(numbers, having)] += weight
-    return numbers, shared
+    @cache
+    def weight(tag: str) -> float:
+        return weight_of(view.count(tag), len(view.products))
 
-
-def _candidates(own: Sequence[tuple[Tagged, float]], allowed: BitMap) -> BitMap:
-    """Products with at least one of the tags, the rarest tags first, until there are too many."""
-    found = BitMap()
-    for place, (tag, _) in enumerate(own):
-        more = (tag.products & allowed) - found
-        room = MAX_CANDIDATES - len(found)
-        if len(more) > room:
-            return found | _narrowed(more, own[place + 1 :], room)
-        found |= more
-    return found
-
-
-def _narrowed(more: BitMap, others: Sequence[tuple[Tagged, float]], room: int) -> BitMap:
-    """At most `room` of these products, first those that have as many of the other tags as possible."""
-    kept = more
-    for tag, _ in others:
-        both = kept & tag.products
-        if both:
-            kept = both
-        if len(kept) <= room:
-            break
-    if len(kept) >= room:
-        return BitMap(kept.to_array()[:room])
-    return kept | BitMap((more - kept).to_array()[: room - len(kept)])
-
-
-def _array(numbers: BitMap) -> NDArray[np.uint32]:
-    return np.frombuffer(numbers.to_array(), dtype=np.uint32)
+    found = similar_products(
+        [Tagged(tag, view.postings(tag)) for tag in tags_of(number)],
+        len(view.products),
+        view.hits(base) - BitMap([number]),
+        tags_of,
+        weight,
+        size,
+    )
+    reply = tags_pb2.SimilarProductsResponse()
+    for each, product_id in zip(found, view.ids(each.number for each in found), strict=True):
+        product = reply.products.add(
+            product_id=product_id, version=view.version_of(each.number), score=min(each.score, 1.0)
+        )
+        for tag, share in each.shared:
+            product.shared.add(facet=facet_of(tag), value=value_of(tag), weight=share)
+    return reply

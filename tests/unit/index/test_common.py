@@ -2,7 +2,7 @@
 
 import pytest
 
-from hangtag.index.profile import profile_of
+from hangtag.index.common import profile_of
 
 # Of 100 products.
 HAVING = {"class:boots": 5, "color:red": 20, "color:blue": 25, "segment:clothing": 100, "audience:women": 10}

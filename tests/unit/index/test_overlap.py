@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from hangtag.index import similar
-from hangtag.index.similar import Similar, Tagged, similar_products, weight_of
+from hangtag.index import overlap
+from hangtag.index.overlap import Similar, Tagged, similar_products, weight_of
 
 PRODUCTS = st.lists(st.sets(st.sampled_from([f"f:{letter}" for letter in "abcdefgh"])), min_size=2, max_size=30)
 
@@ -64,7 +64,7 @@ def test_a_product_without_tags_is_like_none():
 
 
 def test_where_too_many_share_the_rarest_tag_those_that_share_more_are_compared(monkeypatch):
-    monkeypatch.setattr(similar, "MAX_CANDIDATES", 3)
+    monkeypatch.setattr(overlap, "MAX_CANDIDATES", 3)
     products = [{"f:a", "f:b"}, *[{"f:a"} for _ in range(10)], {"f:a", "f:b"}, *[{"f:b"} for _ in range(12)]]
 
     answer = found(products, 0)

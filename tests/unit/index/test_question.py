@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from hangtag.index.clarify import End, Facet, best_question, expected_candidates
+from hangtag.index.question import End, Facet, best_question, expected_candidates
 
 VALUES = st.sets(st.sampled_from("abcdef"))
 
@@ -20,7 +20,7 @@ def having(products: list[set[str]]) -> dict[str, BitMap]:
 def facet_of_products(name: str, products: list[set[str]]) -> Facet:
     bitmaps = having(products)
     counts = sorted(((value, len(bitmap)) for value, bitmap in bitmaps.items()), key=lambda each: (-each[1], each[0]))
-    return Facet(name, counts, bitmaps.__getitem__)
+    return Facet(name, counts, bitmaps.__getitem__, bitmaps.__getitem__)
 
 
 def expected_by_person(products: list[set[str]], offered: list[str]) -> float:
@@ -41,9 +41,15 @@ def expected_by_person(products: list[set[str]], offered: list[str]) -> float:
 def test_the_expectation_is_that_of_asking_everyone(products, offered):
     bitmaps = having([*products, set("abcdef")])
 
-    found = expected_candidates(BitMap(range(len(products))), [bitmaps[value] for value in offered])
+    named = [bitmaps[value] for value in offered]
+    found = expected_candidates(BitMap(range(len(products))), named, named)
 
     assert found == pytest.approx(expected_by_person(products, offered))
+
+
+def test_who_refuses_the_values_also_refuses_products_that_may_have_them():
+    """Of ten, five have the value; of the others two may have it."""
+    assert expected_candidates(BitMap(range(10)), [BitMap(range(5))], [BitMap(range(7))]) == (5 * 5 + 5 * 3) / 10
 
 
 @given(products=st.lists(VALUES, min_size=1, max_size=40))
@@ -97,7 +103,9 @@ def test_what_all_candidates_have_is_not_offered():
     ("candidates", "end"), [(0, End.NO_PRODUCTS), (7, End.FEW_PRODUCTS), (100, End.NOTHING_DIVIDES)]
 )
 def test_without_a_question_it_says_why(candidates, end):
-    alike = facet_of_products("f", [{"a"}] * candidates) if candidates else Facet("f", [], {}.__getitem__)
+    alike = (
+        facet_of_products("f", [{"a"}] * candidates) if candidates else Facet("f", [], {}.__getitem__, {}.__getitem__)
+    )
 
     question = best_question(BitMap(range(candidates)), [alike])
 
