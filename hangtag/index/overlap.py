@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-# Products whose shared tags are weighed. Where more share the rarest tags, those with more tags in common come first.
+# Products that are compared. Where more share the rarest tags, those with more tags in common come first.
 MAX_CANDIDATES = 20_000
-# Products that are compared completely. They are ordered by what they share, so that it rarely takes more than a few.
-MAX_COMPARED = 1_000
-
-TagsOf = Callable[[int], Sequence[str]]
+# Digits by which scores differ; more are noise of the sums.
+_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,10 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """A product that was found: its number, its score in [0, 1], and the shared tags with weights, largest first."""
+    """A product that was found: its number, and its score in [0, 1]."""
 
     number: int
     score: float
-    shared: tuple[tuple[str, float], ...]
 
 
 def weight_of(having: int, products: int) -> float:
@@ -47,8 +44,7 @@ def similar_products(
     tags: Sequence[Tagged],
     products: int,
     allowed: BitMap,
-    tags_of: TagsOf,
-    weights: Callable[[str], float],
+    totals: Callable[[NDArray[np.uint32]], NDArray[np.float64]],
     count: int,
 ) -> list[Similar]:
     """The `count` most similar of the `allowed` products, equal ones by number.
@@ -57,32 +53,18 @@ def similar_products(
         tags: the tags of the product that is compared.
         products: how many products there are in all.
         allowed: what may be returned; the product itself should not be in it.
-        tags_of: the tags of a product by its number.
-        weights: the weight of a tag, see `weight_of`.
+        totals: the weight of all tags of each of these products, see `weight_of`; the numbers ascend.
         count: how many are returned at most.
     """
-    weighed = [(each, weight_of(len(each.products), products)) for each in tags]
+    weighed = ((each, weight_of(len(each.products), products)) for each in tags)
     own = sorted(((each, weight) for each, weight in weighed if weight), key=lambda each: (-each[1], each[0].tag))
-    total = sum(weight for _, weight in own)
     if not own:
         return []
     numbers, shared = _weighed(own, allowed)
-    order = np.lexsort((numbers, -shared))
-    found: list[Similar] = []
-    names = {each.tag: weight for each, weight in own}
-    for place in order[:MAX_COMPARED]:
-        # A product can score at most what it shares of the total: the rest cannot be better.
-        if len(found) >= count and shared[place] / total < found[count - 1].score:
-            break
-        number = int(numbers[place])
-        theirs = set(tags_of(number))
-        both = tuple((tag, weight) for tag, weight in names.items() if tag in theirs)
-        in_both = sum(weight for _, weight in both)
-        score = in_both / (total + sum(weights(tag) for tag in theirs if tag not in names))
-        found.append(Similar(number, score, both))
-        found.sort(key=lambda each: (-each.score, each.number))
-        del found[count:]
-    return found
+    of_either = sum(weight for _, weight in own) + totals(numbers) - shared
+    scores = np.minimum(np.round(shared / of_either, _DIGITS), 1.0)
+    best = np.lexsort((numbers, -scores))[:count]
+    return [Similar(int(numbers[place]), float(scores[place])) for place in best]
 
 
 def _weighed(own: Sequence[tuple[Tagged, float]], allowed: BitMap) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:

@@ -1,7 +1,5 @@
 """`SimilarProducts`: products that share tags with one."""
 
-from functools import cache
-
 from pyroaring import BitMap
 
 from hangtag.index.errors import QueryError
@@ -37,26 +35,24 @@ def similar(view: View, request: tags_pb2.SimilarProductsRequest) -> tags_pb2.Si
         msg = "the index does not have this product: it was never tagged, or is deleted"
         raise UnknownProductError(msg)
 
-    def tags_of(product: int) -> list[str]:
-        return [scored.tag for scored in view.tags_of(product) if scored.band is Band.AUTO]
-
-    @cache
-    def weight(tag: str) -> float:
-        return weight_of(view.count(tag), len(view.products))
-
+    products = len(view.products)
+    own = [Tagged(tag, view.postings(tag)) for tag in _auto_tags(view, number)]
     found = similar_products(
-        [Tagged(tag, view.postings(tag)) for tag in tags_of(number)],
-        len(view.products),
+        own,
+        products,
         view.hits(base) - BitMap([number]),
-        tags_of,
-        weight,
+        lambda numbers: view.total_weights(numbers, lambda having: weight_of(having, products)),
         size,
     )
+    weights = {each.tag: weight_of(len(each.products), products) for each in own}
     reply = tags_pb2.SimilarProductsResponse()
     for each, product_id in zip(found, view.ids(each.number for each in found), strict=True):
-        product = reply.products.add(
-            product_id=product_id, version=view.version_of(each.number), score=min(each.score, 1.0)
-        )
-        for tag, share in each.shared:
-            product.shared.add(facet=facet_of(tag), value=value_of(tag), weight=share)
+        product = reply.products.add(product_id=product_id, version=view.version_of(each.number), score=each.score)
+        shared = [tag for tag in _auto_tags(view, each.number) if weights.get(tag)]
+        for tag in sorted(shared, key=lambda tag: (-weights[tag], tag)):
+            product.shared.add(facet=facet_of(tag), value=value_of(tag), weight=weights[tag])
     return reply
+
+
+def _auto_tags(view: View, number: int) -> list[str]:
+    return [scored.tag for scored in view.tags_of(number) if scored.band is Band.AUTO]
