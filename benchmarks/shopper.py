@@ -24,8 +24,9 @@ from typing import Any
 
 from benchmarks.retrieval.catalogue import Product, read_catalogue
 from benchmarks.runs import table
-from hangtag.index import Change, Index, Query, View, similar
+from hangtag.index import Change, Index, Query, View
 from hangtag.index.clarify import next_question
+from hangtag.index.similar import similar
 from hangtag.records.tagged import TaggedProduct, encode_tags
 from hangtag.tags.tag import facet_of, value_of
 from hangtag.tags.tagset import ScoredTag, Source, TagSet

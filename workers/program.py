@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
+from hangtag.processes.stopped_by_signals import stopped_by_signals
 from hangtag.settings import Settings
 from hangtag.store import RedisTagStore
 from hangtag.tagger.in_use import TaggerInUse
@@ -20,7 +21,6 @@ from hangtag.workers.opening import open_unless_stopped
 from hangtag.workers.progress import ProgressReport
 from hangtag.workers.readiness import Readiness
 from hangtag.workers.retrying_store import RetryingStore
-from hangtag.workers.signals import stopped_by_signals
 from hangtag.workers.source import SourceError
 from hangtag.workers.store_watch import StoreWatch
 from hangtag.workers.tail import TailRepair

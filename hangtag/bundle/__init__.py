@@ -18,7 +18,7 @@ from hangtag.bundle.bundle import Bundle
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError
 from hangtag.bundle.files import STARTER
-from hangtag.bundle.load import load_bundle, read_manifest
+from hangtag.bundle.load import load_bundle, read_manifest, read_schema
 from hangtag.bundle.manifest import Manifest, Section
 from hangtag.bundle.place import check_place
 from hangtag.bundle.redecide import redecide_bundle
@@ -45,6 +45,7 @@ __all__ = [
     "copy_bundle",
     "load_bundle",
     "read_manifest",
+    "read_schema",
     "redecide_bundle",
     "upgrade_bundle",
     "version_of",

@@ -96,7 +96,7 @@ class _Parser:
         if token.kind == "word" and not token.is_quoted and token.text in KEYWORDS:
             hint = ": alternatives stand in brackets, for example class:[boots,shoes]" if token.text == OR else ""
             fail(f"{token.text} cannot stand here{hint}", token.at)
-        if token.kind != "word" or not token.text:
+        if token.kind != "word" or not token.text or (token.text.startswith(MINUS) and not token.is_quoted):
             fail(_NO_FACET, token.at)
         self._take()
         if self._token.kind != ":":

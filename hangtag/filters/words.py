@@ -52,12 +52,13 @@ class Vocabulary:
         if value in values:
             return
         word, others = value.casefold(), self._other_words.get(facet, {})
-        meant = others.get(word)
-        spelled = {each.casefold(): each for each in values}
-        near = [] if meant is None else [meant]
-        near += [spelled[each] for each in get_close_matches(word, spelled, _NEAREST, _CUTOFF)]
-        near += [each for each in sorted(values) if word and word in each.casefold().replace("/", " ").split()]
-        chosen = list(dict.fromkeys(near))[:_NEAREST]
+        if (meant := others.get(word)) is not None:
+            chosen = [meant]
+        else:
+            spelled = {each.casefold(): each for each in values}
+            near = [spelled[each] for each in get_close_matches(word, spelled, _NEAREST, _CUTOFF)]
+            near += [each for each in sorted(values) if word in each.casefold().replace("/", " ").split()]
+            chosen = list(dict.fromkeys(near))[:_NEAREST]
         hint = f"did you mean {_or(chosen)}?" if chosen else "`hangtag taglist` shows its values"
         fail(f"{facet} has no value {_shown(value)}; {hint}", at)
 

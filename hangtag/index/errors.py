@@ -7,3 +7,7 @@ class QueryError(ValueError):
 
 class SnapshotError(ValueError):
     """A snapshot cannot be used; the message says why."""
+
+
+class UnknownProductError(LookupError):
+    """The index does not have the product."""

@@ -1,5 +1,7 @@
 """Product ids as bytes in one block, and the numbers that the index gives them."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -11,6 +13,7 @@ from hangtag.index.column import Column
 # Of the cells of the hash table at most this part is in use.
 _FULL = 0.6
 _SMALLEST_TABLE = 2_048
+NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
 
 
 class Ids:
@@ -20,26 +23,23 @@ class Ids:
     may ask meanwhile.
     """
 
-    def __init__(self, text: NDArray[Any] | None = None, ends: NDArray[Any] | None = None) -> None:
-        self._text = Column(np.uint8, text)
-        self._ends = Column(np.int64, ends)
-        self._hashes = Column(np.uint32)
-        self._table = _Table.of_size(_SMALLEST_TABLE)
-        if text is not None:
-            self._hash_all()
+    def __init__(self, columns: Mapping[str, NDArray[Any]] = NOTHING) -> None:
+        """`columns` as the attribute of that name had them."""
+        self._text = Column(np.uint8, columns.get("text"))
+        self._ends = Column(np.int64, columns.get("ends"))
+        self._hashes = Column(np.uint32, columns.get("hashes"))
+        size = _SMALLEST_TABLE
+        while self._ends.size > _FULL * size:
+            size *= 2
+        self._table = _Table.of(self._hashes.used, size)
 
     def __len__(self) -> int:
         return self._ends.size
 
     @property
-    def text(self) -> NDArray[Any]:
-        """All ids, one behind the other."""
-        return self._text.used
-
-    @property
-    def ends(self) -> NDArray[Any]:
-        """Where each id ends in `text`."""
-        return self._ends.used
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All ids as arrays: `text`, one id behind the other, where each `ends`, and their `hashes`."""
+        return {"text": self._text.used, "ends": self._ends.used, "hashes": self._hashes.used}
 
     def find(self, product_id: bytes) -> int | None:
         """The number of a product, None if it has none. Any thread may ask."""
@@ -56,7 +56,7 @@ class Ids:
     def add(self, product_id: bytes) -> int:
         """Give a product that has no number the next one."""
         if (self._ends.size + 1) > _FULL * (self._table.mask + 1):
-            self._grow(2 * (self._table.mask + 1))
+            self._table = _Table.of(self._hashes.used, 2 * (self._table.mask + 1))
         start = self._text.extend(len(product_id))
         self._text.cells[start : start + len(product_id)] = product_id
         key = crc32(product_id)
@@ -72,21 +72,6 @@ class Ids:
         start = ends[number - 1] if number else 0
         return bytes(self._text.cells[start : ends[number]])
 
-    def _hash_all(self) -> None:
-        self._hashes.extend(self._ends.size)
-        for number in range(self._ends.size):
-            self._hashes.cells[number] = crc32(self.get(number))
-        size = _SMALLEST_TABLE
-        while self._ends.size > _FULL * size:
-            size *= 2
-        self._grow(size)
-
-    def _grow(self, size: int) -> None:
-        table = _Table.of_size(size)
-        for number, key in enumerate(self._hashes.used.tolist()):
-            table.put(key, number)
-        self._table = table
-
 
 class _Table(NamedTuple):
     """A hash table with open addressing: cells of a number plus one, 0 where it is free."""
@@ -95,8 +80,18 @@ class _Table(NamedTuple):
     mask: int
 
     @classmethod
-    def of_size(cls, size: int) -> "_Table":
-        return cls(memoryview(np.zeros(size, np.uint32)), size - 1)
+    def of(cls, hashes: NDArray[Any], size: int) -> "_Table":
+        """A table of this many cells, a power of two, with the numbers of these hashes."""
+        cells, mask = np.zeros(size, np.uint32), size - 1
+        waiting = np.arange(len(hashes), dtype=np.uint32) + np.uint32(1)
+        at = hashes.astype(np.int64) & mask
+        while len(waiting):
+            # Of those that want the same free cell one gets it; all others go on to the next cell.
+            is_free = cells[at] == 0
+            cells[at[is_free]] = waiting[is_free]
+            is_left = cells[at] != waiting
+            waiting, at = waiting[is_left], (at[is_left] + 1) & mask
+        return cls(memoryview(cells), mask)
 
     def put(self, key: int, number: int) -> None:
         cells, mask = self

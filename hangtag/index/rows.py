@@ -1,13 +1,14 @@
 """The tags of every product, and what they were when a view was made."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hangtag.index.column import Column
+from hangtag.index.ids import NOTHING
 
 MAX_TAGS = 255
 # Slots that no product uses any more are given back once they are this part of all.
@@ -84,18 +85,27 @@ class Rows:
     A row that is written again is put at the end, so whoever reads meanwhile has the old one.
     """
 
-    def __init__(self) -> None:
-        self.pool = Column(np.uint32)
-        self.starts = Column(np.int64)
-        self.counts = Column(np.uint8)
-        self.versions, self.sequences, self.revisions = Column(np.int64), Column(np.int64), Column(np.int64)
-        self.deleted = Column(np.uint8)
+    def __init__(self, columns: Mapping[str, NDArray[Any]] = NOTHING) -> None:
+        """`columns` as the attribute of that name had them."""
+        self.pool = Column(np.uint32, columns.get("pool"))
+        self.starts = Column(np.int64, columns.get("starts"))
+        self.counts = Column(np.uint8, columns.get("counts"))
+        self.versions = Column(np.int64, columns.get("versions"))
+        self.sequences = Column(np.int64, columns.get("sequences"))
+        self.revisions = Column(np.int64, columns.get("revisions"))
+        self.deleted = Column(np.uint8, columns.get("deleted"))
         self._unused = 0
         # None until there is a view: nobody needs to know what was before.
         self._journal: Journal | None = None
 
     def __len__(self) -> int:
         return self.starts.size
+
+    @property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All tags and ranks as arrays."""
+        names = ("pool", "starts", "counts", "versions", "sequences", "revisions", "deleted")
+        return {name: getattr(self, name).used for name in names}
 
     def add(self) -> int:
         """Add a product without tags that ranks below everything, and return its number."""

@@ -2,7 +2,7 @@
 
 from pyroaring import BitMap
 
-from hangtag.index.errors import QueryError
+from hangtag.index.errors import QueryError, UnknownProductError
 from hangtag.index.find import MAX_PAGE, limited
 from hangtag.index.overlap import Tagged, similar_products, weight_of
 from hangtag.index.query import Query
@@ -12,10 +12,6 @@ from hangtag.tags.thresholds import Band
 from hangtag.v1 import tags_pb2
 
 _PAGE = 20
-
-
-class UnknownProductError(LookupError):
-    """The index does not have the product."""
 
 
 def similar(view: View, request: tags_pb2.SimilarProductsRequest) -> tags_pb2.SimilarProductsResponse:

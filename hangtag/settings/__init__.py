@@ -3,6 +3,7 @@
 from hangtag.settings.model import (
     ArrivalsSettings,
     ClientSettings,
+    IndexSettings,
     KafkaSettings,
     LogSettings,
     ModelSettings,
@@ -23,6 +24,7 @@ from hangtag.settings.sources import (
 __all__ = [
     "ArrivalsSettings",
     "ClientSettings",
+    "IndexSettings",
     "KafkaSettings",
     "LogSettings",
     "ModelSettings",

@@ -51,6 +51,7 @@ def check_clarify(request: tags_pb2.ClarifyRequest) -> None:
     check_query(request.query, "query")
     check_query(request.base, "base")
     check_facets(request.asked_facets, "asked_facets")
+    check_facets(request.facets, "facets")
     if request.max_values and request.max_values not in _CHOICES:
         refuse(f"max_values is {request.max_values}; send 2 to 5, or leave it unset for 5")
     if len(request.language) > _MAX_LANGUAGE:
@@ -72,6 +73,7 @@ def check_profile(request: tags_pb2.TagProfileRequest) -> None:
     for at, product_id in enumerate(request.product_ids):
         _check_id(f"product_ids[{at}]", product_id)
     _check_range("max_tags", request.max_tags, _MAX_PROFILE_TAGS)
+    check_facets(request.without_facets, "without_facets")
 
 
 def check_facets(facets: Sequence[str], place: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hangtag.server.search.checks import check_clarify
+from hangtag.server.search.checks import MAX_FACETS, check_clarify
 from hangtag.server.search.forward import Forward
 from hangtag.server.search.texts import Texts, text_fields
 from hangtag.server.search.understood import narrowed
@@ -31,6 +31,8 @@ class Clarify:
         passed_on.CopyFrom(request)
         passed_on.ClearField("text")
         passed_on.ClearField("language")
+        if not request.facets:
+            passed_on.facets.extend(facet.name for facet in self._schema().facets[:MAX_FACETS])
         read = None
         if request.text:
             read = await self._texts.read(request.text, deadline_s)

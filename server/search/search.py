@@ -42,6 +42,7 @@ class Search:
         servicer: HealthServicer,
         clock: Clock,
     ) -> None:
+        self._bundle = bundle
         self._link = IndexLink(settings.index_address)
         self._watch = IndexWatch(self._link, lambda is_up: set_status(servicer, SEARCH_SERVICE, is_up=is_up))
         self._forward = Forward(self._link, settings.max_search_work, clock)
@@ -82,5 +83,7 @@ class Search:
 
     async def _profile(self, request: tags_pb2.TagProfileRequest, deadline_s: float) -> bytes:
         check_profile(request)
+        # The index does not know the schema.
+        request.without_facets.extend(self._bundle().schema.sensitive)
         work = 1 + len(request.product_ids) // _IDS_PER_WORK
         return await self._forward("TagProfile", request, work, deadline_s)

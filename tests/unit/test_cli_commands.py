@@ -24,7 +24,8 @@ from hangtag.cli.stopping import Stopped, stopping
 from hangtag.tagger.probe import EngineDownError
 from hangtag.workers import StageError
 
-COMMANDS = [
+COMMANDS = ["clarify", "find", "similar", "taglist"]
+COMMANDS += [
     "compare",
     "config",
     "deadletters",

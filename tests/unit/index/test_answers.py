@@ -3,9 +3,9 @@
 import pytest
 
 from hangtag.index.clarify import clarify
-from hangtag.index.errors import QueryError
+from hangtag.index.errors import QueryError, UnknownProductError
 from hangtag.index.profile import profile
-from hangtag.index.similar import UnknownProductError, similar
+from hangtag.index.similar import similar
 from hangtag.v1 import tags_pb2 as pb
 from tests.unit.index.catalogue import view_of
 

@@ -1,0 +1,77 @@
+"""An index process in memory: it records what it is asked, and replies what a test says."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from hangtag.v1 import tags_pb2, tags_pb2_grpc
+
+SERVICE = "hangtag.v1.TagService"
+_METHODS = {
+    "FindProducts": tags_pb2.FindProductsResponse,
+    "ListTags": tags_pb2.ListTagsResponse,
+    "Clarify": tags_pb2.ClarifyResponse,
+    "SimilarProducts": tags_pb2.SimilarProductsResponse,
+    "TagProfile": tags_pb2.TagProfileResponse,
+}
+
+
+class RecordingIndex(tags_pb2_grpc.TagServiceServicer):
+    """`asked` has the requests; `replies` what is replied to a method, `errors` the status that it ends with."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.replies: dict[str, Any] = {}
+        self.errors: dict[str, tuple[grpc.StatusCode, str]] = {}
+        self.left_s: list[float] = []
+        self._gate = threading.Event()
+        self._gate.set()
+        self.health = health.HealthServicer()
+        self.set_serving(is_serving=True)
+        for name in _METHODS:
+            setattr(self, name, self._handler(name))
+
+    def set_serving(self, *, is_serving: bool) -> None:
+        """What the index's own health says."""
+        status = health_pb2.HealthCheckResponse
+        self.health.set(SERVICE, status.SERVING if is_serving else status.NOT_SERVING)
+
+    def hold(self) -> threading.Event:
+        """Keep all replies back until the event is set."""
+        self._gate = threading.Event()
+        return self._gate
+
+    @property
+    def last(self) -> Any:
+        """The last request."""
+        return self.asked[-1]
+
+    def _handler(self, name: str) -> Any:
+        def handle(request: Any, context: grpc.ServicerContext) -> Any:
+            self.asked.append(request)
+            self.left_s.append(context.time_remaining())
+            self._gate.wait(10)
+            if name in self.errors:
+                context.abort(*self.errors[name])
+            return self.replies.get(name, _METHODS[name]())
+
+        return handle
+
+
+@contextmanager
+def indexing(index: RecordingIndex, port: int = 0) -> Iterator[int]:
+    """Serve it on a port."""
+    server = grpc.server(ThreadPoolExecutor(4))
+    tags_pb2_grpc.add_TagServiceServicer_to_server(index, server)
+    health_pb2_grpc.add_HealthServicer_to_server(index.health, server)
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    try:
+        yield bound
+    finally:
+        server.stop(0).wait()
