@@ -15,6 +15,7 @@ from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
 from hangtag.cli.evaluate_queries import evaluate_queries
+from hangtag.cli.export import export
 from hangtag.cli.find import find, taglist
 from hangtag.cli.help_text import help_text
 from hangtag.cli.index import index
@@ -65,7 +66,7 @@ def _options(
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (demo, tags, suggest, find, taglist, clarify, similar, predict, schema, publish),
+    "Use": (demo, tags, suggest, find, taglist, clarify, similar, predict, schema, publish, export),
     "Run": (up, work, arrivals, serve, resume, rebuild, verify, config),
     "Train": (pretrain, train, evaluate, evaluate_queries, report, tune, compare, release, show, learn_tag),
 }

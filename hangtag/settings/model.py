@@ -277,6 +277,10 @@ class ServerSettings(_Group):
         default="127.0.0.1:50061",
         description="Address (host:port) of `hangtag index serve`, which searches are passed on to; none: no searches",
     )
+    questions: Path | None = Field(
+        default=None,
+        description="TOML file with the questions that Clarify asks, by language and facet; unset: Hangtag's own",
+    )
     max_search_work: int = Field(
         default=512,
         ge=16,

@@ -10,7 +10,7 @@ from hangtag.server.search.clarify import Clarify
 from hangtag.server.search.find import Find
 from hangtag.server.search.forward import Forward
 from hangtag.server.search.link import IndexLink
-from hangtag.server.search.question import question_about
+from hangtag.server.search.question import Questions
 from hangtag.server.search.tag_list import TagList
 from hangtag.server.search.texts import Texts
 from hangtag.server.search.watch import IndexWatch
@@ -48,7 +48,7 @@ class Search:
         self._forward = Forward(self._link, settings.max_search_work, clock)
         texts = Texts(suggester, bundle)
         self._find = Find(texts, self._forward)
-        self._clarify = Clarify(texts, self._forward, lambda: bundle().schema, question_about)
+        self._clarify = Clarify(texts, self._forward, lambda: bundle().schema, Questions.load(settings.questions).text)
         self._tag_list = TagList(bundle, self._forward, clock)
 
     def methods(self) -> tuple[Method, ...]:
