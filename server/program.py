@@ -26,6 +26,7 @@ from hangtag.server.methods import SERVICE, Methods, methods_of
 from hangtag.server.page import open_server_page
 from hangtag.server.popular import Popular
 from hangtag.server.reading import Reading
+from hangtag.server.search import Search
 from hangtag.server.store_watch import STORE_HEARTBEAT
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.server.transport import Choice, Transport, choose
@@ -110,6 +111,7 @@ async def _serve(
         stack.callback(suggester.close)
         handlers = Handlers(suggester)
         stack.callback(handlers.close)
+        search = await stack.enter_async_context(Search(limits, suggester, lambda: tagger.bundle, servicer, clock))
         popular = Popular()
         lookups = Lookups(reading.reader, reading.eta.of, popular)
         calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress, access)
@@ -117,7 +119,7 @@ async def _serve(
         waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
         stack.callback(waits.close)
         reading.follow(waits)
-        methods = methods_of(handlers, limits.max_ids)
+        methods = methods_of(handlers, limits.max_ids, search.methods())
         transport = _open(chosen, limits, methods, servicer, state, calls, fail, shares_port=member is not None)
         page = open_server_page(
             limits,
@@ -129,14 +131,26 @@ async def _serve(
             on_failure=fail,
         )
         with page, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats, calls), _refresh(access), suggester.run(), _wait_for(died))
-            tasks = {asyncio.create_task(each) for each in runs}
+            runs = (
+                stopped.wait(),
+                _beat_loop(beats, calls),
+                _refresh(access),
+                suggester.run(),
+                search.run(),
+                _wait_for(died),
+            )
+            tasks = set(map(asyncio.create_task, runs))
             try:
                 calls.start(transport, waits, transport.pace_s)
                 waits.start()
                 await transport.start()
-                bound = Bound(transport.port, page.port, transport.http_port)
-                _say_ready(limits.host, bound, ready, member, partial(_stop_soon, loop, stopped))
+                _say_ready(
+                    limits.host,
+                    Bound(transport.port, page.port, transport.http_port),
+                    ready,
+                    member,
+                    partial(_stop_soon, loop, stopped),
+                )
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 reading.stop_following()
                 await drain(transport, state, calls, waits, limits)

@@ -9,11 +9,14 @@ from hangtag.cli.arrivals import arrivals
 from hangtag.cli.bundle import bundle
 from hangtag.cli.bundle_summary import show
 from hangtag.cli.choose import compare, tune
+from hangtag.cli.clarify import clarify, similar
 from hangtag.cli.config import config
 from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
 from hangtag.cli.evaluate_queries import evaluate_queries
+from hangtag.cli.export import export
+from hangtag.cli.find import find, taglist
 from hangtag.cli.help_text import help_text
 from hangtag.cli.index import index
 from hangtag.cli.installed import version
@@ -63,7 +66,7 @@ def _options(
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (demo, tags, suggest, predict, schema, publish),
+    "Use": (demo, tags, suggest, find, taglist, clarify, similar, predict, schema, publish, export),
     "Run": (up, work, arrivals, serve, resume, rebuild, verify, config),
     "Train": (pretrain, train, evaluate, evaluate_queries, report, tune, compare, release, show, learn_tag),
 }

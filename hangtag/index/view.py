@@ -1,6 +1,6 @@
 """The index at one moment: what readers see while it changes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from hangtag.index.postings import NONE, Postings
 from hangtag.index.query import Query
 from hangtag.index.ranking import Best, Ranked, Ranking
 from hangtag.index.rows import FrozenRows
-from hangtag.index.slots import scored, tag_number_of
+from hangtag.index.slots import in_auto, scored, tag_number_of, tag_numbers
 from hangtag.index.tag_numbers import TagNumbers
 from hangtag.tags.tag import value_of
 from hangtag.tags.tagset import ScoredTag
@@ -89,6 +89,16 @@ class View:
     def values(self, facet: str) -> list[str]:
         """The tags of a facet that any product ever had."""
         return [self._tags.tags[number] for number in self._numbers(facet)]
+
+    def total_weights(self, numbers: NDArray[np.uint32], weight: Callable[[int], float]) -> NDArray[np.float64]:
+        """Of each of these products, the sum over its AUTO tags of a weight of how many products have the tag.
+
+        `numbers` ascend.
+        """
+        by_tag = np.array([weight(postings.count(Band.AUTO)) for postings in self.filled.postings])
+        slots, counts = self.filled.rows.gather(numbers)
+        weights = np.where(in_auto(slots), by_tag[tag_numbers(slots)], 0.0)
+        return np.bincount(np.repeat(np.arange(len(numbers)), counts), weights, len(numbers))
 
     def hits(self, query: Query, base: Query = EVERYTHING) -> BitMap:
         """The products for which both hold."""

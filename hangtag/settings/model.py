@@ -273,6 +273,20 @@ class ServerSettings(_Group):
         description="Most tokens, estimated, of texts that wait for suggestions; further ones are refused with "
         "RESOURCE_EXHAUSTED",
     )
+    index_address: Annotated[str, StringConstraints(pattern=r"^none$|^[^\s,]+:[0-9]{1,5}$")] = Field(
+        default="127.0.0.1:50061",
+        description="Address (host:port) of `hangtag index serve`, which searches are passed on to; none: no searches",
+    )
+    questions: Path | None = Field(
+        default=None,
+        description="TOML file with the questions that Clarify asks, by language and facet; unset: Hangtag's own",
+    )
+    max_search_work: int = Field(
+        default=512,
+        ge=16,
+        description="Most work of searches at a time: a search counts as 1, and each facet whose values are counted as "
+        "1 more; further ones are refused with RESOURCE_EXHAUSTED",
+    )
     max_connection_age_s: int | None = Field(
         default=None,
         ge=1,

@@ -232,6 +232,7 @@ SUGGESTED_TEXTS = Counter(
     registry=SERVER,
 )
 _with_values(SUGGESTED_TEXTS, ("cache", "same_text", "model"))
+INDEX_UP = Gauge("hangtag_index_up", "1 while the index answers searches, else 0", registry=SERVER)
 STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server, else 0", registry=SERVER)
 REPLICA_READS = Counter(
     "hangtag_replica_reads",

@@ -24,7 +24,8 @@ from hangtag.cli.stopping import Stopped, stopping
 from hangtag.tagger.probe import EngineDownError
 from hangtag.workers import StageError
 
-COMMANDS = [
+COMMANDS = ["clarify", "find", "similar", "taglist"]
+COMMANDS += [
     "compare",
     "config",
     "deadletters",
@@ -43,7 +44,7 @@ COMMANDS += ["rebuild", "resume", "schema", "show", "suggest", "tags", "train", 
 DATA = [f"data {name}" for name in ("check", "split", "noise", "merge", "queries")]
 LETTERS = [f"deadletters {name}" for name in ("list", "show", "replay", "drop")]
 TOKENS = [f"token {name}" for name in ("new", "list", "revoke")]
-OF_GROUPS = ["bundle upgrade", *DATA, *LETTERS, *TOKENS]
+OF_GROUPS = ["bundle describe", "bundle upgrade", *DATA, *LETTERS, *TOKENS]
 _ROOT = str(Path(__file__).parents[2])
 
 
