@@ -132,7 +132,8 @@ class Index:
             builder.add(*self.rows.numbered_slots(first, first + _AT_ONCE))
         products = BitMap()
         # Numbers whose product is deleted, or whose rank is below everything, are not in it.
-        live = np.flatnonzero((self.rows.deleted.used == 0) & (self.rows.versions.used >= 0))
+        columns = self.rows.columns
+        live = np.flatnonzero((columns["deleted"] == 0) & (columns["versions"] >= 0))
         products |= bitmap_of(live)
         self._show(builder.finish(len(self.tags), self._blocked_numbers()), products, KnownCounts())
 
@@ -155,10 +156,12 @@ class Index:
             msg = "the value is not a serialised hangtag.v1.ProductTags"
             raise ValueError(msg) from error
         slots: dict[int, int] = {}
+        number_of = self.tags.add
         for tags, review in ((message.tags, False), (message.review, True)):
             for tag in tags:
-                number = self.tags.add(f"{tag.facet}:{tag.value}")
-                slots.setdefault(number, slot_of(number, tag, is_review=review))
+                number = number_of(f"{tag.facet}:{tag.value}")
+                if number not in slots:
+                    slots[number] = slot_of(number, tag.confidence, tag.source, is_review=review)
         if len(slots) > MAX_TAGS:
             msg = f"the product has {len(slots)} tags, the index holds at most {MAX_TAGS} of a product"
             raise ValueError(msg)

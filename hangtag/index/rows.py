@@ -14,6 +14,8 @@ MAX_TAGS = 255
 # Slots that no product uses any more are given back once they are this part of all.
 _MOST_UNUSED = 0.3
 _FEW = 100_000
+# Products for which room is made at a time.
+_ROOM = 1_024
 
 
 class Row(NamedTuple):
@@ -94,25 +96,30 @@ class Rows:
         self.sequences = Column(np.int64, columns.get("sequences"))
         self.revisions = Column(np.int64, columns.get("revisions"))
         self.deleted = Column(np.uint8, columns.get("deleted"))
+        self._each = (self.starts, self.counts, self.versions, self.sequences, self.revisions, self.deleted)
+        self._count = self._room = self.starts.size
         self._unused = 0
         # None until there is a view: nobody needs to know what was before.
         self._journal: Journal | None = None
 
     def __len__(self) -> int:
-        return self.starts.size
+        return self._count
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
         """All tags and ranks as arrays."""
         names = ("pool", "starts", "counts", "versions", "sequences", "revisions", "deleted")
-        return {name: getattr(self, name).used for name in names}
+        return {name: getattr(self, name).used[: None if name == "pool" else self._count] for name in names}
 
     def add(self) -> int:
         """Add a product without tags that ranks below everything, and return its number."""
-        number = self.starts.append(0)
-        for column in (self.counts, self.sequences, self.revisions, self.deleted):
-            column.append(0)
-        self.versions.append(-1)
+        number = self._count
+        if number == self._room:
+            for column in self._each:
+                column.extend(_ROOM)
+            self._room += _ROOM
+        self.versions.cells[number] = -1
+        self._count += 1
         return number
 
     def rank(self, number: int) -> tuple[int, bool, int, int]:
@@ -167,6 +174,7 @@ class Rows:
         self.starts = Column(np.int64, np.cumsum(counts) - counts)
         self.counts = Column(np.uint8, self.counts.used.copy())
         self.versions = Column(np.int64, self.versions.used.copy())
+        self._each = (self.starts, self.counts, self.versions, self.sequences, self.revisions, self.deleted)
         self._unused = 0
 
 

@@ -23,11 +23,11 @@ _SOURCE_MASK = 3
 _SOURCES = {tags_pb2.Source.Value(f"SOURCE_{source.name}"): source for source in Source}
 
 
-def slot_of(tag_number: int, tag: tags_pb2.Tag, *, is_review: bool) -> int:
+def slot_of(tag_number: int, confidence: float, source: int, *, is_review: bool) -> int:
     """A tag of a product as its slot. A confidence outside [0, 1] counts as the nearest one inside."""
-    confidence = min(CONFIDENCE_STEPS, max(0, round(tag.confidence * CONFIDENCE_STEPS)))
-    source = tag.source & _SOURCE_MASK
-    return tag_number << TAG_SHIFT | confidence << _CONFIDENCE_SHIFT | (_REVIEW if is_review else 0) | source
+    steps = round(confidence * CONFIDENCE_STEPS) if 0 < confidence <= 1 else CONFIDENCE_STEPS if confidence > 1 else 0
+    band = _REVIEW if is_review else 0
+    return tag_number << TAG_SHIFT | steps << _CONFIDENCE_SHIFT | band | source & _SOURCE_MASK
 
 
 def tag_number_of(slot: int) -> int:

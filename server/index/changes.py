@@ -1,12 +1,11 @@
 """Records of `products.tagged` as changes of the index."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from hangtag.index import Change
 from hangtag.kafka.raw_batch import RawBatch
-from hangtag.kafka.whole_batches import RawRecord, WholeBatch
+from hangtag.kafka.whole_batches import WholeBatch
 from hangtag.telemetry import get_log
 from hangtag.write import TaggedRecordError, entry_of
 
@@ -40,40 +39,40 @@ class Changes:
             self._skip(found.offset, f"the batch cannot be read: {value.why}")
             return []
         if not isinstance(value, WholeBatch):
-            return list(self._slow(found))
-        return list(self._of_batch(value))
+            return self._slow(found)
+        return self._of_batch(value)
 
-    def _of_batch(self, batch: WholeBatch) -> Iterator[Change]:
+    def _of_batch(self, batch: WholeBatch) -> list[Change]:
+        found: list[Change] = []
         offset = batch.base_offset
+        match = _RANK.match
         try:
             for raw in batch.records():
-                offset = raw.offset
-                yield from self._fast(raw) or self._slow(batch.plain(raw))
+                offset, key, value, headers = raw
+                rank = match(headers)
+                if rank is not None and key and (_begins_with(value, key) if value else key.isascii()):
+                    version, sequence, revision = rank.groups()
+                    numbers = (int(version), not value, int(sequence), int(revision))
+                    found.append(Change(key, numbers, value or b""))
+                else:
+                    found += self._slow(batch.plain(raw))
         except (ValueError, IndexError) as error:
             self._skip(offset, f"the batch cannot be read from here on: {error}")
+        return found
 
-    def _fast(self, raw: RawRecord) -> tuple[Change] | None:
-        """The change of a record that is written as Hangtag writes them; None if it is not."""
-        key, value = raw.key, raw.value
-        rank = _RANK.match(raw.headers)
-        if rank is None or not key:
-            return None
-        if value:
-            if not (value[0] == _ID_FIELD and len(key) == value[1] < _SHORT_ID and value.startswith(key, 2)):
-                return None
-        elif not key.isascii():
-            return None
-        version, sequence, revision = rank.groups()
-        return (Change(key, (int(version), not value, int(sequence), int(revision)), value or b""),)
-
-    def _slow(self, found: Any) -> Iterator[Change]:
+    def _slow(self, found: Any) -> list[Change]:
+        """The change of a record whose headers are read one by one."""
         try:
-            entry = entry_of(found.key, found.value, found.headers)
+            return [Change.of(entry_of(found.key, found.value, found.headers))]
         except TaggedRecordError as error:
             self._skip(found.offset, str(error))
-        else:
-            yield Change.of(entry)
+            return []
 
     def _skip(self, offset: int, message: str) -> None:
         self.unreadable += 1
         _log.warning("tagged_record_unreadable", offset=offset, message=message)
+
+
+def _begins_with(value: bytes, product_id: bytes) -> bool:
+    """Whether a value is of this product, as far as its first field says; False also if that is not certain."""
+    return value[0] == _ID_FIELD and len(product_id) == value[1] < _SHORT_ID and value.startswith(product_id, 2)

@@ -53,14 +53,14 @@ class TaggedReader:
         with watching(settings.kafka) as trouble:
             try:
                 check_settings(settings.kafka)
-                self.topic_id = topic_id(settings.kafka)
+                # It gives up on brokers that do not answer sooner than the client that asks for the id.
                 self._consumer = self._open()
             except KafkaSettingsError as error:
                 raise TopicAwayError(str(error)) from error
             except KafkaError as error:
                 raise TopicAwayError(trouble.explain(error)) from error
         try:
-            self._begin(offsets if topic == self.topic_id else {})
+            self._begin(topic, offsets)
         except BaseException:
             self.close()
             raise
@@ -137,12 +137,15 @@ class TaggedReader:
             max_partition_fetch_bytes=_PARTITION_BYTES,
         )
 
-    def _begin(self, offsets: Mapping[int, int]) -> None:
+    def _begin(self, topic: str, offsets: Mapping[int, int]) -> None:
         try:
             self._partitions = self._found()
             if not self._partitions:
                 settings = self._settings
                 raise TopicAwayError(missing_topic(settings.kafka, self._name, settings.redis.deleted_ttl_s))
+            self.topic_id = topic_id(self._settings.kafka)
+            if topic != self.topic_id:
+                offsets = {}
             self._consumer.assign(self._partitions)
             begins = self._consumer.beginning_offsets(self._partitions)
             self._ends = self._consumer.end_offsets(self._partitions, timeout_ms=_OPEN_TIMEOUT_MS)

@@ -26,7 +26,7 @@ def entry(
         tuple(ScoredTag(tag, confidence, Source.MODEL, Band.AUTO) for tag, confidence in (auto or {}).items()),
         tuple(ScoredTag(tag, confidence, Source.RULE, Band.REVIEW) for tag, confidence in (review or {}).items()),
     )
-    payload = encode_tags(TaggedProduct(product_id, version, tags, "b1", 1))
+    payload = encode_tags(TaggedProduct(product_id, version, tags, "ab" * 32, 1))
     return Entry(product_id, version, payload, sequence=sequence, revision=revision)
 
 
