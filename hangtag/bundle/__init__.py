@@ -15,6 +15,7 @@ equal weights and decisions give the same version. The manifest's other fields a
 """
 
 from hangtag.bundle.bundle import Bundle
+from hangtag.bundle.describe import describe_bundle
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError
 from hangtag.bundle.files import STARTER
@@ -43,6 +44,7 @@ __all__ = [
     "Weights",
     "check_place",
     "copy_bundle",
+    "describe_bundle",
     "load_bundle",
     "read_manifest",
     "read_schema",

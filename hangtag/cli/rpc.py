@@ -132,8 +132,8 @@ class TagClient:
 
     def _no_index(self, error: Any) -> str:
         return (
-            f"the server at {self._address} cannot search now: {error.details()} (start the index with `hangtag index "
-            "serve`; `hangtag demo` and `hangtag up` start it too)"
+            f"the server at {self._address}: {error.details()} (`hangtag index serve` starts the index; `hangtag demo` "
+            "and `hangtag up` start it too)"
         )
 
     def _what_to_do(self, error: Any) -> str:

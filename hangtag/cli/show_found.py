@@ -32,11 +32,12 @@ def print_found(console: Console, found: tags_pb2.FindProductsResponse) -> None:
             table.add_row(Text(product.product_id), f"{product.score:.3f}", Text(matched))
         console.print(table)
     sampled = " (ranked by a sample)" if found.is_sampled else ""
-    console.print(f"{found.total:,} products{sampled}{_state(found.index)}", soft_wrap=True, markup=False)
+    wide = ", tags in REVIEW included" if found.min_band == tags_pb2.BAND_REVIEW else ""
+    console.print(f"{found.total:,} products{sampled}{_state(found.index)}{wide}", soft_wrap=True, markup=False)
     for each in found.relaxations:
         without = " ".join(f"{tag.facet}:{tag.value}" for tag in each.without)
         console.print(f"without {without}: {each.products:,} products", soft_wrap=True, markup=False)
-    for facet in found.facets:
+    for facet in (each for each in found.facets if each.values):
         counts = Table(facet.facet, "products")
         for value in facet.values:
             counts.add_row(Text(value.value), f"{value.products:,}")

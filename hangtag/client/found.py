@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from hangtag.client.results import NoTagsReason, Span, Tag, TagName
+from hangtag.client.results import Band, NoTagsReason, Span, Tag, TagName
 
 
 class TagUse(StrEnum):
@@ -102,6 +102,7 @@ class Found:
         facets: counts of values, by facet.
         relaxations: without hits, what there is if a part of the query is dropped.
         text: how the text was understood.
+        min_band: the band that tags must have; REVIEW where a text had no hits in AUTO.
     """
 
     products: tuple[FoundProduct, ...] = ()
@@ -112,6 +113,7 @@ class Found:
     is_sampled: bool = False
     relaxations: tuple[Relaxation, ...] = ()
     text: UnderstoodText = UnderstoodText()
+    min_band: Band | None = None
 
     @property
     def ids(self) -> tuple[str, ...]:

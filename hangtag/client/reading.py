@@ -106,6 +106,11 @@ def suggestion_of(message: tags_pb2.SuggestTagsResponse) -> Suggestion:
     )
 
 
+def band_of(number: int) -> Band:
+    """A band."""
+    return _BANDS.get(number, Band.OTHER)
+
+
 def no_tags_reason_of(number: int) -> NoTagsReason | None:
     """Why there are no tags; None if nothing is said."""
     return _NO_TAGS.get(number, NoTagsReason.OTHER)

@@ -20,7 +20,7 @@ from hangtag.client.found import (
     UnderstoodText,
     UsedTag,
 )
-from hangtag.client.reading import members, no_tags_reason_of, spans_of, tag_of, tags_of, time_of
+from hangtag.client.reading import band_of, members, no_tags_reason_of, spans_of, tag_of, tags_of, time_of
 from hangtag.client.results import TagName
 from hangtag.client.tag_list import FacetInfo, TagInfo, TagList
 from hangtag.v1 import tags_pb2
@@ -45,6 +45,7 @@ def found_of(message: tags_pb2.FindProductsResponse) -> Found:
         message.is_sampled,
         tuple(Relaxation(_names(each.without), each.products) for each in message.relaxations),
         _text(message),
+        band_of(message.min_band) if message.min_band else None,
     )
 
 

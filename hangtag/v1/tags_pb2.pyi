@@ -1303,6 +1303,7 @@ class FindProductsResponse(_message.Message):
     UNDERSTOOD_TEXT_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
+    MIN_BAND_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """How many products there are in all pages."""
     next_page_token: _builtins.str
@@ -1319,6 +1320,10 @@ class FindProductsResponse(_message.Message):
     """As in SuggestTagsResponse."""
     bundle_version: _builtins.str
     """Version of the bundle that read `text`; empty without a text."""
+    min_band: Global___Band.ValueType
+    """The band that tags of the products must have: that of `query`; BAND_REVIEW if `query` says none, there is a `text`, and
+    no product fits in AUTO. `matched` says which tags are in which band.
+    """
     @_builtins.property
     def products(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundProduct]:
         """The products of this page, best first; equal scores in a fixed order."""
@@ -1359,10 +1364,11 @@ class FindProductsResponse(_message.Message):
         understood_text: _builtins.str = ...,
         language: _builtins.str = ...,
         bundle_version: _builtins.str = ...,
+        min_band: Global___Band.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "facets", b"facets", "index", b"index", "is_sampled", b"is_sampled", "language", b"language", "next_page_token", b"next_page_token", "no_tags_reason", b"no_tags_reason", "products", b"products", "relaxations", b"relaxations", "spans", b"spans", "total", b"total", "understood_text", b"understood_text", "used", b"used"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "facets", b"facets", "index", b"index", "is_sampled", b"is_sampled", "language", b"language", "min_band", b"min_band", "next_page_token", b"next_page_token", "no_tags_reason", b"no_tags_reason", "products", b"products", "relaxations", b"relaxations", "spans", b"spans", "total", b"total", "understood_text", b"understood_text", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

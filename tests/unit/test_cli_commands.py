@@ -44,7 +44,7 @@ COMMANDS += ["rebuild", "resume", "schema", "show", "suggest", "tags", "train", 
 DATA = [f"data {name}" for name in ("check", "split", "noise", "merge", "queries")]
 LETTERS = [f"deadletters {name}" for name in ("list", "show", "replay", "drop")]
 TOKENS = [f"token {name}" for name in ("new", "list", "revoke")]
-OF_GROUPS = ["bundle upgrade", *DATA, *LETTERS, *TOKENS]
+OF_GROUPS = ["bundle describe", "bundle upgrade", *DATA, *LETTERS, *TOKENS]
 _ROOT = str(Path(__file__).parents[2])
 
 

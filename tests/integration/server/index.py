@@ -22,7 +22,11 @@ _METHODS = {
 
 
 class RecordingIndex(tags_pb2_grpc.TagServiceServicer):
-    """`asked` has the requests; `replies` what is replied to a method, `errors` the status that it ends with."""
+    """An index that does what a test says.
+
+    `asked` has the requests. `replies` has what is replied to a method, or a function of the request; `errors` has the
+    status that a method ends with.
+    """
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -58,7 +62,8 @@ class RecordingIndex(tags_pb2_grpc.TagServiceServicer):
             self._gate.wait(10)
             if name in self.errors:
                 context.abort(*self.errors[name])
-            return self.replies.get(name, _METHODS[name]())
+            reply = self.replies.get(name, _METHODS[name]())
+            return reply(request) if callable(reply) else reply
 
         return handle
 

@@ -198,6 +198,25 @@ def test_a_text_without_a_word_for_a_thing_still_names_attributes(searched: Serv
     assert (used.use, reply.no_tags_reason) == (tags_pb2.TAG_USE_FILTERED, tags_pb2.NO_TAGS_REASON_UNSPECIFIED)
 
 
+def test_a_text_without_hits_is_searched_for_among_less_sure_tags(searched: Served, index: RecordingIndex) -> None:
+    def answer(request: tags_pb2.FindProductsRequest) -> tags_pb2.FindProductsResponse:
+        is_wide = request.query.min_band == tags_pb2.BAND_REVIEW
+        return tags_pb2.FindProductsResponse(total=3 if is_wide else 0, next_page_token="t" if is_wide else "")
+
+    index.replies["FindProducts"] = answer
+    first = find(searched, text="red shoes")
+    second = find(searched, text="red shoes", page_token=first.next_page_token)
+    asked = [(each.query.min_band, each.page_token) for each in index.asked]
+    by_tags = find(searched, filter="color:red")
+    auto = find(searched, text="red shoes", query={"min_band": tags_pb2.BAND_AUTO})
+
+    assert (first.total, first.min_band, first.next_page_token) == (3, tags_pb2.BAND_REVIEW, "r.t")
+    assert (second.total, second.min_band) == (3, tags_pb2.BAND_REVIEW)
+    assert asked == [(0, ""), (tags_pb2.BAND_REVIEW, ""), (tags_pb2.BAND_REVIEW, "t")]
+    # Whoever asks for tags, or for a band, gets what was asked for.
+    assert (by_tags.total, by_tags.min_band) == (auto.total, auto.min_band) == (0, tags_pb2.BAND_AUTO)
+
+
 def test_filter_query_and_text_hold_together(searched: Served, index: RecordingIndex) -> None:
     find(
         searched,

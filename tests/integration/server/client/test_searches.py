@@ -115,6 +115,7 @@ def test_products_are_found(make: Make, address: str, index: RecordingIndex) -> 
         is_sampled=True,
         relaxations=(Relaxation((TagName("color", "red"),), 4),),
         text=found.text,
+        min_band=Band.REVIEW,
     )
     assert found.ids == ("a",)
 
