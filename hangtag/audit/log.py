@@ -2,7 +2,9 @@
 
 from hangtag.audit.errors import AuditError
 from hangtag.audit.record import HEADERS, AuditRecord
+from hangtag.kafka.decision_topics import check_audit_topic
 from hangtag.kafka.sending import NotSentError, send_record
+from hangtag.kafka.topic_config import TopicConfigError
 from hangtag.kafka.whole_topic import TopicReadError, read_topic, value_of
 from hangtag.settings import KafkaSettings
 
@@ -12,6 +14,17 @@ class AuditLog:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+
+    def check(self) -> None:
+        """Compare the topic with what Hangtag relies on, where the brokers tell.
+
+        Raises:
+            AuditError: it does not keep every record for ever.
+        """
+        try:
+            check_audit_topic(self._settings)
+        except TopicConfigError as error:
+            raise AuditError(str(error)) from error
 
     def append(self, record: AuditRecord) -> None:
         """Write a record, and return once the brokers have acknowledged it.

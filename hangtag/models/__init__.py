@@ -5,6 +5,7 @@ The topic `hangtag.models` is the truth (`ModelsTopic`); the key `ht:models:{rou
 it to this machine. `PointerWatch` tells a program of each new pointer, `Decisions` makes one.
 """
 
+from hangtag.models.blocks import blocks_after
 from hangtag.models.decision import Decision, Kind
 from hangtag.models.decisions import Decided, Decisions
 from hangtag.models.errors import LocalModelsError, LostRaceError, ModelsError, ModelsTopicError, ShelfError
@@ -13,6 +14,7 @@ from hangtag.models.listed import Facts, Listed, ShelfFile
 from hangtag.models.local import LocalModels
 from hangtag.models.pointer import Pointer
 from hangtag.models.record import PointerRecord
+from hangtag.models.restore import restore_pointers
 from hangtag.models.shelf import Shelf
 from hangtag.models.topic import ModelsTopic
 from hangtag.models.watch import PointerWatch
@@ -38,4 +40,6 @@ __all__ = [
     "Shelf",
     "ShelfError",
     "ShelfFile",
+    "blocks_after",
+    "restore_pointers",
 ]

@@ -34,21 +34,21 @@ class LocalModels:
         """The folder of a bundle, whether it is there or not."""
         return self._bundles / version
 
-    def get(self, pointer: Pointer, shelf: Shelf) -> Path:
-        """The folder of the pointer's bundle; it is fetched if it is not there undamaged. Of processes one fetches.
+    def get(self, version: str, shelf: Shelf) -> Path:
+        """The folder of a bundle; it is fetched if it is not there undamaged. Of processes one fetches.
 
         Raises:
             ShelfError: the place for bundles cannot be read, or the bundle is missing or damaged there.
             LocalModelsError: it cannot be written.
             BundleError: it is no bundle that this release can read.
         """
-        path = self.path_of(pointer.bundle_version)
-        with self._locked(pointer.bundle_version):
-            if path.is_dir() and self._is_whole(path, pointer):
+        path = self.path_of(version)
+        with self._locked(version):
+            if path.is_dir() and _is_whole(path, version):
                 with suppress(OSError):
                     os.utime(path)
                 return path
-            return shelf.fetch(pointer.bundle_version, path)
+            return shelf.fetch(version, path)
 
     def last_good(self, route: str = "default") -> tuple[Pointer, Path] | None:
         """The last pointer that was kept, and the folder of its bundle; None: there is none, or the bundle is gone."""
@@ -104,12 +104,6 @@ class LocalModels:
             removed.append(path.name)
         return removed
 
-    def _is_whole(self, path: Path, pointer: Pointer) -> bool:
-        try:
-            return load_bundle(path).version == pointer.bundle_version
-        except BundleError:
-            return False
-
     @contextmanager
     def _locked(self, version: str) -> Iterator[None]:
         try:
@@ -126,3 +120,10 @@ class LocalModels:
             yield
         finally:
             os.close(handle)
+
+
+def _is_whole(path: Path, version: str) -> bool:
+    try:
+        return load_bundle(path).version == version
+    except BundleError:
+        return False

@@ -7,7 +7,7 @@ So bundles that differ only in their thresholds share the weights, and what was 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
@@ -53,7 +53,7 @@ class Shelf:
         manifest = bundle.manifest
         there = self._listed(manifest.version)
         if there is None:
-            files = tuple(_file_of(folder, file) for file in manifest.files)
+            files = tuple(_files_of(folder, manifest.files))
             described = manifest.model_dump(mode="json", include=set(_DESCRIBES))
             listed = Listed(
                 version=manifest.version,
@@ -63,15 +63,14 @@ class Shelf:
                 blocked=bundle.schema.blocked,
                 facts=facts,
             )
-        elif there.integrity == manifest.integrity:
-            listed = there
         else:
-            return there
+            listed = there  # what was lost of it since is written again
         with self._reaching("write"):
             self._files.makedirs(self._path("blobs"), exist_ok=True)
             self._files.makedirs(self._path("bundles"), exist_ok=True)
             for file in listed.files:
-                self._put(folder / file.name, file)
+                if there is None or file in _files_of(folder, [file.name]):
+                    self._put(folder / file.name, file)
             if there is None:
                 self._files.pipe_file(self._marker(listed.version), listed.model_dump_json(indent=1).encode())
             self._files.invalidate_cache()
@@ -113,6 +112,25 @@ class Shelf:
             msg = f"several bundles begin with {version}: {shown}; write more digits"
             raise ShelfError(msg)
         return found[0]
+
+    def check(self, version: str) -> Listed:
+        """What `facts` returns, after a look that every file is there with its size; `fetch` checks their content.
+
+        Raises:
+            ShelfError: like `facts`, or a file is missing or was cut.
+        """
+        listed = self.facts(version)
+        for file in listed.files:
+            try:
+                with self._reaching("read"):
+                    size = self._files.size(self._path("blobs", file.sha256))
+            except ShelfError as error:
+                if not isinstance(error.__cause__, FileNotFoundError):
+                    raise
+                size = None
+            if size != file.bytes:
+                self._damaged(file, "is missing" if size is None else f"has {size} bytes instead of {file.bytes}")
+        return listed
 
     def content(self, version: str, file: str) -> bytes:
         """The content of one file of a bundle, checked.
@@ -220,9 +238,11 @@ class Shelf:
         return "/".join((self._root.rstrip("/"), *parts))
 
 
-def _file_of(folder: Path, name: str) -> ShelfFile:
-    content = (folder / name).read_bytes()
-    return ShelfFile(name=name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+def _files_of(folder: Path, names: Sequence[str]) -> Iterator[ShelfFile]:
+    for name in names:
+        if (folder / name).is_file():
+            content = (folder / name).read_bytes()
+            yield ShelfFile(name=name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
 def _check(folder: Path, listed: Listed) -> None:
