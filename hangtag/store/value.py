@@ -56,7 +56,7 @@ def pack(entry: Entry) -> bytes:
 
 def unpack_entry(product_id: str, value: bytes | None) -> Entry | None:
     """The entry in a product's key. None if there is none, or the value is not a complete value of this format."""
-    if value is None or _version_of(value) is None:
+    if value is None or _numbers_of(value) is None:
         return None
     _, version, _, sequence, revision, prefix, text = _HEADER.unpack_from(value)
     return Entry(product_id, version, value[HEADER_BYTES:], prefix, sequence, revision, text)
@@ -86,17 +86,17 @@ def unpack(value: bytes | None, mark: bytes | None) -> Stored:
     A value that is not a complete value of this format counts as no value.
     """
     seen = None if mark is None else unpack_mark(mark)
-    if value is None or (version := _version_of(value)) is None:
+    if value is None or (numbers := _numbers_of(value)) is None:
         return Stored(b"", None, seen)
-    return Stored(value[HEADER_BYTES:], version, seen)
+    return Stored(value[HEADER_BYTES:], numbers[0], seen, numbers[1])
 
 
-def _version_of(value: bytes) -> int | None:
-    """The version in a value; None if no program of this format can have written it, by the checks of the scripts."""
+def _numbers_of(value: bytes) -> tuple[int, int] | None:
+    """Version and sequence in a value; None if no program of this format can have written it, by the scripts' checks."""
     if len(value) < HEADER_BYTES:
         return None
     form, version, is_deletion, sequence, revision = _NUMBERS.unpack_from(value)
     is_complete = (
         form == FORMAT and is_deletion == (len(value) == HEADER_BYTES) and version | sequence | revision <= MAX_VERSION
     )
-    return version if is_complete else None
+    return (version, sequence) if is_complete else None
