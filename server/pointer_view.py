@@ -39,7 +39,7 @@ class PointerView:
         return "" if known is None or stored.sequence >= known[0].sequence else known[0].bundle_version
 
     def served(self, stored: Stored) -> bytes:
-        """The serialised `ProductTags` without blocked tags; what was stored since the last change of these is as it is."""
+        """The serialised `ProductTags` without blocked tags; as it is, if it was stored since these last changed."""
         known = self._known
         if known is None or stored.sequence >= known[0].blocked_sequence or not known[1]:
             return stored.payload

@@ -50,6 +50,14 @@ _BATCH_LIMIT_S = 60.0
 _SWITCH_S = 0.001
 _FOLLOWER_LIMIT_S = 120.0
 
+# /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
+_LIMITS_S = {
+    _LOOP_HEARTBEAT: _LOOP_LIMIT_S,
+    HEARTBEAT: _BATCH_LIMIT_S,
+    FOLLOWER_BEAT: _FOLLOWER_LIMIT_S,
+    STORE_HEARTBEAT: math.inf,
+}
+
 _log = get_log(__name__)
 
 
@@ -94,9 +102,7 @@ async def _serve(
     _check_exposure(settings.server, member)
     clock = SystemClock()
     access = Access(settings.server, clock)
-    # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
-    limits_s = {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, FOLLOWER_BEAT: _FOLLOWER_LIMIT_S}
-    beats = Heartbeats(clock, limits_s | {STORE_HEARTBEAT: math.inf})
+    beats = Heartbeats(clock, _LIMITS_S)
     loop = asyncio.get_running_loop()
     died: asyncio.Future[None] = loop.create_future()
 
@@ -115,9 +121,7 @@ async def _serve(
         handlers = Handlers(suggester)
         stack.callback(handlers.close)
         popular = Popular()
-        pointer = PointerView(lambda: following.in_use.current.tagger.bundle.schema)
-        following.listen(pointer.take)
-        lookups = Lookups(reading.reader, reading.eta.of, popular, pointer)
+        lookups = Lookups(reading.reader, reading.eta.of, popular, _pointer_view(following))
         calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress, access)
         stack.callback(calls.close)
         waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
@@ -154,6 +158,12 @@ async def _serve(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _pointer_view(following: Following) -> PointerView:
+    view = PointerView(lambda: following.in_use.current.tagger.bundle.schema)
+    following.listen(view.take)
+    return view
 
 
 def _chosen(settings: ServerSettings) -> Choice:

@@ -41,7 +41,10 @@ class Asked:
 
 
 class Suggestion(NamedTuple):
-    """What was found for a text, and what the encoder did not read of it. `release` is `Release.answers` of what tagged it."""
+    """What was found for a text, and what the encoder did not read of it.
+
+    `release` is `Release.answers` of what tagged it.
+    """
 
     found: Suggested
     left_out: LeftOut = LeftOut()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from hangtag.following.following import Following
-from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
+from hangtag.kafka.tagged_topic import check_tagged_topic
+from hangtag.kafka.topic_config import TopicConfigError
 from hangtag.settings import Settings
 from hangtag.store import RedisTagStore
 from hangtag.tagger.tagger import Tagger

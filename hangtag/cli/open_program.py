@@ -17,12 +17,11 @@ def open_program(
     *,
     in_bulk: bool = False,
 ) -> "tuple[Settings, Following]":
-    """Load the settings, configure logs, and open and warm up the tagger: that of the bundle in use, if one is followed.
+    """Load the settings, configure logs, and open and warm up the tagger: that of the bundle in use, where one is.
 
-    `model` holds settings of the group `model` from the command line; None: not given. One with a bundle of its own does
-    not follow another. `process` is the number of this
-    process among several, for the logs, and `threads` the threads of the engine where no setting says it. `in_bulk` is
-    that of `open_tagger`.
+    `model` holds settings of the group `model` from the command line; None: not given. With a bundle of its own a
+    program does not use another. `process` is the number of this process among several, for the logs, and `threads` the
+    threads of the engine where no setting says it. `in_bulk` is that of `open_tagger`.
 
     Raises:
         SettingsError, BundleError, EngineError, FaultError, RefusedError: the message says what to do.

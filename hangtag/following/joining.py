@@ -22,9 +22,9 @@ def check_joining(settings: Settings) -> None:
     pointer = _pointer(settings)
     if pointer is not None:
         msg = (
-            f"bundle {pointer.bundle_version[:12]} is in use (sequence {pointer.sequence}), and this worker would use another "
-            "one for its part of the products: set HANGTAG_MODELS__STORE and leave out --bundle, so that it follows; or add "
-            "--force"
+            f"bundle {pointer.bundle_version[:12]} is in use (sequence {pointer.sequence}), and this worker would use "
+            "another one for its part of the products: set HANGTAG_MODELS__STORE and leave out --bundle, so that it "
+            "follows; or add --force"
         )
         raise NotJoinedError(msg)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from hangtag.bundle import Bundle, BundleError, load_bundle
+from hangtag.bundle import Bundle, BundleError, load_bundle, read_references
 from hangtag.engine.errors import EngineError
 from hangtag.following.errors import RefusedError, Why
 from hangtag.following.memory import free_bytes, needed_bytes
@@ -17,6 +17,7 @@ from hangtag.models import LocalModels, LocalModelsError, Pointer, Shelf, ShelfE
 from hangtag.settings import Settings
 from hangtag.tagger.encoder_pool import EncoderPoolError
 from hangtag.tagger.faults import FaultError
+from hangtag.tagger.references import check_references
 from hangtag.tagger.tagger import Tagger, tagger_of
 
 _MB = 1_000_000
@@ -47,7 +48,7 @@ class Loader:
         with _refusing(), _one_at_a_time(self._local.folder):
             # Hashing and reading take some tenths of a second of Python; what compiles the model must not run so low,
             # because threads that it starts keep the priority.
-            path = _at_low_priority(lambda: self._local.get(pointer, Shelf(self._store)))
+            path = _at_low_priority(lambda: self._local.get(pointer.bundle_version, Shelf(self._store)))
             return self._opened(path, pointer)
 
     def load_kept(self, pointer: Pointer, path: Path) -> Tagger:
@@ -58,7 +59,14 @@ class Loader:
     def _opened(self, path: Path, pointer: Pointer) -> Tagger:
         _check_memory(path)
         bundle = _at_low_priority(lambda: _checked(path, pointer))
-        return tagger_of(bundle, self._model, in_bulk=self._in_bulk)
+        tagger = tagger_of(bundle, self._model, in_bulk=self._in_bulk)
+        try:
+            _try_out(tagger, path)
+        except BaseException:
+            tagger.close()
+            tagger.engine.close()
+            raise
+        return tagger
 
 
 def _checked(path: Path, pointer: Pointer) -> Bundle:
@@ -67,6 +75,18 @@ def _checked(path: Path, pointer: Pointer) -> Bundle:
         msg = f"{path} holds bundle {bundle.version[:12]}, not {pointer.bundle_version[:12]}; remove the folder"
         raise RefusedError(Why.DAMAGED, msg)
     return bundle
+
+
+def _try_out(tagger: Tagger, path: Path) -> None:
+    references = read_references(path)
+    if references is None:
+        return
+    try:
+        check_references(tagger, references)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise RefusedError(Why.TRIAL, str(error)) from error
 
 
 def _check_memory(path: Path) -> None:

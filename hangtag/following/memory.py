@@ -1,4 +1,4 @@
-"""How much memory a bundle needs, and how much there is: what the machine has left and what the control group allows."""
+"""How much memory a bundle needs, and how much there is: what the machine has left and its control group allows."""
 
 from pathlib import Path
 

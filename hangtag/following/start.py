@@ -42,9 +42,11 @@ def open_following(settings: Settings, *, in_bulk: bool = False, own_bundle: boo
     local = LocalModels(models.cache_dir)
     loader = Loader(settings, local, in_bulk=in_bulk)
     record, topic = PointerRecord(settings.redis), ModelsTopic(settings.kafka)
-    watch = PointerWatch(
-        record, topic, lambda pointer: following.on_pointer(pointer), route=models.route, poll_s=models.poll_s
-    )
+
+    def on_pointer(found: Pointer) -> None:
+        following.on_pointer(found)
+
+    watch = PointerWatch(record, topic, on_pointer, route=models.route, poll_s=models.poll_s)
     try:
         pointer = watch.poll()
         start = _own(settings, in_bulk) if own_bundle else _start(settings, loader, local, pointer, in_bulk)

@@ -76,7 +76,7 @@ class Pages(Collector):
         return found
 
     def details(self) -> Mapping[str, Any]:
-        """What the processes say about the store and the model: the first that has a problem with it, else the first."""
+        """What the processes say about store and model: the first that has a problem, else the first."""
         details = [body_of(page).get("details", {}) for page in self.ask("healthz").values()]
         found = {}
         for name in ("store", "model"):

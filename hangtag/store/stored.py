@@ -21,8 +21,8 @@ class Stored(NamedTuple):
     """Tags, or a deletion, or nothing; and the newest version that was received.
 
     `payload` is the serialised `ProductTags`, empty if there are no tags. `version` is that of the tags or of the
-    deletion, None if nothing is stored. `seen` is None if nothing newer was received, as far as the store knows. `sequence` is the
-    place of the tags' bundle in the order of releases.
+    deletion, None if nothing is stored. `seen` is None if nothing newer was received, as far as the store knows.
+    `sequence` is the place of the tags' bundle in the order of releases.
     """
 
     payload: bytes

@@ -92,7 +92,7 @@ def unpack(value: bytes | None, mark: bytes | None) -> Stored:
 
 
 def _numbers_of(value: bytes) -> tuple[int, int] | None:
-    """Version and sequence in a value; None if no program of this format can have written it, by the scripts' checks."""
+    """Version and sequence in a value; None if no program of this format can have written it, as the scripts check."""
     if len(value) < HEADER_BYTES:
         return None
     form, version, is_deletion, sequence, revision = _NUMBERS.unpack_from(value)
