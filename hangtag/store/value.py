@@ -23,6 +23,7 @@ earlier releases wrote it, is the received version alone.
 """
 
 import struct
+from typing import NamedTuple
 
 from hangtag.store.entry import Entry
 from hangtag.store.stored import Seen, Stored
@@ -38,6 +39,21 @@ HEADER_BYTES = _HEADER.size
 _NUMBERS = struct.Struct(">BQBQQ")
 _MARK = struct.Struct(">BQQiq")
 MARK_BYTES = _MARK.size
+
+
+class Origin(NamedTuple):
+    """What tags were made by: a place in the order of releases, and the first 8 bytes of a bundle's version in hex."""
+
+    sequence: int
+    bundle_prefix: str
+
+
+def origin_of(value: bytes) -> Origin | None:
+    """What made the tags of a value, or of its header and one byte more; None: it has no tags."""
+    numbers = _numbers_of(value)
+    if numbers is None or len(value) == HEADER_BYTES:
+        return None
+    return Origin(numbers[1], _HEADER.unpack_from(value)[5].hex())
 
 
 def pack(entry: Entry) -> bytes:
