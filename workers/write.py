@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hangtag.store import Arrival, Outcome, TagStore
-from hangtag.tags.schema import TagSchema
 from hangtag.tags.tagset import TagSet
 from hangtag.text.text_hash import text_hash
 from hangtag.workers.arrival import arrival_of
@@ -29,16 +28,15 @@ class Settled:
 class WriteJob:
     """What one call of `write` does. A job that failed is run again and continues where it stopped.
 
-    `known` are items that need no engine: deletions, and those with stored tags, made with `schema`. `store_identities`
-    are those of the stores that held the results when the offsets of newly assigned partitions were committed. `took_s`
-    is how long the call took that succeeded.
+    `bundle_version` is for the dead letters. `known` are items that need no engine: deletions, and those with stored
+    tags. `store_identities` are those of the stores that held the results when the offsets of newly assigned partitions
+    were committed. `took_s` is how long the call took that succeeded.
     """
 
     bundle_version: str = ""
     tagged: Sequence[tuple[Item, TagSet]] = ()
     known: Sequence[Item] = ()
     refused: Sequence[Refused] = ()
-    schema: TagSchema | None = None
     store_identities: Sequence[str] = ()
     writes: Writes | None = field(default=None, init=False)
     took_s: float = field(default=0.0, init=False)
@@ -74,20 +72,24 @@ def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_rec
 def _updates(job: WriteJob, now_ms: int) -> Iterator[Update | Move]:
     for item, tags in job.tagged:
         event = item.event
+        assert item.release is not None
         yield Update(
             product_id=event.product_id,
             version=event.version,
             tags=tags,
-            bundle_version=job.bundle_version,
+            bundle_version=item.release.bundle_version,
+            sequence=item.release.sequence,
             text_hash=text_hash(event.text, event.language),
             tagged_at_ms=now_ms,
-            schema=None if item.tagger is None else item.tagger.bundle.schema,
+            schema=item.release.tagger.bundle.schema,
         )
     for item in job.known:
         if item.stored is None:
             yield Update(item.event.product_id, item.event.version, None)
         else:
-            yield Move(item.stored, item.event.version, job.schema)
+            assert item.release is not None
+            schema = item.release.tagger.bundle.schema
+            yield Move(item.stored, item.event.version, item.release.sequence, schema)
 
 
 def _refused_arrivals(job: WriteJob, max_record_bytes: int) -> Iterator[Arrival]:
