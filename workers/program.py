@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from hangtag.following.following import Following
+from hangtag.kafka.decision_topics import check_models_topic
 from hangtag.kafka.tagged_topic import check_tagged_topic
 from hangtag.kafka.topic_config import TopicConfigError
 from hangtag.settings import Settings
@@ -153,6 +154,8 @@ def _open_source(settings: Settings) -> KafkaSource:
     source = KafkaSource(settings.kafka, settings.redis.deleted_ttl_s)
     try:
         _check_tagged_topic(settings)
+        if settings.models.store is not None:
+            _check_models_topic(settings)
     except BaseException:
         source.close()
         raise
@@ -166,4 +169,14 @@ def _check_tagged_topic(settings: Settings) -> None:
         raise SourceError(str(error)) from error
     if not is_known:
         topic = settings.kafka.tagged_topic
+        _log.warning("topic_configuration_unknown", topic=topic, next="allow DescribeConfigs, or check it by hand")
+
+
+def _check_models_topic(settings: Settings) -> None:
+    topic = settings.kafka.models_topic
+    try:
+        is_known = check_models_topic(settings.kafka)
+    except TopicConfigError as error:
+        raise SourceError(str(error)) from error
+    if not is_known:
         _log.warning("topic_configuration_unknown", topic=topic, next="allow DescribeConfigs, or check it by hand")
