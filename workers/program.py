@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
+from hangtag.kafka.tagged_topic import TopicConfigError, unknown_topics
 from hangtag.settings import Settings
 from hangtag.store import RedisTagStore
 from hangtag.tagger.in_use import TaggerInUse
@@ -105,6 +105,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             clock=clock,
             beats=beats,
             settings=settings.worker,
+            keeps_texts=bool(settings.kafka.texts_topic),
         )
         telemetry = open_page(
             "worker",
@@ -152,18 +153,17 @@ def _raise_first(failures: Sequence[StageError]) -> None:
 def _open_source(settings: Settings) -> KafkaSource:
     source = KafkaSource(settings.kafka, settings.redis.deleted_ttl_s)
     try:
-        _check_tagged_topic(settings)
+        _check_topics(settings)
     except BaseException:
         source.close()
         raise
     return source
 
 
-def _check_tagged_topic(settings: Settings) -> None:
+def _check_topics(settings: Settings) -> None:
     try:
-        is_known = check_tagged_topic(settings.kafka, settings.redis.deleted_ttl_s)
+        unknown = unknown_topics(settings.kafka, settings.redis.deleted_ttl_s)
     except TopicConfigError as error:
         raise SourceError(str(error)) from error
-    if not is_known:
-        topic = settings.kafka.tagged_topic
+    for topic in unknown:
         _log.warning("topic_configuration_unknown", topic=topic, next="allow DescribeConfigs, or check it by hand")

@@ -73,7 +73,9 @@ class Worker:
         clock: Clock,
         beats: Heartbeats,
         settings: WorkerSettings,
+        keeps_texts: bool = False,
     ) -> None:
+        self._keeps_texts = keeps_texts
         self._source, self._sink, self._store, self._in_use = source, sink, store, in_use
         self._threads, self._clock, self._beats, self._settings = threads, clock, beats, settings
         self._tracker = Tracker()
@@ -271,18 +273,23 @@ class Worker:
             known = [found for item in encoded.items if (found := self._batcher.add(item)) is not None]
             if known or encoded.refused:
                 bundle = self._in_use.current.bundle
-                self._jobs.append(WriteJob(bundle.version, known=known, refused=encoded.refused, schema=bundle.schema))
+                job = WriteJob(bundle.version, known=known, refused=encoded.refused, schema=bundle.schema)
+                self._append(job)
         while self._running and self._running[0].is_done:
             batch = self._running.popleft()
             done = _result("forward", batch.future)
             self._pace.ran(batch)
             self._budget.ran(batch.budget, ran_out_of_memory=done.ran_out_of_memory)
-            self._jobs.append(WriteJob(done.bundle_version, tagged=done.tagged, refused=done.refused))
+            self._append(WriteJob(done.bundle_version, tagged=done.tagged, refused=done.refused))
             if done.restored:
                 self._encoding.append(self._threads.encode.submit(self._encode, done.restored))
         if self._writing is not None and self._writing.done():
             self._finish_write(self._writing)
             self._writing = None
+
+    def _append(self, job: WriteJob) -> None:
+        job.keeps_texts = self._keeps_texts
+        self._jobs.append(job)
 
     def _start_write(self) -> None:
         if self._writing is None and self._jobs and self._clock.monotonic() >= self._try_again_at:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from hangtag.records import Event, KeptText
 from hangtag.store import Arrival, Outcome, TagStore
 from hangtag.tags.schema import TagSchema
 from hangtag.tags.tagset import TagSet
@@ -30,8 +31,8 @@ class WriteJob:
     """What one call of `write` does. A job that failed is run again and continues where it stopped.
 
     `known` are items that need no engine: deletions, and those with stored tags, made with `schema`. `store_identities`
-    are those of the stores that held the results when the offsets of newly assigned partitions were committed. `took_s`
-    is how long the call took that succeeded.
+    are those of the stores that held the results when the offsets of newly assigned partitions were committed. With
+    `keeps_texts` the texts are produced too. `took_s` is how long the call took that succeeded.
     """
 
     bundle_version: str = ""
@@ -40,6 +41,7 @@ class WriteJob:
     refused: Sequence[Refused] = ()
     schema: TagSchema | None = None
     store_identities: Sequence[str] = ()
+    keeps_texts: bool = False
     writes: Writes | None = field(default=None, init=False)
     took_s: float = field(default=0.0, init=False)
 
@@ -74,20 +76,29 @@ def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_rec
 def _updates(job: WriteJob, now_ms: int) -> Iterator[Update | Move]:
     for item, tags in job.tagged:
         event = item.event
+        hashed = text_hash(event.text, event.language)
         yield Update(
             product_id=event.product_id,
             version=event.version,
             tags=tags,
             bundle_version=job.bundle_version,
-            text_hash=text_hash(event.text, event.language),
+            text_hash=hashed,
             tagged_at_ms=now_ms,
             schema=None if item.tagger is None else item.tagger.bundle.schema,
+            kept=_kept(event, hashed) if job.keeps_texts else None,
         )
     for item in job.known:
+        event = item.event
         if item.stored is None:
-            yield Update(item.event.product_id, item.event.version, None)
+            kept = KeptText.deletion(event.product_id, event.version) if job.keeps_texts else None
+            yield Update(event.product_id, event.version, None, kept=kept)
         else:
-            yield Move(item.stored, item.event.version, job.schema)
+            kept = _kept(event, item.stored.text_hash) if job.keeps_texts else None
+            yield Move(item.stored, event.version, job.schema, kept)
+
+
+def _kept(event: Event, hashed: bytes) -> KeptText:
+    return KeptText(event.product_id, event.version, event.fields, event.language, event.shop, hashed)
 
 
 def _refused_arrivals(job: WriteJob, max_record_bytes: int) -> Iterator[Arrival]:

@@ -30,8 +30,9 @@ def up() -> None:
                 for server in stack.servers:
                     typer.echo(f"{server.child.name} listens on {server.url}, log {server.child.log}")
                 typer.echo(f"arrivals reads what is published, log {arrivals.log}")
-                topics = (settings.kafka.events_topic, settings.kafka.tagged_topic, settings.kafka.dead_letter_topic)
-                typer.echo(f"topics {', '.join(topics)}")
+                kafka = settings.kafka
+                topics = (kafka.events_topic, kafka.tagged_topic, kafka.texts_topic, kafka.dead_letter_topic)
+                typer.echo(f"topics {', '.join(filter(None, topics))}")
                 typer.echo(f"ready after {time.monotonic() - started:.1f} s; to use it from another terminal:\n")
                 typer.echo(f"export {variable_of('kafka.bootstrap')}={settings.kafka.bootstrap}")
                 if any(server.url == settings.redis.url.get_secret_value() for server in stack.servers):

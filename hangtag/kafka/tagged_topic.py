@@ -1,4 +1,4 @@
-"""The configuration that `products.tagged` needs, for the program that creates it and for those that rely on it."""
+"""The configuration that `products.tagged` and `products.texts` need, for the program that creates it and for those that rely on it."""
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -31,8 +31,25 @@ def check_tagged_topic(settings: KafkaSettings, deleted_ttl_s: int) -> bool:
     Raises:
         TopicConfigError: it is not compacted, compacts too early, or forgets deletions before the store does.
     """
+    return _check(settings, settings.tagged_topic, deleted_ttl_s, "rebuild the store")
+
+
+def unknown_topics(settings: KafkaSettings, deleted_ttl_s: int) -> list[str]:
+    """Check `products.tagged` and `products.texts`; return those whose configuration the brokers do not return.
+
+    Raises:
+        TopicConfigError: as `check_tagged_topic`.
+    """
+    unknown = [] if check_tagged_topic(settings, deleted_ttl_s) else [settings.tagged_topic]
+    texts = settings.texts_topic
+    if texts and not _check(settings, texts, deleted_ttl_s, "tag products again"):
+        unknown.append(texts)
+    return unknown
+
+
+def _check(settings: KafkaSettings, topic: str, deleted_ttl_s: int, purpose: str) -> bool:
     try:
-        found = _configuration(settings)
+        found = _configuration(settings, topic)
     except KafkaError:
         return False
     if not found:
@@ -45,10 +62,10 @@ def check_tagged_topic(settings: KafkaSettings, deleted_ttl_s: int) -> bool:
     if wrong:
         changes = ",".join(f"{name}={value}" for name, value in wrong.items())
         msg = (
-            f"the topic {settings.tagged_topic} has "
+            f"the topic {topic} has "
             + ", ".join(f"{name}={found[name]}" for name in wrong)
-            + "; Hangtag relies on it to rebuild the store. Run: kafka-configs.sh --bootstrap-server "
-            f"{settings.bootstrap} --alter --topic {settings.tagged_topic} --add-config {changes}"
+            + f"; Hangtag relies on it to {purpose}. Run: kafka-configs.sh --bootstrap-server "
+            f"{settings.bootstrap} --alter --topic {topic} --add-config {changes}"
         )
         raise TopicConfigError(msg)
     return True
@@ -60,7 +77,7 @@ def deletions_kept_ms(settings: KafkaSettings, deleted_ttl_s: int) -> int:
     The store alone decides if the brokers do not return the topic's configuration.
     """
     try:
-        found = _configuration(settings)
+        found = _configuration(settings, settings.tagged_topic)
     except KafkaError:
         found = {}
     return min(deleted_ttl_s * 1_000, int(found.get("delete.retention.ms", deleted_ttl_s * 1_000)))
@@ -81,9 +98,9 @@ def _admin(settings: KafkaSettings) -> KafkaAdminClient:
     return KafkaAdminClient(**kafka_options(settings, "hangtag"), request_timeout_ms=_TIMEOUT_MS)
 
 
-def _configuration(settings: KafkaSettings) -> dict[str, str]:
+def _configuration(settings: KafkaSettings, topic: str) -> dict[str, str]:
     """The values that `tagged_topic_config` names; empty if the brokers leave one out."""
-    resource = ConfigResource(ConfigResourceType.TOPIC, settings.tagged_topic)
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
     with _admin(settings) as admin:
         described = admin.describe_configs([resource], config_filter="all")
     [configs] = [configs for topics in described.values() for configs in topics.values()]

@@ -10,8 +10,10 @@ def missing_topic(settings: KafkaSettings, topic: str, deleted_ttl_s: int) -> st
         settings.events_topic: "kafka.events_topic",
         settings.tagged_topic: "kafka.tagged_topic",
         settings.dead_letter_topic: "kafka.dead_letter_topic",
+        settings.texts_topic: "kafka.texts_topic",
     }[topic]
-    config = tagged_topic_config(deleted_ttl_s) if topic == settings.tagged_topic else {}
+    compacted = {settings.tagged_topic, settings.texts_topic}
+    config = tagged_topic_config(deleted_ttl_s) if topic in compacted else {}
     options = "".join(f" --config {name}={value}" for name, value in config.items())
     return (
         f"the topic {topic} ({setting}) does not exist, or this user may not describe it; name another, or run: "

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hangtag.records import KeptText
 from hangtag.store import Entry
 from hangtag.tags.decisions import Decision
 from hangtag.tags.schema import TagSchema
@@ -14,12 +15,14 @@ from hangtag.write.update import Update
 class Move:
     """The stored tags of a product for a version of it whose text is the same: only the version changes.
 
-    `schema` is the schema of the bundle that predicted the tags; nobody had decided about the product.
+    `schema` is the schema of the bundle that predicted the tags; nobody had decided about the product. `kept` is that
+    of an `Update`.
     """
 
     stored: Entry
     version: int
     schema: TagSchema | None = None
+    kept: KeptText | None = None
 
     def entry(self, decisions: Sequence[Decision] = (), revision: int = 0) -> Entry:
         """See `Update.entry`."""

@@ -1,4 +1,4 @@
-"""The three topics of Hangtag."""
+"""The topics of Hangtag."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ _PAUSE_S = 0.2
 def create_topics(
     settings: KafkaSettings, *, deleted_ttl_s: int = 604_800, replication: int = 1, deadline_s: float = 60
 ) -> list[str]:
-    """Create the topics that do not exist yet and return their names; tags are compacted, the others kept by time.
+    """Create the topics that do not exist yet and return their names; tags and texts are compacted, the others kept by time.
 
     Tombstones are kept for `deleted_ttl_s`, as long as the store keeps deletions. Tries again while the brokers are
     starting. `replication` -1 leaves it to the brokers.
@@ -54,6 +54,8 @@ def _create(settings: KafkaSettings, deleted_ttl_s: int, replication: int) -> li
         settings.tagged_topic: {**plain, "configs": tagged_topic_config(deleted_ttl_s)},
         settings.dead_letter_topic: {**plain, "configs": {"max.message.bytes": str(_DEAD_LETTER_MAX_BYTES)}},
     }
+    if settings.texts_topic:
+        wanted[settings.texts_topic] = wanted[settings.tagged_topic]
     with KafkaAdminClient(**kafka_options(settings, "hangtag-cli"), request_timeout_ms=_ATTEMPT_MS) as admin:
         answer = admin.create_topics(wanted, raise_errors=False)
         created = []
