@@ -53,4 +53,4 @@ class Readiness(GroupReadiness):
         return [self._model(), *super().parts()]
 
     def _model(self) -> Part:
-        return Part("model", True, f"bundle {self._in_use.current.bundle.version[:12]} has tagged a probe")
+        return Part("model", True, f"bundle {self._in_use.current.bundle_version[:12]} has tagged a probe")

@@ -172,22 +172,21 @@ class Worker:
         self._beats.busy("batch")
         metrics.RECORDS_POLLED.inc(len(polled.records))
         if refused:
-            self._jobs.append(WriteJob(self._in_use.current.bundle.version, refused=refused))
+            self._jobs.append(WriteJob(self._in_use.current.bundle_version, refused=refused))
         if tickets:
             self._encoding.append(self._threads.encode.submit(self._decode_and_encode, tickets, now))
 
     def batch(self) -> None:
         """Hand batches to the forward threads: at most those that run and one that follows them."""
-        while len(self._running) < self._in_use.current.engine.cost.at_once + _READY:
+        while len(self._running) < self._in_use.current.tagger.engine.cost.at_once + _READY:
             is_busy = bool(self._running) and not self._is_draining
             budget = self._budget.tokens
             items = self._batcher.batch(budget, self._clock.monotonic(), is_engine_busy=is_busy)
             if not items:
                 break
-            assert items[0].tagger is not None
-            batch = Batch(
-                items, budget, items[0].tagger.engine.cost.of_batch([len(item.tokens or ()) for item in items])
-            )
+            assert items[0].release is not None
+            cost = items[0].release.tagger.engine.cost
+            batch = Batch(items, budget, cost.of_batch([len(item.tokens or ()) for item in items]))
             metrics.BATCH_TOKENS.observe(batch.tokens)
             batch.future = self._threads.forward.submit(self._forward, batch)
             self._running.append(batch)
@@ -226,10 +225,10 @@ class Worker:
         """Decode records, mark their products as seen and tokenise the texts that are new. Runs on an encode thread."""
         started = self._clock.monotonic()
         decoded = decode(polled, arrived_s, self._settings.max_record_bytes)
-        tagger, items = self._in_use.current, decoded.items
+        release, items = self._in_use.current, decoded.items
         try:
             self._store.mark_seen([item.arrival for item in items])
-            items = with_stored_tags(items, self._store, tagger.bundle.version)
+            items = with_stored_tags(items, self._store, release)
         except StoreMismatchError:
             raise
         except StoreError as error:
@@ -241,7 +240,7 @@ class Worker:
             self._cannot_mark = True
         else:
             self._cannot_mark = False
-        encoded = encode(items, tagger)
+        encoded = encode(items, release)
         self._time("encode", started)
         return replace(encoded, refused=decoded.refused + encoded.refused)
 
@@ -252,9 +251,9 @@ class Worker:
     def _forward(self, batch: Batch) -> Forwarded:
         """Run the engine over a batch. Runs on the forward thread."""
         batch.started_s = self._clock.monotonic()
-        tagger = batch.items[0].tagger
-        assert tagger is not None
-        result = forward(batch.items, tagger)
+        release = batch.items[0].release
+        assert release is not None
+        result = forward(batch.items, release)
         batch.took_s = self._time("forward", batch.started_s)
         return result
 
@@ -272,9 +271,8 @@ class Worker:
             encoded = _result("encode", self._encoding.popleft())
             known = [found for item in encoded.items if (found := self._batcher.add(item)) is not None]
             if known or encoded.refused:
-                bundle = self._in_use.current.bundle
-                job = WriteJob(bundle.version, known=known, refused=encoded.refused, schema=bundle.schema)
-                self._append(job)
+                version = self._in_use.current.bundle_version
+                self._append(WriteJob(version, known=known, refused=encoded.refused))
         while self._running and self._running[0].is_done:
             batch = self._running.popleft()
             done = _result("forward", batch.future)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from hangtag.records import Event, KeptText
 from hangtag.store import Arrival, Outcome, TagStore
-from hangtag.tags.schema import TagSchema
 from hangtag.tags.tagset import TagSet
 from hangtag.text.text_hash import text_hash
 from hangtag.workers.arrival import arrival_of
@@ -30,16 +29,15 @@ class Settled:
 class WriteJob:
     """What one call of `write` does. A job that failed is run again and continues where it stopped.
 
-    `known` are items that need no engine: deletions, and those with stored tags, made with `schema`. `store_identities`
-    are those of the stores that held the results when the offsets of newly assigned partitions were committed. With
-    `keeps_texts` the texts are produced too. `took_s` is how long the call took that succeeded.
+    `bundle_version` is for the dead letters. `known` are items that need no engine: deletions, and those with stored
+    tags. `store_identities` are those of the stores that held the results when the offsets of newly assigned partitions
+    were committed. With `keeps_texts` the texts are produced too. `took_s` is how long the call took that succeeded.
     """
 
     bundle_version: str = ""
     tagged: Sequence[tuple[Item, TagSet]] = ()
     known: Sequence[Item] = ()
     refused: Sequence[Refused] = ()
-    schema: TagSchema | None = None
     store_identities: Sequence[str] = ()
     keeps_texts: bool = False
     writes: Writes | None = field(default=None, init=False)
@@ -76,15 +74,17 @@ def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_rec
 def _updates(job: WriteJob, now_ms: int) -> Iterator[Update | Move]:
     for item, tags in job.tagged:
         event = item.event
+        assert item.release is not None
         hashed = text_hash(event.text, event.language)
         yield Update(
             product_id=event.product_id,
             version=event.version,
             tags=tags,
-            bundle_version=job.bundle_version,
+            bundle_version=item.release.bundle_version,
+            sequence=item.release.sequence,
             text_hash=hashed,
             tagged_at_ms=now_ms,
-            schema=None if item.tagger is None else item.tagger.bundle.schema,
+            schema=item.release.tagger.bundle.schema,
             kept=_kept(event, hashed) if job.keeps_texts else None,
         )
     for item in job.known:
@@ -93,8 +93,10 @@ def _updates(job: WriteJob, now_ms: int) -> Iterator[Update | Move]:
             kept = KeptText.deletion(event.product_id, event.version) if job.keeps_texts else None
             yield Update(event.product_id, event.version, None, kept=kept)
         else:
+            assert item.release is not None
             kept = _kept(event, item.stored.text_hash) if job.keeps_texts else None
-            yield Move(item.stored, event.version, job.schema, kept)
+            schema = item.release.tagger.bundle.schema
+            yield Move(item.stored, event.version, item.release.sequence, schema, kept)
 
 
 def _kept(event: Event, hashed: bytes) -> KeptText:

@@ -296,7 +296,7 @@ class House:
 
     @property
     def tagger(self) -> FakeTagger:
-        return self.in_use.current
+        return self.in_use.current.tagger
 
     def start(self) -> None:
         self.threads = StageThreads(*(Inline(held=self.held) for _ in range(3)))
