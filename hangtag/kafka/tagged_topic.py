@@ -1,4 +1,7 @@
-"""The configuration that `products.tagged` and `products.texts` need, for the program that creates it and for those that rely on it."""
+"""The configuration that `products.tagged` and `products.texts` need.
+
+For the program that creates them and for those that rely on them.
+"""
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType

@@ -143,7 +143,9 @@ def _price(found: Any) -> events_pb2.Price | None:
         return None
     if not isinstance(found, dict):
         example = '{"currency": "EUR", "amount": "19.99"}'
-        raise EventError(DECODE, f"price must be an object such as {example}, not {_KIND_NAMES.get(type(found), 'text')}")
+        raise EventError(
+            DECODE, f"price must be an object such as {example}, not {_KIND_NAMES.get(type(found), 'text')}"
+        )
     amount = found.get("amount")
     if isinstance(amount, (int, float)) and not isinstance(amount, bool):
         # As it was written, since a float is printed by its shortest form.

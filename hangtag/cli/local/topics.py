@@ -17,9 +17,9 @@ _PAUSE_S = 0.2
 def create_topics(
     settings: KafkaSettings, *, deleted_ttl_s: int = 604_800, replication: int = 1, deadline_s: float = 60
 ) -> list[str]:
-    """Create the topics that do not exist yet and return their names; tags and texts are compacted, the others kept by time.
+    """Create the topics that do not exist yet and return their names.
 
-    Tombstones are kept for `deleted_ttl_s`, as long as the store keeps deletions. Tries again while the brokers are
+    Tags and texts are compacted, the others kept by time. Tombstones are kept for `deleted_ttl_s`, as long as the store keeps deletions. Tries again while the brokers are
     starting. `replication` -1 leaves it to the brokers.
 
     Raises:
