@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from hangtag.kafka.tagged_topic import TopicConfigError, unknown_topics
+from hangtag.kafka.tagged_topic import unknown_topics
+from hangtag.kafka.topic_config import TopicConfigError
 from hangtag.settings import Settings
 from hangtag.store import RedisTagStore
 from hangtag.tagger.in_use import TaggerInUse

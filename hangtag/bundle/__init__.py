@@ -22,6 +22,7 @@ from hangtag.bundle.load import load_bundle, read_manifest
 from hangtag.bundle.manifest import Manifest, Section
 from hangtag.bundle.place import check_place
 from hangtag.bundle.redecide import redecide_bundle
+from hangtag.bundle.references import References, ReferenceText, add_references, read_references
 from hangtag.bundle.scope import Scope
 from hangtag.bundle.upgrade import upgrade_bundle
 from hangtag.bundle.version import version_of
@@ -37,14 +38,18 @@ __all__ = [
     "Linear",
     "Manifest",
     "Norm",
+    "ReferenceText",
+    "References",
     "Scope",
     "Section",
     "Table",
     "Weights",
+    "add_references",
     "check_place",
     "copy_bundle",
     "load_bundle",
     "read_manifest",
+    "read_references",
     "redecide_bundle",
     "upgrade_bundle",
     "version_of",

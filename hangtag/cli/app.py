@@ -17,6 +17,7 @@ from hangtag.cli.evaluate_queries import evaluate_queries
 from hangtag.cli.help_text import help_text
 from hangtag.cli.installed import version
 from hangtag.cli.learn import learn_tag
+from hangtag.cli.models import model
 from hangtag.cli.predict import predict
 from hangtag.cli.pretrain import pretrain
 from hangtag.cli.publish import publish
@@ -72,4 +73,5 @@ for panel, commands in _PANELS.items():
 app.add_typer(deadletters, name="deadletters", rich_help_panel="Use")
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(bundle, name="bundle", rich_help_panel="Run")
+app.add_typer(model, name="model", rich_help_panel="Run")
 app.add_typer(token, name="token", rich_help_panel="Run")

@@ -3,20 +3,13 @@
 For the program that creates them and for those that rely on them.
 """
 
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
-from hangtag.kafka.options import kafka_options
+from hangtag.kafka.topic_config import TopicConfigError, configuration, open_admin, wrong_config
 from hangtag.settings import KafkaSettings
 
 # A record that arrived behind a newer one stays visible this long for the reader of the topic's tail.
 MIN_COMPACTION_LAG_MS = 86_400_000
-_TIMEOUT_MS = 10_000
-
-
-class TopicConfigError(ValueError):
-    """The topic's configuration could lose what Hangtag relies on; the message has the command that corrects it."""
 
 
 def tagged_topic_config(deleted_ttl_s: int) -> dict[str, str]:
@@ -63,13 +56,7 @@ def _check(settings: KafkaSettings, topic: str, deleted_ttl_s: int, purpose: str
         if (found[name] != value if name == "cleanup.policy" else int(found[name]) < int(value))
     }
     if wrong:
-        changes = ",".join(f"{name}={value}" for name, value in wrong.items())
-        msg = (
-            f"the topic {topic} has "
-            + ", ".join(f"{name}={found[name]}" for name in wrong)
-            + f"; Hangtag relies on it to {purpose}. Run: kafka-configs.sh --bootstrap-server "
-            f"{settings.bootstrap} --alter --topic {topic} --add-config {changes}"
-        )
+        msg = wrong_config(settings, topic, found, wrong, f"Hangtag relies on it to {purpose}")
         raise TopicConfigError(msg)
     return True
 
@@ -92,21 +79,11 @@ def topic_id(settings: KafkaSettings) -> str:
     Raises:
         KafkaError: no broker answers.
     """
-    with _admin(settings) as admin:
+    with open_admin(settings) as admin:
         [found] = admin.describe_topics([settings.tagged_topic])
     return str(found.get("topic_id") or settings.tagged_topic)
 
 
-def _admin(settings: KafkaSettings) -> KafkaAdminClient:
-    return KafkaAdminClient(**kafka_options(settings, "hangtag"), request_timeout_ms=_TIMEOUT_MS)
-
-
 def _configuration(settings: KafkaSettings, topic: str) -> dict[str, str]:
     """The values that `tagged_topic_config` names; empty if the brokers leave one out."""
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-    with _admin(settings) as admin:
-        described = admin.describe_configs([resource], config_filter="all")
-    [configs] = [configs for topics in described.values() for configs in topics.values()]
-    names = tagged_topic_config(0)
-    found = {name: str(data["value"]) for name, data in configs.items() if name in names}
-    return found if found.keys() == names.keys() else {}
+    return configuration(settings, topic, tagged_topic_config(0).keys())

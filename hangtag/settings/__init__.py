@@ -1,11 +1,13 @@
 """Typed settings from the environment, one TOML file and defaults, in this order of precedence."""
 
 from hangtag.settings.model import (
+    ROUTE,
     ArrivalsSettings,
     ClientSettings,
     KafkaSettings,
     LogSettings,
     ModelSettings,
+    ModelsSettings,
     RedisSettings,
     ServerSettings,
     Settings,
@@ -21,11 +23,13 @@ from hangtag.settings.sources import (
 )
 
 __all__ = [
+    "ROUTE",
     "ArrivalsSettings",
     "ClientSettings",
     "KafkaSettings",
     "LogSettings",
     "ModelSettings",
+    "ModelsSettings",
     "RedisSettings",
     "Resolved",
     "ServerSettings",

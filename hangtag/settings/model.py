@@ -14,6 +14,8 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s:,/?#\[\]@]+)(?::[0-9]{1,5})?")
+# The name of a route; it is part of keys of records and of the store.
+ROUTE = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 _MAX_PORT = 65_535
 _MOST_SHOWN = 40
 _DEVICES = r"^(all|((cpu|[0-9]{1,3})(,(cpu|[0-9]{1,3}))*)?)$"
@@ -50,6 +52,13 @@ def _origins(origins: str) -> str:
     return origins
 
 
+def _place(url: str | None) -> str | None:
+    if url is not None and (not url.strip() or "@" in url.partition("://")[2].partition("/")[0]):
+        kind, msg = "place", "write a folder, or a URL without user and password: its library reads them from elsewhere"
+        raise PydanticCustomError(kind, msg)
+    return url
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,6 +86,13 @@ class KafkaSettings(_Group):
         default="products.texts",
         description="Topic of the newest text of each product (output, compacted), from which products are tagged "
         "again; none: texts are not kept",
+    )
+    models_topic: Topic = Field(
+        default="hangtag.models",
+        description="Topic of decisions about which bundle is in use (compacted, one partition)",
+    )
+    audit_topic: Topic = Field(
+        default="tags.audit", description="Topic of who decided or released what, when and why (kept for ever)"
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="Security protocol of the brokers"
@@ -167,6 +183,31 @@ class ModelSettings(_Group):
         le=64,
         description="Processes in which a worker tokenises; unset: none beside the CPU engine, beside a GPU as many as "
         "there are cores for",
+    )
+
+
+class ModelsSettings(_Group):
+    """Models in production: where bundles are kept, and which of them is in use."""
+
+    store: Annotated[str | None, AfterValidator(_place)] = Field(
+        default=None,
+        description="Place for bundles: a folder, or a URL such as s3://bucket/models; set: programs use the bundle "
+        "that was promoted there; unset: model.bundle",
+    )
+    cache_dir: Path = Field(
+        default=Path("~/.cache/hangtag/models"), description="Folder for bundles that were fetched from models.store"
+    )
+    route: Annotated[str, StringConstraints(pattern=ROUTE)] = Field(
+        default="default", description="Route that is followed: each has a bundle of its own"
+    )
+    poll_s: float = Field(default=1, ge=0.05, le=60, description="How often a program asks which bundle is in use")
+    actor: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$")] | None = Field(
+        default=None,
+        description="Pseudonym under which the decisions of this user are recorded; unset: a hash of the login name",
+    )
+    actor_salt: SecretStr = Field(
+        default=SecretStr("hangtag"),
+        description="Added to the login name before it is hashed, so that nobody finds out the name by trying",
     )
 
 
@@ -380,6 +421,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     model: ModelSettings = ModelSettings()
+    models: ModelsSettings = ModelsSettings()
     worker: WorkerSettings = WorkerSettings()
     arrivals: ArrivalsSettings = ArrivalsSettings()
     server: ServerSettings = ServerSettings()

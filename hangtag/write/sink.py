@@ -23,8 +23,8 @@ class Reason:
 class RecordSink(Protocol):
     """Produces tags and dead letters. One thread makes all calls but `close`.
 
-    `tagged`, `text` and `dead_letter` queue a record; `flush` delivers what is queued, in order for each product. Between
-    two flushes nothing is in flight.
+    `tagged`, `text` and `dead_letter` queue a record; `flush` delivers what is queued, in order for each product.
+    Between two flushes nothing is in flight.
     """
 
     def tagged(self, entry: Entry) -> None:

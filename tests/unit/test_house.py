@@ -31,6 +31,8 @@ HANGTAG = {
     "hangtag.write": {
         f"hangtag.{name}" for name in ("v1", "settings", "text", "tags", "telemetry", "kafka", "records", "store")
     },
+    "hangtag.audit": {"hangtag.v1", "hangtag.settings", "hangtag.kafka"},
+    "hangtag.models": {f"hangtag.{name}" for name in ("settings", "telemetry", "kafka", "bundle", "store", "audit")},
     "hangtag.letters": {"hangtag.settings", "hangtag.kafka", "hangtag.records"},
     "hangtag.tagger": {
         f"hangtag.{name}" for name in ("settings", "text", "tags", "telemetry", "bundle", "engine", "words", "evidence")

@@ -17,9 +17,9 @@ _PAUSE_S = 0.2
 def create_topics(
     settings: KafkaSettings, *, deleted_ttl_s: int = 604_800, replication: int = 1, deadline_s: float = 60
 ) -> list[str]:
-    """Create the topics that do not exist yet and return their names.
+    """Create the topics that do not exist yet and return their names; see `docs/contracts.md` for how each is kept.
 
-    Tags and texts are compacted, the others kept by time. Tombstones are kept for `deleted_ttl_s`, as long as the store keeps deletions. Tries again while the brokers are
+    Tombstones are kept for `deleted_ttl_s`, as long as the store keeps deletions. Tries again while the brokers are
     starting. `replication` -1 leaves it to the brokers.
 
     Raises:
@@ -45,6 +45,7 @@ def _create(settings: KafkaSettings, deleted_ttl_s: int, replication: int) -> li
     from kafka import KafkaAdminClient  # noqa: PLC0415
     from kafka.errors import for_code  # noqa: PLC0415
 
+    from hangtag.kafka.decision_topics import AUDIT_TOPIC_CONFIG, MODELS_TOPIC_CONFIG  # noqa: PLC0415
     from hangtag.kafka.options import kafka_options  # noqa: PLC0415
     from hangtag.kafka.tagged_topic import tagged_topic_config  # noqa: PLC0415
 
@@ -52,6 +53,8 @@ def _create(settings: KafkaSettings, deleted_ttl_s: int, replication: int) -> li
     wanted = {
         settings.events_topic: plain,
         settings.tagged_topic: {**plain, "configs": tagged_topic_config(deleted_ttl_s)},
+        settings.models_topic: {**plain, "num_partitions": 1, "configs": MODELS_TOPIC_CONFIG},
+        settings.audit_topic: {**plain, "num_partitions": 1, "configs": AUDIT_TOPIC_CONFIG},
         settings.dead_letter_topic: {**plain, "configs": {"max.message.bytes": str(_DEAD_LETTER_MAX_BYTES)}},
     }
     if settings.texts_topic:
