@@ -73,15 +73,18 @@ def deletions_kept_ms(settings: KafkaSettings, deleted_ttl_s: int) -> int:
     return min(deleted_ttl_s * 1_000, int(found.get("delete.retention.ms", deleted_ttl_s * 1_000)))
 
 
-def topic_id(settings: KafkaSettings) -> str:
-    """The id that the brokers gave the topic: another one after it was made again. Its name, if they do not tell.
+def topic_id(settings: KafkaSettings, topic: str = "") -> str:
+    """The id that the brokers gave a topic (`products.tagged`): another one after it was made again.
+
+    It is the topic's name, if they do not tell.
 
     Raises:
         KafkaError: no broker answers.
     """
+    topic = topic or settings.tagged_topic
     with open_admin(settings) as admin:
-        [found] = admin.describe_topics([settings.tagged_topic])
-    return str(found.get("topic_id") or settings.tagged_topic)
+        [found] = admin.describe_topics([topic])
+    return str(found.get("topic_id") or topic)
 
 
 def _configuration(settings: KafkaSettings, topic: str) -> dict[str, str]:
