@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from hangtag.kafka.tagged_topic import unknown_topics
 from hangtag.kafka.topic_config import TopicConfigError
 from hangtag.settings import Settings
-from hangtag.store import RedisTagStore
+from hangtag.store import RedisTagStore, TextStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, get_log, metrics
@@ -83,6 +83,9 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
     with ExitStack() as stack:
         store = RedisTagStore(settings.redis)
         stack.callback(store.close)
+        texts = TextStore(settings.redis) if settings.redis.texts else None
+        if texts is not None:
+            stack.callback(texts.close)
         watch = StoreWatch(store, failed("store watch"))
         stack.callback(watch.close)
         watch.start()
@@ -107,6 +110,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             beats=beats,
             settings=settings.worker,
             keeps_texts=bool(settings.kafka.texts_topic),
+            texts=texts,
         )
         telemetry = open_page(
             "worker",

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hangtag.records import Event, KeptText
-from hangtag.store import Arrival, Outcome, TagStore
+from hangtag.records import Event, KeptText, encode_text
+from hangtag.store import Arrival, Outcome, StoredText, TagStore, TextStore
 from hangtag.tags.tagset import TagSet
 from hangtag.text.text_hash import text_hash
 from hangtag.workers.arrival import arrival_of
@@ -49,10 +49,18 @@ class WriteJob:
         return [*(item for item, _ in self.tagged), *self.known]
 
 
-def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_record_bytes: int) -> list[Settled]:
+def write(
+    job: WriteJob,
+    store: TagStore,
+    sink: RecordSink,
+    now_ms: int,
+    max_record_bytes: int,
+    texts: TextStore | None = None,
+) -> list[Settled]:
     """Write everything and wait until it is acknowledged. Runs on the write thread; may be repeated after an error.
 
-    Once dead letters are acknowledged, their products are marked, so that nobody waits for tags of these versions.
+    Once dead letters are acknowledged, their products are marked, so that nobody waits for tags of these versions. With
+    `texts` the texts are kept in the store too.
 
     Raises:
         StoreError: the store did not take everything.
@@ -66,6 +74,8 @@ def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_rec
             sink.dead_letter(each.record, each.reason, job.bundle_version)
     job.writes.run(store, sink)
     sink.flush()
+    if texts is not None:
+        texts.write(list(_texts(job.items, job.writes.outcomes)))
     if refused := list(_refused_arrivals(job, max_record_bytes)):
         store.mark_refused(refused)
     return list(_settled(job, job.writes.outcomes))
@@ -97,6 +107,18 @@ def _updates(job: WriteJob, now_ms: int) -> Iterator[Update | Move]:
             kept = _kept(event, item.stored.text_hash) if job.keeps_texts else None
             schema = item.release.tagger.bundle.schema
             yield Move(item.stored, event.version, item.release.sequence, schema, kept)
+
+
+def _texts(items: Sequence[Item], outcomes: Sequence[Outcome]) -> Iterator[StoredText]:
+    for item, outcome in zip(items, outcomes, strict=True):
+        event = item.event
+        if outcome is Outcome.OLDER:
+            continue
+        if item.is_deletion:
+            yield StoredText(event.product_id, event.version, b"")
+        else:
+            hashed = text_hash(event.text, event.language)
+            yield StoredText(event.product_id, event.version, encode_text(_kept(event, hashed)))
 
 
 def _kept(event: Event, hashed: bytes) -> KeptText:

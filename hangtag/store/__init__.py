@@ -18,6 +18,7 @@ from hangtag.store.retag_store import Former, RetagStore
 from hangtag.store.stored import Seen, Stored
 from hangtag.store.survey import StoreSurvey
 from hangtag.store.tag_store import TagStore
+from hangtag.store.text_store import StoredText, TextStore
 
 __all__ = [
     "Arrival",
@@ -46,6 +47,8 @@ __all__ = [
     "StoreSurvey",
     "StoreWentBackError",
     "Stored",
+    "StoredText",
     "TagStore",
+    "TextStore",
     "bundle_prefix",
 ]

@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import orjson
+
 from hangtag.settings import RedisSettings
 from hangtag.store.entry import Entry, Outcome, Reply
 from hangtag.store.errors import StoreMismatchError
@@ -82,16 +84,26 @@ class RetagStore(RedisTagStore):
             StoreMismatchError: another process has taken it over, or the store has lost it.
             StoreError: the store did not answer.
         """
-        [noted] = self._run(NOTE, [NOTE.call([RETAG_KEY], self._holder, "run", run.pack())])
-        if noted != 1:
-            found = self._exchange.ask([("HMGET", RETAG_KEY, "holder")])[0]
-            if found == [None]:
-                msg = (
-                    f"the store at {self.address} has lost the re-tag that runs: it was emptied. Run `hangtag rebuild`"
-                )
-            else:
-                msg = "another `hangtag retag` has begun meanwhile; let that one end"
-            raise StoreMismatchError(msg)
+        self._note_fields("run", run.pack())
+
+    def note_writing(self, product_ids: Sequence[str]) -> None:
+        """Save which products are written next: until `note`, the topic may lack what the store has of them.
+
+        Raises:
+            StoreMismatchError, StoreError: as `note`.
+        """
+        self._note_fields("writing", orjson.dumps(list(product_ids)))
+
+    def writing(self) -> list[str]:
+        """The products that were to be written last.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        replies = self._exchange.ask([("HMGET", RETAG_KEY, "writing")])
+        raise_refusal(replies, self.address)
+        found: list[str] = orjson.loads(replies[0][0] or b"[]")
+        return found
 
     def forget(self) -> None:
         """The re-tag is over: nothing of it can go on or be undone.
@@ -99,7 +111,7 @@ class RetagStore(RedisTagStore):
         Raises:
             StoreError: the store did not answer.
         """
-        raise_refusal(self._exchange.ask([("HDEL", RETAG_KEY, "holder", "run")]), self.address)
+        raise_refusal(self._exchange.ask([("HDEL", RETAG_KEY, "holder", "run", "writing")]), self.address)
 
     def formers(self) -> Iterator[list[Former]]:
         """All former tags, as they are found, some of them perhaps twice.
@@ -133,6 +145,18 @@ class RetagStore(RedisTagStore):
         commands: list[Command] = [("DEL", former_key(each, self._settings.buckets)) for each in product_ids]
         if commands:
             raise_refusal(self._exchange.ask(commands), self.address)
+
+    def _note_fields(self, *fields: Any) -> None:
+        [noted] = self._run(NOTE, [NOTE.call([RETAG_KEY], self._holder, *fields)])
+        if noted != 1:
+            found = self._exchange.ask([("HMGET", RETAG_KEY, "holder")])[0]
+            if found == [None]:
+                msg = (
+                    f"the store at {self.address} has lost the re-tag that runs: it was emptied. Run `hangtag rebuild`"
+                )
+            else:
+                msg = "another `hangtag retag` has begun meanwhile; let that one end"
+            raise StoreMismatchError(msg)
 
     def _write_call(self, entry: Entry, more_keys: Sequence[str] = (), *more: Any) -> Command:
         strict = "0" if self.creates or entry.product_id in self._confirmed else "1"

@@ -3,6 +3,7 @@
 from hangtag.workers.retag.live import LivePace
 from hangtag.workers.retag.retagging import Counts, Retagging
 from hangtag.workers.retag.selection import Selection, SelectionError
+from hangtag.workers.retag.settling import settle
 from hangtag.workers.retag.source import Chunk, SourceText, TextSource
 from hangtag.workers.retag.undoing import UndoCounts, Undoing
 
@@ -17,4 +18,5 @@ __all__ = [
     "TextSource",
     "UndoCounts",
     "Undoing",
+    "settle",
 ]

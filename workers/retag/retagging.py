@@ -14,6 +14,7 @@ from hangtag.telemetry.clock import Clock
 from hangtag.text.product_text import ProductText
 from hangtag.workers.retag.live import LivePace
 from hangtag.workers.retag.selection import Selection
+from hangtag.workers.retag.settling import settle
 from hangtag.workers.retag.source import Chunk, SourceText, TextSource
 from hangtag.write import Move, RecordSink, Update, Writes
 
@@ -102,6 +103,7 @@ class Retagging:
         """
         self.counts = Counts(**self.run.counts)
         self.kept.take_over(self.run)
+        settle(self.kept, self.store, self.sink)
         limits = self.limits.model_copy(
             update={"token_budget": min(_TOKENS, self.limits.token_budget), "window": 2 * _AT_ONCE}
         )
@@ -195,7 +197,7 @@ class Retagging:
     def _add(self, update: Update | Move, *, is_decided: bool) -> None:
         self._updates.append(update)
         if is_decided:
-            self._decided.add(update.product_id if isinstance(update, Update) else update.stored.product_id)
+            self._decided.add(_product_of(update))
         if len(self._updates) >= _AT_ONCE:
             self._write()
             self.show()
@@ -205,13 +207,13 @@ class Retagging:
         if not updates:
             return
         self.kept.begin_batch()
+        self.kept.note_writing([_product_of(update) for update in updates])
         writes = Writes(updates)
         writes.run(self.store, self.sink)
         for update, outcome in zip(updates, writes.outcomes, strict=True):
-            product_id = update.product_id if isinstance(update, Update) else update.stored.product_id
             name = _OUTCOMES[outcome]
             setattr(self.counts, name, getattr(self.counts, name) + 1)
-            if product_id in self._decided and outcome is Outcome.WRITTEN:
+            if _product_of(update) in self._decided and outcome is Outcome.WRITTEN:
                 self.counts.decided += 1
         self._decided.clear()
 
@@ -227,3 +229,7 @@ class Retagging:
         self.counts.failed += 1
         if len(self.failures) < _FAILURES_LISTED:
             self.failures.append((product_id, type(failure.error).__name__))
+
+
+def _product_of(update: Update | Move) -> str:
+    return update.product_id if isinstance(update, Update) else update.stored.product_id

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from hangtag.store import Entry, Former, Outcome, RetagRun, RetagStore, TagStore, bundle_prefix
 from hangtag.workers.retag.live import LivePace
+from hangtag.workers.retag.settling import settle
 from hangtag.write import Move, RecordSink, Writes
 
 _AT_ONCE = 256
@@ -46,6 +47,7 @@ class Undoing:
         Raises:
             StoreError, SinkError: the store or the brokers do not take what is written.
         """
+        settle(self.kept, self.store, self.sink)
         for found in self.kept.formers():
             for start in range(0, len(found), _AT_ONCE):
                 some = found[start : start + _AT_ONCE]

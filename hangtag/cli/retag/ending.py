@@ -87,11 +87,13 @@ def finalize(as_json: JsonOutput = False) -> None:
     from hangtag.cli.running import settings_here  # noqa: PLC0415
     from hangtag.cli.show import print_json  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
+    from hangtag.workers.retag import settle  # noqa: PLC0415
 
     dropped = 0
     try:
         with stopping(), opened(settings_here(), "hangtag retag finalize") as parts:
             found = found_run(parts.kept)
+            settle(parts.kept, parts.store, parts.sink)
             for formers in parts.kept.formers():
                 parts.kept.drop_formers([former.entry.product_id for former in formers])
                 dropped += len(formers)
@@ -108,9 +110,10 @@ def finalize(as_json: JsonOutput = False) -> None:
 def _place(settings: "Settings", found: "RetagRun", sequence: int | None) -> int:
     from hangtag.cli.retag.release import pointer_of  # noqa: PLC0415
 
-    if sequence is None:
+    if sequence is None and found.sequence:
         pointer = pointer_of(settings)
         sequence = 0 if pointer is None else pointer.sequence
+    sequence = sequence or 0
     if sequence < found.sequence or sequence == found.sequence > 0:
         msg = (
             f"the bundle of the re-tag ({found.bundle_version[:12]}, sequence {found.sequence}) is still in use: "

@@ -5,19 +5,22 @@ import uuid
 from typing import Any
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.retag.opened import Opened
 from hangtag.store import RetagRun, RetagStore
 from hangtag.tagger.release import Release
+from hangtag.workers.retag import settle
 
 _SHOWN = 12
 
 
-def run_of(kept: RetagStore, release: Release, made_of: dict[str, Any], *, restart: bool) -> RetagRun:
+def run_of(parts: Opened, release: Release, made_of: dict[str, Any], *, restart: bool) -> RetagRun:
     """The re-tag to run. It goes on where one of the same source and options stopped, unless `restart`.
 
     Raises:
         CommandError: former tags of another release are kept.
         StoreError: the store did not answer.
     """
+    kept = parts.kept
     found = kept.run()
     if found is None or (found.bundle_version, found.sequence) == (release.bundle_version, release.sequence):
         if found is not None and found.made_of == made_of and not found.is_done and not restart:
@@ -32,8 +35,9 @@ def run_of(kept: RetagStore, release: Release, made_of: dict[str, Any], *, resta
             "that it replaced are kept: `hangtag retag finalize` drops them, `hangtag retag undo` puts them back"
         )
         raise CommandError(msg)
+    settle(kept, parts.store, parts.sink)
     kept.forget()
-    return run_of(kept, release, made_of, restart=restart)
+    return run_of(parts, release, made_of, restart=restart)
 
 
 def found_run(kept: RetagStore) -> RetagRun:

@@ -95,7 +95,7 @@ def run(
             release = stack.enter_context(open_release(settings, sequence, is_own=bundle is not None))
             made_of: dict[str, Any] = {"only": sorted(only or ()), "create": create}
             texts = _Texts(settings, source, column or [])
-            found = run_of(parts.kept, release, made_of | texts.made_of, restart=restart)
+            found = run_of(parts, release, made_of | texts.made_of, restart=restart)
             parts.kept.run_id, parts.kept.creates = found.run_id, create
             opened_source = texts.open(stack, found.run_id, found.positions)
             status = stack.enter_context(LiveStatus(make_console(stderr=True)))
