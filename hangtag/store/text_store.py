@@ -92,3 +92,8 @@ class TextStore:
     def close(self) -> None:
         """Close the connection."""
         self._exchange.close()
+
+
+def _payload(value: bytes | None) -> bytes | None:
+    is_text = value is not None and len(value) >= _HEADER_BYTES and value[0] == _FORMAT
+    return (value[_HEADER_BYTES:] or None) if value is not None and is_text else None

@@ -140,7 +140,7 @@ class _Texts:
             if not self._topic:
                 msg = "kafka.texts_topic is none, so texts are not kept: use --from events, or --from FILE"
                 raise CommandError(msg)
-            self.made_of = {"topic": self._topic, "topic_id": topic_id(kafka, self._topic)}
+            self.made_of: dict[str, Any] = {"topic": self._topic, "topic_id": topic_id(kafka, self._topic)}
         else:
             self._file = _file(name, columns)
             self.made_of = {"file": self._file.sha256, "columns": sorted(columns)}
