@@ -5,11 +5,11 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from hangtag.following.following import Following
 from hangtag.kafka.tagged_topic import unknown_topics
 from hangtag.kafka.topic_config import TopicConfigError
 from hangtag.settings import Settings
 from hangtag.store import RedisTagStore, TextStore
-from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
@@ -39,11 +39,13 @@ _log = get_log(__name__)
 
 def work(
     settings: Settings,
-    tagger: Tagger,
+    tagger: Tagger | Following,
     stop: threading.Event | None = None,
     on_ready: Callable[[int], None] | None = None,
 ) -> None:
     """Consume product events until `stop` is set, then finish what was polled (at most 20 s), commit and return.
+
+    `tagger` is what tags; one that follows the pointer is started here, and its caller closes it.
 
     Without `stop`, SIGTERM, SIGINT and SIGHUP set it and a second one ends the process at once; call it from the main
     thread then. `on_ready` gets the port of `/metrics`, `/healthz` and `/readyz` once the consumer is open. Whatever
@@ -58,14 +60,16 @@ def work(
     with ExitStack() as stack:
         stop = stop or stack.enter_context(stopped_by_signals())
         try:
-            _work(settings, tagger, stop, on_ready)
+            _work(settings, Following.of(tagger), stop, on_ready)
         except Exception as error:
             _log.critical("worker_died", error=type(error).__name__, reason=summary_of(error), stack=stack_of(error))
             raise
     _log.info("worker_stopped")
 
 
-def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: Callable[[int], None] | None) -> None:
+def _work(
+    settings: Settings, following: Following, stop: threading.Event, on_ready: Callable[[int], None] | None
+) -> None:
     clock, give_up = SystemClock(), threading.Event()
     beats = Heartbeats(clock, LIMITS_S)
     failures: list[StageError] = []
@@ -79,7 +83,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
 
         return fail
 
-    in_use = TaggerInUse(tagger)
+    in_use = following.in_use
     with ExitStack() as stack:
         store = RedisTagStore(settings.redis)
         stack.callback(store.close)
@@ -105,7 +109,7 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             sink=sink,
             store=RetryingStore(store, settings.worker.retry_deadline_s, give_up),
             in_use=in_use,
-            threads=open_threads(tagger.engine.cost.at_once),
+            threads=open_threads(in_use.current.tagger.engine.cost.at_once),
             clock=clock,
             beats=beats,
             settings=settings.worker,
@@ -117,8 +121,8 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             settings.worker,
             metrics.WORKER,
             pulses=beats.pulses,
-            details=watch.details,
-            parts=Readiness(in_use, beats, source).parts,
+            details=lambda: {**watch.details(), **following.details()},
+            parts=Readiness(following, beats, source).parts,
             actions={"/resume": lambda: {"resumed": worker.read_on()}},
             on_failure=failed("telemetry"),
         )
@@ -129,13 +133,8 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         report.start()
         tail.start()
         stack.callback(tail.close)
-        _log.info(
-            "worker_ready",
-            bundle=tagger.bundle.manifest.name,
-            version=tagger.bundle.version[:12],
-            engine=tagger.engine.name,
-            metrics_port=port,
-        )
+        following.start(failed("bundle follower"))
+        _log.info("worker_ready", **following.names(), metrics_port=port)
         if on_ready is not None:
             on_ready(port)
         worker.run(stop)

@@ -12,6 +12,7 @@ _USER_ERRORS = {
     "hangtag.tagger.faults": "FaultError",
     "hangtag.access": "TokensFileError",
     "hangtag.store": "StoreError",
+    "hangtag.following.errors": "FollowingError",
     "hangtag.letters": "LetterError",
     "hangtag.models": "ModelsError",
     "hangtag.audit": "AuditError",

@@ -9,6 +9,7 @@ from kafka.errors import KafkaError
 from hangtag.kafka.consumer import Consumer
 from hangtag.kafka.options import kafka_options
 from hangtag.kafka.raw_batch import RawBatch
+from hangtag.kafka.topics import missing_topic
 from hangtag.kafka.trouble import KafkaSettingsError, check_settings, watching
 from hangtag.settings import KafkaSettings
 
@@ -58,11 +59,7 @@ def read_topic(settings: KafkaSettings, topic: str, behind: int = 0) -> list[Any
 def _read(consumer: Consumer, settings: KafkaSettings, topic: str, behind: int) -> list[Any]:
     partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
     if not partitions:
-        msg = (
-            f"the topic {topic} does not exist at {settings.bootstrap}, or this user may not describe it; "
-            "docs/operations.md says how to create it"
-        )
-        raise TopicReadError(msg)
+        raise TopicReadError(missing_topic(settings, topic))
     consumer.assign(partitions)
     consumer.seek_to_beginning(*partitions)
     ends = consumer.end_offsets(partitions, timeout_ms=_OPEN_TIMEOUT_MS)

@@ -1,13 +1,13 @@
 """The pointer in Redis, where programs read it: the key `ht:models:{route}`. The topic is the truth."""
 
-from typing import Any, Self
+from typing import Self
 
 from redis.exceptions import NoScriptError
 
 from hangtag.models.errors import ModelsError
 from hangtag.models.pointer import Pointer
 from hangtag.settings import RedisSettings
-from hangtag.store.exchange import raise_refusal
+from hangtag.store.exchange import all_values, raise_refusal
 from hangtag.store.lua import COMPARE
 from hangtag.store.open import open_exchange
 from hangtag.store.scripts import Script
@@ -50,11 +50,8 @@ class PointerRecord:
 
     def read(self, route: str = "default") -> Pointer | None:
         """The pointer of a route; None: the store has none, or one that this release cannot read."""
-        replies = self._exchange.ask([("GET", key_of(route))])
-        if isinstance(replies[0], Exception) and "WRONGTYPE" in str(replies[0]):
-            return None
-        raise_refusal(replies, self._exchange.address)
-        return _pointer(replies[0])
+        (value,) = all_values(self._exchange.values([key_of(route)]))
+        return _pointer(value)
 
     def write(self, pointer: Pointer) -> bool:
         """Write a pointer; False: the store has a later one."""
@@ -78,8 +75,8 @@ def key_of(route: str) -> str:
     return f"ht:models:{{{route}}}"
 
 
-def _pointer(value: Any) -> Pointer | None:
-    if not isinstance(value, bytes) or value[:1] != _FORMAT:
+def _pointer(value: bytes | None) -> Pointer | None:
+    if value is None or value[:1] != _FORMAT:
         return None
     try:
         pointer = Pointer.of(value[_SEQUENCE.stop :])

@@ -9,7 +9,7 @@ import structlog
 from hangtag.models.errors import ModelsError
 from hangtag.models.history import History
 from hangtag.models.pointer import Pointer
-from hangtag.store import StoreError
+from hangtag.store import StoreDeniedError, StoreError
 from hangtag.telemetry.clock import Clock, SystemClock
 
 _log = structlog.get_logger()
@@ -65,9 +65,10 @@ class PointerWatch(threading.Thread):
         self.current: Pointer | None = None
         self._record, self._topic, self._on_pointer = record, topic, on_pointer
         self._route, self._poll_s, self._clock = route, poll_s, clock or SystemClock()
-        self._stop = threading.Event()
-        self._read_topic_at: float | None = None
+        self._ended = threading.Event()
+        self._read_topic_at = float("-inf")
         self._retry_s = _RETRY_S
+        self._was_there = False
         self._trouble: dict[str, str] = {}
 
     def poll(self) -> Pointer | None:
@@ -75,30 +76,26 @@ class PointerWatch(threading.Thread):
 
         Raises nothing: what could not be read is logged.
         """
-        in_redis, answered = self._from_redis()
+        found = self._from_redis()
+        is_lost, self._was_there = self._was_there and found is None, found is not None
         now = self._clock.monotonic()
-        if (
-            self._read_topic_at is None
-            or now >= self._read_topic_at
-            or (in_redis is None and answered and self.current)
-        ):
+        if is_lost:
+            self._retry_s = _RETRY_S
+        if is_lost or now >= self._read_topic_at:
             in_topic = self._from_topic()
-            if in_topic is None and in_redis is None:
-                self._read_topic_at = now + self._retry_s
-                self._retry_s = min(_MAX_RETRY_S, 2 * self._retry_s)
-            else:
-                self._read_topic_at, self._retry_s = now + _TOPIC_EVERY_S, _RETRY_S
-            if in_topic is not None and (in_redis is None or in_redis.sequence < in_topic.sequence):
+            if in_topic is not None and (found is None or found.sequence < in_topic.sequence):
                 self._put_back(in_topic)
-            in_redis = max(filter(None, (in_redis, in_topic)), key=lambda each: each.sequence, default=None)
-        if in_redis is not None and (self.current is None or in_redis.sequence > self.current.sequence):
-            self.current = in_redis
+            self._read_topic_at = now + (_TOPIC_EVERY_S if found is not None else self._retry_s)
+            self._retry_s = min(_MAX_RETRY_S, 2 * self._retry_s)
+            found = max(filter(None, (found, in_topic)), key=lambda each: each.sequence, default=None)
+        if found is not None and (self.current is None or found.sequence > self.current.sequence):
+            self.current = found
         return self.current
 
     def run(self) -> None:
         """Until `stop`."""
         told = 0
-        while not self._stop.is_set():
+        while not self._ended.is_set():
             found = self.poll()
             if found is not None and found.sequence > told:
                 told = found.sequence
@@ -106,23 +103,22 @@ class PointerWatch(threading.Thread):
                     self._on_pointer(found)
                 except Exception as error:  # noqa: BLE001 (a release that fails must not end the process)
                     _log.error("pointer_not_followed", sequence=told, error=type(error).__name__, detail=str(error))
-            self._stop.wait(self._poll_s)
+            self._ended.wait(self._poll_s)
 
     def stop(self) -> None:
         """End the thread, and wait for it if it was started."""
-        self._stop.set()
+        self._ended.set()
         if self.is_alive():
             self.join(_JOIN_S)
 
-    def _from_redis(self) -> tuple[Pointer | None, bool]:
-        """What Redis has, and whether it answered."""
+    def _from_redis(self) -> Pointer | None:
         try:
             found = self._record.read(self._route)
         except StoreError as error:
             self._note("store", str(error))
-            return None, False
+            return None
         self._note("store", "")
-        return found, True
+        return found
 
     def _from_topic(self) -> Pointer | None:
         try:
@@ -137,6 +133,8 @@ class PointerWatch(threading.Thread):
         try:
             if self._record.write(pointer):
                 _log.warning("pointer_restored", route=pointer.route, sequence=pointer.sequence)
+        except StoreDeniedError:
+            pass  # a server's user may only read; workers and `hangtag rebuild` put it back
         except StoreError as error:
             self._note("store", str(error))
 

@@ -1,18 +1,17 @@
 """Typed settings from the environment, one TOML file and defaults, in this order of precedence."""
 
 from hangtag.settings.model import (
-    ROUTE,
     ArrivalsSettings,
     ClientSettings,
     KafkaSettings,
     LogSettings,
     ModelSettings,
-    ModelsSettings,
     RedisSettings,
     ServerSettings,
     Settings,
     WorkerSettings,
 )
+from hangtag.settings.models import ROUTE, ModelsSettings
 from hangtag.settings.sources import (
     Resolved,
     SettingsError,

@@ -4,9 +4,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from hangtag.settings.group import Group
+from hangtag.settings.models import ModelsSettings
 
 Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 InstanceId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]*[a-zA-Z0-9_-][a-zA-Z0-9._-]*$", max_length=249)]
@@ -14,8 +17,6 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s:,/?#\[\]@]+)(?::[0-9]{1,5})?")
-# The name of a route; it is part of keys of records and of the store.
-ROUTE = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 _MAX_PORT = 65_535
 _MOST_SHOWN = 40
 _DEVICES = r"^(all|((cpu|[0-9]{1,3})(,(cpu|[0-9]{1,3}))*)?)$"
@@ -52,18 +53,7 @@ def _origins(origins: str) -> str:
     return origins
 
 
-def _place(url: str | None) -> str | None:
-    if url is not None and (not url.strip() or "@" in url.partition("://")[2].partition("/")[0]):
-        kind, msg = "place", "write a folder, or a URL without user and password: its library reads them from elsewhere"
-        raise PydanticCustomError(kind, msg)
-    return url
-
-
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class KafkaSettings(_Group):
+class KafkaSettings(Group):
     """Kafka: where events are read and results are written."""
 
     bootstrap: Annotated[str, AfterValidator(_brokers)] = Field(
@@ -120,7 +110,7 @@ class KafkaSettings(_Group):
     )
 
 
-class RedisSettings(_Group):
+class RedisSettings(Group):
     """The tag store: Redis, Valkey or another server with the RESP protocol."""
 
     url: SecretStr = Field(
@@ -169,7 +159,7 @@ class RedisSettings(_Group):
     )
 
 
-class ModelSettings(_Group):
+class ModelSettings(Group):
     """The model: which bundle is used and how it runs."""
 
     bundle: str = Field(default="starter", min_length=1, description="Folder of the bundle, or starter")
@@ -186,32 +176,7 @@ class ModelSettings(_Group):
     )
 
 
-class ModelsSettings(_Group):
-    """Models in production: where bundles are kept, and which of them is in use."""
-
-    store: Annotated[str | None, AfterValidator(_place)] = Field(
-        default=None,
-        description="Place for bundles: a folder, or a URL such as s3://bucket/models; set: programs use the bundle "
-        "that was promoted there; unset: model.bundle",
-    )
-    cache_dir: Path = Field(
-        default=Path("~/.cache/hangtag/models"), description="Folder for bundles that were fetched from models.store"
-    )
-    route: Annotated[str, StringConstraints(pattern=ROUTE)] = Field(
-        default="default", description="Route that is followed: each has a bundle of its own"
-    )
-    poll_s: float = Field(default=1, ge=0.05, le=60, description="How often a program asks which bundle is in use")
-    actor: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$")] | None = Field(
-        default=None,
-        description="Pseudonym under which the decisions of this user are recorded; unset: a hash of the login name",
-    )
-    actor_salt: SecretStr = Field(
-        default=SecretStr("hangtag"),
-        description="Added to the login name before it is hashed, so that nobody finds out the name by trying",
-    )
-
-
-class WorkerSettings(_Group):
+class WorkerSettings(Group):
     """The worker: reads events and stores tags."""
 
     token_budget: int = Field(
@@ -238,7 +203,7 @@ class WorkerSettings(_Group):
     metrics_port: Port = Field(default=9_102, description="Port for metrics and health over HTTP; 0: any free port")
 
 
-class ArrivalsSettings(_Group):
+class ArrivalsSettings(Group):
     """The reader of arrivals: marks received versions ahead of the workers."""
 
     metrics_host: str = Field(
@@ -247,7 +212,7 @@ class ArrivalsSettings(_Group):
     metrics_port: Port = Field(default=9_103, description="Port for metrics and health over HTTP; 0: any free port")
 
 
-class ServerSettings(_Group):
+class ServerSettings(Group):
     """The gRPC server."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address that the server listens on")
@@ -364,7 +329,7 @@ class ServerSettings(_Group):
     metrics_port: Port = Field(default=9_101, description="Port for metrics and health over HTTP; 0: any free port")
 
 
-class ClientSettings(_Group):
+class ClientSettings(Group):
     """How commands such as `hangtag tags` call a server."""
 
     token: SecretStr | None = Field(default=None, description="Token that commands send, if the server asks for one")
@@ -380,7 +345,7 @@ class ClientSettings(_Group):
     )
 
 
-class LogSettings(_Group):
+class LogSettings(Group):
     """Logs of the programs."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(

@@ -1,7 +1,14 @@
 """The release in use."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
 from hangtag.tagger.release import Release
-from hangtag.tagger.tagger import Tagger
+
+if TYPE_CHECKING:
+    # Importing it brings the engine's runtime; callers have a tagger already.
+    from hangtag.tagger.tagger import Tagger
 
 
 class TaggerInUse:
@@ -13,3 +20,10 @@ class TaggerInUse:
 
     def __init__(self, tagger: Tagger, sequence: int = 0) -> None:
         self.current = Release(tagger, sequence)
+
+    @classmethod
+    def of(cls, release: Release) -> Self:
+        """With this release in use."""
+        made = cls(release.tagger)
+        made.current = release
+        return made

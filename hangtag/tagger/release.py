@@ -1,8 +1,13 @@
 """A tagger and its place in the order of releases."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from hangtag.tagger.tagger import Tagger
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # Importing it brings the engine's runtime; callers have a tagger already.
+    from hangtag.tagger.tagger import Tagger
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)

@@ -37,6 +37,9 @@ HANGTAG = {
     "hangtag.tagger": {
         f"hangtag.{name}" for name in ("settings", "text", "tags", "telemetry", "bundle", "engine", "words", "evidence")
     },
+    "hangtag.following": {
+        f"hangtag.{name}" for name in ("settings", "telemetry", "bundle", "engine", "store", "models", "tagger")
+    },
 }
 TRAINER = {
     "hangtag.trainer.errors": set(),

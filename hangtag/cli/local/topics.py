@@ -41,6 +41,18 @@ def create_topics(
         time.sleep(_PAUSE_S)
 
 
+def topics_of(settings: KafkaSettings) -> list[str]:
+    """Their names."""
+    return [
+        settings.events_topic,
+        settings.tagged_topic,
+        *([settings.texts_topic] if settings.texts_topic else []),
+        settings.dead_letter_topic,
+        settings.models_topic,
+        settings.audit_topic,
+    ]
+
+
 def _create(settings: KafkaSettings, deleted_ttl_s: int, replication: int) -> list[str]:
     from kafka import KafkaAdminClient  # noqa: PLC0415
     from kafka.errors import for_code  # noqa: PLC0415

@@ -55,7 +55,7 @@ def decide(
     from hangtag.models import Decisions, ModelsTopic, PointerRecord  # noqa: PLC0415
 
     added, lifted = _changes(before, blocked)
-    if not yes and not as_json and sys.stdin.isatty():
+    if not yes and not as_json and is_a_person():
         _ask(before, listed, added, lifted, route)
     audit = AuditLog(settings.kafka)
     audit.check()
@@ -86,6 +86,11 @@ def decide(
         console.print(f"no longer blocked: {', '.join(lifted)}", soft_wrap=True)
     if pointer.blocked:
         console.print(f"all blocked tags: {', '.join(pointer.blocked)}", soft_wrap=True)
+
+
+def is_a_person() -> bool:
+    """Whether somebody is at the terminal who can be asked."""
+    return sys.stdin.isatty()
 
 
 def _changes(before: "Pointer | None", blocked: Collection[str]) -> tuple[list[str], list[str]]:

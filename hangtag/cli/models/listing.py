@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # loads pydantic, kafka-python and redis-py
     from hangtag.settings import Settings
 
 _SHOWN = 12
+# Characters; a recipe lists every column and word.
+_MOST_OF_RECIPE = 400
 
 
 def list_models(as_json: JsonOutput = False) -> None:
@@ -74,8 +76,9 @@ def show(version: Version, as_json: JsonOutput = False) -> None:
     table.add_row("blocked", ", ".join(row["blocked"]) or "none")
     for file in listed.files:
         table.add_row(file.name, f"{file.bytes:,} bytes, sha256 {file.sha256[:_SHOWN]}")
-    for name in ("recipe", "metrics"):
-        table.add_row(name, printable(_short(row[name])))
+    for facet, figures in row["metrics"].get("validation", {}).items():
+        table.add_row(f"metrics: {facet}", _figures(figures))
+    table.add_row("recipe", printable(_short(row["recipe"])))
     plain_console().print(table)
 
 
@@ -205,9 +208,15 @@ def _routes_of(listed: "Listed", history: "History | None") -> list[str]:
     return [route for route, pointer in pointers if pointer is not None and pointer.bundle_version == listed.version]
 
 
+def _figures(figures: dict[str, Any]) -> str:
+    """What the validation products say about a facet."""
+    names = {"macro_f1": "macro F1", "micro_f1": "micro F1", "auto_coverage": "AUTO coverage"}
+    shown = [f"{title} {figures[name]:.1%}" for name, title in names.items() if isinstance(figures.get(name), float)]
+    return ", ".join([*shown, f"{figures.get('support', 0):,} products"])
+
+
 def _short(value: Any) -> str:
     import orjson  # noqa: PLC0415
 
     text = orjson.dumps(value).decode()
-    most = 2_000
-    return text if len(text) <= most else f"{text[:most]} ... (all of it: --json)"
+    return text if len(text) <= _MOST_OF_RECIPE else f"{text[:_MOST_OF_RECIPE]} ... (all of it: --json)"
