@@ -13,6 +13,7 @@ from hangtag.cli.options import BundleName, ColumnNames, EngineName, JsonOutput
 
 if TYPE_CHECKING:  # these load kafka-python, redis-py and the engine's runtime
     from hangtag.cli.progress import LiveStatus
+    from hangtag.cli.retag.release import StillInUse
     from hangtag.settings import Settings
     from hangtag.workers.retag import Retagging, TextSource
 
@@ -74,7 +75,7 @@ def run(
     from hangtag.cli.progress import LiveStatus  # noqa: PLC0415
     from hangtag.cli.retag.opened import opened  # noqa: PLC0415
     from hangtag.cli.retag.plan import run_of  # noqa: PLC0415
-    from hangtag.cli.retag.release import open_release  # noqa: PLC0415
+    from hangtag.cli.retag.release import StillInUse, open_release  # noqa: PLC0415
     from hangtag.cli.running import settings_here  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
     from hangtag.telemetry.clock import SystemClock  # noqa: PLC0415
@@ -98,6 +99,7 @@ def run(
             found = run_of(parts, release, made_of | texts.made_of, restart=restart)
             parts.kept.run_id, parts.kept.creates = found.run_id, create
             opened_source = texts.open(stack, found.run_id, found.positions)
+            in_use = StillInUse(settings, release)
             status = stack.enter_context(LiveStatus(make_console(stderr=True)))
             pace = LivePace(
                 parts.progress, max_per_s, lambda behind: status.show(f"waiting: workers are {behind:,} records behind")
@@ -113,7 +115,7 @@ def run(
                 pace,
                 SystemClock(),
                 settings.worker,
-                lambda: _show(status, opened_source, work, started),
+                lambda: _show(status, opened_source, work, in_use, started),
             )
             work.retag()
     except Stopped:
@@ -171,11 +173,13 @@ def _file(name: str, columns: list[str]) -> Any:
         raise CommandError(str(error)) from error
 
 
-def _show(status: "LiveStatus", source: "TextSource", work: "Retagging | None", started: float) -> None:
+def _show(
+    status: "LiveStatus", source: "TextSource", work: "Retagging | None", in_use: "StillInUse", started: float
+) -> None:
     from hangtag.cli.progress import remaining_time  # noqa: PLC0415
 
-    if work is None:
-        return
+    in_use.check()
+    assert work is not None
     counts, total = work.counts, source.total
     per_s = counts.computed / max(1e-9, time.monotonic() - started)
     left = "" if total is None else f", {remaining_time(started, source.done, total)}"
