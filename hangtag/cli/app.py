@@ -21,6 +21,7 @@ from hangtag.cli.help_text import help_text
 from hangtag.cli.index import index
 from hangtag.cli.installed import version
 from hangtag.cli.learn import learn_tag
+from hangtag.cli.models import model
 from hangtag.cli.predict import predict
 from hangtag.cli.pretrain import pretrain
 from hangtag.cli.publish import publish
@@ -28,6 +29,7 @@ from hangtag.cli.rebuild import rebuild
 from hangtag.cli.release import release
 from hangtag.cli.report import report
 from hangtag.cli.resume import resume
+from hangtag.cli.retag import retag
 from hangtag.cli.schema import schema
 from hangtag.cli.serve import serve
 from hangtag.cli.tags import suggest, tags
@@ -77,4 +79,6 @@ app.add_typer(deadletters, name="deadletters", rich_help_panel="Use")
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(bundle, name="bundle", rich_help_panel="Run")
 app.add_typer(index, name="index", rich_help_panel="Run")
+app.add_typer(model, name="model", rich_help_panel="Run")
+app.add_typer(retag, name="retag", rich_help_panel="Run")
 app.add_typer(token, name="token", rich_help_panel="Run")

@@ -9,6 +9,7 @@ from contextlib import closing
 
 import pytest
 
+from hangtag.models import Pointer, PointerRecord
 from hangtag.settings import RedisSettings
 from hangtag.store import (
     Arrival,
@@ -48,6 +49,14 @@ def filled(cluster: Cluster) -> Cluster:
     with closing(RedisTagStore(cluster.settings)) as store:
         store.write([tags(2, product=product) for product in IDS])
     return cluster
+
+
+def test_the_pointer_of_each_route_stays_the_latest(cluster: Cluster) -> None:
+    with PointerRecord(cluster.settings) as record:
+        for route in ("default", "de", "fr"):
+            made = [Pointer(route, sequence, "a" * 64, "b" * 64, (), 1, 2) for sequence in (1, 2)]
+            assert [record.write(made[1]), record.write(made[0])] == [True, False]
+            assert record.read(route) == made[1]
 
 
 def test_products_of_all_slots_are_written_and_read(cluster: Cluster) -> None:

@@ -34,9 +34,14 @@ HANGTAG = {
     },
     "hangtag.export": {"hangtag.tags", "hangtag.records", "hangtag.store"},
     "hangtag.index": {f"hangtag.{name}" for name in ("v1", "tags", "store")},
+    "hangtag.audit": {"hangtag.v1", "hangtag.settings", "hangtag.kafka"},
+    "hangtag.models": {f"hangtag.{name}" for name in ("settings", "telemetry", "kafka", "bundle", "store", "audit")},
     "hangtag.letters": {"hangtag.settings", "hangtag.kafka", "hangtag.records"},
     "hangtag.tagger": {
         f"hangtag.{name}" for name in ("settings", "text", "tags", "telemetry", "bundle", "engine", "words", "evidence")
+    },
+    "hangtag.following": {
+        f"hangtag.{name}" for name in ("settings", "telemetry", "bundle", "engine", "store", "models", "tagger")
     },
 }
 TRAINER = {
