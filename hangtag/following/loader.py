@@ -71,7 +71,7 @@ class Loader:
 
 def _checked(path: Path, pointer: Pointer) -> Bundle:
     bundle = load_bundle(path)
-    if (bundle.version, bundle.manifest.integrity) != (pointer.bundle_version, pointer.integrity):
+    if bundle.version != pointer.bundle_version:
         msg = f"{path} holds bundle {bundle.version[:12]}, not {pointer.bundle_version[:12]}; remove the folder"
         raise RefusedError(Why.DAMAGED, msg)
     return bundle
