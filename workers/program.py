@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from hangtag.following.following import Following
+from hangtag.kafka.decision_topics import check_models_topic
 from hangtag.kafka.tagged_topic import unknown_topics
 from hangtag.kafka.topic_config import TopicConfigError
 from hangtag.settings import Settings
@@ -167,6 +168,8 @@ def _open_source(settings: Settings) -> KafkaSource:
 def _check_topics(settings: Settings) -> None:
     try:
         unknown = unknown_topics(settings.kafka, settings.redis.deleted_ttl_s)
+        if settings.models.store is not None and not check_models_topic(settings.kafka):
+            unknown = [*unknown, settings.kafka.models_topic]
     except TopicConfigError as error:
         raise SourceError(str(error)) from error
     for topic in unknown:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hangtag.records import Event, KeptText, encode_text
 from hangtag.store import Arrival, Outcome, StoredText, TagStore, TextStore
 from hangtag.tags.tagset import TagSet
+from hangtag.telemetry import metrics
 from hangtag.text.text_hash import text_hash
 from hangtag.workers.arrival import arrival_of
 from hangtag.workers.item import Item, Refused
@@ -136,6 +137,9 @@ def _refused_arrivals(job: WriteJob, max_record_bytes: int) -> Iterator[Arrival]
 
 def _settled(job: WriteJob, outcomes: Sequence[Outcome]) -> Iterator[Settled]:
     for item, outcome in zip(job.items, outcomes, strict=True):
+        if item.release is not None and outcome is Outcome.WRITTEN:
+            release = item.release
+            metrics.TAGGED_PRODUCTS.labels(release.bundle_version[:12], str(release.sequence)).inc()
         yield Settled(item.ticket, "deleted" if item.is_deletion else outcome.value.lower())
         for older in item.older:
             yield Settled(older.ticket, "superseded")

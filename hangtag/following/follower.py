@@ -96,6 +96,12 @@ class BundleFollower:
             self._refuse(Refusal(error.why, str(error)))
 
     @property
+    def is_behind(self) -> bool:
+        """True while the bundle of the pointer is not in use; any thread may ask."""
+        with self._has_news:
+            return self._is_wanting(self._pointer)
+
+    @property
     def details(self) -> dict[str, object]:
         """For /healthz; any thread may ask."""
         with self._has_news:

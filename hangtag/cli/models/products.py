@@ -20,8 +20,8 @@ class _Row(NamedTuple):
 def products(as_json: JsonOutput = False) -> None:
     """Count the stored products by the bundle that tagged them, and its place in the order of releases.
 
-    All keys of the store are looked at with SCAN, and only the first bytes of each value are read. A bundle that was not
-    promoted has sequence 0.
+    All keys of the store are looked at with SCAN, and only the first bytes of each value are read. Sequence 0 means
+    that the bundle was not promoted.
 
     Example: hangtag model products
     """
