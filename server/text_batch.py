@@ -104,12 +104,17 @@ class TextBatch:
 
     def _encode(self, some: Sequence[Asked]) -> list[Encoded]:
         with _Stage("encode", self._clock):
-            left_out = self._tagger.bundle.tokenizer.left_out
-            encoded = self._tagger.encode([asked.text for asked in some], [asked.kind for asked in some])
-            return [
-                Encoded(tokens, left_out(asked.text) if tokens.is_cut else LeftOut())
-                for asked, tokens in zip(some, encoded, strict=True)
-            ]
+            encoded = self._tagger.encode_located([asked.text for asked in some], [asked.kind for asked in some])
+            return [Encoded(tokens, self._left_out(asked, tokens)) for asked, tokens in zip(some, encoded, strict=True)]
+
+    def _left_out(self, asked: Asked, tokens: Tokens) -> LeftOut:
+        """What the encoder does not read of the text as it was asked for."""
+        if not tokens.is_cut:
+            return LeftOut()
+        if tokens.understood.text != asked.text:
+            # Of a query that the model reads in other words.
+            (tokens,) = self._tagger.bundle.tokenizer.located([asked.text])
+        return LeftOut() if tokens.origins is None else tokens.origins.left_out
 
     def _tag(self, batch: Sequence[tuple[Tokens, TextKind]]) -> list[Suggested]:
         with _Stage("forward", self._clock):

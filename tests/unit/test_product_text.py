@@ -58,8 +58,9 @@ def test_the_fields_that_the_encoder_does_not_read_completely_are_named(title, d
     """Against a count of the words that have a token left: the field lacks one, or it does not."""
     fields = CleanedFields.of(" ".join(title), " ".join(description), " ".join(category))
     for each in (FIRST, MIDDLE):
-        (tokens,) = each([fields.text])
-        not_read = fields.not_read(each.left_out(fields.text) if tokens.is_cut else LeftOut())
+        (tokens,) = each.located([fields.text])
+        assert tokens.origins is not None
+        not_read = fields.not_read(tokens.origins.left_out)
 
         assert tokens.is_cut == (_all_tokens(title, description, category) > TOKENS)
         assert not_read == {
