@@ -15,9 +15,9 @@ from hangtag.text.scripts import UNSPACED
 _BEGIN = rf"(?:(?<!\w)|(?<=[{UNSPACED}])|(?=[{UNSPACED}]))"
 _END = rf"(?:(?!\w)|(?=[{UNSPACED}])|(?<=[{UNSPACED}]))"
 # Between the parts of a word of several parts.
-_MOST_JOINT = 3
-_JOINT = rf"[^\w]{{1,{_MOST_JOINT}}}"
+_JOINT = r"[^\w]{1,3}"
 _PART = re.compile(r"\w+")
+_NEXT_PART = re.compile(rf"{_JOINT}(\w+)")
 # Between words that make one phrase: "navy blue", "blue-green".
 _ADJACENT = re.compile(r"[\s-]{0,2}")
 # Latin letters that have one lower case and match no other letter when case is ignored, as all but these do: the micro
@@ -47,11 +47,11 @@ class Naming:
         self._tags = {key: tuple(dict.fromkeys(its_tags)) for key, its_tags in tags.items()}
         self._pattern = _pattern_of(self._tags)
         self._single = frozenset(single)
-        # The parts of the keys by their first part, in the pattern's order.
+        # The keys by their first part, in the pattern's order, each with its further parts.
         self._by_first: dict[str, list[tuple[str, list[str]]]] = {}
         for key in _longest_first(self._tags):
             parts = key.split(" ")
-            self._by_first.setdefault(parts[0], []).append((key, parts))
+            self._by_first.setdefault(parts[0], []).append((key, parts[1:]))
         self._is_plain = not any(char in _SURPRISING for key in self._tags for char in key)
 
     def named(self, text: ProductText) -> frozenset[str]:
@@ -117,17 +117,17 @@ class Naming:
         There a word of the pattern is a complete word of the text.
         """
         lower = text.lower()  # of the same length: no letter is a surprising one
-        parts = [match.span() for match in _PART.finditer(lower)]
-        first_parts, place = self._by_first, 0
-        while place < len(parts):
-            start, end = parts[place]
-            for key, its_parts in first_parts.get(lower[start:end], ()):
-                last = place + len(its_parts) - 1
-                if last == place or (last < len(parts) and _are(its_parts, lower, parts[place : last + 1])):
-                    yield _Word(key, start, parts[last][1])
-                    place = last
+        by_first, at = self._by_first, 0
+        for match in _PART.finditer(lower):
+            keys = by_first.get(match[0])
+            if keys is None or (start := match.start()) < at:
+                continue
+            for key, more_parts in keys:
+                end = _end_of(more_parts, lower, match.end())
+                if end:
+                    yield _Word(key, start, end)
+                    at = end
                     break
-            place += 1
 
     def _rivals(self, before: Collection[str], after: Collection[str]) -> set[str]:
         """The tags of two adjacent words that name a single facet differently."""
@@ -140,11 +140,14 @@ def _key(word: str) -> str:
     return " ".join(_PART.findall(word.lower()))
 
 
-def _are(parts: Sequence[str], text: str, spans: Sequence[tuple[int, int]]) -> bool:
-    """True if these places of a text hold the parts of a phrase, with no more between them than a phrase has."""
-    return all(after[0] - before[1] <= _MOST_JOINT for before, after in pairwise(spans)) and all(
-        text[start:end] == part for part, (start, end) in zip(parts, spans, strict=True)
-    )
+def _end_of(parts: Sequence[str], text: str, at: int) -> int:
+    """Where the further parts of a phrase end that has begun before `at`; 0 if they do not follow there."""
+    for part in parts:
+        match = _NEXT_PART.match(text, at)
+        if match is None or match[1] != part:
+            return 0
+        at = match.end()
+    return at
 
 
 def _longest_first(keys: Iterable[str]) -> list[str]:

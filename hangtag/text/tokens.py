@@ -1,11 +1,13 @@
 """Product texts to token ids, with the tokenizer of a bundle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from hangtag.text.kind import TextKind
 from hangtag.text.origins import Origins
@@ -14,6 +16,7 @@ from hangtag.text.understood import UNREAD, Understood
 from hangtag.text.wide import NOWHERE, Features, Wide
 
 TokenIds = NDArray[np.int32]
+_Encode = Callable[[list[Any]], list[Encoding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,12 @@ class ProductTokenizer:
         self._wide = wide
         self.max_tokens = max_tokens
         self.tail_tokens = tail_tokens
+        # Tokenised word by word, the first words of a text have the same tokens whatever follows.
+        self._is_by_word = not tail_tokens and isinstance(tokenizer.pre_tokenizer, BertPreTokenizer)
 
     def __call__(self, texts: Sequence[ProductText]) -> list[Tokens]:
         """Tokenise all texts in one call; the order is kept."""
-        encodings = self._tokenizer.encode_batch_fast(_pairs(texts))
+        encodings = self._encodings(texts, self._tokenizer.encode_batch_fast)
         features = [None if self._wide is None else self._wide.features(text) for text in texts]
         return [
             self._truncated(encoding, its_features) for encoding, its_features in zip(encodings, features, strict=True)
@@ -67,7 +72,7 @@ class ProductTokenizer:
     def located(self, texts: Sequence[ProductText]) -> list[Tokens]:
         """As a call, and where the tokens and n-grams are in the texts; a third slower."""
         result = []
-        for text, encoding in zip(texts, self._tokenizer.encode_batch(_pairs(texts)), strict=True):
+        for text, encoding in zip(texts, self._encodings(texts, self._tokenizer.encode_batch), strict=True):
             features, ngrams = (None, NOWHERE) if self._wide is None else self._wide.located(text)
             kept = self._kept(encoding) if len(encoding.ids) > self.max_tokens else None
             tokens = self._truncated(encoding, features, kept)
@@ -81,6 +86,23 @@ class ProductTokenizer:
     def is_one_token(self, word: str) -> bool:
         """Whether a word, in lower case, is in the vocabulary as a whole."""
         return self._tokenizer.token_to_id(word) is not None
+
+    def _encodings(self, texts: Sequence[ProductText], encode: _Encode) -> list[Encoding]:
+        """The encodings of texts, of long ones with no more of the second segment than is needed to truncate them."""
+        shorter = [text.second if not self._is_by_word else _first_words(text.second, self.max_tokens) for text in texts]
+        encodings = encode(
+            [(text.first, second) if second else text.first for text, second in zip(texts, shorter, strict=True)]
+        )
+        for place, (text, second) in enumerate(zip(texts, shorter, strict=True)):
+            if len(second) < len(text.second) and not self._is_enough(encodings[place]):
+                (encodings[place],) = encode([(text.first, text.second)])
+        return encodings
+
+    def _is_enough(self, encoding: Encoding) -> bool:
+        """True if further tokens of the second segment could not change which tokens stay."""
+        second = sum(encoding.type_ids)
+        others = len(encoding.ids) - second
+        return second >= self.max_tokens > others
 
     def _truncated(
         self, encoding: Encoding, features: Features | None, kept: NDArray[np.int64] | None = None
@@ -108,8 +130,10 @@ class ProductTokenizer:
         return copy.to_str()
 
 
-def _pairs(texts: Sequence[ProductText]) -> list[tuple[str, str] | str]:
-    return [(text.first, text.second) if text.second else text.first for text in texts]
+def _first_words(text: str, count: int) -> str:
+    """A cleaned text up to its word at that place; all of a shorter one."""
+    words = text.split(" ", count + 1)
+    return text[: -len(words[-1]) - 1] if len(words) > count + 1 else text
 
 
 def _longest_first(sequences: Sequence[int | None], max_tokens: int) -> NDArray[np.int64]:
