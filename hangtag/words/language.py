@@ -90,9 +90,9 @@ def _identifier(languages: frozenset[str]) -> LanguageIdentifier:
     """The model for the languages of shops, and these."""
     found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     found.set_languages(sorted({*_LANGUAGES.split(), *languages} & set(found.nb_classes)))
-    # What is left of 80 MB: 20. The library keeps the weights of all languages, and its tables as Python's integers.
+    # What is left of 80 MB: 13. The library keeps the weights of all languages, and its tables as Python's integers.
     found._full_model = (found.nb_ptc, found.nb_pc, found.nb_classes)  # noqa: SLF001 (there is no other way)
-    found.tk_nextmove = SparseRows(found.tk_nextmove, found.tk_row[0])
+    found.tk_nextmove = SparseRows(found.tk_nextmove, found.tk_row)
     found._rowbase = array("I", found._rowbase)  # noqa: SLF001
     found.tk_output = array("i", found.tk_output)
     return found
