@@ -1,7 +1,6 @@
 """What both transports do with a call: admit it, have it answered, count it, and end it when the server stops."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -27,6 +26,11 @@ _LARGE_READS = 1
 # Look-ups that wait for a version. They do no work, so they do not count as calls.
 MAX_WAITING = 1_000
 _STOPPED = "the server stops"
+
+# A look-up that arrives: how its request is parsed, the request, the transport's handle, its deadline, its client.
+Arrived = tuple[Parse, bytes, Any, float, Client]
+# Method, status and time of arrival of a look-up that ended.
+_End = tuple[str, grpc.StatusCode, float]
 
 _log = get_log(__name__)
 
@@ -119,23 +123,46 @@ class Calls:
         Raises:
             CallError: it is refused.
         """
-        if self._is_stopped:
-            raise _stopped()
-        if self._large_ids.amount + SMALL >= self._max_ids and is_large(raw):
-            # It would not fit. To know that, its ids need not be checked.
-            raise self._large_ids.refusal(self._large.wait_s())
-        look_up = parse(raw)
-        look_up.call = call
-        look_up.client = client
-        look_up.arrived_s = self.clock.monotonic()
-        look_up.deadline_s = deadline_s
-        client.begin(len(look_up.ids))
-        try:
-            self._admit(look_up)
-        except CallError:
-            client.end()
-            raise
+        look_up = self._begin(parse, raw, call, deadline_s, client, self.clock.monotonic())
+        self._admit(look_up)
         return look_up
+
+    def look_ups(self, arrived: Sequence[Arrived]) -> list[LookUp | CallError]:
+        """Admit look-ups that arrive together; in the place of one that is refused its error.
+
+        The same as `look_up` for each of them, but single ones are counted together where there is plenty of room.
+        """
+        now_s = self.clock.monotonic()
+        found: list[LookUp | CallError] = []
+        count = len(arrived)
+        has_room = self._calls.reserve(count)
+        if has_room and not self._small_ids.reserve(count):
+            self._calls.remove(count)
+            has_room = False
+        unused, others = count if has_room else 0, list[int]()
+        wait_s = self._small.wait_s()
+        for parse, raw, call, deadline_s, client in arrived:
+            try:
+                look_up = self._begin(parse, raw, call, deadline_s, client, now_s)
+            except CallError as error:
+                found.append(error)
+                continue
+            if has_room and look_up.is_single and not look_up.wait_version and deadline_s - now_s > wait_s:
+                unused -= 1
+            else:
+                others.append(len(found))
+            found.append(look_up)
+        if unused:
+            self._calls.remove(unused)
+            self._small_ids.remove(unused)
+        for place in others:
+            other = found[place]
+            assert isinstance(other, LookUp)
+            try:
+                self._admit(other)
+            except CallError as error:
+                found[place] = error
+        return found
 
     def put(self, look_ups: Sequence[LookUp]) -> None:
         """Have admitted look-ups answered."""
@@ -163,26 +190,40 @@ class Calls:
     def answered(self, look_ups: Sequence[LookUp], answers: Sequence[Answer | None]) -> None:
         """Count look-ups that ended. None as an answer: its caller was gone."""
         now_s = self.clock.monotonic()
-        ended: Counter[tuple[str, grpc.StatusCode, float]] = Counter()
         small = large = waited = 0
+        ended: _End | None = None
+        count = 0
         for look_up, answer in zip(look_ups, answers, strict=True):
-            look_up.client.end()
+            if look_up.client is not ANYONE:
+                look_up.client.end()
             if isinstance(answer, bytes):
                 code = grpc.StatusCode.OK
             else:
                 code = answer.code if answer else code_of_cancelled(look_up.deadline_s, now_s)
-            ended[look_up.method, code, look_up.arrived_s] += 1
+            end = (look_up.method, code, look_up.arrived_s)
+            # Those that arrived together mostly end together.
+            if end != ended:
+                if ended is not None:
+                    self._tally.add(*ended[:2], now_s - ended[2], count)
+                ended, count = end, 0
+            count += 1
             if look_up.wait_version:
                 waited += 1
+            elif look_up.is_single:
+                small += 1
             elif look_up.is_large:
                 large += len(look_up.ids)
             else:
                 small += len(look_up.ids)
+        if ended is not None:
+            self._tally.add(*ended[:2], now_s - ended[2], count)
         self._calls.remove(len(look_ups) - waited)
-        self._waiting.remove(waited)
-        self._small_ids.remove(small)
-        self._large_ids.remove(large)
-        self._tally.add_all(ended, now_s)
+        if waited:
+            self._waiting.remove(waited)
+        if small:
+            self._small_ids.remove(small)
+        if large:
+            self._large_ids.remove(large)
 
     def refused(self, method: str, error: CallError, seconds: float = 0.0) -> None:
         """Count a call that was not admitted, or could not be answered."""
@@ -223,7 +264,30 @@ class Calls:
             while look_ups := lane.next():
                 self._deliver(look_ups, [_stopped()] * len(look_ups))
 
+    def _begin(self, parse: Parse, raw: bytes, call: Any, deadline_s: float, client: Client, now_s: float) -> LookUp:
+        """The look-up of a request, which its client may make; not admitted yet."""
+        if self._is_stopped:
+            raise _stopped()
+        if self._large_ids.amount + SMALL >= self._max_ids and is_large(raw):
+            # It would not fit. To know that, its ids need not be checked.
+            raise self._large_ids.refusal(self._large.wait_s())
+        look_up = parse(raw)
+        look_up.call = call
+        look_up.client = client
+        look_up.arrived_s = now_s
+        look_up.deadline_s = deadline_s
+        if client is not ANYONE:
+            client.begin(len(look_up.ids))
+        return look_up
+
     def _admit(self, look_up: LookUp) -> None:
+        try:
+            self._count(look_up)
+        except CallError:
+            look_up.client.end()
+            raise
+
+    def _count(self, look_up: LookUp) -> None:
         left_s = look_up.deadline_s - look_up.arrived_s
         if look_up.wait_version:
             _check_deadline(left_s, 0)

@@ -1,7 +1,5 @@
 """Counts finished calls, many at a time, with the metrics' children kept: looking one up costs as much as a reply."""
 
-from collections import Counter
-
 import grpc
 from prometheus_client import Counter as PrometheusCounter
 
@@ -28,11 +26,6 @@ class Tally:
             self._calls[method, code] = metrics.CALLS.labels(method, code.name)
             self._seconds[method] = metrics.CALL_SECONDS.labels(method)
             self.add(method, code, seconds, count)
-
-    def add_all(self, ended: Counter[tuple[str, grpc.StatusCode, float]], now_s: float) -> None:
-        """Count calls by method, status and time of arrival."""
-        for (method, code, arrived_s), count in ended.items():
-            self.add(method, code, now_s - arrived_s, count)
 
 
 def code_of_cancelled(deadline_s: float, now_s: float) -> grpc.StatusCode:

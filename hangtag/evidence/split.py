@@ -53,7 +53,9 @@ def split_logits(
     ngrams = origins.ngrams
     if len(ngrams.rows) and wide_strength:
         rows, occurrence = np.unique(ngrams.rows, return_inverse=True)
-        shares = (ngrams.values * (_HALF * np.float32(wide_strength)))[:, None] * heads.of_ngrams(rows, tags)[occurrence]
+        shares = (ngrams.values * (_HALF * np.float32(wide_strength)))[:, None] * heads.of_ngrams(rows, tags)[
+            occurrence
+        ]
         parts += [_sums(owners[ends], shares, rest + 1) for ends in (ngrams.starts, ngrams.ends - 1)]
     return Split(tuple(line[start:end] for start, end in spans), np.sum(parts, axis=0, dtype=np.float32))
 

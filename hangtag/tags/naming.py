@@ -93,9 +93,7 @@ class Naming:
     def without(self, text: str, facet: str) -> str:
         """The text without the words of a facet's tags."""
         while True:
-            words = [
-                word for word in self._words(text) if any(facet_of(tag) == facet for tag in self._tags[word.key])
-            ]
+            words = [word for word in self._words(text) if any(facet_of(tag) == facet for tag in self._tags[word.key])]
             if not words:
                 return text
             for word in reversed(words):  # removing one may join its neighbours to another word of the facet

@@ -89,7 +89,9 @@ class ProductTokenizer:
 
     def _encodings(self, texts: Sequence[ProductText], encode: _Encode) -> list[Encoding]:
         """The encodings of texts, of long ones with no more of the second segment than is needed to truncate them."""
-        shorter = [text.second if not self._is_by_word else _first_words(text.second, self.max_tokens) for text in texts]
+        shorter = [
+            text.second if not self._is_by_word else _first_words(text.second, self.max_tokens) for text in texts
+        ]
         encodings = encode(
             [(text.first, second) if second else text.first for text, second in zip(texts, shorter, strict=True)]
         )
