@@ -73,7 +73,7 @@ class Limit:
             self.amount += amount
 
     def reserve(self, amount: int) -> bool:
-        """Count work that begins if there is plenty of room; what of it does not begin has to be removed."""
+        """Count work that begins, if there is plenty of room; False: nothing is counted, and each has to be added."""
         with self._lock:
             if 2 * (self.amount + amount) > self._most:
                 return False

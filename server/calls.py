@@ -15,7 +15,7 @@ from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.lane import Lane
 from hangtag.server.look_up import NO_DEADLINE, SMALL, LookUp, Parse, is_large, parsed
 from hangtag.server.lookups import Answer, Lookups
-from hangtag.server.tally import Tally, code_of_cancelled
+from hangtag.server.tally import End, Tally, code_of_cancelled
 from hangtag.server.waits import Found
 from hangtag.telemetry import get_log, metrics
 from hangtag.telemetry.clock import Clock
@@ -29,8 +29,6 @@ _STOPPED = "the server stops"
 
 # A look-up that arrives: how its request is parsed, the request, the transport's handle, its deadline, its client.
 Arrived = tuple[Parse, bytes, Any, float, Client]
-# Method, status and time of arrival of a look-up that ended.
-_End = tuple[str, grpc.StatusCode, float]
 
 _log = get_log(__name__)
 
@@ -134,34 +132,23 @@ class Calls:
         """
         now_s = self.clock.monotonic()
         found: list[LookUp | CallError] = []
-        count = len(arrived)
-        has_room = self._calls.reserve(count)
-        if has_room and not self._small_ids.reserve(count):
-            self._calls.remove(count)
-            has_room = False
-        unused, others = count if has_room else 0, list[int]()
-        wait_s = self._small.wait_s()
-        for parse, raw, call, deadline_s, client in arrived:
+        for each in arrived:
             try:
-                look_up = self._begin(parse, raw, call, deadline_s, client, now_s)
+                found.append(self._begin(*each, now_s))
             except CallError as error:
                 found.append(error)
-                continue
-            if has_room and look_up.is_single and not look_up.wait_version and deadline_s - now_s > wait_s:
-                unused -= 1
-            else:
-                others.append(len(found))
-            found.append(look_up)
-        if unused:
-            self._calls.remove(unused)
-            self._small_ids.remove(unused)
-        for place in others:
-            other = found[place]
-            assert isinstance(other, LookUp)
-            try:
-                self._admit(other)
-            except CallError as error:
-                found[place] = error
+        wait_s = self._small.wait_s()
+        plain = sum(isinstance(each, LookUp) and each.is_plain(now_s + wait_s) for each in found)
+        has_room = self._calls.reserve(plain)
+        if has_room and not self._small_ids.reserve(plain):
+            self._calls.remove(plain)
+            has_room = False
+        for place, other in enumerate(found):
+            if isinstance(other, LookUp) and not (has_room and other.is_plain(now_s + wait_s)):
+                try:
+                    self._admit(other)
+                except CallError as error:
+                    found[place] = error
         return found
 
     def put(self, look_ups: Sequence[LookUp]) -> None:
@@ -190,40 +177,24 @@ class Calls:
     def answered(self, look_ups: Sequence[LookUp], answers: Sequence[Answer | None]) -> None:
         """Count look-ups that ended. None as an answer: its caller was gone."""
         now_s = self.clock.monotonic()
+        ok, ends = grpc.StatusCode.OK, list[End]()
         small = large = waited = 0
-        ended: _End | None = None
-        count = 0
         for look_up, answer in zip(look_ups, answers, strict=True):
             if look_up.client is not ANYONE:
                 look_up.client.end()
-            if isinstance(answer, bytes):
-                code = grpc.StatusCode.OK
-            else:
-                code = answer.code if answer else code_of_cancelled(look_up.deadline_s, now_s)
-            end = (look_up.method, code, look_up.arrived_s)
-            # Those that arrived together mostly end together.
-            if end != ended:
-                if ended is not None:
-                    self._tally.add(*ended[:2], now_s - ended[2], count)
-                ended, count = end, 0
-            count += 1
+            code = ok if isinstance(answer, bytes) else _code_of(look_up, answer, now_s)
+            ends.append((look_up.method, code, look_up.arrived_s))
             if look_up.wait_version:
                 waited += 1
-            elif look_up.is_single:
-                small += 1
             elif look_up.is_large:
                 large += len(look_up.ids)
             else:
                 small += len(look_up.ids)
-        if ended is not None:
-            self._tally.add(*ended[:2], now_s - ended[2], count)
         self._calls.remove(len(look_ups) - waited)
-        if waited:
-            self._waiting.remove(waited)
-        if small:
-            self._small_ids.remove(small)
-        if large:
-            self._large_ids.remove(large)
+        self._waiting.remove(waited)
+        self._small_ids.remove(small)
+        self._large_ids.remove(large)
+        self._tally.add_all(ends, now_s)
 
     def refused(self, method: str, error: CallError, seconds: float = 0.0) -> None:
         """Count a call that was not admitted, or could not be answered."""
@@ -340,6 +311,11 @@ class Calls:
     def _deliver(self, look_ups: Sequence[LookUp], answers: Sequence[Answer]) -> None:
         assert self._sink is not None
         self._sink.deliver(look_ups, answers)
+
+
+def _code_of(look_up: LookUp, answer: CallError | None, now_s: float) -> grpc.StatusCode:
+    """How a look-up ended that got no reply."""
+    return answer.code if answer else code_of_cancelled(look_up.deadline_s, now_s)
 
 
 def _check_deadline(left_s: float, wait_s: float) -> None:

@@ -73,6 +73,10 @@ class LookUp:
         self.arrived_s = 0.0
         self.deadline_s = NO_DEADLINE
 
+    def is_plain(self, answered_s: float) -> bool:
+        """True if it is of one product, waits for nothing, and may be answered at that time."""
+        return self.is_single and not self.wait_version and self.deadline_s > answered_s
+
     @property
     def is_large(self) -> bool:
         """True if it is read beside smaller ones, not with them."""

@@ -75,6 +75,7 @@ class NativeTransport:
         shares_port: bool = False,
     ) -> None:
         self._calls = calls
+        self._is_open = calls.access.is_open
         self._loop = asyncio.get_running_loop()
         self._methods: list[tuple[str, Parse | Method]] = [*methods.look_ups.items(), *methods.others.items()]
         self._names = {parse: name for name, parse in methods.look_ups.items()}
@@ -141,29 +142,12 @@ class NativeTransport:
         self._calls.answered(look_ups, sent)
 
     def _receive(self) -> None:
-        is_open, clock = self._calls.access.is_open, self._calls.clock
         while (events := self._front.recv_batch_details(_MOST_CALLS)) is not None:
             arrived: list[Arrived] = []
             others: list[Other] = []
             for kind, call_id, method_id, request, _, details in events:
-                if kind == EVENT_CANCEL:
-                    continue
-                name, method = self._methods[method_id]
-                assert request is not None
-                try:
-                    client = ANYONE if is_open else self._client_of(name, details)
-                    if isinstance(method, Method):
-                        others.append((call_id, method, request, self._deadline_s(details), client))
-                        continue
-                    if len(request) > _LARGE_BYTES:
-                        self._check_unread()
-                except CallError as error:
-                    self._refuse(call_id, name, error)
-                    continue
-                left_s = details[2] if details else None
-                arrived.append(
-                    (method, request, call_id, NO_DEADLINE if left_s is None else clock.monotonic() + left_s, client)
-                )
+                if kind != EVENT_CANCEL:
+                    self._sort(call_id, method_id, request, details, arrived, others)
             if arrived:
                 self._admit(arrived)
             if others:
@@ -172,6 +156,29 @@ class NativeTransport:
             for kind, call_id, *_ in events:
                 if kind == EVENT_CANCEL:
                     self._cancel(call_id)
+
+    def _sort(
+        self,
+        call_id: int,
+        method_id: int,
+        request: bytes,
+        details: Details | None,
+        arrived: list[Arrived],
+        others: list[Other],
+    ) -> None:
+        """Add a call to the look-ups that arrived, or to the others, or refuse it."""
+        name, method = self._methods[method_id]
+        try:
+            client = ANYONE if self._is_open else self._client_of(name, details)
+            if isinstance(method, Method):
+                others.append((call_id, method, request, self._deadline_s(details), client))
+                return
+            if len(request) > _LARGE_BYTES:
+                self._check_unread()
+        except CallError as error:
+            self._refuse(call_id, name, error)
+        else:
+            arrived.append((method, request, call_id, self._deadline_s(details), client))
 
     def _client_of(self, name: str, details: Details | None) -> Client:
         return self._calls.access.client_of(authorization_of(details[0]) if details else None, name)

@@ -221,8 +221,8 @@ def blocked(calls: Calls, reader: Reader) -> None:
         until(lambda number=number: len(reader.reads) == number)
 
 
-@pytest.mark.parametrize("max_calls", [4, 1_000])
-def test_look_ups_that_arrive_together_are_admitted_as_each_alone(max_calls: int) -> None:
+@pytest.mark.parametrize(("max_calls", "max_ids"), [(4, 1_000), (1_000, 8), (1_000, 1_000)])
+def test_look_ups_that_arrive_together_are_admitted_as_each_alone(max_calls: int, max_ids: int) -> None:
     """Singles and others, with little room and with plenty, and with one that is wrong."""
     arrived = [
         (parse_get, get("a"), "a", NO_DEADLINE, ANYONE),
@@ -232,8 +232,8 @@ def test_look_ups_that_arrive_together_are_admitted_as_each_alone(max_calls: int
         *((parse_get, get(name), name, NO_DEADLINE, ANYONE) for name in "cdef"),
     ]
     with (
-        running(Reader(), max_calls=max_calls) as (alone, _),
-        running(Reader(), max_calls=max_calls) as (together, sink),
+        running(Reader(), max_calls, max_ids) as (alone, _),
+        running(Reader(), max_calls, max_ids) as (together, sink),
     ):
         expected: list[LookUp | CallError] = []
         for each in arrived:
