@@ -124,7 +124,9 @@ async def _serve(
         stack.callback(suggester.close)
         handlers = Handlers(suggester)
         stack.callback(handlers.close)
-        search = await stack.enter_async_context(Search(limits, suggester, lambda: following.in_use.current.tagger.bundle, servicer, clock))
+        search = await stack.enter_async_context(
+            Search(limits, suggester, lambda: following.in_use.current.tagger.bundle, servicer, clock)
+        )
         popular = Popular()
         lookups = Lookups(reading.reader, reading.eta.of, popular, _pointer_view(following))
         calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress, access)
