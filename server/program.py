@@ -40,7 +40,8 @@ from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.places import stack_of, summary_of
 
 if TYPE_CHECKING:
-    # Importing it loads the engine's runtime; `serve` is passed what has one.
+    # Importing them loads the engine's runtime; `serve` is passed what has one.
+    from hangtag.bundle import Bundle
     from hangtag.tagger.tagger import Tagger
 
 _LOOP_HEARTBEAT = "event loop"
@@ -173,6 +174,10 @@ async def _serve(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _bundle_of(following: Following) -> "Callable[[], Bundle]":
+    return lambda: following.in_use.current.tagger.bundle
 
 
 def _pointer_view(following: Following) -> PointerView:
