@@ -128,8 +128,7 @@ async def _serve(
         search = await stack.enter_async_context(
             Search(limits, suggester, lambda: following.in_use.current.tagger.bundle, servicer, clock)
         )
-        popular = Popular()
-        lookups = Lookups(reading.reader, reading.eta.of, popular, _pointer_view(following))
+        lookups = Lookups(reading.reader, reading.eta.of, popular := Popular(), _pointer_view(following))
         calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress, access)
         stack.callback(calls.close)
         waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
