@@ -71,8 +71,14 @@ def test_inferred_tags_alone_stand_for_products_that_have_one_of_them() -> None:
 
     alone = narrowed(understood, tags_pb2.TagQuery())
     beside = narrowed(understood, chosen)
+    attribute = ("color:red", 0.8, False)
+    things = understand(suggested(("class:shoes", 0.9, False), attribute), ABOVE, {"color"})
+    nothing_else = understand(suggested(attribute), ABOVE, {"color"})
 
     assert [written(group.tags) for group in alone.any_of] == [["class:shoes", "color:red"]]
+    # Not all that is red, if the text is about shoes.
+    assert [written(group.tags) for group in narrowed(things, tags_pb2.TagQuery()).any_of] == [["class:shoes"]]
+    assert [written(group.tags) for group in narrowed(nothing_else, tags_pb2.TagQuery()).any_of] == [["color:red"]]
     assert beside == chosen
 
 
