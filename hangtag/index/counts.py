@@ -12,8 +12,8 @@ from hangtag.index.rows import FrozenRows
 from hangtag.index.slots import in_auto, tag_numbers
 from hangtag.tags.thresholds import Band
 
-# Up to so many products, looking at each costs less than looking at each tag.
-_FEW = 4_000
+# Looking at so many products costs as much as looking at one tag.
+FEW = 200
 # Numbers that are kept, at most.
 _MOST_CELLS = 2_000_000
 
@@ -83,7 +83,7 @@ def count(
     hits: BitMap, band: Band, tags: Sequence[int], postings: Sequence[Postings], rows: FrozenRows
 ) -> NDArray[np.int64]:
     """How many of the products have each of the tags in this band or a better one."""
-    if len(hits) <= _FEW:
+    if len(hits) <= FEW * len(tags):
         return _by_products(hits, band, len(postings), rows)[list(tags)]
     found = [postings[tag].auto.intersection_cardinality(hits) for tag in tags]
     if band is Band.REVIEW:
@@ -100,7 +100,8 @@ def numbers_of(hits: BitMap) -> NDArray[Any]:
 
 
 def _by_products(hits: BitMap, band: Band, tags: int, rows: FrozenRows) -> NDArray[np.int64]:
-    slots, _ = rows.gather(numbers_of(hits))
+    slots = rows.gather(numbers_of(hits))
+    found = tag_numbers(slots)
     if band is Band.AUTO:
-        slots = slots[in_auto(slots)]
-    return np.bincount(tag_numbers(slots), minlength=tags)[:tags]
+        found *= in_auto(slots)  # no tag has the number 0
+    return np.bincount(found.reshape(-1), minlength=tags)[:tags]

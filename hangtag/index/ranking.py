@@ -19,8 +19,8 @@ from hangtag.tags.thresholds import Band
 WEIGHT_STEPS = 1_000_000
 SCORE_STEPS = CONFIDENCE_STEPS * WEIGHT_STEPS
 # Up to so many products are looked at one by one.
-_FEW = 2_048
-_SAMPLE = 8_192
+_FEW = 16_384
+_SAMPLE = 16_384
 # More than these are never looked at one by one; the best are then taken from the first ones.
 MOST_SCORED = 200_000
 _MOST_PARTS = 64
@@ -151,14 +151,13 @@ class Ranking:
         ]
 
     def _scores(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        slots, counts = self._rows.gather(numbers)
+        slots = self._rows.gather(numbers)
         tags = tag_numbers(slots)
         # The products are of this view, so their tags are among those of `_table`.
         worth = self._table[tags] * confidences(slots)
         if self._band is Band.AUTO:
             worth *= in_auto(slots)
-        owners = np.repeat(np.arange(len(numbers)), counts)
-        return np.bincount(owners, weights=worth, minlength=len(numbers))
+        return worth.sum(axis=1)
 
 
 class _Part(NamedTuple):

@@ -9,20 +9,21 @@ from numpy.typing import NDArray
 
 from hangtag.index.column import Column
 from hangtag.index.ids import NOTHING
+from hangtag.index.slots import MORE
 
 MAX_TAGS = 255
-# Slots that no product uses any more are given back once they are this part of all.
-_MOST_UNUSED = 0.3
-_FEW = 100_000
+# Slots of a product in the table. Where that is too few for more than this part of the products, it gets wider.
+_WIDTH = 8
+_WIDER = 4
+_MOST_LONGER = 0.01
 # Products for which room is made at a time.
 _ROOM = 1_024
 
 
 class Row(NamedTuple):
-    """Where the tags of a product are, and the version they are of."""
+    """The slots of a product, in the order of its tags, and the version that they are of."""
 
-    start: int
-    count: int
+    slots: Sequence[int]
     version: int
 
 
@@ -49,56 +50,59 @@ class Journal:
 class FrozenRows:
     """The tags of every product at one moment. Any thread may read.
 
-    What a row holds is never overwritten, only where it is; so a reader looks at where the rows are now, and then at
-    the journal for those that have moved.
+    The writer notes what a row was before it changes it; so a reader looks at the row first, and then at the journal.
     """
 
     def __init__(self, rows: "Rows", journal: Journal) -> None:
-        self._starts, self._counts = rows.starts.array, rows.counts.array
-        self._versions, self._pool = rows.versions.array, rows.pool.array
+        self._table, self._versions, self._more = rows.table, rows.versions.array, rows.more
         self._journal = journal
 
     def row(self, number: int) -> Row:
         """The row of one product."""
-        found = Row(int(self._starts[number]), int(self._counts[number]), int(self._versions[number]))
+        found = Row(_slots_of(self._table[number].tolist(), number, self._more), int(self._versions[number]))
         return self._journal.all().get(number, found)
 
-    def slots(self, number: int) -> list[int]:
-        """The slots of one product, in the order of its tags."""
-        row = self.row(number)
-        found: list[int] = self._pool[row.start : row.start + row.count].tolist()
-        return found
-
-    def gather(self, numbers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The slots of many products, one behind the other, and how many each has. `numbers` ascend."""
-        starts, counts = self._starts[numbers], self._counts[numbers]
+    def gather(self, numbers: NDArray[Any]) -> NDArray[np.uint32]:
+        """The slots of many products: a line for each, 0 where it has no more. `numbers` ascend."""
+        found = self._table[numbers]
+        others: dict[int, Sequence[int]] = {}
+        for place in np.flatnonzero(found[:, -1] == MORE).tolist():
+            others[place] = self._more.get(int(numbers[place]), ())
         if moved := self._journal.all():
-            keys = np.fromiter(moved, np.int64, len(moved))
-            at = np.searchsorted(numbers, keys)
-            for place, number in zip(at.tolist(), keys.tolist(), strict=True):
+            at = np.searchsorted(numbers, np.fromiter(moved, np.int64, len(moved)))
+            for place, (number, row) in zip(at.tolist(), moved.items(), strict=True):
                 if place < len(numbers) and numbers[place] == number:
-                    starts[place], counts[place] = moved[number][:2]
-        return _gather(self._pool, starts, counts)
+                    others[place] = row.slots
+        if others:
+            width = max(found.shape[1], *map(len, others.values()))
+            found = np.pad(found, ((0, 0), (0, width - found.shape[1])))
+            for place, slots in others.items():
+                found[place] = 0
+                found[place, : len(slots)] = slots
+        return found
 
 
 class Rows:
     """Tags (as slots) and ranks of the products, by number. One thread uses it; others use what `freeze` returned.
 
-    A row that is written again is put at the end, so whoever reads meanwhile has the old one.
+    Attributes:
+        more: the slots of products that have more than a line of the table holds.
     """
 
     def __init__(self, columns: Mapping[str, NDArray[Any]] = NOTHING) -> None:
         """`columns` as the attribute of that name had them."""
-        self.pool = Column(np.uint32, columns.get("pool"))
-        self.starts = Column(np.int64, columns.get("starts"))
-        self.counts = Column(np.uint8, columns.get("counts"))
         self.versions = Column(np.int64, columns.get("versions"))
-        self.sequences = Column(np.int64, columns.get("sequences"))
-        self.revisions = Column(np.int64, columns.get("revisions"))
-        self.deleted = Column(np.uint8, columns.get("deleted"))
-        self._each = (self.starts, self.counts, self.versions, self.sequences, self.revisions, self.deleted)
-        self._count = self._room = self.starts.size
-        self._unused = 0
+        self._sequences = Column(np.int64, columns.get("sequences"))
+        self._revisions = Column(np.int64, columns.get("revisions"))
+        self._deleted = Column(np.uint8, columns.get("deleted"))
+        self._slots = Column(np.uint32, columns.get("slots"))
+        self._each = (self.versions, self._sequences, self._revisions, self._deleted)
+        self._count = self._room = self.versions.size
+        self._width = self._slots.size // self._count if self._count else _WIDTH
+        numbers, slots = (columns.get(f"more_{name}", np.zeros(0, np.int64)) for name in ("numbers", "slots"))
+        self.more: dict[int, list[int]] = {}
+        for number, slot in zip(numbers.tolist(), slots.tolist(), strict=True):
+            self.more.setdefault(number, []).append(slot)
         # None until there is a view: nobody needs to know what was before.
         self._journal: Journal | None = None
 
@@ -106,10 +110,23 @@ class Rows:
         return self._count
 
     @property
+    def table(self) -> NDArray[np.uint32]:
+        """A line of slots for each product, and for some that will come."""
+        return self._slots.used.reshape(-1, self._width)
+
+    @property
     def columns(self) -> dict[str, NDArray[Any]]:
         """All tags and ranks as arrays."""
-        names = ("pool", "starts", "counts", "versions", "sequences", "revisions", "deleted")
-        return {name: getattr(self, name).used[: None if name == "pool" else self._count] for name in names}
+        more = sorted(self.more.items())
+        return {
+            "versions": self.versions.array[: self._count],
+            "sequences": self._sequences.array[: self._count],
+            "revisions": self._revisions.array[: self._count],
+            "deleted": self._deleted.array[: self._count],
+            "slots": self._slots.array[: self._count * self._width],
+            "more_numbers": np.array([number for number, slots in more for _ in slots], np.int64),
+            "more_slots": np.array([slot for _, slots in more for slot in slots], np.uint32),
+        }
 
     def add(self) -> int:
         """Add a product without tags that ranks below everything, and return its number."""
@@ -117,6 +134,7 @@ class Rows:
         if number == self._room:
             for column in self._each:
                 column.extend(_ROOM)
+            self._slots.extend(_ROOM * self._width)
             self._room += _ROOM
         self.versions.cells[number] = -1
         self._count += 1
@@ -126,33 +144,44 @@ class Rows:
         """The rank of what is known of a product: version, whether it is a deletion, sequence, revision."""
         return (
             self.versions.cells[number],
-            bool(self.deleted.cells[number]),
-            self.sequences.cells[number],
-            self.revisions.cells[number],
+            bool(self._deleted.cells[number]),
+            self._sequences.cells[number],
+            self._revisions.cells[number],
         )
 
     def slots(self, number: int) -> list[int]:
         """The slots of a product."""
-        start = self.starts.cells[number]
-        return self.pool.cells[start : start + self.counts.cells[number]].tolist()
+        begin = number * self._width
+        return _slots_of(self._slots.cells[begin : begin + self._width].tolist(), number, self.more)
 
     def write(self, number: int, rank: tuple[int, bool, int, int], slots: Sequence[int]) -> None:
         """Replace what is known of a product. At most `MAX_TAGS` slots."""
-        old = Row(self.starts.cells[number], self.counts.cells[number], self.versions.cells[number])
-        if self._journal is not None:
-            self._journal.before.setdefault(number, old)
-        start = self.pool.extend(len(slots))
-        self.pool.cells[start : start + len(slots)] = array("I", slots)
-        self.starts.cells[number], self.counts.cells[number] = start, len(slots)
-        version, is_deletion, self.sequences.cells[number], self.revisions.cells[number] = rank
-        self.versions.cells[number], self.deleted.cells[number] = version, is_deletion
-        self._unused += old.count
+        if self._journal is not None and number not in self._journal.before:
+            self._journal.before[number] = Row(self.slots(number), self.versions.cells[number])
+        begin, width = number * self._width, self._width
+        if len(slots) <= width:
+            line = [*slots, *_EMPTY[: width - len(slots)]]
+            if self.more:
+                self.more.pop(number, None)
+        else:
+            self.more[number] = list(slots)
+            line = [*_EMPTY[: width - 1], MORE]
+        self._slots.cells[begin : begin + width] = array("I", line)
+        version, is_deletion, self._sequences.cells[number], self._revisions.cells[number] = rank
+        self.versions.cells[number], self._deleted.cells[number] = version, is_deletion
+        if len(self.more) > max(_ROOM, _MOST_LONGER * self._count):
+            self._widen()
 
     def numbered_slots(self, first: int, end: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """The slots of the products from `first` to before `end`, and for each slot the number of its product."""
-        numbers = np.arange(first, min(end, len(self)))
-        slots, counts = _gather(self.pool.array, self.starts.array[numbers], self.counts.array[numbers])
-        return np.repeat(numbers, counts), slots
+        table = self.table[first : min(end, self._count)]
+        has_slot = (table != 0) & (table != MORE)
+        numbers, slots = np.nonzero(has_slot)[0] + first, table[has_slot]
+        more = [(number, slot) for number, found in self.more.items() if first <= number < end for slot in found]
+        if more:
+            numbers = np.concatenate([numbers, np.array([number for number, _ in more], np.int64)])
+            slots = np.concatenate([slots, np.array([slot for _, slot in more], np.uint32)])
+        return numbers, slots
 
     def empty(self) -> FrozenRows:
         """The rows as if there were none; nothing is remembered for it."""
@@ -161,25 +190,33 @@ class Rows:
     def freeze(self) -> FrozenRows:
         """The rows as they are now."""
         before, self._journal = self._journal, Journal()
-        if self._unused > _FEW and self._unused > _MOST_UNUSED * self.pool.size:
-            # Earlier views keep the arrays that they have; what is written from now on is none of theirs.
-            self._pack()
-        elif before is not None:
+        if before is not None:
             before.next = self._journal
         return FrozenRows(self, self._journal)
 
-    def _pack(self) -> None:
-        packed, counts = _gather(self.pool.array, self.starts.used, self.counts.used)
-        self.pool = Column(np.uint32, packed)
-        self.starts = Column(np.int64, np.cumsum(counts) - counts)
-        self.counts = Column(np.uint8, self.counts.used.copy())
-        self.versions = Column(np.int64, self.versions.used.copy())
-        self._each = (self.starts, self.counts, self.versions, self.sequences, self.revisions, self.deleted)
-        self._unused = 0
+    def _widen(self) -> None:
+        """Make every line longer. Earlier views keep the table that they have."""
+        table = self.table
+        self._width += _WIDER
+        wider = np.zeros((len(table), self._width), np.uint32)
+        wider[:, : table.shape[1]] = table
+        fits = {number: slots for number, slots in self.more.items() if len(slots) <= self._width}
+        for number, slots in fits.items():
+            wider[number] = 0
+            wider[number, : len(slots)] = slots
+        rest = self.more.keys() - fits.keys()
+        for number in rest:
+            wider[number] = 0
+            wider[number, -1] = MORE
+        self._slots = Column(np.uint32, wider.reshape(-1))
+        self.more = {number: self.more[number] for number in rest}
 
 
-def _gather(pool: NDArray[Any], starts: NDArray[Any], counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    counts = counts.astype(np.int64)
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return pool[np.arange(total) + np.repeat(starts - (ends - counts), counts)], counts
+_EMPTY = (0,) * (MAX_TAGS + 1)
+
+
+def _slots_of(line: list[int], number: int, more: Mapping[int, Sequence[int]]) -> list[int]:
+    """The slots in a line of the table, or the longer row that it stands for."""
+    if line[-1] == MORE:
+        return list(more.get(number, ()))
+    return line[: line.index(0)] if not line[-1] else line

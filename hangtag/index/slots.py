@@ -15,7 +15,10 @@ from hangtag.v1 import tags_pb2
 
 CONFIDENCE_STEPS = 1_000
 TAG_SHIFT = 13
-MAX_TAG_NUMBER = (1 << (32 - TAG_SHIFT)) - 1
+# Numbers of tags begin with 1, so no slot is 0; the largest number is left out, so none is `MORE`.
+MAX_TAG_NUMBER = (1 << (32 - TAG_SHIFT)) - 2
+# In place of a slot: the product has more of them than fit here.
+MORE = (1 << 32) - 1
 _CONFIDENCE_SHIFT = 3
 _CONFIDENCE_MASK = 0x3FF
 _REVIEW = 4

@@ -60,7 +60,7 @@ def write_snapshot(path: Path, index: Index, place: Place) -> int:
     layout = [(name, str(array.dtype), len(array)) for name, array in arrays.items()]
     offsets = {str(number): offset for number, offset in place.offsets.items()}
     head = orjson.dumps(
-        {"format": FORMAT, **asdict(place), "offsets": offsets, "tags": index.tags.tags, "arrays": layout}
+        {"format": FORMAT, **asdict(place), "offsets": offsets, "tags": index.tags.tags[1:], "arrays": layout}
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")

@@ -10,12 +10,13 @@ class TagNumbers:
     """Numbers tags in the order in which they first came; numbers are never given again. Any thread may read.
 
     Attributes:
-        tags: by number.
+        tags: by number, from 1 on.
         facets: the numbers of each facet's tags.
     """
 
     def __init__(self, tags: Sequence[str] = ()) -> None:
-        self.tags: list[str] = []
+        # No tag has the number 0.
+        self.tags: list[str] = [""]
         self.facets: dict[str, list[int]] = {}
         self._numbers: dict[str, int] = {}
         for tag in tags:
@@ -39,7 +40,7 @@ class TagNumbers:
             return found
         number = len(self.tags)
         if number > MAX_TAG_NUMBER:
-            msg = f"the index holds at most {MAX_TAG_NUMBER + 1:,} different tags"
+            msg = f"the index holds at most {MAX_TAG_NUMBER:,} different tags"
             raise ValueError(msg)
         self.tags.append(tag)
         self.facets.setdefault(facet_of(tag), []).append(number)

@@ -20,6 +20,8 @@ from hangtag.tags.tagset import ScoredTag
 from hangtag.tags.thresholds import Band
 
 EVERYTHING = Query()
+# Among the products of a rarer tag, counting takes less than a millisecond.
+PREPARED = 4_000
 
 
 class Filled(NamedTuple):
@@ -72,7 +74,7 @@ class View:
         blocked, names = self.filled.blocked, self._tags.tags
         return [
             scored(names[tag_number_of(slot)], slot)
-            for slot in self.filled.rows.slots(number)
+            for slot in self.filled.rows.row(number).slots
             if tag_number_of(slot) not in blocked
         ]
 
@@ -123,6 +125,14 @@ class View:
         numbers = {tag: weight for tag, weight in by_number.items() if tag is not None and tag not in left_out}
         return Ranking(numbers, band, self.filled.postings, self.filled.rows).best(hits, size, after)
 
+    def prepare(self) -> bool:
+        """Count among the products of one more common tag, for whoever asks for it. False: there is none left."""
+        for tag, postings in enumerate(self.filled.postings):
+            if len(postings.auto) > PREPARED and self.filled.known.get(tag) is None:
+                self._known(tag)
+                return self.filled.known.get(tag) is not None
+        return False
+
     def counts(
         self, query: Query, base: Query = EVERYTHING, facets: Iterable[str] = ()
     ) -> dict[str, list[tuple[str, int]]]:
@@ -149,15 +159,21 @@ class View:
             return np.array([postings[number].count(band) for number in numbers], np.int64)
         only = _only_tag(query, base)
         tag = None if only is None else self._number(only)
-        if tag is None:
+        if tag is None or tag in self.filled.blocked:
             counted = count(self.hits(query, base), band, numbers, postings, self.filled.rows)
             return self._without_blocked(counted, numbers)
+        known = self._known(tag)
+        return self._without_blocked(known[list(numbers)], numbers)
+
+    def _known(self, tag: int) -> Counts:
+        """The counts among the products with a tag in AUTO, by number of the other tags."""
         known = self.filled.known.get(tag)
         if known is None:
-            everything = range(len(postings))
-            known = count(self.hits(query, base), band, everything, postings, self.filled.rows).astype(np.int32)
+            postings = self.filled.postings
+            known = count(postings[tag].auto, Band.AUTO, range(len(postings)), postings, self.filled.rows)
+            known = known.astype(np.int32)
             self.filled.known.keep(tag, known)
-        return self._without_blocked(known[list(numbers)], numbers)
+        return known
 
     def _without_blocked(self, counts: NDArray[np.int64], numbers: Sequence[int]) -> NDArray[np.int64]:
         if self.filled.blocked:

@@ -115,6 +115,8 @@ class IndexFollower:
 
     def _step(self, reader: TaggedReader) -> None:
         found = reader.poll()
+        if not found and self._is_caught_up:
+            self._index.view().prepare()
         self._check_damage(found)
         for each in found:
             changes = self._changes.of(each)

@@ -77,7 +77,7 @@ class Snapshots:
             msg = f"it is {age_ms / 86_400_000:.1f} days old, deletions since then may be gone from the topic"
             raise SnapshotError(msg)
         products = len(index.rows)
-        deleted = int(index.rows.deleted.used.sum())
+        deleted = int(index.rows.columns["deleted"].sum())
         if products > _MANY and deleted > _MOST_DELETED * products:
             msg = f"{deleted:,} of its {products:,} products are deleted, which costs memory for nothing"
             raise SnapshotError(msg)

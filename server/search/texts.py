@@ -31,6 +31,7 @@ class _OfBundle(NamedTuple):
     bundle: "Bundle"
     vocabulary: Vocabulary
     above: dict[str, frozenset[str]]
+    attributes: frozenset[str]
     naming: Naming
 
 
@@ -55,7 +56,7 @@ class Texts:
         if suggested.no_tags_reason == tags_pb2.NO_TAGS_REASON_TOO_SHORT:
             # Too short to say what the thing is, but what it should be like: all that is red is what "red" asks for.
             suggested.tags.extend(_named(known.naming, asked.text, suggested.none_of))
-        return Read(suggested, understand(suggested, known.above))
+        return Read(suggested, understand(suggested, known.above, known.attributes))
 
     def filter(self, text: str) -> tags_pb2.TagQuery:
         """The query of a filter that a person typed.
@@ -77,8 +78,10 @@ class Texts:
         bundle = self._bundle()
         if self._known is None or self._known.bundle is not bundle:
             schema = bundle.schema
-            naming = naming_of(schema, bundle.thresholds.entry(TextKind.QUERY).words)
-            self._known = _OfBundle(bundle, Vocabulary.of(schema), facets_above(schema), naming)
+            thresholds = bundle.thresholds.entry(TextKind.QUERY)
+            naming = naming_of(schema, thresholds.words)
+            attributes = frozenset(thresholds.attributes)
+            self._known = _OfBundle(bundle, Vocabulary.of(schema), facets_above(schema), attributes, naming)
         return self._known
 
 

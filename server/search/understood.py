@@ -1,15 +1,19 @@
 """How the tags of a text are used in a search.
 
 Tags that the text has a word for are filters: one of a facet must be there, of several one is enough. Tags that are
-inferred rank, weighted by how sure they are. Tags that the text does not want are excluded. A filter for a facet makes
-filters for the facets above it unnecessary: boots are footwear.
+inferred rank, weighted by how sure they are; of an attribute such as the color only one that is more likely right than
+wrong. Tags that the text does not want are excluded. A filter for a facet makes filters for the facets above it
+unnecessary: boots are footwear.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from hangtag.tags.schema import TagSchema
 from hangtag.v1 import tags_pb2
+
+# Of an attribute that the text does not name.
+_LIKELY = 0.5
 
 FILTERED, RANKED, EXCLUDED = tags_pb2.TAG_USE_FILTERED, tags_pb2.TAG_USE_RANKED, tags_pb2.TAG_USE_EXCLUDED
 
@@ -29,9 +33,18 @@ class Understood:
         return bool(self.used)
 
 
-def understand(suggested: tags_pb2.SuggestTagsResponse, above: Mapping[str, frozenset[str]]) -> Understood:
-    """How the tags of a text are used; `above` has the facets above each facet (`facets_above`)."""
-    tags = (*suggested.tags, *suggested.review)
+def understand(
+    suggested: tags_pb2.SuggestTagsResponse, above: Mapping[str, frozenset[str]], attributes: Collection[str] = ()
+) -> Understood:
+    """How the tags of a text are used.
+
+    `above` has the facets above each facet (`facets_above`); `attributes` are the facets of attributes.
+    """
+    tags = [
+        tag
+        for tag in (*suggested.tags, *suggested.review)
+        if tag.is_named or tag.facet not in attributes or tag.confidence >= _LIKELY
+    ]
     named: dict[str, list[tags_pb2.Tag]] = {}
     for tag in tags:
         if tag.is_named:

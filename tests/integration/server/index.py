@@ -1,7 +1,8 @@
 """An index process in memory: it records what it is asked, and replies what a test says."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from hangtag.index import Change, Index
+from hangtag.server.index.calls import index_handlers
+from hangtag.server.index.moment import Moment
+from hangtag.store import Entry
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 
 SERVICE = "hangtag.v1.TagService"
@@ -66,6 +71,23 @@ class RecordingIndex(tags_pb2_grpc.TagServiceServicer):
             return reply(request) if callable(reply) else reply
 
         return handle
+
+
+@contextmanager
+def searching(entries: Sequence[Entry]) -> Iterator[int]:
+    """Serve the index itself, with these products, on a port."""
+    index = Index()
+    index.take([Change.of(each) for each in entries])
+    index.build()
+    moment = Moment(index.view(), {}, time.time())
+    server = grpc.server(ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers((index_handlers(lambda: moment),))
+    bound = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield bound
+    finally:
+        server.stop(0).wait()
 
 
 @contextmanager

@@ -57,7 +57,9 @@ ANSWERS = {
         Understood(ProductText(""), excluded=("color:blue",)),
     ),
     3: Suggested(TagSet((tag("color:red"), tag("color:blue")), ()), {"color:red": NAMED, "color:blue": NAMED}),
-    4: Suggested(TagSet((tag("class:dresses", 0.6),), ()), {"class:dresses": HINTED}),
+    4: Suggested(
+        TagSet((tag("class:dresses", 0.3),), (tag("color:red", 0.49, Band.REVIEW),)), {"class:dresses": HINTED}
+    ),
     5: Suggested(TagSet((), (), refusal=NoTags.TOO_SHORT)),
 }
 
