@@ -88,7 +88,7 @@ def similar(
 
 
 def _ids(arguments: list[str]) -> list[str]:
-    ids = []
+    ids: list[str] = []
     for each in arguments:
         ids += [line.strip() for line in sys.stdin if line.strip()] if each == "-" else [each]
     if not 0 < len(ids) <= _MAX_IDS:

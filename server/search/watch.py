@@ -30,7 +30,7 @@ class IndexWatch:
         metrics.INDEX_UP.set(0)
         if self._link.address == NONE:
             await asyncio.Event().wait()
-        stub = health_pb2_grpc.HealthStub(self._link.channel())  # type: ignore[no-untyped-call]
+        stub = health_pb2_grpc.HealthStub(self._link.channel())
         while True:
             try:
                 # The index is watched, not asked: a change is known at once.
