@@ -96,9 +96,10 @@ class View:
         `numbers` ascend.
         """
         by_tag = np.array([weight(postings.count(Band.AUTO)) for postings in self.filled.postings])
-        slots, counts = self.filled.rows.gather(numbers)
-        weights = np.where(in_auto(slots), by_tag[tag_numbers(slots)], 0.0)
-        return np.bincount(np.repeat(np.arange(len(numbers)), counts), weights, len(numbers))
+        slots = self.filled.rows.gather(numbers)
+        # The number 0 stands for no tag, which nothing has.
+        sums: NDArray[np.float64] = np.where(in_auto(slots), by_tag[tag_numbers(slots)], 0.0).sum(axis=1)
+        return sums
 
     def hits(self, query: Query, base: Query = EVERYTHING) -> BitMap:
         """The products for which both hold."""
