@@ -16,7 +16,7 @@ _DEADLINE_S = 90
 _CHECK_EVERY_S = 0.1
 # The settings of each command.
 GROUPS = {"work": "worker", "arrivals": "arrivals", "index": "index", "serve": "server"}
-_WORDS = {"index": ["index", "serve"]}
+WORDS = {"index": ["index", "serve"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def start_program(name: str, command: str, settings: Settings, folder: Path, mor
         **more,
     }
     # -P: a folder named `hangtag` in the working folder is not imported instead.
-    words = _WORDS.get(command, [command])
+    words = WORDS.get(command, [command])
     return Child(name, [sys.executable, "-P", "-m", "hangtag.cli", *words], folder, environment_with(addresses))
 
 
