@@ -13,9 +13,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from hangtag.processes.stopped_by_signals import stopped_by_signals
 from hangtag.server.errors import ServerError
-from hangtag.server.index.calls import index_handlers
+from hangtag.server.index.calls import SERVICE, index_handlers
 from hangtag.server.index.follower import INDEX_BEAT, IndexFollower
-from hangtag.server.methods import SERVICE
 from hangtag.settings import IndexSettings, Settings, variable_of
 from hangtag.telemetry import Heartbeats, Part, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
