@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangtag.index import Change, Index, Query, View, counts, ranking
+from hangtag.index import Change, Index, Query, View, counts, postings, ranking
+from hangtag.index import index as index_module
 from hangtag.index.ranking import Ranked
 from hangtag.store import Entry
 from hangtag.tags.thresholds import Band
@@ -46,6 +47,8 @@ def few(request):
             patch.setattr(ranking, "_FEW", 0)
             patch.setattr(ranking, "_SAMPLE", 3)
             patch.setattr(counts, "FEW", 0)
+            for module in (postings, index_module):
+                patch.setattr(module, "LEVELLED", 2)
         yield
 
 
