@@ -9,6 +9,7 @@ from hangtag.tags.tag import value_of
 
 _NEAREST = 3
 _CUTOFF = 0.6
+_MOST_BYTES = 40
 
 
 class Vocabulary:
@@ -68,5 +69,7 @@ def _or(names: list[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    most = 60
-    return repr(name if len(name) <= most else f"{name[:most]}...")
+    if len(name.encode()) <= _MOST_BYTES:
+        return repr(name)
+    # An error repeats no more of what somebody wrote than is needed to find it.
+    return repr(f"{name.encode()[:_MOST_BYTES].decode(errors='ignore')}...")
