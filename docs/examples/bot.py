@@ -19,8 +19,13 @@ FEED = Path(__file__).resolve().parents[2] / "hangtag" / "cli" / "feed" / "produ
 SHOWN = 5
 NO_TAGS = {
     pb.NO_TAGS_REASON_OFF_TOPIC: "I can only help to find products. For anything else, please write to our staff.",
-    pb.NO_TAGS_REASON_TOO_SHORT: "What kind of product is it?",
     pb.NO_TAGS_REASON_LANGUAGE_NOT_SUPPORTED: "I am sorry, I do not understand this language yet.",
+}
+
+USES = {
+    pb.TAG_USE_FILTERED: "You asked for",
+    pb.TAG_USE_RANKED: "First come products with",
+    pb.TAG_USE_EXCLUDED: "I left out",
 }
 
 
@@ -29,8 +34,13 @@ class Conversation:
 
     def __init__(self, server: TagServiceStub, titles: dict[str, str]) -> None:
         self.server, self.titles = server, titles
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was said."""
         self.text = ""
-        self.known = pb.TagQuery()
+        # Tags that nobody has reviewed count too: to look at one product too many is better than to miss the right one.
+        self.known = pb.TagQuery(min_band=pb.BAND_REVIEW)
         self.asked: list[str] = []
 
     def say(self, utterance: str) -> None:
@@ -42,10 +52,9 @@ class Conversation:
             )
             if reply.understood_text:
                 print(f"(I read this as: {reply.understood_text})")
-            if reply.no_tags_reason in NO_TAGS and not self.known.ByteSize():
+            if reply.no_tags_reason in NO_TAGS and not self.known.all_of:
                 print(NO_TAGS[reply.no_tags_reason])
-                if reply.no_tags_reason != pb.NO_TAGS_REASON_TOO_SHORT:
-                    self.text = ""
+                self.begin()
                 return
             if not reply.facet:
                 self.show()
@@ -81,9 +90,10 @@ class Conversation:
         found = self.server.FindProducts(
             pb.FindProductsRequest(text=self.text, query=self.known, page_size=SHOWN), timeout=5
         )
-        understood = [f"{_USES[each.use]} {each.tag.facet}: {each.tag.value}" for each in found.used]
-        if understood:
-            print("I understood: " + ", ".join(understood))
+        for use, said in USES.items():
+            # A class may have the name of its family.
+            if values := dict.fromkeys(each.tag.value for each in found.used if each.use == use):
+                print(f"{said}: {', '.join(values)}.")
         if not found.products:
             print("We have nothing like that.")
             for way in found.relaxations[:2]:
@@ -92,12 +102,9 @@ class Conversation:
         elif found.total > 1:
             print(f"The best {len(found.products)} of {found.total}:")
         for product in found.products:
-            why = ", ".join(tag.value for tag in product.matched)
+            why = ", ".join(dict.fromkeys(tag.value for tag in product.matched))
             print(f"  {self.titles.get(product.product_id, product.product_id)}" + (f"  [{why}]" if why else ""))
-        self.text, self.known, self.asked = "", pb.TagQuery(), []
-
-
-_USES = {pb.TAG_USE_FILTERED: "only", pb.TAG_USE_RANKED: "rather", pb.TAG_USE_EXCLUDED: "not"}
+        self.begin()
 
 
 def ask(prompt: str) -> str:
