@@ -23,6 +23,7 @@ from hangtag.bundle.load import load_bundle, read_manifest, read_schema
 from hangtag.bundle.manifest import Manifest, Section
 from hangtag.bundle.place import check_place
 from hangtag.bundle.redecide import redecide_bundle
+from hangtag.bundle.references import References, ReferenceText, add_references, read_references
 from hangtag.bundle.scope import Scope
 from hangtag.bundle.upgrade import upgrade_bundle
 from hangtag.bundle.version import version_of
@@ -38,15 +39,19 @@ __all__ = [
     "Linear",
     "Manifest",
     "Norm",
+    "ReferenceText",
+    "References",
     "Scope",
     "Section",
     "Table",
     "Weights",
+    "add_references",
     "check_place",
     "copy_bundle",
     "describe_bundle",
     "load_bundle",
     "read_manifest",
+    "read_references",
     "read_schema",
     "redecide_bundle",
     "upgrade_bundle",

@@ -5,13 +5,16 @@ from typing import Annotated
 
 import typer
 
+from hangtag.cli.bundle_export import card, export
 from hangtag.cli.console import make_table, plain_console
 from hangtag.cli.errors import CommandError
 from hangtag.cli.help_text import help_text
 from hangtag.cli.options import ColumnNames
 from hangtag.cli.trainer_command import trainer_command
 
-bundle = typer.Typer(no_args_is_help=True, help="Convert bundles, describe their tags, set their thresholds again.")
+bundle = typer.Typer(
+    no_args_is_help=True, help="Convert and export bundles, describe their tags, set their thresholds again."
+)
 
 
 def upgrade(folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.")]) -> None:
@@ -127,3 +130,5 @@ def thresholds(
 bundle.command(help=help_text(upgrade))(upgrade)
 bundle.command(help=help_text(describe))(describe)
 bundle.command(help=help_text(thresholds))(thresholds)
+bundle.command(help=help_text(export))(export)
+bundle.command(help=help_text(card))(card)

@@ -18,6 +18,7 @@ def up() -> None:
     """
     from hangtag.cli.demo.programs import index_address, start_program  # noqa: PLC0415
     from hangtag.cli.local import LocalStack  # noqa: PLC0415
+    from hangtag.cli.local.topics import topics_of  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
     from hangtag.settings import variable_of  # noqa: PLC0415
 
@@ -35,8 +36,7 @@ def up() -> None:
                     typer.echo(f"{server.child.name} listens on {server.url}, log {server.child.log}")
                 typer.echo(f"arrivals reads what is published, log {arrivals.log}")
                 typer.echo(f"the index listens on {addresses['server.index_address']}, log {index.log}")
-                topics = (settings.kafka.events_topic, settings.kafka.tagged_topic, settings.kafka.dead_letter_topic)
-                typer.echo(f"topics {', '.join(topics)}")
+                typer.echo(f"topics {', '.join(topics_of(settings.kafka))}")
                 typer.echo(f"ready after {time.monotonic() - started:.1f} s; to use it from another terminal:\n")
                 typer.echo(f"export {variable_of('kafka.bootstrap')}={settings.kafka.bootstrap}")
                 if any(server.url == settings.redis.url.get_secret_value() for server in stack.servers):

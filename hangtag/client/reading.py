@@ -77,6 +77,7 @@ def product_of(message: tags_pb2.GetProductTagsResponse) -> ProductTags:
             _decisions(message.decisions) if message.decisions else (),
             _NO_TAGS.get(message.no_tags_reason, NoTagsReason.OTHER),
             message.language,
+            message.newer_bundle_version,
         ),
         strict=True,
     ):

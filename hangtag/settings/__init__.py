@@ -12,6 +12,7 @@ from hangtag.settings.model import (
     Settings,
     WorkerSettings,
 )
+from hangtag.settings.models import ROUTE, ModelsSettings
 from hangtag.settings.sources import (
     Resolved,
     SettingsError,
@@ -22,12 +23,14 @@ from hangtag.settings.sources import (
 )
 
 __all__ = [
+    "ROUTE",
     "ArrivalsSettings",
     "ClientSettings",
     "IndexSettings",
     "KafkaSettings",
     "LogSettings",
     "ModelSettings",
+    "ModelsSettings",
     "RedisSettings",
     "Resolved",
     "ServerSettings",

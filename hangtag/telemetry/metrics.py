@@ -86,6 +86,12 @@ REUSED_TAGS = Counter(
     registry=WORKER,
 )
 _with_values(REUSED_TAGS, ("store", "batch"))
+TAGGED_PRODUCTS = Counter(
+    "hangtag_tagged_products",
+    "Products whose tags were written, by bundle and its place in the order of releases; 0: it was not promoted",
+    ["bundle", "sequence"],
+    registry=WORKER,
+)
 PAUSED = Gauge(
     "hangtag_polling_paused", "1 while polling is paused for the reason, else 0", ["reason"], registry=WORKER
 )
@@ -135,7 +141,7 @@ INDEX_CHANGES = Counter(
 )
 _with_values(INDEX_CHANGES, ("taken", "older", "unreadable"))
 INDEX_PRODUCTS = Gauge("hangtag_index_products", "Products in the index", registry=INDEX)
-INDEX_UP = Gauge("hangtag_index_up", "1 while the index reads products.tagged, else 0", registry=INDEX)
+INDEX_FOLLOWS = Gauge("hangtag_index_follows", "1 while the index reads products.tagged, else 0", registry=INDEX)
 INDEX_LAG_RECORDS = Gauge(
     "hangtag_index_lag_records", "Records of products.tagged that the index has not read yet", registry=INDEX
 )
@@ -160,6 +166,11 @@ CALL_SECONDS = ManyHistogram(
 )
 LOOKUPS = Counter("hangtag_lookups", "Products looked up, by freshness", ["freshness"], registry=SERVER)
 _with_values(LOOKUPS, ("FRESH", "STALE", "PENDING", "UNKNOWN"))
+FILTERED_LOOKUPS = Counter(
+    "hangtag_filtered_lookups",
+    "Products whose stored tags were parsed, because tags were blocked after they were made",
+    registry=SERVER,
+)
 REFUSED_CALLS = Counter(
     "hangtag_refused_calls",
     "Calls refused with RESOURCE_EXHAUSTED, by method and limit",
@@ -261,7 +272,31 @@ BUNDLE = Gauge(
     ["name", "version", "engine"],
     registry=WORKER,
 )
-for _shared in (STORE_EMPTIED, STORE_SECONDS, BATCH_TOKENS, BUNDLE):
+SEQUENCE = Gauge(
+    "hangtag_bundle_sequence",
+    "Place in the order of releases: in_use: of the bundle that this process uses, pointer: of the one it should use",
+    ["which"],
+    registry=WORKER,
+)
+_with_values(SEQUENCE, ("in_use", "pointer"))
+REFUSALS = ("fetch", "disk", "damaged", "memory", "engine", "trial", "other")
+MODEL_REFUSED = Gauge(
+    "hangtag_model_refused",
+    "1 while this process does not use the bundle that it should use, by the reason, else 0",
+    ["reason"],
+    registry=WORKER,
+)
+_with_values(MODEL_REFUSED, REFUSALS)
+MODEL_SWAPS = Counter(
+    "hangtag_model_swaps", "Bundles that this process has taken into use in place of another", registry=WORKER
+)
+MODEL_LOAD_SECONDS = Gauge(
+    "hangtag_model_load_seconds", "How long it took to fetch, check and load the bundle in use", registry=WORKER
+)
+for _shared in (
+    *(STORE_EMPTIED, STORE_SECONDS, BATCH_TOKENS, BUNDLE),
+    *(SEQUENCE, MODEL_REFUSED, MODEL_SWAPS, MODEL_LOAD_SECONDS),
+):
     SERVER.register(_shared)
 for _used in (STORE_EMPTIED, STORE_SECONDS, RETRIES, ASSIGNED_PARTITIONS, KAFKA_ANSWER_AGE_SECONDS):
     ARRIVALS.register(_used)

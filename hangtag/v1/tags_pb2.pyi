@@ -633,6 +633,7 @@ class GetProductTagsResponse(_message.Message):
     FRESHNESS_REASON_FIELD_NUMBER: _builtins.int
     KNOWN_VERSION_FIELD_NUMBER: _builtins.int
     ETA_MS_FIELD_NUMBER: _builtins.int
+    NEWER_BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
     """The requested id."""
     version: _builtins.int
@@ -658,6 +659,12 @@ class GetProductTagsResponse(_message.Message):
     eta_ms: _builtins.int
     """PENDING, and STALE with VERSION_WAITING: in how many milliseconds the tags of `known_version` are expected, estimated from
     how many records wait before it and how fast they are tagged. Not set if that is not known.
+    """
+    newer_bundle_version: _builtins.str
+    """The version of the bundle that is in use now, if `tags` were made before it was put into use. The product gets its tags
+    with its next event, or when the catalogue is tagged again. It can be the same as `bundle_version`: the bundle was put
+    into use again, or other tags are blocked. Empty: the tags are those of the bundle in use, or the server was not told
+    which one that is (`models.store`).
     """
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
@@ -701,10 +708,11 @@ class GetProductTagsResponse(_message.Message):
         freshness_reason: Global___FreshnessReason.ValueType = ...,
         known_version: _builtins.int = ...,
         eta_ms: _builtins.int | None = ...,
+        newer_bundle_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "eta_ms", b"eta_ms", "tagged_at", b"tagged_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "bundle_version", b"bundle_version", "decisions", b"decisions", "eta_ms", b"eta_ms", "freshness", b"freshness", "freshness_reason", b"freshness_reason", "known_version", b"known_version", "language", b"language", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "bundle_version", b"bundle_version", "decisions", b"decisions", "eta_ms", b"eta_ms", "freshness", b"freshness", "freshness_reason", b"freshness_reason", "known_version", b"known_version", "language", b"language", "newer_bundle_version", b"newer_bundle_version", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__eta_ms: _TypeAlias = _typing.Literal["eta_ms"]  # noqa: Y015
     _WhichOneofArgType__eta_ms: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms"]  # noqa: Y015

@@ -14,6 +14,7 @@ from hangtag.server.index.reader import Position, TaggedReader
 from hangtag.server.index.snapshots import Snapshots
 from hangtag.server.topic_end import TopicAwayError
 from hangtag.settings import Settings
+from hangtag.tagger.spare_memory import give_back
 from hangtag.telemetry import Heartbeats, get_log, metrics
 
 INDEX_BEAT = "index"
@@ -155,6 +156,7 @@ class IndexFollower:
 
     def _caught_up(self) -> None:
         self._index.build()
+        give_back()
         self._is_caught_up = True
         self.readings += 1
         self.moment = Moment(self._index.view(), dict(self._positions), self._answered_at)
@@ -197,7 +199,7 @@ class IndexFollower:
     def _report(self, problem: str | None) -> None:
         self._measure()
         is_up = problem is None
-        metrics.INDEX_UP.set(is_up)
+        metrics.INDEX_FOLLOWS.set(is_up)
         if is_up is self._is_up:
             return
         self._is_up = is_up

@@ -34,23 +34,28 @@ HANGTAG = {
     },
     "hangtag.export": {"hangtag.v1", "hangtag.store"},
     "hangtag.index": {f"hangtag.{name}" for name in ("v1", "tags", "store")},
+    "hangtag.audit": {"hangtag.v1", "hangtag.settings", "hangtag.kafka"},
+    "hangtag.models": {f"hangtag.{name}" for name in ("settings", "telemetry", "kafka", "bundle", "store", "audit")},
     "hangtag.letters": {"hangtag.settings", "hangtag.kafka", "hangtag.records"},
     "hangtag.tagger": {
         f"hangtag.{name}" for name in ("settings", "text", "tags", "telemetry", "bundle", "engine", "words", "evidence")
+    },
+    "hangtag.following": {
+        f"hangtag.{name}" for name in ("settings", "telemetry", "bundle", "engine", "store", "models", "tagger")
     },
 }
 TRAINER = {
     "hangtag.trainer.errors": set(),
     "hangtag.trainer.recipe": set(),
-    "hangtag.trainer.data": {"hangtag.trainer.recipe"},
     "hangtag.trainer.files": {"hangtag.trainer.recipe"},
+    "hangtag.trainer.data": {"hangtag.trainer.files", "hangtag.trainer.recipe"},
     "hangtag.trainer.fitting": {f"hangtag.trainer.{name}" for name in ("data", "recipe", "files")},
     "hangtag.trainer.wide": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},
     "hangtag.trainer.judging": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},
     "hangtag.trainer.learning": set(),
-    "hangtag.trainer.exporting": {"hangtag.trainer.fitting"},
+    "hangtag.trainer.exporting": {"hangtag.trainer.files", "hangtag.trainer.fitting"},
     "hangtag.trainer.pretraining": {f"hangtag.trainer.{name}" for name in ("data", "files", "fitting")},
-    "hangtag.trainer.releasing": {f"hangtag.trainer.{name}" for name in ("data", "judging", "recipe")},
+    "hangtag.trainer.releasing": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "recipe")},
     "hangtag.trainer.teaching": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "recipe")},
     "hangtag.trainer.running": {
         f"hangtag.trainer.{name}"
@@ -59,6 +64,7 @@ TRAINER = {
     "hangtag.trainer.reporting": {
         f"hangtag.trainer.{name}" for name in ("data", "files", "fitting", "judging", "recipe", "running")
     },
+    "hangtag.trainer.mistakes": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "reporting")},
     "hangtag.trainer.choosing": {
         f"hangtag.trainer.{name}" for name in ("data", "files", "fitting", "recipe", "running")
     },
