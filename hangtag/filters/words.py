@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from hangtag.filters.errors import fail
+from hangtag.filters.errors import fail, shortened
 from hangtag.tags.schema import TagSchema
 from hangtag.tags.tag import value_of
 
 _NEAREST = 3
 _CUTOFF = 0.6
-_MOST_BYTES = 40
 
 
 class Vocabulary:
@@ -69,7 +68,4 @@ def _or(names: list[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    if len(name.encode()) <= _MOST_BYTES:
-        return repr(name)
-    # An error repeats no more of what somebody wrote than is needed to find it.
-    return repr(f"{name.encode()[:_MOST_BYTES].decode(errors='ignore')}...")
+    return repr(shortened(name))

@@ -1,7 +1,7 @@
 """Filters that people type: read with the starter's tags, and written again."""
 
 from hangtag.bundle import read_schema
-from hangtag.filters import MAX_TAGS, FilterError, Vocabulary, format_filter, parse_filter
+from hangtag.filters import MAX_CHARS, MAX_TAGS, FilterError, Vocabulary, format_filter, parse_filter
 from tests.fuzz.contract import refused, require
 
 _VOCABULARY = Vocabulary.of(read_schema())
@@ -37,5 +37,10 @@ def target(data: bytes) -> str:
         return refused(error, text.encode())
     count = len(query.all_of) + len(query.none_of) + sum(len(group.tags) for group in query.any_of)
     require(count <= MAX_TAGS, f"{count} tags")
-    require(parse_filter(format_filter(query)) == query, "what is written is read as another query")
+    try:
+        written = format_filter(query)
+    except ValueError:
+        require(len(text) > MAX_CHARS // 4, "a short filter cannot be written again")
+        return "too long"
+    require(parse_filter(written) == query, "what is written is read as another query")
     return f"{bool(query.all_of)} {bool(query.any_of)} {bool(query.none_of)}"
