@@ -88,9 +88,9 @@ class Texts:
 def _named(naming: Naming, text: ProductText, none_of: Sequence[tags_pb2.TagName]) -> Iterator[tags_pb2.Tag]:
     """The tags that a text has a word for, without a confidence."""
     unwanted = {f"{each.facet}:{each.value}" for each in none_of}
+    words = naming.words_by_tag(text)
     for tag in sorted(naming.named(text) - unwanted):
-        words = naming.words_for(tag, text.first)
-        yield tags_pb2.Tag(facet=facet_of(tag), value=value_of(tag), supported_by=words[:1], is_named=True)
+        yield tags_pb2.Tag(facet=facet_of(tag), value=value_of(tag), supported_by=words[tag][:1], is_named=True)
 
 
 def tell(reply: tags_pb2.FindProductsResponse | tags_pb2.ClarifyResponse, read: Read | None) -> None:
