@@ -58,7 +58,7 @@ class ProductTokenizer:
         """Tokenise all texts in one call; the order is kept."""
         pairs = [(text.first, text.second) if text.second else text.first for text in texts]
         encodings = self._tokenizer.encode_batch_fast(pairs)
-        features = [None if self._wide is None else self._wide.features(text) for text in texts]
+        features = [None] * len(texts) if self._wide is None else self._wide.features(texts)
         return [
             self._truncated(encoding, its_features) for encoding, its_features in zip(encodings, features, strict=True)
         ]

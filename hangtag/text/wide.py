@@ -1,14 +1,17 @@
 """The wide part of a model: a sparse linear layer over hashed n-grams, beside the encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.text.ngrams import Hashes, ngram_hashes, ngrams
+from hangtag.text.ngram_batch import BLOCKS, keyed_hashes
+from hangtag.text.ngrams import Hashes, ngrams
 from hangtag.text.product_text import ProductText
+from hangtag.text.wide_rows import WideRows
 
 Floats = NDArray[np.float32]
 
@@ -30,7 +33,12 @@ class Features:
         return Features(self.rows, self.values * np.float32(strength)) if strength else NO_FEATURES
 
 
+# Texts whose n-grams are found in one call: enough to make NumPy's calls cheap, few enough for little memory.
+_TEXTS = 64
 _LARGEST_GAP = 255
+_HASH_WIDTH = 32
+_HASH_BITS = np.uint64(_HASH_WIDTH)
+_MOST_PREFIX_BITS = 20
 # 1 + ln(count), precomputed.
 _DAMPED = (1 + np.log(np.maximum(1, np.arange(10_000)))).astype(np.float32)
 
@@ -54,14 +62,30 @@ class Wide:
     gaps: NDArray[np.uint8]
     values: NDArray[np.int8]
 
-    def features(self, text: ProductText) -> Features:
-        """A text's n-grams with their TF-IDF weights, (1 + ln count) * idf; each block has its weight as length."""
-        rows, values = [], []
-        for hashes, weight in zip(ngram_hashes(text), BLOCK_WEIGHTS, strict=True):
-            known, _, value = self._block(hashes, weight)
-            rows.append(known)
-            values.append(value)
-        return Features(np.concatenate(rows).astype(np.int32), np.concatenate(values))
+    def features(self, texts: Sequence[ProductText]) -> list[Features]:
+        """Each text's n-grams with their TF-IDF weights, (1 + ln count) * idf; each block has its weight as length."""
+        if not len(self.hashes):
+            return [NO_FEATURES] * len(texts)
+        batches = (texts[start : start + _TEXTS] for start in range(0, len(texts), _TEXTS))
+        return [features for batch in batches for features in self._of_batch(batch)]
+
+    def _of_batch(self, texts: Sequence[ProductText]) -> Iterator[Features]:
+        keys = keyed_hashes(texts)
+        rows = self._rows_of(keys.astype(np.uint32))
+        found = rows >= 0
+        # Most n-grams have no weights, and are not worth sorting.
+        known = (keys[found] >> _HASH_BITS << _HASH_BITS) + rows[found].astype(np.uint64)
+        known.sort()
+        starts = np.flatnonzero(np.append(True, known[1:] != known[:-1])[: len(known)])
+        counts = np.diff(np.append(starts, len(known)))
+        known = known[starts]
+        rows, blocks = known.astype(np.uint32).view(np.int32), (known >> _HASH_BITS).astype(np.int64)
+        values = _DAMPED[np.minimum(counts, len(_DAMPED) - 1)] * self._idf[rows]
+        lengths = np.sqrt(np.bincount(blocks, values * values, BLOCKS * len(texts)))
+        factors = np.tile(BLOCK_WEIGHTS, len(texts)) / np.where(lengths, lengths, 1)
+        values *= factors.astype(np.float32)[blocks]
+        ends = np.searchsorted(blocks, np.arange(BLOCKS, BLOCKS * len(texts) + 1, BLOCKS)).tolist()
+        return (Features(rows[start:end], values[start:end]) for start, end in pairwise([0, *ends]))
 
     def features_at(self, text: ProductText, owners: NDArray[np.int64], count: int) -> list[Features]:
         """The features of a text in `count` parts, whose sum are its features.
@@ -122,14 +146,7 @@ class Wide:
 
     def scores(self, batch: Sequence[Features], tags: int) -> Floats:
         """What each text's n-grams add to its logits: float32 (count, tags). A row depends on its text alone."""
-        result = np.empty((len(batch), tags), np.float32)
-        for place, features in enumerate(batch):
-            starts, counts = self._starts[features.rows], self._lengths[features.rows]
-            ends = np.cumsum(counts)
-            entries = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
-            factors = np.repeat(features.values * self._scale[features.rows], counts)
-            result[place] = np.bincount(self.tags[entries], self.values[entries] * factors, tags)
-        return result
+        return self._rows.sums([each.rows for each in batch], [each.values for each in batch], tags)
 
     def with_tag_at(self, position: int) -> "Wide":
         """The same weights for a schema with one more tag, at `position`, which gets no weights."""
@@ -141,29 +158,50 @@ class Wide:
         gaps, values, new_counts = gaps_of(tags, self.values[real], counts)
         return Wide(self.hashes, self.idf, new_counts, self.scale, gaps, values)
 
-    @cached_property
+    @property
     def tags(self) -> NDArray[np.unsignedinteger]:
         """The position in the schema of every entry's tag. There are millions, so in as few bytes as they need."""
+        lengths = self._lengths
         distances = np.cumsum(self.gaps, dtype=np.int64)
-        before = np.concatenate([np.zeros(1, np.int64), distances])[self._starts]
-        positions: NDArray[np.int64] = distances - np.repeat(before, self._lengths)
+        before = np.concatenate([np.zeros(1, np.int64), distances])[np.cumsum(lengths) - lengths]
+        positions: NDArray[np.int64] = distances - np.repeat(before, lengths)
         return positions.astype(np.min_scalar_type(positions.max(initial=0)))
+
+    @cached_property
+    def _rows(self) -> WideRows:
+        return WideRows.of(self._lengths, self.tags, self.values, self.scale.astype(np.float32))
 
     @cached_property
     def _idf(self) -> Floats:
         return self.idf.astype(np.float32)
 
-    @cached_property
-    def _scale(self) -> Floats:
-        return self.scale.astype(np.float32)
+    def _rows_of(self, hashes: Hashes) -> NDArray[np.int64]:
+        """The row of each hash, -1 if it has none."""
+        # A table leads close to the row, which a search among all hashes would need three times as long for.
+        last = len(self.hashes) - 1
+        rows = self._first_rows.take(hashes >> self._prefix_shift).astype(np.int64)
+        before = np.flatnonzero((self.hashes.take(rows) < hashes) & (rows < last))
+        while len(before):
+            rows[before] += 1
+            at = rows[before]
+            before = before[(self.hashes.take(at) < hashes[before]) & (at < last)]
+        rows[self.hashes.take(rows) != hashes] = -1
+        return rows
 
     @cached_property
+    def _first_rows(self) -> NDArray[np.int32]:
+        """The first row whose hash is not below each possible beginning of a hash, or the last row."""
+        beginnings = np.arange(1 << _HASH_WIDTH - int(self._prefix_shift), dtype=np.uint32) << self._prefix_shift
+        return np.minimum(np.searchsorted(self.hashes, beginnings), len(self.hashes) - 1).astype(np.int32)
+
+    @property
+    def _prefix_shift(self) -> np.uint32:
+        # Three beginnings for each n-gram, so that hardly ever two rows are looked at; up to 4 MB.
+        return np.uint32(_HASH_WIDTH - min(_MOST_PREFIX_BITS, len(self.hashes).bit_length() + 1))
+
+    @property
     def _lengths(self) -> NDArray[np.int64]:
         return self.counts.astype(np.int64)
-
-    @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        return np.cumsum(self._lengths) - self._lengths
 
 
 def gaps_of(

@@ -109,7 +109,7 @@ def test_the_features_of_all_parts_are_those_of_the_text(first: str, second: str
 
     parts = wide.features_at(text, owners, count)
 
-    assert summed(parts) == pytest.approx(summed([wide.features(text)]), abs=1e-5)
+    assert summed(parts) == pytest.approx(summed(wide.features([text])), abs=1e-5)
 
 
 @pytest.mark.parametrize(
