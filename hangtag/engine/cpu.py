@@ -23,9 +23,9 @@ from hangtag.text.tokens import Tokens, pad
 
 # Padded tokens of one inference: few enough for the second-level cache, enough to keep the matrix units busy.
 _TOKENS = 1024
-# What OpenVINO keeps of shapes that it has met. By default it keeps 5,000, which a worker fills over hours:
-# 220 MB more than this, and not faster.
-_KEPT_SHAPES = 256
+# What OpenVINO keeps of shapes that it has met. By default it keeps 5,000, which a worker fills over hours: more than
+# 220 MB above this, and not faster.
+_KEPT_SHAPES = 64
 
 _Running = deque[tuple[Any, list[int]]]
 
