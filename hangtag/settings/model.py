@@ -148,6 +148,10 @@ class ModelSettings(_Group):
         default="auto", description="Engine that runs the model; auto: torch if CUDA is available, otherwise cpu"
     )
     threads: int | None = Field(default=None, ge=1, description="Threads of the CPU engine; unset: one per core")
+    precision: Literal["exact", "fast"] = Field(
+        default="exact",
+        description="What the CPU engine computes with beside int8: exact: float32; fast: bfloat16, where the CPU has it",
+    )
     encoders: int | None = Field(
         default=None,
         ge=0,

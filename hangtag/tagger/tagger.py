@@ -215,7 +215,7 @@ def open_tagger(settings: ModelSettings, *, in_bulk: bool = False) -> Tagger:
     """
     bundle = load_bundle(settings.bundle)
     give_back()  # before the engine gets its own from between what the bundle left
-    engine = open_engine(bundle, settings.engine, settings.threads, vectors=not in_bulk)
+    engine = open_engine(bundle, settings.engine, settings.threads, not in_bulk, settings.precision)
     metrics.BUNDLE.labels(bundle.manifest.name, bundle.version, engine.name).set(1)
     tagger = Tagger.of(bundle, engine)
     probe(tagger)
