@@ -150,7 +150,7 @@ class ModelSettings(_Group):
     threads: int | None = Field(default=None, ge=1, description="Threads of the CPU engine; unset: one per core")
     precision: Literal["exact", "fast"] = Field(
         default="exact",
-        description="What the CPU engine computes with beside int8: exact: float32; fast: bfloat16, where the CPU has it",
+        description="Numbers of the CPU engine beside int8; exact: float32, fast: bfloat16 where the CPU has it",
     )
     encoders: int | None = Field(
         default=None,

@@ -36,8 +36,8 @@ class WideRows:
     """The weights of each n-gram.
 
     `index` int32 (n-grams, 3) has all that is needed of one n-gram in one place in memory: where its weights are, their
-    number (-1: it is a row of `dense`), and the bits of its float32 scale. `dense` int8 (rows, tags); `tags` and `values` are those of
-    all other n-grams, one after the other.
+    number (-1: it is a row of `dense`), and the bits of its float32 scale. `dense` is int8 (rows, tags); `tags` and
+    `values` are those of all other n-grams, one after the other.
     """
 
     index: NDArray[np.int32]
