@@ -72,6 +72,14 @@ class Limit:
                 raise self.refusal(retry_after_s)
             self.amount += amount
 
+    def reserve(self, amount: int) -> bool:
+        """Count work that begins, if there is plenty of room; False: nothing is counted, and each has to be added."""
+        with self._lock:
+            if 2 * (self.amount + amount) > self._most:
+                return False
+            self.amount += amount
+            return True
+
     def refusal(self, retry_after_s: float | None = None) -> RefusedError:
         """The error of work that does not fit."""
         message = f"{self.amount} {self._unit} are in progress, the maximum is {self._most}; retry with back-off"

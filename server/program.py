@@ -31,6 +31,7 @@ from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.server.transport import Choice, Transport, choose
 from hangtag.server.waits import Waits
 from hangtag.settings import ServerSettings, Settings
+from hangtag.tagger.spare_memory import give_back
 from hangtag.telemetry import Heartbeats, Part, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.places import stack_of, summary_of
@@ -47,6 +48,8 @@ _BATCH_LIMIT_S = 60.0
 # milliseconds, and a single look-up needs Python several times.
 _SWITCH_S = 0.001
 _FOLLOWER_LIMIT_S = 120.0
+# It takes a few milliseconds, in which other threads may have to wait for memory.
+_MEMORY_EVERY_S = 30.0
 
 _log = get_log(__name__)
 
@@ -129,7 +132,14 @@ async def _serve(
             on_failure=fail,
         )
         with page, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats, calls), _refresh(access), suggester.run(), _wait_for(died))
+            runs = (
+                stopped.wait(),
+                _beat_loop(beats, calls),
+                _refresh(access),
+                _give_memory_back(),
+                suggester.run(),
+                _wait_for(died),
+            )
             tasks = {asyncio.create_task(each) for each in runs}
             try:
                 calls.start(transport, waits, transport.pace_s)
@@ -224,6 +234,13 @@ async def _refresh(access: Access) -> None:
     while True:
         await asyncio.sleep(_LOOP_EVERY_S)
         await asyncio.to_thread(access.refresh)
+
+
+async def _give_memory_back() -> None:
+    """What large replies took is of no use to the next small ones."""
+    while True:
+        await asyncio.sleep(_MEMORY_EVERY_S)
+        await asyncio.to_thread(give_back)
 
 
 def _set_exception(died: asyncio.Future[None], error: Exception) -> None:

@@ -21,6 +21,8 @@ from hangtag.text.ngrams import (
 from hangtag.text.product_text import ProductText
 
 BLOCKS = 4
+# The place of the first text, the characters of each, and where first segments end.
+Chunk = tuple[int, list[str], list[int]]
 _HASH_BITS = np.uint64(32)
 
 
@@ -30,10 +32,10 @@ def keyed_hashes(texts: Sequence[ProductText]) -> Longs:
     The lower 32 bits are its hash, as `ngram_hashes` computes it; the upper ones are four times the place of its text
     plus the number of its block.
     """
-    return np.concatenate([np.zeros(0, np.uint64), *map(_of_chunk, _chunks(texts))])
+    return np.concatenate([np.zeros(0, np.uint64), *map(_of_chunk, chunks(texts))])
 
 
-def _chunks(texts: Sequence[ProductText]) -> Iterator[tuple[int, list[str], list[int]]]:
+def chunks(texts: Sequence[ProductText]) -> Iterator[Chunk]:
     """Texts that are short enough together: the place of the first, their characters, and where first segments end."""
     place, lines, ends, chars = 0, list[str](), list[int](), 0
     for text in texts:
@@ -48,7 +50,7 @@ def _chunks(texts: Sequence[ProductText]) -> Iterator[tuple[int, list[str], list
         yield place, lines, ends
 
 
-def _of_chunk(chunk: tuple[int, list[str], list[int]]) -> Longs:
+def _of_chunk(chunk: Chunk) -> Longs:
     place, lines, first_ends = chunk
     joined = "".join(lines)
     codes, sums = running_sums(joined)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,20 @@ _DENSE_SHARE = 1 / 12
 # Texts whose scattered weights are added up in one call.
 _TEXTS = 32
 _DENSE = -1
+
+
+class Entries(NamedTuple):
+    """The weights of some n-grams.
+
+    Of most, `weights` float32 (count,), each of the n-gram at `places` for the tag at the position `tags`; those of 0
+    count for nothing. Of the others, which are at `dense_places`, `dense` float32 (n-grams, positions).
+    """
+
+    places: NDArray[np.int64]
+    tags: NDArray[np.int64]
+    weights: Floats
+    dense_places: NDArray[np.int64]
+    dense: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,21 @@ class WideRows:
             some = slice(start, start + _TEXTS)
             self._add(result[some], rows[some], factors[some])
         return result
+
+    def entries(self, rows: NDArray[np.int32]) -> "Entries":
+        """The weights of n-grams."""
+        found = self.index.take(rows, axis=0)
+        starts, counts = found[:, 0].astype(np.int64), found[:, 1]
+        scale = np.ascontiguousarray(found[:, 2]).view(np.float32)
+        is_dense = counts == _DENSE
+        dense, others = np.flatnonzero(is_dense), np.flatnonzero(~is_dense)
+        lengths = counts[others].astype(np.int64)
+        places = np.repeat(others, lengths)
+        ends = np.cumsum(lengths)
+        entries = np.arange(len(places)) + np.repeat(starts[others] - ends + lengths, lengths)
+        tags = self.tags.take(entries).astype(np.int64)
+        block = self.dense.take(starts[dense], axis=0) * scale[dense, None]
+        return Entries(places, tags, self.values.take(entries) * scale[places], dense, block)
 
     def _add(self, result: Floats, rows: Sequence[NDArray[np.int32]], factors: Sequence[Floats]) -> None:
         texts, tags = result.shape

@@ -47,6 +47,9 @@ class FakeTagger:
         words = [f"{text.first} {text.second}".split() for text in texts]
         return [Tokens(np.ones(len(each), np.int32), np.zeros(len(each), np.int32)) for each in words]
 
+    def encode_located(self, texts: Sequence[ProductText], kinds: Sequence[TextKind]) -> list[Tokens]:
+        return self.encode(texts, kinds)
+
     def forward(self, tokens: Sequence[Tokens], **_: bool) -> np.ndarray:
         self.batches.append(len(tokens))
         self.gate.wait(10)
