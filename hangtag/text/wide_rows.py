@@ -124,9 +124,6 @@ class WideRows:
         ends = np.cumsum(counts, dtype=np.int64)
         total = int(ends[-1]) if len(ends) else 0
         entries = np.arange(total) + np.repeat(places[which] - ends + counts, counts)
-        sums: NDArray[np.float64] = np.bincount(
-            np.repeat(cells[which], counts) + self.tags.take(entries),
-            self.values.take(entries) * np.repeat(scaled[which], counts),
-            size,
-        )
-        return sums
+        weights = self.values.take(entries) * np.repeat(scaled[which], counts)
+        sums = np.bincount(np.repeat(cells[which], counts) + self.tags.take(entries), weights, size)
+        return sums.astype(np.float64, copy=False)  # as it is; stubs of NumPy take it for whole numbers
