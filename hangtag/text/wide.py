@@ -38,13 +38,13 @@ class Features:
 class Located(NamedTuple):
     """Where the n-grams of a text are that a wide part has weights for: an entry for each occurrence.
 
-    `rows`, `starts` and `ends` int32 (count,): an n-gram goes from one character of `numbered(text)` to another.
+    `rows` int32, `starts` and `ends` int64 (count,): an n-gram goes from one character of `numbered(text)` to another.
     `values` float32 (count,).
     """
 
     rows: NDArray[np.int32]
-    starts: NDArray[np.int32]
-    ends: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
     values: Floats
 
 
@@ -59,7 +59,7 @@ _DAMPED = (1 + np.log(np.maximum(1, np.arange(10_000)))).astype(np.float32)
 
 _NO_ROWS = np.zeros(0, np.int32)
 NO_FEATURES = Features(_NO_ROWS, np.zeros(0, np.float32))
-NOWHERE = Located(_NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, np.float32))
+NOWHERE = Located(_NO_ROWS, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 class _Counted(NamedTuple):
@@ -123,7 +123,7 @@ class Wide:
         counted = _Counted.of(known[order])
         values = self._values(counted, len(texts))
         places = found[order]
-        shares = np.repeat(values / counted.counts.astype(np.float32), counted.counts)
+        shares: Floats = np.repeat(values / counted.counts.astype(np.float32), counted.counts).astype(np.float32)
         at, starts, ends = rows[places].astype(np.int32), placed.starts[places], placed.ends[places]
         occurrences = np.append(0, np.cumsum(counted.counts))
         result = []
