@@ -7,6 +7,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c deplo
 # This folder in one .pth file: setuptools' import hook would hide the part of `hangtag` that hangtag-client owns.
 EDITABLE := --config-settings editable_mode=compat
 DATA ?= ../shared/data
+# The products of a benchmark: those of the marketplace where they are, or a file; else the built-in feed.
+MARKETPLACE := marketplace-validation.jsonl.gz
+BENCH_DATA = $(addprefix --data ,$(or $(wildcard $(DATA)/$(MARKETPLACE)),$(filter %.jsonl %.jsonl.gz,$(DATA))))
 BUF_VERSION := 1.75.0
 BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 REDIS := $(abspath $(VENV)/redis/usr/bin/redis-server)
@@ -14,6 +17,8 @@ PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/b
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-find bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean
+
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-engine bench-worker bench-freshness bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +68,12 @@ fuzz: $(VENV)/.all ## a million bad inputs to every boundary, half an hour on tw
 
 bench-server: $(VENV)/.all ## how fast the gRPC server is, and what it does with too many calls: 9 minutes (QUICK=1: 80 s)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.server $(if $(QUICK),--quick) $(ARGS)
+
+bench-engine: $(VENV)/.all ## the CPU engine beside transformers' pipeline and the processor's limit: 5 minutes (QUICK=1: 50 s; DATA=products.jsonl.gz)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.engine $(BENCH_DATA) $(if $(QUICK),--quick) $(ARGS)
+
+bench-worker: $(VENV)/.all ## from Kafka to Redis, and what each process uses: 3 minutes (QUICK=1: 50 s; DATA=products.jsonl.gz)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.worker $(BENCH_DATA) $(if $(QUICK),--quick) $(ARGS)
 
 bench-freshness: $(VENV)/.all ## from an event to readable tags, on an idle system: 8 minutes (QUICK=1: 50 s; KAFKA_HOME: Apache Kafka too)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.freshness $(if $(QUICK),--quick) $(ARGS)

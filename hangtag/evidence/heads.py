@@ -22,6 +22,7 @@ class Heads:
         self._head = weights.head_weight.copy()
         counts = [len(facet.tags) for facet in schema.facets]
         self._facets = np.repeat(np.arange(len(counts)), counts)
+        self._facet_starts = np.cumsum(counts) - counts
         self._sizes = np.array(counts, np.float32)
         is_single = [compared and facet.kind is FacetKind.SINGLE for facet in schema.facets]
         self._is_compared = np.array(is_single, np.bool_)[self._facets]
@@ -41,17 +42,22 @@ class Heads:
         result = np.zeros((len(rows), len(tags)), np.float32)
         if self._wide is None:
             return result
-        places, tag_of, weights = self._wide.entries(rows)
-        columns = _places_among(tags, len(self._facets))[tag_of]
-        asked = np.flatnonzero(columns >= 0)
-        result[places[asked], columns[asked]] = weights[asked]
+        entries = self._wide.entries(rows)
+        dense = np.zeros((len(entries.dense), len(self._facets)), np.float32)
+        dense[:, : entries.dense.shape[1]] = entries.dense
+        columns = _places_among(tags, len(self._facets))[entries.tags]
+        # Weights of 0 may only bridge a gap, at the place of another one.
+        asked = np.flatnonzero((columns >= 0) & (entries.weights != 0))
+        result[entries.places[asked], columns[asked]] = entries.weights[asked]
+        result[entries.dense_places] = dense[:, tags]
         compared = np.flatnonzero(self._is_compared[tags])
         if len(compared):
             facets, facet_of = np.unique(self._facets[tags[compared]], return_inverse=True)
-            columns = _places_among(facets, len(self._sizes))[self._facets][tag_of]
+            columns = _places_among(facets, len(self._sizes))[self._facets][entries.tags]
             rivals = np.flatnonzero(columns >= 0)
-            cells = places[rivals] * len(facets) + columns[rivals]
-            sums = np.bincount(cells, weights[rivals], len(rows) * len(facets)).reshape(len(rows), len(facets))
+            cells = entries.places[rivals] * len(facets) + columns[rivals]
+            sums = np.bincount(cells, entries.weights[rivals], len(rows) * len(facets)).reshape(len(rows), len(facets))
+            sums[entries.dense_places] = np.add.reduceat(dense, self._facet_starts, axis=1)[:, facets]
             result[:, compared] -= (sums / self._sizes[facets])[:, facet_of]
         return result
 

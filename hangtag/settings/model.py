@@ -167,6 +167,10 @@ class ModelSettings(Group):
         default="auto", description="Engine that runs the model; auto: torch if CUDA is available, otherwise cpu"
     )
     threads: int | None = Field(default=None, ge=1, description="Threads of the CPU engine; unset: one per core")
+    precision: Literal["exact", "fast"] = Field(
+        default="exact",
+        description="Numbers of the CPU engine beside int8; exact: float32, fast: bfloat16 where the CPU has it",
+    )
     encoders: int | None = Field(
         default=None,
         ge=0,

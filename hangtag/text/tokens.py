@@ -64,16 +64,18 @@ class ProductTokenizer:
     def __call__(self, texts: Sequence[ProductText]) -> list[Tokens]:
         """Tokenise all texts in one call; the order is kept."""
         encodings = self._encodings(texts, self._tokenizer.encode_batch_fast)
-        features = [None if self._wide is None else self._wide.features(text) for text in texts]
+        features = [None] * len(texts) if self._wide is None else self._wide.features(texts)
         return [
             self._truncated(encoding, its_features) for encoding, its_features in zip(encodings, features, strict=True)
         ]
 
     def located(self, texts: Sequence[ProductText]) -> list[Tokens]:
         """As a call, and where the tokens and n-grams are in the texts; a third slower."""
+        found = [(None, NOWHERE)] * len(texts) if self._wide is None else self._wide.located(texts)
         result = []
-        for text, encoding in zip(texts, self._encodings(texts, self._tokenizer.encode_batch), strict=True):
-            features, ngrams = (None, NOWHERE) if self._wide is None else self._wide.located(text)
+        for encoding, (features, ngrams) in zip(
+            self._encodings(texts, self._tokenizer.encode_batch), found, strict=True
+        ):
             kept = self._kept(encoding) if len(encoding.ids) > self.max_tokens else None
             tokens = self._truncated(encoding, features, kept)
             result.append(replace(tokens, origins=Origins.of(encoding, kept, ngrams)))

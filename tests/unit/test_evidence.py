@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hangtag.bundle import load_bundle
@@ -122,18 +122,24 @@ def summed(rows: Sequence[int], values: Sequence[float]) -> dict[int, float]:
     return total
 
 
-@given(st.text(alphabet="abcé連 -1", max_size=30), st.text(alphabet="abcé連 -1", max_size=20))
-def test_the_ngrams_with_places_are_the_features_of_the_text(first: str, second: str) -> None:
-    wide, text = wide_part(), ProductText.of(first, second)
+@given(st.lists(st.tuples(*[st.text(alphabet="abcé連 -1", max_size=30)] * 2), max_size=4))
+@example([("ab", ""), ("", ""), ("", "ab"), ("ab ab", "ab")])
+def test_the_ngrams_with_places_are_the_features_of_the_texts(pairs: list[tuple[str, str]]) -> None:
+    wide, texts = wide_part(), [ProductText.of(*pair) for pair in pairs]
 
-    features, located = wide.located(text)
+    found = wide.located(texts)
 
-    plain = wide.features(text)
-    assert (features.rows.tolist(), features.values.tolist()) == (plain.rows.tolist(), plain.values.tolist())
-    assert summed(located.rows.tolist(), located.values.tolist()) == pytest.approx(
-        summed(plain.rows.tolist(), plain.values.tolist()), abs=1e-5
-    )
-    assert all(0 <= start < end <= len(numbered(text)) for start, end in zip(located.starts, located.ends, strict=True))
+    for text, (features, located), plain in zip(texts, found, wide.features(texts), strict=True):
+        assert (features.rows.tolist(), features.values.tolist()) == (plain.rows.tolist(), plain.values.tolist())
+        assert summed(located.rows.tolist(), located.values.tolist()) == pytest.approx(
+            summed(plain.rows.tolist(), plain.values.tolist()), abs=1e-5
+        )
+        # An n-gram has the same hash wherever it is.
+        line = numbered(text)
+        places = zip(located.rows.tolist(), located.starts.tolist(), located.ends.tolist(), strict=True)
+        known = {line[start:end]: row for row, start, end in places if end - start > 1}
+        assert all(word in line for word in known)
+        assert len(set(known.values())) == len(known)
 
 
 @pytest.mark.parametrize(

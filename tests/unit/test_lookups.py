@@ -29,8 +29,8 @@ from hangtag.telemetry.clock import SystemClock
 from hangtag.v1 import tags_pb2
 
 parse_batch = batch_parser(1_000)
-# Of no message of ours, and empty.
-_UNKNOWN_FIELD = b"\xfa\x7f\x00"
+# Field 15, which the requests do not have; as text it is valid.
+_UNKNOWN_FIELD = b"\x7a\x00"
 
 
 def get(product: str) -> bytes:
