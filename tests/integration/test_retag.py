@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from hangtag.cli.app import app
 from hangtag.cli.local import create_topics
+from hangtag.cli.retag import opened
 from hangtag.cli.retag.topic_source import TopicSource, of_text
 from hangtag.cli.topic import TopicReader
 from hangtag.kafka.producer import Producer
@@ -38,6 +39,7 @@ from tests.integration.test_worker import until, working
 
 on_tansu = pytest.mark.parametrize("broker", ["tansu"], indirect=True)
 pytestmark = [on_tansu, pytest.mark.timeout(60)]
+ROOT = Path(__file__).resolve().parents[2]
 WORDS = ("red dress", "blue shoe", "cat food", "space game")
 
 
@@ -76,8 +78,9 @@ def settings(topics: KafkaSettings, redis_settings: RedisSettings, monkeypatch: 
     monkeypatch.setenv("HANGTAG_REDIS__URL", redis_settings.url.get_secret_value())
     monkeypatch.setenv("HANGTAG_MODEL__ENGINE", "cpu")
     monkeypatch.setenv("HANGTAG_MODEL__THREADS", "1")
-    # It would stay for the other tests of this process.
+    # Both would stay for the other tests of this process.
     monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(opened, "configure_logs", lambda *_: None)
     return Settings(kafka=kafka, redis=redis_settings)
 
 
@@ -294,8 +297,9 @@ def test_a_process_that_is_killed_gives_way_to_others_and_the_next_one_goes_on(s
     listed(settings, taggers[0], *(event(f"p{number}", title=f"{WORDS[number % 4]} {number}") for number in range(900)))
     command = [sys.executable, "-m", "hangtag.cli", "retag", "--bundle", str(bundles[1]), "--sequence", "1", "--json"]
     command += ["--max-per-s", "200"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
         closing(RetagStore(settings.redis)) as store,
     ):
         give_up = time.monotonic() + 40

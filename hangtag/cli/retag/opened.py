@@ -12,6 +12,7 @@ from hangtag.cli.errors import CommandError
 from hangtag.cli.topic import reason_of
 from hangtag.settings import Settings
 from hangtag.store import ProgressReader, RetagStore, StoreError
+from hangtag.telemetry import configure_logs
 from hangtag.workers.retrying_store import RetryingStore
 from hangtag.write import KafkaSink, SinkError
 
@@ -36,6 +37,8 @@ def opened(settings: Settings, command: str) -> Iterator[Opened]:
     Raises:
         CommandError: Kafka or the store does not answer, also for long within the block; the message says what to do.
     """
+    # To standard error, and what needs attention alone: the progress says the rest.
+    configure_logs(settings.log.model_copy(update={"level": "warning"}), "retag")
     with suppress(OSError):
         os.nice(_NICE)
     give_up = threading.Event()

@@ -98,7 +98,7 @@ def run(
             texts = _Texts(settings, source, column or [])
             found = run_of(parts, release, made_of | texts.made_of, restart=restart)
             parts.kept.run_id, parts.kept.creates = found.run_id, create
-            opened_source = texts.open(stack, found.run_id, found.positions)
+            opened_source = texts.open(stack, found.positions)
             in_use = StillInUse(settings, release)
             status = stack.enter_context(LiveStatus(make_console(stderr=True)))
             pace = LivePace(
@@ -147,7 +147,7 @@ class _Texts:
             self._file = _file(name, columns)
             self.made_of = {"file": self._file.sha256, "columns": sorted(columns)}
 
-    def open(self, stack: ExitStack, run_id: str, positions: dict[int, int]) -> "TextSource":
+    def open(self, stack: ExitStack, positions: dict[int, int]) -> "TextSource":
         """Open it at these positions."""
         from hangtag.cli.retag.topic_source import TopicSource, of_event, of_text  # noqa: PLC0415
         from hangtag.cli.topic import TopicReader  # noqa: PLC0415
@@ -156,7 +156,7 @@ class _Texts:
             from hangtag.cli.retag.file_source import FileSource  # noqa: PLC0415
 
             return FileSource(self._file, positions)
-        group = f"{self._settings.kafka.group}-retag-{run_id}"
+        group = f"{self._settings.kafka.group}-retag"
         reader = stack.enter_context(TopicReader(self._settings.kafka, self._topic, group=group))
         decode = of_text if self._name == _TEXTS else of_event(self._settings.worker.max_record_bytes)
         return TopicSource(reader, decode, positions)
