@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from hangtag.following.following import Following
-from hangtag.kafka.tagged_topic import check_tagged_topic
+from hangtag.kafka.decision_topics import check_models_topic
+from hangtag.kafka.tagged_topic import unknown_topics
 from hangtag.kafka.topic_config import TopicConfigError
 from hangtag.settings import Settings
-from hangtag.store import RedisTagStore
+from hangtag.store import RedisTagStore, TextStore
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
@@ -87,6 +88,9 @@ def _work(
     with ExitStack() as stack:
         store = RedisTagStore(settings.redis)
         stack.callback(store.close)
+        texts = TextStore(settings.redis) if settings.redis.texts else None
+        if texts is not None:
+            stack.callback(texts.close)
         watch = StoreWatch(store, failed("store watch"))
         stack.callback(watch.close)
         watch.start()
@@ -110,6 +114,8 @@ def _work(
             clock=clock,
             beats=beats,
             settings=settings.worker,
+            keeps_texts=bool(settings.kafka.texts_topic),
+            texts=texts,
         )
         telemetry = open_page(
             "worker",
@@ -152,18 +158,19 @@ def _raise_first(failures: Sequence[StageError]) -> None:
 def _open_source(settings: Settings) -> KafkaSource:
     source = KafkaSource(settings.kafka, settings.redis.deleted_ttl_s)
     try:
-        _check_tagged_topic(settings)
+        _check_topics(settings)
     except BaseException:
         source.close()
         raise
     return source
 
 
-def _check_tagged_topic(settings: Settings) -> None:
+def _check_topics(settings: Settings) -> None:
     try:
-        is_known = check_tagged_topic(settings.kafka, settings.redis.deleted_ttl_s)
+        unknown = unknown_topics(settings.kafka, settings.redis.deleted_ttl_s)
+        if settings.models.store is not None and not check_models_topic(settings.kafka):
+            unknown = [*unknown, settings.kafka.models_topic]
     except TopicConfigError as error:
         raise SourceError(str(error)) from error
-    if not is_known:
-        topic = settings.kafka.tagged_topic
+    for topic in unknown:
         _log.warning("topic_configuration_unknown", topic=topic, next="allow DescribeConfigs, or check it by hand")

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hangtag.records import Record
 from hangtag.settings import WorkerSettings
-from hangtag.store import StoreError, StoreMismatchError, TagStore
+from hangtag.store import StoreError, StoreMismatchError, TagStore, TextStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
@@ -59,7 +59,8 @@ class StageError(RuntimeError):
 class Worker:
     """One thread calls `run` or `step`; stages run on their threads and are met only in their futures.
 
-    It reads no clock, starts no thread and does no I/O except through what it is given.
+    It reads no clock, starts no thread and does no I/O except through what it is given. With `keeps_texts` it produces
+    the texts of products too, with `texts` it keeps them in the store.
     """
 
     def __init__(
@@ -73,7 +74,10 @@ class Worker:
         clock: Clock,
         beats: Heartbeats,
         settings: WorkerSettings,
+        keeps_texts: bool = False,
+        texts: TextStore | None = None,
     ) -> None:
+        self._keeps_texts, self._texts = keeps_texts, texts
         self._source, self._sink, self._store, self._in_use = source, sink, store, in_use
         self._threads, self._clock, self._beats, self._settings = threads, clock, beats, settings
         self._tracker = Tracker()
@@ -259,7 +263,7 @@ class Worker:
         """Write the results of a job. Runs on the write thread."""
         started = self._clock.monotonic()
         limit = self._settings.max_record_bytes
-        result = write(job, self._store, self._sink, self._clock.wall_ms(), limit)
+        result = write(job, self._store, self._sink, self._clock.wall_ms(), limit, self._texts)
         job.took_s = self._time("write", started)
         return result
 
@@ -270,18 +274,22 @@ class Worker:
             known = [found for item in encoded.items if (found := self._batcher.add(item)) is not None]
             if known or encoded.refused:
                 version = self._in_use.current.bundle_version
-                self._jobs.append(WriteJob(version, known=known, refused=encoded.refused))
+                self._append(WriteJob(version, known=known, refused=encoded.refused))
         while self._running and self._running[0].is_done:
             batch = self._running.popleft()
             done = _result("forward", batch.future)
             self._pace.ran(batch)
             self._budget.ran(batch.budget, ran_out_of_memory=done.ran_out_of_memory)
-            self._jobs.append(WriteJob(done.bundle_version, tagged=done.tagged, refused=done.refused))
+            self._append(WriteJob(done.bundle_version, tagged=done.tagged, refused=done.refused))
             if done.restored:
                 self._encoding.append(self._threads.encode.submit(self._encode, done.restored))
         if self._writing is not None and self._writing.done():
             self._finish_write(self._writing)
             self._writing = None
+
+    def _append(self, job: WriteJob) -> None:
+        job.keeps_texts = self._keeps_texts
+        self._jobs.append(job)
 
     def _start_write(self) -> None:
         if self._writing is None and self._jobs and self._clock.monotonic() >= self._try_again_at:

@@ -25,6 +25,7 @@ from hangtag.cli.rebuild import rebuild
 from hangtag.cli.release import release
 from hangtag.cli.report import report
 from hangtag.cli.resume import resume
+from hangtag.cli.retag import retag
 from hangtag.cli.schema import schema
 from hangtag.cli.serve import serve
 from hangtag.cli.tags import suggest, tags
@@ -74,4 +75,5 @@ app.add_typer(deadletters, name="deadletters", rich_help_panel="Use")
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(bundle, name="bundle", rich_help_panel="Run")
 app.add_typer(model, name="model", rich_help_panel="Run")
+app.add_typer(retag, name="retag", rich_help_panel="Run")
 app.add_typer(token, name="token", rich_help_panel="Run")

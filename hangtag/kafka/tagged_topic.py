@@ -1,4 +1,7 @@
-"""The configuration that `products.tagged` needs, for the program that creates it and for those that rely on it."""
+"""The configuration that `products.tagged` and `products.texts` need.
+
+For the program that creates them and for those that rely on them.
+"""
 
 from kafka.errors import KafkaError
 
@@ -24,8 +27,25 @@ def check_tagged_topic(settings: KafkaSettings, deleted_ttl_s: int) -> bool:
     Raises:
         TopicConfigError: it is not compacted, compacts too early, or forgets deletions before the store does.
     """
+    return _check(settings, settings.tagged_topic, deleted_ttl_s, "rebuild the store")
+
+
+def unknown_topics(settings: KafkaSettings, deleted_ttl_s: int) -> list[str]:
+    """Check `products.tagged` and `products.texts`; return those whose configuration the brokers do not return.
+
+    Raises:
+        TopicConfigError: as `check_tagged_topic`.
+    """
+    unknown = [] if check_tagged_topic(settings, deleted_ttl_s) else [settings.tagged_topic]
+    texts = settings.texts_topic
+    if texts and not _check(settings, texts, deleted_ttl_s, "tag products again"):
+        unknown.append(texts)
+    return unknown
+
+
+def _check(settings: KafkaSettings, topic: str, deleted_ttl_s: int, purpose: str) -> bool:
     try:
-        found = _configuration(settings)
+        found = _configuration(settings, topic)
     except KafkaError:
         return False
     if not found:
@@ -36,7 +56,7 @@ def check_tagged_topic(settings: KafkaSettings, deleted_ttl_s: int) -> bool:
         if (found[name] != value if name == "cleanup.policy" else int(found[name]) < int(value))
     }
     if wrong:
-        msg = wrong_config(settings, settings.tagged_topic, found, wrong, "Hangtag relies on it to rebuild the store")
+        msg = wrong_config(settings, topic, found, wrong, f"Hangtag relies on it to {purpose}")
         raise TopicConfigError(msg)
     return True
 
@@ -47,23 +67,26 @@ def deletions_kept_ms(settings: KafkaSettings, deleted_ttl_s: int) -> int:
     The store alone decides if the brokers do not return the topic's configuration.
     """
     try:
-        found = _configuration(settings)
+        found = _configuration(settings, settings.tagged_topic)
     except KafkaError:
         found = {}
     return min(deleted_ttl_s * 1_000, int(found.get("delete.retention.ms", deleted_ttl_s * 1_000)))
 
 
-def topic_id(settings: KafkaSettings) -> str:
-    """The id that the brokers gave the topic: another one after it was made again. Its name, if they do not tell.
+def topic_id(settings: KafkaSettings, topic: str = "") -> str:
+    """The id that the brokers gave a topic (`products.tagged`): another one after it was made again.
+
+    It is the topic's name, if they do not tell.
 
     Raises:
         KafkaError: no broker answers.
     """
+    topic = topic or settings.tagged_topic
     with open_admin(settings) as admin:
-        [found] = admin.describe_topics([settings.tagged_topic])
-    return str(found.get("topic_id") or settings.tagged_topic)
+        [found] = admin.describe_topics([topic])
+    return str(found.get("topic_id") or topic)
 
 
-def _configuration(settings: KafkaSettings) -> dict[str, str]:
+def _configuration(settings: KafkaSettings, topic: str) -> dict[str, str]:
     """The values that `tagged_topic_config` names; empty if the brokers leave one out."""
-    return configuration(settings, settings.tagged_topic, tagged_topic_config(0).keys())
+    return configuration(settings, topic, tagged_topic_config(0).keys())

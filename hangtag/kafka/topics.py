@@ -13,9 +13,11 @@ def missing_topic(settings: KafkaSettings, topic: str, deleted_ttl_s: int = 604_
         settings.dead_letter_topic: "kafka.dead_letter_topic",
         settings.models_topic: "kafka.models_topic",
         settings.audit_topic: "kafka.audit_topic",
+        settings.texts_topic: "kafka.texts_topic",
     }[topic]
     configs = {
         settings.tagged_topic: tagged_topic_config(deleted_ttl_s),
+        settings.texts_topic: tagged_topic_config(deleted_ttl_s),
         settings.models_topic: MODELS_TOPIC_CONFIG,
         settings.audit_topic: AUDIT_TOPIC_CONFIG,
     }

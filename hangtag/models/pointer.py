@@ -1,14 +1,17 @@
 """The pointer: which bundle is in use, and its place in the order of releases."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import orjson
 
 from hangtag.models.errors import ModelsError
+from hangtag.settings import ROUTE
 
 _FORMAT: Final = 1
+_ROUTE, _HASH = re.compile(ROUTE), re.compile(r"[0-9a-f]{64}")
 # Of a format that is not known.
 _SHOWN = 20
 
@@ -53,10 +56,10 @@ class Pointer:
                 msg = f"a pointer of format {shown}, this hangtag reads format {_FORMAT}; upgrade hangtag"
                 raise ModelsError(msg)
             return cls(
-                route=str(found["route"]),
+                route=_text(found["route"], _ROUTE),
                 sequence=int(found["sequence"]),
-                bundle_version=str(found["bundle_version"]),
-                integrity=str(found["integrity"]),
+                bundle_version=_text(found["bundle_version"], _HASH),
+                integrity=_text(found["integrity"], _HASH),
                 blocked=tuple(map(str, found["blocked"])),
                 blocked_sequence=int(found["blocked_sequence"]),
                 at_ms=int(found["at_ms"]),
@@ -64,3 +67,10 @@ class Pointer:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             msg = "not a pointer"
             raise ModelsError(msg) from error
+
+
+def _text(found: Any, pattern: re.Pattern[str]) -> str:
+    """It becomes a part of paths, so it has to be what it should be."""
+    if not isinstance(found, str) or not pattern.fullmatch(found):
+        raise ValueError
+    return found

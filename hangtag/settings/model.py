@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -41,6 +41,10 @@ def _replicas(addresses: str) -> str:
     return addresses and _check_addresses(addresses, "replica")
 
 
+def _off(topic: object) -> object:
+    return "" if topic == "none" else topic
+
+
 def _origins(origins: str) -> str:
     for origin in origins.split(",") if origins else ():
         if origin.strip() != "*" and not _ORIGIN.fullmatch(origin.strip()):
@@ -67,6 +71,11 @@ class KafkaSettings(Group):
     tagged_topic: Topic = Field(default="products.tagged", description="Topic of tags (output, compacted)")
     dead_letter_topic: Topic = Field(
         default="products.deadletter", description="Topic of records that cannot be tagged"
+    )
+    texts_topic: Annotated[str, BeforeValidator(_off), StringConstraints(pattern=r"^[a-zA-Z0-9._-]{0,249}$")] = Field(
+        default="products.texts",
+        description="Topic of the newest text of each product (output, compacted), from which products are tagged "
+        "again; none: texts are not kept",
     )
     models_topic: Topic = Field(
         default="hangtag.models",
@@ -136,6 +145,10 @@ class RedisSettings(Group):
         default=64, ge=1, le=16_384, description="Number of key buckets; cannot change once a store has data"
     )
     timeout_ms: int = Field(default=500, ge=1, description="Timeout of one Redis command")
+    texts: bool = Field(
+        default=False,
+        description="Keep the newest text of each product in the store too, for calls that need one product's text",
+    )
     seen_ttl_s: int = Field(
         default=604_800,
         ge=1,

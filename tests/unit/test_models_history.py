@@ -134,3 +134,11 @@ def test_blocks_stay_in_force_until_they_are_lifted_by_name():
         blocks_after(before, [], unblock=["color:blue"])
     with pytest.raises(ModelsError, match="own schema blocks color:red"):
         blocks_after(before, ["color:red"], unblock=["color:red"])
+
+
+@pytest.mark.parametrize(("field", "value"), [("bundle_version", "../../etc"), ("integrity", ""), ("route", "../x")])
+def test_a_pointer_that_could_become_another_path_is_none(field, value):
+    pointer = Pointer("default", 7, A, B, (), 3, 12)
+
+    with pytest.raises(ModelsError):
+        Pointer.of(orjson.dumps({**orjson.loads(pointer.to_json()), field: value}))

@@ -283,3 +283,13 @@ def test_check_says_which_file_is_missing(shelf, bundles, tmp_path):
 
     with pytest.raises(ShelfError, match=f"{MODEL} is missing"):
         shelf.check(listed.version)
+
+
+def test_another_bundle_under_the_version_of_one_that_was_promoted_is_refused(shelf, bundles, tmp_path):
+    one, two = shelf.push(bundles / "one", FACTS), shelf.push(bundles / "two", FACTS)
+    marker = tmp_path / "shelf" / "bundles" / f"{one.version}.json"
+    marker.write_text(two.model_copy(update={"version": one.version}).model_dump_json())
+
+    with pytest.raises(ShelfError, match="push it again"):
+        LocalModels(tmp_path / "cache").get(one.version, shelf)
+    assert nothing_partial(tmp_path)

@@ -46,6 +46,7 @@ def topics_of(settings: KafkaSettings) -> list[str]:
     return [
         settings.events_topic,
         settings.tagged_topic,
+        *([settings.texts_topic] if settings.texts_topic else []),
         settings.dead_letter_topic,
         settings.models_topic,
         settings.audit_topic,
@@ -68,6 +69,8 @@ def _create(settings: KafkaSettings, deleted_ttl_s: int, replication: int) -> li
         settings.audit_topic: {**plain, "num_partitions": 1, "configs": AUDIT_TOPIC_CONFIG},
         settings.dead_letter_topic: {**plain, "configs": {"max.message.bytes": str(_DEAD_LETTER_MAX_BYTES)}},
     }
+    if settings.texts_topic:
+        wanted[settings.texts_topic] = wanted[settings.tagged_topic]
     with KafkaAdminClient(**kafka_options(settings, "hangtag-cli"), request_timeout_ms=_ATTEMPT_MS) as admin:
         answer = admin.create_topics(wanted, raise_errors=False)
         created = []
