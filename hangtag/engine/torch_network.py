@@ -64,8 +64,8 @@ class _Layer(nn.Module):
         self.widened = _Linear(dtype, layer.intermediate)
         self.narrowed = _Linear(dtype, layer.output)
         self.output_norm = _Norm(layer.output_norm, encoder.norm_epsilon)
-        # Layers share what is compiled. Not `self.rest` itself: a layer that holds itself is freed only once the garbage
-        # collector comes.
+        # Layers share what is compiled. Not `self.rest` itself: a layer that holds itself would wait for the garbage
+        # collector.
         self._compiled: Callable[[Tensor, Tensor], Tensor] | None = (
             torch.compile(self.rest, dynamic=True) if is_compiled else None
         )
