@@ -16,7 +16,7 @@ REDIS := $(abspath $(VENV)/redis/usr/bin/redis-server)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-find bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean bench-engine bench-worker
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-find bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean bench-engine bench-worker bench-release
 
 
 help: ## show the targets
@@ -76,6 +76,9 @@ bench-worker: $(VENV)/.all ## from Kafka to Redis, and what each process uses: 3
 
 bench-freshness: $(VENV)/.all ## from an event to readable tags, on an idle system: 8 minutes (QUICK=1: 50 s; KAFKA_HOME: Apache Kafka too)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.freshness $(if $(QUICK),--quick) $(ARGS)
+
+bench-release: $(VENV)/.all ## another bundle, all products tagged again, and back, under load: 25 minutes (QUICK=1: within 9)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.release $(if $(QUICK),--quick) $(ARGS)
 
 bench-find: $(VENV)/.all ## searches of the index, look-ups beside them, replay and freshness: 15 minutes (QUICK=1: 3; KAFKA_HOME: Apache Kafka)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.find $(if $(QUICK),--quick) $(ARGS)
