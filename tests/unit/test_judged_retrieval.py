@@ -1,20 +1,29 @@
 """The judged queries of the benchmark of retrieval."""
 
-from pathlib import Path
+import pytest
 
 from benchmarks.retrieval.judge import Query, figures, read_queries
+from benchmarks.retrieval.run import QUERIES
 from hangtag.bundle import read_schema
 
-QUERIES = Path(__file__).resolve().parents[1] / "judged" / "retrieval" / "queries.jsonl"
 
+@pytest.mark.parametrize(("name", "classes", "attributes"), [("first", 162, 38), ("fresh", 80, 40)])
+def test_every_query_is_judged_by_tags_of_the_schema_and_stands_there_once(
+    name: str, classes: int, attributes: int
+) -> None:
+    queries, tags = read_queries(QUERIES[name]), set(read_schema().tags)
 
-def test_every_query_is_judged_by_tags_of_the_schema_and_stands_there_once() -> None:
-    queries, tags = read_queries(QUERIES), set(read_schema().tags)
-
-    assert len({each.text.casefold() for each in queries}) == len(queries) == 200
+    assert len({each.text.casefold() for each in queries}) == len(queries) == classes + attributes
     assert all(group and group <= tags for each in queries for group in each.relevant)
     # A catalogue is labelled with classes, or with audience and color.
     assert all(each.facets == {"class"} or each.facets <= {"audience", "color"} for each in queries)
+    assert sum(each.facets == {"class"} for each in queries) == classes
+
+
+def test_no_fresh_query_is_one_of_the_first() -> None:
+    first, fresh = ({each.text.casefold() for each in read_queries(path)} for path in QUERIES.values())
+
+    assert not first & fresh
 
 
 def test_figures_are_those_of_the_textbook() -> None:
