@@ -17,9 +17,7 @@ _MaxPerS = Annotated[
 ]
 _Sequence = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=0, help="Place in the order of releases. Default: that of the bundle in use.", hidden=True
-    ),
+    typer.Option(metavar="N", min=0, help="Place in the order of releases. Default: that of the bundle in use."),
 ]
 
 
