@@ -8,7 +8,7 @@ from typing import Protocol
 from hangtag.server import wire
 from hangtag.server.cached_reader import PartlyFoundError
 from hangtag.server.errors import CallError, Reason, place_of, stack_of
-from hangtag.server.freshness import WITH_TAGS, Verdict, freshness
+from hangtag.server.freshness import FRESH, WITH_TAGS, Verdict, freshness
 from hangtag.server.look_up import LookUp
 from hangtag.server.looked_up import LookedUp
 from hangtag.server.narrow import narrow_stored
@@ -89,8 +89,13 @@ class Lookups:
         verdicts = [
             freshness(each.stored, version, each.is_degraded) for each, version in zip(found, newest, strict=True)
         ]
-        for state, count in Counter(verdict.state for verdict in verdicts).items():
-            _COUNTERS[state].inc(count)
+        # Nearly all verdicts are the same one, which is quicker to count than states.
+        fresh = verdicts.count(FRESH)
+        if fresh:
+            _COUNTERS[FRESH.state].inc(fresh)
+        if fresh < len(verdicts):
+            for state, count in Counter(verdict.state for verdict in verdicts if verdict is not FRESH).items():
+                _COUNTERS[state].inc(count)
         answers: list[Answer] = []
         place = 0
         for look_up in look_ups:

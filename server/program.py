@@ -28,11 +28,13 @@ from hangtag.server.page import open_server_page
 from hangtag.server.pointer_view import PointerView
 from hangtag.server.popular import Popular
 from hangtag.server.reading import Reading
+from hangtag.server.search import Search
 from hangtag.server.store_watch import STORE_HEARTBEAT
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.server.transport import Choice, Transport, choose
 from hangtag.server.waits import Waits
 from hangtag.settings import ServerSettings, Settings
+from hangtag.tagger.spare_memory import give_back
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.places import stack_of, summary_of
@@ -49,6 +51,8 @@ _BATCH_LIMIT_S = 60.0
 # milliseconds, and a single look-up needs Python several times.
 _SWITCH_S = 0.001
 _FOLLOWER_LIMIT_S = 120.0
+# It takes a few milliseconds, in which other threads may have to wait for memory.
+_MEMORY_EVERY_S = 30.0
 
 # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
 _LIMITS_S = {
@@ -120,6 +124,9 @@ async def _serve(
         stack.callback(suggester.close)
         handlers = Handlers(suggester)
         stack.callback(handlers.close)
+        search = await stack.enter_async_context(
+            Search(limits, suggester, lambda: following.in_use.current.tagger.bundle, servicer, clock)
+        )
         popular = Popular()
         lookups = Lookups(reading.reader, reading.eta.of, popular, _pointer_view(following))
         calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress, access)
@@ -127,7 +134,7 @@ async def _serve(
         waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
         stack.callback(waits.close)
         reading.follow(waits)
-        methods = methods_of(handlers, limits.max_ids)
+        methods = methods_of(handlers, limits.max_ids, search.methods())
         transport = _open(chosen, limits, methods, servicer, state, calls, fail, shares_port=member is not None)
         page = open_server_page(
             limits,
@@ -139,8 +146,16 @@ async def _serve(
             on_failure=fail,
         )
         with page, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats, calls), _refresh(access), suggester.run(), _wait_for(died))
-            tasks = {asyncio.create_task(each) for each in runs}
+            runs = (
+                stopped.wait(),
+                _beat_loop(beats, calls),
+                _refresh(access),
+                _give_memory_back(),
+                suggester.run(),
+                search.run(),
+                _wait_for(died),
+            )
+            tasks = set(map(asyncio.create_task, runs))
             try:
                 calls.start(transport, waits, transport.pace_s)
                 waits.start()
@@ -241,6 +256,13 @@ async def _refresh(access: Access) -> None:
     while True:
         await asyncio.sleep(_LOOP_EVERY_S)
         await asyncio.to_thread(access.refresh)
+
+
+async def _give_memory_back() -> None:
+    """What large replies took is of no use to the next small ones."""
+    while True:
+        await asyncio.sleep(_MEMORY_EVERY_S)
+        await asyncio.to_thread(give_back)
 
 
 def _set_exception(died: asyncio.Future[None], error: Exception) -> None:

@@ -9,6 +9,7 @@ from hangtag.following.following import Following
 from hangtag.kafka.decision_topics import check_models_topic
 from hangtag.kafka.tagged_topic import unknown_topics
 from hangtag.kafka.topic_config import TopicConfigError
+from hangtag.processes.stopped_by_signals import stopped_by_signals
 from hangtag.settings import Settings
 from hangtag.store import RedisTagStore, TextStore
 from hangtag.tagger.tagger import Tagger
@@ -22,7 +23,6 @@ from hangtag.workers.opening import open_unless_stopped
 from hangtag.workers.progress import ProgressReport
 from hangtag.workers.readiness import Readiness
 from hangtag.workers.retrying_store import RetryingStore
-from hangtag.workers.signals import stopped_by_signals
 from hangtag.workers.source import SourceError
 from hangtag.workers.store_watch import StoreWatch
 from hangtag.workers.tail import TailRepair

@@ -15,10 +15,11 @@ equal weights and decisions give the same version. The manifest's other fields a
 """
 
 from hangtag.bundle.bundle import Bundle
+from hangtag.bundle.describe import describe_bundle
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError
 from hangtag.bundle.files import STARTER
-from hangtag.bundle.load import load_bundle, read_manifest
+from hangtag.bundle.load import load_bundle, read_manifest, read_schema
 from hangtag.bundle.manifest import Manifest, Section
 from hangtag.bundle.place import check_place
 from hangtag.bundle.redecide import redecide_bundle
@@ -47,9 +48,11 @@ __all__ = [
     "add_references",
     "check_place",
     "copy_bundle",
+    "describe_bundle",
     "load_bundle",
     "read_manifest",
     "read_references",
+    "read_schema",
     "redecide_bundle",
     "upgrade_bundle",
     "version_of",

@@ -9,6 +9,7 @@ _USER_ERRORS = {
     "hangtag.bundle": "BundleError",
     "hangtag.tags.schema": "SchemaError",
     "hangtag.engine": "EngineError",
+    "hangtag.export": "ExportError",
     "hangtag.tagger.faults": "FaultError",
     "hangtag.access": "TokensFileError",
     "hangtag.store": "StoreError",

@@ -137,7 +137,7 @@ class BundleFollower:
                 if self._pointer is pointer:
                     self._refuse(Refusal(error.why, str(error)))
             return
-        loaded = Loaded(tagger, pointer.integrity)
+        loaded = Loaded(tagger)
         del tagger
         with self._has_news:
             newest = self._pointer
@@ -220,4 +220,4 @@ def _nothing(_: Exception) -> None:
 
 
 def _is_same(loaded: Loaded, pointer: Pointer) -> bool:
-    return (loaded.version, loaded.integrity) == (pointer.bundle_version, pointer.integrity)
+    return loaded.version == pointer.bundle_version

@@ -11,9 +11,8 @@ from hangtag.tagger.tagger import Tagger
 class Loaded:
     """A tagger with all releases that were made of it. One thread at a time calls it."""
 
-    def __init__(self, tagger: Tagger, integrity: str) -> None:
+    def __init__(self, tagger: Tagger) -> None:
         self.tagger: Tagger | None = tagger
-        self.integrity = integrity
         self.version = tagger.bundle.version
         # What has to be closed, once nobody uses a release any more.
         self._engine, self._encoders = tagger.engine, tagger.encoders

@@ -18,11 +18,12 @@ from hangtag.settings import Settings
 from hangtag.tagger.encoder_pool import EncoderPoolError
 from hangtag.tagger.faults import FaultError
 from hangtag.tagger.references import check_references
+from hangtag.tagger.spare_memory import give_back
 from hangtag.tagger.tagger import Tagger, tagger_of
 
 _MB = 1_000_000
 # As far down as it goes: calls and batches go first.
-_LOWEST_PRIORITY = 19
+_LOWEST_PRIORITY = 10
 # Only one process of a machine loads at a time: two bundles at a time then cost their memory and their cores once.
 _LOCK = ".loading"
 
@@ -49,6 +50,7 @@ class Loader:
             # Hashing and reading take some tenths of a second of Python; what compiles the model must not run so low,
             # because threads that it starts keep the priority.
             path = _at_low_priority(lambda: self._local.get(pointer.bundle_version, Shelf(self._store)))
+            give_back()  # reading it to compare its hashes took as much memory as it has
             return self._opened(path, pointer)
 
     def load_kept(self, pointer: Pointer, path: Path) -> Tagger:
@@ -71,7 +73,7 @@ class Loader:
 
 def _checked(path: Path, pointer: Pointer) -> Bundle:
     bundle = load_bundle(path)
-    if (bundle.version, bundle.manifest.integrity) != (pointer.bundle_version, pointer.integrity):
+    if bundle.version != pointer.bundle_version:
         msg = f"{path} holds bundle {bundle.version[:12]}, not {pointer.bundle_version[:12]}; remove the folder"
         raise RefusedError(Why.DAMAGED, msg)
     return bundle

@@ -5,7 +5,7 @@ from pathlib import Path
 from hangtag.bundle.files import MODEL
 
 # Measured with both engines on a CPU: while a bundle is loaded beside another one, so many times its weights.
-_TIMES_WEIGHTS = 6
+_TIMES_WEIGHTS = 8
 _BESIDE_WEIGHTS = 32 * 1024 * 1024
 # More than any machine has: what version 1 of control groups says for no limit.
 _NO_LIMIT = 1 << 60

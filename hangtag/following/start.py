@@ -69,14 +69,14 @@ def open_following(settings: Settings, *, in_bulk: bool = False, own_bundle: boo
 
 def _own(settings: Settings, in_bulk: bool) -> _Start:
     tagger = open_tagger(settings.model, in_bulk=in_bulk)
-    return _Start(Loaded(tagger, tagger.bundle.manifest.integrity))
+    return _Start(Loaded(tagger))
 
 
 def _start(settings: Settings, loader: Loader, local: LocalModels, pointer: Pointer | None, in_bulk: bool) -> _Start:
     refused = None
     if pointer is not None:
         try:
-            loaded = Loaded(loader.load(pointer), pointer.integrity)
+            loaded = Loaded(loader.load(pointer))
         except RefusedError as error:
             refused = error
         else:
@@ -93,7 +93,7 @@ def _start(settings: Settings, loader: Loader, local: LocalModels, pointer: Poin
             "pointer_not_known",
             next=f"bundle {last.bundle_version[:12]} is used, the last one that worked on this machine",
         )
-    return _Start(Loaded(loader.load_kept(last, path), last.integrity), last, refused)
+    return _Start(Loaded(loader.load_kept(last, path)), last, refused)
 
 
 def _keep(local: LocalModels, pointer: Pointer) -> None:

@@ -3,6 +3,7 @@
 from hangtag.settings.model import (
     ArrivalsSettings,
     ClientSettings,
+    IndexSettings,
     KafkaSettings,
     LogSettings,
     ModelSettings,
@@ -25,6 +26,7 @@ __all__ = [
     "ROUTE",
     "ArrivalsSettings",
     "ClientSettings",
+    "IndexSettings",
     "KafkaSettings",
     "LogSettings",
     "ModelSettings",

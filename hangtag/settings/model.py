@@ -8,12 +8,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringCo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hangtag.settings.group import Group
+from hangtag.settings.group import Group, Port
+from hangtag.settings.index import IndexSettings
 from hangtag.settings.models import ModelsSettings
 
 Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 InstanceId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]*[a-zA-Z0-9_-][a-zA-Z0-9._-]*$", max_length=249)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s:,/?#\[\]@]+)(?::[0-9]{1,5})?")
@@ -264,6 +264,20 @@ class ServerSettings(Group):
         description="Most tokens, estimated, of texts that wait for suggestions; further ones are refused with "
         "RESOURCE_EXHAUSTED",
     )
+    index_address: Annotated[str, StringConstraints(pattern=r"^none$|^[^\s,]+:[0-9]{1,5}$")] = Field(
+        default="127.0.0.1:50061",
+        description="Address (host:port) of `hangtag index serve`, which searches are passed on to; none: no searches",
+    )
+    questions: Path | None = Field(
+        default=None,
+        description="TOML file with the questions that Clarify asks, by language and facet; unset: Hangtag's own",
+    )
+    max_search_work: int = Field(
+        default=512,
+        ge=16,
+        description="Most work of searches at a time: a search counts as 1, and each facet whose values are counted as "
+        "1 more; further ones are refused with RESOURCE_EXHAUSTED",
+    )
     max_connection_age_s: int | None = Field(
         default=None,
         ge=1,
@@ -389,6 +403,7 @@ class Settings(BaseSettings):
     models: ModelsSettings = ModelsSettings()
     worker: WorkerSettings = WorkerSettings()
     arrivals: ArrivalsSettings = ArrivalsSettings()
+    index: IndexSettings = IndexSettings()
     server: ServerSettings = ServerSettings()
     client: ClientSettings = ClientSettings()
     log: LogSettings = LogSettings()

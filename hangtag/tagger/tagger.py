@@ -117,7 +117,7 @@ class Tagger:
 
     def _suggested(self, kind: TextKind, texts: Sequence[ProductText]) -> list[Suggested]:
         kinds = [kind] * len(texts)
-        scores = self.forward(self.encode(texts, kinds), with_vectors=True)
+        scores = self.forward(self.encode_located(texts, kinds), with_vectors=True)
         return self.explain(scores, self.decode(scores, kinds), kinds)
 
     def encode(self, texts: Sequence[ProductText], kinds: Sequence[TextKind] | None = None) -> list[Tokens]:
@@ -126,6 +126,10 @@ class Tagger:
         `kinds` holds the kind of each text; without it, all are products.
         """
         return (self.encoders or Encoder(self.bundle.tokenizer, self.decoder, self.reader))(texts, kinds)
+
+    def encode_located(self, texts: Sequence[ProductText], kinds: Sequence[TextKind]) -> list[Tokens]:
+        """As `encode`, with where the tokens are in the texts, which `explain` needs. Never in other processes."""
+        return Encoder(self.bundle.tokenizer, self.decoder, self.reader).located(texts, kinds)
 
     def with_encoders(self, count: int) -> "Tagger":
         """The same tagger with `count` processes that tokenise; close it at the end.
@@ -164,7 +168,7 @@ class Tagger:
         if scope is not None:
             logits, on_topic = logits[:, :-1], scope.probabilities(logits[:, -1])
         named, understood = [each.named for each in tokens], [each.understood for each in tokens]
-        return Scores(logits, named, on_topic, understood, vectors)
+        return Scores(logits, named, on_topic, understood, vectors, [each.origins for each in tokens])
 
     def decode(self, scores: Scores, kinds: Sequence[TextKind]) -> list[TagSet]:
         """The tags of each text, in order; `kinds` holds the kind of each text."""
@@ -191,8 +195,11 @@ class Tagger:
         for row, (understood, vectors) in enumerate(zip(scores.understood or (), scores.vectors or (), strict=True)):
             its_tags = tags[row]
             shown = [scored.tag for scored in (*its_tags.tags, *its_tags.review)]
-            places = self.bundle.tokenizer.places(understood.text) if shown else []
-            support = self.evidence.support(understood, places, vectors, shown, self.decoder.wide_strength(kinds[row]))
+            origins = scores.origins[row] if scores.origins else None
+            if origins is None:
+                msg = "to be explained, texts have to be encoded with `encode_located`"
+                raise ValueError(msg)
+            support = self.evidence.support(understood, origins, vectors, shown, self.decoder.wide_strength(kinds[row]))
             if doubted := self.evidence.doubted(understood, support):
                 says = replace(understood, doubted=doubted)
                 (its_tags,) = self.decoder.decode(

@@ -44,7 +44,7 @@ class Decoder:
     def __init__(self, schema: TagSchema, calibration: KeyedCalibration, thresholds: KeyedThresholds) -> None:
         self._schema = schema
         entries: dict[tuple[int, int], _Entry] = {}
-        namings: dict[int, Naming] = {}
+        namings: list[tuple[Mapping[str, Sequence[str]], Naming]] = []
         self._entries: dict[TextKind, _Entry] = {}
         self._namings: dict[TextKind, Naming] = {}
         for kind in TextKind:
@@ -58,8 +58,10 @@ class Decoder:
                     its_thresholds.attributes,
                 ),
             )
-            if its_thresholds.words:
-                naming = namings.setdefault(id(its_thresholds), naming_of(schema, its_thresholds.words))
+            if words := its_thresholds.words:
+                # Kinds with the same words share a naming, so that a text is searched once.
+                naming = next((found for its, found in namings if its == words), None) or naming_of(schema, words)
+                namings.append((words, naming))
                 self._namings[kind] = naming
         self._wide_strengths = {kind: calibration.entry(kind).wide_strength for kind in TextKind}
         self._paths = [(chain, np.asarray(schema.paths(chain), np.int64)) for chain in schema.chains]

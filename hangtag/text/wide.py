@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +31,26 @@ class Features:
         return Features(self.rows, self.values * np.float32(strength)) if strength else NO_FEATURES
 
 
+class Located(NamedTuple):
+    """Where the n-grams of a text are that a wide part has weights for: an entry for each occurrence.
+
+    `rows`, `starts` and `ends` int32 (count,): an n-gram goes from one character of `numbered(text)` to another.
+    `values` float32 (count,).
+    """
+
+    rows: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    values: Floats
+
+
 _LARGEST_GAP = 255
 # 1 + ln(count), precomputed.
 _DAMPED = (1 + np.log(np.maximum(1, np.arange(10_000)))).astype(np.float32)
 
-NO_FEATURES = Features(np.zeros(0, np.int32), np.zeros(0, np.float32))
+_NO_ROWS = np.zeros(0, np.int32)
+NO_FEATURES = Features(_NO_ROWS, np.zeros(0, np.float32))
+NOWHERE = Located(_NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -63,33 +79,38 @@ class Wide:
             values.append(value)
         return Features(np.concatenate(rows).astype(np.int32), np.concatenate(values))
 
-    def features_at(self, text: ProductText, owners: NDArray[np.int64], count: int) -> list[Features]:
-        """The features of a text in `count` parts, whose sum are its features.
+    def located(self, text: ProductText) -> tuple[Features, Located]:
+        """As `features`, and where the n-grams are in `numbered(text)`.
 
-        `owners` holds the part that each character of `numbered(text)` belongs to. An n-gram belongs to the part of its
-        first character, and as much to that of its last one.
+        Each occurrence of an n-gram has an equal share of its value.
         """
-        parts: list[list[Features]] = [[] for _ in range(count)]
+        blocks, found = [], []
         for ngram, weight in zip(ngrams(text), BLOCK_WEIGHTS, strict=True):
             known, counts, value = self._block(ngram.hashes, weight)
-            if not len(known):
-                continue
-            # Of each known row one occurrence after another, with an equal share of the row's value.
-            at = np.minimum(np.searchsorted(self.hashes, ngram.hashes), len(self.hashes) - 1)
-            found = self.hashes[at] == ngram.hashes
-            rows = at[found]
-            halves = (value / counts)[np.searchsorted(known, rows)] * np.float32(0.5)
-            for ends in (ngram.starts[found], ngram.ends[found] - 1):
-                owner = owners[ends]
-                for part in np.unique(owner):
-                    its = owner == part
-                    parts[part].append(Features(rows[its].astype(np.int32), halves[its]))
-        return [
-            Features(np.concatenate([each.rows for each in some]), np.concatenate([each.values for each in some]))
-            if some
-            else NO_FEATURES
-            for some in parts
-        ]
+            blocks.append((known, value))
+            if len(known):
+                rows = np.searchsorted(self.hashes, ngram.hashes)
+                rows[rows == len(self.hashes)] = 0
+                is_known = self.hashes[rows] == ngram.hashes
+                rows = rows[is_known]
+                shares = (value / counts)[np.searchsorted(known, rows)]
+                found.append((rows, ngram.starts[is_known], ngram.ends[is_known], shares))
+        features = Features(
+            np.concatenate([rows for rows, _ in blocks]).astype(np.int32),
+            np.concatenate([values for _, values in blocks]),
+        )
+        if not found:
+            return features, NOWHERE
+        rows, starts, ends, values = map(np.concatenate, zip(*found, strict=True))
+        return features, Located(*(each.astype(np.int32) for each in (rows, starts, ends)), values)
+
+    def entries(self, rows: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.unsignedinteger], Floats]:
+        """The weights of n-grams: of each the place of its row in `rows`, the position of its tag, and the weight."""
+        starts, counts = self._starts[rows], self._lengths[rows]
+        ends = np.cumsum(counts)
+        places = np.repeat(np.arange(len(rows)), counts)
+        entries = np.arange(len(places)) + (starts - ends + counts)[places]
+        return places, self.tags[entries], self.values[entries] * self._scale[rows][places]
 
     def rarity(self, hashes: Hashes) -> Floats:
         """The inverse document frequency of each hash; infinite if there are no weights for it."""

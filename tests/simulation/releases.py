@@ -85,8 +85,7 @@ class Following:
 
     def __init__(self, process: Process, start: Start) -> None:
         self._process = process
-        loaded = Loaded(open_tagger(process.world.hub, bundles()[start.bundle], process.trouble), "")
-        loaded.integrity = bundles()[start.bundle].manifest.integrity
+        loaded = Loaded(open_tagger(process.world.hub, bundles()[start.bundle], process.trouble))
         self.in_use = TaggerInUse.of(loaded.release())
         self._follower = BundleFollower(
             self.in_use, loaded, _Loader(process) if start.follows else None, None, process.clock

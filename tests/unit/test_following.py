@@ -61,7 +61,7 @@ class House:
         self.local = LocalModels(folder)
         self.loader = Loader(place.settings, self.local)
         first = place.pointers[0]
-        loaded = Loaded(self.loader.load(first), first.integrity)
+        loaded = Loaded(self.loader.load(first))
         self.in_use = TaggerInUse.of(loaded.release())
         self.follower = BundleFollower(self.in_use, loaded, self.loader, self.local, self.clock)
         self.follower.take(first)
@@ -277,7 +277,7 @@ def test_a_refused_bundle_leaves_no_memory_behind(house: House, monkeypatch: pyt
 def test_with_a_bundle_of_its_own_a_process_follows_blocked_tags_alone(house: House) -> None:
     first, second = house.place.pointers
     tagger = house.loader.load(first)
-    loaded = Loaded(tagger, first.integrity)
+    loaded = Loaded(tagger)
     in_use = TaggerInUse.of(loaded.release())
     follower = BundleFollower(in_use, loaded, None, None, house.clock)
     blocked = max(set().union(*house.tags()))

@@ -81,13 +81,13 @@ def test_what_the_old_bundle_has_tokenised_is_tokenised_again() -> None:
     batch.run(turn)
     assert long.encoded is not None
     encode, encoded = other.encode, []
-    other.encode = lambda texts, kinds: encoded.append(len(texts)) or encode(texts, kinds)  # type: ignore[method-assign]
+    other.encode = lambda texts, kinds: encoded.extend(texts) or encode(texts, kinds)  # type: ignore[method-assign]
     in_use.current = Release(other)
 
     finished = [each for _ in range(2) for each in batch.run(turn)]
 
     assert [found.bundle_version for _, found in finished] == ["cd" * 32]
-    assert (encoded, tagger.batches) == ([1], [])
+    assert (encoded, tagger.batches) == ([long.asked.text], [])
 
 
 def test_a_call_that_begins_after_the_swap_gets_no_answer_of_the_old_bundle() -> None:

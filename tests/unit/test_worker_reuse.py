@@ -234,6 +234,7 @@ def test_what_one_release_has_encoded_is_written_as_its_own() -> None:
 
     stored = house.store.entries["p1"]
     assert (decode_tags(stored.payload).bundle_version, stored.sequence) == ("a" * 64, 1)
+    assert (tags_of(stored), old.tagger.batches, new.tagger.batches) == (["word:shoe"], [1], [])
 
 
 def test_a_bundle_that_was_not_promoted_never_replaces_a_promoted_one_s_tags_of_the_same_version() -> None:
