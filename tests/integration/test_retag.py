@@ -32,7 +32,7 @@ from hangtag.tags.decisions import Decision
 from hangtag.tags.thresholds import TagThresholds
 from hangtag.telemetry.clock import SystemClock
 from hangtag.text.text_hash import text_hash
-from hangtag.workers.retag import LivePace, Retagging, Selection, TextSource
+from hangtag.workers.retag import LivePace, Retagging, Selection, TextSource, Undoing
 from hangtag.write import KafkaSink, Update, Writes, kept_text_of
 from tests.bundles import write_tiny_bundle
 from tests.integration.test_worker import until, working
@@ -380,6 +380,25 @@ def test_a_rollback_while_a_retag_runs_wins_and_the_rest_can_be_undone(settings,
     after = held(settings, *ids)
     assert {(entry.sequence, entry.bundle_prefix) for entry in after} == {(2, bundle_prefix(first.bundle.version))}
     assert [names(entry) for entry in after] == [names(entry) for entry in before]
+    assert verified() == 0
+
+
+def test_a_tag_that_was_blocked_since_does_not_come_back(settings, taggers):
+    first, second = taggers
+    listed(settings, first, *(event(f"p{number}", title=WORDS[number % 4]) for number in range(4)))
+    before = held(settings, *(f"p{number}" for number in range(4)))
+    tag = max(names(before[0]))
+    run = Run(settings, second).go().run
+    schema = first.bundle.schema.model_copy(update={"blocked": (tag,)})
+    pace = LivePace(None, 0, lambda _: None)
+    with closing(RetagStore(settings.redis)) as store, closing(KafkaSink(settings.kafka)) as sink:
+        Undoing(run, 3, store, store, sink, pace, lambda: None, schema, blocked_sequence=2).undo()
+
+    after = held(settings, *(f"p{number}" for number in range(4)))
+
+    assert {entry.sequence for entry in after} == {3}
+    assert all(tag not in names(entry) for entry in after)
+    assert names(after[0]) < names(before[0])
     assert verified() == 0
 
 
