@@ -40,7 +40,8 @@ from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.places import stack_of, summary_of
 
 if TYPE_CHECKING:
-    # Importing it loads the engine's runtime; `serve` is passed what has one.
+    # Importing them loads the engine's runtime; `serve` is passed what has one.
+    from hangtag.bundle import Bundle
     from hangtag.tagger.tagger import Tagger
 
 _LOOP_HEARTBEAT = "event loop"
@@ -127,8 +128,7 @@ async def _serve(
         search = await stack.enter_async_context(
             Search(limits, suggester, lambda: following.in_use.current.tagger.bundle, servicer, clock)
         )
-        popular = Popular()
-        lookups = Lookups(reading.reader, reading.eta.of, popular, _pointer_view(following))
+        lookups = Lookups(reading.reader, reading.eta.of, popular := Popular(), _pointer_view(following))
         calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress, access)
         stack.callback(calls.close)
         waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
@@ -173,6 +173,10 @@ async def _serve(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _bundle_of(following: Following) -> "Callable[[], Bundle]":
+    return lambda: following.in_use.current.tagger.bundle
 
 
 def _pointer_view(following: Following) -> PointerView:
