@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hangtag.server.narrow import unblocked
+from hangtag.records import unblocked
 from hangtag.store import Stored
 from hangtag.tags.schema import TagSchema
 from hangtag.telemetry import metrics

@@ -142,6 +142,7 @@ def topics(broker: str) -> KafkaSettings:
         dead_letter_topic=f"deadletter-{own}",
         models_topic=f"models-{own}",
         audit_topic=f"audit-{own}",
+        texts_topic=f"texts-{own}",
         session_timeout_s=6,  # the least; Tansu keeps a member that joins waiting for half of it
     )
     create_topics(settings)

@@ -127,8 +127,8 @@ class TopicReader:
             records = self.new(_QUIET_MS)
             now = time.monotonic()
             if records:
-                give_up = now + patience_s
                 yield records
+                give_up = time.monotonic() + patience_s  # whoever takes them may have waited long
             if all(self._consumer.position(each) >= end for each, end in self._ends.items()):
                 end_by = now + _PAST_END_S if end_by is None else end_by
                 if not records or now > end_by:
@@ -152,12 +152,12 @@ class TopicReader:
         while self._consumer.position(at) < behind:
             polled = self._consumer.poll(timeout_ms=_QUIET_MS, max_records=chunk)
             records = [record for record in polled.get(at, ()) if record.offset < behind]
-            if polled:
-                give_up = time.monotonic() + patience_s
-            else:
+            if not polled:
                 _check_patience(give_up, patience_s)
             if records:
                 yield records
+            if polled:
+                give_up = time.monotonic() + patience_s
 
 
 def _check_patience(give_up: float, patience_s: float) -> None:

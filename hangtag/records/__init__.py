@@ -8,6 +8,7 @@ from hangtag.records.record import Headers, Partition, Record, size_of
 from hangtag.records.replay import Replay
 from hangtag.records.shop_fields import ShopFields
 from hangtag.records.tagged import TaggedProduct, decode_tags, encode_tags, no_tags_reason, tag_message
+from hangtag.records.unblocked import unblocked
 
 __all__ = [
     "OWN_HEADERS",
@@ -35,4 +36,5 @@ __all__ = [
     "product_id_of",
     "size_of",
     "tag_message",
+    "unblocked",
 ]

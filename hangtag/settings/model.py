@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringCo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hangtag.settings.client import ClientSettings
 from hangtag.settings.group import Group, Port
 from hangtag.settings.index import IndexSettings
 from hangtag.settings.models import ModelsSettings
@@ -345,22 +346,6 @@ class ServerSettings(Group):
         default="127.0.0.1", min_length=1, description="Address that metrics and health listen on"
     )
     metrics_port: Port = Field(default=9_101, description="Port for metrics and health over HTTP; 0: any free port")
-
-
-class ClientSettings(Group):
-    """How commands such as `hangtag tags` call a server."""
-
-    token: SecretStr | None = Field(default=None, description="Token that commands send, if the server asks for one")
-    tls: bool = Field(default=False, description="Use TLS; set where the server has server.tls_cert_file")
-    ca_file: Path | None = Field(
-        default=None, description="PEM file of the certificate authority of the server; unset: the system's"
-    )
-    cert_file: Path | None = Field(
-        default=None, description="PEM file of the certificate of commands, if the server asks for one (mutual TLS)"
-    )
-    key_file: Path | None = Field(
-        default=None, description="PEM file of the key of client.cert_file; unset: it is in that file"
-    )
 
 
 class LogSettings(Group):

@@ -18,13 +18,12 @@ import pytest
 from typer.testing import CliRunner
 
 from hangtag.cli.app import app
-from hangtag.cli.local import create_topics
 from hangtag.cli.retag import opened
 from hangtag.cli.retag.topic_source import TopicSource, of_text
 from hangtag.cli.topic import TopicReader
 from hangtag.kafka.producer import Producer
 from hangtag.records import KeptText, Record, decode_event, decode_tags
-from hangtag.settings import KafkaSettings, ModelSettings, RedisSettings, Settings
+from hangtag.settings import KafkaSettings, ModelSettings, RedisSettings, Settings, WorkerSettings
 from hangtag.store import Entry, RedisTagStore, RetagRun, RetagStore, bundle_prefix
 from hangtag.tagger.release import Release
 from hangtag.tagger.tagger import Tagger, open_tagger
@@ -32,7 +31,7 @@ from hangtag.tags.decisions import Decision
 from hangtag.tags.thresholds import TagThresholds
 from hangtag.telemetry.clock import SystemClock
 from hangtag.text.text_hash import text_hash
-from hangtag.workers.retag import LivePace, Retagging, Selection, TextSource
+from hangtag.workers.retag import LivePace, Retagging, Selection, TextSource, Undoing
 from hangtag.write import KafkaSink, Update, Writes, kept_text_of
 from tests.bundles import write_tiny_bundle
 from tests.integration.test_worker import until, working
@@ -62,9 +61,6 @@ def taggers(bundles: list[Path]) -> Iterator[list[Tagger]]:
 
 @pytest.fixture
 def settings(topics: KafkaSettings, redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    own = topics.events_topic.removeprefix("events-")
-    kafka = topics.model_copy(update={"texts_topic": f"texts-{own}"})
-    create_topics(kafka)
     for name in (
         "bootstrap",
         "group",
@@ -74,14 +70,14 @@ def settings(topics: KafkaSettings, redis_settings: RedisSettings, monkeypatch: 
         "dead_letter_topic",
         "models_topic",
     ):
-        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", getattr(kafka, name))
+        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", getattr(topics, name))
     monkeypatch.setenv("HANGTAG_REDIS__URL", redis_settings.url.get_secret_value())
     monkeypatch.setenv("HANGTAG_MODEL__ENGINE", "cpu")
     monkeypatch.setenv("HANGTAG_MODEL__THREADS", "1")
     # Both would stay for the other tests of this process.
     monkeypatch.setattr(os, "nice", lambda _: 0)
     monkeypatch.setattr(opened, "configure_logs", lambda *_: None)
-    return Settings(kafka=kafka, redis=redis_settings)
+    return Settings(kafka=topics, redis=redis_settings, worker=WorkerSettings())
 
 
 def event(product_id: str, version: int = 1, title: str = "red dress", **others: Any) -> bytes:
@@ -247,7 +243,9 @@ class Run:
 
         store = Store(self.settings.redis, self.run_id, creates=creates)
         with TopicReader(kafka, kafka.texts_topic) as reader, closing(store), closing(Sink(kafka)) as sink:
-            found = store.run() or RetagRun(self.run_id, {}, self.release.bundle_version, self.release.sequence, 1)
+            found = store.run()
+            if found is None or found.sequence != self.release.sequence:
+                found = RetagRun(self.run_id, {}, self.release.bundle_version, self.release.sequence, 1)
             source: TextSource = TopicSource(reader, of_text, found.positions)
             work = Retagging(
                 source,
@@ -353,6 +351,83 @@ def test_what_is_newer_deleted_or_decided_stays(settings, taggers):
     assert verified() == 0
 
 
+class Shop:
+    """Workers, people and shops, who change products while a re-tag runs; the dice decide what happens."""
+
+    def __init__(self, settings: Settings, tagger: Tagger, ids: list[str], seed: int):
+        self.store, self.sink = RedisTagStore(settings.redis), KafkaSink(settings.kafka)
+        self.tagger = tagger
+        self.ids = ids
+        self.dice = random.Random(seed)
+        self.newest: dict[str, Entry] = {}
+        self.decided: dict[str, Decision] = {}
+
+    def act(self) -> None:
+        """One change of one product, as far as that is written."""
+        name = self.dice.choice(self.ids)
+        [entry] = self.store.read([name])
+        assert entry is not None
+        kind = self.dice.choice(["newer", "deletion", "decision", "release"])
+        if entry.is_deletion and kind != "newer":
+            return
+        if kind == "newer":
+            title = self.dice.choice(WORDS)
+            [update] = listed_updates(self.tagger, event(name, entry.version + 1, title))
+        elif kind == "deletion":
+            update = Update(name, entry.version, None)
+        elif kind == "release":
+            update = replace(Update.of(entry), sequence=entry.sequence + self.dice.randrange(3))
+        else:
+            self.decided[name] = Decision("color:navy", is_accepted=True)
+            person = Update.of(entry).entry([self.decided[name]], entry.revision + 1)
+            assert self.store.write([person])[0].outcome == "WRITTEN"
+            Writes.of_stored([person]).run(self.store, self.sink)
+            self.newest[name] = person
+            return
+        Writes([update]).run(self.store, self.sink)
+        if kind == "deletion":
+            self.decided.pop(name, None)
+        [self.newest[name]] = self.store.read([name])  # type: ignore[list-item]
+
+    def close(self) -> None:
+        self.sink.close()
+        self.store.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_happens_while_a_retag_runs_and_is_undone_nothing_goes_back(settings, taggers, seed):
+    first, second = taggers
+    ids = [f"p{number}" for number in range(12)]
+    listed(settings, first, *(event(name, title=WORDS[place % 4]) for place, name in enumerate(ids)))
+    with closing(Shop(settings, first, ids, seed)) as shop:
+
+        def check() -> None:
+            for name, entry in zip(ids, shop.store.read(ids), strict=True):
+                assert entry is not None
+                assert name not in shop.newest or entry.rank >= shop.newest[name].rank
+                assert entry.version <= max(1, shop.newest[name].version if name in shop.newest else 1)
+                assert name not in shop.decided or shop.decided[name] in decode_tags(entry.payload).decisions
+
+        for creates in (False, True):
+            Run(settings, second, sequence=1 + creates).go(shop.act, creates=creates)
+            check()
+        run = RetagStore(settings.redis)
+        undoing = Undoing(
+            run.run() or pytest.fail("no run"),
+            4,
+            run,
+            run,
+            shop.sink,
+            LivePace(None, 0, lambda _: None),
+            shop.act,
+        )
+        undoing.undo()
+        run.close()
+        check()
+
+    assert verified() == 0
+
+
 def test_a_rollback_while_a_retag_runs_wins_and_the_rest_can_be_undone(settings, taggers):
     first, second = taggers
     ids = [f"p{number}" for number in range(600)]
@@ -380,6 +455,25 @@ def test_a_rollback_while_a_retag_runs_wins_and_the_rest_can_be_undone(settings,
     after = held(settings, *ids)
     assert {(entry.sequence, entry.bundle_prefix) for entry in after} == {(2, bundle_prefix(first.bundle.version))}
     assert [names(entry) for entry in after] == [names(entry) for entry in before]
+    assert verified() == 0
+
+
+def test_a_tag_that_was_blocked_since_does_not_come_back(settings, taggers):
+    first, second = taggers
+    listed(settings, first, *(event(f"p{number}", title=WORDS[number % 4]) for number in range(12)))
+    before = held(settings, *(f"p{number}" for number in range(12)))
+    tag = max(names(before[0]))
+    run = Run(settings, second).go().run
+    schema = first.bundle.schema.model_copy(update={"blocked": (tag,)})
+    pace = LivePace(None, 0, lambda _: None)
+    with closing(RetagStore(settings.redis)) as store, closing(KafkaSink(settings.kafka)) as sink:
+        Undoing(run, 3, store, store, sink, pace, lambda: None, schema, blocked_sequence=2).undo()
+
+    after = held(settings, *(f"p{number}" for number in range(12)))
+
+    assert {entry.sequence for entry in after} == {3}
+    assert all(tag not in names(entry) for entry in after)
+    assert names(after[0]) < names(before[0])
     assert verified() == 0
 
 

@@ -1,6 +1,7 @@
 """The newest text of each product goes to `products.texts` with its tags, and before its event is settled."""
 
 from hangtag.records import KeptText
+from hangtag.settings import KafkaSettings
 from hangtag.text.product_text import CleanedFields
 from tests.unit.worker_parts import House, event
 
@@ -80,3 +81,7 @@ def test_an_event_that_is_read_again_after_a_crash_keeps_its_text():
     house.steps()
 
     assert texts(house) == [("a", 1, "shoe")]
+
+
+def test_the_topic_can_be_switched_off():
+    assert KafkaSettings(texts_topic="none").texts_topic == KafkaSettings(texts_topic="").texts_topic == ""

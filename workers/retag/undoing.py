@@ -1,9 +1,11 @@
 """A re-tag is undone: the tags that it replaced come back, without a model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from hangtag.records import unblocked
 from hangtag.store import Entry, Former, Outcome, RetagRun, RetagStore, TagStore, bundle_prefix
+from hangtag.tags.schema import TagSchema
 from hangtag.workers.retag.live import LivePace
 from hangtag.workers.retag.settling import settle
 from hangtag.write import Move, RecordSink, Writes
@@ -29,7 +31,8 @@ class Undoing:
     """One run that undoes a re-tag. One thread calls it; one that was stopped is run again.
 
     `store` is the one of `kept`, tried again for a while. `sequence` is that of the release to which the former tags
-    belong from now on; it is not smaller than that of the re-tag.
+    belong from now on; it is not smaller than that of the re-tag. Tags that have been blocked since `blocked_sequence`
+    do not come back: they are the blocked ones of `schema`; None: none is blocked.
     """
 
     run: RetagRun
@@ -39,6 +42,8 @@ class Undoing:
     sink: RecordSink
     pace: LivePace
     show: Callable[[], None]
+    schema: TagSchema | None = None
+    blocked_sequence: int = 0
     counts: UndoCounts = field(default_factory=UndoCounts)
 
     def undo(self) -> None:
@@ -60,7 +65,7 @@ class Undoing:
         ids = [former.entry.product_id for former in formers]
         stored = self.store.read(ids)
         moves = [
-            Move(former.entry, former.entry.version, self.sequence)
+            Move(self._allowed(former.entry), former.entry.version, self.sequence, self.schema)
             for former, held in zip(formers, stored, strict=True)
             if held is not None and self._is_unchanged(former.entry, held)
         ]
@@ -71,6 +76,11 @@ class Undoing:
         self.counts.restored += restored
         self.counts.changed += len(formers) - restored
         self.kept.drop_formers(ids)
+
+    def _allowed(self, former: Entry) -> Entry:
+        if self.schema is None or former.sequence >= self.blocked_sequence:
+            return former
+        return replace(former, payload=unblocked(former.payload, self.schema.blocked, self.schema))
 
     def _is_unchanged(self, former: Entry, held: Entry) -> bool:
         if held.is_deletion or held.version != former.version:

@@ -9,7 +9,7 @@ from hangtag.cli.errors import CommandError
 from hangtag.cli.options import JsonOutput
 
 if TYPE_CHECKING:  # these load kafka-python and redis-py
-    from hangtag.settings import Settings
+    from hangtag.models import Pointer
     from hangtag.store import RetagRun
 
 _MaxPerS = Annotated[
@@ -17,9 +17,7 @@ _MaxPerS = Annotated[
 ]
 _Sequence = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=0, help="Place in the order of releases. Default: that of the bundle in use.", hidden=True
-    ),
+    typer.Option(metavar="N", min=0, help="Place in the order of releases. Default: that of the bundle in use."),
 ]
 
 
@@ -36,6 +34,7 @@ def undo(max_per_s: _MaxPerS = 0, sequence: _Sequence = None, as_json: JsonOutpu
     from hangtag.cli.progress import LiveStatus  # noqa: PLC0415
     from hangtag.cli.retag.opened import opened  # noqa: PLC0415
     from hangtag.cli.retag.plan import found_run  # noqa: PLC0415
+    from hangtag.cli.retag.release import blocking_schema, pointer_of  # noqa: PLC0415
     from hangtag.cli.running import settings_here  # noqa: PLC0415
     from hangtag.cli.show import print_json  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
@@ -53,7 +52,8 @@ def undo(max_per_s: _MaxPerS = 0, sequence: _Sequence = None, as_json: JsonOutpu
             pace = LivePace(
                 parts.progress, max_per_s, lambda behind: status.show(f"waiting: workers are {behind:,} records behind")
             )
-            place = _place(settings, found, sequence)
+            pointer = pointer_of(settings) if sequence is None and found.sequence else None
+            place = _place(found, pointer, sequence)
             work = Undoing(
                 found,
                 place,
@@ -62,6 +62,8 @@ def undo(max_per_s: _MaxPerS = 0, sequence: _Sequence = None, as_json: JsonOutpu
                 parts.sink,
                 pace,
                 lambda: status.show(f"{work.counts.restored:,} products have their former tags again"),
+                None if pointer is None else blocking_schema(settings, pointer),
+                0 if pointer is None else pointer.blocked_sequence,
             )
             work.undo()
     except Stopped:
@@ -107,13 +109,9 @@ def finalize(as_json: JsonOutput = False) -> None:
     typer.echo(f"former tags of {dropped:,} products dropped; the re-tag with {found.bundle_version[:12]} is final")
 
 
-def _place(settings: "Settings", found: "RetagRun", sequence: int | None) -> int:
-    from hangtag.cli.retag.release import pointer_of  # noqa: PLC0415
-
-    if sequence is None and found.sequence:
-        pointer = pointer_of(settings)
+def _place(found: "RetagRun", pointer: "Pointer | None", sequence: int | None) -> int:
+    if sequence is None:
         sequence = 0 if pointer is None else pointer.sequence
-    sequence = sequence or 0
     if sequence < found.sequence or sequence == found.sequence > 0:
         msg = (
             f"the bundle of the re-tag ({found.bundle_version[:12]}, sequence {found.sequence}) is still in use: "

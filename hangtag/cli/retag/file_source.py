@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hangtag.cli.errors import CommandError
 from hangtag.cli.predict.source import Source
 from hangtag.text.limits import MAX_ID_BYTES, MAX_VERSION
 from hangtag.text.text_hash import text_hash
 from hangtag.trainer.data.labelled import LabelledRow
+from hangtag.trainer.errors import TrainerError
 from hangtag.workers.retag import Chunk, SourceText
 
 _ROWS = 1_024
@@ -37,8 +39,14 @@ class FileSource:
         """See `TextSource`.
 
         Raises:
-            LabelledFileError: the file is not of its kind, or lacks a column.
+            CommandError: the file is not of its kind, or lacks a column.
         """
+        try:
+            yield from self._chunks()
+        except TrainerError as error:
+            raise CommandError(str(error)) from error
+
+    def _chunks(self) -> Iterator[Chunk]:
         texts: list[SourceText] = []
         unreadable = 0
         for found, text in self._source.products(self._row):

@@ -9,10 +9,12 @@ from typing import NamedTuple
 from kafka.errors import KafkaError
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.stopping import Stopped
 from hangtag.cli.topic import reason_of
 from hangtag.settings import Settings
 from hangtag.store import ProgressReader, RetagStore, StoreError
 from hangtag.telemetry import configure_logs
+from hangtag.workers.retag import settle
 from hangtag.workers.retrying_store import RetryingStore
 from hangtag.write import KafkaSink, SinkError
 
@@ -46,7 +48,13 @@ def opened(settings: Settings, command: str) -> Iterator[Opened]:
     try:
         progress = ProgressReader(settings.redis)
         kept.check()
-        yield Opened(kept, RetryingStore(kept, _TRY_FOR_S, give_up), sink, progress)
+        try:
+            yield Opened(kept, RetryingStore(kept, _TRY_FOR_S, give_up), sink, progress)
+        except Stopped:
+            # So that nothing is left to correct, if the command is not run again.
+            with suppress(StoreError, SinkError):
+                settle(kept, kept, sink)
+            raise
     except (StoreError, SinkError, KafkaError) as error:
         reason = reason_of(error) if isinstance(error, KafkaError) else str(error)
         msg = f"{reason}. Then run `{command}` again: it goes on where it stopped"

@@ -11,6 +11,7 @@ from hangtag.settings import Settings
 if TYPE_CHECKING:  # these load the engine's runtime, kafka-python and redis-py
     from hangtag.models import Pointer
     from hangtag.tagger.release import Release
+    from hangtag.tags.schema import TagSchema
 
 _LOOK_EVERY_S = 5.0
 
@@ -26,6 +27,26 @@ def pointer_of(settings: Settings) -> "Pointer | None":
     with PointerRecord(settings.redis) as record:
         found = record.read(settings.models.route)
     return found or ModelsTopic(settings.kafka).read().current(settings.models.route)
+
+
+def blocking_schema(settings: Settings, pointer: "Pointer") -> "TagSchema | None":
+    """The schema of the pointer's bundle with the tags that are blocked; None if none is.
+
+    Raises:
+        ShelfError, LocalModelsError, BundleError: the bundle cannot be fetched or read.
+    """
+    from hangtag.bundle import read_schema  # noqa: PLC0415
+    from hangtag.models import LocalModels, Shelf  # noqa: PLC0415
+
+    if not pointer.blocked:
+        return None
+    models = settings.models
+    bundle = (
+        settings.model.bundle
+        if models.store is None
+        else LocalModels(models.cache_dir).get(pointer.bundle_version, Shelf(models.store))
+    )
+    return read_schema(bundle).model_copy(update={"blocked": pointer.blocked})
 
 
 @contextmanager

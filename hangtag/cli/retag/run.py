@@ -43,9 +43,7 @@ _MaxPerS = Annotated[
 ]
 _Sequence = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=0, help="With --bundle: its place in the order of releases. Default: 0.", hidden=True
-    ),
+    typer.Option(metavar="N", min=0, help="With --bundle: its place in the order of releases. Default: 0, the first."),
 ]
 _Restart = Annotated[bool, typer.Option("--restart", help="Begin with the first text, also if a re-tag was stopped.")]
 
