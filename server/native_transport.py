@@ -147,7 +147,7 @@ class NativeTransport:
             others: list[Other] = []
             for kind, call_id, method_id, request, _, details in events:
                 if kind != EVENT_CANCEL:
-                    self._sort(call_id, method_id, request, details, arrived, others)
+                    self._sort(call_id, method_id, request or b"", details, arrived, others)
             if arrived:
                 self._admit(arrived)
             if others:
