@@ -16,6 +16,11 @@ SCOPES: Mapping[str, Scope] = {
     "BatchGetProductTags": Scope.READ,
     "SuggestTags": Scope.SUGGEST,
     "BatchSuggestTags": Scope.SUGGEST,
+    "FindProducts": Scope.SEARCH,
+    "ListTags": Scope.SEARCH,
+    "Clarify": Scope.SEARCH,
+    "SimilarProducts": Scope.SEARCH,
+    "TagProfile": Scope.SEARCH,
 }
 # Callers may write the name of the scheme in any case, and some send each token with several.
 _CACHED_PER_TOKEN = 4

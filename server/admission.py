@@ -31,6 +31,9 @@ CALLS = Refusal("calls", Reason.TOO_MANY_CALLS, "start more servers, or raise se
 IDS = Refusal("ids", Reason.TOO_MANY_IDS, "start more servers, or raise server.max_ids_in_progress")
 WAITS = Refusal("waits", Reason.TOO_MANY_WAITS, "start more servers, or find the client that waits so often")
 TEXTS = Refusal("texts", Reason.TOO_MANY_TEXTS, "start more servers, or raise server.suggest_queue_tokens")
+SEARCHES = Refusal(
+    "searches", Reason.TOO_MANY_SEARCHES, "find the client that searches so often, or raise server.max_search_work"
+)
 JSON = Refusal("json", Reason.TOO_MANY_CALLS, "start more servers, or let large batches come over gRPC or as protobuf")
 UNREAD = Refusal(
     "unread",

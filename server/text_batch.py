@@ -21,7 +21,9 @@ from hangtag.text.product_text import LeftOut
 from hangtag.text.tokens import Tokens
 
 if TYPE_CHECKING:
-    # Importing it loads the engine's runtime; the server is passed a tagger.
+    # Importing it loads the engine's runtime; the server is passed one.
+    from hangtag.tagger.in_use import TaggerInUse
+    from hangtag.tagger.release import Release
     from hangtag.tagger.tagger import Tagger
 
 # Characters that are tokenised at a time: more than a batch of short texts has, few enough that a short text does not
@@ -42,10 +44,15 @@ class TextBatch:
     """Tags one batch at a time, of at most `token_budget` tokens, and of as few as are tagged in some 8 ms.
 
     Of long texts it is 4 ms, or one text.
+
+    A batch has one release: the one that is in use when it begins. None is held in between, so that it can be freed.
     """
 
-    def __init__(self, tagger: "Tagger", token_budget: int, clock: Clock) -> None:
-        self._tagger = tagger
+    _release: "Release"
+    _tagger: "Tagger"
+
+    def __init__(self, in_use: "TaggerInUse", token_budget: int, clock: Clock) -> None:
+        self._in_use = in_use
         self._clock = clock
         self.pace = Pace(token_budget, _TARGET_S)
 
@@ -57,6 +64,17 @@ class TextBatch:
         Raises:
             FaultError: the engine fails on a harmless text too, or memory, disk or device do.
         """
+        self._release = self._in_use.current
+        self._tagger = self._release.tagger
+        try:
+            return self._run(turn)
+        finally:
+            del self._release, self._tagger
+
+    def _run(self, turn: Turn) -> Finished:
+        for job in turn.jobs:
+            if job.encoded is not None and job.encoded.bundle_version != self._release.bundle_version:
+                job.encoded = None  # tokens of another bundle
         fresh = _next_to_encode(turn)
         is_long = sum(job.chars for job in fresh) > _ENCODE_CHARS
         if is_long and self._has_a_batch(turn):
@@ -77,12 +95,17 @@ class TextBatch:
     def _tagged(self, batch: Sequence[tuple[Job, Encoded]]) -> Finished:
         cost = self._tagger.engine.cost.of_batch([len(encoded.tokens) for _, encoded in batch])
         metrics.BATCH_TOKENS.observe(cost)
-        version = self._tagger.bundle.version
+        release = self._release
         started = self._clock.monotonic()
         results = self._isolated(self._tag, [(encoded.tokens, job.asked.kind) for job, encoded in batch])
         self.pace.ran(cost, self._clock.monotonic() - started)
         return [
-            (job, found if isinstance(found, Failure) else Suggestion(found, encoded.left_out, version))
+            (
+                job,
+                found
+                if isinstance(found, Failure)
+                else Suggestion(found, encoded.left_out, release.bundle_version, release.answers),
+            )
             for (job, encoded), found in zip(batch, results, strict=True)
         ]
 
@@ -116,7 +139,11 @@ class TextBatch:
     def _encode(self, some: Sequence[Asked]) -> list[Encoded]:
         with _Stage("encode", self._clock):
             encoded = self._tagger.encode_located([asked.text for asked in some], [asked.kind for asked in some])
-            return [Encoded(tokens, self._left_out(asked, tokens)) for asked, tokens in zip(some, encoded, strict=True)]
+            version = self._release.bundle_version
+            return [
+                Encoded(tokens, self._left_out(asked, tokens), version)
+                for asked, tokens in zip(some, encoded, strict=True)
+            ]
 
     def _left_out(self, asked: Asked, tokens: Tokens) -> LeftOut:
         """What the encoder does not read of the text as it was asked for."""

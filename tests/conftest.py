@@ -133,6 +133,8 @@ def topics(broker: str) -> KafkaSettings:
         events_topic=f"events-{own}",
         tagged_topic=f"tagged-{own}",
         dead_letter_topic=f"deadletter-{own}",
+        models_topic=f"models-{own}",
+        audit_topic=f"audit-{own}",
         session_timeout_s=6,  # the least; Tansu keeps a member that joins waiting for half of it
     )
     create_topics(settings)

@@ -9,6 +9,7 @@ import orjson
 import typer
 
 from hangtag.cli.console import make_table, plain_console
+from hangtag.cli.data_correct import correct
 from hangtag.cli.data_files import ColumnFile, mapping, read
 from hangtag.cli.data_findings import noise_json, print_check, print_noise, print_notes
 from hangtag.cli.data_merge import merge
@@ -194,5 +195,5 @@ def _write(path: Path | None, results: Callable[[], dict[str, Any]]) -> None:
             part.unlink(missing_ok=True)
 
 
-for command in (check, merge, split, noise, queries):
+for command in (check, merge, split, noise, correct, queries):
     data.command(help=help_text(command))(command)

@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     write whose reply was lost. It keeps them."""
     OLDER = "OLDER"
     """The store holds something newer and keeps it."""
+    GONE = "GONE"
+    """The store does not hold tags of that version, and the write was one that replaces nothing else."""
     DECIDED = "DECIDED"
     """People have decided about the product since the writer looked. Nothing was written: apply the decisions of the
     entry in the reply and write again."""

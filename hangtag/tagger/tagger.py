@@ -1,7 +1,7 @@
 """A bundle with its engine and decoder."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +22,7 @@ from hangtag.tagger.spare_memory import give_back
 from hangtag.tagger.suggested import Suggested
 from hangtag.tags.candidates import Candidates, candidates_of
 from hangtag.tags.decoding import Decoder
+from hangtag.tags.schema import TagSchema
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import metrics
 from hangtag.text.kind import TextKind
@@ -138,6 +139,19 @@ class Tagger:
         """
         return replace(self, encoders=EncoderPool(Encoder.without_weights(self.bundle, self.decoder), count))
 
+    def with_blocked(self, tags: Collection[str]) -> "Tagger":
+        """The same tagger, which never gives these tags beside those that its bundle blocks; it shares the engine.
+
+        Tags that the bundle does not have are left out.
+        """
+        schema = self.bundle.schema
+        added = sorted({tag for tag in tags if tag in schema.index}.difference(schema.blocked))
+        if not added:
+            return self
+        schema = TagSchema.model_validate({**schema.model_dump(), "blocked": (*schema.blocked, *added)})
+        bundle = replace(self.bundle, schema=schema)
+        return replace(self, bundle=bundle, decoder=Decoder(schema, bundle.calibration, bundle.thresholds))
+
     def close(self) -> None:
         """End the processes that tokenise. The engine stays open: other taggers may use it."""
         if self.encoders is not None:
@@ -213,15 +227,30 @@ def open_tagger(settings: ModelSettings, *, in_bulk: bool = False) -> Tagger:
         FaultError: tokenizer, engine or decoder fail on the probe.
         EncoderPoolError: the processes that tokenise cannot start.
     """
-    bundle = load_bundle(settings.bundle)
+    tagger = tagger_of(load_bundle(settings.bundle), settings, in_bulk=in_bulk)
+    show_bundle(tagger)
+    return tagger
+
+
+def tagger_of(bundle: Bundle, settings: ModelSettings, *, in_bulk: bool = False) -> Tagger:
+    """As `open_tagger`, of a bundle that is in memory and that may not be used in the end. Raises the same."""
     give_back()  # before the engine gets its own from between what the bundle left
     engine = open_engine(bundle, settings.engine, settings.threads, not in_bulk, settings.precision)
-    metrics.BUNDLE.labels(bundle.manifest.name, bundle.version, engine.name).set(1)
-    tagger = Tagger.of(bundle, engine)
-    probe(tagger)
-    give_back()
-    count = _encoders(settings, engine) if in_bulk else 0
-    return tagger.with_encoders(count) if count else tagger
+    try:
+        tagger = Tagger.of(bundle, engine)
+        probe(tagger)
+        give_back()
+        count = _encoders(settings, engine) if in_bulk else 0
+        return tagger.with_encoders(count) if count else tagger
+    except BaseException:
+        engine.close()
+        raise
+
+
+def show_bundle(tagger: Tagger) -> None:
+    """Say in the metrics that this is the bundle in use."""
+    metrics.BUNDLE.clear()
+    metrics.BUNDLE.labels(tagger.bundle.manifest.name, tagger.bundle.version, tagger.engine.name).set(1)
 
 
 def _encoders(settings: ModelSettings, engine: Engine) -> int:

@@ -75,10 +75,16 @@ def languages_of(texts: Iterable[str]) -> tuple[str, ...]:
 
     Texts of a few words are often taken for another language, so pass all that a product has: title and description.
     """
-    identifier = _identifier(frozenset())
-    counts = Counter(str(identifier.rank(text[:_MAX_CHARS].lower())[0][0]) for text in texts if _LETTER.search(text))
+    counts = Counter(language for language in map(likeliest_language, texts) if language)
     total = sum(counts.values())
     return tuple(language for language, count in counts.most_common() if count >= _LEAST_SHARE * total)
+
+
+def likeliest_language(text: str) -> str:
+    """The language (ISO 639-1) in which a text is most likely written; empty if it has no letters."""
+    if not _LETTER.search(text):
+        return ""
+    return str(_identifier(frozenset()).rank(text[:_MAX_CHARS].lower())[0][0])
 
 
 def _has_latin(text: str) -> bool:

@@ -318,6 +318,27 @@ def test_runs_are_compared(runs, data):
     assert "round 5 of 5" in done.stderr
 
 
+def test_two_runs_are_compared_by_tag_and_product(runs, data, tmp_path):
+    validation, found = data / "validation.jsonl", tmp_path / "differing.jsonl"
+    options = ["--texts", str(validation), "--labelled", str(validation), "--disagreements", str(found), "--json"]
+
+    done = CliRunner().invoke(app, ["compare", str(runs / "[/b]"), str(runs / "long"), *options])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    labels = {row["product_id"]: set(row["tags"]) for row in map(json.loads, validation.read_text().splitlines())}
+
+    assert {tag["tag"] for tag in result["tags"]} >= {"color:red", "color:blue"}
+    assert [tag["q"] for tag in result["tags"]] == sorted(tag["q"] for tag in result["tags"])
+    assert result["disagreements"] == [json.loads(line) for line in found.read_text().splitlines()]
+    assert result["disagreements"], "a run of one epoch and one of three are never the same"
+    for each in result["disagreements"]:
+        its = {tag.partition(":")[2] for tag in labels[each["product_id"]] if tag.startswith(f"{each['facet']}:")}
+        right = [name for name in ("first", "second") if {tag["value"] for tag in each[name]} == its]
+        assert each["first"] != each["second"]
+        if each["labels"] is not None:
+            assert each["right"] == {0: "neither", 1: right[0] if right else "", 2: "both"}[len(right)]
+
+
 def test_the_table_of_runs_has_names_without_markup(runs, tmp_path, monkeypatch):
     (tmp_path / "texts.csv").write_text("Nr,Name\n" + "".join(f"{at},red cat game\n" for at in range(20)))
     monkeypatch.chdir(runs)
@@ -343,6 +364,8 @@ def test_errors_of_compare_are_one_sentence(runs, data, tmp_path):
     assert "no such file" in error_of(runs / "long", tmp_path / "none.jsonl")
     assert "has no products" in error_of(runs / "long", empty)
     assert "name=column" in error_of(runs / "long", texts, "--column", "Name")
+    assert "compares two runs, not 1" in error_of(runs / "long", texts, "--labelled", str(texts))
+    assert "needs the products" in error_of(runs / "long", texts, "--disagreements", str(tmp_path / "a.jsonl"))
 
 
 def test_a_stopped_compare_says_so(runs, data):

@@ -19,6 +19,7 @@ from hangtag.server.text_job import Encoded, Job
 from hangtag.server.text_queue import Turn
 from hangtag.settings import ServerSettings
 from hangtag.tagger.faults import FaultError
+from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.probe import EngineDownError
 from hangtag.tagger.suggested import Suggested
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
@@ -106,7 +107,7 @@ def run(
         settings = ServerSettings.model_construct(
             suggest_token_budget=token_budget, suggest_queue_tokens=queue_tokens, suggest_cache_entries=cache_entries
         )
-        suggester = Suggester(tagger, settings, clock or SystemClock(), beats)
+        suggester = Suggester(TaggerInUse(tagger), settings, clock or SystemClock(), beats)
         running = asyncio.create_task(suggester.run())
         try:
             async with asyncio.timeout(10):
@@ -285,7 +286,7 @@ def test_a_short_text_does_not_wait_until_long_ones_are_tokenised_and_tagged() -
 
 def test_a_long_text_is_encoded_and_tagged_in_turns_of_their_own() -> None:
     tagger = FakeTagger()
-    batch = TextBatch(tagger, 512, SystemClock())
+    batch = TextBatch(TaggerInUse(tagger), 512, SystemClock())
     long, longer = (Job(one.key(), one, 0.0, True, 512) for one in (words(500), words(505)))
     turn = Turn([longer, long], is_by_age=False)
 
@@ -367,7 +368,8 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
             raise RuntimeError(msg)
 
         setattr(tagger, stage, fail)
-        suggester = Suggester(tagger, ServerSettings(), SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0}))
+        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
+        suggester = Suggester(TaggerInUse(tagger), ServerSettings(), SystemClock(), beats)
         async with asyncio.timeout(10):
             running = asyncio.create_task(suggester.run())
             found = await asyncio.gather(*(suggest(suggester, words(1)) for _ in range(9)), return_exceptions=True)
@@ -400,7 +402,8 @@ def test_a_fault_of_memory_disk_or_device_ends_the_run_and_fails_no_text_alone(
             return real(some, *more, **options)
 
         setattr(tagger, stage, fail)
-        suggester = Suggester(tagger, ServerSettings(), SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0}))
+        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
+        suggester = Suggester(TaggerInUse(tagger), ServerSettings(), SystemClock(), beats)
         async with asyncio.timeout(10):
             running = asyncio.create_task(suggester.run())
             texts = [words(number) for number in range(4, 9)]

@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 OWN_COLUMNS = Columns()
+# The field with the facets that a person has confirmed; `hangtag data correct` writes it.
+CONFIRMED = "confirmed"
 # Bad rows that a message names.
 _MOST_BAD = 100
 _log = logging.getLogger(__name__)
@@ -39,7 +41,8 @@ class LabelledProduct:
     """A product and its labels.
 
     `facets` are the labelled facets. A labelled facet without a tag means "none of its tags fits"; the tags of any
-    other facet are unknown. `shop` is the shop that it comes from, empty if the file does not say.
+    other facet are unknown. `shop` is the shop that it comes from, empty if the file does not say. `confirmed` are
+    facets whose labels a person has looked at.
     """
 
     product_id: str
@@ -49,6 +52,7 @@ class LabelledProduct:
     facets: frozenset[str]
     tags: frozenset[str]
     shop: str = ""
+    confirmed: frozenset[str] = frozenset()
 
     @property
     def text(self) -> ProductText:
@@ -220,7 +224,13 @@ def _product(row: Row, columns: Columns) -> LabelledProduct:
     )
     facets, tags = labels_of(row.fields, columns)
     shop = _shop_of(row.fields.get(columns.shop))
-    return LabelledProduct(product_id, title, description, category, facets, tags, shop)
+    confirmed = _confirmed(row.fields.get(CONFIRMED)) & facets
+    return LabelledProduct(product_id, title, description, category, facets, tags, shop, confirmed)
+
+
+def _confirmed(cell: Any) -> frozenset[str]:
+    """The facets in the cell; a cell that `hangtag data correct` did not write has none."""
+    return frozenset(each for each in cell if isinstance(each, str)) if isinstance(cell, list) else frozenset()
 
 
 def _shop_of(cell: Any) -> str:

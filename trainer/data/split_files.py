@@ -10,6 +10,7 @@ from typing import Any
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledRow
 from hangtag.trainer.data.row import BadRow
 from hangtag.trainer.data.split import Split
+from hangtag.trainer.files.atomic_file import write_atomically
 
 _FILES = ("train", "validation", "test", "refused")
 _REPORT = "split.json"
@@ -67,6 +68,26 @@ def write_split(
         msg = f"{folder}: the split cannot be written: {error.strerror}"
         raise LabelledFileError(msg) from error
     return report
+
+
+def write_rows(path: Path, rows: Iterable[LabelledRow], inputs: Iterable[Path] = ()) -> None:
+    """Write rows as JSON lines, `.jsonl` or `.jsonl.gz`, completely or not at all.
+
+    Raises:
+        LabelledFileError: the name ends in neither, or `path` is one of `inputs`.
+        OSError: the file cannot be written.
+    """
+    if not path.name.endswith((".jsonl", ".jsonl.gz")):
+        msg = f"{path}: name a file that ends in .jsonl or .jsonl.gz"
+        raise LabelledFileError(msg)
+    if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
+        msg = f"{path} is an input and would be replaced: choose another --out"
+        raise LabelledFileError(msg)
+    lines = b"".join(map(_line, rows))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(
+        path, lambda part: part.write_bytes(gzip.compress(lines, mtime=0) if path.suffix == ".gz" else lines)
+    )
 
 
 def _earlier(folder: Path) -> list[Path]:

@@ -67,7 +67,8 @@ def find_label_noise(
 
     A label is suspicious if both confident learning (Northcutt et al. 2021) and pruning by noise rate flag it (both by
     cleanlab), on out-of-fold probabilities of a linear model. Labels are ranked by the probability of the given label.
-    `on_step` is called with the facet, the number of models fitted so far, and their total.
+    Labels that a person has confirmed are never suspicious. `on_step` is called with the facet, the number of models
+    fitted so far, and their total.
     """
     tasks, left_out = _tasks(products, folds)
     features = features_of([product.text for product in products]) if tasks else csr_matrix((0, 0))
@@ -82,7 +83,7 @@ def find_label_noise(
 
         on_step(task.facet, done, total)
         scores = out_of_fold(features[task.places], task.classes, folds, _SEED, on_fold)
-        suspicions += _suspicions(task, scores)
+        suspicions += (each for each in _suspicions(task, scores) if each.facet not in products[each.place].confirmed)
     suspicions.sort(key=lambda each: (each.score, each.place, each.facet, each.suggested))
     checked: Counter[str] = Counter()
     for task in tasks:

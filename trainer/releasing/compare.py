@@ -49,12 +49,14 @@ class TagDifference:
     The p-value is the one-sided normal probability of the loss over its bootstrap standard error (Efron and Tibshirani
     1993, section 13.2; a share of the resamples could not be small enough for hundreds of tags), adjusted over all
     tested tags (Benjamini and Hochberg 1995). Tags with fewer than SUPPORT products are not tested; their `q` is 1.
+    `q_of_difference` is the same for a difference in either direction.
     """
 
     tag: str
     f1: Difference
     support: int
     q: float
+    q_of_difference: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ def _facet(
             drawn = new_drawn[2][:, at] - now_drawn[2][:, at]
             f1 = _difference(now[2][:, at], new[2][:, at], drawn)
             error = drawn.std()
-            p_value = float(norm.cdf(f1.points / error)) if error else float(f1.points >= 0)
+            p_value = float(norm.cdf(f1.points / error)) if error else _without_variation(f1.points)
             differences.append(TagDifference(tag, f1, int(supports[at]), p_value))
     return FacetDifference(
         name,
@@ -194,6 +196,11 @@ def _facet(
         _difference(now[1], new[1], new_drawn[1] - now_drawn[1]),
         differences,
     )
+
+
+def _without_variation(points: float) -> float:
+    """The p-value of a loss that is the same on every resample: none, or certain in one direction."""
+    return 0.5 if points == 0 else float(points > 0)
 
 
 def _f1s(
@@ -219,9 +226,28 @@ def _difference(current: Floats, candidate: Floats, drawn: Floats) -> Difference
 
 def _with_adjusted_p_values(facets: Sequence[FacetDifference]) -> list[FacetDifference]:
     tested = [each for facet in facets for each in facet.tags if each.support >= SUPPORT]
-    adjusted = false_discovery_control([each.q for each in tested]) if tested else ()
-    q_of = dict(zip((each.tag for each in tested), map(float, adjusted), strict=True))
-    return [replace(facet, tags=[replace(each, q=q_of.get(each.tag, 1.0)) for each in facet.tags]) for facet in facets]
+    losses = [each.q for each in tested]
+    loss_of = _adjusted(tested, losses)
+    difference_of = _adjusted(tested, [_two_sided(p) for p in losses])
+    return [
+        replace(
+            facet,
+            tags=[
+                replace(each, q=loss_of.get(each.tag, 1.0), q_of_difference=difference_of.get(each.tag, 1.0))
+                for each in facet.tags
+            ],
+        )
+        for facet in facets
+    ]
+
+
+def _adjusted(tested: Sequence[TagDifference], p_values: Sequence[float]) -> dict[str, float]:
+    adjusted = false_discovery_control(p_values) if tested else ()
+    return dict(zip((each.tag for each in tested), map(float, adjusted), strict=True))
+
+
+def _two_sided(p_of_loss: float) -> float:
+    return min(1.0, 2 * min(p_of_loss, 1 - p_of_loss))
 
 
 def _coverage(served: Sequence[TagSet], facets: Sequence[str]) -> dict[str, float]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from hangtag.tagger.tagger import Tagger
 from hangtag.tags.tagset import TagSet
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.trainer.data.labelled import LabelledProduct, read_labelled
+from hangtag.trainer.data.shops import with_shops
 from hangtag.trainer.data.weak_labels import weakly_labelled
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.files.made_bundle import made_bundle
@@ -43,6 +44,11 @@ class SourceProducts:
     train: list[LabelledProduct]
     validation: list[LabelledProduct]
     truncated: int
+
+    @property
+    def name(self) -> str:
+        """The names of its validation files."""
+        return ", ".join(map(str, self.source.validation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,11 @@ class Gathered:
     def validation(self) -> list[LabelledProduct]:
         """The products of all sources' validation files, with known labels: the rows of all arrays and lists."""
         return [product for source in self.sources for product in source.validation]
+
+    def with_shops(self, shops: dict[str, str]) -> Self:
+        """The same, with the shops that are known for validation products' ids."""
+        sources = [replace(source, validation=with_shops(source.validation, shops)) for source in self.sources]
+        return replace(self, sources=sources)
 
     @property
     def copies(self) -> int:

@@ -22,7 +22,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   if (body.rows.length > 12) {
     const field = document.createElement("input");
     field.type = "search";
-    field.placeholder = `search ${body.rows.length} tags`;
+    field.placeholder = `search ${body.rows.length} ${table.dataset.rows ?? "tags"}`;
     field.setAttribute("aria-label", field.placeholder);
     field.addEventListener("input", () => {
       const wanted = field.value.trim().toLowerCase();

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hangtag.bundle import Manifest, check_place
+from hangtag.bundle import Manifest, check_place, load_bundle
 from hangtag.tags.decoding import Logits
 from hangtag.text.wide import Wide
+from hangtag.trainer.exporting.card import card_of
 from hangtag.trainer.exporting.export import export
+from hangtag.trainer.files.atomic_file import write_text
 from hangtag.trainer.files.folder_lock import locked
 from hangtag.trainer.files.run_folder import Epoch, RunFolder
 from hangtag.trainer.fitting.epochs import Progress
@@ -146,6 +148,7 @@ def _train(
     maker = BundleMaker(bundle, recipe, prepared, encoder, weights, exact, scope)
     manifest, evaluation = maker.finish(max(epoch.score for epoch in history), len(history))
     _name_attributes(manifest, watcher)
+    write_text(folder.path / "model-card.md", card_of(load_bundle(bundle)))
     folder.write_outcome(
         {
             "bundle": str(bundle),

@@ -120,7 +120,15 @@ def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: Any) ->
 
 def settings_for(redis: RedisSettings, **server: object) -> Settings:
     # Every suggestion is computed, so that a test can hold it back.
-    server = {"port": 0, "grace_s": 5, "drain_s": 0, "follow": False, "suggest_cache_entries": 0, **server}
+    server = {
+        "port": 0,
+        "index_address": "none",
+        "grace_s": 5,
+        "drain_s": 0,
+        "follow": False,
+        "suggest_cache_entries": 0,
+        **server,
+    }
     return Settings(redis=redis, server=ServerSettings(**server))
 
 

@@ -1,15 +1,12 @@
-"""`hangtag tune` and `hangtag compare`: searching for settings and comparing runs."""
+"""`hangtag tune`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import orjson
 import typer
 
 from hangtag.cli.console import make_table, plain_console
-from hangtag.cli.errors import CommandError
-from hangtag.cli.options import ColumnNames, CoreHourPrice, DataFolder, JsonOutput
+from hangtag.cli.options import DataFolder
 from hangtag.cli.progress import StepBar
 from hangtag.cli.trainer_command import trainer_command
 
@@ -104,70 +101,8 @@ def tune(
     stdout.print(f"best: hangtag train --recipe {study / 'best.json'} --data {data}", soft_wrap=True)
 
 
-def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUNS", help="Folders of finished runs.")],
-    texts: Annotated[Path, typer.Option(metavar="FILE", help="Labelled file with texts to time; labels are not read.")],
-    column: ColumnNames = None,
-    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of texts to time.")] = 500,
-    core_hour: CoreHourPrice = 0.05,
-    as_json: JsonOutput = False,
-) -> None:
-    """Compare finished runs: quality, size, speed on this machine, and the cost of tagging a million products.
-
-    The bundles are timed in turns, so that other load on the machine affects all of them alike.
-
-    Example: hangtag compare runs/a runs/b --texts shop-validation.jsonl
-    """
-    console = plain_console(stderr=True)
-    with trainer_command("nothing was written"):
-        from hangtag.trainer.choosing.comparing import compare_runs  # noqa: PLC0415
-        from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
-        from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
-
-        columns = Columns.read(None, column or ()).model_copy(update={"labelled": False})
-        with console.status("Reading") as status:
-
-            def on_stage(stage: str) -> None:
-                console.print(f"{stage} ...")
-                status.update(stage)
-
-            products = read_labelled([texts], columns)[:count]
-            if not products:
-                msg = f"{texts} has no products: --texts needs a file with texts to time"
-                raise CommandError(msg)
-            compared = compare_runs(runs, [product.text for product in products], core_hour, on_stage)
-    if as_json:
-        sys.stdout.write(
-            orjson.dumps([each.to_json() for each in compared], option=orjson.OPT_INDENT_2).decode() + "\n"
-        )
-        return
-    table = make_table("", *(each.run for each in compared))
-    for facet in dict.fromkeys(facet for each in compared for facet in each.f1):
-        table.add_row(f"{facet}: F1", *(_percent(each.f1.get(facet)) for each in compared))
-        table.add_row(f"{facet}: AUTO coverage", *(_percent(each.auto_coverage.get(facet)) for each in compared))
-    int8_losses = ("" if each.int8_loss is None else f"{each.int8_loss:+.2f}" for each in compared)
-    table.add_row("loss from int8, points of F1", *int8_losses)
-    table.add_row("MB", *(f"{each.megabytes:.1f}" for each in compared))
-    table.add_row("parameters", *(f"{each.parameters:,}" for each in compared))
-    table.add_row("minutes of training", *(f"{each.training_seconds / 60:.0f}" for each in compared))
-    table.add_row("texts/s", *(f"{each.texts_per_second:,.0f}" for each in compared))
-    table.add_row("tokens/s", *(f"{each.tokens_per_second:,.0f}" for each in compared))
-    table.add_row("speed relative to the first run", *(f"{each.ratio:.2f}" for each in compared))
-    table.add_row("core-hours per million products", *(f"{each.core_hours:.2f}" for each in compared))
-    table.add_row("cost per million products", *(f"{each.cost:.2f}" for each in compared))
-    for name in compared[0].settings:
-        table.add_row(name, *(str(each.settings[name])[:60] for each in compared))
-    plain_console().print(table)
-    if len({each.data_fingerprint for each in compared}) > 1:
-        console.print("warning: the runs used different files, so their F1 scores are not comparable", style="yellow")
-
-
 def _settings(trial: "Trial") -> str:
     return "  ".join(
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in trial.settings.items()
     )
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f}"

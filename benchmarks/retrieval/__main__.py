@@ -1,0 +1,106 @@
+"""How good the products are that `FindProducts` finds for a text, beside a search over the words of titles.
+
+    python -m benchmarks.retrieval ../shared/data
+
+The catalogues are the validation files of the marketplace (labelled with classes) and of the fashion shop (labelled
+with audience and color), tagged by the bundle from title, description and category. The 200 queries of
+tests/judged/retrieval/queries.jsonl say which tags a relevant product has; a query is asked of the catalogue that is
+labelled with them. Keywords are BM25 over titles (bm25s, extra dev). `both` merges the two lists by reciprocal rank.
+
+Prints a table and then JSON. Intervals are 95 % (percentiles of 2,000 resamples of the queries).
+"""
+
+import argparse
+import json
+import random
+from pathlib import Path
+from statistics import mean
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.retrieval.catalogue import Product, read_catalogue
+from benchmarks.retrieval.judge import Figures, Query, figures, read_queries
+from benchmarks.retrieval.ways import ByTags, both, by_keywords
+from hangtag.settings import ModelSettings
+from hangtag.tagger.tagger import Tagger, open_tagger
+
+QUERIES = Path(__file__).resolve().parents[2] / "tests" / "judged" / "retrieval" / "queries.jsonl"
+WAYS = ("tags", "keywords", "both")
+_RESAMPLES = 2_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of the labelled files")
+    parser.add_argument("--bundle", default="starter")
+    parser.add_argument("--queries", type=Path, default=QUERIES)
+    options = parser.parse_args()
+    products = read_catalogue(options.data, options.bundle)
+    queries = read_queries(options.queries)
+    tagger = open_tagger(ModelSettings(bundle=options.bundle, engine="cpu"))
+    results: dict[str, dict[str, object]] = {}
+    for name, facets in {"classes": {"class"}, "audience and color": {"audience", "color"}}.items():
+        catalogue = [each for each in products if facets <= each.facets]
+        asked = [each for each in queries if each.facets <= facets]
+        results[name] = judged(catalogue, asked, tagger)
+    report(results)
+
+
+def judged(catalogue: list[Product], queries: list[Query], tagger: Tagger) -> dict[str, object]:
+    """The figures of each way on a catalogue."""
+    keywords, by_tags = by_keywords(catalogue), ByTags(catalogue, tagger)
+    found: dict[str, list[list[str]]] = {
+        "tags": by_tags.all([each.text for each in queries]),
+        "keywords": [keywords(each.text) for each in queries],
+    }
+    found["both"] = [both(*pair) for pair in zip(found["tags"], found["keywords"], strict=True)]
+    each_way: dict[str, list[Figures]] = {way: [] for way in WAYS}
+    for place, query in enumerate(queries):
+        relevant = {each.product_id for each in catalogue if query.is_relevant(each)}
+        assert relevant, query.text
+        for way in WAYS:
+            each_way[way].append(figures(found[way][place], relevant))
+    return {
+        "products": len(catalogue),
+        "queries": len(queries),
+        "without_products": {way: sum(not ids for ids in found[way]) for way in WAYS},
+        **{way: summary(each_way[way], each_way["keywords"]) for way in WAYS},
+    }
+
+
+def summary(found: list[Figures], keywords: list[Figures]) -> dict[str, object]:
+    """Means, and the difference in NDCG to keywords with its interval."""
+    gains = [each.ndcg - other.ndcg for each, other in zip(found, keywords, strict=True)]
+    chance = random.Random(0)
+    means = sorted(mean(chance.choices(gains, k=len(gains))) for _ in range(_RESAMPLES))
+    return {
+        "ndcg_10": round(mean(each.ndcg for each in found), 3),
+        "precision_10": round(mean(each.precision for each in found), 3),
+        "recall_100": round(mean(each.recall for each in found), 3),
+        "ndcg_10_gain": [round(means[int(_RESAMPLES * at)], 3) for at in (0.025, 0.975)],
+        "better": sum(gain > 0 for gain in gains),
+        "worse": sum(gain < 0 for gain in gains),
+    }
+
+
+def report(results: dict) -> None:
+    """Print a table and JSON."""
+    table = Table(
+        "catalogue", "way", "NDCG@10", "precision@10", "recall@100", "NDCG beside keywords", "better/worse", "no hits"
+    )
+    for name, result in results.items():
+        title = f"{name}: {result['products']:,} products, {result['queries']} queries"
+        for way in WAYS:
+            row = result[way]
+            low, high = row["ndcg_10_gain"]
+            gain = "" if way == "keywords" else f"{low:+.3f} to {high:+.3f}"
+            numbers = (f"{row[key]:.3f}" for key in ("ndcg_10", "precision_10", "recall_100"))
+            without = str(result["without_products"][way])
+            table.add_row(title, way, *numbers, gain, f"{row['better']}/{row['worse']}", without)
+            title = ""
+    Console(width=150).print(table)
+    print(json.dumps(results, indent=2))
+
+
+main()

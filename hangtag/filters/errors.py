@@ -1,0 +1,20 @@
+"""The error of a filter that cannot be read."""
+
+from typing import NoReturn
+
+
+class FilterError(ValueError):
+    """A filter cannot be read; the message says what is wrong and what to write.
+
+    `position` is the number of the character at which the wrong part begins, counted from 1; the message has it too.
+    """
+
+    def __init__(self, problem: str, position: int) -> None:
+        super().__init__(f"character {position}: {problem}")
+        self.problem = problem
+        self.position = position
+
+
+def fail(problem: str, at: int) -> NoReturn:
+    """Raise the error of a part that begins at this index."""
+    raise FilterError(problem, at + 1)
