@@ -123,14 +123,14 @@ class Wide:
         counted = _Counted.of(known[order])
         values = self._values(counted, len(texts))
         places = found[order]
-        shares = np.repeat(values / counted.counts.astype(np.float32), counted.counts)
-        located = (rows[places].astype(np.int32), placed.starts[places], placed.ends[places], shares)
+        shares: Floats = np.repeat(values / counted.counts.astype(np.float32), counted.counts)
+        found_rows, starts, ends = (each[places].astype(np.int32) for each in (rows, placed.starts, placed.ends))
         occurrences = np.append(0, np.cumsum(counted.counts))
         result = []
         for first, last in pairwise(counted.ends(len(texts))):
             some = slice(int(occurrences[first]), int(occurrences[last]))
             features = Features(counted.rows[first:last], values[first:last])
-            result.append((features, Located(*(each[some] for each in located))))
+            result.append((features, Located(found_rows[some], starts[some], ends[some], shares[some])))
         return result
 
     def _of_batch(self, texts: Sequence[ProductText]) -> Iterator[Features]:
