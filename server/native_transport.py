@@ -161,13 +161,14 @@ class NativeTransport:
         self,
         call_id: int,
         method_id: int,
-        request: bytes,
+        request: bytes | None,
         details: Details | None,
         arrived: list[Arrived],
         others: list[Other],
     ) -> None:
         """Add a call to the look-ups that arrived, or to the others, or refuse it."""
         name, method = self._methods[method_id]
+        assert request is not None
         try:
             client = ANYONE if self._is_open else self._client_of(name, details)
             if isinstance(method, Method):

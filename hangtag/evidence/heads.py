@@ -1,5 +1,7 @@
 """What tokens and n-grams add to the logits of tags."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,7 @@ class Heads:
         self._head = weights.head_weight.copy()
         counts = [len(facet.tags) for facet in schema.facets]
         self._facets = np.repeat(np.arange(len(counts)), counts)
-        self._facet_starts = np.cumsum(counts) - counts
+        self._facet_starts: Positions = np.cumsum(counts, dtype=np.int64) - np.array(counts, np.int64)
         self._sizes = np.array(counts, np.float32)
         is_single = [compared and facet.kind is FacetKind.SINGLE for facet in schema.facets]
         self._is_compared = np.array(is_single, np.bool_)[self._facets]
@@ -56,7 +58,8 @@ class Heads:
             columns = _places_among(facets, len(self._sizes))[self._facets][entries.tags]
             rivals = np.flatnonzero(columns >= 0)
             cells = entries.places[rivals] * len(facets) + columns[rivals]
-            sums = np.bincount(cells, entries.weights[rivals], len(rows) * len(facets)).reshape(len(rows), len(facets))
+            shape = len(rows), len(facets)
+            sums: NDArray[Any] = np.bincount(cells, entries.weights[rivals], len(rows) * len(facets)).reshape(shape)
             sums[entries.dense_places] = np.add.reduceat(dense, self._facet_starts, axis=1)[:, facets]
             result[:, compared] -= (sums / self._sizes[facets])[:, facet_of]
         return result

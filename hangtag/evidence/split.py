@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,4 +76,5 @@ def _sums(owners: NDArray[np.int64], added: Floats, count: int) -> NDArray[np.fl
     """The sums of the rows of `added` with the same owner."""
     tags = added.shape[1]
     cells = owners[:, None] * tags + np.arange(tags)
-    return np.bincount(cells.ravel(), added.ravel(), count * tags).reshape(count, tags)
+    sums: NDArray[Any] = np.bincount(cells.ravel(), added.ravel(), count * tags)
+    return sums.reshape(count, tags)

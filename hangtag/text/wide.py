@@ -38,13 +38,13 @@ class Features:
 class Located(NamedTuple):
     """Where the n-grams of a text are that a wide part has weights for: an entry for each occurrence.
 
-    `rows` int32, `starts` and `ends` int64 (count,): an n-gram goes from one character of `numbered(text)` to another.
+    `rows`, `starts` and `ends` int32 (count,): an n-gram goes from one character of `numbered(text)` to another.
     `values` float32 (count,).
     """
 
     rows: NDArray[np.int32]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
     values: Floats
 
 
@@ -59,7 +59,7 @@ _DAMPED = (1 + np.log(np.maximum(1, np.arange(10_000)))).astype(np.float32)
 
 _NO_ROWS = np.zeros(0, np.int32)
 NO_FEATURES = Features(_NO_ROWS, np.zeros(0, np.float32))
-NOWHERE = Located(_NO_ROWS, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+NOWHERE = Located(_NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, np.float32))
 
 
 class _Counted(NamedTuple):
@@ -123,14 +123,14 @@ class Wide:
         counted = _Counted.of(known[order])
         values = self._values(counted, len(texts))
         places = found[order]
-        shares: Floats = np.repeat(values / counted.counts.astype(np.float32), counted.counts).astype(np.float32)
-        at, starts, ends = rows[places].astype(np.int32), placed.starts[places], placed.ends[places]
+        shares: Floats = np.repeat(values / counted.counts.astype(np.float32), counted.counts)
+        found_rows, starts, ends = (each[places].astype(np.int32) for each in (rows, placed.starts, placed.ends))
         occurrences = np.append(0, np.cumsum(counted.counts))
         result = []
         for first, last in pairwise(counted.ends(len(texts))):
             some = slice(int(occurrences[first]), int(occurrences[last]))
             features = Features(counted.rows[first:last], values[first:last])
-            result.append((features, Located(at[some], starts[some], ends[some], shares[some])))
+            result.append((features, Located(found_rows[some], starts[some], ends[some], shares[some])))
         return result
 
     def _of_batch(self, texts: Sequence[ProductText]) -> Iterator[Features]:

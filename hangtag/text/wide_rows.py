@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +124,9 @@ class WideRows:
         ends = np.cumsum(counts, dtype=np.int64)
         total = int(ends[-1]) if len(ends) else 0
         entries = np.arange(total) + np.repeat(places[which] - ends + counts, counts)
-        weights = self.values.take(entries) * np.repeat(scaled[which], counts)
-        sums = np.bincount(np.repeat(cells[which], counts) + self.tags.take(entries), weights, size)
-        return sums.astype(np.float64, copy=False)  # as it is; stubs of NumPy take it for whole numbers
+        sums: NDArray[Any] = np.bincount(
+            np.repeat(cells[which], counts) + self.tags.take(entries),
+            self.values.take(entries) * np.repeat(scaled[which], counts),
+            size,
+        )
+        return sums

@@ -47,4 +47,5 @@ def _rows_of_last_bytes(rows: NDArray[np.uint32], states: _Numbers) -> _Numbers:
     from_row, byte = np.nonzero(rows != first)
     last = np.full(len(rows), -1, np.int64)
     last[states[rows[from_row, byte]]] = byte
-    return np.where(last >= 0, states[first[np.maximum(last, 0)]], states[0])
+    rows_of: _Numbers = np.where(last >= 0, states[first[np.maximum(last, 0)]], states[0])
+    return rows_of
