@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from hangtag.processes.stopped_by_signals import stopped_by_signals
 from hangtag.server.errors import ServerError
+from hangtag.server.index.blocking import following_blocked_tags
 from hangtag.server.index.calls import SERVICE, index_handlers
 from hangtag.server.index.follower import INDEX_BEAT, IndexFollower
 from hangtag.settings import IndexSettings, Settings, variable_of
@@ -93,6 +94,7 @@ def _serve(settings: Settings, stop: threading.Event, on_ready: Callable[[IndexB
             on_failure=failed,
         )
         bound = IndexBound(port, stack.enter_context(page).port)
+        stack.enter_context(following_blocked_tags(settings, follower.block))
         reading = threading.Thread(target=_run, args=(follower, failed), name="index", daemon=True)
         server.start()
         _log.info("index_started", host=settings.index.host, port=port, metrics_port=bound.metrics_port)
