@@ -1,9 +1,9 @@
 """Typed settings from the environment, one TOML file and defaults, in this order of precedence."""
 
+from hangtag.settings.index import IndexSettings
 from hangtag.settings.model import (
     ArrivalsSettings,
     ClientSettings,
-    IndexSettings,
     KafkaSettings,
     LogSettings,
     ModelSettings,
