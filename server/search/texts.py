@@ -93,16 +93,14 @@ def _named(naming: Naming, text: ProductText, none_of: Sequence[tags_pb2.TagName
         yield tags_pb2.Tag(facet=facet_of(tag), value=value_of(tag), supported_by=words[:1], is_named=True)
 
 
-def text_fields(read: Read | None) -> dict[str, object]:
-    """The fields of a reply that say how the text was understood."""
+def tell(reply: tags_pb2.FindProductsResponse | tags_pb2.ClarifyResponse, read: Read | None) -> None:
+    """Say in a reply how the text was understood, if there was one."""
     if read is None:
-        return {}
+        return
     suggested, understood = read
-    return {
-        "used": understood.used,
-        "no_tags_reason": understood.no_tags_reason,
-        "spans": suggested.spans,
-        "understood_text": suggested.understood_text,
-        "language": suggested.language,
-        "bundle_version": suggested.bundle_version,
-    }
+    reply.used.extend(understood.used)
+    reply.no_tags_reason = understood.no_tags_reason
+    reply.spans.extend(suggested.spans)
+    reply.understood_text = suggested.understood_text
+    reply.language = suggested.language
+    reply.bundle_version = suggested.bundle_version
