@@ -17,6 +17,7 @@ from hangtag.server.index.blocking import following_blocked_tags
 from hangtag.server.index.calls import SERVICE, index_handlers
 from hangtag.server.index.follower import INDEX_BEAT, IndexFollower
 from hangtag.settings import IndexSettings, Settings, variable_of
+from hangtag.tagger.spare_memory import share_memory_between_threads
 from hangtag.telemetry import Heartbeats, Part, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.page import open_page
@@ -70,6 +71,7 @@ def serve_index(
 
 def _serve(settings: Settings, stop: threading.Event, on_ready: Callable[[IndexBound], None] | None) -> None:
     sys.setswitchinterval(_SWITCH_S)
+    share_memory_between_threads()
     beats = Heartbeats(SystemClock(), _LIMITS_S)
     failures: list[Exception] = []
 
