@@ -23,7 +23,7 @@ class Column:
 
     def __init__(self, dtype: DTypeLike, content: NDArray[Any] | None = None) -> None:
         self.array: NDArray[Any] = np.zeros(_SMALLEST, dtype) if content is None else content
-        self.cells = memoryview(self.array)
+        self.cells = self.array.data
         self.size = 0 if content is None else len(content)
 
     @property
@@ -37,7 +37,7 @@ class Column:
         if first + count > len(self.array):
             grown = np.zeros(int((first + count) * _GROWTH) + _SMALLEST, self.array.dtype)
             grown[:first] = self.array[:first]
-            self.array, self.cells = grown, memoryview(grown)
+            self.array, self.cells = grown, grown.data
         self.size = first + count
         return first
 

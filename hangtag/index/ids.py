@@ -91,7 +91,7 @@ class _Table(NamedTuple):
             cells[at[is_free]] = waiting[is_free]
             is_left = cells[at] != waiting
             waiting, at = waiting[is_left], (at[is_left] + 1) & mask
-        return cls(memoryview(cells), mask)
+        return cls(cells.data, mask)
 
     def put(self, key: int, number: int) -> None:
         cells, mask = self

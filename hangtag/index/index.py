@@ -68,9 +68,18 @@ class Index:
     def block(self, tags: AbstractSet[str]) -> None:
         """From now on these tags are not found, counted or shown, and no others are left out."""
         with self._lock:
-            self._blocked_tags = frozenset(tags)
-            if self._is_built:
+            before, self._blocked_tags = self._blocked_tags, frozenset(tags)
+            if not self._is_built or before == self._blocked_tags:
+                return
+            if before - self._blocked_tags:
                 self._build()
+            else:
+                filled = self._view.filled
+                postings = list(filled.postings)
+                for number in self._blocked_numbers():
+                    if number < len(postings):
+                        postings[number] = Postings()
+                self._show(postings, filled.products, filled.known)
 
     def _write(self, change: Change) -> tuple[int, list[int], list[int]] | None:
         """Note what a change says: the product's number, and its slots before and after. None: nothing new."""

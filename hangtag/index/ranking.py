@@ -157,7 +157,8 @@ class Ranking:
         worth = self._table[tags] * confidences(slots)
         if self._band is Band.AUTO:
             worth *= in_auto(slots)
-        return worth.sum(axis=1)
+        scores: NDArray[Any] = worth.sum(axis=1)
+        return scores
 
 
 class _Part(NamedTuple):

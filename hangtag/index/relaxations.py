@@ -45,7 +45,7 @@ def _parts(query: Query) -> list[_Part]:
 def _choices(parts: list[_Part]) -> Iterator[list[tuple[_Part, ...]]]:
     """What to drop: one part, then two, and at last everything."""
     yield [(part,) for part in parts]
-    pairs = list(combinations(parts, 2)) if len(parts) <= _MOST_PARTS else []
+    pairs: list[tuple[_Part, ...]] = list(combinations(parts, 2)) if len(parts) <= _MOST_PARTS else []
     if len(pairs) > 1:
         yield pairs
     if len(parts) > 1:

@@ -64,7 +64,7 @@ class FrozenRows:
 
     def gather(self, numbers: NDArray[Any]) -> NDArray[np.uint32]:
         """The slots of many products: a line for each, 0 where it has no more. `numbers` ascend."""
-        found = self._table[numbers]
+        found: NDArray[np.uint32] = self._table[numbers]
         others: dict[int, Sequence[int]] = {}
         for place in np.flatnonzero(found[:, -1] == MORE).tolist():
             others[place] = self._more.get(int(numbers[place]), ())

@@ -23,7 +23,7 @@ _CONFIDENCE_SHIFT = 3
 _CONFIDENCE_MASK = 0x3FF
 _REVIEW = 4
 _SOURCE_MASK = 3
-_SOURCES = {tags_pb2.Source.Value(f"SOURCE_{source.name}"): source for source in Source}
+_SOURCES: dict[int, Source] = {tags_pb2.Source.Value(f"SOURCE_{source.name}"): source for source in Source}
 
 
 def slot_of(tag_number: int, confidence: float, source: int, *, is_review: bool) -> int:
@@ -67,4 +67,5 @@ def confidences(slots: NDArray[np.uint32]) -> NDArray[Any]:
 
 def in_auto(slots: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Which of many slots are in AUTO."""
-    return slots & np.uint32(_REVIEW) == 0
+    found: NDArray[np.bool_] = slots & np.uint32(_REVIEW) == 0
+    return found

@@ -66,7 +66,12 @@ def write_snapshot(path: Path, index: Index, place: Place) -> int:
     unfinished = path.with_suffix(".unfinished")
     digest = blake2b(digest_size=_DIGEST_BYTES)
     with unfinished.open("wb") as file:
-        parts = (_MAGIC, len(head).to_bytes(_LENGTH_BYTES, "big"), head, *map(_bytes_of, arrays.values()))
+        parts: tuple[bytes | memoryview, ...] = (
+            _MAGIC,
+            len(head).to_bytes(_LENGTH_BYTES, "big"),
+            head,
+            *map(_bytes_of, arrays.values()),
+        )
         for part in parts:
             digest.update(part)
             file.write(part)
@@ -140,7 +145,7 @@ def _arrays(index: Index) -> dict[str, NDArray[Any]]:
 
 def _bytes_of(array: NDArray[Any]) -> memoryview:
     # An array without cells cannot be looked at as bytes.
-    return memoryview(array).cast("B") if len(array) else memoryview(bytearray())
+    return array.data.cast("B") if len(array) else memoryview(bytearray())
 
 
 def _type(name: str) -> np.dtype[Any]:

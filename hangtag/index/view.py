@@ -155,7 +155,7 @@ class View:
                 found[facet] = sorted(values, key=lambda each: (-each[1], each[0]))
         return {facet: found[facet] for facet in facets}
 
-    def _count(self, query: Query, base: Query, numbers: Sequence[int]) -> NDArray[np.int64] | Counts:
+    def _count(self, query: Query, base: Query, numbers: Sequence[int]) -> NDArray[np.int64]:
         band, postings = query.min_band, self.filled.postings
         if query.is_empty and base.is_empty:
             return np.array([postings[number].count(band) for number in numbers], np.int64)
@@ -164,16 +164,15 @@ class View:
         if tag is None or tag in self.filled.blocked:
             counted = count(self.hits(query, base), band, numbers, postings, self.filled.rows)
             return self._without_blocked(counted, numbers)
-        known = self._known(tag)
-        return self._without_blocked(known[list(numbers)], numbers)
+        return self._without_blocked(self._known(tag)[list(numbers)].astype(np.int64), numbers)
 
     def _known(self, tag: int) -> Counts:
         """The counts among the products with a tag in AUTO, by number of the other tags."""
         known = self.filled.known.get(tag)
         if known is None:
             postings = self.filled.postings
-            known = count(postings[tag].auto, Band.AUTO, range(len(postings)), postings, self.filled.rows)
-            known = known.astype(np.int32)
+            counted = count(postings[tag].auto, Band.AUTO, range(len(postings)), postings, self.filled.rows)
+            known = counted.astype(np.int32)
             self.filled.known.keep(tag, known)
         return known
 

@@ -25,7 +25,7 @@ class WholeBatch(bytes):
     """The records of a batch, decompressed, as the value of one record that stands for all of them."""
 
     start: int
-    count: int
+    record_count: int
     base_offset: int
     batch: Any
 
@@ -34,7 +34,8 @@ class WholeBatch(bytes):
         """The records of kafka-python's batch. Raises whatever decompressing does."""
         left = opened(batch)
         found = cls(left.buffer)
-        found.start, found.count, found.base_offset, found.batch = left.start, left.records, batch.base_offset, batch
+        found.start, found.record_count = left.start, left.records
+        found.base_offset, found.batch = batch.base_offset, batch
         return found
 
     def records(self) -> Iterator[RawRecord]:
@@ -45,7 +46,7 @@ class WholeBatch(bytes):
             IndexError: likewise.
         """
         pos = self.start
-        for _ in range(self.count):
+        for _ in range(self.record_count):
             length, pos = _varint(self, pos)
             end = pos + length
             pos += 1  # attributes

@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection
 from contextlib import closing
 from typing import Any
 
@@ -56,7 +55,8 @@ class IndexFollower:
         self._is_up: bool | None = None
         self._look_at_s = self._answered_at = 0.0
         self._wants: set[str] = set()
-        self._blocked: AbstractSet[str] = frozenset()
+        self._blocked: frozenset[str] = frozenset()
+        self._blocking = threading.Lock()
         self._started_s = time.monotonic()
         self.moment: Moment | None = None
         # How often the topic was read to its end, from the snapshot or from its beginning.
@@ -85,15 +85,21 @@ class IndexFollower:
         """Read the whole topic once more into a new index, which then takes the place of this one. Any thread may."""
         self._wants.add("reading again")
 
-    def block(self, tags: AbstractSet[str]) -> None:
-        """Leave out these tags, and no others, within half a second. Any thread may call."""
-        self._blocked = tags
+    def block(self, tags: Collection[str]) -> None:
+        """From now on these tags are not found, counted or shown, and no others are left out. Any thread may call."""
+        with self._blocking:
+            self._blocked = frozenset(tags)
+            self._index.block(self._blocked)
+            if self.moment is not None and self._is_caught_up:
+                self.moment = Moment(self._index.view(), self.moment.positions, self._answered_at)
 
     def run(self) -> None:
         """Read until `stop` is set. Whatever it raises has to end the process."""
         found = self._snapshots.read()
         if found is not None:
-            self._index, place = found
+            with self._blocking:
+                self._index, place = found
+                self._index.block(self._blocked)
             self._topic = place.topic
             self._positions = {number: Position(offset, offset, 0) for number, offset in place.offsets.items()}
         while not self._stop.is_set():
@@ -124,13 +130,13 @@ class IndexFollower:
 
     def _begin_anew(self) -> None:
         _log.info("reading_topic_again", topic=self._settings.kafka.tagged_topic)
-        self._index, self._positions, self._is_caught_up = Index(), {}, False
+        with self._blocking:
+            self._index, self._positions, self._is_caught_up = Index(), {}, False
+            self._index.block(self._blocked)
         self._snapshots.forget()
         self._started_s = time.monotonic()
 
     def _step(self, reader: TaggedReader) -> None:
-        if self._index.blocked != self._blocked:
-            self._index.block(self._blocked)
         found = reader.poll()
         if not found and self._is_caught_up:
             self._index.view().prepare()

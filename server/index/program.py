@@ -13,10 +13,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from hangtag.processes.stopped_by_signals import stopped_by_signals
 from hangtag.server.errors import ServerError
-from hangtag.server.index.blocked import follow_blocked
+from hangtag.server.index.blocking import following_blocked_tags
 from hangtag.server.index.calls import SERVICE, index_handlers
 from hangtag.server.index.follower import INDEX_BEAT, IndexFollower
 from hangtag.settings import IndexSettings, Settings, variable_of
+from hangtag.tagger.spare_memory import share_memory_between_threads
 from hangtag.telemetry import Heartbeats, Part, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.page import open_page
@@ -70,6 +71,7 @@ def serve_index(
 
 def _serve(settings: Settings, stop: threading.Event, on_ready: Callable[[IndexBound], None] | None) -> None:
     sys.setswitchinterval(_SWITCH_S)
+    share_memory_between_threads()
     beats = Heartbeats(SystemClock(), _LIMITS_S)
     failures: list[Exception] = []
 
@@ -94,7 +96,7 @@ def _serve(settings: Settings, stop: threading.Event, on_ready: Callable[[IndexB
             on_failure=failed,
         )
         bound = IndexBound(port, stack.enter_context(page).port)
-        follow_blocked(settings, follower.block, stack)
+        stack.enter_context(following_blocked_tags(settings, follower.block))
         reading = threading.Thread(target=_run, args=(follower, failed), name="index", daemon=True)
         server.start()
         _log.info("index_started", host=settings.index.host, port=port, metrics_port=bound.metrics_port)

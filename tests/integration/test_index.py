@@ -299,3 +299,24 @@ def checked(settings: Settings) -> dict[str, list[str]]:
         work.run(lambda _: None, grace_s=0)
     assert work.products == 4
     return {kind: sorted(getattr(work, kind).examples) for kind in ("missing", "other", "unknown", "store")}
+
+
+@TANSU
+def test_a_tag_that_somebody_blocks_is_gone_within_a_moment(settings, redis_settings, tmp_path):
+    models = settings.models.model_copy(update={"store": str(tmp_path / "models"), "poll_s": 0.05})
+    own = settings.model_copy(update={"models": models, "redis": redis_settings})
+    record = PointerRecord(redis_settings)
+    produce(settings, entry("a", 1, RED), entry("b", 1, NAVY))
+
+    with serving(own) as index:
+        until(lambda: index.ids("color:red") == {"a"})
+        record.write(pointer(1, ["color:red"]))
+        until(lambda: not index.ids("color:red"))
+        assert index.ids("class:boots") == {"a"}
+        record.write(pointer(2, []))
+        until(lambda: index.ids("color:red") == {"a"})
+    record.close()
+
+
+def pointer(sequence: int, blocked: list[str]) -> Pointer:
+    return Pointer("default", sequence, "ab" * 32, "cd" * 32, tuple(blocked), sequence, sequence)

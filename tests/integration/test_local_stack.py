@@ -201,7 +201,7 @@ def test_the_children_of_up_end_with_it(how: signal.Signals, tmp_path: Path) -> 
     text = "".join(lines)
     assert "export HANGTAG_KAFKA__BOOTSTRAP=127.0.0.1:" in text
     assert "export HANGTAG_REDIS__URL=redis://127.0.0.1:" in text
-    assert len(children) == 3
+    assert len(children) == 4
     assert _end_within([int(pid) for pid in children], 5)
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0)
 

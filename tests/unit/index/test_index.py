@@ -188,6 +188,9 @@ def test_a_tag_that_is_blocked_is_gone_at_once_and_comes_back():
     assert view.counts(ALL, ALL, ["color", "class"]) == {"color": [], "class": [("boots", 1)]}
     assert [tag.tag for tag in view.tags_of(view.number_of("p"))] == ["class:boots"]
 
+    index.block({"color:red", "class:boots"})
+    assert not index.view().hits(Query(any_of=(("color:red", "class:boots"),)))
+
     index.block(set())
     assert ids(index.view(), index.view().postings("color:red")) == {"p", "q"}
 
