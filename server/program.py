@@ -35,7 +35,7 @@ from hangtag.server.transport import Choice, Transport, choose
 from hangtag.server.waits import Waits
 from hangtag.settings import ServerSettings, Settings
 from hangtag.tagger.spare_memory import give_back
-from hangtag.telemetry import Heartbeats, get_log, metrics
+from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.places import stack_of, summary_of
 
@@ -136,15 +136,7 @@ async def _serve(
         reading.follow(waits)
         methods = methods_of(handlers, limits.max_ids, search.methods())
         transport = _open(chosen, limits, methods, servicer, state, calls, fail, shares_port=member is not None)
-        page = open_server_page(
-            limits,
-            metrics.SERVER,
-            pulses=beats.pulses,
-            details=lambda: {**reading.watch.details(), **following.details()},
-            parts=lambda: [following.part(), reading.watch.part()],
-            pages={"/popular": popular.page},
-            on_failure=fail,
-        )
+        page = _page(limits, beats, reading, following, popular, fail)
         with page, _stopping(stop) as stopped:
             runs = (
                 stopped.wait(),
@@ -173,6 +165,25 @@ async def _serve(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _page(
+    settings: ServerSettings,
+    beats: Heartbeats,
+    reading: Reading,
+    following: Following,
+    popular: Popular,
+    on_failure: Callable[[Exception], None],
+) -> TelemetryServer:
+    return open_server_page(
+        settings,
+        metrics.SERVER,
+        pulses=beats.pulses,
+        details=lambda: {**reading.watch.details(), **following.details()},
+        parts=lambda: [following.part(), reading.watch.part()],
+        pages={"/popular": popular.page},
+        on_failure=on_failure,
+    )
 
 
 def _bundle_of(following: Following) -> "Callable[[], Bundle]":

@@ -59,6 +59,11 @@ class Index:
             self._is_built = True
             self._build()
 
+    @property
+    def blocked(self) -> AbstractSet[str]:
+        """The tags that are left out."""
+        return self._blocked_tags
+
     def block(self, tags: AbstractSet[str]) -> None:
         """From now on these tags are not found, counted or shown, and no others are left out."""
         with self._lock:

@@ -47,7 +47,7 @@ class Entry:
         version: the product version; larger is newer.
         payload: the serialised `ProductTags`; empty for a deletion.
         bundle_prefix: the first 8 bytes of the version of the bundle that predicted the tags.
-        sequence: the bundle's place in the order of releases; 0 until there are releases.
+        sequence: the bundle's place in the order of releases; 0 if it was not promoted.
         revision: time of the last decision of a person about the product, in ms since 1970; 0 if there is none.
         text_hash: hash of the cleaned text and its language.
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from typing import Any
 
@@ -54,6 +55,7 @@ class IndexFollower:
         self._is_up: bool | None = None
         self._look_at_s = self._answered_at = 0.0
         self._wants: set[str] = set()
+        self._blocked: AbstractSet[str] = frozenset()
         self._started_s = time.monotonic()
         self.moment: Moment | None = None
 
@@ -74,6 +76,10 @@ class IndexFollower:
     def want_reading_again(self) -> None:
         """Read the whole topic once more into a new index, which then takes the place of this one. Any thread may."""
         self._wants.add("reading again")
+
+    def block(self, tags: AbstractSet[str]) -> None:
+        """Leave out these tags, and no others, within half a second. Any thread may call."""
+        self._blocked = tags
 
     def run(self) -> None:
         """Read until `stop` is set. Whatever it raises has to end the process."""
@@ -114,6 +120,8 @@ class IndexFollower:
         self._started_s = time.monotonic()
 
     def _step(self, reader: TaggedReader) -> None:
+        if self._index.blocked != self._blocked:
+            self._index.block(self._blocked)
         found = reader.poll()
         if not found and self._is_caught_up:
             self._index.view().prepare()

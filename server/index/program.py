@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from hangtag.processes.stopped_by_signals import stopped_by_signals
 from hangtag.server.errors import ServerError
+from hangtag.server.index.blocked import follow_blocked
 from hangtag.server.index.calls import index_handlers
 from hangtag.server.index.follower import INDEX_BEAT, IndexFollower
 from hangtag.server.methods import SERVICE
@@ -93,6 +94,7 @@ def _serve(settings: Settings, stop: threading.Event, on_ready: Callable[[IndexB
             on_failure=failed,
         )
         bound = IndexBound(port, stack.enter_context(page).port)
+        follow_blocked(settings, follower.block, stack)
         reading = threading.Thread(target=_run, args=(follower, failed), name="index", daemon=True)
         server.start()
         _log.info("index_started", host=settings.index.host, port=port, metrics_port=bound.metrics_port)

@@ -19,9 +19,10 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from hangtag.cli.local import create_topics
 from hangtag.index.snapshot import read_snapshot
+from hangtag.models import Pointer, PointerRecord
 from hangtag.server.index.program import IndexBound, serve_index
 from hangtag.server.methods import SERVICE
-from hangtag.settings import IndexSettings, KafkaSettings, Settings
+from hangtag.settings import IndexSettings, KafkaSettings, ModelsSettings, RedisSettings, Settings
 from hangtag.store import Entry
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 from hangtag.write import record_of
@@ -228,3 +229,26 @@ def test_the_command_ends_cleanly_on_sigterm(settings, tmp_path):
                 process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert (tmp_path / f"{settings.kafka.tagged_topic}.snapshot").exists()
+
+
+@TANSU
+def test_a_blocked_tag_is_not_found_until_it_is_unblocked(
+    settings: Settings, redis_settings: RedisSettings, tmp_path: Path
+) -> None:
+    models = ModelsSettings(store=str(tmp_path / "shelf"), poll_s=0.05)
+    settings = settings.model_copy(update={"redis": redis_settings, "models": models})
+    produce(settings, entry("p1", auto=RED), entry("p2", auto=NAVY))
+
+    def block(sequence: int, *tags: str) -> None:
+        with PointerRecord(redis_settings) as record:
+            assert record.write(Pointer("default", sequence, "a" * 64, "b" * 64, tags, sequence, sequence))
+
+    block(1, "color:red")
+    with serving(settings) as served:
+        until(lambda: served.ids("color:navy") == {"p2"})
+        assert served.ids("color:red") == set()
+        assert served.ids("class:boots") == {"p1"}
+
+        block(2, "class:boots")
+        until(lambda: served.ids("color:red") == {"p1"})
+        assert served.ids("class:boots") == set()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gc
+import multiprocessing
 import threading
 import weakref
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from hangtag.settings import ModelSettings, ModelsSettings, Settings
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import metrics
+from hangtag.text.product_text import ProductText
 from tests.bundles import write_tiny_bundle
 from tests.unit.worker_parts import Clock
 
@@ -128,6 +130,26 @@ def test_the_old_one_is_freed_once_nobody_uses_it(house: House) -> None:
     assert [line["version"] for line in logs if line["event"] == "bundle_freed"] == [
         house.place.pointers[0].bundle_version[:12]
     ]
+
+
+def test_processes_that_tokenise_are_those_of_the_bundle_in_use(place: Place, tmp_path: Path) -> None:
+    settings = place.settings.model_copy(update={"model": place.settings.model.model_copy(update={"encoders": 1})})
+    loader = Loader(settings, LocalModels(tmp_path), in_bulk=True)
+    first, second = place.pointers
+    loaded = Loaded(loader.load(first))
+    in_use = TaggerInUse.of(loaded.release())
+    follower = BundleFollower(in_use, loaded, loader, None, Clock())
+    old = multiprocessing.active_children()
+    try:
+        follower.take(second)
+        follower.turn()
+        follower.turn()
+        assert [child for child in old if child.is_alive()] == []
+        texts = [ProductText.of(text) for text in TEXTS] * 5
+        assert len(multiprocessing.active_children()) == len(old) == 1
+        assert len(in_use.current.tagger.encode(texts)) == len(texts)
+    finally:
+        in_use.current.tagger.close()
 
 
 def test_blocked_tags_are_obeyed_at_once_also_while_another_bundle_is_being_loaded(house: House) -> None:

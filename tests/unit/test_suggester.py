@@ -302,14 +302,14 @@ def test_a_long_text_is_encoded_and_tagged_in_turns_of_their_own() -> None:
 def test_a_batch_of_long_texts_takes_half_as_long_as_one_of_short_texts() -> None:
     """So that a short text that comes just after it has begun does not wait for several of them."""
     tagger = FakeTagger()
-    batch = TextBatch(tagger, 512, SystemClock())
+    batch = TextBatch(TaggerInUse(tagger), 512, SystemClock())
     batch.pace.tokens = 240
 
     def ready(tokens: int, count: int) -> list[Job]:
         jobs = [Job(one.key(), one, 0.0, True, 512) for one in (words(tokens, number=n) for n in range(count))]
         for job in jobs:
             (encoded,) = tagger.encode([job.asked.text])
-            job.encoded = Encoded(encoded, LeftOut())
+            job.encoded = Encoded(encoded, LeftOut(), tagger.bundle.version)
         return jobs
 
     batch.run(Turn(ready(40, 6), is_by_age=False))
