@@ -18,7 +18,6 @@ import pytest
 from typer.testing import CliRunner
 
 from hangtag.cli.app import app
-from hangtag.cli.local import create_topics
 from hangtag.cli.retag import opened
 from hangtag.cli.retag.topic_source import TopicSource, of_text
 from hangtag.cli.topic import TopicReader
@@ -62,9 +61,6 @@ def taggers(bundles: list[Path]) -> Iterator[list[Tagger]]:
 
 @pytest.fixture
 def settings(topics: KafkaSettings, redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    own = topics.events_topic.removeprefix("events-")
-    kafka = topics.model_copy(update={"texts_topic": f"texts-{own}"})
-    create_topics(kafka)
     for name in (
         "bootstrap",
         "group",
@@ -74,14 +70,14 @@ def settings(topics: KafkaSettings, redis_settings: RedisSettings, monkeypatch: 
         "dead_letter_topic",
         "models_topic",
     ):
-        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", getattr(kafka, name))
+        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", getattr(topics, name))
     monkeypatch.setenv("HANGTAG_REDIS__URL", redis_settings.url.get_secret_value())
     monkeypatch.setenv("HANGTAG_MODEL__ENGINE", "cpu")
     monkeypatch.setenv("HANGTAG_MODEL__THREADS", "1")
     # Both would stay for the other tests of this process.
     monkeypatch.setattr(os, "nice", lambda _: 0)
     monkeypatch.setattr(opened, "configure_logs", lambda *_: None)
-    return Settings(kafka=kafka, redis=redis_settings)
+    return Settings(kafka=topics, redis=redis_settings)
 
 
 def event(product_id: str, version: int = 1, title: str = "red dress", **others: Any) -> bytes:
