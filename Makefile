@@ -13,7 +13,7 @@ REDIS := $(abspath $(VENV)/redis/usr/bin/redis-server)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-release bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-find bench-release bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-freshness: $(VENV)/.all ## from an event to readable tags, on an idle syst
 
 bench-release: $(VENV)/.all ## another bundle, all products tagged again, and back, under load: 25 minutes (QUICK=1: within 9)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.release $(if $(QUICK),--quick) $(ARGS)
+
+bench-find: $(VENV)/.all ## searches of the index, look-ups beside them, replay and freshness: 15 minutes (QUICK=1: 3; KAFKA_HOME: Apache Kafka)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.find $(if $(QUICK),--quick) $(ARGS)
 
 bench-gpu: $(VENV)/.all ## the engine and a worker on a GPU, 4 minutes (needs CUDA; DATA=products.jsonl.gz)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.gpu --data $(if $(wildcard $(DATA)/*),$(DATA)/marketplace-validation.jsonl.gz,$(DATA)) $(ARGS)

@@ -3,10 +3,12 @@
     python -m benchmarks.shopper ../shared/data
 
 A simulated shopper looks for one product of the marketplace or of the fashion file and knows its labels. They begin
-with nothing, or with the product's segment, answer with the label if it is offered, else with "something else", and do
-not know what the product has no label of. They are asked what `Clarify` chooses, or one facet after the other, the five
-most frequent values first, until ten products are left. A product is lost if it is not among those left at the end: its
-tags differ from its labels.
+with nothing, or with the product's segment, answer with the label if it is offered, else with "something else", and
+do not know what the product has no label of. They are asked what `Clarify` chooses, or one facet after the other, in
+the schema's order or in the reverse one, the five most frequent values first, until ten products are left. "left
+after 1" is the mean number of products that are left after one question. A product is lost if it is not among those
+left at the end: its tags differ from its labels. Then the same with both files as one catalogue and a shopper who
+knows the product's AUTO tags, since no file has labels of all facets.
 
 Then `SimilarProducts`: how many of the first ten with a label have the product's class, beside ten drawn at random.
 
@@ -27,7 +29,7 @@ from benchmarks.runs import table
 from hangtag.index import Change, Index, Query, View
 from hangtag.index.clarify import next_question
 from hangtag.index.similar import similar
-from hangtag.records.tagged import TaggedProduct, encode_tags
+from hangtag.records.tagged import TaggedProduct, decode_tags, encode_tags
 from hangtag.tags.tag import facet_of, value_of
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
 from hangtag.tags.thresholds import Band
@@ -35,6 +37,7 @@ from hangtag.v1 import tags_pb2
 
 # The facets that the products of each file have labels of, in the schema's order.
 CATALOGUES = {"marketplace": ("segment", "family", "class"), "fashion": ("audience", "color")}
+BOTH = tuple(facet for facets in CATALOGUES.values() for facet in facets)
 MOST_QUESTIONS = 20
 CHOICES = 5
 NEIGHBOURS = 10
@@ -65,7 +68,7 @@ def main() -> None:
         )
         for begins in ((), ("segment",)) if "segment" in facets else ((),):
             for tags, view, band in indexes:
-                for asks, ask in (("Clarify", clarify), ("fixed order", in_order)):
+                for asks, ask in ASKED.items():
                     ends = [shopped(view, band, ask, facets, product, begins) for product in wanted]
                     about = {
                         "catalogue": name,
@@ -79,6 +82,13 @@ def main() -> None:
                 {"tags": tags} | hit_rates(view, wanted, catalogue, draw)
                 for tags, view in (("AUTO", tagged), ("labels", labelled))
             ]
+    known = [replace(each, labels=tags_of(each)) for each in products]
+    wanted = draw.sample([each for each in known if each.labels], arguments.shoppers)
+    view = index_of(products)
+    for asks, ask in ASKED.items():
+        ends = [shopped(view, Band.AUTO, ask, BOTH, product, ()) for product in wanted]
+        about = {"catalogue": "both", "begins with": "nothing", "tags": "AUTO, which the shopper knows"}
+        shoppers.append(about | {"asks": asks} | measured(ends))
     print(table(shoppers), "\n")
     print(table(neighbours))
     print(json.dumps({"shoppers": shoppers, "similar": neighbours}))
@@ -94,6 +104,10 @@ def index_of(products: Sequence[Product], payload: Callable[[Product], bytes] = 
 def labelled_payload(product: Product) -> bytes:
     tags = tuple(ScoredTag(tag, 1.0, Source.HUMAN, Band.AUTO) for tag in sorted(product.labels))
     return encode_tags(TaggedProduct(product.product_id, 1, TagSet(tags, ()), "0" * 64, 0))
+
+
+def tags_of(product: Product) -> frozenset[str]:
+    return frozenset(each.tag for each in decode_tags(product.payload).tags.tags)
 
 
 def clarify(view: View, query: Query, facets: Sequence[str]) -> tuple[str, Sequence[str]] | None:
@@ -114,18 +128,21 @@ def in_order(view: View, query: Query, facets: Sequence[str]) -> tuple[str, Sequ
     return None
 
 
+def reversed_order(view: View, query: Query, facets: Sequence[str]) -> tuple[str, Sequence[str]] | None:
+    return in_order(view, query, facets[::-1])
+
+
 def shopped(
     view: View, band: Band, ask: Ask, facets: Sequence[str], wanted: Product, begins: Sequence[str]
-) -> tuple[int, int, bool]:
-    """How many questions a shopper answers, how many products are left, and whether theirs is not among them."""
+) -> tuple[list[int], bool]:
+    """How many products are left before each question and at the end, and whether the shopper's is not among them."""
     query = Query(tuple(tag for tag in sorted(wanted.labels) if facet_of(tag) in begins), min_band=band)
     asked: set[str] = set()
-    questions = 0
-    while questions < MOST_QUESTIONS:
+    left = [len(view.hits(query))]
+    while len(left) <= MOST_QUESTIONS:
         question = ask(view, query, [facet for facet in facets if facet not in asked])
         if question is None:
             break
-        questions += 1
         facet, values = question
         offered = tuple(f"{facet}:{value}" for value in values)
         fitting = tuple(tag for tag in offered if tag in wanted.labels)[:1]
@@ -135,17 +152,20 @@ def shopped(
             query = replace(query, none_of=query.none_of + offered)
         else:
             asked.add(facet)
-    left = view.hits(query)
-    return questions, len(left), view.number_of(wanted.product_id) not in left
+        left.append(len(view.hits(query)))
+    return left, view.number_of(wanted.product_id) not in view.hits(query)
 
 
-def measured(ends: Sequence[tuple[int, int, bool]]) -> dict[str, str]:
-    questions, left, lost = zip(*ends, strict=True)
+def measured(ends: Sequence[tuple[list[int], bool]]) -> dict[str, str]:
+    lefts, lost = zip(*ends, strict=True)
+    questions = [len(left) - 1 for left in lefts]
+    after = {f"left after {number}": [left[min(number, len(left) - 1)] for left in lefts] for number in (1, 2)}
     return {
         "questions, median": f"{statistics.median(questions):g}",
-        "questions, mean": f"{statistics.mean(questions):.1f}",
-        "left, median": f"{statistics.median(left):g}",
-        "left, mean": f"{statistics.mean(left):.0f}",
+        "mean": f"{statistics.mean(questions):.1f}",
+        **{name: f"{statistics.mean(each):.0f}" for name, each in after.items()},
+        "left, median": f"{statistics.median(left[-1] for left in lefts):g}",
+        "left, mean": f"{statistics.mean(left[-1] for left in lefts):.0f}",
         "lost": f"{statistics.mean(lost):.1%}",
     }
 
@@ -176,6 +196,8 @@ def hit_rates(
         "by chance": f"{statistics.mean(by_chance):.1%}",
     }
 
+
+ASKED: dict[str, Ask] = {"Clarify": clarify, "schema's order": in_order, "reversed": reversed_order}
 
 if __name__ == "__main__":
     main()

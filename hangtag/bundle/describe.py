@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hangtag.bundle.errors import BundleError, naming
 from hangtag.bundle.files import SCHEMA
@@ -13,7 +14,7 @@ from hangtag.bundle.write import files_of
 from hangtag.tags.schema import TagSchema
 
 
-def describe_bundle(source: Path, folder: Path, about: Mapping[str, object], sensitive: Sequence[str]) -> Manifest:
+def describe_bundle(source: Path, folder: Path, about: Mapping[str, Any], sensitive: Sequence[str]) -> Manifest:
     """Write the bundle in `source` with other descriptions to `folder`, which may be the same.
 
     `about` has what `TagSchema.about` has, by facet or tag; it replaces what the bundle had for these names.

@@ -1,12 +1,16 @@
 """`hangtag clarify` and `hangtag similar`."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hangtag.cli.options import JsonOutput
 from hangtag.cli.tags import Server, Timeout, open_client
+
+if TYPE_CHECKING:
+    from hangtag.cli.rpc import TagClient
+    from hangtag.v1 import tags_pb2
 
 _MAX_IDS = 1_000
 
@@ -71,15 +75,11 @@ def similar(
     from hangtag.cli.filter_words import query_of  # noqa: PLC0415
     from hangtag.cli.show import as_dict, print_json  # noqa: PLC0415
     from hangtag.cli.show_found import similar_table  # noqa: PLC0415
-    from hangtag.v1 import tags_pb2  # noqa: PLC0415
 
     ids = _ids(product_ids)
     within = query_of(base) if base else None
     with open_client(server, timeout) as client:
-        found = [
-            client.similar(tags_pb2.SimilarProductsRequest(product_id=each, page_size=limit, base=within))
-            for each in ids
-        ]
+        found = [_similar_to(client, each, limit, within) for each in ids]
     if as_json:
         shown = [{"product_id": each, **as_dict(reply)} for each, reply in zip(ids, found, strict=True)]
         print_json(shown[0] if product_ids == ids and len(ids) == 1 else shown)
@@ -87,8 +87,21 @@ def similar(
         make_console().print(similar_table(zip(ids, found, strict=True)))
 
 
+def _similar_to(
+    client: "TagClient", product_id: str, limit: int, within: "tags_pb2.TagQuery | None"
+) -> "tags_pb2.SimilarProductsResponse":
+    from hangtag.cli.errors import CommandError  # noqa: PLC0415
+    from hangtag.v1 import tags_pb2  # noqa: PLC0415
+
+    try:
+        return client.similar(tags_pb2.SimilarProductsRequest(product_id=product_id, page_size=limit, base=within))
+    except CommandError as error:
+        msg = f"{product_id}: {error}"
+        raise CommandError(msg) from error
+
+
 def _ids(arguments: list[str]) -> list[str]:
-    ids = []
+    ids: list[str] = []
     for each in arguments:
         ids += [line.strip() for line in sys.stdin if line.strip()] if each == "-" else [each]
     if not 0 < len(ids) <= _MAX_IDS:

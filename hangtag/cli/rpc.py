@@ -123,12 +123,15 @@ class TagClient:
         try:
             return method(request, timeout=self._timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
-            details = details_of(error.trailing_metadata())  # type: ignore[attr-defined] # of a call
-            if details.reason == "INVALID_FILTER":
-                raise CommandError(filter_message(error.details(), request.filter, details.metadata)) from error  # type: ignore[attr-defined]
-            if details.reason == "INDEX_UNAVAILABLE":
-                raise CommandError(self._no_index(error)) from error
-            raise CommandError(self._what_to_do(error)) from error
+            raise CommandError(self._message_of(error, request)) from error
+
+    def _message_of(self, error: Any, request: Any) -> str:
+        details = details_of(error.trailing_metadata())
+        if details.reason == "INVALID_FILTER":
+            return filter_message(error.details(), request.filter, details.metadata)
+        if details.reason == "INDEX_UNAVAILABLE":
+            return self._no_index(error)
+        return self._what_to_do(error)
 
     def _no_index(self, error: Any) -> str:
         return (

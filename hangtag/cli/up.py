@@ -1,6 +1,7 @@
 """`hangtag up`."""
 
 import time
+from contextlib import ExitStack
 
 import typer
 
@@ -25,8 +26,10 @@ def up() -> None:
     try:
         with stopping():
             stack = LocalStack()
-            with stack as settings, index_address(settings) as addresses:
+            with ExitStack() as running:
+                settings = running.enter_context(stack)
                 assert stack.folder is not None
+                addresses = running.enter_context(index_address(settings, stack.folder))
                 arrivals = stack.beside(start_program("arrivals", "arrivals", settings, stack.folder, {}))
                 index = stack.beside(start_program("index", "index", settings, stack.folder, addresses))
                 for server in stack.servers:

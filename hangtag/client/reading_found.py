@@ -110,7 +110,6 @@ def _facet(message: tags_pb2.FacetInfo) -> FacetInfo:
 
 
 def _tag_info(message: tags_pb2.TagInfo) -> TagInfo:
-    optional = ("auto_from", "review_from", "products", "review_products")
     return TagInfo(
         message.value,
         message.label,
@@ -119,7 +118,10 @@ def _tag_info(message: tags_pb2.TagInfo) -> TagInfo:
         tuple(message.examples),
         _names(message.parents),
         dict(message.codes),
-        *(getattr(message, name) if message.HasField(name) else None for name in optional),
+        message.auto_from if message.HasField("auto_from") else None,
+        message.review_from if message.HasField("review_from") else None,
+        message.products if message.HasField("products") else None,
+        message.review_products if message.HasField("review_products") else None,
         message.is_blocked,
     )
 

@@ -2,12 +2,17 @@
 
 from typing import Any
 
-from hangtag.records import decode_tags
-from hangtag.tags.tag import facet_of, value_of
-from hangtag.tags.tagset import ScoredTag
+from google.protobuf.message import DecodeError
+
+from hangtag.v1 import tags_pb2
 
 # Digits of a confidence: it is stored in 32 bits, which have no more.
 _DIGITS = 6
+# Numbers as names; 0, which is "not set", is empty.
+_SOURCES = {number: name.removeprefix("SOURCE_") for name, number in tags_pb2.Source.items()}
+_REASONS = {number: name.removeprefix("NO_TAGS_REASON_") for name, number in tags_pb2.NoTagsReason.items()} | {0: ""}
+# What a later release has added.
+_OTHER = "OTHER"
 
 
 def row_of(payload: bytes, sequence: int, revision: int) -> dict[str, Any]:
@@ -17,32 +22,39 @@ def row_of(payload: bytes, sequence: int, revision: int) -> dict[str, Any]:
     newer.
 
     Raises:
-        ValueError: see `decode_tags`.
+        ValueError: the bytes are no such message.
     """
-    product = decode_tags(payload)
-    no_tags = product.tags.no_tags
+    try:
+        product = tags_pb2.ProductTags.FromString(payload)
+    except (DecodeError, UnicodeDecodeError) as error:
+        msg = "the value is not a serialised hangtag.v1.ProductTags"
+        raise ValueError(msg) from error
     return {
         "product_id": product.product_id,
         "version": product.version,
         "sequence": sequence,
         "revision": revision,
-        "tags": [_tag(each) for each in product.tags.tags],
-        "review": [_tag(each) for each in product.tags.review],
-        "no_tags_reason": no_tags.name if no_tags else "",
-        "language": product.tags.language,
+        "tags": [_tag(each) for each in product.tags],
+        "review": [_tag(each) for each in product.review],
+        "no_tags_reason": _REASONS.get(product.no_tags_reason, _OTHER),
+        "language": product.language,
         "bundle_version": product.bundle_version,
-        "tagged_at": product.tagged_at_ms,
+        "tagged_at": product.tagged_at.ToMilliseconds(),
         "decisions": [
-            {"facet": facet_of(each.tag), "value": value_of(each.tag), "is_accepted": each.is_accepted}
+            {
+                "facet": each.facet,
+                "value": each.value,
+                "is_accepted": each.verdict == tags_pb2.VERDICT_ACCEPTED,
+            }
             for each in product.decisions
         ],
     }
 
 
-def _tag(scored: ScoredTag) -> dict[str, Any]:
+def _tag(tag: tags_pb2.Tag) -> dict[str, Any]:
     return {
-        "facet": facet_of(scored.tag),
-        "value": value_of(scored.tag),
-        "confidence": round(scored.confidence, _DIGITS),
-        "source": scored.source.value,
+        "facet": tag.facet,
+        "value": tag.value,
+        "confidence": round(tag.confidence, _DIGITS),
+        "source": _SOURCES.get(tag.source, _OTHER),
     }

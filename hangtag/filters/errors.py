@@ -2,6 +2,8 @@
 
 from typing import NoReturn
 
+_MOST_BYTES = 40
+
 
 class FilterError(ValueError):
     """A filter cannot be read; the message says what is wrong and what to write.
@@ -13,6 +15,12 @@ class FilterError(ValueError):
         super().__init__(f"character {position}: {problem}")
         self.problem = problem
         self.position = position
+
+
+def shortened(name: str) -> str:
+    """A name in an error, which repeats no more of what somebody wrote than is needed to find it."""
+    raw = name.encode()
+    return name if len(raw) <= _MOST_BYTES else f"{raw[:_MOST_BYTES].decode(errors='ignore')}..."
 
 
 def fail(problem: str, at: int) -> NoReturn:

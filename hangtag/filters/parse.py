@@ -9,7 +9,7 @@ A value with a space or one of `[ ] , : " \` in it is written in quotes, or with
 colon inside a value needs neither.
 """
 
-from hangtag.filters.errors import fail
+from hangtag.filters.errors import fail, shortened
 from hangtag.filters.tokens import Token, tokens_of
 from hangtag.filters.words import Vocabulary
 from hangtag.v1 import tags_pb2
@@ -109,7 +109,7 @@ class _Parser:
     def _value(self, facet: str) -> tags_pb2.TagName:
         token = self._token
         if token.kind != "word" or not token.text:
-            fail(f"{facet} has no value here; write one, for example {facet}:red", token.at)
+            fail(f"{shortened(facet)} has no value here; write one, as in color:red", token.at)
         self._take()
         value, end = token.text, token.end
         # A colon inside a value: `game:half-life:2`.

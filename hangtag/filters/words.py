@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from hangtag.filters.errors import fail
+from hangtag.filters.errors import fail, shortened
 from hangtag.tags.schema import TagSchema
 from hangtag.tags.tag import value_of
 
@@ -68,5 +68,4 @@ def _or(names: list[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    most = 60
-    return repr(name if len(name) <= most else f"{name[:most]}...")
+    return repr(shortened(name))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from hangtag.filters.parse import KEYWORDS, MINUS
+from hangtag.filters.parse import KEYWORDS, MAX_CHARS, MINUS
 from hangtag.v1 import tags_pb2
 
 # Needs neither quotes nor backslashes.
@@ -14,7 +14,7 @@ def format_filter(query: tags_pb2.TagQuery) -> str:
     """A filter that `parse_filter` reads as this query, in one line.
 
     Raises:
-        ValueError: the query asks for a band, or has an empty group or name, which a filter cannot say.
+        ValueError: the query asks for a band, or has an empty group or name, which a filter cannot say, or is too long.
     """
     if query.min_band not in (tags_pb2.BAND_UNSPECIFIED, tags_pb2.BAND_AUTO):
         msg = "a filter cannot say min_band; send the query as it is"
@@ -22,7 +22,11 @@ def format_filter(query: tags_pb2.TagQuery) -> str:
     terms = [_tag(tag) for tag in query.all_of]
     terms += [_group(group.tags) for group in query.any_of]
     terms += [f"NOT {_tag(tag)}" for tag in query.none_of]
-    return " AND ".join(terms)
+    text = " AND ".join(terms)
+    if len(text) > MAX_CHARS:
+        msg = f"as a filter the query has {len(text)} characters, the maximum is {MAX_CHARS}; send the query as it is"
+        raise ValueError(msg)
+    return text
 
 
 def _group(tags: Iterable[tags_pb2.TagName]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 _SMALLEST = 1_024
-_GROWTH = 1.25
+_GROWTH = 1.05
 
 
 class Column:

@@ -9,13 +9,14 @@ from google.protobuf.message import DecodeError
 from pyroaring import BitMap
 
 from hangtag.index.change import Change
-from hangtag.index.counts import KnownCounts
+from hangtag.index.counts import KnownCounts, numbers_of
 from hangtag.index.ids import Ids
-from hangtag.index.postings import Postings, PostingsBuilder, PostingsDraft, bitmap_of
+from hangtag.index.postings import LEVELLED, Postings, PostingsBuilder, PostingsDraft, bitmap_of
 from hangtag.index.rows import MAX_TAGS, Rows
-from hangtag.index.slots import is_review, slot_of, tag_number_of
+from hangtag.index.slots import is_review, slot_of, tag_number_of, tag_numbers
 from hangtag.index.tag_numbers import TagNumbers
 from hangtag.index.view import Filled, View
+from hangtag.tags.thresholds import Band
 from hangtag.v1 import tags_pb2
 
 # Products whose postings are made at a time, so that this needs little memory.
@@ -110,9 +111,23 @@ class Index:
                 known.replace(_auto(old), _auto(new), len(self.tags))
         postings = [*before.postings, *(Postings() for _ in range(len(self.tags) - len(before.postings)))]
         for tag, draft in drafts.items():
-            postings[tag] = draft.finish()
+            finished = draft.finish()
+            if not finished.has_levels and finished.count(Band.REVIEW) > 2 * LEVELLED:
+                finished = self._levelled(tag, finished)
+            postings[tag] = finished
         self._show(postings, products, known.finish())
         return taken
+
+    def _levelled(self, tag: int, postings: Postings) -> Postings:
+        """The postings of a tag that has become common, with levels."""
+        numbers = numbers_of(postings.within(Band.REVIEW))
+        slots = self.rows.empty().gather(numbers)
+        is_tag = tag_numbers(slots) == tag
+        numbers, slots = numbers[np.nonzero(is_tag)[0]], slots[is_tag]
+        builder = PostingsBuilder()
+        builder.add(numbers, slots)
+        builder.add_levels(numbers, slots)
+        return builder.finish(tag + 1)[tag]
 
     def _move(
         self, number: int, gone: Iterable[int], come: Iterable[int], drafts: dict[int, PostingsDraft], before: Filled
@@ -135,6 +150,8 @@ class Index:
         builder = PostingsBuilder()
         for first in range(0, len(self.rows), _AT_ONCE):
             builder.add(*self.rows.numbered_slots(first, first + _AT_ONCE))
+        for first in range(0, len(self.rows), _AT_ONCE):
+            builder.add_levels(*self.rows.numbered_slots(first, first + _AT_ONCE))
         products = BitMap()
         # Numbers whose product is deleted, or whose rank is below everything, are not in it.
         columns = self.rows.columns

@@ -95,10 +95,12 @@ class View:
 
         `numbers` ascend.
         """
-        by_tag = np.array([weight(postings.count(Band.AUTO)) for postings in self.filled.postings])
-        slots, counts = self.filled.rows.gather(numbers)
-        weights = np.where(in_auto(slots), by_tag[tag_numbers(slots)], 0.0)
-        return np.bincount(np.repeat(np.arange(len(numbers)), counts), weights, len(numbers))
+        found = (postings.count(Band.AUTO) for postings in self.filled.postings)
+        # A tag that is blocked has no products.
+        by_tag = np.array([weight(products) if products else 0.0 for products in found])
+        slots = self.filled.rows.gather(numbers)
+        weights: NDArray[np.float64] = (by_tag[tag_numbers(slots)] * in_auto(slots)).sum(axis=1)
+        return weights
 
     def hits(self, query: Query, base: Query = EVERYTHING) -> BitMap:
         """The products for which both hold."""

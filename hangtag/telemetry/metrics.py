@@ -141,7 +141,7 @@ INDEX_CHANGES = Counter(
 )
 _with_values(INDEX_CHANGES, ("taken", "older", "unreadable"))
 INDEX_PRODUCTS = Gauge("hangtag_index_products", "Products in the index", registry=INDEX)
-INDEX_UP = Gauge("hangtag_index_up", "1 while the index reads products.tagged, else 0", registry=INDEX)
+INDEX_FOLLOWS = Gauge("hangtag_index_follows", "1 while the index reads products.tagged, else 0", registry=INDEX)
 INDEX_LAG_RECORDS = Gauge(
     "hangtag_index_lag_records", "Records of products.tagged that the index has not read yet", registry=INDEX
 )

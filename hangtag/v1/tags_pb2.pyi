@@ -1050,7 +1050,9 @@ class UsedTag(_message.Message):
     """How it was used."""
     @_builtins.property
     def tag(self) -> Global___Tag:
-        """The tag, as SuggestTags returns it; an excluded one has no confidence."""
+        """The tag, as SuggestTags returns it. An excluded one has no confidence, nor has one that is named in a text without a word
+        for a thing.
+        """
 
     def __init__(
         self,

@@ -10,10 +10,11 @@ from google.protobuf.message import DecodeError, Message
 from hangtag.index import QueryError, UnknownProductError, View, answers
 from hangtag.server.errors import DETAILS_KEY, CallError, Reason
 from hangtag.server.index.moment import Moment
-from hangtag.server.methods import SERVICE
 from hangtag.telemetry import get_log, metrics
 from hangtag.telemetry.places import stack_of
 from hangtag.v1 import tags_pb2
+
+SERVICE: str = tags_pb2.DESCRIPTOR.services_by_name["TagService"].full_name
 
 Answer = Callable[[View, Any], Any]
 

@@ -15,6 +15,7 @@ from hangtag.server.index.reader import Position, TaggedReader
 from hangtag.server.index.snapshots import Snapshots
 from hangtag.server.topic_end import TopicAwayError
 from hangtag.settings import Settings
+from hangtag.tagger.spare_memory import give_back
 from hangtag.telemetry import Heartbeats, get_log, metrics
 
 INDEX_BEAT = "index"
@@ -58,11 +59,18 @@ class IndexFollower:
         self._blocked: AbstractSet[str] = frozenset()
         self._started_s = time.monotonic()
         self.moment: Moment | None = None
+        # How often the topic was read to its end, from the snapshot or from its beginning.
+        self.readings = 0
 
     @property
     def snapshot_path(self) -> str:
         """The file of the snapshot; empty if there is none."""
         return str(self._snapshots.path or "")
+
+    @property
+    def snapshot_ms(self) -> int:
+        """When the snapshot was last as new as the index, in ms since 1970; 0: not yet."""
+        return self._snapshots.equal_ms
 
     @property
     def is_caught_up(self) -> bool:
@@ -117,6 +125,7 @@ class IndexFollower:
     def _begin_anew(self) -> None:
         _log.info("reading_topic_again", topic=self._settings.kafka.tagged_topic)
         self._index, self._positions, self._is_caught_up = Index(), {}, False
+        self._snapshots.forget()
         self._started_s = time.monotonic()
 
     def _step(self, reader: TaggedReader) -> None:
@@ -155,7 +164,9 @@ class IndexFollower:
 
     def _caught_up(self) -> None:
         self._index.build()
+        give_back()
         self._is_caught_up = True
+        self.readings += 1
         self.moment = Moment(self._index.view(), dict(self._positions), self._answered_at)
         seconds = round(time.monotonic() - self._started_s, 2)
         _log.info("index_complete", products=len(self.moment.view.products), seconds=seconds)
@@ -196,7 +207,7 @@ class IndexFollower:
     def _report(self, problem: str | None) -> None:
         self._measure()
         is_up = problem is None
-        metrics.INDEX_UP.set(is_up)
+        metrics.INDEX_FOLLOWS.set(is_up)
         if is_up is self._is_up:
             return
         self._is_up = is_up

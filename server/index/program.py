@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,9 +14,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from hangtag.processes.stopped_by_signals import stopped_by_signals
 from hangtag.server.errors import ServerError
 from hangtag.server.index.blocked import follow_blocked
-from hangtag.server.index.calls import index_handlers
+from hangtag.server.index.calls import SERVICE, index_handlers
 from hangtag.server.index.follower import INDEX_BEAT, IndexFollower
-from hangtag.server.methods import SERVICE
 from hangtag.settings import IndexSettings, Settings, variable_of
 from hangtag.telemetry import Heartbeats, Part, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
@@ -159,7 +159,12 @@ def _part(follower: IndexFollower) -> Part:
 
 def _details(follower: IndexFollower) -> dict[str, object]:
     moment = follower.moment
-    known: dict[str, object] = {"is_caught_up": follower.is_caught_up, "snapshot": follower.snapshot_path}
+    known: dict[str, object] = {
+        "is_caught_up": follower.is_caught_up,
+        "readings": follower.readings,
+        "snapshot": follower.snapshot_path,
+        "snapshot_ms": follower.snapshot_ms,
+    }
     if moment is not None:
         offsets = {str(number): each.offset for number, each in moment.positions.items()}
         known |= {"products": len(moment.view.products), "lag_records": moment.lag_records, "offsets": offsets}
@@ -168,9 +173,10 @@ def _details(follower: IndexFollower) -> dict[str, object]:
 
 def _snapshot(follower: IndexFollower) -> dict[str, object]:
     follower.want_snapshot()
-    return {"snapshot": follower.snapshot_path}
+    return {"snapshot": follower.snapshot_path, "asked_ms": time.time_ns() // 1_000_000}
 
 
 def _read_again(follower: IndexFollower) -> dict[str, object]:
+    readings = follower.readings
     follower.want_reading_again()
-    return {"snapshot": follower.snapshot_path}
+    return {"readings": readings}

@@ -26,6 +26,8 @@ class Snapshots:
         self._longest_ms = settings.redis.deleted_ttl_s * 1_000
         self._due_s = time.monotonic() + self._every_s
         self._written: Place | None = None
+        # When the file was last as new as the index, in ms since 1970.
+        self.equal_ms = 0
 
     def read(self) -> tuple[Index, Place] | None:
         """The index as it was written last; None if there is no file that can be used, which is logged."""
@@ -44,6 +46,10 @@ class Snapshots:
             _log.info("snapshot_read", products=len(found[0].ids), seconds=round(time.monotonic() - started, 2))
         return found
 
+    def forget(self) -> None:
+        """The index begins anew: whatever the file has, it is written again."""
+        self._written = None
+
     @property
     def is_due(self) -> bool:
         """Whether it is time to write one."""
@@ -54,7 +60,10 @@ class Snapshots:
         self._due_s = time.monotonic() + self._every_s
         place = Place(topic, offsets, time.time_ns() // 1_000_000)
         before = self._written
-        if self.path is None or (before is not None and (before.topic, before.offsets) == (topic, offsets)):
+        if self.path is None:
+            return True
+        if before is not None and (before.topic, before.offsets) == (topic, offsets):
+            self.equal_ms = place.written_ms
             return True
         started = time.monotonic()
         try:
@@ -64,7 +73,7 @@ class Snapshots:
             next_step = "make room in index.snapshot_dir and let this program write there; it tries again"
             _log.error("snapshot_failed", file=str(self.path), reason=error.strerror, next=next_step)
             return False
-        self._written = place
+        self._written, self.equal_ms = place, place.written_ms
         seconds = time.monotonic() - started
         metrics.INDEX_SNAPSHOTS.labels("written").inc()
         metrics.INDEX_SNAPSHOT_SECONDS.set(seconds)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from hangtag.server.search.checks import MAX_FACETS, check_clarify
 from hangtag.server.search.forward import Forward
-from hangtag.server.search.texts import Texts, text_fields
+from hangtag.server.search.texts import Texts, tell
 from hangtag.server.search.understood import narrowed
 from hangtag.tags.schema import TagSchema
 from hangtag.v1 import tags_pb2
@@ -37,13 +37,14 @@ class Clarify:
         if request.text:
             read = await self._texts.read(request.text, deadline_s)
             if read.understood.no_tags_reason in _NO_QUESTION:
-                end = tags_pb2.CLARIFY_END_NO_PRODUCTS
-                return tags_pb2.ClarifyResponse(end=end, **text_fields(read)).SerializeToString()
+                nothing = tags_pb2.ClarifyResponse(end=tags_pb2.CLARIFY_END_NO_PRODUCTS)
+                tell(nothing, read)
+                return nothing.SerializeToString()
             passed_on.query.CopyFrom(narrowed(read.understood, passed_on.query))
         # Every facet is counted.
         work = 1 + self._texts.facet_count()
         reply = tags_pb2.ClarifyResponse.FromString(await self._forward("Clarify", passed_on, work, deadline_s))
-        reply.MergeFrom(tags_pb2.ClarifyResponse(**text_fields(read)))
+        tell(reply, read)
         if reply.facet:
             schema = self._schema()
             reply.question = self._question(reply.facet, request.language, schema)

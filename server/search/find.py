@@ -2,7 +2,7 @@
 
 from hangtag.server.search.checks import check_find, check_query
 from hangtag.server.search.forward import Forward
-from hangtag.server.search.texts import Read, Texts, text_fields
+from hangtag.server.search.texts import Read, Texts, tell
 from hangtag.server.search.understood import narrowed
 from hangtag.v1 import tags_pb2
 
@@ -35,7 +35,9 @@ class Find:
             understood = read.understood
             if not understood.says_something and _is_empty(passed_on.query):
                 # Not everything there is.
-                return tags_pb2.FindProductsResponse(**text_fields(read)).SerializeToString()
+                nothing = tags_pb2.FindProductsResponse()
+                tell(nothing, read)
+                return nothing.SerializeToString()
             passed_on.query.CopyFrom(narrowed(understood, passed_on.query))
             given = {(boost.facet, boost.value) for boost in passed_on.boosts}
             more = [boost for boost in understood.boosts if (boost.facet, boost.value) not in given]
@@ -60,9 +62,10 @@ class Find:
                 reply, is_wide = wide, True
             else:
                 request.query.min_band = tags_pb2.BAND_UNSPECIFIED
-        band = request.query.min_band or tags_pb2.BAND_AUTO
+        more = tags_pb2.FindProductsResponse(min_band=request.query.min_band or tags_pb2.BAND_AUTO)
+        tell(more, read)
         # Protobuf merges messages whose bytes follow each other.
-        reply += tags_pb2.FindProductsResponse(min_band=band, **text_fields(read)).SerializeToString()
+        reply += more.SerializeToString()
         return _with_wide_token(reply) if is_wide else reply
 
     def _work(self, request: tags_pb2.FindProductsRequest) -> int:

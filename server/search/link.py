@@ -70,13 +70,13 @@ class IndexLink:
         """Close the connection."""
         if self._channel is not None:
             with suppress(asyncio.CancelledError):
-                await self._channel.close()
+                await self._channel.close(None)
 
     def _call_of(self, method: str) -> Any:
         call = self._calls.get(method)
         if call is None:
             # Bytes in, bytes out: a reply is sent on without being parsed.
-            self._calls[method] = call = self.channel().unary_unary(path_of(method))
+            self._calls[method] = call = self.channel().unary_unary(path_of(method), None, None)
         return call
 
 

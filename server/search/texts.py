@@ -88,21 +88,19 @@ class Texts:
 def _named(naming: Naming, text: ProductText, none_of: Sequence[tags_pb2.TagName]) -> Iterator[tags_pb2.Tag]:
     """The tags that a text has a word for, without a confidence."""
     unwanted = {f"{each.facet}:{each.value}" for each in none_of}
+    words = naming.words_by_tag(text)
     for tag in sorted(naming.named(text) - unwanted):
-        words = naming.words_for(tag, text.first)
-        yield tags_pb2.Tag(facet=facet_of(tag), value=value_of(tag), supported_by=words[:1], is_named=True)
+        yield tags_pb2.Tag(facet=facet_of(tag), value=value_of(tag), supported_by=words[tag][:1], is_named=True)
 
 
-def text_fields(read: Read | None) -> dict[str, object]:
-    """The fields of a reply that say how the text was understood."""
+def tell(reply: tags_pb2.FindProductsResponse | tags_pb2.ClarifyResponse, read: Read | None) -> None:
+    """Say in a reply how the text was understood, if there was one."""
     if read is None:
-        return {}
+        return
     suggested, understood = read
-    return {
-        "used": understood.used,
-        "no_tags_reason": understood.no_tags_reason,
-        "spans": suggested.spans,
-        "understood_text": suggested.understood_text,
-        "language": suggested.language,
-        "bundle_version": suggested.bundle_version,
-    }
+    reply.used.extend(understood.used)
+    reply.no_tags_reason = understood.no_tags_reason
+    reply.spans.extend(suggested.spans)
+    reply.understood_text = suggested.understood_text
+    reply.language = suggested.language
+    reply.bundle_version = suggested.bundle_version

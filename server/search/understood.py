@@ -20,9 +20,13 @@ FILTERED, RANKED, EXCLUDED = tags_pb2.TAG_USE_FILTERED, tags_pb2.TAG_USE_RANKED,
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """The query that a text stands for; `used` are its tags and how each is used."""
+    """The query that a text stands for; `used` are its tags and how each is used.
+
+    `things` are the inferred tags that say what is meant, rather than what it is like.
+    """
 
     query: tags_pb2.TagQuery = field(default_factory=tags_pb2.TagQuery)
+    things: tuple[tags_pb2.TagName, ...] = ()
     boosts: tuple[tags_pb2.TagBoost, ...] = ()
     used: tuple[tags_pb2.UsedTag, ...] = ()
     no_tags_reason: "tags_pb2.NoTagsReason.ValueType" = tags_pb2.NO_TAGS_REASON_UNSPECIFIED
@@ -72,14 +76,16 @@ def understand(
     reason = tags_pb2.NO_TAGS_REASON_UNSPECIFIED
     if not used:
         reason = suggested.no_tags_reason or tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE
-    return Understood(query, tuple(boosts), tuple(used), reason)
+    names = [tags_pb2.TagName(facet=each.facet, value=each.value) for each in boosts]
+    things = [name for name in names if name.facet not in attributes] or names
+    return Understood(query, tuple(things), tuple(boosts), tuple(used), reason)
 
 
 def narrowed(understood: Understood, given: tags_pb2.TagQuery) -> tags_pb2.TagQuery:
     """What a person chose and what a text stands for, together.
 
     A text with nothing but inferred tags, and nothing chosen beside it, stands for the products that have at least one
-    of them.
+    of those that say what is meant.
     """
     query = tags_pb2.TagQuery()
     query.CopyFrom(given)
@@ -87,8 +93,8 @@ def narrowed(understood: Understood, given: tags_pb2.TagQuery) -> tags_pb2.TagQu
     query.all_of.extend(tag for tag in asked.all_of if tag not in given.all_of)
     query.any_of.extend(group for group in asked.any_of if group not in given.any_of)
     query.none_of.extend(tag for tag in asked.none_of if tag not in given.none_of)
-    if understood.boosts and not (query.all_of or query.any_of):
-        query.any_of.add(tags=[tags_pb2.TagName(facet=each.facet, value=each.value) for each in understood.boosts])
+    if understood.things and not (query.all_of or query.any_of):
+        query.any_of.add(tags=understood.things)
     return query
 
 

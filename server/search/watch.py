@@ -22,15 +22,16 @@ class IndexWatch:
     def __init__(self, link: IndexLink, report: Callable[[bool], Awaitable[bool]]) -> None:
         self._link = link
         self._report = report
-        self.is_up = False
+        # None: it was not asked yet.
+        self._is_up: bool | None = None
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        await self._report(False)
+        await self._tell(is_up=False)
         metrics.INDEX_UP.set(0)
         if self._link.address == NONE:
             await asyncio.Event().wait()
-        stub = health_pb2_grpc.HealthStub(self._link.channel())  # type: ignore[no-untyped-call]
+        stub = health_pb2_grpc.HealthStub(self._link.channel())
         while True:
             try:
                 # The index is watched, not asked: a change is known at once.
@@ -42,12 +43,17 @@ class IndexWatch:
             await asyncio.sleep(_AGAIN_S)
 
     async def _set(self, is_up: bool) -> None:
-        if is_up is self.is_up:
+        if is_up is self._is_up:
             return
-        self.is_up = is_up
+        self._is_up = is_up
         metrics.INDEX_UP.set(is_up)
         if is_up:
             _log.info("the index answers", address=self._link.address)
         else:
             _log.warning("the index does not answer", address=self._link.address, next="see `hangtag index serve`")
-        await self._report(is_up)
+        await self._tell(is_up=is_up)
+
+    async def _tell(self, *, is_up: bool) -> None:
+        # It may not get through while a client holds the health service up.
+        while not await self._report(is_up):
+            pass

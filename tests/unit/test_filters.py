@@ -130,6 +130,7 @@ def test_a_filter_has_limits() -> None:
         tags_pb2.TagQuery(min_band=tags_pb2.BAND_REVIEW),
         tags_pb2.TagQuery(any_of=[{}]),
         tags_pb2.TagQuery(all_of=[{"facet": "color"}]),
+        tags_pb2.TagQuery(all_of=[{"facet": "color", "value": "x" * MAX_CHARS}]),
     ],
 )
 def test_what_a_filter_cannot_say_is_refused(query: tags_pb2.TagQuery) -> None:

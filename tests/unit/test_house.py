@@ -32,7 +32,7 @@ HANGTAG = {
     "hangtag.write": {
         f"hangtag.{name}" for name in ("v1", "settings", "text", "tags", "telemetry", "kafka", "records", "store")
     },
-    "hangtag.export": {"hangtag.tags", "hangtag.records", "hangtag.store"},
+    "hangtag.export": {"hangtag.v1", "hangtag.store"},
     "hangtag.index": {f"hangtag.{name}" for name in ("v1", "tags", "store")},
     "hangtag.audit": {"hangtag.v1", "hangtag.settings", "hangtag.kafka"},
     "hangtag.models": {f"hangtag.{name}" for name in ("settings", "telemetry", "kafka", "bundle", "store", "audit")},

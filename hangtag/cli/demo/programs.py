@@ -16,7 +16,7 @@ _DEADLINE_S = 90
 _CHECK_EVERY_S = 0.1
 # The settings of each command.
 GROUPS = {"work": "worker", "arrivals": "arrivals", "index": "index", "serve": "server"}
-_WORDS = {"index": ["index", "serve"]}
+WORDS = {"index": ["index", "serve"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +88,16 @@ def start_program(name: str, command: str, settings: Settings, folder: Path, mor
         **more,
     }
     # -P: a folder named `hangtag` in the working folder is not imported instead.
-    words = _WORDS.get(command, [command])
+    words = WORDS.get(command, [command])
     return Child(name, [sys.executable, "-P", "-m", "hangtag.cli", *words], folder, environment_with(addresses))
 
 
 @contextmanager
-def index_address(settings: Settings) -> Iterator[dict[str, str]]:
-    """Where an index is to listen, as settings of the index and of servers: its own port, or another that is free."""
+def index_address(settings: Settings, folder: Path) -> Iterator[dict[str, str]]:
+    """Where an index is to listen, as settings of the index and of servers: its own port, or another that is free.
+
+    Its snapshot is in `folder`, unless a folder is set.
+    """
     port = settings.index.port
     with ExitStack() as holding:
         if not port:
@@ -102,7 +105,12 @@ def index_address(settings: Settings) -> Iterator[dict[str, str]]:
         elif "index.port" not in explicit_settings():
             port = holding.enter_context(port_or_another(port))
         host = settings.index.host if "index.host" in explicit_settings() else "127.0.0.1"
-        yield {"index.host": host, "index.port": str(port), "server.index_address": f"{host}:{port}"}
+        snapshots = {} if settings.index.snapshot_dir else {"index.snapshot_dir": str(folder / "index")}
+        page = settings.index.metrics_port
+        if page and "index.metrics_port" not in explicit_settings():
+            page = holding.enter_context(port_or_another(page))
+        snapshots["index.metrics_port"] = str(page)
+        yield snapshots | {"index.host": host, "index.port": str(port), "server.index_address": f"{host}:{port}"}
 
 
 @contextmanager
@@ -119,7 +127,7 @@ def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
         elif "server.port" not in explicit:
             port = running.enter_context(port_or_another(port))
         address = {"server.host": host, "server.port": str(port)}
-        address |= running.enter_context(index_address(settings))
+        address |= running.enter_context(index_address(settings, folder))
 
         def start(command: str) -> Child:
             child = start_program(GROUPS[command], command, settings, folder, address)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangtag.index import Change, Index, Query, View, counts, ranking
+from hangtag.index import Change, Index, Query, View, counts, postings, ranking
+from hangtag.index import index as index_module
 from hangtag.index.ranking import Ranked
 from hangtag.store import Entry
 from hangtag.tags.thresholds import Band
@@ -46,6 +47,8 @@ def few(request):
             patch.setattr(ranking, "_FEW", 0)
             patch.setattr(ranking, "_SAMPLE", 3)
             patch.setattr(counts, "FEW", 0)
+            for module in (postings, index_module):
+                patch.setattr(module, "LEVELLED", 2)
         yield
 
 
@@ -152,6 +155,26 @@ def test_the_same_version_tagged_by_a_later_bundle_replaces_the_tags():
     index.take(changes(entry("p", 1, {"color:red": 0.9}, sequence=3)))
 
     assert [index.view().count(f"color:{value}") for value in ("red", "navy")] == [0, 1]
+
+
+def test_a_view_keeps_the_tags_of_a_product_that_changes():
+    index = filled(entry("p", 1, {"color:red": 0.9}))
+    view = index.view()
+
+    index.take(changes(entry("p", 2, {"color:navy": 0.8})))
+
+    assert [tag.tag for tag in view.tags_of(0)] == ["color:red"]
+    assert view.version_of(0) == 1
+
+
+def test_counts_follow_the_changes():
+    index = filled(entry("p", 1, {"color:red": 0.9, "class:boots": 0.9}), entry("q", 1, {"color:red": 0.9}))
+    red = Query(all_of=("color:red",))
+    assert index.view().counts(red, ALL, ["class"]) == {"class": [("boots", 1)]}
+
+    index.take(changes(entry("q", 2, {"color:red": 0.9, "class:shoes": 0.9}), Entry.deletion("p", 2)))
+
+    assert index.view().counts(red, ALL, ["class"]) == {"class": [("shoes", 1)]}
 
 
 def test_a_tag_that_is_blocked_is_gone_at_once_and_comes_back():

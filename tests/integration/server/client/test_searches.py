@@ -1,8 +1,10 @@
 """Searches of the clients, with an index in memory behind a real server."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -187,6 +189,25 @@ def test_errors_say_what_programs_need(make: Make, address: str, index: Recordin
         Query(all_of=["red"])
     with pytest.raises(SettingError, match="write \\['color:red'\\]"):
         Query(all_of="color:red")
+
+
+def test_the_program_of_the_page_runs(address: str, index: RecordingIndex) -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs" / "client.md").read_text("utf-8")
+    (program,) = re.findall(r"^```python\n((?:(?!^```).)*tags\.find\(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    index.replies["FindProducts"] = tags_pb2.FindProductsResponse(
+        products=[{"product_id": "a"}],
+        total=1,
+        facets=[{"facet": "color", "values": [{"value": "red", "products": 9}]}],
+    )
+    index.replies["Clarify"] = tags_pb2.ClarifyResponse(facet="class", choices=[{"value": "shoes"}])
+    printed: list[tuple[object, ...]] = []
+
+    exec(program.replace("127.0.0.1:50051", address), {"print": lambda *parts: printed.append(parts)})
+
+    assert printed[0][:2] == (1, ("a",))
+    assert printed[1] == ({"color": {"red": 9}},)
+    assert printed[2] == ("Which of these is it?", ["Shoes"])
+    assert printed[3:] == [("segment", 3), ("class", 4), ("color", 3), ("genre", 3)]
 
 
 def test_an_index_that_is_away_does_not_take_the_retries_of_look_ups(

@@ -1,6 +1,6 @@
 """How good the products are that `FindProducts` finds for a text, beside a search over the words of titles.
 
-    python -m benchmarks.retrieval ../shared/data
+    python -m benchmarks.retrieval.run ../shared/data
 
 The catalogues are the validation files of the marketplace (labelled with classes) and of the fashion shop (labelled
 with audience and color), tagged by the bundle from title, description and category. The 200 queries of
@@ -103,4 +103,5 @@ def report(results: dict) -> None:
     print(json.dumps(results, indent=2))
 
 
-main()
+if __name__ == "__main__":
+    main()
