@@ -23,7 +23,7 @@ from hangtag.cli.retag.topic_source import TopicSource, of_text
 from hangtag.cli.topic import TopicReader
 from hangtag.kafka.producer import Producer
 from hangtag.records import KeptText, Record, decode_event, decode_tags
-from hangtag.settings import KafkaSettings, ModelSettings, RedisSettings, Settings
+from hangtag.settings import KafkaSettings, ModelSettings, RedisSettings, Settings, WorkerSettings
 from hangtag.store import Entry, RedisTagStore, RetagRun, RetagStore, bundle_prefix
 from hangtag.tagger.release import Release
 from hangtag.tagger.tagger import Tagger, open_tagger
@@ -77,7 +77,7 @@ def settings(topics: KafkaSettings, redis_settings: RedisSettings, monkeypatch: 
     # Both would stay for the other tests of this process.
     monkeypatch.setattr(os, "nice", lambda _: 0)
     monkeypatch.setattr(opened, "configure_logs", lambda *_: None)
-    return Settings(kafka=topics, redis=redis_settings)
+    return Settings(kafka=topics, redis=redis_settings, worker=WorkerSettings())
 
 
 def event(product_id: str, version: int = 1, title: str = "red dress", **others: Any) -> bytes:
