@@ -82,7 +82,7 @@ class Shop:
         choice = random.Random(11)
         while not self._is_over.is_set():
             time.sleep(choice.expovariate(per_s))
-            number = choice.randrange(self._products)
+            number = choice.randrange(max(1, self._products // 4))  # the others wait for the re-tag
             with self._lock:
                 if f"bench-{number}" in self._waiting:
                     continue

@@ -1,9 +1,11 @@
 """Decisions about the bundle in use, on real brokers and a real store."""
 
 import threading
+import time
 import uuid
 
 import pytest
+import redis
 
 from hangtag.audit import Action, AuditLog, Outcome
 from hangtag.models import (
@@ -94,8 +96,6 @@ def test_of_two_who_decide_at_once_one_wins_and_the_other_hears_it(topics, recor
 
 
 def test_a_store_that_was_flushed_gets_the_pointer_back(topics, record, redis_settings):
-    import redis
-
     told = []
     made = deciding(topics, record).decide(
         Kind.PROMOTE, None, route="default", bundle_version=A, integrity=A, blocked=frozenset()
@@ -108,6 +108,42 @@ def test_a_store_that_was_flushed_gets_the_pointer_back(topics, record, redis_se
     assert record.read() is None
     assert watch.poll() == made.pointer
     assert record.read() == made.pointer
+
+
+@pytest.mark.parametrize("broker", ["tansu"], indirect=True)
+def test_flushes_of_the_store_while_people_promote_lose_nothing(topics, record, redis_settings):
+    over, told = threading.Event(), []
+
+    def flush() -> None:
+        with redis.Redis.from_url(redis_settings.url.get_secret_value()) as client:
+            while not over.wait(0.002):
+                client.flushdb()
+
+    watch = PointerWatch(record, ModelsTopic(topics), told.append, poll_s=0.01)
+    flusher = threading.Thread(target=flush)
+    flusher.start()
+    watch.start()
+    before = None
+    for version in (A, B, A, B):
+        before = (
+            deciding(topics, record)
+            .decide(Kind.PROMOTE, before, route="default", bundle_version=version, integrity=A, blocked=frozenset())
+            .pointer
+        )
+    over.set()
+    flusher.join()
+    until(lambda: watch.current == before and record.read() == before)
+    watch.stop()
+
+    assert [each.sequence for each in told] == sorted({each.sequence for each in told})
+    assert told[-1] == before == ModelsTopic(topics).read().current()
+
+
+def until(condition) -> None:
+    give_up = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up, "it did not happen"
+        time.sleep(0.01)
 
 
 def test_a_topic_that_does_not_exist_is_an_error_that_names_it(topics):

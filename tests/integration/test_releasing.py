@@ -19,6 +19,7 @@ from pathlib import Path
 import orjson
 import pytest
 from kafka import KafkaProducer
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from hangtag.audit import Action, AuditLog, Outcome
@@ -158,6 +159,8 @@ def production(
     alone.run(f"hangtag model push {alone.first} --reason first")
     alone.run(f"hangtag model promote {load_bundle(alone.first).version} --reason first")
     with ExitStack() as stack:
+        # Without it the programs' threads would log into what a command prints.
+        stack.enter_context(capture_logs())
         reader, writer = open_following(settings), open_following(settings, in_bulk=True)
         stop, ready = threading.Event(), threading.Event()
         thread = stack.enter_context(ThreadPoolExecutor(1))

@@ -39,7 +39,8 @@ def promote(
     listed = open_shelf(settings).check(version)
     before = read_history(settings).current(where)
     blocked = blocks_after(before, listed.blocked, unblock=unblock or ())
-    if before is not None and (before.bundle_version, frozenset(before.blocked)) == (listed.version, blocked):
+    is_same = before is not None and before.bundle_version == listed.version and blocked == {*before.blocked}
+    if before is not None and is_same:
         msg = f"{listed.version[:12]} is in use already, since sequence {before.sequence}"
         raise CommandError(msg)
     decide(
