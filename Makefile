@@ -82,11 +82,6 @@ bench-release: $(VENV)/.all ## another bundle, all products tagged again, and ba
 
 bench-find: $(VENV)/.all ## searches of the index, look-ups beside them, replay and freshness: 15 minutes (QUICK=1: 3; KAFKA_HOME: Apache Kafka)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.find $(if $(QUICK),--quick) $(ARGS)
-bench-find: $(VENV)/.all ## searches of the index, look-ups beside them, replay and freshness: 15 minutes (QUICK=1: 3; KAFKA_HOME: Apache Kafka)
-	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.find $(if $(QUICK),--quick) $(ARGS)
-
-bench-release: $(VENV)/.all ## another bundle, all products tagged again, and back, under load: 25 minutes (QUICK=1: within 9)
-	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.release $(if $(QUICK),--quick) $(ARGS)
 
 bench-gpu: $(VENV)/.all ## the engine and a worker on a GPU, 4 minutes (needs CUDA; DATA=products.jsonl.gz)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.gpu --data $(if $(wildcard $(DATA)/*),$(DATA)/marketplace-validation.jsonl.gz,$(DATA)) $(ARGS)
