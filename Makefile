@@ -7,13 +7,17 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c deplo
 # This folder in one .pth file: setuptools' import hook would hide the part of `hangtag` that hangtag-client owns.
 EDITABLE := --config-settings editable_mode=compat
 DATA ?= ../shared/data
+# The products of a benchmark: those of the marketplace where they are, or a file; else the built-in feed.
+MARKETPLACE := marketplace-validation.jsonl.gz
+BENCH_DATA = $(addprefix --data ,$(or $(wildcard $(DATA)/$(MARKETPLACE)),$(filter %.jsonl %.jsonl.gz,$(DATA))))
 BUF_VERSION := 1.75.0
 BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 REDIS := $(abspath $(VENV)/redis/usr/bin/redis-server)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean
+.PHONY: help setup demo train-setup test lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-find bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean bench-engine bench-worker bench-release
+
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,8 +68,20 @@ fuzz: $(VENV)/.all ## a million bad inputs to every boundary, half an hour on tw
 bench-server: $(VENV)/.all ## how fast the gRPC server is, and what it does with too many calls: 9 minutes (QUICK=1: 80 s)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.server $(if $(QUICK),--quick) $(ARGS)
 
+bench-engine: $(VENV)/.all ## the CPU engine beside transformers' pipeline and the processor's limit: 5 minutes (QUICK=1: 50 s; DATA=products.jsonl.gz)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.engine $(BENCH_DATA) $(if $(QUICK),--quick) $(ARGS)
+
+bench-worker: $(VENV)/.all ## from Kafka to Redis, and what each process uses: 3 minutes (QUICK=1: 50 s; DATA=products.jsonl.gz)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.worker $(BENCH_DATA) $(if $(QUICK),--quick) $(ARGS)
+
 bench-freshness: $(VENV)/.all ## from an event to readable tags, on an idle system: 8 minutes (QUICK=1: 50 s; KAFKA_HOME: Apache Kafka too)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.freshness $(if $(QUICK),--quick) $(ARGS)
+
+bench-release: $(VENV)/.all ## another bundle, all products tagged again, and back, under load: 25 minutes (QUICK=1: within 9)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.release $(if $(QUICK),--quick) $(ARGS)
+
+bench-find: $(VENV)/.all ## searches of the index, look-ups beside them, replay and freshness: 15 minutes (QUICK=1: 3; KAFKA_HOME: Apache Kafka)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.find $(if $(QUICK),--quick) $(ARGS)
 
 bench-gpu: $(VENV)/.all ## the engine and a worker on a GPU, 4 minutes (needs CUDA; DATA=products.jsonl.gz)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.gpu --data $(if $(wildcard $(DATA)/*),$(DATA)/marketplace-validation.jsonl.gz,$(DATA)) $(ARGS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from hangtag.cli.demo.programs import GROUPS, environment_with
+from hangtag.cli.demo.programs import GROUPS, WORDS, environment_with
 from hangtag.cli.errors import CommandError
 from hangtag.cli.local import Child, LocalStack, free_port
 from hangtag.settings import Settings
@@ -47,7 +47,9 @@ class Program:
             **more,
         }
         environment = {**environment_with(addresses), "PYTHONPATH": str(ROOT)}
-        self.child = Child(name, [sys.executable, "-m", "hangtag.cli", command], folder, environment)
+        self.child = Child(
+            name, [sys.executable, "-m", "hangtag.cli", *WORDS.get(command, [command])], folder, environment
+        )
 
     def samples(self) -> list[Sample]:
         """What `/metrics` says now; nothing while the program does not answer.

@@ -16,6 +16,11 @@ SCOPES: Mapping[str, Scope] = {
     "BatchGetProductTags": Scope.READ,
     "SuggestTags": Scope.SUGGEST,
     "BatchSuggestTags": Scope.SUGGEST,
+    "FindProducts": Scope.SEARCH,
+    "ListTags": Scope.SEARCH,
+    "Clarify": Scope.SEARCH,
+    "SimilarProducts": Scope.SEARCH,
+    "TagProfile": Scope.SEARCH,
 }
 # Callers may write the name of the scheme in any case, and some send each token with several.
 _CACHED_PER_TOKEN = 4
@@ -82,6 +87,8 @@ class Access:
         self._settings = settings or ServerSettings()
         self._clock = clock or SystemClock()
         self._tokens = None if self._settings.tokens_file is None else Tokens(self._settings.tokens_file)
+        # True if everybody may call, as ANYONE.
+        self.is_open = self._tokens is None
         self.denials = Denials()
         # By the value of `authorization`: only of valid tokens, so that nobody else can fill it. That finding it takes
         # another time for another value helps nobody: strings are compared only if their keyed hashes are equal.

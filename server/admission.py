@@ -31,6 +31,9 @@ CALLS = Refusal("calls", Reason.TOO_MANY_CALLS, "start more servers, or raise se
 IDS = Refusal("ids", Reason.TOO_MANY_IDS, "start more servers, or raise server.max_ids_in_progress")
 WAITS = Refusal("waits", Reason.TOO_MANY_WAITS, "start more servers, or find the client that waits so often")
 TEXTS = Refusal("texts", Reason.TOO_MANY_TEXTS, "start more servers, or raise server.suggest_queue_tokens")
+SEARCHES = Refusal(
+    "searches", Reason.TOO_MANY_SEARCHES, "find the client that searches so often, or raise server.max_search_work"
+)
 JSON = Refusal("json", Reason.TOO_MANY_CALLS, "start more servers, or let large batches come over gRPC or as protobuf")
 UNREAD = Refusal(
     "unread",
@@ -71,6 +74,14 @@ class Limit:
             if self.amount and self.amount + amount > self._most:
                 raise self.refusal(retry_after_s)
             self.amount += amount
+
+    def reserve(self, amount: int) -> bool:
+        """Count work that begins, if there is plenty of room; False: nothing is counted, and each has to be added."""
+        with self._lock:
+            if 2 * (self.amount + amount) > self._most:
+                return False
+            self.amount += amount
+            return True
 
     def refusal(self, retry_after_s: float | None = None) -> RefusedError:
         """The error of work that does not fit."""

@@ -1,7 +1,6 @@
 """What both transports do with a call: admit it, have it answered, count it, and end it when the server stops."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,7 +15,7 @@ from hangtag.server.errors import CallError, Reason, place_of, stack_of
 from hangtag.server.lane import Lane
 from hangtag.server.look_up import NO_DEADLINE, SMALL, LookUp, Parse, is_large, parsed
 from hangtag.server.lookups import Answer, Lookups
-from hangtag.server.tally import Tally, code_of_cancelled
+from hangtag.server.tally import End, Tally, code_of_cancelled
 from hangtag.server.waits import Found
 from hangtag.telemetry import get_log, metrics
 from hangtag.telemetry.clock import Clock
@@ -27,6 +26,9 @@ _LARGE_READS = 1
 # Look-ups that wait for a version. They do no work, so they do not count as calls.
 MAX_WAITING = 1_000
 _STOPPED = "the server stops"
+
+# A look-up that arrives: how its request is parsed, the request, the transport's handle, its deadline, its client.
+Arrived = tuple[Parse, bytes, Any, float, Client]
 
 _log = get_log(__name__)
 
@@ -119,23 +121,35 @@ class Calls:
         Raises:
             CallError: it is refused.
         """
-        if self._is_stopped:
-            raise _stopped()
-        if self._large_ids.amount + SMALL >= self._max_ids and is_large(raw):
-            # It would not fit. To know that, its ids need not be checked.
-            raise self._large_ids.refusal(self._large.wait_s())
-        look_up = parse(raw)
-        look_up.call = call
-        look_up.client = client
-        look_up.arrived_s = self.clock.monotonic()
-        look_up.deadline_s = deadline_s
-        client.begin(len(look_up.ids))
-        try:
-            self._admit(look_up)
-        except CallError:
-            client.end()
-            raise
+        look_up = self._begin(parse, raw, call, deadline_s, client, self.clock.monotonic())
+        self._admit(look_up)
         return look_up
+
+    def look_ups(self, arrived: Sequence[Arrived]) -> list[LookUp | CallError]:
+        """Admit look-ups that arrive together; in the place of one that is refused its error.
+
+        The same as `look_up` for each of them, but single ones are counted together where there is plenty of room.
+        """
+        now_s = self.clock.monotonic()
+        found: list[LookUp | CallError] = []
+        for each in arrived:
+            try:
+                found.append(self._begin(*each, now_s))
+            except CallError as error:
+                found.append(error)
+        wait_s = self._small.wait_s()
+        plain = sum(isinstance(each, LookUp) and each.is_plain(now_s + wait_s) for each in found)
+        has_room = self._calls.reserve(plain)
+        if has_room and not self._small_ids.reserve(plain):
+            self._calls.remove(plain)
+            has_room = False
+        for place, other in enumerate(found):
+            if isinstance(other, LookUp) and not (has_room and other.is_plain(now_s + wait_s)):
+                try:
+                    self._admit(other)
+                except CallError as error:
+                    found[place] = error
+        return found
 
     def put(self, look_ups: Sequence[LookUp]) -> None:
         """Have admitted look-ups answered."""
@@ -163,15 +177,13 @@ class Calls:
     def answered(self, look_ups: Sequence[LookUp], answers: Sequence[Answer | None]) -> None:
         """Count look-ups that ended. None as an answer: its caller was gone."""
         now_s = self.clock.monotonic()
-        ended: Counter[tuple[str, grpc.StatusCode, float]] = Counter()
+        ok, ends = grpc.StatusCode.OK, list[End]()
         small = large = waited = 0
         for look_up, answer in zip(look_ups, answers, strict=True):
-            look_up.client.end()
-            if isinstance(answer, bytes):
-                code = grpc.StatusCode.OK
-            else:
-                code = answer.code if answer else code_of_cancelled(look_up.deadline_s, now_s)
-            ended[look_up.method, code, look_up.arrived_s] += 1
+            if look_up.client is not ANYONE:
+                look_up.client.end()
+            code = ok if isinstance(answer, bytes) else _code_of(look_up, answer, now_s)
+            ends.append((look_up.method, code, look_up.arrived_s))
             if look_up.wait_version:
                 waited += 1
             elif look_up.is_large:
@@ -182,7 +194,7 @@ class Calls:
         self._waiting.remove(waited)
         self._small_ids.remove(small)
         self._large_ids.remove(large)
-        self._tally.add_all(ended, now_s)
+        self._tally.add_all(ends, now_s)
 
     def refused(self, method: str, error: CallError, seconds: float = 0.0) -> None:
         """Count a call that was not admitted, or could not be answered."""
@@ -223,7 +235,30 @@ class Calls:
             while look_ups := lane.next():
                 self._deliver(look_ups, [_stopped()] * len(look_ups))
 
+    def _begin(self, parse: Parse, raw: bytes, call: Any, deadline_s: float, client: Client, now_s: float) -> LookUp:
+        """The look-up of a request, which its client may make; not admitted yet."""
+        if self._is_stopped:
+            raise _stopped()
+        if self._large_ids.amount + SMALL >= self._max_ids and is_large(raw):
+            # It would not fit. To know that, its ids need not be checked.
+            raise self._large_ids.refusal(self._large.wait_s())
+        look_up = parse(raw)
+        look_up.call = call
+        look_up.client = client
+        look_up.arrived_s = now_s
+        look_up.deadline_s = deadline_s
+        if client is not ANYONE:
+            client.begin(len(look_up.ids))
+        return look_up
+
     def _admit(self, look_up: LookUp) -> None:
+        try:
+            self._count(look_up)
+        except CallError:
+            look_up.client.end()
+            raise
+
+    def _count(self, look_up: LookUp) -> None:
         left_s = look_up.deadline_s - look_up.arrived_s
         if look_up.wait_version:
             _check_deadline(left_s, 0)
@@ -276,6 +311,11 @@ class Calls:
     def _deliver(self, look_ups: Sequence[LookUp], answers: Sequence[Answer]) -> None:
         assert self._sink is not None
         self._sink.deliver(look_ups, answers)
+
+
+def _code_of(look_up: LookUp, answer: CallError | None, now_s: float) -> grpc.StatusCode:
+    """How a look-up ended that got no reply."""
+    return answer.code if answer else code_of_cancelled(look_up.deadline_s, now_s)
 
 
 def _check_deadline(left_s: float, wait_s: float) -> None:

@@ -1,5 +1,6 @@
 """Errors of a call, and of the server as a whole."""
 
+from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
 
@@ -33,6 +34,7 @@ class Reason(Enum):
     """
 
     INVALID_REQUEST = "INVALID_REQUEST", _Code.INVALID_ARGUMENT
+    INVALID_FILTER = "INVALID_FILTER", _Code.INVALID_ARGUMENT
     MALFORMED_REQUEST = "MALFORMED_REQUEST", _Code.INVALID_ARGUMENT
     REQUEST_TOO_LARGE = "REQUEST_TOO_LARGE", _Code.INVALID_ARGUMENT
     METHOD_UNKNOWN = "METHOD_UNKNOWN", _Code.UNIMPLEMENTED
@@ -49,8 +51,10 @@ class Reason(Enum):
     TOO_MANY_IDS = "TOO_MANY_IDS", _Code.RESOURCE_EXHAUSTED
     TOO_MANY_WAITS = "TOO_MANY_WAITS", _Code.RESOURCE_EXHAUSTED
     TOO_MANY_TEXTS = "TOO_MANY_TEXTS", _Code.RESOURCE_EXHAUSTED
+    TOO_MANY_SEARCHES = "TOO_MANY_SEARCHES", _Code.RESOURCE_EXHAUSTED
     UNREAD_REPLIES = "UNREAD_REPLIES", _Code.RESOURCE_EXHAUSTED
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE", _Code.UNAVAILABLE
+    INDEX_UNAVAILABLE = "INDEX_UNAVAILABLE", _Code.UNAVAILABLE
     MODEL_UNAVAILABLE = "MODEL_UNAVAILABLE", _Code.UNAVAILABLE
     SERVER_STOPPING = "SERVER_STOPPING", _Code.UNAVAILABLE
     TEXT_NOT_TAGGED = "TEXT_NOT_TAGGED", _Code.INTERNAL
@@ -67,14 +71,22 @@ _RETRIED = (_Code.RESOURCE_EXHAUSTED, _Code.UNAVAILABLE)
 class CallError(Exception):
     """Ends a call with a status. The message is for the caller and says what to do.
 
-    `retry_after_s` is when the call could succeed, for RESOURCE_EXHAUSTED and UNAVAILABLE; None: not known.
+    `retry_after_s` is when the call could succeed, for RESOURCE_EXHAUSTED and UNAVAILABLE; None: not known. `metadata`
+    is what programs need to know beside the reason.
     """
 
-    def __init__(self, reason: Reason, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        retry_after_s: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.retry_after_s = retry_after_s
+        self.metadata = metadata or {}
 
     @property
     def code(self) -> grpc.StatusCode:
@@ -89,13 +101,13 @@ class CallError(Exception):
             retry_ms = max(1, round((self.retry_after_s or _RETRY_AFTER_S) * 1_000))
         # Protobuf merges messages whose bytes follow each other.
         head: bytes = status.SerializeToString()
-        return head + _details(self.reason, retry_ms)
+        return head + _details(self.reason, retry_ms, tuple(self.metadata.items()))
 
 
 @lru_cache(maxsize=256)
-def _details(reason: Reason, retry_ms: int) -> bytes:
+def _details(reason: Reason, retry_ms: int, metadata: tuple[tuple[str, str], ...]) -> bytes:
     status = Status()
-    status.details.add().Pack(ErrorInfo(reason=reason.label, domain=DOMAIN))
+    status.details.add().Pack(ErrorInfo(reason=reason.label, domain=DOMAIN, metadata=dict(metadata)))
     if retry_ms:
         delay = Duration()
         delay.FromMilliseconds(retry_ms)

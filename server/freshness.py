@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
     known_version: int
 
 
-_FRESH = Verdict(tags_pb2.FRESHNESS_FRESH, _NOTHING_TO_ADD, 0)
+FRESH = Verdict(tags_pb2.FRESHNESS_FRESH, _NOTHING_TO_ADD, 0)
 _UNKNOWN = Verdict(tags_pb2.FRESHNESS_UNKNOWN, _NOTHING_TO_ADD, 0)
 
 
@@ -45,7 +45,7 @@ def freshness(stored: Stored, min_version: int = 0, is_degraded: bool = False) -
         elif min_version > held:
             found = Verdict(tags_pb2.FRESHNESS_STALE, _NOT_RECEIVED, 0)
         else:
-            found = _FRESH
+            found = FRESH
     elif stored.payload:
         reason = _NOT_RECEIVED if min_version > known else _fate(seen, known)
         found = Verdict(tags_pb2.FRESHNESS_STALE, reason, known)

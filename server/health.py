@@ -80,11 +80,18 @@ class Health:
             self._begin(False)
 
     async def _set_each(self, services: Sequence[str], *, is_up: bool) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_REPORT_LIMIT_S):
-                for service in services:
-                    await self._servicer.set(service, _Status.SERVING if is_up else _Status.NOT_SERVING)
-                    if service == self._service:
-                        self.is_serving = is_up and not self.is_stopping
-                return True
-        return False
+        for service in services:
+            if not await set_status(self._servicer, service, is_up=is_up):
+                return False
+            if service == self._service:
+                self.is_serving = is_up and not self.is_stopping
+        return True
+
+
+async def set_status(servicer: HealthServicer, service: str, *, is_up: bool) -> bool:
+    """Set the status of a service; False: it did not get through."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REPORT_LIMIT_S):
+            await servicer.set(service, _Status.SERVING if is_up else _Status.NOT_SERVING)
+            return True
+    return False

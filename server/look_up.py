@@ -18,6 +18,9 @@ MAX_REQUEST_BYTES = 1024 * 1024
 _MAYBE_LARGE_BYTES = 1_024
 # Look-ups of more ids than this have a lane of their own, so that smaller ones do not wait for them.
 SMALL = 100
+# A request of an id alone: the number and type of its field, its length in one byte, and the id.
+_ID_FIELD = tags_pb2.GetProductTagsRequest.PRODUCT_ID_FIELD_NUMBER << 3 | 2
+_LONGEST_IN_ONE_BYTE = 0x80
 NO_DEADLINE = float("inf")
 
 Parse = Callable[[bytes], "LookUp"]
@@ -70,6 +73,10 @@ class LookUp:
         self.arrived_s = 0.0
         self.deadline_s = NO_DEADLINE
 
+    def is_plain(self, answered_s: float) -> bool:
+        """True if it is of one product, waits for nothing, and may be answered at that time."""
+        return self.is_single and not self.wait_version and self.deadline_s > answered_s
+
     @property
     def is_large(self) -> bool:
         """True if it is read beside smaller ones, not with them."""
@@ -82,6 +89,16 @@ def parse_get(raw: bytes) -> LookUp:
     Raises:
         CallError: INVALID_ARGUMENT.
     """
+    size = len(raw) - 2
+    if 0 < size < _LONGEST_IN_ONE_BYTE and raw[0] == _ID_FIELD and raw[1] == size:
+        # An id and nothing else, as nearly all requests are, takes a third of the time without a message.
+        utf8 = raw[2:]
+        try:
+            product = utf8.decode()
+        except UnicodeDecodeError:
+            pass  # the error is that of any malformed request
+        else:
+            return LookUp("GetProductTags", (product,), (utf8,), (0,), is_single=True)
     request = parsed(tags_pb2.GetProductTagsRequest, raw)
     product = request.product_id
     utf8 = check_get(request)

@@ -8,10 +8,11 @@ from typing import Protocol
 from hangtag.server import wire
 from hangtag.server.cached_reader import PartlyFoundError
 from hangtag.server.errors import CallError, Reason, place_of, stack_of
-from hangtag.server.freshness import WITH_TAGS, Verdict, freshness
+from hangtag.server.freshness import FRESH, WITH_TAGS, Verdict, freshness
 from hangtag.server.look_up import LookUp
 from hangtag.server.looked_up import LookedUp
 from hangtag.server.narrow import narrow_stored
+from hangtag.server.pointer_view import NOT_FOLLOWED, PointerView
 from hangtag.server.popular import Popular
 from hangtag.store import Seen, StoreError
 from hangtag.telemetry import get_log, metrics
@@ -43,13 +44,16 @@ class Reader(Protocol):
 class Lookups:
     """Reads the products of look-ups and builds the replies. Any thread may call it.
 
-    `popular` counts which products are looked up.
+    `popular` counts which products are looked up. `pointer` knows what is to be said of tags of an earlier release.
     """
 
-    def __init__(self, reader: Reader, eta: EtaOf, popular: Popular | None = None) -> None:
+    def __init__(
+        self, reader: Reader, eta: EtaOf, popular: Popular | None = None, pointer: PointerView = NOT_FOLLOWED
+    ) -> None:
         self._reader = reader
         self._eta = eta
         self._popular = popular or Popular()
+        self._pointer = pointer
 
     def answer(self, look_ups: Sequence[LookUp]) -> list[Answer]:
         """The reply of each look-up, in order, or its error; never raises an `Exception`."""
@@ -85,8 +89,13 @@ class Lookups:
         verdicts = [
             freshness(each.stored, version, each.is_degraded) for each, version in zip(found, newest, strict=True)
         ]
-        for state, count in Counter(verdict.state for verdict in verdicts).items():
-            _COUNTERS[state].inc(count)
+        # Nearly all verdicts are the same one, which is quicker to count than states.
+        fresh = verdicts.count(FRESH)
+        if fresh:
+            _COUNTERS[FRESH.state].inc(fresh)
+        if fresh < len(verdicts):
+            for state, count in Counter(verdict.state for verdict in verdicts if verdict is not FRESH).items():
+                _COUNTERS[state].inc(count)
         answers: list[Answer] = []
         place = 0
         for look_up in look_ups:
@@ -102,25 +111,25 @@ class Lookups:
     def _single(self, look_up: LookUp, found: LookedUp, verdict: Verdict) -> Answer:
         if verdict.state == tags_pb2.FRESHNESS_UNKNOWN:
             return _not_found(look_up.ids[0], verdict)
-        return _part(look_up.utf8[0], found, verdict, look_up.tag_filter) + self._fields(found, verdict)
+        return self._part(look_up.utf8[0], found, verdict, look_up.tag_filter) + self._fields(found, verdict)
 
     def _batch(self, look_up: LookUp, found: Sequence[LookedUp], verdicts: Sequence[Verdict]) -> bytes:
         return wire.batch(
-            (_part(utf8, each, verdict, look_up.tag_filter), self._fields(each, verdict))
+            (self._part(utf8, each, verdict, look_up.tag_filter), self._fields(each, verdict))
             for utf8, each, verdict in zip(look_up.utf8, found, verdicts, strict=True)
         )
 
     def _fields(self, found: LookedUp, verdict: Verdict) -> bytes:
         seen = found.stored.seen
         eta_ms = self._eta(seen) if verdict.reason == _WAITING and seen is not None else None
-        return wire.lookup_fields(verdict, found.as_of_ms, eta_ms)
+        newer = self._pointer.newer_than(found.stored) if verdict.state in WITH_TAGS else ""
+        return wire.lookup_fields(verdict, found.as_of_ms, eta_ms, newer)
 
-
-def _part(utf8: bytes, found: LookedUp, verdict: Verdict, tag_filter: tags_pb2.TagFilter | None) -> bytes:
-    if verdict.state not in WITH_TAGS:
-        return wire.id_field(utf8)
-    payload = found.stored.payload
-    return payload if tag_filter is None else narrow_stored(payload, tag_filter)
+    def _part(self, utf8: bytes, found: LookedUp, verdict: Verdict, tag_filter: tags_pb2.TagFilter | None) -> bytes:
+        if verdict.state not in WITH_TAGS:
+            return wire.id_field(utf8)
+        payload = self._pointer.served(found.stored)
+        return payload if tag_filter is None else narrow_stored(payload, tag_filter)
 
 
 def _not_found(product: str, verdict: Verdict) -> CallError:

@@ -1,6 +1,6 @@
 """The methods of `TagService`: how each call is read, and what answers it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from hangtag.server.calls import Method
@@ -19,8 +19,8 @@ class Methods(NamedTuple):
     others: Mapping[str, Method]
 
 
-def methods_of(handlers: Handlers, max_ids: int) -> Methods:
-    """The methods, with at most `max_ids` ids in a batch."""
+def methods_of(handlers: Handlers, max_ids: int, searches: Iterable[Method] = ()) -> Methods:
+    """The methods, with at most `max_ids` ids in a batch, and those that search."""
     others = (
         Method("SuggestTags", tags_pb2.SuggestTagsRequest, handlers.suggest_tags, lambda _: 1),
         Method(
@@ -33,7 +33,7 @@ def methods_of(handlers: Handlers, max_ids: int) -> Methods:
     )
     return Methods(
         {"GetProductTags": parse_get, "BatchGetProductTags": batch_parser(max_ids)},
-        {method.name: method for method in others},
+        {method.name: method for method in (*others, *searches)},
     )
 
 

@@ -1,4 +1,4 @@
-"""Which tags of an answer a caller wants: a `TagFilter` applied to tags that were found."""
+"""Which tags of an answer are served: those that a caller's `TagFilter` lets through."""
 
 from collections.abc import Iterable, Sequence
 

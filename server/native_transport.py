@@ -15,9 +15,9 @@ from typing import Any
 
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
-from hangtag.server.access import Client
+from hangtag.server.access import ANYONE, Client
 from hangtag.server.admission import UNREAD, RefusedError
-from hangtag.server.calls import Calls, Method
+from hangtag.server.calls import Arrived, Calls, Method
 from hangtag.server.errors import DETAILS_KEY, CallError
 from hangtag.server.gate import Gate, authorization_of
 from hangtag.server.health import HealthServicer
@@ -75,8 +75,10 @@ class NativeTransport:
         shares_port: bool = False,
     ) -> None:
         self._calls = calls
+        self._is_open = calls.access.is_open
         self._loop = asyncio.get_running_loop()
         self._methods: list[tuple[str, Parse | Method]] = [*methods.look_ups.items(), *methods.others.items()]
+        self._names = {parse: name for name, parse in methods.look_ups.items()}
         self._look_ups: dict[int, LookUp] = {}
         self._unread = 0
         self._looked_s = 0.0
@@ -141,24 +143,13 @@ class NativeTransport:
 
     def _receive(self) -> None:
         while (events := self._front.recv_batch_details(_MOST_CALLS)) is not None:
-            look_ups: list[LookUp] = []
+            arrived: list[Arrived] = []
             others: list[Other] = []
             for kind, call_id, method_id, request, _, details in events:
-                if kind == EVENT_CANCEL:
-                    continue
-                name, method = self._methods[method_id]
-                assert request is not None
-                try:
-                    client = self._client_of(name, details)
-                    if isinstance(method, Method):
-                        others.append((call_id, method, request, self._deadline_s(details), client))
-                    else:
-                        look_ups.append(self._look_up(call_id, method, request, details, client))
-                except CallError as error:
-                    self._calls.refused(name, error)
-                    self._fail(call_id, error)
-            if look_ups:
-                self._calls.put(look_ups)
+                if kind != EVENT_CANCEL:
+                    self._sort(call_id, method_id, request or b"", details, arrived, others)
+            if arrived:
+                self._admit(arrived)
             if others:
                 self._on_loop(self._start, others)
             # Last, because a call and its end may come in one list.
@@ -166,15 +157,47 @@ class NativeTransport:
                 if kind == EVENT_CANCEL:
                     self._cancel(call_id)
 
+    def _sort(
+        self,
+        call_id: int,
+        method_id: int,
+        request: bytes | None,
+        details: Details | None,
+        arrived: list[Arrived],
+        others: list[Other],
+    ) -> None:
+        """Add a call to the look-ups that arrived, or to the others, or refuse it."""
+        name, method = self._methods[method_id]
+        assert request is not None
+        try:
+            client = ANYONE if self._is_open else self._client_of(name, details)
+            if isinstance(method, Method):
+                others.append((call_id, method, request, self._deadline_s(details), client))
+                return
+            if len(request) > _LARGE_BYTES:
+                self._check_unread()
+        except CallError as error:
+            self._refuse(call_id, name, error)
+        else:
+            arrived.append((method, request, call_id, self._deadline_s(details), client))
+
     def _client_of(self, name: str, details: Details | None) -> Client:
         return self._calls.access.client_of(authorization_of(details[0]) if details else None, name)
 
-    def _look_up(self, call_id: int, parse: Parse, request: bytes, details: Details | None, client: Client) -> LookUp:
-        if len(request) > _LARGE_BYTES:
-            self._check_unread()
-        look_up = self._calls.look_up(parse, request, call_id, self._deadline_s(details), client)
-        self._look_ups[call_id] = look_up
-        return look_up
+    def _admit(self, arrived: Sequence[Arrived]) -> None:
+        look_ups: list[LookUp] = []
+        for each, found in zip(arrived, self._calls.look_ups(arrived), strict=True):
+            if isinstance(found, LookUp):
+                look_ups.append(found)
+            else:
+                self._refuse(each[2], self._names[each[0]], found)
+        self._look_ups.update((look_up.call, look_up) for look_up in look_ups)
+        if look_ups:
+            self._calls.put(look_ups)
+
+    def _refuse(self, call_id: int, name: str, error: CallError) -> None:
+        self._calls.refused(name, error)
+        self._fail(call_id, error)
 
     def _check_unread(self) -> None:
         """Raise `RefusedError` if clients do not read their replies. The front does not say which client."""

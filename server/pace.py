@@ -1,7 +1,7 @@
 """How many tokens the engine may be given at a time, so that nobody waits long for a batch that is running."""
 
 # Batches below this share of the limit say little about what a full one takes.
-_FULL = 0.5
+_FULL = 1 / 3
 # Of the last batch in the measured rate.
 _WEIGHT = 0.3
 _MOST_CHANGE = 2.0

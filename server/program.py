@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from grpc_health.v1 import health
 
 from hangtag.access import cautions, refusal
+from hangtag.following.following import Following
 from hangtag.server.access import Access
 from hangtag.server.calls import Calls
 from hangtag.server.drain import drain
@@ -24,19 +25,23 @@ from hangtag.server.lookups import Lookups
 from hangtag.server.member import Bound, Member
 from hangtag.server.methods import SERVICE, Methods, methods_of
 from hangtag.server.page import open_server_page
+from hangtag.server.pointer_view import PointerView
 from hangtag.server.popular import Popular
 from hangtag.server.reading import Reading
+from hangtag.server.search import Search
 from hangtag.server.store_watch import STORE_HEARTBEAT
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.server.transport import Choice, Transport, choose
 from hangtag.server.waits import Waits
 from hangtag.settings import ServerSettings, Settings
-from hangtag.telemetry import Heartbeats, Part, get_log, metrics
+from hangtag.tagger.spare_memory import give_back
+from hangtag.telemetry import Heartbeats, TelemetryServer, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
 from hangtag.telemetry.places import stack_of, summary_of
 
 if TYPE_CHECKING:
-    # Importing it loads the engine's runtime; `serve` is passed a tagger.
+    # Importing them loads the engine's runtime; `serve` is passed what has one.
+    from hangtag.bundle import Bundle
     from hangtag.tagger.tagger import Tagger
 
 _LOOP_HEARTBEAT = "event loop"
@@ -47,18 +52,30 @@ _BATCH_LIMIT_S = 60.0
 # milliseconds, and a single look-up needs Python several times.
 _SWITCH_S = 0.001
 _FOLLOWER_LIMIT_S = 120.0
+# It takes a few milliseconds, in which other threads may have to wait for memory.
+_MEMORY_EVERY_S = 30.0
+
+# /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
+_LIMITS_S = {
+    _LOOP_HEARTBEAT: _LOOP_LIMIT_S,
+    HEARTBEAT: _BATCH_LIMIT_S,
+    FOLLOWER_BEAT: _FOLLOWER_LIMIT_S,
+    STORE_HEARTBEAT: math.inf,
+}
 
 _log = get_log(__name__)
 
 
 async def serve(
     settings: Settings,
-    tagger: "Tagger",
+    tagger: "Tagger | Following",
     ready: Callable[[Bound], None] | None = None,
     stop: asyncio.Event | None = None,
     member: Member | None = None,
 ) -> None:
     """Serve until `stop` is set; without it, until SIGTERM, SIGINT or SIGHUP.
+
+    `tagger` is what tags texts; one that follows the pointer is started here, and its caller closes it.
 
     `ready` is called with the bound ports once calls are accepted. `member` is given to one of several processes. The
     server also starts while the store cannot be reached: its health is NOT_SERVING until then. Whatever ends it is its
@@ -71,7 +88,7 @@ async def serve(
         StoreMismatchError: the store was written with other settings.
     """
     try:
-        await _serve(settings, tagger, ready, stop, member)
+        await _serve(settings, Following.of(tagger), ready, stop, member)
     except Exception as error:
         _log.critical("server_died", error=type(error).__name__, reason=summary_of(error), stack=stack_of(error))
         raise
@@ -80,7 +97,7 @@ async def serve(
 
 async def _serve(
     settings: Settings,
-    tagger: "Tagger",
+    following: Following,
     ready: Callable[[Bound], None] | None,
     stop: asyncio.Event | None,
     member: Member | None,
@@ -90,9 +107,7 @@ async def _serve(
     _check_exposure(settings.server, member)
     clock = SystemClock()
     access = Access(settings.server, clock)
-    # /healthz shows when the store could last be read, but does not fail for it: a restart would not fix the store.
-    limits_s = {_LOOP_HEARTBEAT: _LOOP_LIMIT_S, HEARTBEAT: _BATCH_LIMIT_S, FOLLOWER_BEAT: _FOLLOWER_LIMIT_S}
-    beats = Heartbeats(clock, limits_s | {STORE_HEARTBEAT: math.inf})
+    beats = Heartbeats(clock, _LIMITS_S)
     loop = asyncio.get_running_loop()
     died: asyncio.Future[None] = loop.create_future()
 
@@ -106,35 +121,38 @@ async def _serve(
         reading = Reading(settings, clock, beats, state.report, fail)
         stack.callback(reading.close)
         await asyncio.to_thread(reading.start)
-        suggester = Suggester(tagger, limits, clock, beats)
+        suggester = Suggester(following.in_use, limits, clock, beats)
         stack.callback(suggester.close)
         handlers = Handlers(suggester)
         stack.callback(handlers.close)
-        popular = Popular()
-        lookups = Lookups(reading.reader, reading.eta.of, popular)
+        search = await stack.enter_async_context(
+            Search(limits, suggester, lambda: following.in_use.current.tagger.bundle, servicer, clock)
+        )
+        lookups = Lookups(reading.reader, reading.eta.of, popular := Popular(), _pointer_view(following))
         calls = Calls(clock, lookups, limits.max_concurrent, limits.max_ids_in_progress, access)
         stack.callback(calls.close)
         waits = Waits(reading.reader.read, calls.waited, clock, limits.wait_limit_s, fail)
         stack.callback(waits.close)
         reading.follow(waits)
-        methods = methods_of(handlers, limits.max_ids)
+        methods = methods_of(handlers, limits.max_ids, search.methods())
         transport = _open(chosen, limits, methods, servicer, state, calls, fail, shares_port=member is not None)
-        page = open_server_page(
-            limits,
-            metrics.SERVER,
-            pulses=beats.pulses,
-            details=reading.watch.details,
-            parts=lambda: [_model(tagger), reading.watch.part()],
-            pages={"/popular": popular.page},
-            on_failure=fail,
-        )
+        page = _page(limits, beats, reading, following, popular, fail)
         with page, _stopping(stop) as stopped:
-            runs = (stopped.wait(), _beat_loop(beats, calls), _refresh(access), suggester.run(), _wait_for(died))
-            tasks = {asyncio.create_task(each) for each in runs}
+            runs = (
+                stopped.wait(),
+                _beat_loop(beats, calls),
+                _refresh(access),
+                _give_memory_back(),
+                suggester.run(),
+                search.run(),
+                _wait_for(died),
+            )
+            tasks = set(map(asyncio.create_task, runs))
             try:
                 calls.start(transport, waits, transport.pace_s)
                 waits.start()
                 await transport.start()
+                following.start(fail)
                 bound = Bound(transport.port, page.port, transport.http_port)
                 _say_ready(limits.host, bound, ready, member, partial(_stop_soon, loop, stopped))
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -147,6 +165,35 @@ async def _serve(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _page(
+    settings: ServerSettings,
+    beats: Heartbeats,
+    reading: Reading,
+    following: Following,
+    popular: Popular,
+    on_failure: Callable[[Exception], None],
+) -> TelemetryServer:
+    return open_server_page(
+        settings,
+        metrics.SERVER,
+        pulses=beats.pulses,
+        details=lambda: {**reading.watch.details(), **following.details()},
+        parts=lambda: [following.part(), reading.watch.part()],
+        pages={"/popular": popular.page},
+        on_failure=on_failure,
+    )
+
+
+def _bundle_of(following: Following) -> "Callable[[], Bundle]":
+    return lambda: following.in_use.current.tagger.bundle
+
+
+def _pointer_view(following: Following) -> PointerView:
+    view = PointerView(lambda: following.in_use.current.tagger.bundle.schema)
+    following.listen(view.take)
+    return view
 
 
 def _chosen(settings: ServerSettings) -> Choice:
@@ -226,6 +273,13 @@ async def _refresh(access: Access) -> None:
         await asyncio.to_thread(access.refresh)
 
 
+async def _give_memory_back() -> None:
+    """What large replies took is of no use to the next small ones."""
+    while True:
+        await asyncio.sleep(_MEMORY_EVERY_S)
+        await asyncio.to_thread(give_back)
+
+
 def _set_exception(died: asyncio.Future[None], error: Exception) -> None:
     if not died.done():
         died.set_exception(error)
@@ -233,10 +287,6 @@ def _set_exception(died: asyncio.Future[None], error: Exception) -> None:
 
 async def _wait_for(died: asyncio.Future[None]) -> None:
     await died
-
-
-def _model(tagger: "Tagger") -> Part:
-    return Part("model", True, f"bundle {tagger.bundle.version[:12]} has tagged a probe")
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
 
 if TYPE_CHECKING:
-    # Importing it loads the engine's runtime; the server is passed a tagger.
-    from hangtag.tagger.tagger import Tagger
+    # Importing it loads the engine's runtime; the server is passed one.
+    from hangtag.tagger.in_use import TaggerInUse
 
 HEARTBEAT = "suggestions"
 
@@ -37,13 +37,13 @@ class Suggester:
     for `PATIENCE_S`. The same text is tagged once for all who wait for it, and then kept in a cache.
     """
 
-    def __init__(self, tagger: "Tagger", settings: ServerSettings, clock: Clock, beats: Heartbeats) -> None:
-        self._tagger = tagger
+    def __init__(self, in_use: "TaggerInUse", settings: ServerSettings, clock: Clock, beats: Heartbeats) -> None:
+        self._in_use = in_use
         self._clock = clock
         self._beats = beats
         self._cache = SuggestionCache(settings.suggest_cache_entries)
-        self._queue = TextQueue(settings.suggest_queue_tokens, tagger.bundle.tokenizer.max_tokens)
-        self._batch = TextBatch(tagger, settings.suggest_token_budget, clock)
+        self._queue = TextQueue(settings.suggest_queue_tokens, in_use.current.tagger.bundle.tokenizer.max_tokens)
+        self._batch = TextBatch(in_use, settings.suggest_token_budget, clock)
         self._has_work = asyncio.Event()
         self._thread = StageThread("suggester")
         self._is_down = False
@@ -61,12 +61,23 @@ class Suggester:
                 about to stop).
         """
         keys = [asked.key() for asked in texts]
-        version = self._tagger.bundle.version
+        while True:
+            release = self._in_use.current.answers
+            found = await self._suggest(keys, texts, is_single, deadline_s)
+            releases = {each.release for each in found}
+            # Else another release came into use meanwhile, and what an earlier one has tagged is asked for again.
+            if len(releases) <= 1 and releases <= {release, self._in_use.current.answers}:
+                return found
+
+    async def _suggest(
+        self, keys: Sequence[Key], texts: Sequence[Asked], is_single: bool, deadline_s: float
+    ) -> list[Suggestion]:
+        release = self._in_use.current.answers
         found: dict[Key, Suggestion] = {}
         wanted: dict[Key, Asked] = {}
         for key, asked in zip(keys, texts, strict=True):
             if key not in found and key not in wanted:
-                kept = self._cache.get(key, version)
+                kept = self._cache.get(key, release)
                 if kept is None:
                     wanted[key] = asked
                 else:

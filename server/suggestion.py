@@ -41,11 +41,15 @@ class Asked:
 
 
 class Suggestion(NamedTuple):
-    """What was found for a text, and what the encoder did not read of it."""
+    """What was found for a text, and what the encoder did not read of it.
+
+    `release` is `Release.answers` of what tagged it.
+    """
 
     found: Suggested
     left_out: LeftOut = LeftOut()
     bundle_version: str = ""
+    release: tuple[str, int] = ("", 0)
 
 
 def usual_kind(description: str, merchant_category: str) -> TextKind:

@@ -6,16 +6,16 @@ from hangtag.server.suggestion import Key, Suggestion
 
 
 class SuggestionCache:
-    """Keeps up to `most` suggestions, of one bundle at a time. Not for several threads."""
+    """Keeps up to `most` suggestions, of one release at a time. Not for several threads."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._kept: OrderedDict[Key, Suggestion] = OrderedDict()
-        self._bundle_version = ""
+        self._release = ("", 0)
 
-    def get(self, key: Key, bundle_version: str) -> Suggestion | None:
-        """What is kept of this bundle for the text."""
-        if bundle_version != self._bundle_version:
+    def get(self, key: Key, release: tuple[str, int]) -> Suggestion | None:
+        """What is kept of this release (`Release.answers`) for the text."""
+        if release != self._release:
             return None
         if (found := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
@@ -23,9 +23,9 @@ class SuggestionCache:
 
     def put(self, key: Key, suggestion: Suggestion) -> None:
         """Keep a suggestion instead of the one that was not asked for for the longest time."""
-        if suggestion.bundle_version != self._bundle_version:
+        if suggestion.release != self._release:
             self._kept.clear()
-            self._bundle_version = suggestion.bundle_version
+            self._release = suggestion.release
         self._kept[key] = suggestion
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)

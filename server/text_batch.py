@@ -21,15 +21,19 @@ from hangtag.text.product_text import LeftOut
 from hangtag.text.tokens import Tokens
 
 if TYPE_CHECKING:
-    # Importing it loads the engine's runtime; the server is passed a tagger.
+    # Importing it loads the engine's runtime; the server is passed one.
+    from hangtag.tagger.in_use import TaggerInUse
+    from hangtag.tagger.release import Release
     from hangtag.tagger.tagger import Tagger
 
 # Characters that are tokenised at a time: more than a batch of short texts has, few enough that a short text does not
 # wait for several long ones.
-_ENCODE_CHARS = 2_048
+_ENCODE_CHARS = 1_024
 # A text that comes just after a batch has begun waits for that long at most, unless the batch is one long text, and
 # then for its own batch.
 _TARGET_S = 0.008
+# Of texts that are longer than this a batch takes half of that time: short ones may overtake them.
+_SHORT_TOKENS = 32
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,10 +41,18 @@ Finished = list[tuple[Job, Suggestion | Failure]]
 
 
 class TextBatch:
-    """Tags one batch at a time, of at most `token_budget` tokens and of as few as the engine tags in some 8 ms."""
+    """Tags one batch at a time, of at most `token_budget` tokens, and of as few as are tagged in some 8 ms.
 
-    def __init__(self, tagger: "Tagger", token_budget: int, clock: Clock) -> None:
-        self._tagger = tagger
+    Of long texts it is 4 ms, or one text.
+
+    A batch has one release: the one that is in use when it begins. None is held in between, so that it can be freed.
+    """
+
+    _release: "Release"
+    _tagger: "Tagger"
+
+    def __init__(self, in_use: "TaggerInUse", token_budget: int, clock: Clock) -> None:
+        self._in_use = in_use
         self._clock = clock
         self.pace = Pace(token_budget, _TARGET_S)
 
@@ -52,6 +64,17 @@ class TextBatch:
         Raises:
             FaultError: the engine fails on a harmless text too, or memory, disk or device do.
         """
+        self._release = self._in_use.current
+        self._tagger = self._release.tagger
+        try:
+            return self._run(turn)
+        finally:
+            del self._release, self._tagger
+
+    def _run(self, turn: Turn) -> Finished:
+        for job in turn.jobs:
+            if job.encoded is not None and job.encoded.bundle_version != self._release.bundle_version:
+                job.encoded = None  # tokens of another bundle
         fresh = _next_to_encode(turn)
         is_long = sum(job.chars for job in fresh) > _ENCODE_CHARS
         if is_long and self._has_a_batch(turn):
@@ -72,12 +95,17 @@ class TextBatch:
     def _tagged(self, batch: Sequence[tuple[Job, Encoded]]) -> Finished:
         cost = self._tagger.engine.cost.of_batch([len(encoded.tokens) for _, encoded in batch])
         metrics.BATCH_TOKENS.observe(cost)
-        version = self._tagger.bundle.version
+        release = self._release
         started = self._clock.monotonic()
         results = self._isolated(self._tag, [(encoded.tokens, job.asked.kind) for job, encoded in batch])
         self.pace.ran(cost, self._clock.monotonic() - started)
         return [
-            (job, found if isinstance(found, Failure) else Suggestion(found, encoded.left_out, version))
+            (
+                job,
+                found
+                if isinstance(found, Failure)
+                else Suggestion(found, encoded.left_out, release.bundle_version, release.answers),
+            )
             for (job, encoded), found in zip(batch, results, strict=True)
         ]
 
@@ -86,13 +114,19 @@ class TextBatch:
 
     def _has_a_batch(self, turn: Turn) -> bool:
         lengths = [len(job.encoded.tokens) for job in turn.jobs if job.encoded is not None]
-        return bool(lengths) and self._tagger.engine.cost.of_batch(lengths) >= self.pace.tokens
+        return bool(lengths) and self._tagger.engine.cost.of_batch(lengths) >= self._most_tokens(lengths)
+
+    def _most_tokens(self, lengths: Sequence[int]) -> int:
+        """The limit of a batch of some of these texts."""
+        return self.pace.tokens if min(lengths) <= _SHORT_TOKENS else self.pace.tokens // 2
 
     def _planned(self, turn: Turn) -> list[tuple[Job, Encoded]]:
         ready = [(job, job.encoded) for job in turn.jobs if job.encoded is not None]
+        if not ready:
+            return []
         chosen = plan(
             [Waiting(len(encoded.tokens), job.arrived_s) for job, encoded in ready],
-            self.pace.tokens,
+            self._most_tokens([len(encoded.tokens) for _, encoded in ready]),
             self._clock.monotonic(),
             cost=self._tagger.engine.cost,
             busy=False,  # the engine runs on this thread
@@ -104,12 +138,21 @@ class TextBatch:
 
     def _encode(self, some: Sequence[Asked]) -> list[Encoded]:
         with _Stage("encode", self._clock):
-            left_out = self._tagger.bundle.tokenizer.left_out
-            encoded = self._tagger.encode([asked.text for asked in some], [asked.kind for asked in some])
+            encoded = self._tagger.encode_located([asked.text for asked in some], [asked.kind for asked in some])
+            version = self._release.bundle_version
             return [
-                Encoded(tokens, left_out(asked.text) if tokens.is_cut else LeftOut())
+                Encoded(tokens, self._left_out(asked, tokens), version)
                 for asked, tokens in zip(some, encoded, strict=True)
             ]
+
+    def _left_out(self, asked: Asked, tokens: Tokens) -> LeftOut:
+        """What the encoder does not read of the text as it was asked for."""
+        if not tokens.is_cut:
+            return LeftOut()
+        if tokens.understood.text != asked.text:
+            # Of a query that the model reads in other words.
+            (tokens,) = self._tagger.bundle.tokenizer.located([asked.text])
+        return LeftOut() if tokens.origins is None else tokens.origins.left_out
 
     def _tag(self, batch: Sequence[tuple[Tokens, TextKind]]) -> list[Suggested]:
         with _Stage("forward", self._clock):

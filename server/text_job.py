@@ -15,10 +15,11 @@ _LEAST_TOKENS = 16
 
 
 class Encoded(NamedTuple):
-    """A text as the engine gets it, and what of it the engine does not get."""
+    """A text as the engine gets it, what of it the engine does not get, and the bundle whose tokens they are."""
 
     tokens: Tokens
     left_out: LeftOut
+    bundle_version: str = ""
 
 
 class UntaggableError(Exception):

@@ -42,7 +42,7 @@ def id_field(product_id: bytes) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def lookup_fields(verdict: Verdict, as_of_ms: int, eta_ms: int | None = None) -> bytes:
+def lookup_fields(verdict: Verdict, as_of_ms: int, eta_ms: int | None = None, newer_bundle_version: str = "") -> bytes:
     """The fields of the look-up; `as_of_ms` is in milliseconds since 1970, UTC, `eta_ms` in milliseconds from now.
 
     Cached, because most look-ups of one read of the store have the same fields.
@@ -54,6 +54,7 @@ def lookup_fields(verdict: Verdict, as_of_ms: int, eta_ms: int | None = None) ->
         freshness_reason=verdict.reason,
         known_version=verdict.known_version,
         eta_ms=eta_ms,
+        newer_bundle_version=newer_bundle_version,
     ).SerializeToString()
 
 

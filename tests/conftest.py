@@ -22,7 +22,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from hangtag.cli.local import DATABASES, create_topics, start_broker, start_valkey
-from hangtag.settings import ArrivalsSettings, KafkaSettings, RedisSettings, ServerSettings, WorkerSettings
+from hangtag.settings import (
+    ArrivalsSettings,
+    IndexSettings,
+    KafkaSettings,
+    RedisSettings,
+    ServerSettings,
+    WorkerSettings,
+)
 from tests.certificates import Certificates, make_certificates
 from tests.division import Division, rank
 from tests.leaks import listen, pytest_runtest_makereport  # noqa: F401 (a hook of pytest)
@@ -30,7 +37,7 @@ from tests.leaks import listen, pytest_runtest_makereport  # noqa: F401 (a hook 
 _ROOT = Path(__file__).resolve().parent.parent
 _ON_REAL_SERVERS = "tests/integration/", "tests/e2e/"
 # Several workers and servers run on this machine at once.
-for _group in (WorkerSettings, ArrivalsSettings, ServerSettings):
+for _group in (WorkerSettings, ArrivalsSettings, IndexSettings, ServerSettings):
     _group.model_fields["metrics_port"].default = 0
     _group.model_rebuild(force=True)
 
@@ -133,6 +140,9 @@ def topics(broker: str) -> KafkaSettings:
         events_topic=f"events-{own}",
         tagged_topic=f"tagged-{own}",
         dead_letter_topic=f"deadletter-{own}",
+        models_topic=f"models-{own}",
+        audit_topic=f"audit-{own}",
+        texts_topic=f"texts-{own}",
         session_timeout_s=6,  # the least; Tansu keeps a member that joins waiting for half of it
     )
     create_topics(settings)

@@ -148,6 +148,12 @@ _ERROR: dict[str, Any] = {
                                 "description": "For programs; reasons may be added.",
                                 "examples": [reason.label for reason in Reason],
                             },
+                            "metadata": {
+                                "type": "object",
+                                "description": "What programs need to know beside the reason: of `INVALID_FILTER` the "
+                                "`position` of the character, counted from 1.",
+                                "additionalProperties": {"type": "string"},
+                            },
                             "retryDelay": {
                                 "type": "string",
                                 "description": "The shortest time to wait.",
@@ -193,8 +199,12 @@ def _message(
     properties = {}
     for number, field in enumerate(message.field):
         about = comments[_MESSAGE, place, _FIELD_OR_VALUE_OR_METHOD, number]
-        schema = _kind(field, is_request=is_request)
-        if field.label == _Field.LABEL_REPEATED:
+        entry = next((each for each in message.nested_type if field.type_name.endswith(f".{each.name}")), None)
+        if entry is not None:  # a map
+            schema = {"type": "object", "additionalProperties": _kind(entry.field[1], is_request=is_request)}
+        else:
+            schema = _kind(field, is_request=is_request)
+        if field.label == _Field.LABEL_REPEATED and entry is None:
             schema = {"type": "array", "items": schema}
         properties[field.json_name] = {"description": about, **schema}
     about = comments[_MESSAGE, place]

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from hangtag.processes.stopped_by_signals import stopped_by_signals
 from hangtag.settings import Settings
 from hangtag.store import RedisTagStore
 from hangtag.telemetry import Heartbeats, get_log, metrics
@@ -15,7 +16,6 @@ from hangtag.workers.arrivals import Arrivals
 from hangtag.workers.arrivals_reader import ARRIVALS_BEAT, ArrivalsReader
 from hangtag.workers.contact import KAFKA_BEAT
 from hangtag.workers.readiness import GroupReadiness
-from hangtag.workers.signals import stopped_by_signals
 from hangtag.workers.store_watch import StoreWatch
 
 # The oldest healthy beats. The brokers' last answer has no limit: a restart does not bring them back.

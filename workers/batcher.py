@@ -29,18 +29,18 @@ class Batcher:
         """Take out the batch to run now; empty if nothing waits.
 
         While the engine is busy, and only then, it is also empty if what waits should wait for more. All items of a
-        batch were encoded by one tagger, whose engine says what the batch costs.
+        batch were encoded by one release, whose engine says what the batch costs.
         """
         if not self._items:
             return []
-        tagger = min(self._items.values(), key=lambda item: item.arrived_s).tagger
-        assert tagger is not None
-        alike = [item for item in self._items.values() if item.tagger is tagger]
+        release = min(self._items.values(), key=lambda item: item.arrived_s).release
+        assert release is not None
+        alike = [item for item in self._items.values() if item.release is release]
         chosen = plan(
             [Waiting(len(item.tokens or ()), item.arrived_s) for item in alike],
             budget,
             now,
-            cost=tagger.engine.cost,
+            cost=release.tagger.engine.cost,
             busy=is_engine_busy,
             max_wait_s=self._max_wait_s,
             window=self._window,

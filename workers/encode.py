@@ -6,7 +6,7 @@ from functools import partial
 
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.probe import probe_tokenizer
-from hangtag.tagger.tagger import Tagger
+from hangtag.tagger.release import Release
 from hangtag.text.tokens import Tokens
 from hangtag.workers.failures import refuse
 from hangtag.workers.item import Item, Refused, restore_older
@@ -21,7 +21,7 @@ class Encoded:
     refused: list[Refused]
 
 
-def encode(items: Sequence[Item], tagger: Tagger) -> Encoded:
+def encode(items: Sequence[Item], release: Release) -> Encoded:
     """Tokenise all texts in one call, each once. Runs on an encode thread.
 
     Raises:
@@ -32,19 +32,19 @@ def encode(items: Sequence[Item], tagger: Tagger) -> Encoded:
     refused: list[Refused] = []
 
     def tokens_of(some: Sequence[Item]) -> list[Tokens]:
-        return tagger.encode([item.event.text for item in some])
+        return release.tagger.encode([item.event.text for item in some])
 
     while todo:
         again: list[Item] = []
         failed = []
         groups = by_text(todo)
-        found = isolate(tokens_of, [group[0] for group in groups], partial(probe_tokenizer, tagger))
+        found = isolate(tokens_of, [group[0] for group in groups], partial(probe_tokenizer, release.tagger))
         for item, tokens in ((item, each) for group, each in zip(groups, found, strict=True) for item in group):
             if isinstance(tokens, Failure):
                 failed.append((item.ticket, item.record, tokens))
                 again += restore_older(item)
             else:
-                done.append(replace(item, tokens=tokens, tagger=tagger))
+                done.append(replace(item, tokens=tokens, release=release))
         refused += refuse("encode", failed)
         done += [item for item in again if not item.needs_engine]
         todo = [item for item in again if item.needs_engine]

@@ -6,7 +6,7 @@ from functools import partial
 
 from hangtag.tagger.isolate import Failure, isolate
 from hangtag.tagger.probe import probe
-from hangtag.tagger.tagger import Tagger
+from hangtag.tagger.release import Release
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import metrics
 from hangtag.text.kind import TextKind
@@ -30,8 +30,8 @@ class Forwarded:
     ran_out_of_memory: bool = False
 
 
-def forward(items: Sequence[Item], tagger: Tagger) -> Forwarded:
-    """Run the engine over items that `tagger` encoded, each text once. Runs on a forward thread.
+def forward(items: Sequence[Item], release: Release) -> Forwarded:
+    """Run the engine over items that `release` encoded, each text once. Runs on a forward thread.
 
     A batch that fails, also for lack of memory, is halved until the failing item is alone. An item that fails alone is
     run once more, and is refused only if the engine then still tags a harmless text.
@@ -40,7 +40,7 @@ def forward(items: Sequence[Item], tagger: Tagger) -> Forwarded:
         FaultError: the engine fails for any text, or memory or the device do, even for a single text. That is no
             fault of a record: nothing may be settled.
     """
-    result = Forwarded(tagger.bundle.version)
+    result, tagger = Forwarded(release.bundle_version), release.tagger
 
     def tags_of(some: Sequence[Item]) -> list[TagSet]:
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from hangtag.records import Event, Kind, Record
 from hangtag.store import Arrival, Entry
-from hangtag.tagger.tagger import Tagger
+from hangtag.tagger.release import Release
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 from hangtag.workers.tracker import Ticket
@@ -16,8 +16,8 @@ from hangtag.write import Reason
 class Item:
     """One event. `older` are events of the same product that it supersedes: they settle when it is settled.
 
-    `tokens` and the `tagger` that made them are None until the text is encoded, and stay None for a deletion. `stored`
-    are tags of the same text that the store has: with them it needs no engine.
+    `tokens` are None until the text is encoded, and stay None for a deletion. `release` is what encoded the text, and
+    tags it. `stored` are tags that it gave the same text before and the store has: with them no engine is needed.
     """
 
     ticket: Ticket
@@ -26,7 +26,7 @@ class Item:
     arrived_s: float
     older: tuple["Item", ...] = ()
     tokens: Tokens | None = None
-    tagger: Tagger | None = None
+    release: Release | None = None
     stored: Entry | None = None
 
     @property

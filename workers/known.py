@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hangtag.store import TagStore, bundle_prefix
+from hangtag.tagger.release import Release
 from hangtag.telemetry import metrics
 from hangtag.text.text_hash import text_hash
 from hangtag.workers.item import Item
 
 
-def with_stored_tags(items: Sequence[Item], store: TagStore, bundle_version: str) -> list[Item]:
-    """The items, with the stored tags of those whose text this bundle has tagged before; the order is kept.
+def with_stored_tags(items: Sequence[Item], store: TagStore, release: Release) -> list[Item]:
+    """The items, with the stored tags of those whose text this release would give the same; the order is kept.
 
     A product that people have decided about is tagged again, so that their decisions are applied to what the model
     says, not to what earlier decisions left of it.
@@ -20,14 +21,17 @@ def with_stored_tags(items: Sequence[Item], store: TagStore, bundle_version: str
         StoreError: the store did not answer.
     """
     todo = [item for item in items if not item.is_deletion]
-    prefix, found = bundle_prefix(bundle_version), {}
+    prefix, found = bundle_prefix(release.bundle_version), {}
     for item, entry in zip(todo, store.read([item.event.product_id for item in todo]), strict=True):
         if entry is None or entry.is_deletion or entry.revision or entry.bundle_prefix != prefix:
             continue
-        if entry.text_hash == text_hash(item.event.text, item.event.language):
+        is_same_text = entry.text_hash == text_hash(item.event.text, item.event.language)
+        if is_same_text and release.gives_tags_of(entry.sequence):
             found[item.ticket] = entry
     metrics.REUSED_TAGS.labels("store").inc(len(found))
-    return [replace(item, stored=found[item.ticket]) if item.ticket in found else item for item in items]
+    return [
+        replace(item, stored=found[item.ticket], release=release) if item.ticket in found else item for item in items
+    ]
 
 
 def by_text(items: Sequence[Item]) -> list[list[Item]]:

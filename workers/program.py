@@ -5,10 +5,13 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic
+from hangtag.following.following import Following
+from hangtag.kafka.decision_topics import check_models_topic
+from hangtag.kafka.tagged_topic import unknown_topics
+from hangtag.kafka.topic_config import TopicConfigError
+from hangtag.processes.stopped_by_signals import stopped_by_signals
 from hangtag.settings import Settings
-from hangtag.store import RedisTagStore
-from hangtag.tagger.in_use import TaggerInUse
+from hangtag.store import RedisTagStore, TextStore
 from hangtag.tagger.tagger import Tagger
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
@@ -20,7 +23,6 @@ from hangtag.workers.opening import open_unless_stopped
 from hangtag.workers.progress import ProgressReport
 from hangtag.workers.readiness import Readiness
 from hangtag.workers.retrying_store import RetryingStore
-from hangtag.workers.signals import stopped_by_signals
 from hangtag.workers.source import SourceError
 from hangtag.workers.store_watch import StoreWatch
 from hangtag.workers.tail import TailRepair
@@ -38,11 +40,13 @@ _log = get_log(__name__)
 
 def work(
     settings: Settings,
-    tagger: Tagger,
+    tagger: Tagger | Following,
     stop: threading.Event | None = None,
     on_ready: Callable[[int], None] | None = None,
 ) -> None:
     """Consume product events until `stop` is set, then finish what was polled (at most 20 s), commit and return.
+
+    `tagger` is what tags; one that follows the pointer is started here, and its caller closes it.
 
     Without `stop`, SIGTERM, SIGINT and SIGHUP set it and a second one ends the process at once; call it from the main
     thread then. `on_ready` gets the port of `/metrics`, `/healthz` and `/readyz` once the consumer is open. Whatever
@@ -57,14 +61,16 @@ def work(
     with ExitStack() as stack:
         stop = stop or stack.enter_context(stopped_by_signals())
         try:
-            _work(settings, tagger, stop, on_ready)
+            _work(settings, Following.of(tagger), stop, on_ready)
         except Exception as error:
             _log.critical("worker_died", error=type(error).__name__, reason=summary_of(error), stack=stack_of(error))
             raise
     _log.info("worker_stopped")
 
 
-def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: Callable[[int], None] | None) -> None:
+def _work(
+    settings: Settings, following: Following, stop: threading.Event, on_ready: Callable[[int], None] | None
+) -> None:
     clock, give_up = SystemClock(), threading.Event()
     beats = Heartbeats(clock, LIMITS_S)
     failures: list[StageError] = []
@@ -78,10 +84,13 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
 
         return fail
 
-    in_use = TaggerInUse(tagger)
+    in_use = following.in_use
     with ExitStack() as stack:
         store = RedisTagStore(settings.redis)
         stack.callback(store.close)
+        texts = TextStore(settings.redis) if settings.redis.texts else None
+        if texts is not None:
+            stack.callback(texts.close)
         watch = StoreWatch(store, failed("store watch"))
         stack.callback(watch.close)
         watch.start()
@@ -101,18 +110,20 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
             sink=sink,
             store=RetryingStore(store, settings.worker.retry_deadline_s, give_up),
             in_use=in_use,
-            threads=open_threads(tagger.engine.cost.at_once),
+            threads=open_threads(in_use.current.tagger.engine.cost.at_once),
             clock=clock,
             beats=beats,
             settings=settings.worker,
+            keeps_texts=bool(settings.kafka.texts_topic),
+            texts=texts,
         )
         telemetry = open_page(
             "worker",
             settings.worker,
             metrics.WORKER,
             pulses=beats.pulses,
-            details=watch.details,
-            parts=Readiness(in_use, beats, source).parts,
+            details=lambda: {**watch.details(), **following.details()},
+            parts=Readiness(following, beats, source).parts,
             actions={"/resume": lambda: {"resumed": worker.read_on()}},
             on_failure=failed("telemetry"),
         )
@@ -123,13 +134,8 @@ def _work(settings: Settings, tagger: Tagger, stop: threading.Event, on_ready: C
         report.start()
         tail.start()
         stack.callback(tail.close)
-        _log.info(
-            "worker_ready",
-            bundle=tagger.bundle.manifest.name,
-            version=tagger.bundle.version[:12],
-            engine=tagger.engine.name,
-            metrics_port=port,
-        )
+        following.start(failed("bundle follower"))
+        _log.info("worker_ready", **following.names(), metrics_port=port)
         if on_ready is not None:
             on_ready(port)
         worker.run(stop)
@@ -152,18 +158,19 @@ def _raise_first(failures: Sequence[StageError]) -> None:
 def _open_source(settings: Settings) -> KafkaSource:
     source = KafkaSource(settings.kafka, settings.redis.deleted_ttl_s)
     try:
-        _check_tagged_topic(settings)
+        _check_topics(settings)
     except BaseException:
         source.close()
         raise
     return source
 
 
-def _check_tagged_topic(settings: Settings) -> None:
+def _check_topics(settings: Settings) -> None:
     try:
-        is_known = check_tagged_topic(settings.kafka, settings.redis.deleted_ttl_s)
+        unknown = unknown_topics(settings.kafka, settings.redis.deleted_ttl_s)
+        if settings.models.store is not None and not check_models_topic(settings.kafka):
+            unknown = [*unknown, settings.kafka.models_topic]
     except TopicConfigError as error:
         raise SourceError(str(error)) from error
-    if not is_known:
-        topic = settings.kafka.tagged_topic
+    for topic in unknown:
         _log.warning("topic_configuration_unknown", topic=topic, next="allow DescribeConfigs, or check it by hand")

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from hangtag.tagger.in_use import TaggerInUse
+from hangtag.following.following import Following
 from hangtag.telemetry import Heartbeats, Part
 from hangtag.workers.contact import KAFKA_BEAT, OUTAGE_S
 from hangtag.workers.source import Membership
@@ -44,13 +44,10 @@ class GroupReadiness:
 class Readiness(GroupReadiness):
     """The answer of a worker's /readyz. It exists only once the model has tagged a probe."""
 
-    def __init__(self, in_use: TaggerInUse, beats: Heartbeats, member: Member) -> None:
+    def __init__(self, following: Following, beats: Heartbeats, member: Member) -> None:
         super().__init__(beats, member)
-        self._in_use = in_use
+        self._following = following
 
     def parts(self) -> list[Part]:
         """Each part with what it waits for."""
-        return [self._model(), *super().parts()]
-
-    def _model(self) -> Part:
-        return Part("model", True, f"bundle {self._in_use.current.bundle.version[:12]} has tagged a probe")
+        return [self._following.part(), *super().parts()]

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hangtag.records import Record
 from hangtag.settings import WorkerSettings
-from hangtag.store import StoreError, StoreMismatchError, TagStore
+from hangtag.store import StoreError, StoreMismatchError, TagStore, TextStore
 from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats, get_log, metrics
 from hangtag.telemetry.clock import Clock
@@ -59,7 +59,8 @@ class StageError(RuntimeError):
 class Worker:
     """One thread calls `run` or `step`; stages run on their threads and are met only in their futures.
 
-    It reads no clock, starts no thread and does no I/O except through what it is given.
+    It reads no clock, starts no thread and does no I/O except through what it is given. With `keeps_texts` it produces
+    the texts of products too, with `texts` it keeps them in the store.
     """
 
     def __init__(
@@ -73,7 +74,10 @@ class Worker:
         clock: Clock,
         beats: Heartbeats,
         settings: WorkerSettings,
+        keeps_texts: bool = False,
+        texts: TextStore | None = None,
     ) -> None:
+        self._keeps_texts, self._texts = keeps_texts, texts
         self._source, self._sink, self._store, self._in_use = source, sink, store, in_use
         self._threads, self._clock, self._beats, self._settings = threads, clock, beats, settings
         self._tracker = Tracker()
@@ -170,22 +174,21 @@ class Worker:
         self._beats.busy("batch")
         metrics.RECORDS_POLLED.inc(len(polled.records))
         if refused:
-            self._jobs.append(WriteJob(self._in_use.current.bundle.version, refused=refused))
+            self._jobs.append(WriteJob(self._in_use.current.bundle_version, refused=refused))
         if tickets:
             self._encoding.append(self._threads.encode.submit(self._decode_and_encode, tickets, now))
 
     def batch(self) -> None:
         """Hand batches to the forward threads: at most those that run and one that follows them."""
-        while len(self._running) < self._in_use.current.engine.cost.at_once + _READY:
+        while len(self._running) < self._in_use.current.tagger.engine.cost.at_once + _READY:
             is_busy = bool(self._running) and not self._is_draining
             budget = self._budget.tokens
             items = self._batcher.batch(budget, self._clock.monotonic(), is_engine_busy=is_busy)
             if not items:
                 break
-            assert items[0].tagger is not None
-            batch = Batch(
-                items, budget, items[0].tagger.engine.cost.of_batch([len(item.tokens or ()) for item in items])
-            )
+            assert items[0].release is not None
+            cost = items[0].release.tagger.engine.cost
+            batch = Batch(items, budget, cost.of_batch([len(item.tokens or ()) for item in items]))
             metrics.BATCH_TOKENS.observe(batch.tokens)
             batch.future = self._threads.forward.submit(self._forward, batch)
             self._running.append(batch)
@@ -224,10 +227,10 @@ class Worker:
         """Decode records, mark their products as seen and tokenise the texts that are new. Runs on an encode thread."""
         started = self._clock.monotonic()
         decoded = decode(polled, arrived_s, self._settings.max_record_bytes)
-        tagger, items = self._in_use.current, decoded.items
+        release, items = self._in_use.current, decoded.items
         try:
             self._store.mark_seen([item.arrival for item in items])
-            items = with_stored_tags(items, self._store, tagger.bundle.version)
+            items = with_stored_tags(items, self._store, release)
         except StoreMismatchError:
             raise
         except StoreError as error:
@@ -239,7 +242,7 @@ class Worker:
             self._cannot_mark = True
         else:
             self._cannot_mark = False
-        encoded = encode(items, tagger)
+        encoded = encode(items, release)
         self._time("encode", started)
         return replace(encoded, refused=decoded.refused + encoded.refused)
 
@@ -250,9 +253,9 @@ class Worker:
     def _forward(self, batch: Batch) -> Forwarded:
         """Run the engine over a batch. Runs on the forward thread."""
         batch.started_s = self._clock.monotonic()
-        tagger = batch.items[0].tagger
-        assert tagger is not None
-        result = forward(batch.items, tagger)
+        release = batch.items[0].release
+        assert release is not None
+        result = forward(batch.items, release)
         batch.took_s = self._time("forward", batch.started_s)
         return result
 
@@ -260,7 +263,7 @@ class Worker:
         """Write the results of a job. Runs on the write thread."""
         started = self._clock.monotonic()
         limit = self._settings.max_record_bytes
-        result = write(job, self._store, self._sink, self._clock.wall_ms(), limit)
+        result = write(job, self._store, self._sink, self._clock.wall_ms(), limit, self._texts)
         job.took_s = self._time("write", started)
         return result
 
@@ -270,19 +273,23 @@ class Worker:
             encoded = _result("encode", self._encoding.popleft())
             known = [found for item in encoded.items if (found := self._batcher.add(item)) is not None]
             if known or encoded.refused:
-                bundle = self._in_use.current.bundle
-                self._jobs.append(WriteJob(bundle.version, known=known, refused=encoded.refused, schema=bundle.schema))
+                version = self._in_use.current.bundle_version
+                self._append(WriteJob(version, known=known, refused=encoded.refused))
         while self._running and self._running[0].is_done:
             batch = self._running.popleft()
             done = _result("forward", batch.future)
             self._pace.ran(batch)
             self._budget.ran(batch.budget, ran_out_of_memory=done.ran_out_of_memory)
-            self._jobs.append(WriteJob(done.bundle_version, tagged=done.tagged, refused=done.refused))
+            self._append(WriteJob(done.bundle_version, tagged=done.tagged, refused=done.refused))
             if done.restored:
                 self._encoding.append(self._threads.encode.submit(self._encode, done.restored))
         if self._writing is not None and self._writing.done():
             self._finish_write(self._writing)
             self._writing = None
+
+    def _append(self, job: WriteJob) -> None:
+        job.keeps_texts = self._keeps_texts
+        self._jobs.append(job)
 
     def _start_write(self) -> None:
         if self._writing is None and self._jobs and self._clock.monotonic() >= self._try_again_at:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hangtag.store import Arrival, Outcome, TagStore
-from hangtag.tags.schema import TagSchema
+from hangtag.records import Event, KeptText, encode_text
+from hangtag.store import Arrival, Outcome, StoredText, TagStore, TextStore
 from hangtag.tags.tagset import TagSet
+from hangtag.telemetry import metrics
 from hangtag.text.text_hash import text_hash
 from hangtag.workers.arrival import arrival_of
 from hangtag.workers.item import Item, Refused
@@ -29,17 +30,17 @@ class Settled:
 class WriteJob:
     """What one call of `write` does. A job that failed is run again and continues where it stopped.
 
-    `known` are items that need no engine: deletions, and those with stored tags, made with `schema`. `store_identities`
-    are those of the stores that held the results when the offsets of newly assigned partitions were committed. `took_s`
-    is how long the call took that succeeded.
+    `bundle_version` is for the dead letters. `known` are items that need no engine: deletions, and those with stored
+    tags. `store_identities` are those of the stores that held the results when the offsets of newly assigned partitions
+    were committed. With `keeps_texts` the texts are produced too. `took_s` is how long the call took that succeeded.
     """
 
     bundle_version: str = ""
     tagged: Sequence[tuple[Item, TagSet]] = ()
     known: Sequence[Item] = ()
     refused: Sequence[Refused] = ()
-    schema: TagSchema | None = None
     store_identities: Sequence[str] = ()
+    keeps_texts: bool = False
     writes: Writes | None = field(default=None, init=False)
     took_s: float = field(default=0.0, init=False)
 
@@ -49,10 +50,18 @@ class WriteJob:
         return [*(item for item, _ in self.tagged), *self.known]
 
 
-def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_record_bytes: int) -> list[Settled]:
+def write(
+    job: WriteJob,
+    store: TagStore,
+    sink: RecordSink,
+    now_ms: int,
+    max_record_bytes: int,
+    texts: TextStore | None = None,
+) -> list[Settled]:
     """Write everything and wait until it is acknowledged. Runs on the write thread; may be repeated after an error.
 
-    Once dead letters are acknowledged, their products are marked, so that nobody waits for tags of these versions.
+    Once dead letters are acknowledged, their products are marked, so that nobody waits for tags of these versions. With
+    `texts` the texts are kept in the store too.
 
     Raises:
         StoreError: the store did not take everything.
@@ -66,6 +75,8 @@ def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_rec
             sink.dead_letter(each.record, each.reason, job.bundle_version)
     job.writes.run(store, sink)
     sink.flush()
+    if texts is not None:
+        texts.write(list(_texts(job.items, job.writes.outcomes)))
     if refused := list(_refused_arrivals(job, max_record_bytes)):
         store.mark_refused(refused)
     return list(_settled(job, job.writes.outcomes))
@@ -74,20 +85,45 @@ def write(job: WriteJob, store: TagStore, sink: RecordSink, now_ms: int, max_rec
 def _updates(job: WriteJob, now_ms: int) -> Iterator[Update | Move]:
     for item, tags in job.tagged:
         event = item.event
+        assert item.release is not None
+        hashed = text_hash(event.text, event.language)
         yield Update(
             product_id=event.product_id,
             version=event.version,
             tags=tags,
-            bundle_version=job.bundle_version,
-            text_hash=text_hash(event.text, event.language),
+            bundle_version=item.release.bundle_version,
+            sequence=item.release.sequence,
+            text_hash=hashed,
             tagged_at_ms=now_ms,
-            schema=None if item.tagger is None else item.tagger.bundle.schema,
+            schema=item.release.tagger.bundle.schema,
+            kept=_kept(event, hashed) if job.keeps_texts else None,
         )
     for item in job.known:
+        event = item.event
         if item.stored is None:
-            yield Update(item.event.product_id, item.event.version, None)
+            kept = KeptText.deletion(event.product_id, event.version) if job.keeps_texts else None
+            yield Update(event.product_id, event.version, None, kept=kept)
         else:
-            yield Move(item.stored, item.event.version, job.schema)
+            assert item.release is not None
+            kept = _kept(event, item.stored.text_hash) if job.keeps_texts else None
+            schema = item.release.tagger.bundle.schema
+            yield Move(item.stored, event.version, item.release.sequence, schema, kept)
+
+
+def _texts(items: Sequence[Item], outcomes: Sequence[Outcome]) -> Iterator[StoredText]:
+    for item, outcome in zip(items, outcomes, strict=True):
+        event = item.event
+        if outcome is Outcome.OLDER:
+            continue
+        if item.is_deletion:
+            yield StoredText(event.product_id, event.version, b"")
+        else:
+            hashed = text_hash(event.text, event.language)
+            yield StoredText(event.product_id, event.version, encode_text(_kept(event, hashed)))
+
+
+def _kept(event: Event, hashed: bytes) -> KeptText:
+    return KeptText(event.product_id, event.version, event.fields, event.language, event.shop, hashed)
 
 
 def _refused_arrivals(job: WriteJob, max_record_bytes: int) -> Iterator[Arrival]:
@@ -101,6 +137,9 @@ def _refused_arrivals(job: WriteJob, max_record_bytes: int) -> Iterator[Arrival]
 
 def _settled(job: WriteJob, outcomes: Sequence[Outcome]) -> Iterator[Settled]:
     for item, outcome in zip(job.items, outcomes, strict=True):
+        if item.release is not None and outcome is Outcome.WRITTEN:
+            release = item.release
+            metrics.TAGGED_PRODUCTS.labels(release.bundle_version[:12], str(release.sequence)).inc()
         yield Settled(item.ticket, "deleted" if item.is_deletion else outcome.value.lower())
         for older in item.older:
             yield Settled(older.ticket, "superseded")

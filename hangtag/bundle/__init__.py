@@ -15,13 +15,15 @@ equal weights and decisions give the same version. The manifest's other fields a
 """
 
 from hangtag.bundle.bundle import Bundle
+from hangtag.bundle.describe import describe_bundle
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.errors import BundleError
 from hangtag.bundle.files import STARTER
-from hangtag.bundle.load import load_bundle, read_manifest
+from hangtag.bundle.load import load_bundle, read_manifest, read_schema
 from hangtag.bundle.manifest import Manifest, Section
 from hangtag.bundle.place import check_place
 from hangtag.bundle.redecide import redecide_bundle
+from hangtag.bundle.references import References, ReferenceText, add_references, read_references
 from hangtag.bundle.scope import Scope
 from hangtag.bundle.upgrade import upgrade_bundle
 from hangtag.bundle.version import version_of
@@ -37,14 +39,20 @@ __all__ = [
     "Linear",
     "Manifest",
     "Norm",
+    "ReferenceText",
+    "References",
     "Scope",
     "Section",
     "Table",
     "Weights",
+    "add_references",
     "check_place",
     "copy_bundle",
+    "describe_bundle",
     "load_bundle",
     "read_manifest",
+    "read_references",
+    "read_schema",
     "redecide_bundle",
     "upgrade_bundle",
     "version_of",

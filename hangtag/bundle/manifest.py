@@ -32,6 +32,11 @@ class Section(BaseModel):
     sha256: Sha256
     required: bool
 
+    @classmethod
+    def of(cls, file: str, content: bytes, *, required: bool) -> Self:
+        """The entry for a file with this content."""
+        return cls(file=file, sha256=hashlib.sha256(content).hexdigest(), required=required)
+
 
 class Manifest(BaseModel):
     """`manifest.json`.

@@ -5,7 +5,7 @@ import json
 
 from hangtag.bundle.encoder_config import EncoderConfig
 from hangtag.bundle.scope import Scope
-from hangtag.tags.schema import TagSchema
+from hangtag.tags.schema import DESCRIPTIVE, TagSchema
 from hangtag.tags.thresholds import KeyedCalibration, KeyedThresholds
 
 
@@ -22,12 +22,12 @@ def version_of(
     """sha256, hex: equal for bundles that give equal answers by construction, whenever and however they were made.
 
     Schema, thresholds and calibration count by value, so layout and order of keys in their files do not matter; the
-    tokenizer and the weights count by the bytes of their files. Every field of these parts determines answers today; a
-    field that only describes (a label, a synonym) must be excluded here when it is added.
+    tokenizer and the weights count by the bytes of their files. Fields of the schema that only describe (a label, a
+    synonym) do not count.
     """
     content = {
         "encoder": encoder.model_dump(mode="json"),
-        "schema": schema.model_dump(mode="json"),
+        "schema": schema.model_dump(mode="json", exclude=set(DESCRIPTIVE)),
         "thresholds": thresholds.model_dump(mode="json"),
         "calibration": calibration.model_dump(mode="json"),
         "tokenizer": tokenizer_sha256,

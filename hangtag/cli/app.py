@@ -8,6 +8,7 @@ import typer
 from hangtag.cli.arrivals import arrivals
 from hangtag.cli.bundle import bundle
 from hangtag.cli.bundle_summary import show
+from hangtag.cli.clarify import clarify, similar
 from hangtag.cli.compare import compare
 from hangtag.cli.config import config
 from hangtag.cli.curve import curve
@@ -15,10 +16,14 @@ from hangtag.cli.data import data
 from hangtag.cli.dead_letters import deadletters
 from hangtag.cli.demo import demo
 from hangtag.cli.evaluate_queries import evaluate_queries
+from hangtag.cli.export import export
+from hangtag.cli.find import find, taglist
 from hangtag.cli.help_text import help_text
+from hangtag.cli.index import index
 from hangtag.cli.installed import version
 from hangtag.cli.learn import learn_tag
 from hangtag.cli.mistakes import errors
+from hangtag.cli.models import model
 from hangtag.cli.predict import predict
 from hangtag.cli.pretrain import pretrain
 from hangtag.cli.publish import publish
@@ -26,6 +31,7 @@ from hangtag.cli.rebuild import rebuild
 from hangtag.cli.release import release
 from hangtag.cli.report import report
 from hangtag.cli.resume import resume
+from hangtag.cli.retag import retag
 from hangtag.cli.schema import schema
 from hangtag.cli.serve import serve
 from hangtag.cli.tags import suggest, tags
@@ -65,7 +71,7 @@ def _options(
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (demo, tags, suggest, predict, schema, publish),
+    "Use": (demo, tags, suggest, find, taglist, clarify, similar, predict, schema, publish, export),
     "Run": (up, work, arrivals, serve, resume, rebuild, verify, config),
     "Train": (
         pretrain,
@@ -88,4 +94,7 @@ for panel, commands in _PANELS.items():
 app.add_typer(deadletters, name="deadletters", rich_help_panel="Use")
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(bundle, name="bundle", rich_help_panel="Run")
+app.add_typer(index, name="index", rich_help_panel="Run")
+app.add_typer(model, name="model", rich_help_panel="Run")
+app.add_typer(retag, name="retag", rich_help_panel="Run")
 app.add_typer(token, name="token", rich_help_panel="Run")

@@ -12,7 +12,9 @@ from hangtag.cli.help_text import help_text
 from hangtag.cli.options import ColumnNames
 from hangtag.cli.trainer_command import trainer_command
 
-bundle = typer.Typer(no_args_is_help=True, help="Convert and export bundles, set their thresholds again.")
+bundle = typer.Typer(
+    no_args_is_help=True, help="Convert and export bundles, describe their tags, set their thresholds again."
+)
 
 
 def upgrade(folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.")]) -> None:
@@ -31,6 +33,38 @@ def upgrade(folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folde
         msg = f"{error.filename or folder}: {error.strerror or error}"
         raise CommandError(msg) from error
     plain_console().print(f"{folder} has format {manifest.format}, version {manifest.version[:12]}", soft_wrap=True)
+
+
+def describe(
+    folder: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle.")],
+    descriptions: Annotated[Path, typer.Argument(metavar="FILE", help="TOML file with tables about facets and tags.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for the new bundle. Default: the bundle's own.")
+    ] = None,
+) -> None:
+    """Give the facets and tags of a bundle labels, descriptions, synonyms, examples and codes, without training.
+
+    Answers and version stay the same. `hangtag schema` and `hangtag taglist` show what was written.
+
+    Example: hangtag bundle describe bundles/shop labels.toml
+    """
+    from hangtag.bundle import describe_bundle  # noqa: PLC0415
+    from hangtag.settings.toml import TomlError, parse_toml  # noqa: PLC0415
+
+    try:
+        found = parse_toml(descriptions.read_bytes())
+        unknown = sorted(set(found) - {"about", "sensitive"})
+        if unknown:
+            msg = f'{descriptions}: {unknown[0]!r} is not known; write tables [about."color:red"] and a list sensitive'
+            raise CommandError(msg)
+        manifest = describe_bundle(folder, out or folder, found.get("about", {}), found.get("sensitive", ()))
+    except TomlError as error:
+        msg = f"{descriptions}: not valid TOML: {error}"
+        raise CommandError(msg) from error
+    except OSError as error:
+        msg = f"{error.filename or folder}: {error.strerror or error}"
+        raise CommandError(msg) from error
+    plain_console().print(f"{out or folder} has version {manifest.version[:12]}, as before", soft_wrap=True)
 
 
 def thresholds(
@@ -94,6 +128,7 @@ def thresholds(
 
 
 bundle.command(help=help_text(upgrade))(upgrade)
+bundle.command(help=help_text(describe))(describe)
 bundle.command(help=help_text(thresholds))(thresholds)
 bundle.command(help=help_text(export))(export)
 bundle.command(help=help_text(card))(card)

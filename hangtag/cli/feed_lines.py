@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import sys
 import zlib
 from collections.abc import Generator, Iterator
@@ -25,6 +26,10 @@ _PRODUCT_NAMES = frozenset(
         *("language", "lang"),
     }
 )
+# Taken where they are what an event may have; a shop may use the same names for something else.
+_STRINGS = frozenset({"shop_id", "shopId", "url"})
+_STRING_LISTS = frozenset({"image_urls", "imageUrls"})
+_PRICE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ([A-Z]{3})")
 _ID_NAMES = frozenset({"product_id", "productId"})
 # Beyond it not every integer is a float.
 _MAX_EXACT = 2**53
@@ -157,4 +162,20 @@ def _product_fields(value: dict[str, Any]) -> dict[str, Any]:
             number = int(number)
         if isinstance(number, int) and not isinstance(number, bool):
             product[name] = str(number)
-    return product
+    return product | _shop_fields(value)
+
+
+def _shop_fields(value: dict[str, Any]) -> dict[str, Any]:
+    found = {name: value[name] for name in _STRINGS & value.keys() if isinstance(value[name], str)}
+    for name in _STRING_LISTS & value.keys():
+        if isinstance(value[name], list) and all(isinstance(each, str) for each in value[name]):
+            found[name] = value[name]
+    price = value.get("price")
+    if isinstance(price, dict) and price.keys() == {"currency", "amount"}:
+        found["price"] = price
+    elif isinstance(price, str) and (amount := _PRICE.fullmatch(price)):
+        found["price"] = {"amount": amount[1], "currency": amount[2]}
+    attributes = value.get("attributes")
+    if isinstance(attributes, dict) and all(isinstance(each, str) for each in attributes.values()):
+        found["attributes"] = attributes
+    return found

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 _TARGETS = {
     "local": ("setup", "0.4 GB"),
     "train": ("train-setup", "2 GB, some minutes"),
+    "export": ("train-setup", "2 GB, some minutes"),
     "gpu": ("train-setup", "2 GB, some minutes"),
 }
 

@@ -34,8 +34,9 @@ def publish(
 ) -> None:
     """Publish products from a JSONL file to Kafka.
 
-    Each line is a product: product_id, title, description, merchant_category, language; other fields are ignored. Or it
-    is a ProductEvent in JSON, which has the product in its field product.
+    Each line is a product: product_id, title, description, merchant_category, language, and where they are there,
+    shop_id, url, image_urls, price ("19.99 EUR") and attributes; other fields are ignored. Or it is a ProductEvent in
+    JSON, which has the product in its field product.
     A bad line is reported and skipped, and the exit code is then 1; it is 130 after Ctrl-C. If two lines have the
     same product and version, only the first one counts.
 

@@ -114,13 +114,25 @@ class Publisher:
 def _as_json(event: events_pb2.ProductEvent) -> dict[str, Any]:
     # Ten times as fast as json_format, which matters for a long feed.
     product = event.product
-    names = ("product_id", "version", "title", "description", "merchant_category", "language")
+    names = ("product_id", "version", "title", "description", "merchant_category", "language", "shop_id", "url")
     value: dict[str, Any] = {
         "type": events_pb2.EventType.Name(event.type),
         "product": {name: getattr(product, name) for name in names if getattr(product, name)},
     }
+    value["product"] |= _shop_fields(product)
     if event.event_id:
         value["event_id"] = event.event_id
     if event.HasField("time"):
         value["time"] = event.time.ToJsonString()
     return value
+
+
+def _shop_fields(product: events_pb2.Product) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if product.image_urls:
+        found["image_urls"] = list(product.image_urls)
+    if product.HasField("price"):
+        found["price"] = {"currency": product.price.currency, "amount": product.price.amount}
+    if product.attributes:
+        found["attributes"] = dict(product.attributes)
+    return found

@@ -11,7 +11,7 @@ def rebuild(
         bool, typer.Option("--from-start", help="Read the whole topic, also if a rebuild was stopped.")
     ] = False,
 ) -> None:
-    """Fill the store again from products.tagged, without a model.
+    """Fill the store again from products.tagged, without a model. Which bundle is in use comes from hangtag.models.
 
     Run it after the store has lost its data or a failover to a replica that was behind, and once to bring a store of an
     older format up to date. Workers and servers may run meanwhile: only what is newer than in the store is written.
@@ -22,6 +22,7 @@ def rebuild(
     from hangtag.cli.console import make_console  # noqa: PLC0415
     from hangtag.cli.progress import LiveStatus, remaining_time  # noqa: PLC0415
     from hangtag.cli.rebuilding import open_rebuilding  # noqa: PLC0415
+    from hangtag.cli.restoring import restore  # noqa: PLC0415
     from hangtag.cli.running import settings_here  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
 
@@ -44,6 +45,7 @@ def rebuild(
                     f"restored, {remaining_time(started, done, total)}{beginning}"
                 )
 
+            restore(settings, warn)
             work.run(show, warn, from_start=from_start)
     except Stopped:
         typer.echo("stopped; the store is not complete yet: run `hangtag rebuild` again, it goes on where it stopped")

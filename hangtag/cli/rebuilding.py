@@ -12,7 +12,8 @@ from kafka.errors import KafkaError
 from hangtag.cli.chunk_thread import ChunkThread
 from hangtag.cli.errors import CommandError
 from hangtag.cli.topic import TopicReader, reason_of
-from hangtag.kafka.tagged_topic import TopicConfigError, check_tagged_topic, topic_id
+from hangtag.kafka.tagged_topic import check_tagged_topic, topic_id
+from hangtag.kafka.topic_config import TopicConfigError
 from hangtag.records import Record
 from hangtag.settings import Settings
 from hangtag.store import RebuildStore, StoreError, StoreWentBackError

@@ -8,6 +8,8 @@ import grpc
 
 from hangtag.cli.channel import metadata_of, open_channel
 from hangtag.cli.errors import CommandError
+from hangtag.cli.filter_words import filter_message
+from hangtag.client.status import details_of
 from hangtag.settings import ClientSettings
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 
@@ -93,11 +95,49 @@ class TagClient:
                 raise CommandError(msg) from error
             yield list(answer.suggestions)
 
+    def find(self, request: tags_pb2.FindProductsRequest) -> tags_pb2.FindProductsResponse:
+        """A page of products.
+
+        Raises:
+            CommandError: as `look_up`; a filter cannot be read, which the message shows; there is no index.
+        """
+        found: tags_pb2.FindProductsResponse = self._call(self._stub.FindProducts, request)
+        return found
+
+    def list_tags(self, facets: Sequence[str]) -> tags_pb2.ListTagsResponse:
+        """The tags that there are. Raises the same errors as `find`."""
+        found: tags_pb2.ListTagsResponse = self._call(self._stub.ListTags, tags_pb2.ListTagsRequest(facets=facets))
+        return found
+
+    def clarify(self, request: tags_pb2.ClarifyRequest) -> tags_pb2.ClarifyResponse:
+        """The next question. Raises the same errors as `find`."""
+        found: tags_pb2.ClarifyResponse = self._call(self._stub.Clarify, request)
+        return found
+
+    def similar(self, request: tags_pb2.SimilarProductsRequest) -> tags_pb2.SimilarProductsResponse:
+        """Products that are like one. Raises the same errors as `find`."""
+        found: tags_pb2.SimilarProductsResponse = self._call(self._stub.SimilarProducts, request)
+        return found
+
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
             return method(request, timeout=self._timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise CommandError(self._what_to_do(error)) from error
+            raise CommandError(self._message_of(error, request)) from error
+
+    def _message_of(self, error: Any, request: Any) -> str:
+        details = details_of(error.trailing_metadata())
+        if details.reason == "INVALID_FILTER":
+            return filter_message(error.details(), request.filter, details.metadata)
+        if details.reason == "INDEX_UNAVAILABLE":
+            return self._no_index(error)
+        return self._what_to_do(error)
+
+    def _no_index(self, error: Any) -> str:
+        return (
+            f"the server at {self._address}: {error.details()} (`hangtag index serve` starts the index; `hangtag demo` "
+            "and `hangtag up` start it too)"
+        )
 
     def _what_to_do(self, error: Any) -> str:
         code, details = error.code(), error.details() or ""

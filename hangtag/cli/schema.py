@@ -56,6 +56,7 @@ def facets_of(bundle: "Bundle") -> list[dict[str, Any]]:
                 "parents": [value_of(above) for above in bundle.schema.parents.get(tag, ())],
                 "auto_from": thresholds.tags[tag].auto if tag in reachable else None,
                 "review_from": each if (each := thresholds.tags[tag].review) <= 1 else None,
+                **_described(bundle, tag),
             }
             for tag in facet.tags
         ]
@@ -65,10 +66,18 @@ def facets_of(bundle: "Bundle") -> list[dict[str, Any]]:
                 "kind": facet.kind.value,
                 "parent": facet.parent,
                 "applies_when": list(facet.applies_when),
+                "is_sensitive": facet.name in bundle.schema.sensitive,
+                **_described(bundle, facet.name),
                 "values": values,
             }
         )
     return found
+
+
+def _described(bundle: "Bundle", name: str) -> dict[str, Any]:
+    """What the schema says about a facet or a tag to people: only what is set."""
+    about = bundle.schema.about.get(name)
+    return {} if about is None else about.model_dump(exclude_defaults=True)
 
 
 def _print(facets: list[dict[str, Any]], *, with_values: bool) -> None:
@@ -86,14 +95,23 @@ def _print(facets: list[dict[str, Any]], *, with_values: bool) -> None:
         return
     for facet in facets:
         has_parents = facet["parent"] is not None
-        table = make_table("value", "AUTO from", "REVIEW from", *([f"under {facet['parent']}"] if has_parents else []))
+        shown = [name for name in ("label", "synonyms", "codes") if any(name in value for value in facet["values"])]
+        under = [f"under {facet['parent']}"] if has_parents else []
+        table = make_table("value", "AUTO from", "REVIEW from", *under, *shown)
         for value in facet["values"]:
             confidences = (
                 "never" if each is None else f"{each:.2f}" for each in (value["auto_from"], value["review_from"])
             )
-            table.add_row(value["value"], *confidences, *([", ".join(value["parents"])] if has_parents else []))
+            parents = [", ".join(value["parents"])] if has_parents else []
+            table.add_row(value["value"], *confidences, *parents, *(_words(value.get(name)) for name in shown))
         console.print(table)
 
 
 def _shown(confidence: float | None) -> str:
     return "never" if confidence is None else f"{confidence:.2f}"
+
+
+def _words(described: Any) -> str:
+    if isinstance(described, dict):
+        return ", ".join(f"{name} {code}" for name, code in described.items())
+    return described if isinstance(described, str) else ", ".join(described or ())

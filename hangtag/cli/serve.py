@@ -2,6 +2,7 @@
 
 import gc
 import os
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,7 +85,7 @@ def _serve_alone(port: int, bundle: str | None, member: "Member | None" = None, 
     number = None if member is None else member.number
     try:
         with stopping():
-            settings, tagger = open_program("server", {"bundle": bundle}, number, threads)
+            settings, following = open_program("server", {"bundle": bundle}, number, threads)
     except Stopped:
         return
     from hangtag.server.program import serve as run  # noqa: PLC0415
@@ -104,7 +105,8 @@ def _serve_alone(port: int, bundle: str | None, member: "Member | None" = None, 
             _say_ready(settings.server.host, bound)
 
     try:
-        asyncio.run(run(settings, tagger, ready=ready, member=member))
+        with closing(following):
+            asyncio.run(run(settings, following, ready=ready, member=member))
     except Exception as error:
         if member is not None:
             raise

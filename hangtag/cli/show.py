@@ -13,7 +13,7 @@ from rich.text import Text
 from hangtag.v1 import tags_pb2
 
 _STYLES = {"AUTO": "green", "REVIEW": "yellow"}
-_REASONS: dict[int, str] = {
+NO_TAGS: dict[int, str] = {
     tags_pb2.NO_TAGS_REASON_LOW_CONFIDENCE: "no tag is sure enough to be used",
     tags_pb2.NO_TAGS_REASON_FILTERED: "no tag of those that you ask for",
     tags_pb2.NO_TAGS_REASON_LANGUAGE_NOT_SUPPORTED: "the model does not know this language",
@@ -73,7 +73,12 @@ def _notes(answer: tags_pb2.SuggestTagsResponse) -> Iterator[str]:
     if answer.none_of:
         yield f"none of: {', '.join(f'{tag.facet}:{tag.value}' for tag in answer.none_of)}"
     for span in answer.spans:
-        yield f"{tags_pb2.SpanKind.Name(span.kind).removeprefix('SPAN_KIND_').lower()}: {span.text}"
+        yield span_note(span)
+
+
+def span_note(span: tags_pb2.Span) -> str:
+    """A price, a size or a quantity."""
+    return f"{tags_pb2.SpanKind.Name(span.kind).removeprefix('SPAN_KIND_').lower()}: {span.text}"
 
 
 def _supporting(tag: tags_pb2.Tag) -> Text:
@@ -92,7 +97,7 @@ def _add(table: Table, name: Text, rows: Sequence[tuple[Text, ...]]) -> None:
 def _tag_rows(found: _Tagged, nothing: str) -> Sequence[tuple[Text, ...]]:
     """A row per tag; without a tag to use, a first row with the reason, or else `nothing`."""
     rows = []
-    if not found.tags and (reason := _REASONS.get(found.no_tags_reason, "" if found.review else nothing)):
+    if not found.tags and (reason := NO_TAGS.get(found.no_tags_reason, "" if found.review else nothing)):
         rows.append((Text(""), Text(reason, style="dim"), Text(""), Text("")))
     for tag in (*found.tags, *found.review):
         band = tags_pb2.Band.Name(tag.band).removeprefix("BAND_")

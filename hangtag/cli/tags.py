@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from hangtag.settings import ServerSettings
     from hangtag.v1 import tags_pb2
 
-_Server = Annotated[
+Server = Annotated[
     str | None,
     typer.Option(
         metavar="HOST:PORT", help="Address of the server. Default: the settings, or the demo running in this folder."
     ),
 ]
-_Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="How long to wait for a reply.")]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="How long to wait for a reply.")]
 
 
 def tags(
@@ -32,8 +32,8 @@ def tags(
             help="Wait until the tags of this version of the one product are stored, as long as --timeout allows.",
         ),
     ] = None,
-    server: _Server = None,
-    timeout: _Timeout = 5,
+    server: Server = None,
+    timeout: Timeout = 5,
     as_json: JsonOutput = False,
 ) -> None:
     """Look up the tags of products.
@@ -49,7 +49,7 @@ def tags(
     if wait is not None and len(product_ids) > 1:
         msg = "it waits for one product; give one id"
         raise typer.BadParameter(msg, param_hint="--wait")
-    with _client(server, timeout) as client:
+    with open_client(server, timeout) as client:
         narrow = _filter(facet, max_tags)
         products = (
             client.look_up(product_ids, narrow) if wait is None else [client.wait_for(product_ids[0], wait, narrow)]
@@ -79,8 +79,8 @@ def suggest(
         str | None,
         typer.Option(metavar="FOLDER", help="Bundle to run on this machine, or starter, instead of asking a server."),
     ] = None,
-    server: _Server = None,
-    timeout: _Timeout = 5,
+    server: Server = None,
+    timeout: Timeout = 5,
     as_json: JsonOutput = False,
 ) -> None:
     """Suggest tags for texts, as a search box or a bot does; nothing is stored.
@@ -106,7 +106,7 @@ def suggest(
 
         answers = suggest_with(bundle, asked, description, category, tag_filter)
     else:
-        with _client(server, timeout) as client:
+        with open_client(server, timeout) as client:
             if is_one:
                 answers = [client.suggest(asked[0], description, category, tag_filter)]
             else:
@@ -147,7 +147,8 @@ def _filter(facets: list[str] | None, max_tags: int | None) -> "tags_pb2.TagFilt
     return tags_pb2.TagFilter(facets=facets, max_tags=max_tags or 0) if facets or max_tags else None
 
 
-def _client(server: str | None, timeout_s: float) -> "TagClient":
+def open_client(server: str | None, timeout_s: float) -> "TagClient":
+    """A client of the server that is named, else of the demo in this folder, else of the settings."""
     from hangtag.cli.rpc import TagClient  # noqa: PLC0415
     from hangtag.cli.running import settings_here  # noqa: PLC0415
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 from hangtag.cli.errors import CommandError
@@ -13,6 +13,7 @@ _QUIET_MS = 700
 _MAX_RECORDS = 4_000
 # Under constant traffic there is no quiet moment.
 _PAST_END_S = 2.0
+_COMMIT_TIMEOUT_MS = 3_000
 
 
 class TopicReader:
@@ -20,12 +21,13 @@ class TopicReader:
 
     It starts at the beginning, or with `last`, that many records before each partition's end (0: new records only).
     `begins` and `starts` have the first offset of each partition and the one that it starts at, by partition number.
+    With a `group` it can commit offsets, for those who look at the lag of groups; it is no member of the group.
 
     Raises:
         CommandError: no broker answers, or there is no such topic.
     """
 
-    def __init__(self, settings: KafkaSettings, topic: str, last: int | None = None) -> None:
+    def __init__(self, settings: KafkaSettings, topic: str, last: int | None = None, group: str | None = None) -> None:
         from kafka import TopicPartition  # noqa: PLC0415
         from kafka.errors import KafkaError  # noqa: PLC0415
 
@@ -34,6 +36,7 @@ class TopicReader:
         with connecting(settings):
             self._consumer = Consumer(
                 **kafka_options(settings, "hangtag-cli"),
+                group_id=group,
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,
                 auto_offset_reset="earliest",
@@ -81,6 +84,15 @@ class TopicReader:
         """The next offset to read of each partition."""
         return {at.partition: self._consumer.position(at) for at in self._ends}
 
+    def commit(self, offsets: Mapping[int, int]) -> None:
+        """Commit the next offsets to read, by partition, if the brokers take them."""
+        from kafka import OffsetAndMetadata, TopicPartition  # noqa: PLC0415
+        from kafka.errors import KafkaError  # noqa: PLC0415
+
+        found = {TopicPartition(self._topic, number): OffsetAndMetadata(offset) for number, offset in offsets.items()}
+        with suppress(KafkaError):
+            self._consumer.commit(found, timeout_ms=_COMMIT_TIMEOUT_MS)
+
     @property
     def remaining(self) -> int:
         """The number of offsets up to the end."""
@@ -115,8 +127,8 @@ class TopicReader:
             records = self.new(_QUIET_MS)
             now = time.monotonic()
             if records:
-                give_up = now + patience_s
                 yield records
+                give_up = time.monotonic() + patience_s  # whoever takes them may have waited long
             if all(self._consumer.position(each) >= end for each, end in self._ends.items()):
                 end_by = now + _PAST_END_S if end_by is None else end_by
                 if not records or now > end_by:
@@ -140,12 +152,12 @@ class TopicReader:
         while self._consumer.position(at) < behind:
             polled = self._consumer.poll(timeout_ms=_QUIET_MS, max_records=chunk)
             records = [record for record in polled.get(at, ()) if record.offset < behind]
-            if polled:
-                give_up = time.monotonic() + patience_s
-            else:
+            if not polled:
                 _check_patience(give_up, patience_s)
             if records:
                 yield records
+            if polled:
+                give_up = time.monotonic() + patience_s
 
 
 def _check_patience(give_up: float, patience_s: float) -> None:

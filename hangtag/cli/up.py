@@ -1,12 +1,13 @@
 """`hangtag up`."""
 
 import time
+from contextlib import ExitStack
 
 import typer
 
 
 def up() -> None:
-    """Start a broker, a tag store and a reader of arrivals on this machine and stop them with Ctrl-C.
+    """Start broker, tag store, reader of arrivals and index on this machine, and stop them with Ctrl-C.
 
     The data of broker and store is not kept.
 
@@ -15,8 +16,9 @@ def up() -> None:
 
     Example: hangtag up
     """
-    from hangtag.cli.demo.programs import start_program  # noqa: PLC0415
+    from hangtag.cli.demo.programs import index_address, start_program  # noqa: PLC0415
     from hangtag.cli.local import LocalStack  # noqa: PLC0415
+    from hangtag.cli.local.topics import topics_of  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
     from hangtag.settings import variable_of  # noqa: PLC0415
 
@@ -24,20 +26,24 @@ def up() -> None:
     try:
         with stopping():
             stack = LocalStack()
-            with stack as settings:
+            with ExitStack() as running:
+                settings = running.enter_context(stack)
                 assert stack.folder is not None
+                addresses = running.enter_context(index_address(settings, stack.folder))
                 arrivals = stack.beside(start_program("arrivals", "arrivals", settings, stack.folder, {}))
+                index = stack.beside(start_program("index", "index", settings, stack.folder, addresses))
                 for server in stack.servers:
                     typer.echo(f"{server.child.name} listens on {server.url}, log {server.child.log}")
                 typer.echo(f"arrivals reads what is published, log {arrivals.log}")
-                topics = (settings.kafka.events_topic, settings.kafka.tagged_topic, settings.kafka.dead_letter_topic)
-                typer.echo(f"topics {', '.join(topics)}")
+                typer.echo(f"the index listens on {addresses['server.index_address']}, log {index.log}")
+                typer.echo(f"topics {', '.join(topics_of(settings.kafka))}")
                 typer.echo(f"ready after {time.monotonic() - started:.1f} s; to use it from another terminal:\n")
                 typer.echo(f"export {variable_of('kafka.bootstrap')}={settings.kafka.bootstrap}")
                 if any(server.url == settings.redis.url.get_secret_value() for server in stack.servers):
                     typer.echo(f"export {variable_of('redis.url')}={settings.redis.url.get_secret_value()}")
                 else:
                     typer.echo(f"# the tag store is that of your {variable_of('redis.url')}, which may hold a password")
+                typer.echo(f"export {variable_of('server.index_address')}={addresses['server.index_address']}")
                 typer.echo("\nPress Ctrl-C to stop.")
                 stack.wait()
     except Stopped:

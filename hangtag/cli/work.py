@@ -23,6 +23,10 @@ def work(
             help="GPUs, a process for each: all, or numbers such as 0,1. Default: the setting worker.devices.",
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Join the group with a bundle of its own although another one was promoted."),
+    ] = False,
 ) -> None:
     """Run a worker that tags the products from Kafka until it is stopped.
 
@@ -32,22 +36,33 @@ def work(
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
     from hangtag.settings import load_settings  # noqa: PLC0415
 
+    if not force:
+        _check_joining(bundle)
     if chosen := load_settings().worker.devices if devices is None else devices:
         _work_on(chosen, bundle)
         return
     try:
         with stopping():
-            settings, tagger = open_program("worker", {"engine": engine, "bundle": bundle}, in_bulk=True)
+            settings, following = open_program("worker", {"engine": engine, "bundle": bundle}, in_bulk=True)
     except Stopped:
         return
     from hangtag.workers.program import work as run  # noqa: PLC0415
 
-    with closing(tagger):
+    with closing(following):
         try:
-            run(settings, tagger)
+            run(settings, following)
         except Exception as error:
             # The last line of the log has the reason and the stack; nothing follows it.
             raise typer.Exit(1) from error
+
+
+def _check_joining(bundle: str | None) -> None:
+    from hangtag.following.joining import check_joining  # noqa: PLC0415
+    from hangtag.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    if bundle is not None or settings.models.store is None:
+        check_joining(settings)
 
 
 def _work_on(devices: str, bundle: str | None) -> None:
@@ -84,12 +99,12 @@ def work_at(place: "WorkerPlace", bundle: str | None) -> None:
         model: dict[str, object] = {"engine": engine, "bundle": bundle}
         if engine != "cpu" and load_settings().model.encoders is None:
             model["encoders"] = place.cores - 1
-        settings, tagger = open_program("worker", model, place.number, place.cores, in_bulk=True)
+        settings, following = open_program("worker", model, place.number, place.cores, in_bulk=True)
         from hangtag.workers.processes import Bound  # noqa: PLC0415
         from hangtag.workers.program import work as run  # noqa: PLC0415
 
-        with closing(tagger):
-            run(place.settings(settings), tagger, place.stop_event(), lambda port: place.parent.ready(Bound(port)))
+        with closing(following):
+            run(place.settings(settings), following, place.stop_event(), lambda port: place.parent.ready(Bound(port)))
     except Exception as error:  # noqa: BLE001 (the process that started this one reports it)
         place.parent.fail(summary_of(error))
         raise SystemExit(1) from None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -12,10 +12,13 @@ from grpc import aio
 from hangtag.client.async_hedge import send_hedged
 from hangtag.client.base import BaseClient
 from hangtag.client.errors import CallError, UsageError, closed_meanwhile, no_answer
+from hangtag.client.found import Found, Profile, Question, SimilarProduct
 from hangtag.client.gathering import LANES, Wanted, failed, take
+from hangtag.client.query import EVERYTHING, NO_BOOSTS, Query
 from hangtag.client.requests import TagFilter
 from hangtag.client.results import ProductTags, Suggestion, TextKind
 from hangtag.client.steps import Join, Pause, Send, Steps
+from hangtag.client.tag_list import TagList
 
 _Result = TypeVar("_Result")
 
@@ -81,6 +84,69 @@ class AsyncClient(BaseClient):
     ) -> list[Suggestion]:
         """As `Client.suggest_many`."""
         return await self._run(self._flow.suggest_many(texts, kind, tag_filter, timeout_s))
+
+    async def find(
+        self,
+        text: str = "",
+        *,
+        tag_filter: str = "",
+        query: Query = EVERYTHING,
+        base: Query = EVERYTHING,
+        boosts: Mapping[str, float] = NO_BOOSTS,
+        counts: Sequence[str] = (),
+        max_values: int = 0,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout_s: float | None = None,
+    ) -> Found:
+        """As `Client.find`."""
+        time_s = self._flow.timeout(timeout_s)
+        return await self._run(
+            self._flow.searches.find(
+                text, tag_filter, query, base, boosts, counts, max_values, page_size, page_token, time_s
+            )
+        )
+
+    async def tags(self, facets: Sequence[str] = (), *, timeout_s: float | None = None) -> TagList:
+        """As `Client.tags`."""
+        return await self._run(self._flow.searches.tags(facets, self._flow.timeout(timeout_s)))
+
+    async def clarify(
+        self,
+        text: str = "",
+        *,
+        query: Query = EVERYTHING,
+        base: Query = EVERYTHING,
+        asked_facets: Sequence[str] = (),
+        facets: Sequence[str] = (),
+        max_values: int = 0,
+        language: str = "",
+        timeout_s: float | None = None,
+    ) -> Question:
+        """As `Client.clarify`."""
+        time_s = self._flow.timeout(timeout_s)
+        return await self._run(
+            self._flow.searches.clarify(text, query, base, asked_facets, facets, max_values, language, time_s)
+        )
+
+    async def similar(
+        self, product_id: str, *, base: Query = EVERYTHING, page_size: int = 0, timeout_s: float | None = None
+    ) -> list[SimilarProduct]:
+        """As `Client.similar`."""
+        time_s = self._flow.timeout(timeout_s)
+        return await self._run(self._flow.searches.similar(product_id, base, page_size, time_s))
+
+    async def profile(
+        self,
+        product_ids: Sequence[str],
+        *,
+        max_tags: int = 0,
+        without_facets: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> Profile:
+        """As `Client.profile`."""
+        time_s = self._flow.timeout(timeout_s)
+        return await self._run(self._flow.searches.profile(product_ids, max_tags, without_facets, time_s))
 
     async def close(self) -> None:
         """Close the connections. Calls that are running end with `UsageError`."""

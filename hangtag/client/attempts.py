@@ -6,10 +6,17 @@ from typing import Any
 
 import grpc
 
-from hangtag.client.errors import CallError, UnauthenticatedError, closed_meanwhile, error_of, no_time_left
+from hangtag.client.errors import (
+    CallError,
+    UnauthenticatedError,
+    UnavailableError,
+    closed_meanwhile,
+    error_of,
+    no_time_left,
+)
 from hangtag.client.options import Options
 from hangtag.client.retries import Budget, is_of_server, may_be_repeated
-from hangtag.client.servers import Server, Servers
+from hangtag.client.servers import SEARCHES, Server, Servers
 from hangtag.client.steps import Pause, Send, Steps
 from hangtag.client.tokens import Metadata
 
@@ -24,6 +31,8 @@ class Attempts:
         self._servers: Servers | None = None
         self._is_closed = False
         self._budget = Budget(options.retries.budget)
+        # While the index is away, look-ups are still sent again.
+        self._budget_of_searches = Budget(options.retries.budget)
 
     def call(self, method: str, request: Any, timeout_s: float, *, hedges: bool = False) -> Steps[Any]:
         """One call: its attempts, until one is answered or no further one makes sense.
@@ -34,6 +43,7 @@ class Attempts:
         deadline = time.monotonic() + timeout_s
         if timeout_s <= 0:
             raise no_time_left()
+        budget = self._budget_of_searches if method in SEARCHES else self._budget
         server = self._open().pick()
         other = self._other if hedges and self._options.hedge_after_s is not None else None
         left_s, attempts = timeout_s, 1
@@ -44,9 +54,9 @@ class Attempts:
             except grpc.RpcError as raised:
                 error = error_of(raised, server.address, attempts)
             else:
-                self._budget.succeeded()
+                budget.succeeded()
                 return reply
-            wait_s = self._wait_s(error, server, token)
+            wait_s = self._wait_s(error, server, token, budget)
             left_s = deadline - time.monotonic()
             if wait_s is None or wait_s >= left_s:
                 raise error from None
@@ -72,13 +82,14 @@ class Attempts:
                     self._servers = Servers(options.addresses, options.tls, options.connections, self._module)
         return self._servers
 
-    def _wait_s(self, error: CallError, server: Server, token: Metadata) -> float | None:
+    def _wait_s(self, error: CallError, server: Server, token: Metadata, budget: Budget) -> float | None:
         """After how many seconds the call is sent again; None: it is not."""
         if isinstance(error, UnauthenticatedError) and error.attempts == 1 and self._options.tokens.refresh(token):
             return 0.0
-        if is_of_server(error):
+        # A slow search says nothing about look-ups.
+        if is_of_server(error) and (budget is self._budget or isinstance(error, UnavailableError)):
             self._open().rest(server)
-        if not may_be_repeated(error) or not self._budget.failed():
+        if not may_be_repeated(error) or not budget.failed():
             return None
         return self._options.retries.wait_s(error, self._open().has_other(server))
 

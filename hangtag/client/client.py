@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -11,12 +11,15 @@ import grpc
 
 from hangtag.client.base import BaseClient
 from hangtag.client.errors import CallError, closed_meanwhile, no_answer
+from hangtag.client.found import Found, Profile, Question, SimilarProduct
 from hangtag.client.gathering import Wanted
 from hangtag.client.hedge import send_hedged
 from hangtag.client.lanes import Lanes
+from hangtag.client.query import EVERYTHING, NO_BOOSTS, Query
 from hangtag.client.requests import TagFilter
 from hangtag.client.results import ProductTags, Suggestion, TextKind
 from hangtag.client.steps import Join, Pause, Send, Steps
+from hangtag.client.tag_list import TagList
 
 _Result = TypeVar("_Result")
 
@@ -105,6 +108,103 @@ class Client(BaseClient):
     ) -> list[Suggestion]:
         """The tags of texts, in their order; 100 are asked for in one call. Otherwise as `suggest`."""
         return self._run(self._flow.suggest_many(texts, kind, tag_filter, timeout_s))
+
+    def find(
+        self,
+        text: str = "",
+        *,
+        tag_filter: str = "",
+        query: Query = EVERYTHING,
+        base: Query = EVERYTHING,
+        boosts: Mapping[str, float] = NO_BOOSTS,
+        counts: Sequence[str] = (),
+        max_values: int = 0,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout_s: float | None = None,
+    ) -> Found:
+        """Products by their tags, best first: for a text, a filter, a query, or several of them together.
+
+        Args:
+            text: a query in words. Tags that its words name are filters, inferred ones rank, unwanted ones are left
+                out.
+            tag_filter: as a person types it: `class:[boots,shoes] AND color:red NOT audience:men`.
+            query: what the person chose; counts of a facet ignore its filters of this facet.
+            base: what always applies, such as the section of a shop; counts never ignore it.
+            boosts: weights of tags, written `facet:value`, in the order of the products.
+            counts: facets whose values are counted; `["*"]` for all.
+            max_values: most values of each facet; 0: 50.
+            page_size: products of a page; 0: 20.
+            page_token: `next_page_token` of the page before.
+            timeout_s: how long the call may take, in seconds; None: as the client was made.
+
+        Raises:
+            InvalidRequestError: a tag or a filter is wrong; `metadata["position"]` is the character of a filter.
+            UnavailableError: the index cannot be reached or is not complete yet.
+            CallError: the call failed; its subclasses and the message say why, and what to do.
+        """
+        time_s = self._flow.timeout(timeout_s)
+        return self._run(
+            self._flow.searches.find(
+                text, tag_filter, query, base, boosts, counts, max_values, page_size, page_token, time_s
+            )
+        )
+
+    def tags(self, facets: Sequence[str] = (), *, timeout_s: float | None = None) -> TagList:
+        """The facets and tags that there are, with labels and counts of products. Raises the same errors as `get`.
+
+        If the index cannot be reached, the counts are None.
+        """
+        return self._run(self._flow.searches.tags(facets, self._flow.timeout(timeout_s)))
+
+    def clarify(
+        self,
+        text: str = "",
+        *,
+        query: Query = EVERYTHING,
+        base: Query = EVERYTHING,
+        asked_facets: Sequence[str] = (),
+        facets: Sequence[str] = (),
+        max_values: int = 0,
+        language: str = "",
+        timeout_s: float | None = None,
+    ) -> Question:
+        """The question whose answer divides the products that are left best, or why it is better to show them.
+
+        `query` is what is known already, answers to earlier questions included; `asked_facets` are not asked about
+        again. Raises the same errors as `find`.
+        """
+        time_s = self._flow.timeout(timeout_s)
+        return self._run(
+            self._flow.searches.clarify(text, query, base, asked_facets, facets, max_values, language, time_s)
+        )
+
+    def similar(
+        self, product_id: str, *, base: Query = EVERYTHING, page_size: int = 0, timeout_s: float | None = None
+    ) -> list[SimilarProduct]:
+        """Products that share tags with a product; rare tags count more.
+
+        Raises:
+            NotFoundError: the index does not have the product.
+            CallError: as `find`.
+        """
+        time_s = self._flow.timeout(timeout_s)
+        return self._run(self._flow.searches.similar(product_id, base, page_size, time_s))
+
+    def profile(
+        self,
+        product_ids: Sequence[str],
+        *,
+        max_tags: int = 0,
+        without_facets: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> Profile:
+        """The tags that stand out among up to 1,000 products, for example those that somebody looked at.
+
+        Nothing is stored. Raises the same errors as `find`.
+        """
+        time_s = self._flow.timeout(timeout_s)
+        return self._run(self._flow.searches.profile(product_ids, max_tags, without_facets, time_s))
 
     def close(self) -> None:
         """Close the connections. Calls that are running end with `UsageError`."""

@@ -1,5 +1,6 @@
 """What can go wrong, as exceptions: all of them are `HangtagError`."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ import grpc
 from hangtag.client.status import Details, details_of
 
 _Code = grpc.StatusCode
+_ATTRIBUTES = ("message", "status", "reason", "retry_after_s", "attempts", "metadata")
 
 
 class HangtagError(Exception):
@@ -31,6 +33,8 @@ class CallError(HangtagError):
         reason: the server's reason, such as `STORE_UNAVAILABLE`; None if the error did not come from the server itself.
         retry_after_s: after how many seconds the server would be asked again; None if it did not say.
         attempts: how often the call was sent.
+        metadata: what the server tells programs beside the reason: of a filter that cannot be read, the `position` of
+            the character, counted from 1.
         next_step: what to do.
     """
 
@@ -44,6 +48,7 @@ class CallError(HangtagError):
         reason: str | None = None,
         retry_after_s: float | None = None,
         attempts: int = 1,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -51,6 +56,7 @@ class CallError(HangtagError):
         self.reason = reason
         self.retry_after_s = retry_after_s
         self.attempts = attempts
+        self.metadata = dict(metadata or {})
 
     def __str__(self) -> str:
         # The server's own messages say what to do.
@@ -64,7 +70,7 @@ class CallError(HangtagError):
         return type(self)(**self._attributes())
 
     def _attributes(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("message", "status", "reason", "retry_after_s", "attempts")}
+        return {name: getattr(self, name) for name in _ATTRIBUTES}
 
 
 class InvalidRequestError(CallError):
@@ -143,6 +149,7 @@ def error_of(error: Any, address: str, attempts: int) -> CallError:
         reason=details.reason,
         retry_after_s=details.retry_after_s,
         attempts=attempts,
+        metadata=details.metadata,
     )
 
 

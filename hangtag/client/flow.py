@@ -20,6 +20,7 @@ from hangtag.client.products import Products
 from hangtag.client.reading import product_of, suggestion_of, unknown_product
 from hangtag.client.requests import TagFilter
 from hangtag.client.results import FreshnessReason, ProductTags, Suggestion, TextKind
+from hangtag.client.search_flow import SearchFlow
 from hangtag.client.steps import Join, Pause, Steps
 from hangtag.v1 import tags_pb2
 
@@ -36,6 +37,7 @@ class Flow:
     def __init__(self, options: Options, module: Any) -> None:
         self._options = options
         self._attempts = Attempts(options, module)
+        self.searches = SearchFlow(self._attempts)
         self._cache = Cache(options.cache_entries)
         self._keeps = False
 
@@ -53,7 +55,7 @@ class Flow:
         oldest_ms = self._oldest_ms(max_age_ms)
         if oldest_ms and not min_version and (found := self._cache.get(_key(product_id, tag_filter), oldest_ms)):
             return found
-        timeout_s = self._timeout(timeout_s)
+        timeout_s = self.timeout(timeout_s)
         if self._options.gather_gets:
             product = product_of((yield Join(request, asked_at + timeout_s, timeout_s)))
         else:
@@ -73,7 +75,7 @@ class Flow:
         """Products in the order of the ids: those of the cache, and the others in as few calls as possible."""
         requests.check_list("product_ids", product_ids)
         asked_at = time.monotonic()
-        deadline = asked_at + self._timeout(timeout_s)
+        deadline = asked_at + self.timeout(timeout_s)
         _, of_filter = _key("", tag_filter)
         oldest_ms = self._oldest_ms(max_age_ms)
         versions = list(min_versions) or [0] * len(product_ids)
@@ -105,7 +107,7 @@ class Flow:
         self, product_id: str, version: int, tag_filter: TagFilter | None, timeout_s: float
     ) -> Steps[ProductTags]:
         """A product once this version is stored or refused; at the end of the time, what there is."""
-        timeout_s = self._timeout(timeout_s)
+        timeout_s = self.timeout(timeout_s)
         deadline = time.monotonic() + timeout_s
         # The server ends a wait only milliseconds before its deadline. If that is too late, there is time to look up.
         waits_until = deadline - min(_REST_OF_WAIT_S, timeout_s * _SHARE_OF_WAIT)
@@ -139,7 +141,7 @@ class Flow:
     ) -> Steps[Suggestion]:
         """The tags of one text."""
         request = requests.suggest_request(text, description, merchant_category, kind, tag_filter)
-        reply = yield from self._attempts.call("SuggestTags", request, self._timeout(timeout_s))
+        reply = yield from self._attempts.call("SuggestTags", request, self.timeout(timeout_s))
         return suggestion_of(reply)
 
     def suggest_many(
@@ -147,7 +149,7 @@ class Flow:
     ) -> Steps[list[Suggestion]]:
         """The tags of texts, in their order, 100 in a call."""
         requests.check_list("texts", texts)
-        deadline = time.monotonic() + self._timeout(timeout_s)
+        deadline = time.monotonic() + self.timeout(timeout_s)
         found: list[Suggestion] = []
         for some in requests.parts(texts, requests.TEXTS_PER_CALL):
             request = tags_pb2.BatchSuggestTagsRequest(
@@ -193,7 +195,8 @@ class Flow:
         except NotFoundError as error:
             return unknown_product(request.product_id, error)
 
-    def _timeout(self, timeout_s: float | None) -> float:
+    def timeout(self, timeout_s: float | None) -> float:
+        """How long a call may take; None: as the client was made."""
         if timeout_s is None:
             return self._options.timeout_s
         check_timeout(timeout_s)

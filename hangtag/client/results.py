@@ -172,6 +172,7 @@ class ProductTags(_Tagged):
         bundle_version: the model bundle that predicted the tags.
         no_tags_reason: why `tags` is empty, if that is known.
         language: the language of the text (ISO 639-1), if the model was not trained on it.
+        newer_bundle_version: the bundle that is in use now, if the tags were made before it was put into use.
     """
 
     product_id: str
@@ -188,6 +189,7 @@ class ProductTags(_Tagged):
     decisions: tuple[Decision, ...] = ()
     no_tags_reason: NoTagsReason | None = None
     language: str = ""
+    newer_bundle_version: str = ""
 
     @property
     def is_known(self) -> bool:

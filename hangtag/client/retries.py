@@ -56,7 +56,11 @@ def is_of_server(error: CallError) -> bool:
     """Whether it is this server alone that does not answer, so that another one may."""
     if isinstance(error, DeadlineError):
         return error.reason is None
-    return isinstance(error, UnavailableError) and error.reason != "STORE_UNAVAILABLE"
+    return isinstance(error, UnavailableError) and error.reason not in _SHARED
+
+
+# What all servers need: another one has not got it either.
+_SHARED = frozenset({"STORE_UNAVAILABLE", "INDEX_UNAVAILABLE"})
 
 
 class Budget:

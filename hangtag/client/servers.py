@@ -37,7 +37,8 @@ _REST_S = 1.0
 _ADDRESS = re.compile(r"(?:dns:(?://[^/]*/)?|ipv4:|ipv6:)?(?:\[[^\]]+\]|[^\s:,/\[\]]+):\d{1,5}|unix(?:-abstract)?:\S+")
 
 
-_METHODS = ("GetProductTags", "BatchGetProductTags", "SuggestTags", "BatchSuggestTags")
+SEARCHES = ("FindProducts", "ListTags", "Clarify", "SimilarProducts", "TagProfile")
+_METHODS = ("GetProductTags", "BatchGetProductTags", "SuggestTags", "BatchSuggestTags", *SEARCHES)
 
 
 class Server:

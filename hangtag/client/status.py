@@ -4,7 +4,8 @@ The messages are declared here, in a pool of their own, because `googleapis-comm
 only other dependency of the client (3 MB of protobuf for four messages).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -19,17 +20,28 @@ _Field = descriptor_pb2.FieldDescriptorProto
 _MESSAGES: dict[str, tuple[tuple[str, int, "_Field.Type.ValueType", str], ...]] = {
     "Status": (("details", 3, _Field.TYPE_MESSAGE, "Any"),),
     "Any": (("type_url", 1, _Field.TYPE_STRING, ""), ("value", 2, _Field.TYPE_BYTES, "")),
-    "ErrorInfo": (("reason", 1, _Field.TYPE_STRING, ""), ("domain", 2, _Field.TYPE_STRING, "")),
+    "ErrorInfo": (
+        ("reason", 1, _Field.TYPE_STRING, ""),
+        ("domain", 2, _Field.TYPE_STRING, ""),
+        ("metadata", 3, _Field.TYPE_MESSAGE, "Entry"),
+    ),
+    # A map is a list of such messages.
+    "Entry": (("key", 1, _Field.TYPE_STRING, ""), ("value", 2, _Field.TYPE_STRING, "")),
     "RetryInfo": (("retry_delay", 1, _Field.TYPE_MESSAGE, "Duration"),),
     "Duration": (("seconds", 1, _Field.TYPE_INT64, ""), ("nanos", 2, _Field.TYPE_INT32, "")),
 }
+_REPEATED = {"details", "metadata"}
 
 
 class Details(NamedTuple):
-    """The reason of an error, and after how many seconds a retry makes sense; None where the server does not say."""
+    """The reason of an error, and after how many seconds a retry makes sense; None where the server does not say.
+
+    `metadata` is what programs are told beside the reason.
+    """
 
     reason: str | None = None
     retry_after_s: float | None = None
+    metadata: Mapping[str, str] = MappingProxyType({})
 
 
 def details_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> Details:
@@ -45,15 +57,18 @@ def details_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> Details:
 
 def _parse(value: bytes) -> Details:
     reason, retry_after_s = None, None
+    metadata: dict[str, str] = {}
     for detail in _CLASSES["Status"].FromString(value).details:
         kind = detail.type_url.rpartition("/")[2]
         if kind == "google.rpc.ErrorInfo":
             info = _CLASSES["ErrorInfo"].FromString(detail.value)
-            reason = info.reason if info.domain == _DOMAIN else reason
+            if info.domain == _DOMAIN:
+                reason = info.reason
+                metadata |= {each.key: each.value for each in info.metadata}
         elif kind == "google.rpc.RetryInfo":
             delay = _CLASSES["RetryInfo"].FromString(detail.value).retry_delay
             retry_after_s = max(0.0, delay.seconds + delay.nanos / 1e9)
-    return Details(reason or None, retry_after_s)
+    return Details(reason or None, retry_after_s, metadata)
 
 
 def _declare() -> dict[str, Any]:
@@ -61,7 +76,7 @@ def _declare() -> dict[str, Any]:
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
         for field, number, kind, of in fields:
-            is_many = field == "details"
+            is_many = field in _REPEATED
             message.field.add(
                 name=field,
                 number=number,

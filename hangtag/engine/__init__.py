@@ -2,7 +2,7 @@
 
 from hangtag.engine.choose import EngineKind, open_engine
 from hangtag.engine.cost import CostModel, Padding
-from hangtag.engine.engine import Engine, Logits, Vectors
+from hangtag.engine.engine import Engine, Logits, Precision, Vectors
 from hangtag.engine.errors import DeviceError, EngineError, OutOfMemory
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Logits",
     "OutOfMemory",
     "Padding",
+    "Precision",
     "Vectors",
     "open_engine",
 ]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hangtag.bundle import Bundle
-from hangtag.engine.engine import Engine
+from hangtag.engine.engine import Engine, Precision
 from hangtag.engine.errors import EngineError
 from hangtag.text.tokens import Tokens
 from hangtag.text.wide import NO_FEATURES
@@ -15,11 +15,17 @@ from hangtag.text.wide import NO_FEATURES
 EngineKind = Literal["auto", "cpu", "torch"]
 
 
-def open_engine(bundle: Bundle, kind: EngineKind = "auto", threads: int | None = None, vectors: bool = False) -> Engine:
+def open_engine(
+    bundle: Bundle,
+    kind: EngineKind = "auto",
+    threads: int | None = None,
+    vectors: bool = False,
+    precision: Precision = "exact",
+) -> Engine:
     """Open an engine and run it once on the shortest and once on the longest text.
 
     `auto`: torch if it is installed and finds CUDA, else the CPU engine. `threads` limits the cores that the CPU engine
-    uses. `vectors`: `forward_with_vectors` will be called.
+    uses. `vectors`: `forward_with_vectors` will be called. `precision` is that of the CPU engine.
 
     Raises:
         EngineError: `kind` is unknown, torch is requested but not installed, or the device does not work.
@@ -29,7 +35,8 @@ def open_engine(bundle: Bundle, kind: EngineKind = "auto", threads: int | None =
         engine = _torch_engine(bundle)
     elif kind in ("auto", "cpu"):
         # Imported only here: a worker on a GPU needs no OpenVINO in its memory.
-        engine = importlib.import_module("hangtag.engine.cpu").CpuEngine(bundle, threads, vectors=vectors)
+        module = importlib.import_module("hangtag.engine.cpu")
+        engine = module.CpuEngine(bundle, threads, vectors=vectors, precision=precision)
     else:
         msg = f"unknown engine {kind!r}: choose auto, cpu or torch"
         raise EngineError(msg)

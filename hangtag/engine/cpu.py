@@ -15,17 +15,17 @@ import openvino as ov
 from hangtag.bundle import Bundle
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.cpu_graph import cpu_graph
-from hangtag.engine.engine import Logits, Vectors
+from hangtag.engine.engine import Logits, Precision, Vectors
 from hangtag.engine.errors import DeviceError, EngineError
 from hangtag.engine.sub_batches import check_tokens, sub_batches
-from hangtag.engine.wide_scores import add_wide_scores
+from hangtag.engine.wide_scores import wide_scores
 from hangtag.text.tokens import Tokens, pad
 
 # Padded tokens of one inference: few enough for the second-level cache, enough to keep the matrix units busy.
 _TOKENS = 1024
-# What OpenVINO keeps of shapes that it has met. By default it keeps 5,000, which a worker fills over hours:
-# 220 MB more than this, and not faster.
-_KEPT_SHAPES = 256
+# What OpenVINO keeps of shapes that it has met. By default it keeps 5,000, which a worker fills over hours: more than
+# 220 MB above this, and not faster.
+_KEPT_SHAPES = 64
 
 _Running = deque[tuple[Any, list[int]]]
 
@@ -35,7 +35,8 @@ class CpuEngine:
 
     `threads` limits the cores in use, all by default. `streams` is the number of sub-batches that run at the same time,
     by default one per core, which is faster than several cores on one sub-batch. `forward_with_vectors` needs
-    `vectors`, which makes the engine 1 to 5 % slower.
+    `vectors`, which makes the engine 1 to 5 % slower. With the `precision` fast, what is not computed in int8 is
+    computed in bfloat16, where the CPU can.
 
     Padding depends only on the text's own length, and a sub-batch has one padded length. So the arithmetic of a text is
     the same in every batch, to the bit. That matters because int8 inputs are rounded: where a sum that differs in its
@@ -43,7 +44,12 @@ class CpuEngine:
     """
 
     def __init__(
-        self, bundle: Bundle, threads: int | None = None, streams: int | None = None, vectors: bool = False
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        streams: int | None = None,
+        vectors: bool = False,
+        precision: Precision = "exact",
     ) -> None:
         self._encoder = bundle.manifest.encoder
         weights = bundle.engine_weights
@@ -57,9 +63,9 @@ class CpuEngine:
         # next signal would end the process. So a model is compiled in a thread that ends at once.
         with ThreadPoolExecutor(1, "open-engine") as thread:
             try:
-                requests = thread.submit(
-                    _requests, cpu_graph(weights, self._encoder, int8, vectors), threads, streams
-                ).result()
+                graph = cpu_graph(weights, self._encoder, int8, vectors)
+                compiled = thread.submit(_compiled, graph, threads, streams, precision).result()
+                requests = [compiled.create_infer_request() for _ in range(int(compiled.get_property("NUM_STREAMS")))]
             except RuntimeError as error:
                 msg = f"OpenVINO cannot run the model here: {error}"
                 raise EngineError(msg) from error
@@ -68,7 +74,10 @@ class CpuEngine:
         self._free: SimpleQueue[Any] = SimpleQueue()
         for request in requests:
             self._free.put(request)
-        self.name = f"cpu ({'int8' if int8 else 'int8 weights'}, {self._streams} streams)"
+        numbers = "int8" if int8 else "int8 weights"
+        if compiled.get_property("INFERENCE_PRECISION_HINT") == ov.Type.bf16:
+            numbers += " and bfloat16"
+        self.name = f"cpu ({numbers}, {self._streams} streams)"
 
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """See `Engine.forward`."""
@@ -92,6 +101,8 @@ class CpuEngine:
                 request = self._request(running, logits, vectors)
                 running.append((request, group))
                 request.start_async(list(pad([batch[index] for index in group], lengths[group[0]])))
+            # While the last groups run.
+            wide = wide_scores(batch, self._wide, self._tags)
             while running:
                 self._free.put(_finish(running, logits, vectors))
         except RuntimeError as error:
@@ -104,7 +115,7 @@ class CpuEngine:
                 with suppress(RuntimeError):
                     request.wait()
                 self._free.put(request)
-        return add_wide_scores(logits, batch, self._wide)
+        return logits if wide is None else logits + wide
 
     def close(self) -> None:
         """Wait for running inferences, then free the memory; later calls of `forward` raise EngineError."""
@@ -126,12 +137,10 @@ class CpuEngine:
         return request
 
 
-def _requests(graph: ov.Model, threads: int | None, streams: int | None) -> list[Any]:
-    """Compile the model; returns one request per stream."""
+def _compiled(graph: ov.Model, threads: int | None, streams: int | None, precision: Precision) -> Any:
     core = ov.Core()
     settings: dict[str, Any] = {
-        # By default the plugin uses bfloat16 where the CPU has it: slower without AMX, and less exact.
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "fast" else "f32",
         # A layer that stays in float must not use scales that are measured on the batch.
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         # With pinning the engines of two processes would share one core and leave another idle.
@@ -141,8 +150,7 @@ def _requests(graph: ov.Model, threads: int | None, streams: int | None) -> list
     }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    compiled = core.compile_model(graph, "CPU", settings)
-    return [compiled.create_infer_request() for _ in range(int(compiled.get_property("NUM_STREAMS")))]
+    return core.compile_model(graph, "CPU", settings)
 
 
 def _finish(running: _Running, logits: Logits, vectors: list[Vectors] | None) -> Any:

@@ -1,7 +1,7 @@
 """The interface of engines."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from hangtag.engine.cost import CostModel
 from hangtag.text.tokens import Tokens
 
 Logits = NDArray[np.float32]
+# What the CPU engine computes with beside int8: float32, or bfloat16 where the CPU has it.
+Precision = Literal["exact", "fast"]
 # The encoder's last output for each token of a text, float32 (tokens, hidden).
 Vectors = NDArray[np.float32]
 

@@ -64,15 +64,16 @@ class _Layer(nn.Module):
         self.widened = _Linear(dtype, layer.intermediate)
         self.narrowed = _Linear(dtype, layer.output)
         self.output_norm = _Norm(layer.output_norm, encoder.norm_epsilon)
-        # Layers share what is compiled.
-        self._rest: Callable[[Tensor, Tensor], Tensor] = (
-            torch.compile(self.rest, dynamic=True) if is_compiled else self.rest
+        # Layers share what is compiled. Not `self.rest` itself: a layer that holds itself would wait for the garbage
+        # collector.
+        self._compiled: Callable[[Tensor, Tensor], Tensor] | None = (
+            torch.compile(self.rest, dynamic=True) if is_compiled else None
         )
 
     def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
         tokens, width = hidden.shape
         query, key, value = self.into(hidden).view(tokens, 3, self._heads, width // self._heads).unbind(1)
-        return self._rest(hidden, attend(query, key, value).reshape(tokens, width))
+        return (self._compiled or self.rest)(hidden, attend(query, key, value).reshape(tokens, width))
 
     def rest(self, hidden: Tensor, mixed: Tensor) -> Tensor:
         """What follows the attention: nothing in it depends on where a text begins."""

@@ -8,15 +8,13 @@ from hangtag.text.tokens import Tokens
 from hangtag.text.wide import Features, Wide
 
 
-def add_wide_scores(logits: Logits, batch: Sequence[Tokens], wide: Wide | None) -> Logits:
-    """Add the scores of the model's wide part, if it has one, to logits of shape (count, tags).
+def wide_scores(batch: Sequence[Tokens], wide: Wide | None, tags: int) -> Logits | None:
+    """What the model's wide part adds to logits of shape (count, tags); None if it has none.
 
     Raises:
         EngineError: a text has no n-grams: it was not tokenised with the bundle's own tokenizer.
     """
-    if wide is None:
-        return logits
-    return logits + wide.scores(known_features(batch), logits.shape[1])
+    return None if wide is None else wide.scores(known_features(batch), tags)
 
 
 def known_features(batch: Sequence[Tokens]) -> list[Features]:

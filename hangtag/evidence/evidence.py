@@ -1,15 +1,17 @@
 """Which words of a text support its tags."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from hangtag.bundle.weights import Weights
-from hangtag.evidence.split import Floats, Split, split_logits
+from hangtag.evidence.heads import Floats, Heads
+from hangtag.evidence.split import Split, split_logits
 from hangtag.evidence.support import Support
 from hangtag.tags.naming import Naming
-from hangtag.tags.schema import FacetKind, TagSchema
+from hangtag.tags.schema import TagSchema
 from hangtag.tags.tag import facet_of
+from hangtag.text.origins import Origins
 from hangtag.text.understood import Understood
 from hangtag.words.function_words import FUNCTION_WORDS
 
@@ -29,34 +31,36 @@ class Evidence:
 
     def __init__(self, schema: TagSchema, weights: Weights, names: Naming) -> None:
         self._schema = schema
-        self._wide = weights.wide
         self._names = names
-        self._single = frozenset(facet.name for facet in schema.facets if facet.kind is FacetKind.SINGLE)
-        # In a single facet tags compete: what counts is what a word adds to a tag more than to the others on average.
-        self._head = weights.head_weight.copy()
-        for name in self._single:
-            self._head[schema.slices[name]] -= self._head[schema.slices[name]].mean(axis=0)
+        self._heads = Heads(schema, weights, compared=True)
         self._lowest = frozenset(chain[-1].name for chain in schema.chains if len(chain) > 1)
 
     def support(
         self,
         understood: Understood,
-        places: Sequence[tuple[int, int]],
+        origins: Origins,
         vectors: Floats,
-        tags: Collection[str],
+        tags: Sequence[str],
         wide_strength: float = 1,
     ) -> dict[str, Support]:
         """The support of each of these tags.
 
-        `places` and `vectors` are those of the tokens of the text that the model has read, and `wide_strength` is the
+        `origins` and `vectors` are those of the tokens of the text that the model has read, and `wide_strength` is the
         factor on the scores of its n-grams.
         """
         if not tags:
             return {}
-        # Only the rows of these tags: a product with the complete head would cost ten times as much.
-        head = self._head[[self._schema.index[tag] for tag in tags]]
-        split = split_logits(understood.text, places, vectors, head, self._wide, len(self._schema.tags), wide_strength)
-        return {tag: self._of(tag, row, split, understood) for row, tag in enumerate(tags)}
+        positions = np.array([self._schema.index[tag] for tag in tags], np.int64)
+        split = split_logits(understood.text, origins, vectors, self._heads, positions, wide_strength)
+        strongest_first = _strongest_first(split)
+        names = self._names.words_by_tag(understood.text)
+        written = understood.written
+        found = {}
+        for tag, strongest in zip(tags, strongest_first, strict=True):
+            its_names = names.get(tag, ())
+            words = list(dict.fromkeys([*its_names, *strongest]))[:_MOST_WORDS]
+            found[tag] = Support(tuple(written.get(word, word) for word in words), bool(its_names))
+        return found
 
     def doubted(self, understood: Understood, support: Mapping[str, Support]) -> frozenset[str]:
         """The tags of the lowest facets that only words support for what a part or an accessory fits.
@@ -71,18 +75,14 @@ class Evidence:
             if facet_of(tag) in self._lowest and _is_of_fitted(its_support, understood.fitted)
         )
 
-    def _of(self, tag: str, row: int, split: Split, understood: Understood) -> Support:
-        text, written = understood.text, understood.written
-        names = [word for segment in (text.first, text.second) for word in self._names.words_for(tag, segment)]
-        added = split.of_tokens[:-1, row] + self._of_ngrams(tag, split)
-        strongest = added.max(initial=0.0)
-        order = [int(place) for place in np.argsort(-added, kind="stable") if added[place] > _LEAST_SHARE * strongest]
-        suggest = [split.words[place] for place in order if split.words[place] not in FUNCTION_WORDS]
-        words = list(dict.fromkeys([*names, *suggest]))[:_MOST_WORDS]
-        return Support(tuple(written.get(word, word) for word in words), bool(names))
 
-    def _of_ngrams(self, tag: str, split: Split) -> Floats:
-        added = split.of_ngrams[:-1, self._schema.index[tag]]
-        if facet_of(tag) in self._single:
-            added = added - split.of_ngrams[:-1, self._schema.slices[facet_of(tag)]].mean(axis=1)
-        return added
+def _strongest_first(split: Split) -> list[list[str]]:
+    """The words that support each tag, the strongest first, without those that say nothing about a thing."""
+    added = split.added[:-1]
+    least = _LEAST_SHARE * added.max(axis=0, initial=0.0)
+    found = []
+    for its, its_least in zip(added.T, least, strict=True):
+        strong = np.flatnonzero(its > its_least)
+        order = strong[np.argsort(-its[strong], kind="stable")].tolist()
+        found.append([split.words[place] for place in order if split.words[place] not in FUNCTION_WORDS])
+    return found

@@ -106,3 +106,9 @@ def stop_sending(producer: KafkaProducer, timeout_s: float) -> None:
     if sender is not None and sender.is_alive():
         sender.force_close()
         sender.join(timeout_s)
+
+
+def opened(batch: Any) -> Unread:
+    """A batch of record format 2 before its first record, decompressed. Raises whatever decompressing does."""
+    iter(batch)
+    return unread(batch)

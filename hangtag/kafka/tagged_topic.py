@@ -1,19 +1,15 @@
-"""The configuration that `products.tagged` needs, for the program that creates it and for those that rely on it."""
+"""The configuration that `products.tagged` and `products.texts` need.
 
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
+For the program that creates them and for those that rely on them.
+"""
+
 from kafka.errors import KafkaError
 
-from hangtag.kafka.options import kafka_options
+from hangtag.kafka.topic_config import TopicConfigError, configuration, open_admin, wrong_config
 from hangtag.settings import KafkaSettings
 
 # A record that arrived behind a newer one stays visible this long for the reader of the topic's tail.
 MIN_COMPACTION_LAG_MS = 86_400_000
-_TIMEOUT_MS = 10_000
-
-
-class TopicConfigError(ValueError):
-    """The topic's configuration could lose what Hangtag relies on; the message has the command that corrects it."""
 
 
 def tagged_topic_config(deleted_ttl_s: int) -> dict[str, str]:
@@ -31,8 +27,25 @@ def check_tagged_topic(settings: KafkaSettings, deleted_ttl_s: int) -> bool:
     Raises:
         TopicConfigError: it is not compacted, compacts too early, or forgets deletions before the store does.
     """
+    return _check(settings, settings.tagged_topic, deleted_ttl_s, "rebuild the store")
+
+
+def unknown_topics(settings: KafkaSettings, deleted_ttl_s: int) -> list[str]:
+    """Check `products.tagged` and `products.texts`; return those whose configuration the brokers do not return.
+
+    Raises:
+        TopicConfigError: as `check_tagged_topic`.
+    """
+    unknown = [] if check_tagged_topic(settings, deleted_ttl_s) else [settings.tagged_topic]
+    texts = settings.texts_topic
+    if texts and not _check(settings, texts, deleted_ttl_s, "tag products again"):
+        unknown.append(texts)
+    return unknown
+
+
+def _check(settings: KafkaSettings, topic: str, deleted_ttl_s: int, purpose: str) -> bool:
     try:
-        found = _configuration(settings)
+        found = _configuration(settings, topic)
     except KafkaError:
         return False
     if not found:
@@ -43,13 +56,7 @@ def check_tagged_topic(settings: KafkaSettings, deleted_ttl_s: int) -> bool:
         if (found[name] != value if name == "cleanup.policy" else int(found[name]) < int(value))
     }
     if wrong:
-        changes = ",".join(f"{name}={value}" for name, value in wrong.items())
-        msg = (
-            f"the topic {settings.tagged_topic} has "
-            + ", ".join(f"{name}={found[name]}" for name in wrong)
-            + "; Hangtag relies on it to rebuild the store. Run: kafka-configs.sh --bootstrap-server "
-            f"{settings.bootstrap} --alter --topic {settings.tagged_topic} --add-config {changes}"
-        )
+        msg = wrong_config(settings, topic, found, wrong, f"Hangtag relies on it to {purpose}")
         raise TopicConfigError(msg)
     return True
 
@@ -60,33 +67,26 @@ def deletions_kept_ms(settings: KafkaSettings, deleted_ttl_s: int) -> int:
     The store alone decides if the brokers do not return the topic's configuration.
     """
     try:
-        found = _configuration(settings)
+        found = _configuration(settings, settings.tagged_topic)
     except KafkaError:
         found = {}
     return min(deleted_ttl_s * 1_000, int(found.get("delete.retention.ms", deleted_ttl_s * 1_000)))
 
 
-def topic_id(settings: KafkaSettings) -> str:
-    """The id that the brokers gave the topic: another one after it was made again. Its name, if they do not tell.
+def topic_id(settings: KafkaSettings, topic: str = "") -> str:
+    """The id that the brokers gave a topic (`products.tagged`): another one after it was made again.
+
+    It is the topic's name, if they do not tell.
 
     Raises:
         KafkaError: no broker answers.
     """
-    with _admin(settings) as admin:
-        [found] = admin.describe_topics([settings.tagged_topic])
-    return str(found.get("topic_id") or settings.tagged_topic)
+    topic = topic or settings.tagged_topic
+    with open_admin(settings) as admin:
+        [found] = admin.describe_topics([topic])
+    return str(found.get("topic_id") or topic)
 
 
-def _admin(settings: KafkaSettings) -> KafkaAdminClient:
-    return KafkaAdminClient(**kafka_options(settings, "hangtag"), request_timeout_ms=_TIMEOUT_MS)
-
-
-def _configuration(settings: KafkaSettings) -> dict[str, str]:
+def _configuration(settings: KafkaSettings, topic: str) -> dict[str, str]:
     """The values that `tagged_topic_config` names; empty if the brokers leave one out."""
-    resource = ConfigResource(ConfigResourceType.TOPIC, settings.tagged_topic)
-    with _admin(settings) as admin:
-        described = admin.describe_configs([resource], config_filter="all")
-    [configs] = [configs for topics in described.values() for configs in topics.values()]
-    names = tagged_topic_config(0)
-    found = {name: str(data["value"]) for name, data in configs.items() if name in names}
-    return found if found.keys() == names.keys() else {}
+    return configuration(settings, topic, tagged_topic_config(0).keys())

@@ -76,11 +76,15 @@ class Pages(Collector):
         return found
 
     def details(self) -> Mapping[str, Any]:
-        """What the processes say about the store: the first that has a problem with it, else the first."""
-        stores = [body_of(page).get("details", {}).get("store") for page in self.ask("healthz").values()]
-        known = [store for store in stores if store is not None]
-        wrong = [store for store in known if store.get("emptied") or store.get("problem")]
-        return {"store": (wrong or known)[0]} if known else {}
+        """What the processes say about store and model: the first that has a problem, else the first."""
+        details = [body_of(page).get("details", {}) for page in self.ask("healthz").values()]
+        found = {}
+        for name in ("store", "model"):
+            known = [each[name] for each in details if name in each]
+            wrong = [each for each in known if each.get("emptied") or each.get("problem")]
+            if known:
+                found[name] = (wrong or known)[0]
+        return found
 
     def parts(self) -> list[Part]:
         """What each process lacks to be ready."""

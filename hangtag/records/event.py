@@ -12,15 +12,17 @@ from hangtag.records.json_event import DECODE, VALIDATE, EventError, read_json, 
 from hangtag.records.quoted import quoted
 from hangtag.records.record import Headers, size_of
 from hangtag.records.replay import first_sent_ms
+from hangtag.records.shop_fields import NO_FIELDS, ShopFields, checked_fields
 from hangtag.records.unreadable import describe
 from hangtag.text.limits import MAX_ID_BYTES, MAX_VERSION
-from hangtag.text.product_text import ProductText
+from hangtag.text.product_text import CleanedFields, ProductText
 from hangtag.v1 import events_pb2
 
 __all__ = ["Event", "EventError", "Kind", "ProductVersion", "decode_event", "decode_version"]
 
 _JSON = "application/json"
 _PROTOBUF = "application/x-protobuf"
+_NO_TEXTS = CleanedFields.of_cleaned("")
 
 
 class Kind(StrEnum):
@@ -41,14 +43,23 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A checked change of one product. `version` is 0 or more; `text` is cleaned, and empty only if DELETED."""
+    """A checked change of one product.
+
+    `version` is 0 or more; `fields` are the cleaned texts, empty only if DELETED; `shop` is what is carried along.
+    """
 
     event_id: str
     kind: Kind
     product_id: str
     version: int
-    text: ProductText
+    fields: CleanedFields
     language: str
+    shop: ShopFields = NO_FIELDS
+
+    @property
+    def text(self) -> ProductText:
+        """What is tagged."""
+        return self.fields.text
 
 
 class ProductVersion(NamedTuple):
@@ -142,12 +153,14 @@ def _check(message: events_pb2.ProductEvent, key: bytes | None, timestamp_ms: in
     if kind is None:
         raise EventError(VALIDATE, type_reason(message.type))
     version = _version(product.version, _time(message), timestamp_ms)
-    deleted = kind is Kind.DELETED
-    text = ProductText("") if deleted else ProductText.of(product.title, product.description, product.merchant_category)
-    if text.is_empty and not deleted:
+    if kind is Kind.DELETED:
+        return Event(message.event_id, kind, product.product_id, version, _NO_TEXTS, product.language)
+    fields = CleanedFields.of(product.title, product.description, product.merchant_category)
+    if fields.text.is_empty:
         reason = "title, description and merchant_category have no visible text (without markup)"
         raise EventError(VALIDATE, f"{reason}; send at least one of them")
-    return Event(message.event_id, kind, product.product_id, version, text, product.language)
+    shop = checked_fields(product)
+    return Event(message.event_id, kind, product.product_id, version, fields, product.language, shop)
 
 
 def _check_id(text: str, key: bytes | None) -> None:

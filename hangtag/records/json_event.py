@@ -107,6 +107,11 @@ def _product(fields: dict[str, Any]) -> events_pb2.Product:
         description=_text(fields, "description", "description"),
         merchant_category=_text(fields, "merchant_category", "merchantCategory"),
         language=_text(fields, "language", "language"),
+        shop_id=_text(fields, "shop_id", "shopId"),
+        url=_text(fields, "url", "url"),
+        image_urls=_texts(fields, "image_urls", "imageUrls"),
+        price=_price(fields.get("price")),
+        attributes=_attributes(fields.get("attributes")),
     )
 
 
@@ -121,6 +126,41 @@ def _text(fields: dict[str, Any], name: str, camel: str) -> str:
         return ""
     if not isinstance(found, str):
         raise EventError(DECODE, f"{name} must be a string, not {_KIND_NAMES.get(type(found), 'null')}")
+    return found
+
+
+def _texts(fields: dict[str, Any], name: str, camel: str) -> list[str]:
+    found = _get(fields, name, camel)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise EventError(DECODE, f"{name} must be a list of strings")
+    return found
+
+
+def _price(found: Any) -> events_pb2.Price | None:
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        example = '{"currency": "EUR", "amount": "19.99"}'
+        raise EventError(
+            DECODE, f"price must be an object such as {example}, not {_KIND_NAMES.get(type(found), 'text')}"
+        )
+    amount = found.get("amount")
+    if isinstance(amount, (int, float)) and not isinstance(amount, bool):
+        # As it was written, since a float is printed by its shortest form.
+        found = {**found, "amount": str(amount)}
+    return events_pb2.Price(
+        currency=_text(found, "currency", "currency"),
+        amount=_text(found, "amount", "amount"),
+    )
+
+
+def _attributes(found: Any) -> dict[str, str] | None:
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise EventError(DECODE, 'attributes must be an object of strings, such as {"material": "wool"}')
     return found
 
 

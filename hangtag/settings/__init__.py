@@ -1,8 +1,9 @@
 """Typed settings from the environment, one TOML file and defaults, in this order of precedence."""
 
+from hangtag.settings.client import ClientSettings
+from hangtag.settings.index import IndexSettings
 from hangtag.settings.model import (
     ArrivalsSettings,
-    ClientSettings,
     KafkaSettings,
     LogSettings,
     ModelSettings,
@@ -11,6 +12,7 @@ from hangtag.settings.model import (
     Settings,
     WorkerSettings,
 )
+from hangtag.settings.models import ROUTE, ModelsSettings
 from hangtag.settings.sources import (
     Resolved,
     SettingsError,
@@ -21,11 +23,14 @@ from hangtag.settings.sources import (
 )
 
 __all__ = [
+    "ROUTE",
     "ArrivalsSettings",
     "ClientSettings",
+    "IndexSettings",
     "KafkaSettings",
     "LogSettings",
     "ModelSettings",
+    "ModelsSettings",
     "RedisSettings",
     "Resolved",
     "ServerSettings",

@@ -4,13 +4,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hangtag.settings.client import ClientSettings
+from hangtag.settings.group import Group, Port
+from hangtag.settings.index import IndexSettings
+from hangtag.settings.models import ModelsSettings
+
 Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 InstanceId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]*[a-zA-Z0-9_-][a-zA-Z0-9._-]*$", max_length=249)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s:,/?#\[\]@]+)(?::[0-9]{1,5})?")
@@ -38,6 +42,10 @@ def _replicas(addresses: str) -> str:
     return addresses and _check_addresses(addresses, "replica")
 
 
+def _off(topic: object) -> object:
+    return "" if topic == "none" else topic
+
+
 def _origins(origins: str) -> str:
     for origin in origins.split(",") if origins else ():
         if origin.strip() != "*" and not _ORIGIN.fullmatch(origin.strip()):
@@ -46,11 +54,7 @@ def _origins(origins: str) -> str:
     return origins
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class KafkaSettings(_Group):
+class KafkaSettings(Group):
     """Kafka: where events are read and results are written."""
 
     bootstrap: Annotated[str, AfterValidator(_brokers)] = Field(
@@ -68,6 +72,18 @@ class KafkaSettings(_Group):
     tagged_topic: Topic = Field(default="products.tagged", description="Topic of tags (output, compacted)")
     dead_letter_topic: Topic = Field(
         default="products.deadletter", description="Topic of records that cannot be tagged"
+    )
+    texts_topic: Annotated[str, BeforeValidator(_off), StringConstraints(pattern=r"^[a-zA-Z0-9._-]{0,249}$")] = Field(
+        default="products.texts",
+        description="Topic of the newest text of each product (output, compacted), from which products are tagged "
+        "again; none: texts are not kept",
+    )
+    models_topic: Topic = Field(
+        default="hangtag.models",
+        description="Topic of decisions about which bundle is in use (compacted, one partition)",
+    )
+    audit_topic: Topic = Field(
+        default="tags.audit", description="Topic of who decided or released what, when and why (kept for ever)"
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="Security protocol of the brokers"
@@ -95,7 +111,7 @@ class KafkaSettings(_Group):
     )
 
 
-class RedisSettings(_Group):
+class RedisSettings(Group):
     """The tag store: Redis, Valkey or another server with the RESP protocol."""
 
     url: SecretStr = Field(
@@ -130,6 +146,10 @@ class RedisSettings(_Group):
         default=64, ge=1, le=16_384, description="Number of key buckets; cannot change once a store has data"
     )
     timeout_ms: int = Field(default=500, ge=1, description="Timeout of one Redis command")
+    texts: bool = Field(
+        default=False,
+        description="Keep the newest text of each product in the store too, for calls that need one product's text",
+    )
     seen_ttl_s: int = Field(
         default=604_800,
         ge=1,
@@ -140,7 +160,7 @@ class RedisSettings(_Group):
     )
 
 
-class ModelSettings(_Group):
+class ModelSettings(Group):
     """The model: which bundle is used and how it runs."""
 
     bundle: str = Field(default="starter", min_length=1, description="Folder of the bundle, or starter")
@@ -148,6 +168,10 @@ class ModelSettings(_Group):
         default="auto", description="Engine that runs the model; auto: torch if CUDA is available, otherwise cpu"
     )
     threads: int | None = Field(default=None, ge=1, description="Threads of the CPU engine; unset: one per core")
+    precision: Literal["exact", "fast"] = Field(
+        default="exact",
+        description="Numbers of the CPU engine beside int8; exact: float32, fast: bfloat16 where the CPU has it",
+    )
     encoders: int | None = Field(
         default=None,
         ge=0,
@@ -157,7 +181,7 @@ class ModelSettings(_Group):
     )
 
 
-class WorkerSettings(_Group):
+class WorkerSettings(Group):
     """The worker: reads events and stores tags."""
 
     token_budget: int = Field(
@@ -184,7 +208,7 @@ class WorkerSettings(_Group):
     metrics_port: Port = Field(default=9_102, description="Port for metrics and health over HTTP; 0: any free port")
 
 
-class ArrivalsSettings(_Group):
+class ArrivalsSettings(Group):
     """The reader of arrivals: marks received versions ahead of the workers."""
 
     metrics_host: str = Field(
@@ -193,7 +217,7 @@ class ArrivalsSettings(_Group):
     metrics_port: Port = Field(default=9_103, description="Port for metrics and health over HTTP; 0: any free port")
 
 
-class ServerSettings(_Group):
+class ServerSettings(Group):
     """The gRPC server."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address that the server listens on")
@@ -244,6 +268,20 @@ class ServerSettings(_Group):
         ge=512,
         description="Most tokens, estimated, of texts that wait for suggestions; further ones are refused with "
         "RESOURCE_EXHAUSTED",
+    )
+    index_address: Annotated[str, StringConstraints(pattern=r"^none$|^[^\s,]+:[0-9]{1,5}$")] = Field(
+        default="127.0.0.1:50061",
+        description="Address (host:port) of `hangtag index serve`, which searches are passed on to; none: no searches",
+    )
+    questions: Path | None = Field(
+        default=None,
+        description="TOML file with the questions that Clarify asks, by language and facet; unset: Hangtag's own",
+    )
+    max_search_work: int = Field(
+        default=512,
+        ge=16,
+        description="Most work of searches at a time: a search counts as 1, and each facet whose values are counted as "
+        "1 more; further ones are refused with RESOURCE_EXHAUSTED",
     )
     max_connection_age_s: int | None = Field(
         default=None,
@@ -310,23 +348,7 @@ class ServerSettings(_Group):
     metrics_port: Port = Field(default=9_101, description="Port for metrics and health over HTTP; 0: any free port")
 
 
-class ClientSettings(_Group):
-    """How commands such as `hangtag tags` call a server."""
-
-    token: SecretStr | None = Field(default=None, description="Token that commands send, if the server asks for one")
-    tls: bool = Field(default=False, description="Use TLS; set where the server has server.tls_cert_file")
-    ca_file: Path | None = Field(
-        default=None, description="PEM file of the certificate authority of the server; unset: the system's"
-    )
-    cert_file: Path | None = Field(
-        default=None, description="PEM file of the certificate of commands, if the server asks for one (mutual TLS)"
-    )
-    key_file: Path | None = Field(
-        default=None, description="PEM file of the key of client.cert_file; unset: it is in that file"
-    )
-
-
-class LogSettings(_Group):
+class LogSettings(Group):
     """Logs of the programs."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
@@ -367,8 +389,10 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     model: ModelSettings = ModelSettings()
+    models: ModelsSettings = ModelsSettings()
     worker: WorkerSettings = WorkerSettings()
     arrivals: ArrivalsSettings = ArrivalsSettings()
+    index: IndexSettings = IndexSettings()
     server: ServerSettings = ServerSettings()
     client: ClientSettings = ClientSettings()
     log: LogSettings = LogSettings()

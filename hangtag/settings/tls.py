@@ -4,7 +4,8 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from hangtag.settings.model import ClientSettings, KafkaSettings, RedisSettings
+from hangtag.settings.client import ClientSettings
+from hangtag.settings.model import KafkaSettings, RedisSettings
 from hangtag.settings.sources import SettingsError, variable_of
 
 _FILES = ("ca_file", "cert_file", "key_file")

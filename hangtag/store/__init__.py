@@ -13,14 +13,18 @@ from hangtag.store.progress import BatchProgress, PartitionProgress, ProgressRea
 from hangtag.store.rebuild_store import RebuildStore, StoreWentBackError
 from hangtag.store.redis_reader import Found, RedisTagReader
 from hangtag.store.redis_store import RedisTagStore
+from hangtag.store.retag_run import RetagRun
+from hangtag.store.retag_store import Former, RetagStore
 from hangtag.store.stored import Seen, Stored
 from hangtag.store.survey import StoreSurvey
 from hangtag.store.tag_store import TagStore
+from hangtag.store.text_store import StoredText, TextStore
 
 __all__ = [
     "Arrival",
     "BatchProgress",
     "Entry",
+    "Former",
     "Found",
     "LossReport",
     "MemoryTagStore",
@@ -33,6 +37,8 @@ __all__ = [
     "RedisTagReader",
     "RedisTagStore",
     "Reply",
+    "RetagRun",
+    "RetagStore",
     "Seen",
     "StoreDeniedError",
     "StoreError",
@@ -41,6 +47,8 @@ __all__ = [
     "StoreSurvey",
     "StoreWentBackError",
     "Stored",
+    "StoredText",
     "TagStore",
+    "TextStore",
     "bundle_prefix",
 ]

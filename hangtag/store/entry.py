@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     write whose reply was lost. It keeps them."""
     OLDER = "OLDER"
     """The store holds something newer and keeps it."""
+    GONE = "GONE"
+    """The store does not hold tags of that version, and the write was one that replaces nothing else."""
     DECIDED = "DECIDED"
     """People have decided about the product since the writer looked. Nothing was written: apply the decisions of the
     entry in the reply and write again."""
@@ -45,7 +47,7 @@ class Entry:
         version: the product version; larger is newer.
         payload: the serialised `ProductTags`; empty for a deletion.
         bundle_prefix: the first 8 bytes of the version of the bundle that predicted the tags.
-        sequence: the bundle's place in the order of releases; 0 until there are releases.
+        sequence: the bundle's place in the order of releases; 0 if it was not promoted.
         revision: time of the last decision of a person about the product, in ms since 1970; 0 if there is none.
         text_hash: hash of the cleaned text and its language.
 

@@ -6,7 +6,10 @@ from zlib import crc32
 META_KEY = "ht:meta"
 REBUILD_KEY = "ht:rebuild"
 PROGRESS_KEY = "ht:progress"
+RETAG_KEY = "ht:retag"
+_OF_TAGS = b"p", b"f"
 ALL_PRODUCTS = "ht:p:*"
+ALL_FORMER = "ht:f:*"
 
 
 def bucket_of(product_id: str, buckets: int) -> int:
@@ -22,6 +25,16 @@ def product_key(product_id: str, buckets: int) -> str:
 def seen_key(product_id: str, buckets: int) -> str:
     """The key of a product's mark: what was received and is not stored yet."""
     return f"ht:seen:{{{bucket_of(product_id, buckets)}}}:{product_id}"
+
+
+def former_key(product_id: str, buckets: int) -> str:
+    """The key of the tags that a re-tag replaced."""
+    return f"ht:f:{{{bucket_of(product_id, buckets)}}}:{product_id}"
+
+
+def text_key(product_id: str, buckets: int) -> str:
+    """The key of a product's newest text."""
+    return f"ht:t:{{{bucket_of(product_id, buckets)}}}:{product_id}"
 
 
 def lookup_keys(product_ids: Sequence[str], buckets: int) -> list[str]:
@@ -46,9 +59,9 @@ def rebuild_key_of(key: str) -> str:
 
 
 def product_of(key: bytes) -> str | None:
-    """The product whose tags are under a key; None: it is not such a key."""
+    """The product whose tags, present or former, are under a key; None: it is not such a key."""
     parts = key.split(b":", 3)
     try:
-        return parts[3].decode() if len(parts) == 4 and parts[:2] == [b"ht", b"p"] else None  # noqa: PLR2004 (ht:p:{bucket}:id)
+        return parts[3].decode() if len(parts) == 4 and parts[0] == b"ht" and parts[1] in _OF_TAGS else None  # noqa: PLR2004 (ht:p:{bucket}:id)
     except UnicodeDecodeError:
         return None

@@ -97,16 +97,7 @@ class RedisTagStore:
 
     def write(self, entries: Sequence[Entry]) -> list[Reply]:
         """See `TagStore`. After an error some entries may be written. A deletion lives for `deleted_ttl_s`."""
-        settings = self._settings
-        calls = [
-            WRITE.call(
-                (product_key(entry.product_id, settings.buckets), seen_key(entry.product_id, settings.buckets)),
-                pack(entry),
-                settings.deleted_ttl_s if entry.is_deletion else 0,
-                settings.seen_ttl_s,
-            )
-            for entry in entries
-        ]
+        calls = [self._write_call(entry) for entry in entries]
         replies = self._run(WRITE, calls)
         for call, reply in zip(calls, replies, strict=True):
             if reply == REPLACED:
@@ -133,6 +124,13 @@ class RedisTagStore:
     def close(self) -> None:
         """See `TagStore`."""
         self._exchange.close()
+
+    def _write_call(self, entry: Entry, more_keys: Sequence[str] = (), *more: Any) -> Command:
+        """The call of the script that writes an entry; `more` is for a re-tag."""
+        settings = self._settings
+        keys = product_key(entry.product_id, settings.buckets), seen_key(entry.product_id, settings.buckets)
+        lives_s = settings.deleted_ttl_s if entry.is_deletion else 0
+        return WRITE.call((*keys, *more_keys), pack(entry), lives_s, settings.seen_ttl_s, *more)
 
     def _note(self, state: StoreState) -> StoreState:
         before, self._state = self._state.identity, state

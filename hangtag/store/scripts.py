@@ -10,6 +10,8 @@ from hangtag.store.lua import COMPARE, GET, HEADER, MARK
 
 # KEYS: of the tags and of the mark of a product. ARGV: the value, seconds that it lives (0: for ever), seconds that a
 # mark lives. The reply is a number of OUTCOMES, or the stored value if its revision of people's decisions is later.
+# A re-tag adds '1' if nothing else may be replaced than tags of the same version, and its id with a third key, under
+# which it keeps tags of another bundle or sequence that it replaces by others.
 _WRITE = (
     COMPARE
     + GET
@@ -19,6 +21,7 @@ _WRITE = (
 local found, failed, is_foreign = get('GETRANGE', KEYS[1], 0, 50)
 if failed then return failed end
 local old, new = header(found), ARGV[1]
+if ARGV[4] == '1' and (old == '' or string.byte(old, 10) == 1 or compare(old, new, 2, 9) ~= 0) then return 4 end
 if old ~= '' then
   local order = compare(old, new, 2, 10)
   if order < 0 then return 0 end
@@ -33,6 +36,11 @@ if old ~= '' then
 end
 local marked, failed = get('GET', KEYS[2])
 if failed then return failed end
+local function maker(value) return string.sub(value, 11, 18) .. string.sub(value, 27, 34) end
+if KEYS[3] and old ~= '' and maker(old) ~= maker(new) then
+  local former = redis.call('GET', KEYS[1])
+  if string.sub(former, 51) ~= string.sub(new, 51) then redis.call('SET', KEYS[3], ARGV[5] .. former) end
+end
 if ARGV[2] == '0' then
   redis.call('SET', KEYS[1], new)
 else
@@ -95,10 +103,17 @@ redis.call('HDEL', KEYS[1], 'emptied')
 return 1
 """
 
+# On `ht:retag`. ARGV: the process that has taken it over, then fields and values. The reply is 0 if another one has.
+_NOTE = """
+if redis.call('HMGET', KEYS[1], 'holder')[1] ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+return 1
+"""
+
 # Of the command that runs a script.
 FIRST_KEY = 3
 REPLACED = 3
-OUTCOMES = {0: Outcome.OLDER, 1: Outcome.WRITTEN, 2: Outcome.SAME, REPLACED: Outcome.WRITTEN}
+OUTCOMES = {0: Outcome.OLDER, 1: Outcome.WRITTEN, 2: Outcome.SAME, REPLACED: Outcome.WRITTEN, 4: Outcome.GONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +135,4 @@ WRITE = Script(_WRITE)
 SEE = Script(_SEE)
 ADVANCE = Script(_ADVANCE)
 COMPLETE = Script(_COMPLETE)
+NOTE = Script(_NOTE)

@@ -22,8 +22,10 @@ class Stored(NamedTuple):
 
     `payload` is the serialised `ProductTags`, empty if there are no tags. `version` is that of the tags or of the
     deletion, None if nothing is stored. `seen` is None if nothing newer was received, as far as the store knows.
+    `sequence` is the place of the tags' bundle in the order of releases.
     """
 
     payload: bytes
     version: int | None
     seen: Seen | None
+    sequence: int = 0

@@ -1,17 +1,22 @@
 """The store as `hangtag verify` reads it: all of it, and nothing is written."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 from hangtag.settings import RedisSettings
 from hangtag.store.entry import Entry
-from hangtag.store.exchange import all_values, raise_refusal
+from hangtag.store.exchange import Exchange, all_values, raise_refusal
 from hangtag.store.keys import ALL_PRODUCTS, product_key, product_of
 from hangtag.store.meta import READ_META, StoreState, read_meta
 from hangtag.store.open import open_exchange
-from hangtag.store.value import unpack_entry
+from hangtag.store.value import HEADER_BYTES, Origin, origin_of, unpack_entry
 
 # Keys that the server looks at per SCAN: a few milliseconds, in which it answers nobody else.
 _SCAN_COUNT = 2_000
+
+
+def _nothing(_: int) -> None:
+    pass
 
 
 class StoreSurvey:
@@ -53,13 +58,35 @@ class StoreSurvey:
         Raises:
             StoreError: the store did not answer.
         """
+        for _, keys in self._keys():
+            yield [product_id for key in keys if (product_id := product_of(key)) is not None]
+
+    def origins(self, found: Callable[[int], None] = _nothing) -> Counter[Origin]:
+        """How many products have tags of each bundle and sequence. Only the headers of values are read.
+
+        `found` is called with the number of products so far. One that changes meanwhile may be counted twice or not.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        counts: Counter[Origin] = Counter()
+        for exchange, keys in self._keys():
+            headers = exchange.ask([("GETRANGE", key, 0, HEADER_BYTES) for key in keys]) if keys else []
+            # A key of another type, or one that is gone, has no tags.
+            values = (header for header in headers if isinstance(header, bytes))
+            counts.update(origin for value in values if (origin := origin_of(value)) is not None)
+            found(counts.total())
+        return counts
+
+    def _keys(self) -> Iterator[tuple[Exchange, list[bytes]]]:
+        """The keys of all products, each with the node that has them."""
         for primary in self._exchange.primaries():
             cursor: int | bytes = 0
             while True:
                 replies = primary.ask([("SCAN", cursor, "MATCH", ALL_PRODUCTS, "COUNT", _SCAN_COUNT)])
                 raise_refusal(replies, primary.address)
                 cursor, keys = replies[0]
-                yield [product_id for key in keys if (product_id := product_of(key)) is not None]
+                yield primary, keys
                 if int(cursor) == 0:
                     break
 

@@ -23,6 +23,7 @@ earlier releases wrote it, is the received version alone.
 """
 
 import struct
+from typing import NamedTuple
 
 from hangtag.store.entry import Entry
 from hangtag.store.stored import Seen, Stored
@@ -38,6 +39,21 @@ HEADER_BYTES = _HEADER.size
 _NUMBERS = struct.Struct(">BQBQQ")
 _MARK = struct.Struct(">BQQiq")
 MARK_BYTES = _MARK.size
+
+
+class Origin(NamedTuple):
+    """What tags were made by: a place in the order of releases, and the first 8 bytes of a bundle's version in hex."""
+
+    sequence: int
+    bundle_prefix: str
+
+
+def origin_of(value: bytes) -> Origin | None:
+    """What made the tags of a value, or of its header and one byte more; None: it has no tags."""
+    numbers = _numbers_of(value)
+    if numbers is None or len(value) == HEADER_BYTES:
+        return None
+    return Origin(numbers[1], _HEADER.unpack_from(value)[5].hex())
 
 
 def pack(entry: Entry) -> bytes:
@@ -56,7 +72,7 @@ def pack(entry: Entry) -> bytes:
 
 def unpack_entry(product_id: str, value: bytes | None) -> Entry | None:
     """The entry in a product's key. None if there is none, or the value is not a complete value of this format."""
-    if value is None or _version_of(value) is None:
+    if value is None or _numbers_of(value) is None:
         return None
     _, version, _, sequence, revision, prefix, text = _HEADER.unpack_from(value)
     return Entry(product_id, version, value[HEADER_BYTES:], prefix, sequence, revision, text)
@@ -86,17 +102,17 @@ def unpack(value: bytes | None, mark: bytes | None) -> Stored:
     A value that is not a complete value of this format counts as no value.
     """
     seen = None if mark is None else unpack_mark(mark)
-    if value is None or (version := _version_of(value)) is None:
+    if value is None or (numbers := _numbers_of(value)) is None:
         return Stored(b"", None, seen)
-    return Stored(value[HEADER_BYTES:], version, seen)
+    return Stored(value[HEADER_BYTES:], numbers[0], seen, numbers[1])
 
 
-def _version_of(value: bytes) -> int | None:
-    """The version in a value; None if no program of this format can have written it, by the checks of the scripts."""
+def _numbers_of(value: bytes) -> tuple[int, int] | None:
+    """Version and sequence in a value; None if no program of this format can have written it, as the scripts check."""
     if len(value) < HEADER_BYTES:
         return None
     form, version, is_deletion, sequence, revision = _NUMBERS.unpack_from(value)
     is_complete = (
         form == FORMAT and is_deletion == (len(value) == HEADER_BYTES) and version | sequence | revision <= MAX_VERSION
     )
-    return version if is_complete else None
+    return (version, sequence) if is_complete else None

@@ -10,6 +10,7 @@ from hangtag.tags.decoding import Decoder
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import ProductTokenizer, Tokens
+from hangtag.text.understood import Understood
 from hangtag.words import Reader
 
 
@@ -25,7 +26,16 @@ class Encoder:
         """The tokens of each text, in order; `kinds` holds the kind of each text; without it, all are products."""
         kinds = kinds or [TextKind.PRODUCT] * len(texts)
         understood = list(map(self.reader.read, texts, kinds))
-        tokens = self.tokenizer([each.text for each in understood])
+        return self._completed(understood, self.tokenizer([each.text for each in understood]), kinds)
+
+    def located(self, texts: Sequence[ProductText], kinds: Sequence[TextKind]) -> list[Tokens]:
+        """As a call, with the origins of the tokens."""
+        understood = list(map(self.reader.read, texts, kinds))
+        return self._completed(understood, self.tokenizer.located([each.text for each in understood]), kinds)
+
+    def _completed(
+        self, understood: Sequence[Understood], tokens: Sequence[Tokens], kinds: Sequence[TextKind]
+    ) -> list[Tokens]:
         return [
             replace(
                 its_tokens,

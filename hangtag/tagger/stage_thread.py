@@ -48,3 +48,4 @@ class StageThread(Executor):
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             call()
+            del call  # what it was called with may be large, and the next call may be far away

@@ -1,7 +1,7 @@
 """A bundle with its engine and decoder."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +22,7 @@ from hangtag.tagger.spare_memory import give_back
 from hangtag.tagger.suggested import Suggested
 from hangtag.tags.candidates import Candidates, candidates_of
 from hangtag.tags.decoding import Decoder
+from hangtag.tags.schema import TagSchema
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import metrics
 from hangtag.text.kind import TextKind
@@ -116,7 +117,7 @@ class Tagger:
 
     def _suggested(self, kind: TextKind, texts: Sequence[ProductText]) -> list[Suggested]:
         kinds = [kind] * len(texts)
-        scores = self.forward(self.encode(texts, kinds), with_vectors=True)
+        scores = self.forward(self.encode_located(texts, kinds), with_vectors=True)
         return self.explain(scores, self.decode(scores, kinds), kinds)
 
     def encode(self, texts: Sequence[ProductText], kinds: Sequence[TextKind] | None = None) -> list[Tokens]:
@@ -126,6 +127,10 @@ class Tagger:
         """
         return (self.encoders or Encoder(self.bundle.tokenizer, self.decoder, self.reader))(texts, kinds)
 
+    def encode_located(self, texts: Sequence[ProductText], kinds: Sequence[TextKind]) -> list[Tokens]:
+        """As `encode`, with where the tokens are in the texts, which `explain` needs. Never in other processes."""
+        return Encoder(self.bundle.tokenizer, self.decoder, self.reader).located(texts, kinds)
+
     def with_encoders(self, count: int) -> "Tagger":
         """The same tagger with `count` processes that tokenise; close it at the end.
 
@@ -133,6 +138,19 @@ class Tagger:
             EncoderPoolError: they cannot start.
         """
         return replace(self, encoders=EncoderPool(Encoder.without_weights(self.bundle, self.decoder), count))
+
+    def with_blocked(self, tags: Collection[str]) -> "Tagger":
+        """The same tagger, which never gives these tags beside those that its bundle blocks; it shares the engine.
+
+        Tags that the bundle does not have are left out.
+        """
+        schema = self.bundle.schema
+        added = sorted({tag for tag in tags if tag in schema.index}.difference(schema.blocked))
+        if not added:
+            return self
+        schema = TagSchema.model_validate({**schema.model_dump(), "blocked": (*schema.blocked, *added)})
+        bundle = replace(self.bundle, schema=schema)
+        return replace(self, bundle=bundle, decoder=Decoder(schema, bundle.calibration, bundle.thresholds))
 
     def close(self) -> None:
         """End the processes that tokenise. The engine stays open: other taggers may use it."""
@@ -150,7 +168,7 @@ class Tagger:
         if scope is not None:
             logits, on_topic = logits[:, :-1], scope.probabilities(logits[:, -1])
         named, understood = [each.named for each in tokens], [each.understood for each in tokens]
-        return Scores(logits, named, on_topic, understood, vectors)
+        return Scores(logits, named, on_topic, understood, vectors, [each.origins for each in tokens])
 
     def decode(self, scores: Scores, kinds: Sequence[TextKind]) -> list[TagSet]:
         """The tags of each text, in order; `kinds` holds the kind of each text."""
@@ -177,8 +195,11 @@ class Tagger:
         for row, (understood, vectors) in enumerate(zip(scores.understood or (), scores.vectors or (), strict=True)):
             its_tags = tags[row]
             shown = [scored.tag for scored in (*its_tags.tags, *its_tags.review)]
-            places = self.bundle.tokenizer.places(understood.text) if shown else []
-            support = self.evidence.support(understood, places, vectors, shown, self.decoder.wide_strength(kinds[row]))
+            origins = scores.origins[row] if scores.origins else None
+            if origins is None:
+                msg = "to be explained, texts have to be encoded with `encode_located`"
+                raise ValueError(msg)
+            support = self.evidence.support(understood, origins, vectors, shown, self.decoder.wide_strength(kinds[row]))
             if doubted := self.evidence.doubted(understood, support):
                 says = replace(understood, doubted=doubted)
                 (its_tags,) = self.decoder.decode(
@@ -206,15 +227,30 @@ def open_tagger(settings: ModelSettings, *, in_bulk: bool = False) -> Tagger:
         FaultError: tokenizer, engine or decoder fail on the probe.
         EncoderPoolError: the processes that tokenise cannot start.
     """
-    bundle = load_bundle(settings.bundle)
+    tagger = tagger_of(load_bundle(settings.bundle), settings, in_bulk=in_bulk)
+    show_bundle(tagger)
+    return tagger
+
+
+def tagger_of(bundle: Bundle, settings: ModelSettings, *, in_bulk: bool = False) -> Tagger:
+    """As `open_tagger`, of a bundle that is in memory and that may not be used in the end. Raises the same."""
     give_back()  # before the engine gets its own from between what the bundle left
-    engine = open_engine(bundle, settings.engine, settings.threads, vectors=not in_bulk)
-    metrics.BUNDLE.labels(bundle.manifest.name, bundle.version, engine.name).set(1)
-    tagger = Tagger.of(bundle, engine)
-    probe(tagger)
-    give_back()
-    count = _encoders(settings, engine) if in_bulk else 0
-    return tagger.with_encoders(count) if count else tagger
+    engine = open_engine(bundle, settings.engine, settings.threads, not in_bulk, settings.precision)
+    try:
+        tagger = Tagger.of(bundle, engine)
+        probe(tagger)
+        give_back()
+        count = _encoders(settings, engine) if in_bulk else 0
+        return tagger.with_encoders(count) if count else tagger
+    except BaseException:
+        engine.close()
+        raise
+
+
+def show_bundle(tagger: Tagger) -> None:
+    """Say in the metrics that this is the bundle in use."""
+    metrics.BUNDLE.clear()
+    metrics.BUNDLE.labels(tagger.bundle.manifest.name, tagger.bundle.version, tagger.engine.name).set(1)
 
 
 def _encoders(settings: ModelSettings, engine: Engine) -> int:

@@ -31,11 +31,15 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Temperature of each facet, thresholds of each tag in score order, and attribute facets, for one kind of text."""
+    """Temperature of each facet, thresholds of each tag in score order, and attribute facets, for one kind of text.
+
+    `review` are the lower ones of the thresholds.
+    """
 
     temperatures: Mapping[str, float]
     thresholds: Sequence[TagThresholds]
     attributes: frozenset[str]
+    review: NDArray[np.float64]
 
 
 class Decoder:
@@ -44,7 +48,7 @@ class Decoder:
     def __init__(self, schema: TagSchema, calibration: KeyedCalibration, thresholds: KeyedThresholds) -> None:
         self._schema = schema
         entries: dict[tuple[int, int], _Entry] = {}
-        namings: dict[int, Naming] = {}
+        namings: list[tuple[Mapping[str, Sequence[str]], Naming]] = []
         self._entries: dict[TextKind, _Entry] = {}
         self._namings: dict[TextKind, Naming] = {}
         for kind in TextKind:
@@ -56,10 +60,13 @@ class Decoder:
                     its_calibration.temperatures,
                     [its_thresholds.tags[tag] for tag in schema.tags],
                     its_thresholds.attributes,
+                    np.array([its_thresholds.tags[tag].review for tag in schema.tags], np.float64),
                 ),
             )
-            if its_thresholds.words:
-                naming = namings.setdefault(id(its_thresholds), naming_of(schema, its_thresholds.words))
+            if words := its_thresholds.words:
+                # Kinds with the same words share a naming, so that a text is searched once.
+                naming = next((found for its, found in namings if its == words), None) or naming_of(schema, words)
+                namings.append((words, naming))
                 self._namings[kind] = naming
         self._wide_strengths = {kind: calibration.entry(kind).wide_strength for kind in TextKind}
         self._paths = [(chain, np.asarray(schema.paths(chain), np.int64)) for chain in schema.chains]
@@ -186,7 +193,7 @@ class Decoder:
         barred = self._blocked.union(says.excluded)
         found: dict[str, ScoredTag] = {}
         for facet in self._schema.facets:
-            for position in self._candidates(facet, chosen, confidences):
+            for position in self._candidates(facet, chosen, confidences, entry):
                 tag, confidence = self._schema.tags[position], float(confidences[position])
                 band = entry.thresholds[position].band(confidence)
                 is_unnamed = facet.name in entry.attributes and tag not in named
@@ -196,11 +203,16 @@ class Decoder:
                     found[tag] = ScoredTag(tag, confidence, Source.MODEL, band)
         return replace(self._served(found, barred), language=says.language)
 
-    def _candidates(self, facet: Facet, chosen: Mapping[str, int], confidences: NDArray[np.float32]) -> Iterable[int]:
+    def _candidates(
+        self, facet: Facet, chosen: Mapping[str, int], confidences: NDArray[np.float32], entry: _Entry
+    ) -> Iterable[int]:
+        """The positions of tags that may be in AUTO or REVIEW."""
         if facet.kind is FacetKind.SINGLE:
             return (chosen[facet.name],) if facet.name in chosen else ()
         where = self._schema.slices[facet.name]
-        return (int(at) + where.start for at in np.argsort(-confidences[where], kind="stable"))
+        found = confidences[where]
+        at_least = np.flatnonzero(found >= entry.review[where])
+        return (at_least[np.argsort(-found[at_least], kind="stable")] + where.start).tolist() if len(at_least) else ()
 
     def _served(self, predicted: dict[str, ScoredTag], never: Collection[str]) -> TagSet:
         """Apply parents, facets and rules to the predicted tags. Only a tag that is served itself triggers a rule.
@@ -257,7 +269,7 @@ class Decoder:
     def _is_unsupported(self, tag: str, known: Mapping[str, ScoredTag]) -> bool:
         """Neither a parent of the tag nor a tag that makes its facet apply is known, where either is needed."""
         parents, needs = self._parents.get(tag), self._applies_when.get(facet_of(tag))
-        return bool((parents and not parents & known.keys()) or (needs and not needs & known.keys()))
+        return bool((parents and parents.isdisjoint(known)) or (needs and needs.isdisjoint(known)))
 
     def _lost_its_cause(self, scored: ScoredTag, auto: Mapping[str, ScoredTag]) -> bool:
         """A rule added the tag and none of its causes is served, except a cause that it replaced in a single facet."""

@@ -5,15 +5,26 @@ import json
 import re
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
-from hangtag.tags.tag import facet_of
+from hangtag.tags.about import About
+from hangtag.tags.tag import facet_of, value_of
 
 FacetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 TAG_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,39}:\S.{0,199}$")
 _MAX_PATHS = 100_000
+# Fields that only describe: no text gets other tags because of them.
+DESCRIPTIVE = frozenset({"about", "sensitive"})
 
 
 class SchemaError(ValueError):
@@ -59,12 +70,17 @@ class Rule(_Frozen):
 
 
 class TagSchema(_Frozen):
-    """Every tag that a product can have. Scores are laid out facet after facet, in this order."""
+    """Every tag that a product can have. Scores are laid out facet after facet, in this order.
+
+    `about` is what people are told about facets and tags, by name. `sensitive` are facets that say something personal.
+    """
 
     facets: tuple[Facet, ...] = Field(min_length=1)
     parents: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     blocked: tuple[str, ...] = ()
+    about: dict[str, About] = Field(default_factory=dict)
+    sensitive: tuple[FacetName, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -81,7 +97,14 @@ class TagSchema(_Frozen):
             msg = f"tags listed twice: {repeated[:5]}"
             raise SchemaError(msg)
         self._check_references()
+        self._check_descriptions()
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A schema that describes nothing is written as it was before it could.
+        found: dict[str, Any] = handler(self)
+        return {name: value for name, value in found.items() if value or name not in DESCRIPTIVE}
 
     def _check_references(self) -> None:
         known = set(self.tags)
@@ -97,6 +120,20 @@ class TagSchema(_Frozen):
         for tag in (*self.blocked, *(end for rule in self.rules for end in (rule.when, rule.then))):
             if tag not in known:
                 msg = f"rules and blocked tags: {tag!r} is not in the schema"
+                raise SchemaError(msg)
+
+    def _check_descriptions(self) -> None:
+        facets = {facet.name for facet in self.facets}
+        for name, about in self.about.items():
+            if name not in facets and name not in set(self.tags):
+                msg = f"about: {name!r} is neither a facet nor a tag of the schema"
+                raise SchemaError(msg)
+            if name in facets and (about.synonyms or about.examples or about.codes):
+                msg = f"about facet {name}: only a label and a description; synonyms, examples and codes belong to tags"
+                raise SchemaError(msg)
+        for name in self.sensitive:
+            if name not in facets:
+                msg = f"sensitive: {name!r} is not a facet of the schema"
                 raise SchemaError(msg)
 
     def _check_parent(self, facet: Facet, earlier: dict[str, Facet]) -> None:
@@ -160,6 +197,11 @@ class TagSchema(_Frozen):
                     chain.append(by_parent[chain[-1].name])
                 result.append(tuple(chain))
         return tuple(result)
+
+    def label(self, name: str) -> str:
+        """What people are shown for a facet or a tag: its label; without one the facet's name, or the tag's value."""
+        about = self.about.get(name)
+        return (about.label if about is not None else "") or value_of(name) or name
 
     def paths(self, chain: tuple[Facet, ...]) -> list[tuple[int, ...]]:
         """Every path down a chain as score positions: one tag per facet, each a child of the one before, none blocked.

@@ -21,10 +21,10 @@ from prometheus_client.metrics import MetricWrapperBase
 _STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _AGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 86_400)
 
-WORKER, ARRIVALS, SERVER = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
+WORKER, ARRIVALS, SERVER, INDEX = (CollectorRegistry() for _ in range(4))
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # not annotated
-for _registry in (WORKER, ARRIVALS, SERVER):
+for _registry in (WORKER, ARRIVALS, SERVER, INDEX):
     ProcessCollector(registry=_registry)
     PlatformCollector(registry=_registry)
 
@@ -86,6 +86,12 @@ REUSED_TAGS = Counter(
     registry=WORKER,
 )
 _with_values(REUSED_TAGS, ("store", "batch"))
+TAGGED_PRODUCTS = Counter(
+    "hangtag_tagged_products",
+    "Products whose tags were written, by bundle and its place in the order of releases; 0: it was not promoted",
+    ["bundle", "sequence"],
+    registry=WORKER,
+)
 PAUSED = Gauge(
     "hangtag_polling_paused", "1 while polling is paused for the reason, else 0", ["reason"], registry=WORKER
 )
@@ -120,6 +126,36 @@ ARRIVALS_LAG_SECONDS = Gauge(
     registry=ARRIVALS,
 )
 
+# Index of search
+INDEX_CALLS = Counter(
+    "hangtag_index_calls", "Calls of the index, by method and status code", ["method", "code"], registry=INDEX
+)
+INDEX_CALL_SECONDS = Histogram(
+    "hangtag_index_call_seconds", "Duration of a call of the index", ["method"], buckets=_STAGE_BUCKETS, registry=INDEX
+)
+INDEX_CHANGES = Counter(
+    "hangtag_index_changes",
+    "Records of products.tagged that the index has read, by what became of them; unreadable: not written by Hangtag",
+    ["outcome"],
+    registry=INDEX,
+)
+_with_values(INDEX_CHANGES, ("taken", "older", "unreadable"))
+INDEX_PRODUCTS = Gauge("hangtag_index_products", "Products in the index", registry=INDEX)
+INDEX_FOLLOWS = Gauge("hangtag_index_follows", "1 while the index reads products.tagged, else 0", registry=INDEX)
+INDEX_LAG_RECORDS = Gauge(
+    "hangtag_index_lag_records", "Records of products.tagged that the index has not read yet", registry=INDEX
+)
+INDEX_AGE_SECONDS = Gauge(
+    "hangtag_index_age_seconds", "Time since the moment up to which all changes are in the index", registry=INDEX
+)
+INDEX_SNAPSHOTS = Counter(
+    "hangtag_index_snapshots", "Snapshots of the index, by whether they were written", ["outcome"], registry=INDEX
+)
+_with_values(INDEX_SNAPSHOTS, ("written", "failed"))
+INDEX_SNAPSHOT_SECONDS = Gauge(
+    "hangtag_index_snapshot_seconds", "How long writing the last snapshot took; changes wait meanwhile", registry=INDEX
+)
+
 # Server
 CALLS = Counter(
     "hangtag_calls", "Calls over gRPC and HTTP, by method and status code", ["method", "code"], registry=SERVER
@@ -130,6 +166,11 @@ CALL_SECONDS = ManyHistogram(
 )
 LOOKUPS = Counter("hangtag_lookups", "Products looked up, by freshness", ["freshness"], registry=SERVER)
 _with_values(LOOKUPS, ("FRESH", "STALE", "PENDING", "UNKNOWN"))
+FILTERED_LOOKUPS = Counter(
+    "hangtag_filtered_lookups",
+    "Products whose stored tags were parsed, because tags were blocked after they were made",
+    registry=SERVER,
+)
 REFUSED_CALLS = Counter(
     "hangtag_refused_calls",
     "Calls refused with RESOURCE_EXHAUSTED, by method and limit",
@@ -202,6 +243,7 @@ SUGGESTED_TEXTS = Counter(
     registry=SERVER,
 )
 _with_values(SUGGESTED_TEXTS, ("cache", "same_text", "model"))
+INDEX_UP = Gauge("hangtag_index_up", "1 while the index answers searches, else 0", registry=SERVER)
 STORE_UP = Gauge("hangtag_store_up", "1 while the store answers the server, else 0", registry=SERVER)
 REPLICA_READS = Counter(
     "hangtag_replica_reads",
@@ -230,7 +272,31 @@ BUNDLE = Gauge(
     ["name", "version", "engine"],
     registry=WORKER,
 )
-for _shared in (STORE_EMPTIED, STORE_SECONDS, BATCH_TOKENS, BUNDLE):
+SEQUENCE = Gauge(
+    "hangtag_bundle_sequence",
+    "Place in the order of releases: in_use: of the bundle that this process uses, pointer: of the one it should use",
+    ["which"],
+    registry=WORKER,
+)
+_with_values(SEQUENCE, ("in_use", "pointer"))
+REFUSALS = ("fetch", "disk", "damaged", "memory", "engine", "trial", "other")
+MODEL_REFUSED = Gauge(
+    "hangtag_model_refused",
+    "1 while this process does not use the bundle that it should use, by the reason, else 0",
+    ["reason"],
+    registry=WORKER,
+)
+_with_values(MODEL_REFUSED, REFUSALS)
+MODEL_SWAPS = Counter(
+    "hangtag_model_swaps", "Bundles that this process has taken into use in place of another", registry=WORKER
+)
+MODEL_LOAD_SECONDS = Gauge(
+    "hangtag_model_load_seconds", "How long it took to fetch, check and load the bundle in use", registry=WORKER
+)
+for _shared in (
+    *(STORE_EMPTIED, STORE_SECONDS, BATCH_TOKENS, BUNDLE),
+    *(SEQUENCE, MODEL_REFUSED, MODEL_SWAPS, MODEL_LOAD_SECONDS),
+):
     SERVER.register(_shared)
 for _used in (STORE_EMPTIED, STORE_SECONDS, RETRIES, ASSIGNED_PARTITIONS, KAFKA_ANSWER_AGE_SECONDS):
     ARRIVALS.register(_used)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from hangtag.text.clean import clean_and_truncate
 from hangtag.text.limits import MAX_CATEGORY_CHARS, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS
 
+_BETWEEN = " | "
+
 
 @dataclass(frozen=True, slots=True)
 class ProductText:
@@ -57,9 +59,26 @@ class CleanedFields:
         clean_title, is_title_cut = clean_and_truncate(title, MAX_TITLE_CHARS)
         clean_category, is_category_cut = clean_and_truncate(merchant_category, MAX_CATEGORY_CHARS)
         clean_description, is_description_cut = clean_and_truncate(description, MAX_DESCRIPTION_CHARS)
-        first = f"{clean_title} | {clean_category}" if clean_title and clean_category else clean_title or clean_category
         cut = _fields(is_title_cut, is_description_cut, is_category_cut)
-        return cls(ProductText(first, clean_description), len(clean_title), len(clean_category), cut)
+        return cls.of_cleaned(clean_title, clean_description, clean_category, cut)
+
+    @classmethod
+    def of_cleaned(
+        cls, title: str, description: str = "", merchant_category: str = "", cut: frozenset[Field] = frozenset()
+    ) -> "CleanedFields":
+        """Arrange fields that were cleaned before, without cleaning them again: that may change a text."""
+        first = f"{title}{_BETWEEN}{merchant_category}" if title and merchant_category else title or merchant_category
+        return cls(ProductText(first, description), len(title), len(merchant_category), cut)
+
+    @property
+    def title(self) -> str:
+        """The cleaned title."""
+        return self.text.first[: self.title_chars]
+
+    @property
+    def merchant_category(self) -> str:
+        """The cleaned category."""
+        return self.text.first[len(self.text.first) - self.category_chars :]
 
     def not_read(self, left_out: LeftOut) -> frozenset[Field]:
         """The fields of which something was cut by cleaning, or is left out by the encoder."""

@@ -1,18 +1,22 @@
 """Product texts to token ids, with the tokenizer of a bundle."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from hangtag.text.kind import TextKind
-from hangtag.text.product_text import LeftOut, ProductText
+from hangtag.text.origins import Origins
+from hangtag.text.product_text import ProductText
 from hangtag.text.understood import UNREAD, Understood
-from hangtag.text.wide import Features, Wide
+from hangtag.text.wide import NOWHERE, Features, Wide
 
 TokenIds = NDArray[np.int32]
+_Encode = Callable[[list[Any]], list[Encoding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Tokens:
     `features` are the n-grams of the complete, not truncated text; None if the model has no wide part.
     `named` are the tags that the text has a word for, by the kind that the text may be; empty until a tagger adds them.
     `is_cut` is true if the text has more tokens than these. `understood` is what the text says beside its tokens,
-    until a tagger adds it nothing.
+    until a tagger adds it nothing. `origins` say where the tokens are in the text; None if nobody asked for them.
     """
 
     ids: TokenIds
@@ -31,6 +35,7 @@ class Tokens:
     named: Mapping[TextKind, frozenset[str]] = field(default_factory=dict)
     is_cut: bool = False
     understood: Understood = UNREAD
+    origins: Origins | None = None
 
     def __len__(self) -> int:
         """Length in tokens, special tokens included."""
@@ -53,53 +58,64 @@ class ProductTokenizer:
         self._wide = wide
         self.max_tokens = max_tokens
         self.tail_tokens = tail_tokens
+        # Tokenised word by word, the first words of a text have the same tokens whatever follows.
+        self._is_by_word = not tail_tokens and isinstance(tokenizer.pre_tokenizer, BertPreTokenizer)
 
     def __call__(self, texts: Sequence[ProductText]) -> list[Tokens]:
         """Tokenise all texts in one call; the order is kept."""
-        pairs = [(text.first, text.second) if text.second else text.first for text in texts]
-        encodings = self._tokenizer.encode_batch_fast(pairs)
-        features = [None if self._wide is None else self._wide.features(text) for text in texts]
+        encodings = self._encodings(texts, self._tokenizer.encode_batch_fast)
+        features = [None] * len(texts) if self._wide is None else self._wide.features(texts)
         return [
             self._truncated(encoding, its_features) for encoding, its_features in zip(encodings, features, strict=True)
         ]
+
+    def located(self, texts: Sequence[ProductText]) -> list[Tokens]:
+        """As a call, and where the tokens and n-grams are in the texts; a third slower."""
+        found = [(None, NOWHERE)] * len(texts) if self._wide is None else self._wide.located(texts)
+        result = []
+        for encoding, (features, ngrams) in zip(
+            self._encodings(texts, self._tokenizer.encode_batch), found, strict=True
+        ):
+            kept = self._kept(encoding) if len(encoding.ids) > self.max_tokens else None
+            tokens = self._truncated(encoding, features, kept)
+            result.append(replace(tokens, origins=Origins.of(encoding, kept, ngrams)))
+        return result
 
     def with_wide(self, wide: Wide | None) -> "ProductTokenizer":
         """The same tokenizer with the n-grams of another wide part."""
         return ProductTokenizer(self._tokenizer, self.max_tokens, wide, self.tail_tokens)
 
-    def left_out(self, text: ProductText) -> LeftOut:
-        """Which characters of a text have no token among its `max_tokens`. Tokenises the text again."""
-        encoding = self._tokenizer.encode(text.first, text.second or None)
-        if len(encoding.ids) <= self.max_tokens:
-            return LeftOut()
-        places = np.setdiff1d(np.arange(len(encoding.ids)), self._kept(encoding))
-        spans: list[list[tuple[int, int]]] = [[], []]
-        sequences, offsets = encoding.sequence_ids, encoding.offsets
-        for place in places:
-            if (sequence := sequences[place]) is not None:
-                spans[sequence].append(offsets[place])
-        return LeftOut(*((its_spans[0][0], its_spans[-1][1]) if its_spans else (0, 0) for its_spans in spans))
-
-    def places(self, text: ProductText) -> list[tuple[int, int]]:
-        """The segment (0 or 1, or -1 of a token that the tokenizer adds) and first character of each token of a text.
-
-        Of the tokens that the text has after truncation, in order. Tokenises the text again.
-        """
-        encoding = self._tokenizer.encode(text.first, text.second or None)
-        sequences, offsets = encoding.sequence_ids, encoding.offsets
-        count = len(encoding.ids)
-        kept = range(count) if count <= self.max_tokens else self._kept(encoding)
-        return [(-1 if (sequence := sequences[place]) is None else sequence, offsets[place][0]) for place in kept]
-
     def is_one_token(self, word: str) -> bool:
         """Whether a word, in lower case, is in the vocabulary as a whole."""
         return self._tokenizer.token_to_id(word) is not None
 
-    def _truncated(self, encoding: Encoding, features: Features | None) -> Tokens:
+    def _encodings(self, texts: Sequence[ProductText], encode: _Encode) -> list[Encoding]:
+        """The encodings of texts, of long ones with no more of the second segment than is needed to truncate them."""
+        shorter = [
+            text.second if not self._is_by_word else _first_words(text.second, self.max_tokens) for text in texts
+        ]
+        encodings = encode(
+            [(text.first, second) if second else text.first for text, second in zip(texts, shorter, strict=True)]
+        )
+        for place, (text, second) in enumerate(zip(texts, shorter, strict=True)):
+            if len(second) < len(text.second) and not self._is_enough(encodings[place]):
+                (encodings[place],) = encode([(text.first, text.second)])
+        return encodings
+
+    def _is_enough(self, encoding: Encoding) -> bool:
+        """True if further tokens of the second segment could not change which tokens stay."""
+        second = sum(encoding.type_ids)
+        others = len(encoding.ids) - second
+        return second >= self.max_tokens > others
+
+    def _truncated(
+        self, encoding: Encoding, features: Features | None, kept: NDArray[np.int64] | None = None
+    ) -> Tokens:
         ids, segments = np.asarray(encoding.ids, np.int32), np.asarray(encoding.type_ids, np.int32)
         if len(ids) <= self.max_tokens:
             return Tokens(ids, segments, features)
-        kept = self._kept(encoding)
+        if kept is None:
+            kept = self._kept(encoding)
         return Tokens(ids[kept], segments[kept], features, is_cut=True)
 
     def _kept(self, encoding: Encoding) -> NDArray[np.int64]:
@@ -116,6 +132,12 @@ class ProductTokenizer:
         copy = Tokenizer.from_str(self._tokenizer.to_str())
         copy.enable_truncation(self.max_tokens, strategy="longest_first")
         return copy.to_str()
+
+
+def _first_words(text: str, count: int) -> str:
+    """A cleaned text up to its word at that place; all of a shorter one."""
+    words = text.split(" ", count + 1)
+    return text[: -len(words[-1]) - 1] if len(words) > count + 1 else text
 
 
 def _longest_first(sequences: Sequence[int | None], max_tokens: int) -> NDArray[np.int64]:

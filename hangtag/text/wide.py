@@ -1,14 +1,19 @@
 """The wide part of a model: a sparse linear layer over hashed n-grams, beside the encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.text.ngrams import Hashes, ngram_hashes, ngrams
+from hangtag.text.ngram_batch import BLOCKS, keyed_hashes
+from hangtag.text.ngram_places import placed_ngrams
+from hangtag.text.ngrams import Hashes
 from hangtag.text.product_text import ProductText
+from hangtag.text.wide_rows import Entries, WideRows
 
 Floats = NDArray[np.float32]
 
@@ -30,11 +35,56 @@ class Features:
         return Features(self.rows, self.values * np.float32(strength)) if strength else NO_FEATURES
 
 
+class Located(NamedTuple):
+    """Where the n-grams of a text are that a wide part has weights for: an entry for each occurrence.
+
+    `rows`, `starts` and `ends` int32 (count,): an n-gram goes from one character of `numbered(text)` to another.
+    `values` float32 (count,).
+    """
+
+    rows: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    values: Floats
+
+
+# Texts whose n-grams are found in one call: enough to make NumPy's calls cheap, few enough for little memory.
+_TEXTS = 64
 _LARGEST_GAP = 255
+_HASH_WIDTH = 32
+_HASH_BITS = np.uint64(_HASH_WIDTH)
+_MOST_PREFIX_BITS = 20
 # 1 + ln(count), precomputed.
 _DAMPED = (1 + np.log(np.maximum(1, np.arange(10_000)))).astype(np.float32)
 
-NO_FEATURES = Features(np.zeros(0, np.int32), np.zeros(0, np.float32))
+_NO_ROWS = np.zeros(0, np.int32)
+NO_FEATURES = Features(_NO_ROWS, np.zeros(0, np.float32))
+NOWHERE = Located(_NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, np.float32))
+
+
+class _Counted(NamedTuple):
+    """The known n-grams of texts by text, block and row: of each the row, the block, and how often it occurs."""
+
+    rows: NDArray[np.int32]
+    blocks: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, known: NDArray[np.uint64]) -> "_Counted":
+        """From keys as `_known_keys` returns them, in rising order."""
+        starts = np.flatnonzero(np.append(True, known[1:] != known[:-1])[: len(known)])
+        counts = np.diff(np.append(starts, len(known)))
+        known = known[starts]
+        return cls(known.astype(np.uint32).view(np.int32), (known >> _HASH_BITS).astype(np.int64), counts)
+
+    def ends(self, texts: int) -> list[int]:
+        """Where each text's n-grams end, after a 0."""
+        return [0, *np.searchsorted(self.blocks, np.arange(BLOCKS, BLOCKS * texts + 1, BLOCKS)).tolist()]
+
+
+def _known_keys(keys: NDArray[np.uint64], rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The text and block of each key with the row of its hash."""
+    return (keys >> _HASH_BITS << _HASH_BITS) + rows.astype(np.uint64)
 
 
 @dataclass(frozen=True)
@@ -54,42 +104,58 @@ class Wide:
     gaps: NDArray[np.uint8]
     values: NDArray[np.int8]
 
-    def features(self, text: ProductText) -> Features:
-        """A text's n-grams with their TF-IDF weights, (1 + ln count) * idf; each block has its weight as length."""
-        rows, values = [], []
-        for hashes, weight in zip(ngram_hashes(text), BLOCK_WEIGHTS, strict=True):
-            known, _, value = self._block(hashes, weight)
-            rows.append(known)
-            values.append(value)
-        return Features(np.concatenate(rows).astype(np.int32), np.concatenate(values))
+    def features(self, texts: Sequence[ProductText]) -> list[Features]:
+        """Each text's n-grams with their TF-IDF weights, (1 + ln count) * idf; each block has its weight as length."""
+        if not len(self.hashes):
+            return [NO_FEATURES] * len(texts)
+        batches = (texts[start : start + _TEXTS] for start in range(0, len(texts), _TEXTS))
+        return [features for batch in batches for features in self._of_batch(batch)]
 
-    def features_at(self, text: ProductText, owners: NDArray[np.int64], count: int) -> list[Features]:
-        """The features of a text in `count` parts, whose sum are its features.
+    def located(self, texts: Sequence[ProductText]) -> list[tuple[Features, Located]]:
+        """As `features`, and where the n-grams are. Each occurrence of an n-gram has an equal share of its value."""
+        if not len(self.hashes):
+            return [(NO_FEATURES, NOWHERE)] * len(texts)
+        placed = placed_ngrams(texts)
+        rows = self._rows_of(placed.keys.astype(np.uint32))
+        found = np.flatnonzero(rows >= 0)
+        known = _known_keys(placed.keys[found], rows[found])
+        order = np.argsort(known, kind="stable")
+        counted = _Counted.of(known[order])
+        values = self._values(counted, len(texts))
+        places = found[order]
+        shares: Floats = np.repeat(values / counted.counts.astype(np.float32), counted.counts)
+        found_rows, starts, ends = (each[places].astype(np.int32) for each in (rows, placed.starts, placed.ends))
+        occurrences = np.append(0, np.cumsum(counted.counts))
+        result = []
+        for first, last in pairwise(counted.ends(len(texts))):
+            some = slice(int(occurrences[first]), int(occurrences[last]))
+            features = Features(counted.rows[first:last], values[first:last])
+            result.append((features, Located(found_rows[some], starts[some], ends[some], shares[some])))
+        return result
 
-        `owners` holds the part that each character of `numbered(text)` belongs to. An n-gram belongs to the part of its
-        first character, and as much to that of its last one.
-        """
-        parts: list[list[Features]] = [[] for _ in range(count)]
-        for ngram, weight in zip(ngrams(text), BLOCK_WEIGHTS, strict=True):
-            known, counts, value = self._block(ngram.hashes, weight)
-            if not len(known):
-                continue
-            # Of each known row one occurrence after another, with an equal share of the row's value.
-            at = np.minimum(np.searchsorted(self.hashes, ngram.hashes), len(self.hashes) - 1)
-            found = self.hashes[at] == ngram.hashes
-            rows = at[found]
-            halves = (value / counts)[np.searchsorted(known, rows)] * np.float32(0.5)
-            for ends in (ngram.starts[found], ngram.ends[found] - 1):
-                owner = owners[ends]
-                for part in np.unique(owner):
-                    its = owner == part
-                    parts[part].append(Features(rows[its].astype(np.int32), halves[its]))
-        return [
-            Features(np.concatenate([each.rows for each in some]), np.concatenate([each.values for each in some]))
-            if some
-            else NO_FEATURES
-            for some in parts
-        ]
+    def _of_batch(self, texts: Sequence[ProductText]) -> Iterator[Features]:
+        keys = keyed_hashes(texts)
+        rows = self._rows_of(keys.astype(np.uint32))
+        found = rows >= 0
+        # Most n-grams have no weights, and are not worth sorting.
+        known = _known_keys(keys[found], rows[found])
+        known.sort()
+        counted = _Counted.of(known)
+        values = self._values(counted, len(texts))
+        return (
+            Features(counted.rows[start:end], values[start:end]) for start, end in pairwise(counted.ends(len(texts)))
+        )
+
+    def _values(self, counted: "_Counted", texts: int) -> Floats:
+        values: Floats = _DAMPED[np.minimum(counted.counts, len(_DAMPED) - 1)] * self._idf[counted.rows]
+        lengths = np.sqrt(np.bincount(counted.blocks, values * values, BLOCKS * texts))
+        factors = np.tile(BLOCK_WEIGHTS, texts) / np.where(lengths, lengths, 1)
+        values *= factors.astype(np.float32)[counted.blocks]
+        return values
+
+    def entries(self, rows: NDArray[np.int32]) -> Entries:
+        """The weights of n-grams."""
+        return self._rows.entries(rows)
 
     def rarity(self, hashes: Hashes) -> Floats:
         """The inverse document frequency of each hash; infinite if there are no weights for it."""
@@ -98,38 +164,9 @@ class Wide:
         rows = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         return np.where(self.hashes[rows] == hashes, self._idf[rows], np.float32(np.inf))
 
-    def _block(self, hashes: Hashes, weight: float) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-        """The known rows of a block of n-grams, how often each occurs, and its value."""
-        known, counts = self._known(hashes)
-        value = _DAMPED[np.minimum(counts, len(_DAMPED) - 1)] * self._idf[known]
-        length = np.sqrt(value @ value)
-        return known, counts, value * np.float32(weight / length) if length else value
-
-    def _known(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The rows of the n-grams among the hashes that have weights, and how often each occurs."""
-        if not len(self.hashes):
-            none = np.zeros(0, np.int64)
-            return none, none
-        # Sorted first, the search goes through memory in one direction, which is four times as fast.
-        hashes = np.sort(hashes)
-        starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)])
-        counts = np.diff(np.append(starts, len(hashes)))
-        unique = hashes[starts]
-        rows = np.searchsorted(self.hashes, unique)
-        rows[rows == len(self.hashes)] = 0
-        found = self.hashes[rows] == unique
-        return rows[found], counts[found]
-
     def scores(self, batch: Sequence[Features], tags: int) -> Floats:
         """What each text's n-grams add to its logits: float32 (count, tags). A row depends on its text alone."""
-        result = np.empty((len(batch), tags), np.float32)
-        for place, features in enumerate(batch):
-            starts, counts = self._starts[features.rows], self._lengths[features.rows]
-            ends = np.cumsum(counts)
-            entries = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
-            factors = np.repeat(features.values * self._scale[features.rows], counts)
-            result[place] = np.bincount(self.tags[entries], self.values[entries] * factors, tags)
-        return result
+        return self._rows.sums([each.rows for each in batch], [each.values for each in batch], tags)
 
     def with_tag_at(self, position: int) -> "Wide":
         """The same weights for a schema with one more tag, at `position`, which gets no weights."""
@@ -141,29 +178,50 @@ class Wide:
         gaps, values, new_counts = gaps_of(tags, self.values[real], counts)
         return Wide(self.hashes, self.idf, new_counts, self.scale, gaps, values)
 
-    @cached_property
+    @property
     def tags(self) -> NDArray[np.unsignedinteger]:
         """The position in the schema of every entry's tag. There are millions, so in as few bytes as they need."""
+        lengths = self._lengths
         distances = np.cumsum(self.gaps, dtype=np.int64)
-        before = np.concatenate([np.zeros(1, np.int64), distances])[self._starts]
-        positions: NDArray[np.int64] = distances - np.repeat(before, self._lengths)
+        before = np.concatenate([np.zeros(1, np.int64), distances])[np.cumsum(lengths) - lengths]
+        positions: NDArray[np.int64] = distances - np.repeat(before, lengths)
         return positions.astype(np.min_scalar_type(positions.max(initial=0)))
+
+    @cached_property
+    def _rows(self) -> WideRows:
+        return WideRows.of(self._lengths, self.tags, self.values, self.scale.astype(np.float32))
 
     @cached_property
     def _idf(self) -> Floats:
         return self.idf.astype(np.float32)
 
-    @cached_property
-    def _scale(self) -> Floats:
-        return self.scale.astype(np.float32)
+    def _rows_of(self, hashes: Hashes) -> NDArray[np.int64]:
+        """The row of each hash, -1 if it has none."""
+        # A table leads close to the row, which a search among all hashes would need three times as long for.
+        last = len(self.hashes) - 1
+        rows = self._first_rows.take(hashes >> self._prefix_shift).astype(np.int64)
+        before = np.flatnonzero((self.hashes.take(rows) < hashes) & (rows < last))
+        while len(before):
+            rows[before] += 1
+            at = rows[before]
+            before = before[(self.hashes.take(at) < hashes[before]) & (at < last)]
+        rows[self.hashes.take(rows) != hashes] = -1
+        return rows
 
     @cached_property
+    def _first_rows(self) -> NDArray[np.int32]:
+        """The first row whose hash is not below each possible beginning of a hash, or the last row."""
+        beginnings = np.arange(1 << _HASH_WIDTH - int(self._prefix_shift), dtype=np.uint32) << self._prefix_shift
+        return np.minimum(np.searchsorted(self.hashes, beginnings), len(self.hashes) - 1).astype(np.int32)
+
+    @property
+    def _prefix_shift(self) -> np.uint32:
+        # Three beginnings for each n-gram, so that hardly ever two rows are looked at; up to 4 MB.
+        return np.uint32(_HASH_WIDTH - min(_MOST_PREFIX_BITS, len(self.hashes).bit_length() + 1))
+
+    @property
     def _lengths(self) -> NDArray[np.int64]:
         return self.counts.astype(np.int64)
-
-    @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        return np.cumsum(self._lengths) - self._lengths
 
 
 def gaps_of(

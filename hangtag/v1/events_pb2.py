@@ -25,17 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17hangtag/v1/events.proto\x12\nhangtag.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x01\n\x0cProductEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12#\n\x04type\x18\x02 \x01(\x0e\x32\x15.hangtag.v1.EventType\x12$\n\x07product\x18\x03 \x01(\x0b\x32\x13.hangtag.v1.Product\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x7f\n\x07Product\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x19\n\x11merchant_category\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t*o\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45VENT_TYPE_CREATED\x10\x01\x12\x16\n\x12\x45VENT_TYPE_UPDATED\x10\x02\x12\x16\n\x12\x45VENT_TYPE_DELETED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17hangtag/v1/events.proto\x12\nhangtag.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x01\n\x0cProductEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12#\n\x04type\x18\x02 \x01(\x0e\x32\x15.hangtag.v1.EventType\x12$\n\x07product\x18\x03 \x01(\x0b\x32\x13.hangtag.v1.Product\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x02\n\x07Product\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x19\n\x11merchant_category\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t\x12\x0f\n\x07shop_id\x18\x07 \x01(\t\x12\x0b\n\x03url\x18\x08 \x01(\t\x12\x12\n\nimage_urls\x18\t \x03(\t\x12 \n\x05price\x18\n \x01(\x0b\x32\x11.hangtag.v1.Price\x12\x37\n\nattributes\x18\x0b \x03(\x0b\x32#.hangtag.v1.Product.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x05Price\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t*o\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45VENT_TYPE_CREATED\x10\x01\x12\x16\n\x12\x45VENT_TYPE_UPDATED\x10\x02\x12\x16\n\x12\x45VENT_TYPE_DELETED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hangtag.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTTYPE']._serialized_start=353
-  _globals['_EVENTTYPE']._serialized_end=464
+  _globals['_PRODUCT_ATTRIBUTESENTRY']._loaded_options = None
+  _globals['_PRODUCT_ATTRIBUTESENTRY']._serialized_options = b'8\001'
+  _globals['_EVENTTYPE']._serialized_start=589
+  _globals['_EVENTTYPE']._serialized_end=700
   _globals['_PRODUCTEVENT']._serialized_start=73
   _globals['_PRODUCTEVENT']._serialized_end=222
-  _globals['_PRODUCT']._serialized_start=224
-  _globals['_PRODUCT']._serialized_end=351
+  _globals['_PRODUCT']._serialized_start=225
+  _globals['_PRODUCT']._serialized_end=544
+  _globals['_PRODUCT_ATTRIBUTESENTRY']._serialized_start=495
+  _globals['_PRODUCT_ATTRIBUTESENTRY']._serialized_end=544
+  _globals['_PRICE']._serialized_start=546
+  _globals['_PRICE']._serialized_end=587
 # @@protoc_insertion_point(module_scope)

@@ -8,9 +8,11 @@ A value is JSON (proto3 JSON mapping) or binary protobuf. The record's header `c
 or lowerCamelCase, and unknown fields are ignored.
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -95,12 +97,37 @@ class Product(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class AttributesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     MERCHANT_CATEGORY_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    SHOP_ID_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    IMAGE_URLS_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
     """The shop's id: 1 to 256 bytes of UTF-8. Required."""
     version: _builtins.int
@@ -120,6 +147,25 @@ class Product(_message.Message):
     """The shop's own category text, often of little use; may be empty. The first 500 characters are used."""
     language: _builtins.str
     """Language of the texts as a BCP 47 tag, for example `en`. Optional."""
+    shop_id: _builtins.str
+    """The following fields are carried along to `products.texts`. Tags do not depend on them. All are optional.
+
+    The shop that lists the product, where events of several shops share the topic: up to 256 bytes of UTF-8.
+    """
+    url: _builtins.str
+    """Address of the product's page: up to 2,048 bytes."""
+    @_builtins.property
+    def image_urls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses of its pictures, the most important one first: up to 20, each up to 2,048 bytes."""
+
+    @_builtins.property
+    def price(self) -> Global___Price:
+        """What it costs."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The shop's own attributes by name, for example `material`: up to 64, names of 1 to 128 bytes, values of up to 1,024."""
+
     def __init__(
         self,
         *,
@@ -129,11 +175,42 @@ class Product(_message.Message):
         description: _builtins.str = ...,
         merchant_category: _builtins.str = ...,
         language: _builtins.str = ...,
+        shop_id: _builtins.str = ...,
+        url: _builtins.str = ...,
+        image_urls: _abc.Iterable[_builtins.str] | None = ...,
+        price: Global___Price | None = ...,
+        attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "language", b"language", "merchant_category", b"merchant_category", "product_id", b"product_id", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "description", b"description", "image_urls", b"image_urls", "language", b"language", "merchant_category", b"merchant_category", "price", b"price", "product_id", b"product_id", "shop_id", b"shop_id", "title", b"title", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Product: _TypeAlias = Product  # noqa: Y015
+
+@_typing.final
+class Price(_message.Message):
+    """An amount of money."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """ISO 4217 code in capital letters, for example `EUR`. Required."""
+    amount: _builtins.str
+    """Not negative, in decimal with a point, for example `19.99`: up to 15 digits before the point and 6 behind it. Required."""
+    def __init__(
+        self,
+        *,
+        currency: _builtins.str = ...,
+        amount: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "currency", b"currency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Price: _TypeAlias = Price  # noqa: Y015

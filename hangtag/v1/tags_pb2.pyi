@@ -633,6 +633,7 @@ class GetProductTagsResponse(_message.Message):
     FRESHNESS_REASON_FIELD_NUMBER: _builtins.int
     KNOWN_VERSION_FIELD_NUMBER: _builtins.int
     ETA_MS_FIELD_NUMBER: _builtins.int
+    NEWER_BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
     """The requested id."""
     version: _builtins.int
@@ -658,6 +659,12 @@ class GetProductTagsResponse(_message.Message):
     eta_ms: _builtins.int
     """PENDING, and STALE with VERSION_WAITING: in how many milliseconds the tags of `known_version` are expected, estimated from
     how many records wait before it and how fast they are tagged. Not set if that is not known.
+    """
+    newer_bundle_version: _builtins.str
+    """The version of the bundle that is in use now, if `tags` were made before it was put into use. The product gets its tags
+    with its next event, or when the catalogue is tagged again. It can be the same as `bundle_version`: the bundle was put
+    into use again, or other tags are blocked. Empty: the tags are those of the bundle in use, or the server was not told
+    which one that is (`models.store`).
     """
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
@@ -701,10 +708,11 @@ class GetProductTagsResponse(_message.Message):
         freshness_reason: Global___FreshnessReason.ValueType = ...,
         known_version: _builtins.int = ...,
         eta_ms: _builtins.int | None = ...,
+        newer_bundle_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "eta_ms", b"eta_ms", "tagged_at", b"tagged_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "bundle_version", b"bundle_version", "decisions", b"decisions", "eta_ms", b"eta_ms", "freshness", b"freshness", "freshness_reason", b"freshness_reason", "known_version", b"known_version", "language", b"language", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms", "as_of", b"as_of", "bundle_version", b"bundle_version", "decisions", b"decisions", "eta_ms", b"eta_ms", "freshness", b"freshness", "freshness_reason", b"freshness_reason", "known_version", b"known_version", "language", b"language", "newer_bundle_version", b"newer_bundle_version", "no_tags_reason", b"no_tags_reason", "product_id", b"product_id", "review", b"review", "tagged_at", b"tagged_at", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__eta_ms: _TypeAlias = _typing.Literal["eta_ms"]  # noqa: Y015
     _WhichOneofArgType__eta_ms: _TypeAlias = _typing.Literal["_eta_ms", b"_eta_ms"]  # noqa: Y015
@@ -1042,7 +1050,9 @@ class UsedTag(_message.Message):
     """How it was used."""
     @_builtins.property
     def tag(self) -> Global___Tag:
-        """The tag, as SuggestTags returns it; an excluded one has no confidence."""
+        """The tag, as SuggestTags returns it. An excluded one has no confidence, nor has one that is named in a text without a word
+        for a thing.
+        """
 
     def __init__(
         self,
@@ -1303,6 +1313,7 @@ class FindProductsResponse(_message.Message):
     UNDERSTOOD_TEXT_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     BUNDLE_VERSION_FIELD_NUMBER: _builtins.int
+    MIN_BAND_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """How many products there are in all pages."""
     next_page_token: _builtins.str
@@ -1319,6 +1330,10 @@ class FindProductsResponse(_message.Message):
     """As in SuggestTagsResponse."""
     bundle_version: _builtins.str
     """Version of the bundle that read `text`; empty without a text."""
+    min_band: Global___Band.ValueType
+    """The band that tags of the products must have: that of `query`; BAND_REVIEW if `query` says none, there is a `text`, and
+    no product fits in AUTO. `matched` says which tags are in which band.
+    """
     @_builtins.property
     def products(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundProduct]:
         """The products of this page, best first; equal scores in a fixed order."""
@@ -1359,10 +1374,11 @@ class FindProductsResponse(_message.Message):
         understood_text: _builtins.str = ...,
         language: _builtins.str = ...,
         bundle_version: _builtins.str = ...,
+        min_band: Global___Band.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "facets", b"facets", "index", b"index", "is_sampled", b"is_sampled", "language", b"language", "next_page_token", b"next_page_token", "no_tags_reason", b"no_tags_reason", "products", b"products", "relaxations", b"relaxations", "spans", b"spans", "total", b"total", "understood_text", b"understood_text", "used", b"used"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_version", b"bundle_version", "facets", b"facets", "index", b"index", "is_sampled", b"is_sampled", "language", b"language", "min_band", b"min_band", "next_page_token", b"next_page_token", "no_tags_reason", b"no_tags_reason", "products", b"products", "relaxations", b"relaxations", "spans", b"spans", "total", b"total", "understood_text", b"understood_text", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1423,7 +1439,7 @@ class TagInfo(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     SYNONYMS_FIELD_NUMBER: _builtins.int
     EXAMPLES_FIELD_NUMBER: _builtins.int
-    PARENT_FIELD_NUMBER: _builtins.int
+    PARENTS_FIELD_NUMBER: _builtins.int
     CODES_FIELD_NUMBER: _builtins.int
     AUTO_FROM_FIELD_NUMBER: _builtins.int
     REVIEW_FROM_FIELD_NUMBER: _builtins.int
@@ -1455,8 +1471,8 @@ class TagInfo(_message.Message):
         """Titles that it fits. May be empty."""
 
     @_builtins.property
-    def parent(self) -> Global___TagName:
-        """The tag above it, for example `family:footwear` of `class:boots`. May be missing."""
+    def parents(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
+        """The tags above it, for example `family:footwear` of `class:boots`. Most have one, some several or none."""
 
     @_builtins.property
     def codes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1470,7 +1486,7 @@ class TagInfo(_message.Message):
         description: _builtins.str = ...,
         synonyms: _abc.Iterable[_builtins.str] | None = ...,
         examples: _abc.Iterable[_builtins.str] | None = ...,
-        parent: Global___TagName | None = ...,
+        parents: _abc.Iterable[Global___TagName] | None = ...,
         codes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         auto_from: _builtins.float | None = ...,
         review_from: _builtins.float | None = ...,
@@ -1478,9 +1494,9 @@ class TagInfo(_message.Message):
         review_products: _builtins.int | None = ...,
         is_blocked: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "parent", b"parent", "products", b"products", "review_from", b"review_from", "review_products", b"review_products"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "products", b"products", "review_from", b"review_from", "review_products", b"review_products"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "codes", b"codes", "description", b"description", "examples", b"examples", "is_blocked", b"is_blocked", "label", b"label", "parent", b"parent", "products", b"products", "review_from", b"review_from", "review_products", b"review_products", "synonyms", b"synonyms", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "codes", b"codes", "description", b"description", "examples", b"examples", "is_blocked", b"is_blocked", "label", b"label", "parents", b"parents", "products", b"products", "review_from", b"review_from", "review_products", b"review_products", "synonyms", b"synonyms", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__auto_from: _TypeAlias = _typing.Literal["auto_from"]  # noqa: Y015
     _WhichOneofArgType__auto_from: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from"]  # noqa: Y015
@@ -1514,6 +1530,7 @@ class FacetInfo(_message.Message):
     APPLIES_WITH_FIELD_NUMBER: _builtins.int
     IS_SENSITIVE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     facet: _builtins.str
     """Its name, for example `color`."""
     label: _builtins.str
@@ -1524,6 +1541,8 @@ class FacetInfo(_message.Message):
     """The facet above it, for example `family` of `class`. May be empty."""
     is_sensitive: _builtins.bool
     """Tags of it say something personal; profiles leave them out."""
+    description: _builtins.str
+    """What the facet is about. May be empty."""
     @_builtins.property
     def applies_with(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
         """Products have tags of this facet only if they have one of these. Empty: all products can."""
@@ -1542,10 +1561,11 @@ class FacetInfo(_message.Message):
         applies_with: _abc.Iterable[Global___TagName] | None = ...,
         is_sensitive: _builtins.bool = ...,
         tags: _abc.Iterable[Global___TagInfo] | None = ...,
+        description: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_with", b"applies_with", "facet", b"facet", "is_multi", b"is_multi", "is_sensitive", b"is_sensitive", "label", b"label", "parent_facet", b"parent_facet", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_with", b"applies_with", "description", b"description", "facet", b"facet", "is_multi", b"is_multi", "is_sensitive", b"is_sensitive", "label", b"label", "parent_facet", b"parent_facet", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1601,6 +1621,7 @@ class ClarifyRequest(_message.Message):
     ASKED_FACETS_FIELD_NUMBER: _builtins.int
     MAX_VALUES_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    FACETS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What the person wrote, as in FindProductsRequest. Optional."""
     max_values: _builtins.int
@@ -1619,6 +1640,12 @@ class ClarifyRequest(_message.Message):
     def asked_facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Facets that are not asked about again. Facets of `query` need not be repeated. Optional."""
 
+    @_builtins.property
+    def facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Facets that may be asked about, those that people answer most easily first: of two questions that help about the same,
+        the one whose facet comes first is asked. Optional, up to 64. Empty: all facets, in the schema's order.
+        """
+
     def __init__(
         self,
         *,
@@ -1628,10 +1655,11 @@ class ClarifyRequest(_message.Message):
         asked_facets: _abc.Iterable[_builtins.str] | None = ...,
         max_values: _builtins.int = ...,
         language: _builtins.str = ...,
+        facets: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "query", b"query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_facets", b"asked_facets", "base", b"base", "language", b"language", "max_values", b"max_values", "query", b"query", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_facets", b"asked_facets", "base", b"base", "facets", b"facets", "language", b"language", "max_values", b"max_values", "query", b"query", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1706,7 +1734,9 @@ class ClarifyResponse(_message.Message):
     """Version of the bundle that read `text`; empty without a text."""
     @_builtins.property
     def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Choice]:
-        """The answers offered, most products first."""
+        """The answers offered, most products first. "Something else" is an answer too: then all of these go into `none_of` of
+        the next request. If the person does not know, add the facet to `asked_facets`.
+        """
 
     @_builtins.property
     def index(self) -> Global___IndexState:
@@ -1881,21 +1911,27 @@ class TagProfileRequest(_message.Message):
 
     PRODUCT_IDS_FIELD_NUMBER: _builtins.int
     MAX_TAGS_FIELD_NUMBER: _builtins.int
+    WITHOUT_FACETS_FIELD_NUMBER: _builtins.int
     max_tags: _builtins.int
     """Most tags: 1 to 200. Not set: 20."""
     @_builtins.property
     def product_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 ids. Ids that the index does not have are counted in `not_found`. An id that is repeated counts as often."""
 
+    @_builtins.property
+    def without_facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Facets that are left out, beside the sensitive ones, which always are. Optional, up to 64."""
+
     def __init__(
         self,
         *,
         product_ids: _abc.Iterable[_builtins.str] | None = ...,
         max_tags: _builtins.int = ...,
+        without_facets: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_tags", b"max_tags", "product_ids", b"product_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_tags", b"max_tags", "product_ids", b"product_ids", "without_facets", b"without_facets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,11 +1,14 @@
 """The language of a text, where it is none of those that a bundle was trained on."""
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
+
+from hangtag.words.automaton import SparseRows
 
 # Where shops sell much. The model knows 140 languages; on a text of two words the rare ones win too often.
 _LANGUAGES = (
@@ -46,17 +49,19 @@ class LanguageDetector:
         if not self._languages or not _LETTER.search(text):
             return ""
         text = text[:_MAX_CHARS].lower()
+        is_latin = text.isascii() or _has_latin(text)
+        words = _WORD.findall(text) if is_latin else []
+        known = sum(self._knows(words)) / len(words) if words else 1.0
+        # Of nearly every text the words are known, which is quicker to find out than its language.
+        if is_latin and known >= _MOST_KNOWN_IF_CLEAR:
+            return ""
         ranked = _identifier(self._languages).rank(text)
         supported = sum(float(share) for language, share in ranked if language in self._languages)
         language, share = ranked[0]
         if language in self._languages or supported > _MOST_SUPPORTED:
             return ""
-        if not text.isascii() and not _has_latin(text):
+        if not is_latin:
             return str(language)
-        words = _WORD.findall(text)
-        if not words:
-            return ""
-        known = sum(self._knows(words)) / len(words)
         is_unknown = (
             (known < _MOST_KNOWN_WORDS and float(share) >= _LEAST_OTHER)
             or (known == 0 and len(words) > 1)
@@ -91,4 +96,9 @@ def _identifier(languages: frozenset[str]) -> LanguageIdentifier:
     """The model for the languages of shops, and these."""
     found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     found.set_languages(sorted({*_LANGUAGES.split(), *languages} & set(found.nb_classes)))
+    # What is left of 80 MB: 13. The library keeps the weights of all languages, and its tables as Python's integers.
+    found._full_model = (found.nb_ptc, found.nb_pc, found.nb_classes)  # noqa: SLF001 (there is no other way)
+    found.tk_nextmove = SparseRows(found.tk_nextmove, found.tk_row)
+    found._rowbase = array("I", found._rowbase)  # noqa: SLF001
+    found.tk_output = array("i", found.tk_output)
     return found

@@ -1,10 +1,12 @@
 """The word that was meant for a word with a typing error: one edit away, and known to the bundle."""
 
 import re
+from collections.abc import Sequence
 from string import ascii_lowercase
 
 import numpy as np
 
+from hangtag.words.memo import Memo
 from hangtag.words.tag_names import forms
 from hangtag.words.topic import is_gibberish
 from hangtag.words.vocabulary import Vocabulary
@@ -25,18 +27,21 @@ class Speller:
         """`rarest` is the largest inverse document frequency of the vocabulary's words."""
         self._vocabulary = vocabulary
         self._limit = rarest * _MOST_RARITY
+        self._meant = Memo[str](self._corrected)
 
     def corrections(self, text: str) -> dict[str, str]:
         """What was meant for words of the text, both in lower case; without the words that are known or not found."""
         words = list(dict.fromkeys(match.group().lower() for match in _WORD.finditer(text)))[:_MOST_WORDS]
         if not words:
             return {}
+        return {word: meant for word, meant in zip(words, self._meant(words), strict=True) if meant}
+
+    def _corrected(self, words: Sequence[str]) -> list[str]:
+        """What was meant for each word; empty if it is known, or nothing is found."""
         by_word = [(word, form) for word in words for form in forms(word)]
         knows = self._vocabulary.knows([form for _, form in by_word])
         known = {word for (word, _), is_known in zip(by_word, knows, strict=True) if is_known}
-        unknown = [word for word in words if word not in known]
-        found = {word: self._correction(word) for word in unknown if not is_gibberish(word)}
-        return {word: meant for word, meant in found.items() if meant}
+        return ["" if word in known or is_gibberish(word) else self._correction(word) for word in words]
 
     def _correction(self, word: str) -> str:
         candidates = _one_edit_away(word)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from hangtag.text.ngrams import word_hashes
 from hangtag.text.tokens import ProductTokenizer
 from hangtag.text.wide import Wide
+from hangtag.words.memo import Memo
 
 _UNKNOWN = np.float32(np.inf)
 # Shorter pieces of the tokenizer's vocabulary are of every language.
@@ -25,9 +26,13 @@ class Vocabulary:
         self._tokenizer = tokenizer
         self._wide = wide
         self._names = frozenset(word for name in names for word in name.split())
+        self._known = Memo[bool](self._knows)
 
     def knows(self, words: Sequence[str]) -> list[bool]:
         """Whether each word, in lower case, is known."""
+        return self._known(words)
+
+    def _knows(self, words: Sequence[str]) -> list[bool]:
         rarities = self.rarities(words)
         return [
             bool(rarity < _UNKNOWN)

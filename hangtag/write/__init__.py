@@ -9,6 +9,7 @@ from hangtag.write.move import Move
 from hangtag.write.rebuild import PartitionRebuild
 from hangtag.write.sink import Reason, RecordSink, SinkError
 from hangtag.write.tagged_record import TaggedRecordError, entries_of, entry_of, record_of
+from hangtag.write.text_record import TextRecordError, kept_text_of, text_record_of
 from hangtag.write.update import Update
 from hangtag.write.writes import Writes
 
@@ -23,9 +24,12 @@ __all__ = [
     "RecordSink",
     "SinkError",
     "TaggedRecordError",
+    "TextRecordError",
     "Update",
     "Writes",
     "entries_of",
     "entry_of",
+    "kept_text_of",
     "record_of",
+    "text_record_of",
 ]

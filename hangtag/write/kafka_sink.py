@@ -11,12 +11,13 @@ from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeErro
 
 from hangtag.kafka.options import kafka_options
 from hangtag.kafka.producer import Producer
-from hangtag.records import OWN_HEADERS, DeadLetter, Record, dead_letter_of, size_of
+from hangtag.records import OWN_HEADERS, DeadLetter, KeptText, Record, dead_letter_of, size_of
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry
 from hangtag.telemetry import get_log
 from hangtag.write.sink import Reason, SinkError
 from hangtag.write.tagged_record import TaggedRecord, record_of
+from hangtag.write.text_record import TextRecord, text_record_of
 
 _OPEN_TIMEOUT_MS = 5_000
 # A dead letter that is larger before compression is truncated: it would take too long to compress and to send.
@@ -35,7 +36,7 @@ _log = get_log(__name__)
 @dataclass(slots=True, eq=False)
 class _Message:
     topic: str
-    content: TaggedRecord | DeadLetter
+    content: TaggedRecord | TextRecord | DeadLetter
     future: Any = None
 
     @property
@@ -63,7 +64,8 @@ class KafkaSink:
 
     A `flush` waits about `flush_timeout_s` at most, for each 8 MiB that it delivers.
 
-    Dead letters are compressed, since their records may have been, with gzip, which every client of Kafka reads. One
+    Dead letters are compressed, since their records may have been, with gzip, which every client of Kafka reads; texts
+    with zstd, which is faster. A dead letter
     that the topic refuses for its size is truncated until the topic takes it.
     """
 
@@ -79,6 +81,10 @@ class KafkaSink:
     def tagged(self, entry: Entry) -> None:
         """See `RecordSink`."""
         self._unacknowledged.append(_Message(self._settings.tagged_topic, record_of(entry)))
+
+    def text(self, kept: KeptText) -> None:
+        """See `RecordSink`."""
+        self._unacknowledged.append(_Message(self._settings.texts_topic, text_record_of(kept)))
 
     def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:
         """See `RecordSink`."""
@@ -193,7 +199,7 @@ class KafkaSink:
                 **kafka_options(self._settings, self._client_id),
                 metrics_enabled=False,
                 acks="all",
-                compression_type="gzip" if isinstance(content, DeadLetter) else None,
+                compression_type=_compression(content),
                 max_request_size=_MAX_REQUEST_BYTES,
                 max_block_ms=_OPEN_TIMEOUT_MS,
                 bootstrap_timeout_ms=_OPEN_TIMEOUT_MS,
@@ -205,7 +211,13 @@ class KafkaSink:
         )
 
 
-def _log_truncation(content: TaggedRecord | DeadLetter) -> None:
+def _compression(content: TaggedRecord | TextRecord | DeadLetter) -> str | None:
+    if isinstance(content, DeadLetter):
+        return "gzip"
+    return "zstd" if isinstance(content, TextRecord) else None
+
+
+def _log_truncation(content: TaggedRecord | TextRecord | DeadLetter) -> None:
     sent = {name.removeprefix(OWN_HEADERS): (text or b"").decode("utf-8", "replace") for name, text in content.headers}
     if isinstance(content, DeadLetter) and "truncated" in sent:
         place = f"{sent['topic']}-{sent['partition']}@{sent['offset']}"

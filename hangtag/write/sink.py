@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from hangtag.records import Record
+from hangtag.records import KeptText, Record
 from hangtag.store import Entry
 
 
@@ -23,12 +23,16 @@ class Reason:
 class RecordSink(Protocol):
     """Produces tags and dead letters. One thread makes all calls but `close`.
 
-    `tagged` and `dead_letter` queue a record; `flush` delivers what is queued, in order for each product. Between two
-    flushes nothing is in flight.
+    `tagged`, `text` and `dead_letter` queue a record; `flush` delivers what is queued, in order for each product.
+    Between two flushes nothing is in flight.
     """
 
     def tagged(self, entry: Entry) -> None:
         """Queue a product's tags, or the tombstone of a deleted product."""
+        ...
+
+    def text(self, kept: KeptText) -> None:
+        """Queue a product's text, or the tombstone of a deleted product."""
         ...
 
     def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:
@@ -36,7 +40,7 @@ class RecordSink(Protocol):
         ...
 
     def retract_tags(self) -> None:
-        """Drop what `tagged` queued and no broker has acknowledged."""
+        """Drop what `tagged` and `text` queued and no broker has acknowledged."""
         ...
 
     def flush(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from hangtag.records import TaggedProduct, decode_tags, encode_tags
+from hangtag.records import KeptText, TaggedProduct, decode_tags, encode_tags
 from hangtag.store import Entry, bundle_prefix
 from hangtag.store.entry import NO_TEXT
 from hangtag.tags.decisions import Decision, apply_decisions
@@ -25,6 +25,7 @@ class Update:
         text_hash: hash of the cleaned text and its language.
         tagged_at_ms: time of the prediction, in ms since 1970.
         schema: the bundle's tag schema, used to apply people's decisions.
+        kept: the text that was tagged, or the deletion, for `products.texts`; None: it is not kept.
     """
 
     product_id: str
@@ -35,6 +36,7 @@ class Update:
     text_hash: bytes = NO_TEXT
     tagged_at_ms: int = 0
     schema: TagSchema | None = None
+    kept: KeptText | None = None
 
     @classmethod
     def of(cls, entry: Entry) -> Self:

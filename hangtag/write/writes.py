@@ -14,10 +14,10 @@ class _Write:
     """One product's way: the entry that is offered to the store, what is to be produced, what was sent last.
 
     `outcome` is the store's first answer, `answer` its last. A record that was sent may have arrived, whatever error
-    came back.
+    came back. `text` is still to be produced, unless the store holds something newer.
     """
 
-    __slots__ = ("answer", "entry", "is_offered", "outcome", "produce", "sent", "update")
+    __slots__ = ("answer", "entry", "is_offered", "outcome", "produce", "sent", "text", "update")
 
     def __init__(self, update: Update | Move | None, entry: Entry, *, is_offered: bool) -> None:
         self.update = update
@@ -27,6 +27,7 @@ class _Write:
         self.outcome: Outcome | None = None
         self.answer: Outcome | None = None
         self.sent: Entry | None = None
+        self.text = None if update is None else update.kept
 
 
 class Writes:
@@ -68,10 +69,14 @@ class Writes:
             self._offer(store)
             sink.retract_tags()
             for write in self._open:
+                if write.text is not None and write.answer is not Outcome.OLDER:
+                    sink.text(write.text)
                 if write.produce is not None:
                     sink.tagged(write.produce)
                     write.sent = write.produce
             sink.flush()
+            for write in self._open:
+                write.text = None
             self._open = self._disagreeing(store)
 
     def _offer(self, store: TagStore) -> None:

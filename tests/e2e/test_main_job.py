@@ -51,6 +51,7 @@ def environment(topics: KafkaSettings, redis_settings: RedisSettings) -> dict[st
         "WORKER__METRICS_PORT": "0",
         "SERVER__METRICS_PORT": "0",
         "KAFKA__DEAD_LETTER_TOPIC": topics.dead_letter_topic,
+        "KAFKA__TEXTS_TOPIC": topics.texts_topic,
         "REDIS__URL": redis_settings.url.get_secret_value(),
         "SERVER__PORT": str(free_port()),
     }

@@ -17,6 +17,8 @@ SHARES = {
     "tokens": 4,
     "queries": 1,
     "requests": 10,
+    "searches": 5,
+    "filters": 2,
     "json_requests": 5,
     "stored_values": 8,
     "tagged_records": 8,

@@ -12,6 +12,8 @@ from tests.fuzz.mutate import DICTIONARY, Mutator
 INPUTS = {
     "tokens": 500,
     "queries": 500,
+    "filters": 300,
+    "searches": 500,
     "bundles": 150,
     "folders": 60,
     "settings_files": 300,

@@ -33,6 +33,7 @@ from hangtag.tagger.tagger import open_tagger
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from tests.certificates import make_certificates
+from tests.integration.server.index import searching
 from tests.integration.server.parts import Served, serving, settings_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +57,7 @@ _PATIENT = {
 }
 _OFFLINE = re.compile(r"name resolution|unreachable|ENOTFOUND|EAI_AGAIN|ECONNREFUSED")
 # What differs from run to run, or from one processor to another.
-_TIMES = {"asOf", "taggedAt", "version", "knownVersion", "bundleVersion"}
+_TIMES = {"asOf", "offsets", "taggedAt", "version", "knownVersion", "bundleVersion"}
 
 
 class Shell:
@@ -114,19 +115,19 @@ def shell(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Iterator
     store = RedisTagStore(settings)
     now_ms = time.time_ns() // 1_000_000
     feed = [orjson.loads(line) for line in Path(demo_feed()).read_bytes().splitlines()]
-    products = [each for each in feed if each["product_id"] in {"demo-0020", "demo-0001"}]
+    shown = {"demo-0001", "demo-0020", "demo-0021", "demo-0024", "demo-0025", "demo-0037"}
+    products = [each for each in feed if each["product_id"] in shown]
     texts = [ProductText.of(each["title"], each["description"], each["merchant_category"]) for each in products]
     found = tagger.decode(tagger.forward(tagger.encode(texts)), [TextKind.PRODUCT] * len(texts))
-    store.write(
-        [
-            Entry(
-                each["product_id"],
-                now_ms,
-                encode_tags(TaggedProduct(each["product_id"], now_ms, tags, tagger.bundle.version, now_ms)),
-            )
-            for each, tags in zip(products, found, strict=True)
-        ]
-    )
+    entries = [
+        Entry(
+            each["product_id"],
+            now_ms,
+            encode_tags(TaggedProduct(each["product_id"], now_ms, tags, tagger.bundle.version, now_ms)),
+        )
+        for each, tags in zip(products, found, strict=True)
+    ]
+    store.write(entries)
     store.mark_seen([Arrival("new-1", now_ms)])
     folder = tmp_path_factory.mktemp("calling")
     certificates = make_certificates(tmp_path_factory.mktemp("certificates"))
@@ -145,7 +146,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Iterator
         stack.callback(thread.join)
         stack.callback(loop.call_soon_threadsafe, loop.stop)
         # A look-up that waits ends at this limit, not at its own deadline.
-        usual = {"http_port": 0, "wait_limit_s": 0.5}
+        index_address = f"127.0.0.1:{stack.enter_context(searching(entries))}"
+        usual = {"http_port": 0, "wait_limit_s": 0.5, "index_address": index_address}
         servers = [
             stack.enter_context(serving(loop, settings_for(settings, **usual, **more), tagger)) for more in ({}, secure)
         ]

@@ -20,6 +20,7 @@ import redis
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 
+from hangtag.bundle import STARTER
 from hangtag.cli.local import Child, create_topics, free_port
 from hangtag.kafka.options import kafka_options
 from hangtag.settings import KafkaSettings
@@ -74,7 +75,7 @@ def broker(
     plain = {"arrivals": PASSWORD}
     with secured_kafka(tmp_path_factory.mktemp("kafka"), kafka_home, certificates, plain) as broker:
         create_topics(broker.topic_settings())
-        for user in ("worker", "operator"):
+        for user in ("worker", "operator", "release"):
             broker.set_password(user, PASSWORD)
         broker.allow(sorted(rights_of_the_page()))
         broker.record()
@@ -89,7 +90,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) 
         start_redis_tls(folder, certificates) as server,
         redis.Redis(unix_socket_path=str(folder / "redis.sock"), decode_responses=True) as admin,
     ):
-        for user in ("worker", "server", "verify"):
+        for user in ("worker", "server", "verify", "release"):
             admin.execute_command("ACL", "SETUSER", user, "on", f">{PASSWORD}", *commands_of_the_page(user))
         # Nobody gets in without a name, as on every server that others can reach.
         admin.config_set("tls-auth-clients", "yes")
@@ -112,6 +113,11 @@ class Stack:
             "work": {"sasl_mechanism": "SCRAM-SHA-512", "sasl_username": "worker", "sasl_password_file": self.password},
             "arrivals": {"sasl_mechanism": "PLAIN", "sasl_username": "arrivals", "sasl_password_file": self.password},
             "serve": {"sasl_mechanism": "OAUTHBEARER", "sasl_token_file": self.token},
+            "model": {
+                "sasl_mechanism": "SCRAM-SHA-512",
+                "sasl_username": "release",
+                "sasl_password_file": self.password,
+            },
             "publish": {"cert_file": files.client_cert, "key_file": files.client_key},
         }.get(
             command,
@@ -128,6 +134,8 @@ class Stack:
             "REDIS__CA_FILE": files.ca,
             "REDIS__CERT_FILE": files.client_cert,
             "REDIS__KEY_FILE": files.client_key,
+            "MODELS__STORE": self.folder / "models",
+            "MODELS__CACHE_DIR": self.folder / "cache",
             "SERVER__PORT": self.server_port,
             "SERVER__METRICS_PORT": 0,
             "WORKER__METRICS_PORT": 0,
@@ -213,6 +221,9 @@ def test_every_program_needs_exactly_the_rights_that_the_docs_list(
     stack.password.write_text(PASSWORD + "\n")
     stack.token.write_text(broker.token("server"))
     admin.config_resetstat()
+    stack.run("model", "push", str(STARTER), store_user="release")
+    (listed_bundle,) = json.loads(stack.run("model", "list", "--json", store_user="release"))
+    stack.run("model", "promote", listed_bundle["version"], "--reason", "a test", store_user="release")
     with ExitStack() as running:
         worker, arrivals, server = (
             stack.start(command, user)
@@ -240,7 +251,7 @@ def test_every_program_needs_exactly_the_rights_that_the_docs_list(
     stack.run("rebuild")
     stack.run("verify", "--grace", "0", store_user="verify")
 
-    rules = {rule for user in ("worker", "server", "verify") for rule in commands_of_the_page(user)}
+    rules = {rule for user in ("worker", "server", "verify", "release") for rule in commands_of_the_page(user)}
     listed = {rule.removeprefix("+") for rule in rules if rule.startswith("+")}
     asked = asked_of_the_store(admin)
     assert asked - HANDSHAKE - OF_THE_TEST == listed - OF_THE_TEST

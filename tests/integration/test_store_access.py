@@ -20,6 +20,8 @@ from hangtag.store import (
     RedisTagReader,
     RedisTagStore,
     Reply,
+    RetagRun,
+    RetagStore,
     StoreDeniedError,
     StoreError,
     StoreMismatchError,
@@ -97,8 +99,29 @@ def use_for_verify(config: RedisSettings) -> None:
         survey.close()
 
 
+def use_for_retag(config: RedisSettings) -> None:
+    """Everything that `hangtag retag`, `undo` and `finalize` do with the store."""
+    with closing(RetagStore(config, "01" * 8)) as store, closing(ProgressReader(config)) as progress:
+        store.check()
+        store.expect(["another"])
+        progress.read()
+        with closing(RedisTagStore(config)) as worker:
+            worker.write([tags(1)])
+            worker.mark_seen([Arrival("p", 2)])
+        store.take_over(RetagRun("01" * 8, {}, "b" * 64, 1, 1))
+        store.note_writing(["p"])
+        store.note(RetagRun("01" * 8, {}, "b" * 64, 1, 1))
+        assert store.write([tags(1, sequence=1)])[0].outcome is Outcome.WRITTEN
+        assert store.read(store.writing()) == [tags(1, sequence=1)]
+        assert [former.entry for found in store.formers() for former in found] == [tags(1)]
+        store.drop_formers(["p"])
+        store.forget()
+        assert store.eviction_policy == "noeviction"
+
+
 @pytest.mark.parametrize(
-    ("user", "use"), [("worker", use_as_worker), ("server", use_as_server), ("verify", use_for_verify)]
+    ("user", "use"),
+    [("worker", use_as_worker), ("server", use_as_server), ("verify", use_for_verify), ("retag", use_for_retag)],
 )
 def test_a_user_needs_exactly_what_the_page_lists(admin: redis.Redis, user: str, use) -> None:
     rules = rules_of_the_page(user)

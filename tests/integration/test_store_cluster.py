@@ -9,6 +9,7 @@ from contextlib import closing
 
 import pytest
 
+from hangtag.models import Pointer, PointerRecord
 from hangtag.settings import RedisSettings
 from hangtag.store import (
     Arrival,
@@ -18,6 +19,7 @@ from hangtag.store import (
     RedisTagReader,
     RedisTagStore,
     Reply,
+    RetagStore,
     Stored,
     StoreError,
     StoreMismatchError,
@@ -48,6 +50,25 @@ def filled(cluster: Cluster) -> Cluster:
     with closing(RedisTagStore(cluster.settings)) as store:
         store.write([tags(2, product=product) for product in IDS])
     return cluster
+
+
+def test_the_pointer_of_each_route_stays_the_latest(cluster: Cluster) -> None:
+    with PointerRecord(cluster.settings) as record:
+        for route in ("default", "de", "fr"):
+            made = [Pointer(route, sequence, "a" * 64, "b" * 64, (), 1, 2) for sequence in (1, 2)]
+            assert [record.write(made[1]), record.write(made[0])] == [True, False]
+            assert record.read(route) == made[1]
+
+
+def test_what_a_retag_replaces_is_kept_on_every_node(filled: Cluster) -> None:
+    with closing(RetagStore(filled.settings, "01" * 8)) as store:
+        replies = store.write([tags(2, product=product, sequence=1) for product in [*IDS, "another"]])
+
+        assert [reply.outcome for reply in replies] == [Outcome.WRITTEN] * len(IDS) + [Outcome.GONE]
+        kept = {former.entry.product_id for found in store.formers() for former in found}
+        assert kept == set(IDS)
+        store.drop_formers(IDS)
+        assert not any(store.formers())
 
 
 def test_products_of_all_slots_are_written_and_read(cluster: Cluster) -> None:

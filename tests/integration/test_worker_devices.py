@@ -43,6 +43,7 @@ def workers(topics, redis_settings, folder, devices):
         "HANGTAG_KAFKA__EVENTS_TOPIC": topics.events_topic,
         "HANGTAG_KAFKA__TAGGED_TOPIC": topics.tagged_topic,
         "HANGTAG_KAFKA__DEAD_LETTER_TOPIC": topics.dead_letter_topic,
+        "HANGTAG_KAFKA__TEXTS_TOPIC": topics.texts_topic,
         "HANGTAG_REDIS__URL": redis_settings.url.get_secret_value(),
         "HANGTAG_MODEL__BUNDLE": str(folder / "bundle"),
         "HANGTAG_WORKER__METRICS_PORT": "0",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hangtag.models import Pointer
 from hangtag.records import decode_tags
 from hangtag.server.change import Change
 from hangtag.server.errors import CallError, Reason
@@ -36,6 +37,7 @@ class _Question(NamedTuple):
     known: int
     told: int
     waits_s: float
+    pointer: Pointer | None
 
 
 class Asked:
@@ -101,6 +103,7 @@ class Asked:
             self._newest.get(product, 0),
             self._told.get(product, 0),
             waits_s,
+            self._world.lookups.known,
         )
 
     def _fail(self, message: str) -> None:
@@ -114,7 +117,7 @@ class Asked:
         self._check_time(question, reply)
         has_tags, is_degraded = reply.freshness in _WITH_TAGS, reply.freshness_reason == _AWAY
         if has_tags:
-            self._world.rules.check_tags(question.product, decode_tags(reply.SerializeToString()))
+            self._check_release(question, reply)
         if question.epoch != self._world.losses:
             return
         if reply.freshness == tags_pb2.FRESHNESS_FRESH:
@@ -126,6 +129,17 @@ class Asked:
             self._check_version(question, reply)
         else:
             self._check_nothing(question)
+
+    def _check_release(self, question: _Question, reply: Any) -> None:
+        """What the server knew to be blocked is not served, and tags of an older bundle are said to be that."""
+        was, now = question.pointer, self._world.lookups.known
+        found = decode_tags(reply.SerializeToString())
+        blocked = set(was.blocked) & set(now.blocked) if was is not None and now is not None else ()
+        self._world.rules.check_tags(question.product, found, blocked)
+        if was is not None and was is now and found.bundle_version != now.bundle_version:
+            told = reply.newer_bundle_version
+            if told != now.bundle_version:
+                self._fail(f"{question.product} has tags of an older bundle, and the newer one is said to be {told!r}")
 
     def _check_time(self, question: _Question, reply: Any) -> None:
         """The time for which a reply holds, and whether it may be from memory."""

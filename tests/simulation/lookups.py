@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hangtag.models import Pointer
 from hangtag.server.cache import Cache
 from hangtag.server.cached_reader import CachedReader
 from hangtag.server.calls import Calls
@@ -19,6 +20,7 @@ from hangtag.server.lane import Lane
 from hangtag.server.look_up import NO_DEADLINE, LookUp, batch_parser, parse_get
 from hangtag.server.lookups import Answer
 from hangtag.server.lookups import Lookups as StoredLookups
+from hangtag.server.pointer_view import PointerView
 from hangtag.server.store_gate import StoreGate
 from hangtag.server.store_watch import STORE_HEARTBEAT, StoreWatch
 from hangtag.server.waits import Waits
@@ -29,6 +31,7 @@ from hangtag.v1 import tags_pb2
 from tests.simulation.asked import Asked
 from tests.simulation.brokers import TAGGED
 from tests.simulation.hub import Actor, SimClock
+from tests.simulation.model import SCHEMA
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -71,7 +74,12 @@ class Lookups:
         gate = StoreGate(RedisTagReader(RedisSettings(), clock))
         self._cache = Cache(self.settings.cache_entries, clock)
         reader = CachedReader(gate, self._cache, self.settings, clock)
-        self._server = Calls(clock, StoredLookups(reader, lambda _: None), _MOST_CALLS, _MOST_IDS)
+        self.pointer = PointerView(lambda: SCHEMA)
+        stored = StoredLookups(reader, lambda _: None, pointer=self.pointer)
+        self._server = Calls(clock, stored, _MOST_CALLS, _MOST_IDS)
+        self.known: Pointer | None = None
+        if (released := world.releases.current) is not None:
+            self._take(released)
         self._waits = Waits(reader.read, self._server.waited, clock, _WAIT_LIMIT_S, _fail)
         self._server.open(_Client(self._server), self._waits)
         self._parse_batch = batch_parser(_MOST_IDS)
@@ -98,6 +106,16 @@ class Lookups:
     def forget(self) -> None:
         """The store has lost data: what was true before may be wrong until it is told again."""
         self._asked.forget()
+
+    def hear(self, pointer: Pointer) -> None:
+        """The server will hear of a pointer."""
+        after_s = self._hub.current.dice.choice((0.0, 0.05, 0.5))
+        self._hub.spawn(f"server-pointer-{pointer.sequence}", partial(self._take, pointer), after_s)
+
+    def _take(self, pointer: Pointer) -> None:
+        if self.known is None or pointer.sequence > self.known.sequence:
+            self.known = pointer
+            self.pointer.take(pointer)
 
     def look_up(self, products: list[str], *, together: bool) -> None:
         """A client calls, and soon again."""

@@ -22,7 +22,7 @@ from hangtag.engine.errors import DeviceError, OutOfMemory
 from hangtag.evidence import Evidence
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Decoder
-from hangtag.tags.schema import Rule
+from hangtag.tags.schema import Rule, TagSchema
 from hangtag.tags.tagset import TagSet
 from hangtag.tags.thresholds import KeyedThresholds, TagThresholds, Thresholds
 from hangtag.text.kind import TextKind
@@ -85,10 +85,16 @@ def title_of(product_id: str, version: int, trap: str = "") -> str:
 
 
 @cache
-def expected(bundle_version: str, product_id: str, version: int) -> TagSet:
-    """The tags that a bundle gives this version of a product, whatever it is batched with."""
+def schema_with(blocked: tuple[str, ...]) -> TagSchema:
+    """The schema with further tags blocked."""
+    return TagSchema.model_validate({**SCHEMA.model_dump(), "blocked": (*SCHEMA.blocked, *blocked)})
+
+
+@cache
+def expected(bundle_version: str, product_id: str, version: int, blocked: tuple[str, ...] = ()) -> TagSet:
+    """The tags that a bundle gives this version of a product, whatever it is batched with, without those blocked."""
     bundle = next(each for each in bundles() if each.version == bundle_version)
-    decoder = Decoder(bundle.schema, bundle.calibration, bundle.thresholds)
+    decoder = Decoder(schema_with(blocked), bundle.calibration, bundle.thresholds)
     text = ProductText.of(title_of(product_id, version))
     (tokens,) = bundle.tokenizer([text])
     (tags,) = decoder.decode(logits_of(bundle_version, tokens)[None], [TextKind.PRODUCT], [decoder.named(text)])
@@ -119,10 +125,13 @@ class SimEngine:
         self._bundle = bundle
         self._trouble = trouble
         self._poison = bundle.tokenizer([ProductText(POISON)])[0].ids[1]
+        self._is_closed = False
 
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """See `Engine`."""
         hub, trouble = self._hub, self._trouble
+        if self._is_closed:
+            hub.fail("a bundle was freed while something used it")
         actor = hub.current
         actor.stage = "forward"
         while trouble.hangs:
@@ -155,6 +164,7 @@ class SimEngine:
 
     def close(self) -> None:
         """See `Engine`."""
+        self._is_closed = True
 
 
 @dataclass(frozen=True, slots=True)

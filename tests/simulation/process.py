@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from hangtag.settings import KafkaSettings, RedisSettings, WorkerSettings
 from hangtag.store import RedisTagStore, StoreError, StoreMismatchError
-from hangtag.tagger.in_use import TaggerInUse
 from hangtag.telemetry import Heartbeats
 from hangtag.workers import SourceError, StageError, StageThreads, Worker
 from hangtag.workers.program import LIMITS_S
@@ -17,7 +16,8 @@ from hangtag.workers.tail import TailRepair
 from hangtag.workers.tail_reader import TailReader
 from hangtag.write import KafkaSink, SinkError
 from tests.simulation.hub import Actor, Killed, SimClock, SimEvent
-from tests.simulation.model import Trouble, bundles, open_tagger
+from tests.simulation.model import Trouble
+from tests.simulation.releases import Following, Start
 from tests.simulation.source import SimConsumer, SimSource
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class SimTailReader(TailReader):
 class Process:
     """One worker's process, from its start to its end."""
 
-    def __init__(self, world: World, name: str, bundle: int, settings: WorkerSettings) -> None:
+    def __init__(self, world: World, name: str, start: Start, settings: WorkerSettings) -> None:
         self.world, self.name = world, name
         self.clock = SimClock(world.hub)
         self.trouble = Trouble()
@@ -110,7 +110,7 @@ class Process:
         self._polled_before = 0
         self._stop = SimEvent(world.hub)
         self._settings = settings
-        self._bundle = bundles()[bundle]
+        self.following = Following(self, start)
         self.beats = Heartbeats(self.clock, LIMITS_S)
         self.main = self.spawn("main", self._run)
 
@@ -200,7 +200,7 @@ class Process:
             source=self.source,
             sink=self.sink,
             store=store,
-            in_use=TaggerInUse(open_tagger(hub, self._bundle, self.trouble)),
+            in_use=self.following.in_use,
             threads=StageThreads(
                 Stage(self, "encode", "decode"), Stage(self, "forward", "batch"), Stage(self, "write", "write")
             ),

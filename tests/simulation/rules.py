@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hangtag.records import Partition, Record, TaggedProduct, decode_tags
@@ -10,12 +10,14 @@ from hangtag.settings import RedisSettings
 from hangtag.store import Entry, Seen
 from hangtag.store.keys import product_key, seen_key
 from hangtag.store.value import pack, unpack_entry, unpack_mark
+from hangtag.tags.blocking import without_blocked
 from hangtag.write import entry_of
 from tests.simulation.brokers import EVENTS, LETTERS, TAGGED, Brokers
 from tests.simulation.group import Group, Member
 from tests.simulation.hub import Hub
 from tests.simulation.mark_rules import MarkRules
-from tests.simulation.model import SCHEMA, WORDS, expected, title_of
+from tests.simulation.model import SCHEMA, WORDS, expected, schema_with, title_of
+from tests.simulation.releases import Releases
 from tests.tag_rules import violations
 
 if TYPE_CHECKING:
@@ -42,8 +44,9 @@ class Truth(NamedTuple):
 class Rules:
     """Watches the store, the topics and the commits of one simulation, and ends it where an invariant is broken."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, releases: Releases) -> None:
         self._hub = hub
+        self._releases = releases
         self._truths: dict[tuple[Partition, int], Truth] = {}
         self._stored: dict[str, Rank] = {}  # the newest that was ever stored
         self._deleted: dict[str, int] = {}  # the newest version whose deletion was ever stored
@@ -154,7 +157,7 @@ class Rules:
         if entry.is_deletion:
             self._deleted[product] = max(entry.version, self._deleted.get(product, 0))
         else:
-            self.check_tags(product, decode_tags(entry.payload))
+            self._check_release(product, entry, decode_tags(entry.payload))
 
     def appended(self, record: Record) -> None:
         """A record arrives on a topic."""
@@ -186,17 +189,39 @@ class Rules:
         self._letters.add(place)
         self.marks.lettered(place)
 
-    def check_tags(self, product: str, found: TaggedProduct) -> None:
-        """Tags must be those of the product's text, whatever they were batched with, and break no rule."""
+    def _check_release(self, product: str, entry: Entry, found: TaggedProduct) -> None:
+        """Tags must be those of the release whose sequence they have: of its bundle, and without what it blocks.
+
+        A process that has not loaded the newest bundle yet obeys its blocked tags already.
+        """
+        bundle = self._releases.bundle_of(entry.sequence)
+        if entry.sequence and bundle != found.bundle_version:
+            self._hub.fail(f"invariant 5: {product} {found.version} has tags of another bundle than {entry.sequence}")
+        self._check_rules(product, found)
+        tags = [each.tag for each in found.tags.tags]
+        allowed = self._releases.blocked_since(entry.sequence)
+        if all(tags != _names(found, product, blocked) for blocked in allowed):
+            self._hub.fail(f"invariant 5: {product} {found.version} at {entry.sequence} has {tags}, blocked: {allowed}")
+
+    def check_tags(self, product: str, found: TaggedProduct, blocked: Collection[str] = ()) -> None:
+        """Tags that are served must be those of the product's text, without what is blocked and what depends on it."""
+        self._check_rules(product, found)
+        tags = [each.tag for each in (*found.tags.tags, *found.tags.review)]
+        if wrong := set(tags) & set(blocked):
+            self._hub.fail(f"invariant 4: {product} {found.version} is served with {wrong}, blocked for some time")
+        stored = {(), *(pointer.blocked for pointer in self._releases.all)}
+        if all(
+            tags != served for first in stored for then in stored for served in _served(found, product, first, then)
+        ):
+            self._hub.fail(f"invariant 5: {product} {found.version} is served with {tags}")
+
+    def _check_rules(self, product: str, found: TaggedProduct) -> None:
         if broken := violations(SCHEMA, found.tags):
             self._hub.fail(f"invariant 4: the tags of {product} {found.version} break a rule: {broken}")
         title = title_of(product, found.version)
         for tag in found.tags.tags:
             if tag.tag in WORDS and not any(word in title.split() for word in WORDS[tag.tag]):
                 self._hub.fail(f"invariant 4: {tag.tag} is AUTO although {product} {found.version} does not name it")
-        tags = expected(found.bundle_version, product, found.version)
-        if [each.tag for each in tags.tags] != [each.tag for each in found.tags.tags]:
-            self._hub.fail(f"invariant 5: {product} {found.version} has {found.tags.tags}, not {tags.tags}")
 
     def check_commit(self, partition: Partition, before: int, offset: int) -> None:
         """Every record below a committed offset must be settled."""
@@ -240,6 +265,21 @@ class Rules:
                 self._hub.fail(
                     f"invariant 2: the last record of {product} is {known}, the store has {tuple(held.rank)}"
                 )
+
+
+def _names(found: TaggedProduct, product: str, blocked: tuple[str, ...]) -> list[str]:
+    return [each.tag for each in expected(found.bundle_version, product, found.version, blocked).tags]
+
+
+def _served(
+    found: TaggedProduct, product: str, blocked: tuple[str, ...], blocked_since: tuple[str, ...]
+) -> Iterator[list[str]]:
+    """What is served of tags that were stored while some were blocked: as they are, or without those blocked since."""
+    tags = expected(found.bundle_version, product, found.version, blocked)
+    auto, review = ({each.tag: each.source for each in some} for some in (tags.tags, tags.review))
+    yield [*auto, *review]
+    gone = without_blocked(auto, review, blocked_since, schema_with(()))
+    yield [tag for tag in (*auto, *review) if tag not in gone]
 
 
 def _newest(events: Iterable[tuple[float, str, int]], product: str, when_s: float) -> int:

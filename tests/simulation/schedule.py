@@ -64,6 +64,7 @@ _FOCUSES_WITHOUT_TAIL: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (STORE_FAULTS, ("write", "same")),
 )
 _REPEATED = 0.12
+_RELEASED = 0.7
 _BAD = (*GARBAGE, *TRAPS, *TRAPS, "gap")
 # After one of these the store lacks something that only a rebuild brings back.
 LOSSES = ("stale failover", "flush")
@@ -75,9 +76,9 @@ RARE = {"hang": 0.15}
 class Event:
     """One thing that happens, `at` so many seconds after the start.
 
-    `who` is a worker of a fault and the partition of a record. `seconds` is how long a fault lasts. A fault with a
-    `stage` waits until something is in the middle of that stage, or at that moment. `is_keyed`: the record has its
-    product's id as key.
+    `who` is a worker of a fault, the partition of a record, or the bundle that is put into use; `version` then is the
+    number of the set of blocked tags. `seconds` is how long a fault lasts. A fault with a `stage` waits until something
+    is in the middle of that stage, or at that moment. `is_keyed`: the record has its product's id as key.
     """
 
     at: float
@@ -99,6 +100,7 @@ class Schedule:
     partitions: int
     events: tuple[Event, ...]
     has_tail: bool = True
+    is_released: bool = False  # a bundle is in use from the start
 
     @classmethod
     def of(cls, seed: int) -> Self:
@@ -111,8 +113,10 @@ class Schedule:
             *_records(dice, partitions, has_tail=has_tail),
             *_faults(dice, workers, has_tail=has_tail),
             *_calls(dice),
+            *_promotions(dice),
         ]
-        return cls(seed, workers, partitions, tuple(sorted(events, key=lambda event: event.at)), has_tail)
+        in_order = tuple(sorted(events, key=lambda event: event.at))
+        return cls(seed, workers, partitions, in_order, has_tail, dice.random() < _RELEASED)
 
     def without(self, left_out: set[int]) -> Self:
         """The schedule without the events at these places."""
@@ -194,3 +198,12 @@ def _calls(dice: random.Random) -> list[Event]:
         Event(round(dice.uniform(0, HORIZON_S + 1), 3), dice.choice(kinds), product=f"p{dice.randrange(4)}")
         for _ in range(dice.randrange(4, 10))
     ]
+
+
+def _promotions(dice: random.Random) -> list[Event]:
+    """Bundles that are put into use, often soon after each other: upgrades, blocks and rollbacks."""
+    events, at = [], dice.uniform(0, HORIZON_S / 2)
+    for _ in range(dice.choice((0, 1, 2, 3, 4))):
+        events.append(Event(round(at, 3), "promote", dice.randrange(2), version=dice.randrange(4)))
+        at += dice.choice((0.02, 0.3, 1.0))
+    return events

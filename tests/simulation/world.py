@@ -14,6 +14,7 @@ from unittest.mock import patch
 import orjson
 import structlog
 
+from hangtag.models import Pointer
 from hangtag.records import Event as ProductEvent
 from hangtag.records import decode_event
 from hangtag.settings import KafkaSettings, RedisSettings, WorkerSettings
@@ -26,9 +27,10 @@ from tests.simulation.faults import inject
 from tests.simulation.group import Group
 from tests.simulation.hub import Hub
 from tests.simulation.lookups import Lookups
-from tests.simulation.model import PANIC, POISON, bundles, expected, title_of
+from tests.simulation.model import PANIC, POISON, bundles, expected, schema_with, title_of
 from tests.simulation.network import Network, SimLink
 from tests.simulation.process import Process
+from tests.simulation.releases import Releases, Start
 from tests.simulation.rules import Rules, WatchedGroup
 from tests.simulation.schedule import FAULTS, GARBAGE, GOOD, NAMELESS, Event, Schedule
 from tests.simulation.store import Server
@@ -42,6 +44,7 @@ _AGAIN_S = 0.2
 _REBUILD_CHUNK = 7
 # Else the rebuild begins at one of the next looks.
 _REBUILT_AT_ONCE = 0.3
+_STARTS_WITH_NEWEST = 0.7
 _CURSED = b"cursed"
 # Too large for a topic of dead letters that takes little, compressed or not.
 _GARBAGE = b"{not json " + random.Random(0).randbytes(3_000).hex().encode()
@@ -66,7 +69,8 @@ class World:
         self.hub = Hub(schedule.seed)
         self.losses = 0
         self.has_foreign_key = False  # which the progress of a rebuild does not show: it has to begin at the start
-        self.rules = Rules(self.hub)
+        self.releases = Releases()
+        self.rules = Rules(self.hub, self.releases)
         self.network = self.rules.network = Network(self.hub, Server(self.hub, self.rules.set), self.rules.asked)
         self.brokers = Brokers(self.hub, schedule.partitions, self.rules.appended)
         self.group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules.check_commit)
@@ -88,6 +92,8 @@ class World:
         SimLink.network = self.network
         SimProducer.brokers = self.brokers
         self.lookups = Lookups(self)
+        if self.schedule.is_released:
+            self.releases.promote(0, 0, 0)
         for number in range(self.schedule.workers):
             self._start(number)
         self.hub.spawn("arrivals", partial(run_arrivals, self))
@@ -117,6 +123,8 @@ class World:
                     self._fault(event)
             elif event.kind == "tag again":
                 self.hub.spawn(f"again-{event.at}", partial(self._tag_again, event.product))
+            elif event.kind == "promote":
+                self._promote(event)
             elif event.kind.startswith("look up"):
                 products = sorted({each.product for each in self.schedule.events if each.kind in GOOD})
                 start = self.hub.current.dice.randrange(len(products) + 1)
@@ -158,14 +166,15 @@ class World:
         self.rules.expect(record, event.product, version, rank, is_good=event.kind in GOOD)
 
     def _tag_again(self, product: str) -> None:
-        """A later release tags what is stored, by the write path that workers use, until it succeeds."""
-        held = self.rules.held(product)
-        if held is None or held.is_deletion:
+        """One of the last releases tags what is stored, by the write path that workers use, until it succeeds."""
+        held, releases = self.rules.held(product), self.releases.all[-2:]
+        if held is None or held.is_deletion or not releases:
             return
+        pointer = self.hub.current.dice.choice(releases)
         store, sink = RedisTagStore(RedisSettings()), KafkaSink(KafkaSettings(), "hangtag-cli")
-        bundle = bundles()[1]
-        tags = expected(bundle.version, product, held.version)
-        writes = Writes([Update(product, held.version, tags, bundle.version, sequence=1, schema=bundle.schema)])
+        version, schema = pointer.bundle_version, schema_with(pointer.blocked)
+        tags = expected(version, product, held.version, pointer.blocked)
+        writes = Writes([Update(product, held.version, tags, version, sequence=pointer.sequence, schema=schema)])
         self._tagging_again += 1
         while True:
             try:
@@ -176,10 +185,33 @@ class World:
                 break
         self._tagging_again -= 1
 
+    def _promote(self, event: Event) -> None:
+        """A person puts a bundle into use; each process hears of it in its own time."""
+        pointer = self.releases.promote(event.who % 2, event.version, round(1_000 * event.at))
+        self.hub.note("promoted", *pointer.blocked, pointer.sequence, event.who % 2)
+        self.lookups.hear(pointer)
+        for process in self.processes:
+            self._tell(process, pointer)
+
+    def _tell(self, process: Process, pointer: Pointer) -> None:
+        actor = process.spawn(f"pointer-{pointer.sequence}", partial(process.following.hear, pointer))
+        self.hub.wake(actor, actor.dice.choice((0.0, 0.02, 0.2, 1.0)))
+
     def _start(self, place: int) -> None:
         self._started += 1
-        bundle = 1 if self.schedule.seed % 5 == 0 and place == 0 else 0
-        process = Process(self, f"worker-{place}.{self._started}", bundle, self._settings)
+        known = self.releases.all
+        dice = self.hub.dice(f"start {place}.{self._started}")
+        if self.schedule.seed % 5 == 0 and place == 0:
+            start = Start(1, None, follows=False)
+        elif not known:
+            start = Start(0, None, follows=True)
+        else:
+            # Some machines cannot get the newest at once, and begin with the last that worked there.
+            pointer = known[-1] if dice.random() < _STARTS_WITH_NEWEST else dice.choice(known)
+            start = Start([each.version for each in bundles()].index(pointer.bundle_version), pointer, follows=True)
+        process = Process(self, f"worker-{place}.{self._started}", start, self._settings)
+        if known:
+            self._tell(process, known[-1])
         if place < len(self.processes):
             self.processes[place] = process
         else:

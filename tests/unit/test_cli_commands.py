@@ -24,7 +24,8 @@ from hangtag.cli.stopping import Stopped, stopping
 from hangtag.tagger.probe import EngineDownError
 from hangtag.workers import StageError
 
-COMMANDS = [
+COMMANDS = ["clarify", "find", "similar", "taglist"]
+COMMANDS += [
     "compare",
     "config",
     "deadletters",
@@ -43,7 +44,7 @@ COMMANDS += ["rebuild", "resume", "schema", "show", "suggest", "tags", "train", 
 DATA = [f"data {name}" for name in ("check", "split", "noise", "merge", "queries")]
 LETTERS = [f"deadletters {name}" for name in ("list", "show", "replay", "drop")]
 TOKENS = [f"token {name}" for name in ("new", "list", "revoke")]
-OF_GROUPS = ["bundle upgrade", *DATA, *LETTERS, *TOKENS]
+OF_GROUPS = ["bundle describe", "bundle upgrade", *DATA, *LETTERS, *TOKENS]
 _ROOT = str(Path(__file__).parents[2])
 
 
@@ -105,9 +106,14 @@ def test_an_option_takes_the_same_kind_of_value_in_every_command() -> None:
         for option in options(command):
             kinds[option.opts[0]].add(option.metavar or "switch")
     several = {name: found for name, found in kinds.items() if len(found) > 1}
-    # What is written is a file or a folder; a split takes fractions of what it reads; a letter is sent again by a
-    # person, and mistakes are divided by a property.
-    assert several == {"--out": {"FILE", "FOLDER"}, "--validation": {"FILE", "FRACTION"}, "--by": {"NAME", "switch"}}
+    # What is written is a file or a folder; a split takes fractions of what it reads. Once a bundle is in the place for
+    # models, it has a version. A letter is sent again by a person, and mistakes are divided by a property.
+    assert several == {
+        "--out": {"FILE", "FOLDER"},
+        "--to": {"FOLDER", "VERSION"},
+        "--validation": {"FILE", "FRACTION"},
+        "--by": {"NAME", "switch"},
+    }
     assert kinds["--json"] == {"switch"}
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from hangtag.engine import DeviceError, Engine, EngineError, open_engine
 from hangtag.engine.cost import Padding, bucket
 from hangtag.engine.packed import Packed, pack
 from hangtag.engine.sub_batches import sub_batches
+from hangtag.settings import ModelSettings
+from hangtag.tagger.tagger import open_tagger
 from hangtag.text.tokens import Tokens, pad
 from tests.unit.test_bundle import ENCODER, SCHEMA, write
 
 KINDS = ["cpu", "torch"]
+CPU = Path("/proc/cpuinfo").read_text("utf-8") if Path("/proc/cpuinfo").exists() else ""
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +117,29 @@ def test_rows_come_in_the_order_of_the_batch(engine: Engine) -> None:
     backwards = engine.forward(batch[::-1])[::-1]
     np.testing.assert_allclose(scores(engine.forward(batch)), scores(backwards), atol=1e-3)
     assert np.ptp(scores(backwards), axis=0).max() > 0.05  # the texts have different scores
+
+
+def test_fast_is_close_to_exact_and_the_same_in_every_batch(bundle: Bundle) -> None:
+    batch = some_tokens(40)
+    with closing(open_engine(bundle, "cpu")) as exact, closing(open_engine(bundle, "cpu", precision="fast")) as fast:
+        together = fast.forward(batch)
+        alone = np.concatenate([fast.forward([tokens]) for tokens in batch])
+
+        np.testing.assert_array_equal(together, alone)
+        assert np.abs(scores(together) - scores(exact.forward(batch))).mean() < 0.01
+
+
+@pytest.mark.skipif("avx512_bf16" not in CPU and "amx_bf16" not in CPU, reason="the CPU has no bfloat16")
+def test_the_setting_chooses_the_precision(tmp_path: Path) -> None:
+    write(tmp_path / "bundle")
+    settings = ModelSettings(bundle=str(tmp_path / "bundle"), engine="cpu")
+    names = []
+    for precision in ("exact", "fast"):
+        tagger = open_tagger(settings.model_copy(update={"precision": precision}))
+        names.append(tagger.engine.name)
+        tagger.engine.close()
+
+    assert ["bfloat16" in name for name in names] == [False, True]
 
 
 def test_both_engines_agree(bundle: Bundle) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hangtag.bundle import load_bundle
 from hangtag.engine import EngineError, Logits, Vectors
 from hangtag.engine.cpu import CpuEngine
-from hangtag.evidence import split_logits
+from hangtag.evidence import Heads, split_logits
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.keyed import ScoringPath
 from hangtag.tags.thresholds import KeyedCalibration, KeyedThresholds
@@ -21,7 +21,7 @@ from hangtag.text.kind import TextKind
 from hangtag.text.ngrams import numbered
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
-from hangtag.text.wide import Features, Wide
+from hangtag.text.wide import Wide
 from tests.bundles import write_tiny_bundle
 
 TEXTS = [
@@ -42,25 +42,47 @@ def tagger() -> Tagger:
     return Tagger.of(bundle, CpuEngine(bundle, threads=1, vectors=True))
 
 
-def total(tagger: Tagger, text: ProductText, vectors: Vectors, strength: float = 1) -> Logits:
+def total(tagger: Tagger, tokens: Tokens, vectors: Vectors, strength: float = 1) -> Logits:
     """The sum of what each word adds, and of what no word does."""
-    weights, places = tagger.bundle.weights, tagger.bundle.tokenizer.places(text)
-    tags = len(tagger.bundle.schema.tags)
-    split = split_logits(text, places, vectors, weights.head_weight, weights.wide, tags, strength)
-    assert len(split.of_tokens) == len(split.of_ngrams) == len(split.words) + 1
-    return split.of_tokens.sum(axis=0) + split.of_ngrams.sum(axis=0) + weights.head_bias
+    bundle = tagger.bundle
+    heads = Heads(bundle.schema, bundle.weights, compared=False)
+    assert tokens.origins is not None
+    all_tags = np.arange(len(bundle.schema.tags))
+    split = split_logits(tokens.understood.text, tokens.origins, vectors, heads, all_tags, strength)
+    assert len(split.added) == len(split.words) + 1
+    return split.added.sum(axis=0) + bundle.weights.head_bias
 
 
 def test_the_parts_of_a_text_add_up_to_its_logits(tagger: Tagger) -> None:
-    tokens = tagger.encode(TEXTS)
+    tokens = tagger.encode_located(TEXTS, [TextKind.PRODUCT] * len(TEXTS))
 
     logits, vectors = tagger.engine.forward_with_vectors(tokens)
     logits = logits[:, : len(tagger.bundle.schema.tags)]  # without the scope's column
 
-    for text, its_tokens, its_logits, its_vectors in zip(TEXTS, tokens, logits, vectors, strict=True):
-        places = tagger.bundle.tokenizer.places(text)
-        assert len(places) == len(its_tokens) == len(its_vectors)
-        assert total(tagger, text, its_vectors) == pytest.approx(its_logits, abs=1e-3)
+    for its_tokens, its_logits, its_vectors in zip(tokens, logits, vectors, strict=True):
+        assert its_tokens.origins is not None
+        assert len(its_tokens.origins.starts) == len(its_tokens) == len(its_vectors)
+        assert total(tagger, its_tokens, its_vectors) == pytest.approx(its_logits, abs=1e-3)
+
+
+def test_in_a_single_facet_what_counts_is_what_is_added_to_a_tag_more_than_to_others(tagger: Tagger) -> None:
+    """For the words of some tags only, as for those of all."""
+    bundle = tagger.bundle
+    text = ProductText.of("Red wool scarf for women", "A warm scarf.", "Accessories > Scarves")
+    (tokens,) = tagger.encode_located([text], [TextKind.PRODUCT])
+    _, (vectors,) = tagger.engine.forward_with_vectors([tokens])
+    assert tokens.origins is not None
+    plain, compared = (Heads(bundle.schema, bundle.weights, compared=each) for each in (False, True))
+    some = np.array([bundle.schema.index[tag] for tag in ("color:red", "genre:action", "audience:women", "color:blue")])
+
+    everything = split_logits(text, tokens.origins, vectors, plain, np.arange(len(bundle.schema.tags))).added
+    found = split_logits(text, tokens.origins, vectors, compared, some).added
+
+    for column, tag in enumerate(("color:red", "genre:action", "audience:women", "color:blue")):
+        expected = everything[:, bundle.schema.index[tag]]
+        if not tag.startswith("genre:"):
+            expected = expected - everything[:, bundle.schema.slices[tag.partition(":")[0]]].mean(axis=1)
+        assert found[:, column] == pytest.approx(expected, abs=1e-5)
 
 
 @cache
@@ -84,32 +106,40 @@ def test_the_parts_add_up_with_the_wide_part_at_another_strength(tagger: Tagger,
     of_kinds = Tagger.of(bundle, tagger.engine)
     text = ProductText.of("red wool scarf")
 
-    query, product = of_kinds.encode([text, text], [TextKind.QUERY, TextKind.PRODUCT])
+    query, product = of_kinds.encode_located([text, text], [TextKind.QUERY, TextKind.PRODUCT])
 
     scores, (vectors, _) = of_kinds.engine.forward_with_vectors([query, product])
     logits, plain = scores[:, : len(of_kinds.bundle.schema.tags)]  # without the scope's column
-    assert total(of_kinds, text, vectors, strength) == pytest.approx(logits, abs=1e-3)
+    assert total(of_kinds, query, vectors, strength) == pytest.approx(logits, abs=1e-3)
     assert np.array_equal(logits, plain) == (strength == 1)
 
 
-def summed(parts: Sequence[Features]) -> dict[int, float]:
-    """The value of each row in all parts together."""
+def summed(rows: Sequence[int], values: Sequence[float]) -> dict[int, float]:
+    """The value of each row."""
     total: dict[int, float] = {}
-    for part in parts:
-        for row, value in zip(part.rows.tolist(), part.values.tolist(), strict=True):
-            total[row] = total.get(row, 0.0) + value
+    for row, value in zip(rows, values, strict=True):
+        total[row] = total.get(row, 0.0) + value
     return total
 
 
-@given(st.text(alphabet="abcé連 -1", max_size=30), st.text(alphabet="abcé連 -1", max_size=20), st.integers(1, 5))
-def test_the_features_of_all_parts_are_those_of_the_text(first: str, second: str, count: int) -> None:
-    wide = wide_part()
-    text = ProductText.of(first, second)
-    owners = np.arange(len(numbered(text)), dtype=np.int64) % count
+@given(st.lists(st.tuples(*[st.text(alphabet="abcé連 -1", max_size=30)] * 2), max_size=4))
+@example([("ab", ""), ("", ""), ("", "ab"), ("ab ab", "ab")])
+def test_the_ngrams_with_places_are_the_features_of_the_texts(pairs: list[tuple[str, str]]) -> None:
+    wide, texts = wide_part(), [ProductText.of(*pair) for pair in pairs]
 
-    parts = wide.features_at(text, owners, count)
+    found = wide.located(texts)
 
-    assert summed(parts) == pytest.approx(summed([wide.features(text)]), abs=1e-5)
+    for text, (features, located), plain in zip(texts, found, wide.features(texts), strict=True):
+        assert (features.rows.tolist(), features.values.tolist()) == (plain.rows.tolist(), plain.values.tolist())
+        assert summed(located.rows.tolist(), located.values.tolist()) == pytest.approx(
+            summed(plain.rows.tolist(), plain.values.tolist()), abs=1e-5
+        )
+        # An n-gram has the same hash wherever it is.
+        line = numbered(text)
+        places = zip(located.rows.tolist(), located.starts.tolist(), located.ends.tolist(), strict=True)
+        known = {line[start:end]: row for row, start, end in places if end - start > 1}
+        assert all(word in line for word in known)
+        assert len(set(known.values())) == len(known)
 
 
 @pytest.mark.parametrize(

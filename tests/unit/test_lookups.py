@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 import grpc
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from hangtag.server.access import ANYONE
 from hangtag.server.admission import RefusedError
 from hangtag.server.cache import Cache
 from hangtag.server.cached_reader import MAX_PRODUCTS, CachedReader
@@ -18,6 +21,7 @@ from hangtag.server.look_up import NO_DEADLINE, LookUp, batch_parser, parse_get
 from hangtag.server.lookups import Answer, Lookups
 from hangtag.server.store_gate import StoreGate
 from hangtag.server.waits import Waits
+from hangtag.server.wire import varint
 from hangtag.settings import ServerSettings
 from hangtag.store import Found, PartlyReadError, Seen, Stored, StoreError, StoreState
 from hangtag.telemetry import metrics
@@ -25,6 +29,8 @@ from hangtag.telemetry.clock import SystemClock
 from hangtag.v1 import tags_pb2
 
 parse_batch = batch_parser(1_000)
+# Field 15, which the requests do not have; as text it is valid.
+_UNKNOWN_FIELD = b"\x7a\x00"
 
 
 def get(product: str) -> bytes:
@@ -213,6 +219,61 @@ def blocked(calls: Calls, reader: Reader) -> None:
     for number in (1, 2):
         ask(calls, f"blocked-{number}", [f"blocked-{number}"])
         until(lambda number=number: len(reader.reads) == number)
+
+
+@pytest.mark.parametrize(("max_calls", "max_ids"), [(4, 1_000), (1_000, 8), (1_000, 1_000)])
+def test_look_ups_that_arrive_together_are_admitted_as_each_alone(max_calls: int, max_ids: int) -> None:
+    """Singles and others, with little room and with plenty, and with one that is wrong."""
+    arrived = [
+        (parse_get, get("a"), "a", NO_DEADLINE, ANYONE),
+        (parse_get, b"\xff", "wrong", NO_DEADLINE, ANYONE),
+        (parse_batch, batch(ids("b", 3)), "b", NO_DEADLINE, ANYONE),
+        (parse_get, get("late"), "late", 0.0, ANYONE),
+        *((parse_get, get(name), name, NO_DEADLINE, ANYONE) for name in "cdef"),
+    ]
+    with (
+        running(Reader(), max_calls, max_ids) as (alone, _),
+        running(Reader(), max_calls, max_ids) as (together, sink),
+    ):
+        expected: list[LookUp | CallError] = []
+        for each in arrived:
+            try:
+                expected.append(alone.look_up(*each))
+            except CallError as error:
+                expected.append(error)
+        found = together.look_ups(arrived)
+
+        assert [type(each) for each in found] == [type(each) for each in expected]
+        assert [str(each) for each in found if isinstance(each, CallError)] == [
+            str(each) for each in expected if isinstance(each, CallError)
+        ]
+        assert together.in_progress == alone.in_progress == min(max_calls, 6)
+        assert together._small_ids.amount == alone._small_ids.amount
+        admitted = [each for each in found if isinstance(each, LookUp)]
+        together.put(admitted)
+        until(lambda: len(sink.answers) == len(admitted))
+        assert (together.in_progress, together._small_ids.amount) == (0, 0)
+
+
+@given(st.one_of(st.binary(max_size=300), st.text(max_size=140).map(str.encode)))
+@example(b"x" * 127)
+@example(b"x" * 128)
+@example(b"x" * 257)
+@example(b"")
+@example(b"a\xff")
+@example("\ud800".encode(errors="surrogatepass"))
+def test_a_request_of_an_id_alone_is_read_like_any_other(utf8: bytes) -> None:
+    """With the same errors. One with a further field is never read without a message."""
+    raw = b"\x0a" + varint(len(utf8)) + utf8
+
+    def outcome(raw: bytes) -> tuple[object, ...]:
+        try:
+            look_up = parse_get(raw)
+        except CallError as error:
+            return error.reason, str(error)
+        return look_up.ids, look_up.utf8, look_up.min_versions, look_up.wait_version, look_up.tag_filter
+
+    assert outcome(raw) == outcome(raw + _UNKNOWN_FIELD)
 
 
 def test_look_ups_collect_while_the_store_is_read() -> None:

@@ -164,7 +164,7 @@ def test_compose_gives_programs_files_that_exist_and_prometheus_the_ports_of_the
 
     assert len(files) == 5
     assert [name for name in files if not (ROOT / "deploy" / name).is_file()] == []
-    assert asked == {("server", 9101), ("worker", 9102), ("worker-gpu", 9102), ("arrivals", 9103)}
+    assert asked == {("server", 9101), ("worker", 9102), ("worker-gpu", 9102), ("arrivals", 9103), ("index", 9104)}
     assert {name for name, _ in asked} <= set(services)
     assert "HANGTAG_SERVER__METRICS_PORT=9101" in image
     assert "HANGTAG_WORKER__METRICS_PORT=9102" in image

@@ -1,11 +1,15 @@
 """Which fields of a text were not read completely: named exactly, for every place where something may be cut."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hangtag.text.limits import MAX_CATEGORY_CHARS, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS
-from hangtag.text.product_text import CleanedFields, Field, LeftOut
+from hangtag.text.product_text import CleanedFields, Field, LeftOut, ProductText
 from hangtag.text.tokens import ProductTokenizer
 from tests.bundles import tiny_tokenizer
 
@@ -58,13 +62,50 @@ def test_the_fields_that_the_encoder_does_not_read_completely_are_named(title, d
     """Against a count of the words that have a token left: the field lacks one, or it does not."""
     fields = CleanedFields.of(" ".join(title), " ".join(description), " ".join(category))
     for each in (FIRST, MIDDLE):
-        (tokens,) = each([fields.text])
-        not_read = fields.not_read(each.left_out(fields.text) if tokens.is_cut else LeftOut())
+        (tokens,) = each.located([fields.text])
+        assert tokens.origins is not None
+        not_read = fields.not_read(tokens.origins.left_out)
 
         assert tokens.is_cut == (_all_tokens(title, description, category) > TOKENS)
         assert not_read == {
             field for field, count in _lost(title, description, category, tail=each.tail_tokens).items() if count
         }
+
+
+@given(
+    st.lists(word, max_size=30),
+    st.lists(st.sampled_from(["red", "dress!", "\u0301", "[MASK]", "x" * 200, "-"]), max_size=60),
+)
+@example(["red"] * 40, ["red"] * 60)
+@example([], ["\u0301"] * 59 + ["red"])
+@example(["red"] * 17, ["red"] * 60)
+@example(["red"] * 18, ["red"] * 60)
+def test_of_a_long_description_only_the_beginning_is_tokenised(title, description) -> None:
+    """The tokens are those of the complete text, wherever it is cut."""
+    text = ProductText(" ".join(title) or "a", " ".join(description))
+    complete = tokenizer(0)
+    complete._is_by_word = False
+
+    for found, expected in zip((*FIRST([text]), *FIRST.located([text])), (*complete([text]),) * 2, strict=True):
+        assert (found.ids.tolist(), found.segments.tolist()) == (expected.ids.tolist(), expected.segments.tolist())
+        assert found.is_cut == expected.is_cut
+
+
+def test_a_long_description_takes_no_longer_than_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(FIRST, "_encodings", partial(_recorded, FIRST._encodings, seen))
+
+    FIRST([ProductText("red", "dress " * 500)])
+
+    assert [text.count("dress") for text in seen] == [TOKENS + 1]
+
+
+def _recorded(encodings: Callable[..., Any], seen: list[str], texts: Sequence[ProductText], encode: Any) -> Any:
+    def encoded(pairs: list[tuple[str, str]]) -> Any:
+        seen.extend(second for _, second in pairs)
+        return encode(pairs)
+
+    return encodings(texts, encoded)
 
 
 def _all_tokens(title: list[str], description: list[str], category: list[str]) -> int:

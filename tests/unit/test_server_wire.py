@@ -72,7 +72,14 @@ def test_a_look_up_has_the_fields_of_the_stored_message() -> None:
     assert [described(field) for field in reply.fields if field not in of_lookup] == [
         described(field) for field in stored.fields
     ]
-    assert [field.name for field in of_lookup] == ["freshness", "as_of", "freshness_reason", "known_version", "eta_ms"]
+    assert [field.name for field in of_lookup] == [
+        "freshness",
+        "as_of",
+        "freshness_reason",
+        "known_version",
+        "eta_ms",
+        "newer_bundle_version",
+    ]
 
 
 @pytest.mark.parametrize(

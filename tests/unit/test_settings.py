@@ -237,3 +237,18 @@ def test_a_file_of_a_secret_that_cannot_be_used_is_named(tmp_path, monkeypatch, 
 
     with pytest.raises(SettingsError, match=f"HANGTAG_REDIS__URL_FILE: {path}:? {reason}"):
         load_settings()
+
+
+@pytest.mark.parametrize("place", ["s3://key:secret@bucket/models", "sftp://ann@host/models", " "])
+def test_a_place_for_models_has_no_password_in_it(place, monkeypatch):
+    monkeypatch.setenv("HANGTAG_MODELS__STORE", place)
+
+    with pytest.raises(SettingsError, match="HANGTAG_MODELS__STORE: write a folder, or a URL without") as caught:
+        load_settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_place_for_models_may_be_a_folder_or_a_url(monkeypatch):
+    for place in ("/models", "models@home", "s3://bucket/a@b"):
+        monkeypatch.setenv("HANGTAG_MODELS__STORE", place)
+        assert load_settings().models.store == place

@@ -39,7 +39,7 @@ def test_a_packed_entry_is_read_back(
     entry = Entry("p", version, payload, prefix, sequence, revision, text)
 
     assert unpack_entry("p", pack(entry)) == entry
-    assert unpack(pack(entry), pack_mark(Seen(8, 7, 1, 2))) == Stored(payload, version, Seen(8, 7, 1, 2))
+    assert unpack(pack(entry), pack_mark(Seen(8, 7, 1, 2))) == Stored(payload, version, Seen(8, 7, 1, 2), sequence)
 
 
 @given(versions, versions, st.integers(-1, 2**31 - 1), st.integers(-1, MAX_VERSION))

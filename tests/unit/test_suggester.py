@@ -15,10 +15,11 @@ from hangtag.server.errors import CallError
 from hangtag.server.suggester import HEARTBEAT, Suggester
 from hangtag.server.suggestion import Asked, Suggestion
 from hangtag.server.text_batch import TextBatch
-from hangtag.server.text_job import Job
+from hangtag.server.text_job import Encoded, Job
 from hangtag.server.text_queue import Turn
 from hangtag.settings import ServerSettings
 from hangtag.tagger.faults import FaultError
+from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.probe import EngineDownError
 from hangtag.tagger.suggested import Suggested
 from hangtag.tags.tagset import ScoredTag, Source, TagSet
@@ -26,7 +27,7 @@ from hangtag.tags.thresholds import Band
 from hangtag.telemetry import Heartbeats, metrics
 from hangtag.telemetry.clock import Clock, SystemClock
 from hangtag.text.kind import TextKind
-from hangtag.text.product_text import CleanedFields, ProductText
+from hangtag.text.product_text import CleanedFields, LeftOut, ProductText
 from hangtag.text.tokens import Tokens
 from tests.unit.worker_parts import Clock as ManualClock
 
@@ -37,7 +38,7 @@ class FakeTagger:
     """One token per word; the tag is the number of words. The word `bad` fails a batch. `forward` waits for `gate`."""
 
     def __init__(self) -> None:
-        self.bundle = SimpleNamespace(version="ab" * 32, tokenizer=SimpleNamespace(max_tokens=512, left_out=None))
+        self.bundle = SimpleNamespace(version="ab" * 32, tokenizer=SimpleNamespace(max_tokens=512))
         self.engine = SimpleNamespace(cost=CostModel(Padding.NONE, 512))
         self.batches: list[list[int]] = []
         self.decoded: list[tuple[int, TextKind]] = []
@@ -53,6 +54,9 @@ class FakeTagger:
             [len(text.first.split()), *(-1 if word == "bad" else 1 for word in text.first.split())] for text in texts
         ]
         return [Tokens(np.array(row[1:], np.int32), np.zeros(len(row) - 1, np.int32)) for row in rows]
+
+    def encode_located(self, texts: Sequence[ProductText], kinds: Sequence[TextKind]) -> list[Tokens]:
+        return self.encode(texts, kinds)
 
     def forward(self, tokens: Sequence[Tokens], **_: bool) -> np.ndarray:
         self.active += 1
@@ -103,7 +107,7 @@ def run(
         settings = ServerSettings.model_construct(
             suggest_token_budget=token_budget, suggest_queue_tokens=queue_tokens, suggest_cache_entries=cache_entries
         )
-        suggester = Suggester(tagger, settings, clock or SystemClock(), beats)
+        suggester = Suggester(TaggerInUse(tagger), settings, clock or SystemClock(), beats)
         running = asyncio.create_task(suggester.run())
         try:
             async with asyncio.timeout(10):
@@ -282,7 +286,7 @@ def test_a_short_text_does_not_wait_until_long_ones_are_tokenised_and_tagged() -
 
 def test_a_long_text_is_encoded_and_tagged_in_turns_of_their_own() -> None:
     tagger = FakeTagger()
-    batch = TextBatch(tagger, 512, SystemClock())
+    batch = TextBatch(TaggerInUse(tagger), 512, SystemClock())
     long, longer = (Job(one.key(), one, 0.0, True, 512) for one in (words(500), words(505)))
     turn = Turn([longer, long], is_by_age=False)
 
@@ -293,6 +297,26 @@ def test_a_long_text_is_encoded_and_tagged_in_turns_of_their_own() -> None:
 
     assert (job, tag_of(found)) == (long, "words:500")
     assert tagger.batches == [[500]]
+
+
+def test_a_batch_of_long_texts_takes_half_as_long_as_one_of_short_texts() -> None:
+    """So that a short text that comes just after it has begun does not wait for several of them."""
+    tagger = FakeTagger()
+    batch = TextBatch(TaggerInUse(tagger), 512, SystemClock())
+    batch.pace.tokens = 240
+
+    def ready(tokens: int, count: int) -> list[Job]:
+        jobs = [Job(one.key(), one, 0.0, True, 512) for one in (words(tokens, number=n) for n in range(count))]
+        for job in jobs:
+            (encoded,) = tagger.encode([job.asked.text])
+            job.encoded = Encoded(encoded, LeftOut(), tagger.bundle.version)
+        return jobs
+
+    batch.run(Turn(ready(40, 6), is_by_age=False))
+    batch.pace.tokens = 240
+    batch.run(Turn(ready(20, 12), is_by_age=False))
+
+    assert tagger.batches == [[40] * 3, [20] * 12]
 
 
 def test_a_long_text_is_not_overtaken_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +368,8 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
             raise RuntimeError(msg)
 
         setattr(tagger, stage, fail)
-        suggester = Suggester(tagger, ServerSettings(), SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0}))
+        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
+        suggester = Suggester(TaggerInUse(tagger), ServerSettings(), SystemClock(), beats)
         async with asyncio.timeout(10):
             running = asyncio.create_task(suggester.run())
             found = await asyncio.gather(*(suggest(suggester, words(1)) for _ in range(9)), return_exceptions=True)
@@ -377,7 +402,8 @@ def test_a_fault_of_memory_disk_or_device_ends_the_run_and_fails_no_text_alone(
             return real(some, *more, **options)
 
         setattr(tagger, stage, fail)
-        suggester = Suggester(tagger, ServerSettings(), SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0}))
+        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
+        suggester = Suggester(TaggerInUse(tagger), ServerSettings(), SystemClock(), beats)
         async with asyncio.timeout(10):
             running = asyncio.create_task(suggester.run())
             texts = [words(number) for number in range(4, 9)]

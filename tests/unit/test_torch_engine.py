@@ -1,7 +1,9 @@
 """The torch engine: packed texts get what padded ones get in float32, on the CPU and on CUDA."""
 
+import gc
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -265,3 +267,15 @@ except DeviceError as error:
         )
         assert "ended: the engine fails for any text" in done.stdout, done.stdout + done.stderr
         assert "not used again, restart the process" in done.stdout
+
+
+def test_the_memory_of_a_closed_engine_is_free_without_the_garbage_collector(bundle: Bundle) -> None:
+    engine = TorchEngine(bundle, "cpu")
+    engine.forward(bundle.tokenizer([ProductText(TEXTS[0])]))
+    layers = [weakref.ref(module) for module in engine._network.modules()]
+    gc.disable()
+    try:
+        engine.close()
+        assert [layer() for layer in layers] == [None] * len(layers)
+    finally:
+        gc.enable()

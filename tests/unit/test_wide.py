@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hangtag.bundle import BundleError, load_bundle
 from hangtag.bundle.weight_file import weights_from_bytes, weights_to_bytes
 from hangtag.engine import EngineError, open_engine
-from hangtag.text.ngrams import ngram_hashes
+from hangtag.text.ngram_batch import keyed_hashes
+from hangtag.text.ngrams import MAX_CHARS, ngram_hashes
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 from hangtag.text.wide import Wide, gaps_of
@@ -27,6 +28,9 @@ TEXTS = [
     ProductText("a"),
     ProductText("", ""),
 ]
+
+
+CHARACTERS = st.text(alphabet="ab é連🙂-1", max_size=25)
 
 
 def expected_ngrams(text: ProductText) -> list[Counter[str]]:
@@ -49,7 +53,7 @@ def expected_ngrams(text: ProductText) -> list[Counter[str]]:
     return [characters(complete), words(complete), characters(first), words(first)]
 
 
-@given(st.text(alphabet="ab é連🙂-1", max_size=25), st.text(alphabet="ab é連🙂-1", max_size=25))
+@given(CHARACTERS, CHARACTERS)
 def test_hashes_are_the_ngrams(first, second):
     """Exactly equal n-grams have equal hashes: hashes and n-grams occur the same numbers of times."""
     text = ProductText.of(first, second)
@@ -59,6 +63,29 @@ def test_hashes_are_the_ngrams(first, second):
     assert found == [sorted(block.values()) for block in expected_ngrams(text)]
 
 
+@given(st.lists(st.builds(ProductText.of, CHARACTERS, CHARACTERS), max_size=5))
+def test_the_ngrams_of_a_batch_are_those_of_each_text(texts):
+    expected = [
+        number << 32 | hashed
+        for place, text in enumerate(texts)
+        for number, hashes in enumerate(ngram_hashes(text), 4 * place)
+        for hashed in hashes.tolist()
+    ]
+
+    assert sorted(keyed_hashes(texts).tolist()) == sorted(expected)
+
+
+def test_texts_that_are_long_together_have_their_own_ngrams():
+    text = ProductText("cup " * 100, "tea " * (MAX_CHARS // 8))
+    alone = keyed_hashes([text])
+
+    together = keyed_hashes([text] * 5)
+
+    for place in range(5):
+        found = together[together >> np.uint64(34) == place]
+        np.testing.assert_array_equal(np.sort(found - np.uint64(place << 34)), np.sort(alone))
+
+
 def test_hashes_stay_what_they_were():
     """They are part of the bundle format: with another function every stored weight would be wrong."""
     blocks = [hashes.tolist() for hashes in ngram_hashes(ProductText("red cup"))]
@@ -66,10 +93,10 @@ def test_hashes_stay_what_they_were():
     assert [blocks[0][0], blocks[1][0], blocks[2][0], blocks[3][-1]] == [3399380939, 2696432741, 483160666, 2288606388]
 
 
-def wide_for(texts, tags: int, seed: int = 0) -> Wide:
+def wide_for(texts, tags: int, seed: int = 0, most: int = 3) -> Wide:
     rng = np.random.default_rng(seed)
     hashes = np.unique(np.concatenate([hashes for text in texts for hashes in ngram_hashes(text)]))[::2].copy()
-    counts = rng.integers(0, min(4, tags), len(hashes))
+    counts = rng.integers(0, min(most + 1, tags), len(hashes))
     positions = np.concatenate([np.sort(rng.choice(tags, count, replace=False)) for count in counts])
     values = rng.integers(-127, 128, len(positions)).astype(np.int8)
     gaps, values, stored = gaps_of(positions, values, counts)
@@ -114,6 +141,26 @@ def test_engines_add_the_scores_of_the_ngrams(bundle, kind):
     assert np.abs(expected).max() > 0.05
     np.testing.assert_allclose(added, expected, atol=1e-4)
     np.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_of_a_batch_are_those_of_each_text(seed):
+    """For n-grams with few weights and with many, which are added up in different ways, and to the bit."""
+    texts, tags = [text for text in TEXTS for _ in range(8)], 700
+    few, many = wide_for(TEXTS, tags, seed), wide_for(TEXTS, tags, seed, most=300)
+    for wide in (few, many):
+        features = wide.features(texts)
+        dense = np.zeros((len(wide.hashes), tags))
+        np.add.at(dense, (np.repeat(np.arange(len(wide.counts)), wide.counts), wide.tags), wide.values)
+        dense *= wide.scale.astype(np.float64)[:, None]
+
+        scores = wide.scores(features, tags)
+
+        np.testing.assert_allclose(scores, [each.values @ dense[each.rows] for each in features], atol=1e-5)
+        np.testing.assert_array_equal(scores, np.concatenate([wide.scores([each], tags) for each in features]))
+        for alone, each in zip((wide.features([text])[0] for text in texts), features, strict=True):
+            np.testing.assert_array_equal(alone.rows, each.rows)
+            np.testing.assert_array_equal(alone.values, each.values)
 
 
 def test_tokens_of_another_tokenizer_are_refused(bundle):
@@ -184,7 +231,7 @@ def test_fit_learns_the_words_of_tags():
 
     wide = fit_wide(texts, labels, schema, settings)
     unseen = [ProductText("an arcade box"), ProductText("dog leash"), ProductText("ΩΨ")]
-    scores = wide.scores([wide.features(text) for text in unseen], len(schema.tags))
+    scores = wide.scores(wide.features(unseen), len(schema.tags))
     pets, games = schema.index["segment:pets"], schema.index["segment:games"]
 
     assert scores[0, games] > scores[0, pets] + 1
@@ -197,7 +244,7 @@ def test_fit_learns_the_words_of_tags():
     )
 
     assert len(pruned.values) <= 44
-    assert pruned.scores([pruned.features(unseen[0])], len(schema.tags))[0, games] > 0
+    assert pruned.scores(pruned.features(unseen[:1]), len(schema.tags))[0, games] > 0
 
 
 def fitted(titles: list[str], tags: list[tuple[str, ...]], **settings):
@@ -221,7 +268,7 @@ def test_a_wide_part_without_ngrams_finds_none_in_a_text():
     none = np.zeros(0, np.float16)
     wide = Wide(np.zeros(0, np.uint32), none, none.astype(np.uint16), none, none.astype(np.uint8), none.astype(np.int8))
 
-    features = [wide.features(text) for text in TEXTS]
+    features = wide.features(TEXTS)
 
     assert all(len(each.rows) == len(each.values) == 0 for each in features)
     assert not wide.scores(features, 3).any()
@@ -248,7 +295,7 @@ def test_a_facet_without_a_positive_example_gets_no_weights():
     tags = [("genre:rpg",) if at % 13 < 5 else () for at in range(40)]
 
     wide = fitted(titles, tags, max_share=1, max_word_share=1)
-    scores = wide.scores([wide.features(ProductText("w1 x1 q3"))], len(tiny_schema().tags))
+    scores = wide.scores(wide.features([ProductText("w1 x1 q3")]), len(tiny_schema().tags))
 
     assert scores[0, tiny_schema().index["genre:rpg"]] > 0
     assert not scores[:, tiny_schema().slices["color"]].any()

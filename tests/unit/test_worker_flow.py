@@ -3,6 +3,7 @@
 from structlog.testing import capture_logs
 
 from hangtag.records import Partition
+from hangtag.tagger.release import Release
 from hangtag.tagger.stage_thread import StageThread
 from tests.unit.worker_parts import EVENTS, FakeTagger, House, event, store_down
 
@@ -194,7 +195,7 @@ def test_a_new_tagger_is_used_for_later_batches_and_the_old_one_finishes_its_own
     old, new = house.tagger, FakeTagger("b" * 64)
     house.source.append(event("p1", 1), None)
     house.steps(3)
-    house.in_use.current = new
+    house.in_use.current = Release(new)
     house.source.append(event("p2", 1), None)
     house.steps(200)
 

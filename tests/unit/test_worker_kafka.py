@@ -324,6 +324,7 @@ def test_an_unreachable_broker_is_an_error_that_names_the_setting(monkeypatch):
         ("events_topic", ""),
         ("dead_letter_topic", ""),
         ("tagged_topic", "".join(f" --config {name}={value}" for name, value in tagged_topic_config(604_800).items())),
+        ("texts_topic", "".join(f" --config {name}={value}" for name, value in tagged_topic_config(604_800).items())),
     ],
 )
 def test_a_topic_that_does_not_exist_is_an_error_with_the_command_that_creates_it(monkeypatch, setting, options):
@@ -340,7 +341,7 @@ def test_a_topic_that_does_not_exist_is_an_error_with_the_command_that_creates_i
 
 def test_a_broker_that_dies_while_a_worker_starts_is_waited_for(monkeypatch):
     opened = Consumer()
-    answers = iter([KafkaConnectionError("socket disconnected"), {0}, {0}, {0}])
+    answers = iter([KafkaConnectionError("socket disconnected"), {0}, {0}, {0}, {0}])
 
     def partitions_for_topic(topic):
         answer = next(answers)

@@ -7,6 +7,7 @@ import pytest
 from hangtag.records import decode_tags
 from hangtag.store import Entry
 from hangtag.tagger.in_use import TaggerInUse
+from hangtag.tagger.release import Release
 from hangtag.tags.decisions import Decision
 from hangtag.telemetry import metrics
 from hangtag.write import Update
@@ -190,3 +191,60 @@ def test_each_product_with_a_text_that_fails_becomes_a_dead_letter(title: str, s
     assert sorted(house.versions()) == ["p3", "p4", "p5"]
     assert [reason.stage for _, reason in house.sink.dead] == [stage] * 3
     assert house.committed() == 6
+
+
+def test_a_later_release_of_the_same_bundle_moves_what_is_stored_to_its_sequence() -> None:
+    house = House()
+    sent(house, event("p1", 1))
+    house.in_use.current = Release(house.tagger, sequence=3)
+
+    sent(house, event("p1", 1), event("p1", 2))
+
+    assert titles(house) == [1]
+    assert house.store.entries["p1"].rank == (2, False, 3, 0)
+    assert house.sink.headers[-1]["hangtag.sequence"] == "3"
+
+
+@pytest.mark.parametrize("sequence", [0, 4], ids=["before a change of blocked tags", "of a later release"])
+def test_tags_that_this_release_would_not_give_are_not_reused(sequence: int) -> None:
+    house = House()
+    house.in_use.current = Release(house.tagger, sequence)
+    sent(house, event("p1", 1))
+    house.in_use.current = Release(house.tagger, sequence=3, blocked_sequence=2)
+
+    sent(house, event("p1", 2))
+
+    assert titles(house) == [1, 1]
+    assert house.store.entries["p1"].rank == (2, False, 3, 0)
+
+
+def test_what_one_release_has_encoded_is_written_as_its_own() -> None:
+    house = House(held=True)
+    old, new = Release(house.tagger, sequence=1), Release(FakeTagger("b" * 64), sequence=2)
+    house.in_use.current = old
+    sent(house, event("p1", 1))
+    while house.threads.encode.calls:
+        house.threads.encode.run_next()
+    house.in_use.current = new
+    while not house.store.entries:
+        house.worker.step()
+        for thread in (house.threads.forward, house.threads.write):
+            while thread.calls:
+                thread.run_next()
+
+    stored = house.store.entries["p1"]
+    assert (decode_tags(stored.payload).bundle_version, stored.sequence) == ("a" * 64, 1)
+    assert (tags_of(stored), old.tagger.batches, new.tagger.batches) == (["word:shoe"], [1], [])
+
+
+def test_a_bundle_that_was_not_promoted_never_replaces_a_promoted_one_s_tags_of_the_same_version() -> None:
+    house = House()
+    house.in_use.current = Release(FakeTagger("b" * 64), sequence=2)
+    sent(house, event("p1", 1))
+    house.in_use.current = Release(FakeTagger("a" * 64))
+
+    sent(house, event("p1", 1))
+    assert house.store.entries["p1"].rank == (1, False, 2, 0)
+
+    sent(house, event("p1", 2))
+    assert house.store.entries["p1"].rank == (2, False, 0, 0)

@@ -11,7 +11,7 @@ import orjson
 
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.errors import OutOfMemory
-from hangtag.records import Partition, Record
+from hangtag.records import KeptText, Partition, Record
 from hangtag.settings import WorkerSettings
 from hangtag.store import Arrival, Entry, MemoryTagStore, StoreError
 from hangtag.tagger.in_use import TaggerInUse
@@ -167,7 +167,11 @@ class MemorySink:
         self.tags: list[tuple[str, bytes | None]] = []
         self.headers: list[dict[str, str]] = []
         self.dead: list[tuple[Record, Reason]] = []
+        self.texts: list[KeptText] = []
         self.is_down = False
+
+    def text(self, kept: KeptText) -> None:
+        self.queued.append((kept, None))
 
     def tagged(self, entry: Entry) -> None:
         self.queued.append((entry, None))
@@ -176,14 +180,16 @@ class MemorySink:
         self.queued.append((record, reason))
 
     def retract_tags(self) -> None:
-        self.queued = [each for each in self.queued if not isinstance(each[0], Entry)]
+        self.queued = [each for each in self.queued if not isinstance(each[0], (Entry, KeptText))]
 
     def flush(self) -> None:
         if self.is_down:
             msg = "no broker"
             raise SinkError(msg)
         for first, second in self.queued:
-            if isinstance(first, Entry):
+            if isinstance(first, KeptText):
+                self.texts.append(first)
+            elif isinstance(first, Entry):
                 record = record_of(first)
                 self.tags.append((record.key.decode(), record.value))
                 self.headers.append({name: value.decode() for name, value in record.headers})
@@ -290,7 +296,7 @@ class House:
 
     @property
     def tagger(self) -> FakeTagger:
-        return self.in_use.current
+        return self.in_use.current.tagger
 
     def start(self) -> None:
         self.threads = StageThreads(*(Inline(held=self.held) for _ in range(3)))
@@ -304,6 +310,7 @@ class House:
             clock=self.clock,
             beats=self.beats,
             settings=self.settings,
+            keeps_texts=True,
         )
 
     def restart(self) -> None:

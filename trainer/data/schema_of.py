@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable, Mapping
 
 from pydantic import ValidationError
 
+from hangtag.tags.about import About
 from hangtag.tags.schema import Facet, FacetKind, TagSchema
 from hangtag.tags.tag import facet_of, value_of
 from hangtag.trainer.data.category_path import level_above
@@ -47,10 +48,29 @@ def schema_of(recipe: Recipe, products: Iterable[LabelledProduct]) -> TagSchema:
             Facet(name=name, values=tuple(sorted(values[name])), **facet.model_dump())
             for name, facet in settings.items()
         )
-        return TagSchema(facets=facets, parents=_parents(facets, products), rules=recipe.rules, blocked=recipe.blocked)
+        return TagSchema(
+            facets=facets,
+            parents=_parents(facets, products),
+            rules=recipe.rules,
+            blocked=recipe.blocked,
+            about=_about(recipe, facets),
+            sensitive=recipe.sensitive,
+        )
     except ValidationError as error:
         msg = f"recipe and data do not make a valid tag schema: {reasons_of(error)}"
         raise RecipeError(msg) from error
+
+
+def _about(recipe: Recipe, facets: tuple[Facet, ...]) -> dict[str, About]:
+    """What the recipe says about facets and tags; its further words for tags are synonyms."""
+    about = dict(recipe.about)
+    known = {tag for facet in facets for tag in facet.tags}
+    for tag, words in recipe.words.items():
+        if tag in known:
+            before = about.get(tag, About())
+            synonyms = dict.fromkeys((*before.synonyms, *words))
+            about[tag] = About(**before.model_dump(exclude={"synonyms"}), synonyms=tuple(synonyms))
+    return about
 
 
 def _inferred_facets(products: list[LabelledProduct], values: dict[str, set[str]]) -> dict[str, FacetSettings]:

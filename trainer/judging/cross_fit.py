@@ -77,7 +77,7 @@ def cross_fitted(
     if circumstances is None:
         circumstances = Circumstances.of(products, schema)
     count = int(circumstances.shops.max()) + 1
-    folds = _folds(circumstances.shops, min(FOLDS, max(2, count)), recipe.seed)
+    folds = shop_folds(circumstances.shops, min(FOLDS, max(2, count)), recipe.seed)
     targets = np.stack([example.targets for example in examples]) > 0
     groups: Counter[tuple[Group, bool]] = Counter()
     sums: dict[str, list[int]] = {facet.name: [0, 0, 0, 0] for facet in schema.facets}
@@ -114,7 +114,7 @@ def cross_fitted(
     return Unseen(facets, served_groups)
 
 
-def _folds(shops: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+def shop_folds(shops: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
     """The fold of each product, drawn so that a shop's products are together and folds are of similar size."""
     sizes = np.bincount(shops)
     order = np.random.default_rng(seed).permutation(len(sizes))

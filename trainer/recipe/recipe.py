@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from hangtag.settings.toml import TomlError, parse_toml
+from hangtag.tags.about import About
 from hangtag.tags.schema import FacetKind, Rule
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.recipe.columns import Columns
@@ -28,6 +29,8 @@ _AFTER_TRAINING = {
     "auto_confidence",
     "attributes",
     "words",
+    "about",
+    "sensitive",
     "review_precision",
     "max_int8_loss",
     "checkpoint_minutes",
@@ -239,6 +242,11 @@ class Recipe(_Settings):
     words: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="further words for tags of attribute facets, in addition to their values"
     )
+    about: dict[str, About] = Field(
+        default_factory=dict,
+        description="labels, descriptions, synonyms, examples and codes, by facet or tag; they change no tags",
+    )
+    sensitive: tuple[str, ...] = Field(default=(), description="facets that say something personal")
     max_int8_loss: float = Field(
         default=1.0, gt=0, description="points of mean F1 that int8 may lose; if it loses more, no bundle is made"
     )

@@ -172,7 +172,7 @@ def _with_wide(logits: Logits, prepared: Prepared, wide: Wide | None) -> Logits:
     """Add the wide part's scores to the validation products' logits, as engines do."""
     if wide is None:
         return logits
-    features = [wide.features(product.text) for product in prepared.validation_products]
+    features = wide.features([product.text for product in prepared.validation_products])
     return logits + wide.scores(features, logits.shape[1])
 
 

@@ -93,7 +93,7 @@ def _frequent(
 
 
 def _matrix(vocabulary: Wide, texts: Sequence[ProductText]) -> sparse.csr_matrix:
-    features = [vocabulary.features(text) for text in texts]
+    features = vocabulary.features(texts)
     ends = np.cumsum([0, *(len(each.rows) for each in features)])
     rows, values = (np.concatenate([getattr(each, name) for each in features]) for name in ("rows", "values"))
     return sparse.csr_matrix((values, rows, ends), shape=(len(texts), len(vocabulary.hashes)))

@@ -1,4 +1,4 @@
-"""Worker, server and reader of arrivals on this machine, as child processes."""
+"""Worker, server, reader of arrivals and index on this machine, as child processes."""
 
 import os
 import sys
@@ -15,7 +15,8 @@ from hangtag.settings import ClientSettings, Settings, secret_file_variable_of, 
 _DEADLINE_S = 90
 _CHECK_EVERY_S = 0.1
 # The settings of each command.
-GROUPS = {"work": "worker", "arrivals": "arrivals", "serve": "server"}
+GROUPS = {"work": "worker", "arrivals": "arrivals", "index": "index", "serve": "server"}
+WORDS = {"index": ["index", "serve"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Programs:
 
     worker: Child
     arrivals: Child
+    index: Child
     server: Child
     host: str
     port: int
@@ -35,7 +37,7 @@ class Programs:
         Raises:
             CommandError: one ended; the message has the end of its log.
         """
-        for child in (self.worker, self.arrivals, self.server):
+        for child in (self.worker, self.arrivals, self.index, self.server):
             if not child.is_running:
                 raise CommandError(child.exit_report())
 
@@ -86,12 +88,34 @@ def start_program(name: str, command: str, settings: Settings, folder: Path, mor
         **more,
     }
     # -P: a folder named `hangtag` in the working folder is not imported instead.
-    return Child(name, [sys.executable, "-P", "-m", "hangtag.cli", command], folder, environment_with(addresses))
+    words = WORDS.get(command, [command])
+    return Child(name, [sys.executable, "-P", "-m", "hangtag.cli", *words], folder, environment_with(addresses))
+
+
+@contextmanager
+def index_address(settings: Settings, folder: Path) -> Iterator[dict[str, str]]:
+    """Where an index is to listen, as settings of the index and of servers: its own port, or another that is free.
+
+    Its snapshot is in `folder`, unless a folder is set.
+    """
+    port = settings.index.port
+    with ExitStack() as holding:
+        if not port:
+            port = free_port()
+        elif "index.port" not in explicit_settings():
+            port = holding.enter_context(port_or_another(port))
+        host = settings.index.host if "index.host" in explicit_settings() else "127.0.0.1"
+        snapshots = {} if settings.index.snapshot_dir else {"index.snapshot_dir": str(folder / "index")}
+        page = settings.index.metrics_port
+        if page and "index.metrics_port" not in explicit_settings():
+            page = holding.enter_context(port_or_another(page))
+        snapshots["index.metrics_port"] = str(page)
+        yield snapshots | {"index.host": host, "index.port": str(port), "server.index_address": f"{host}:{port}"}
 
 
 @contextmanager
 def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
-    """Start a worker, a reader of arrivals and a server with their logs in `folder`; stop them at the end of the block.
+    """Start a worker, a reader of arrivals, an index and a server, with logs in `folder`; stop them after the block.
 
     Unless `server.port` is set, the server listens on its default port (50051) if it is free.
     """
@@ -103,15 +127,22 @@ def programs(settings: Settings, folder: Path) -> Iterator[Programs]:
         elif "server.port" not in explicit:
             port = running.enter_context(port_or_another(port))
         address = {"server.host": host, "server.port": str(port)}
+        address |= running.enter_context(index_address(settings, folder))
 
         def start(command: str) -> Child:
             child = start_program(GROUPS[command], command, settings, folder, address)
             running.callback(child.stop)
             return child
 
-        started = Programs(start("work"), start("arrivals"), start("serve"), host, port, settings.client)
+        started = Programs(
+            start("work"), start("arrivals"), start("index"), start("serve"), host, port, settings.client
+        )
         try:
             yield started
         finally:
-            for child in (started.worker, started.arrivals):  # all end at the same time; the stack waits for them
+            for child in (
+                started.worker,
+                started.arrivals,
+                started.index,
+            ):  # all end at the same time; the stack waits for them
                 child.ask_to_stop()

@@ -36,7 +36,7 @@ def run(feed: str, *, once: bool) -> None:
         assert stack.folder is not None
         names = " and ".join(server.child.name for server in stack.servers) or "the servers from the settings"
         console.print(
-            f"{names} ready after {time.monotonic() - started:.1f} s; starting worker, arrivals and server ..."
+            f"{names} ready after {time.monotonic() - started:.1f} s; starting worker, arrivals, index, server ..."
         )
         redis = settings.redis.url.get_secret_value()
         with (
@@ -101,7 +101,8 @@ def _stay(console: Console, stack: LocalStack, settings: Settings, running: Prog
         for line in lines:
             console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print(f"\nKafka {settings.kafka.bootstrap}, gRPC {running.host}:{running.port}", soft_wrap=True)
-    console.print(f"logs {running.worker.log} {running.arrivals.log} {running.server.log}", soft_wrap=True)
+    children = (running.worker, running.arrivals, running.index, running.server)
+    console.print(f"logs {' '.join(str(child.log) for child in children)}", soft_wrap=True)
     console.print("Press Ctrl-C to stop.")
     while True:
         running.check()

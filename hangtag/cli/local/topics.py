@@ -1,4 +1,4 @@
-"""The three topics of Hangtag."""
+"""The topics of Hangtag."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ _PAUSE_S = 0.2
 def create_topics(
     settings: KafkaSettings, *, deleted_ttl_s: int = 604_800, replication: int = 1, deadline_s: float = 60
 ) -> list[str]:
-    """Create the topics that do not exist yet and return their names; tags are compacted, the others kept by time.
+    """Create the topics that do not exist yet and return their names; see `docs/contracts.md` for how each is kept.
 
     Tombstones are kept for `deleted_ttl_s`, as long as the store keeps deletions. Tries again while the brokers are
     starting. `replication` -1 leaves it to the brokers.
@@ -41,10 +41,23 @@ def create_topics(
         time.sleep(_PAUSE_S)
 
 
+def topics_of(settings: KafkaSettings) -> list[str]:
+    """Their names."""
+    return [
+        settings.events_topic,
+        settings.tagged_topic,
+        *([settings.texts_topic] if settings.texts_topic else []),
+        settings.dead_letter_topic,
+        settings.models_topic,
+        settings.audit_topic,
+    ]
+
+
 def _create(settings: KafkaSettings, deleted_ttl_s: int, replication: int) -> list[str]:
     from kafka import KafkaAdminClient  # noqa: PLC0415
     from kafka.errors import for_code  # noqa: PLC0415
 
+    from hangtag.kafka.decision_topics import AUDIT_TOPIC_CONFIG, MODELS_TOPIC_CONFIG  # noqa: PLC0415
     from hangtag.kafka.options import kafka_options  # noqa: PLC0415
     from hangtag.kafka.tagged_topic import tagged_topic_config  # noqa: PLC0415
 
@@ -52,8 +65,12 @@ def _create(settings: KafkaSettings, deleted_ttl_s: int, replication: int) -> li
     wanted = {
         settings.events_topic: plain,
         settings.tagged_topic: {**plain, "configs": tagged_topic_config(deleted_ttl_s)},
+        settings.models_topic: {**plain, "num_partitions": 1, "configs": MODELS_TOPIC_CONFIG},
+        settings.audit_topic: {**plain, "num_partitions": 1, "configs": AUDIT_TOPIC_CONFIG},
         settings.dead_letter_topic: {**plain, "configs": {"max.message.bytes": str(_DEAD_LETTER_MAX_BYTES)}},
     }
+    if settings.texts_topic:
+        wanted[settings.texts_topic] = wanted[settings.tagged_topic]
     with KafkaAdminClient(**kafka_options(settings, "hangtag-cli"), request_timeout_ms=_ATTEMPT_MS) as admin:
         answer = admin.create_topics(wanted, raise_errors=False)
         created = []

@@ -47,6 +47,9 @@ class FakeTagger:
         words = [f"{text.first} {text.second}".split() for text in texts]
         return [Tokens(np.ones(len(each), np.int32), np.zeros(len(each), np.int32)) for each in words]
 
+    def encode_located(self, texts: Sequence[ProductText], kinds: Sequence[TextKind]) -> list[Tokens]:
+        return self.encode(texts, kinds)
+
     def forward(self, tokens: Sequence[Tokens], **_: bool) -> np.ndarray:
         self.batches.append(len(tokens))
         self.gate.wait(10)
@@ -117,7 +120,15 @@ def serving(loop: asyncio.AbstractEventLoop, settings: Settings, tagger: Any) ->
 
 def settings_for(redis: RedisSettings, **server: object) -> Settings:
     # Every suggestion is computed, so that a test can hold it back.
-    server = {"port": 0, "grace_s": 5, "drain_s": 0, "follow": False, "suggest_cache_entries": 0, **server}
+    server = {
+        "port": 0,
+        "index_address": "none",
+        "grace_s": 5,
+        "drain_s": 0,
+        "follow": False,
+        "suggest_cache_entries": 0,
+        **server,
+    }
     return Settings(redis=redis, server=ServerSettings(**server))
 
 

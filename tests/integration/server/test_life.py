@@ -249,7 +249,7 @@ configure_logs(settings.log, "server")
 tagger = SimpleNamespace(
     bundle=SimpleNamespace(version="ab" * 32, tokenizer=SimpleNamespace(max_tokens=512, left_out=None)),
     engine=SimpleNamespace(cost=SimpleNamespace(max_length=512)),
-    encode=hang,
+    encode_located=hang,
 )
 asyncio.run(serve(settings, tagger, lambda bound: print(bound.port, flush=True)))
 """

@@ -10,6 +10,7 @@ from grpc.aio import AioRpcError, Metadata
 from hangtag.client import (
     Band,
     CallError,
+    ClarifyEnd,
     Freshness,
     FreshnessReason,
     NoTagsReason,
@@ -22,6 +23,7 @@ from hangtag.client import (
     Suggestion,
     Tag,
     TagName,
+    TagUse,
     TextKind,
     Verdict,
     errors,
@@ -42,6 +44,8 @@ ENUMS = {
     "TEXT_KIND": (tags_pb2.TextKind, TextKind),
     "NO_TAGS_REASON": (tags_pb2.NoTagsReason, NoTagsReason),
     "SPAN_KIND": (tags_pb2.SpanKind, SpanKind),
+    "TAG_USE": (tags_pb2.TagUse, TagUse),
+    "CLARIFY_END": (tags_pb2.ClarifyEnd, ClarifyEnd),
 }
 
 

@@ -22,11 +22,14 @@ GET = tags_pb2.GetProductTagsRequest(product_id="never").SerializeToString()
 BATCH = tags_pb2.BatchGetProductTagsRequest(product_ids=["a", "b"]).SerializeToString()
 SUGGEST = tags_pb2.SuggestTagsRequest(text="red shoes").SerializeToString()
 SUGGEST_BATCH = tags_pb2.BatchSuggestTagsRequest(texts=[tags_pb2.SuggestTagsRequest(text="hat")]).SerializeToString()
+# Requests of searches are not valid, or there is no index to answer them: what counts is that they are not denied.
+SEARCHES = ("FindProducts", "ListTags", "Clarify", "SimilarProducts", "TagProfile")
 REQUESTS = {
     "GetProductTags": GET,
     "BatchGetProductTags": BATCH,
     "SuggestTags": SUGGEST,
     "BatchSuggestTags": SUGGEST_BATCH,
+    **dict.fromkeys(SEARCHES, b""),
 }
 # So slow that a test never sees the next one.
 SELDOM = 0.001
@@ -59,6 +62,7 @@ def texts(token: Callable[..., str]) -> dict[str, str]:
         "reader": token("reader", Scope.READ),
         "bot": token("bot", Scope.READ, Scope.SUGGEST),
         "writer": token("writer", Scope.SUGGEST),
+        "searcher": token("searcher", Scope.SEARCH),
         "late": token("late", *Scope, expires=yesterday),
         "few-calls": token("few-calls", Scope.READ, calls_per_s=SELDOM),
         "few-ids": token("few-ids", Scope.READ, Scope.SUGGEST, ids_per_s=SELDOM),
@@ -73,7 +77,7 @@ def limits(tokens_file: Path, texts: dict[str, str]) -> Iterator[dict[str, objec
         # The server looks at the file that often.
         patch.setattr(program, "_LOOP_EVERY_S", 0.05)
         patch.setattr(denials, "_LOG_EVERY_S", 0)
-        yield {"tokens_file": tokens_file}
+        yield {"tokens_file": tokens_file, "index_address": "none"}
 
 
 @pytest.fixture
@@ -169,12 +173,13 @@ def test_the_scheme_may_be_written_in_any_case(send: Send, texts: dict[str, str]
 def test_scopes_decide_which_methods_a_client_may_call(send: Send, texts: dict[str, str]) -> None:
     allowed = {
         client: {method for method in REQUESTS if outcome_of(send(texts[client], method)).reason != "SCOPE_MISSING"}
-        for client in ("reader", "bot", "writer")
+        for client in ("reader", "bot", "writer", "searcher")
     }
 
     assert allowed["reader"] == {"GetProductTags", "BatchGetProductTags"}
     assert allowed["writer"] == {"SuggestTags", "BatchSuggestTags"}
-    assert allowed["bot"] == {*REQUESTS}
+    assert allowed["searcher"] == {*SEARCHES}
+    assert allowed["bot"] == {*REQUESTS} - {*SEARCHES}
     refused = outcome_of(send(texts["reader"], "SuggestTags"))
     assert refused == Outcome(
         Code.PERMISSION_DENIED,

@@ -33,7 +33,7 @@ def rows(heading: str) -> dict[str, list[str]]:
 
 def test_programs_run_as_printed(address: str, store: RedisTagStore) -> None:
     store.write([entry(each) for each in ("demo-0001", "demo-0020")])
-    short, asynchronous, _ = PROGRAMS
+    short, asynchronous, _, _ = PROGRAMS
     (readme,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     # A deadline of a second is a long time, but not on a machine that runs other tests too.
     patient = "import hangtag.client.base as base\nbase.BaseClient.__init__.__kwdefaults__['timeout_s'] = 20.0\n"
@@ -60,7 +60,7 @@ def test_programs_run_as_printed(address: str, store: RedisTagStore) -> None:
 def test_the_settings_of_the_page_can_be_used(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("ht_1_text")
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
-    program = PROGRAMS[2].replace("/run/secrets/hangtag-token", f"{tmp_path}/token")
+    program = PROGRAMS[3].replace("/run/secrets/hangtag-token", f"{tmp_path}/token")
     found: dict[str, object] = {}
 
     exec(program.replace("/etc/hangtag", str(tmp_path)), found)

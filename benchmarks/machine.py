@@ -1,0 +1,39 @@
+"""What a figure was measured on, and what processes used."""
+
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+# Instructions that matter to the engine.
+_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def machine() -> dict[str, Any]:
+    """The processor's name, those of its flags that matter to the engine, and how many cores may be used."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    name = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
+    found = set(text.split())
+    return {
+        "processor": name[1] if name else platform.processor() or platform.machine(),
+        "flags": [flag for flag in _FLAGS if flag in found],
+        "cores": len(os.sched_getaffinity(0)),
+    }
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process and of those of its children that have ended (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICKS
+
+
+def memory_mb(pid: int) -> dict[str, float]:
+    """Resident memory of a process in MB: now, and the most so far (Linux)."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    kib = {name: int(value) for name, value in re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", status, re.MULTILINE)}
+    return {"resident": kib["VmRSS"] * 1024 / 1e6, "most": kib["VmHWM"] * 1024 / 1e6}

@@ -1,0 +1,5 @@
+"""`hangtag model`: bundles in production."""
+
+from hangtag.cli.models.command import model
+
+__all__ = ["model"]

@@ -1,0 +1,107 @@
+"""How many of the products that were found have each tag."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from hangtag.index.postings import Postings
+from hangtag.index.rows import FrozenRows
+from hangtag.index.slots import in_auto, tag_numbers
+from hangtag.tags.thresholds import Band
+
+# Looking at so many products costs as much as looking at one tag.
+FEW = 200
+# Numbers that are kept, at most.
+_MOST_CELLS = 2_000_000
+
+Counts = NDArray[np.int32]
+
+
+class KnownCounts:
+    """Counts among the products that have one tag in AUTO, by the number of that tag.
+
+    Readers add what they have counted, and the next view has it too: the writer keeps it in step with the changes.
+    """
+
+    def __init__(self, rows: dict[int, Counts] | None = None) -> None:
+        self._rows = {} if rows is None else rows
+
+    def get(self, tag: int) -> Counts | None:
+        """The counts among the products with a tag, if they are known."""
+        return self._rows.get(tag)
+
+    def keep(self, tag: int, counts: Counts) -> None:
+        """Keep what was counted. It is never changed."""
+        if (len(self._rows) + 1) * len(counts) <= _MOST_CELLS:
+            self._rows[tag] = counts
+
+    def changing(self) -> "CountsDraft":
+        """These counts, to be changed for the next view."""
+        return CountsDraft(self._rows.copy())
+
+
+class CountsDraft:
+    """Counts that follow changes. A row is copied before its first change."""
+
+    def __init__(self, rows: dict[int, Counts]) -> None:
+        self._rows = rows
+        self._own: set[int] = set()
+
+    def replace(self, old: Sequence[int], new: Sequence[int], tags: int) -> None:
+        """A product had the tags `old` in AUTO and has `new` now; there are `tags` tags."""
+        if not self._rows:
+            return
+        for numbers, step in ((old, -1), (new, 1)):
+            for tag in numbers:
+                row = self._row(tag, tags)
+                if row is not None:
+                    row[numbers] += step
+
+    def forget(self) -> None:
+        """All has to be counted again."""
+        self._rows.clear()
+
+    def finish(self) -> KnownCounts:
+        """The counts with the changes; the draft is used up."""
+        return KnownCounts(self._rows)
+
+    def _row(self, tag: int, tags: int) -> Counts | None:
+        row = self._rows.get(tag)
+        if row is None:
+            return None
+        if tag not in self._own or len(row) < tags:
+            self._own.add(tag)
+            row = np.concatenate([row, np.zeros(tags - len(row), np.int32)]) if len(row) < tags else row.copy()
+            self._rows[tag] = row
+        return row
+
+
+def count(
+    hits: BitMap, band: Band, tags: Sequence[int], postings: Sequence[Postings], rows: FrozenRows
+) -> NDArray[np.int64]:
+    """How many of the products have each of the tags in this band or a better one."""
+    if len(hits) <= FEW * len(tags):
+        return _by_products(hits, band, len(postings), rows)[list(tags)]
+    found = [postings[tag].auto.intersection_cardinality(hits) for tag in tags]
+    if band is Band.REVIEW:
+        found = [
+            number + postings[tag].review.intersection_cardinality(hits)
+            for number, tag in zip(found, tags, strict=True)
+        ]
+    return np.array(found, np.int64)
+
+
+def numbers_of(hits: BitMap) -> NDArray[Any]:
+    """The numbers in a bitmap, ascending."""
+    return np.frombuffer(hits.to_array(), np.uint32)
+
+
+def _by_products(hits: BitMap, band: Band, tags: int, rows: FrozenRows) -> NDArray[np.int64]:
+    slots = rows.gather(numbers_of(hits))
+    found = tag_numbers(slots)
+    if band is Band.AUTO:
+        found *= in_auto(slots)  # no tag has the number 0
+    return np.bincount(found.reshape(-1), minlength=tags)[:tags]

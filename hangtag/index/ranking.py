@@ -1,0 +1,176 @@
+"""The best of many products, without looking at all of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from hangtag.index import levels
+from hangtag.index.counts import numbers_of
+from hangtag.index.postings import Postings
+from hangtag.index.rows import FrozenRows
+from hangtag.index.slots import CONFIDENCE_STEPS, confidences, in_auto, tag_numbers
+from hangtag.tags.thresholds import Band
+
+# Steps of a weight: scores are whole numbers, so that equal ones are equal however they were added up.
+WEIGHT_STEPS = 1_000_000
+SCORE_STEPS = CONFIDENCE_STEPS * WEIGHT_STEPS
+# Up to so many products are looked at one by one.
+_FEW = 16_384
+_SAMPLE = 16_384
+# More than these are never looked at one by one; the best are then taken from the first ones.
+MOST_SCORED = 200_000
+_MOST_PARTS = 64
+# How far below the best possible confidence products are looked for first, in levels.
+_STEPS = (*range(0, levels.EXACT, 2), *range(levels.EXACT + 3, levels.COUNT, 4), levels.COUNT - 1)
+
+
+class Ranked(NamedTuple):
+    """A product's score, in steps, and its number. Larger scores come first, of equal ones the smaller number."""
+
+    score: int
+    number: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Ascends in the order of the products."""
+        return -self.score, self.number
+
+
+class Best(NamedTuple):
+    """The best products; `is_sampled`: of a part of them."""
+
+    products: list[Ranked]
+    is_sampled: bool
+
+
+class Ranking:
+    """Orders products by the sum of confidence times weight over their tags.
+
+    `weights` are in steps, by number of tag, none of them 0. Only tags in `band` or a better one count.
+    """
+
+    def __init__(self, weights: Mapping[int, int], band: Band, postings: Sequence[Postings], rows: FrozenRows) -> None:
+        self._weights = dict(weights)
+        self._band = band
+        self._postings = postings
+        self._rows = rows
+        self._table = np.zeros(len(postings), np.float64)
+        for tag, weight in self._weights.items():
+            self._table[tag] = weight
+
+    def best(self, hits: BitMap, count: int, after: Ranked | None = None) -> Best:
+        """The best `count` products that come after `after`, in their order."""
+        if not self._weights:
+            return Best([Ranked(0, number) for number in _following(hits, count, after)], is_sampled=False)
+        if len(hits) <= _FEW:
+            return Best(self._ordered(numbers_of(hits), count, after), is_sampled=False)
+        found: list[Ranked] = []
+        is_sampled = False
+        parts = sorted(self._parts(hits), key=lambda part: -self._bound(part.tags))
+        for products, tags in parts:
+            if len(found) >= count and found[count - 1].score > self._bound(tags):
+                break
+            more = self._best_of_part(products, tags, count, after)
+            is_sampled |= more.is_sampled
+            found = sorted([*found, *more.products], key=lambda each: each.key)[:count]
+        return Best(found, is_sampled)
+
+    def _bound(self, tags: Iterable[int]) -> int:
+        return sum(self._weights[tag] for tag in tags) * CONFIDENCE_STEPS
+
+    def _parts(self, hits: BitMap) -> "list[_Part]":
+        """The products by which of the tags they have."""
+        parts = [_Part(hits, ())]
+        for tag in sorted(self._weights, key=lambda each: -self._weights[each]):
+            having = self._postings[tag].within(self._band)
+            split = []
+            for products, tags in parts:
+                both = products & having
+                if both:
+                    split.append(_Part(both, (*tags, tag)))
+                if len(both) < len(products):
+                    split.append(_Part(products - both if both else products, tags))
+            parts = split
+            if len(parts) > _MOST_PARTS:
+                # So many combinations: what is known of each does not pay any more.
+                return [_Part(hits, tuple(self._weights))]
+        return parts
+
+    def _best_of_part(self, products: BitMap, tags: tuple[int, ...], count: int, after: Ranked | None) -> Best:
+        if not tags:
+            return Best([Ranked(0, n) for n in _following(products, count, _within(after, 0))], is_sampled=False)
+        if len(products) <= _FEW:
+            return Best(self._ordered(numbers_of(products), count, after), is_sampled=False)
+        most = self._bound(tags)
+        largest = max(self._weights[tag] for tag in tags)
+        for step in _STEPS:
+            short = levels.STARTS[step] * largest
+            near = self._near(products, tags, short)
+            if len(near) < count:
+                continue
+            if not short and (after is None or after.score >= most):
+                equal = _following(near, count, _within(after, most))
+                if len(equal) == count:
+                    return Best([Ranked(most, number) for number in equal], is_sampled=False)
+            sample = numbers_of(near)
+            sample = sample if after else sample[:_SAMPLE]
+            some = self._ordered(sample[:MOST_SCORED], count, after)
+            if len(some) == count:
+                near = self._near(products, tags, most - some[-1].score)
+                break
+        else:
+            near = products
+        numbers = numbers_of(near)
+        return Best(self._ordered(numbers[:MOST_SCORED], count, after), is_sampled=len(numbers) > MOST_SCORED)
+
+    def _near(self, products: BitMap, tags: tuple[int, ...], short: int) -> BitMap:
+        """All products of which no tag is so far below the best that this alone makes the score `short` smaller."""
+        for tag in tags:
+            deficit = short / self._weights[tag]
+            if deficit < CONFIDENCE_STEPS:
+                products = products & self._postings[tag].best(self._band, levels.level_within(deficit))
+        return products
+
+    def _ordered(self, numbers: NDArray[Any], count: int, after: Ranked | None) -> list[Ranked]:
+        scores = self._scores(numbers)
+        if after is not None:
+            is_after = (scores < after.score) | ((scores == after.score) & (numbers > after.number))
+            numbers, scores = numbers[is_after], scores[is_after]
+        if len(numbers) > count:
+            least = np.partition(scores, len(scores) - count)[len(scores) - count]
+            is_best = scores >= least
+            numbers, scores = numbers[is_best], scores[is_best]
+        order = np.lexsort((numbers, -scores))[:count]
+        return [
+            Ranked(int(score), number)
+            for score, number in zip(scores[order].tolist(), numbers[order].tolist(), strict=True)
+        ]
+
+    def _scores(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        slots = self._rows.gather(numbers)
+        tags = tag_numbers(slots)
+        # The products are of this view, so their tags are among those of `_table`.
+        worth = self._table[tags] * confidences(slots)
+        if self._band is Band.AUTO:
+            worth *= in_auto(slots)
+        scores: NDArray[Any] = worth.sum(axis=1)
+        return scores
+
+
+class _Part(NamedTuple):
+    products: BitMap
+    tags: tuple[int, ...]
+
+
+def _within(after: Ranked | None, score: int) -> Ranked | None:
+    """Where products of one score begin, None if with the first; they must not all come before `after`."""
+    return after if after is not None and after.score == score else None
+
+
+def _following(products: BitMap, count: int, after: Ranked | None) -> list[int]:
+    first = 0 if after is None else after.number + 1
+    return list(islice(products.iter_equal_or_larger(first), count))

@@ -1,0 +1,51 @@
+"""Where a re-tag gets the texts from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hangtag.text.product_text import ProductText
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """The text of a product. `version` is the product version that it is of, None if the source does not say.
+
+    `text_hash` is that of the cleaned text and its language.
+    """
+
+    product_id: str
+    version: int | None
+    text: ProductText
+    text_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some texts, how many entries of the source could not be read beside them, and where to go on behind them."""
+
+    texts: Sequence[SourceText]
+    unreadable: int
+    positions: Mapping[int, int]
+
+
+class TextSource(Protocol):
+    """Texts in their order. One thread calls it."""
+
+    @property
+    def total(self) -> int | None:
+        """How many entries it has from where it began to its end; None: not known."""
+        ...
+
+    @property
+    def done(self) -> int:
+        """How many of them were returned."""
+        ...
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The texts up to the end that the source had when it was opened, or from where an earlier process stopped."""
+        ...
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        """Everything before these positions is dealt with."""
+        ...
