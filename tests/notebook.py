@@ -11,6 +11,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from hangtag.cli.app import app
+from hangtag.cli.errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[1]
 # Lines of an output that a page shows.
@@ -81,7 +82,7 @@ def run_cell(cell: dict[str, Any]) -> list[tuple[list[str], int, str]]:
 def _run(command: list[str]) -> tuple[list[str], int, str]:
     if command[0] == "hangtag":
         done = CliRunner().invoke(app, command[1:])
-        failure = f"hangtag: {done.exception}\n" if done.exception and not done.output.strip() else ""
+        failure = f"hangtag: {done.exception}\n" if isinstance(done.exception, CommandError) else ""
         return command, done.exit_code, done.output + failure
     if command[0] == "python":
         command = [sys.executable, *(str(ROOT / each) if (ROOT / each).is_file() else each for each in command[1:])]
