@@ -261,4 +261,9 @@ def test_health_and_reflection_answer(served: Served) -> None:
         "BatchGetProductTags",
         "SuggestTags",
         "BatchSuggestTags",
+        "FindProducts",
+        "ListTags",
+        "Clarify",
+        "SimilarProducts",
+        "TagProfile",
     ]
