@@ -107,7 +107,8 @@ class CallError(Exception):
 @lru_cache(maxsize=256)
 def _details(reason: Reason, retry_ms: int, metadata: tuple[tuple[str, str], ...]) -> bytes:
     status = Status()
-    status.details.add().Pack(ErrorInfo(reason=reason.label, domain=DOMAIN, metadata=dict(metadata)))
+    info = ErrorInfo(reason=reason.label, domain=DOMAIN, metadata=dict(metadata))
+    status.details.add().Pack(info, deterministic=True)
     if retry_ms:
         delay = Duration()
         delay.FromMilliseconds(retry_ms)
