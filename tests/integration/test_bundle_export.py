@@ -62,7 +62,7 @@ def test_hugging_face_loads_encoder_tokenizer_and_head(bundle, logits, tmp_path)
 @pytest.mark.timeout(90)
 @pytest.mark.filterwarnings("ignore")  # of torch's exporter
 def test_an_onnx_runtime_computes_the_same_for_texts_of_any_length(bundle, logits, tmp_path):
-    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (extra test)")
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (extra dev)")
     out = tmp_path / "onnx"
     done = CliRunner().invoke(app, ["bundle", "export", str(bundle), "--format", "onnx", "--out", str(out)])
     assert done.exit_code == 0, done.output
