@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -48,11 +49,14 @@ class NewestEntries:
         try:
             # One statement at a time: a transaction is begun and ended here, not by the library.
             self._file = sqlite3.connect(path, isolation_level=None, timeout=0)
-            self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
-            # The file may be lost with the machine, not with the process.
-            self._file.execute("PRAGMA synchronous = OFF")
-            self._file.execute("BEGIN EXCLUSIVE")
-            self._open(topic_id)
+            with ExitStack() as stack:
+                stack.callback(self._file.close)
+                self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
+                # The file may be lost with the machine, not with the process.
+                self._file.execute("PRAGMA synchronous = OFF")
+                self._file.execute("BEGIN EXCLUSIVE")
+                self._open(topic_id)
+                stack.pop_all()
         except sqlite3.Error as error:
             msg = f"{path}: {error}. Remove the file if no other export is writing it, or choose another name"
             raise ExportError(msg) from error

@@ -112,7 +112,9 @@ class Ranking:
             near = self._near(products, tags, short)
             if len(near) < count:
                 continue
-            if not short and (after is None or after.score >= most):
+            # Of a tag without levels, `near` has products of any confidence.
+            is_exact = not short and all(self._postings[tag].has_levels for tag in tags)
+            if is_exact and (after is None or after.score >= most):
                 equal = _following(near, count, _within(after, most))
                 if len(equal) == count:
                     return Best([Ranked(most, number) for number in equal], is_sampled=False)

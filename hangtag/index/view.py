@@ -164,7 +164,12 @@ class View:
         if tag is None or tag in self.filled.blocked:
             counted = count(self.hits(query, base), band, numbers, postings, self.filled.rows)
             return self._without_blocked(counted, numbers)
-        return self._without_blocked(self._known(tag)[list(numbers)].astype(np.int64), numbers)
+        known, at = self._known(tag), np.array(numbers, np.int64)
+        # A tag that came since this was counted has no product in common with it, or it would have been counted again.
+        counted = np.zeros(len(at), np.int64)
+        is_known = at < len(known)
+        counted[is_known] = known[at[is_known]]
+        return self._without_blocked(counted, numbers)
 
     def _known(self, tag: int) -> Counts:
         """The counts among the products with a tag in AUTO, by number of the other tags."""

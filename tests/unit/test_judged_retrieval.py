@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest.importorskip("bm25s", reason="bm25s is not installed (extra dev)")
+
 from benchmarks.retrieval.judge import Query, figures, read_queries
 from benchmarks.retrieval.run import QUERIES
 from hangtag.bundle import read_schema

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed (extra train)")
+pytest.importorskip("torch", reason="torch is not installed (extra train)")
 
 from typer.testing import CliRunner
 
