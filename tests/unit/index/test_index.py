@@ -131,6 +131,24 @@ def test_a_view_stays_as_it_is_while_the_index_changes(found, batches, query):
     )
 
 
+def test_a_tag_that_comes_after_counts_were_kept_is_counted():
+    index, naive, alone = filled(entry("a", 1, {"class:boots": 0.9})), Naive(), Query(all_of=("class:boots",))
+    index.view().counts(alone, ALL, FACETS)  # from now on they are kept
+    naive.take([entry("a", 1, {"class:boots": 0.9}), entry("b", 1, {"color:red": 0.9})])
+    index.take(changes(entry("b", 1, {"color:red": 0.9})))
+
+    assert index.view().counts(alone, ALL, FACETS) == naive.counts(alone, ALL, FACETS)
+
+
+def test_products_of_a_tag_without_levels_are_ordered_by_their_confidence(monkeypatch):
+    monkeypatch.setattr(ranking, "_FEW", 0)
+    view = filled(entry("a", 1, {"color:navy": 0.5})).view()
+
+    best = view.best(view.hits(ALL), {"color:navy": WEIGHT_STEPS}, Band.AUTO, 1)
+
+    assert best.products == [Ranked(500 * WEIGHT_STEPS, view.number_of("a"))]
+
+
 def test_an_older_version_never_replaces_a_newer_one():
     index = filled(entry("p", 2, {"color:red": 0.9}))
 
