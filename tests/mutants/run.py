@@ -52,7 +52,7 @@ def run_mutants(mutants: Sequence[Mutant], copies: Sequence[Path]) -> int:
     """Check the named tests without a mutant, then every mutant, one at a time in each copy; 0 if all are caught."""
     tests = sorted({test for mutant in mutants for test in mutant.tests})
     started = time.monotonic()
-    bad = not_passing(tests, run_tests(copies[0], tests))
+    bad = not_passing(tests, run_tests(copies[0], tests, "-n", "2"))
     print(f"{len(tests)} tests without a mutant: {time.monotonic() - started:.0f} s", *bad, sep="\n", flush=True)
     if bad:
         return 1
@@ -101,15 +101,15 @@ def copy_project(root: Path, copy: Path, files: Sequence[Path]) -> None:
             shutil.copy2(root / file, copy / file, follow_symlinks=False)
 
 
-def run_tests(copy: Path, tests: Sequence[str]) -> list[Case]:
-    """Run tests of a copy, in a process of its own that imports only what is in the copy."""
+def run_tests(copy: Path, tests: Sequence[str], *further: str) -> list[Case]:
+    """Run tests of a copy, in a process of its own that imports only what is in the copy; `further` are options."""
     report = copy / "report.xml"
     report.unlink(missing_ok=True)
     options = ("-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-o", "junit_family=xunit2")
     # No byte code: Python would not see a change within a second that leaves the length of a file as it was.
     environment = {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *options, f"--junitxml={report}", *tests],
+        [sys.executable, "-m", "pytest", *options, *further, f"--junitxml={report}", *tests],
         cwd=copy,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
