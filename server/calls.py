@@ -132,12 +132,12 @@ class Calls:
         """
         now_s = self.clock.monotonic()
         found: list[LookUp | CallError] = []
-        singles: list[int] = []
+        singles: dict[int, LookUp] = {}
         for place, each in enumerate(arrived):
             try:
                 look_up = self._begin(*each, now_s)
                 if look_up.is_single:
-                    singles.append(place)
+                    singles[place] = look_up
                 else:
                     # At once: a large one that does not fit any more behind it is then refused without being parsed.
                     self._admit(look_up)
@@ -145,14 +145,13 @@ class Calls:
             except CallError as error:
                 found.append(error)
         wait_s = self._small.wait_s()
-        is_plain = {place for place in singles if _is_plain(found[place], now_s + wait_s)}
-        has_room = self._calls.reserve(len(is_plain))
-        if has_room and not self._small_ids.reserve(len(is_plain)):
-            self._calls.remove(len(is_plain))
+        plain = sum(single.is_plain(now_s + wait_s) for single in singles.values())
+        has_room = self._calls.reserve(plain)
+        if has_room and not self._small_ids.reserve(plain):
+            self._calls.remove(plain)
             has_room = False
-        for place in singles:
-            single = found[place]
-            if isinstance(single, LookUp) and not (has_room and place in is_plain):
+        for place, single in singles.items():
+            if not (has_room and single.is_plain(now_s + wait_s)):
                 try:
                     self._admit(single)
                 except CallError as error:
@@ -319,10 +318,6 @@ class Calls:
     def _deliver(self, look_ups: Sequence[LookUp], answers: Sequence[Answer]) -> None:
         assert self._sink is not None
         self._sink.deliver(look_ups, answers)
-
-
-def _is_plain(found: LookUp | CallError, answered_s: float) -> bool:
-    return isinstance(found, LookUp) and found.is_plain(answered_s)
 
 
 def _code_of(look_up: LookUp, answer: CallError | None, now_s: float) -> grpc.StatusCode:

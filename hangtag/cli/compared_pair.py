@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hangtag.cli.console import make_table, plain_console, printable
+from hangtag.cli.console import make_table, plain_console, short_title
 from hangtag.tags.tag import value_of
 
 if TYPE_CHECKING:  # they load scikit-learn
@@ -11,8 +11,6 @@ if TYPE_CHECKING:  # they load scikit-learn
     from hangtag.trainer.releasing.pair import Pair
 
 _MOST = 20
-# Of a title.
-_TITLE = 60
 
 
 def print_pair(pair: "Pair") -> None:
@@ -29,9 +27,9 @@ def print_pair(pair: "Pair") -> None:
     table = make_table("facet", "first", "second", "labelled", "right", "title", title=title)
     for found in pair.disagreements[:_MOST]:
         labels = "" if found.labels is None else ", ".join(map(value_of, found.labels)) or "none"
-        text = found.product.title
-        shown = text if len(text) <= _TITLE else f"{text[:_TITLE]}..."
-        table.add_row(found.facet, _tags(found.first), _tags(found.second), labels, found.right, printable(shown))
+        table.add_row(
+            found.facet, _tags(found.first), _tags(found.second), labels, found.right, short_title(found.product.title)
+        )
     console.print(table)
 
 

@@ -4,6 +4,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 _WIDTH_OF_FILES = 160
+# Of a title in a table.
+_TITLE = 60
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -30,3 +32,8 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(
         each if each.isprintable() or each in keep else each.encode("unicode_escape").decode() for each in text
     )
+
+
+def short_title(title: str) -> str:
+    """A title for a cell of a table: shortened, and printable."""
+    return printable(title if len(title) <= _TITLE else f"{title[:_TITLE]}...")

@@ -9,7 +9,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from hangtag.cli.console import make_table, plain_console, printable
+from hangtag.cli.console import make_table, plain_console, printable, short_title
 from hangtag.cli.errors import CommandError
 from hangtag.cli.options import DataFolder, JsonOutput
 from hangtag.cli.trainer_command import trainer_command
@@ -19,9 +19,6 @@ if TYPE_CHECKING:  # they load scikit-learn
     from hangtag.trainer.judging.slices import Slice
     from hangtag.trainer.mistakes.case import Case
     from hangtag.trainer.mistakes.review import Review
-
-# Of a title in the terminal.
-_TITLE = 60
 
 
 def errors(
@@ -141,13 +138,12 @@ def _print_cases(cases: "Sequence[Case]", *, with_texts: bool) -> None:
         return
     table = make_table("kind", "facet", "labelled", "predicted", "confidence", "title" if with_texts else "product")
     for case in cases:
-        title = case.product.title if len(case.product.title) <= _TITLE else f"{case.product.title[:_TITLE]}..."
         table.add_row(
             case.kind.value,
             case.facet,
             *(", ".join(value_of(tag) for tag in tags) or "none" for tags in (case.labels, case.predicted)),
             f"{case.confidence:.2f} {case.band.value}",
-            printable(title if with_texts else case.product.product_id),
+            short_title(case.product.title) if with_texts else printable(case.product.product_id),
         )
     plain_console().print(table)
 

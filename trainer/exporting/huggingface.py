@@ -1,7 +1,5 @@
 """A bundle as a folder of Hugging Face's libraries."""
 
-import json
-import shutil
 from pathlib import Path
 
 import torch
@@ -9,9 +7,10 @@ from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerFast
 
 from hangtag.bundle import Bundle
-from hangtag.bundle.files import SCHEMA, TOKENIZER
+from hangtag.bundle.files import TOKENIZER
 from hangtag.trainer.exporting.as_network import network_of
-from hangtag.trainer.exporting.card import NO_LICENCE, card_of
+from hangtag.trainer.exporting.beside import write_beside
+from hangtag.trainer.exporting.card import NO_LICENCE
 from hangtag.trainer.files.new_folder import new_folder
 
 HEAD = "head.safetensors"
@@ -44,7 +43,4 @@ def write_huggingface(source: Path, bundle: Bundle, folder: Path, *, licence: st
         head = {"weight": network.head.weight.detach().contiguous(), "bias": network.head.bias.detach().contiguous()}
         with torch.no_grad():
             save_file(head, part / HEAD)
-        tags = list(bundle.schema.tags)
-        (part / "tags.json").write_text(json.dumps(tags, ensure_ascii=False, indent=1), encoding="utf-8")
-        shutil.copyfile(source / SCHEMA, part / SCHEMA)
-        (part / "README.md").write_text(card_of(bundle, licence=licence), encoding="utf-8")
+        write_beside(part, source, bundle, licence)

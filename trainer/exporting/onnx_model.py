@@ -1,15 +1,15 @@
 """A bundle as an ONNX model."""
 
-import json
 import shutil
 from pathlib import Path
 
 import torch
 
 from hangtag.bundle import Bundle
-from hangtag.bundle.files import SCHEMA, TOKENIZER
+from hangtag.bundle.files import TOKENIZER
 from hangtag.trainer.exporting.as_network import network_of
-from hangtag.trainer.exporting.card import NO_LICENCE, card_of
+from hangtag.trainer.exporting.beside import write_beside
+from hangtag.trainer.exporting.card import NO_LICENCE
 from hangtag.trainer.files.new_folder import new_folder
 
 MODEL = "model.onnx"
@@ -46,7 +46,4 @@ def write_onnx(source: Path, bundle: Bundle, folder: Path, *, licence: str = NO_
             verbose=False,
         )
         shutil.copyfile(source / TOKENIZER, part / TOKENIZER)
-        shutil.copyfile(source / SCHEMA, part / SCHEMA)
-        tags = list(bundle.schema.tags)
-        (part / "tags.json").write_text(json.dumps(tags, ensure_ascii=False, indent=1), encoding="utf-8")
-        (part / "README.md").write_text(card_of(bundle, licence=licence), encoding="utf-8")
+        write_beside(part, source, bundle, licence)

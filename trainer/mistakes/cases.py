@@ -19,19 +19,18 @@ _SEVERITY = {kind: at for at, kind in enumerate(CaseKind)}
 _TINY = float(np.finfo(np.float32).tiny)
 
 
-def cases_of(gathered: Gathered, sources: Sequence[str]) -> list[Case]:
+def cases_of(gathered: Gathered, candidates: Sequence[Candidates], sources: Sequence[str]) -> list[Case]:
     """Every mistake and doubt on the validation products, the gravest first, then by falling confidence.
 
-    A facet is looked at where the product is labelled for it, unless a person has confirmed the label. `sources` names
-    the files of each product.
+    A facet is looked at where the product is labelled for it, unless a person has confirmed the label. `candidates`
+    are those of `likeliest`, and `sources` names the files of each product.
     """
-    found = list(_cases(gathered, _candidates(gathered), sources))
+    found = list(_cases(gathered, candidates, sources))
     return sorted(found, key=lambda case: (_SEVERITY[case.kind], -case.confidence, case.row))
 
 
-def is_right(gathered: Gathered) -> dict[str, list[bool]]:
+def is_right(gathered: Gathered, candidates: Sequence[Candidates]) -> dict[str, list[bool]]:
     """For each facet, whether each validation product's labels are exactly what is predicted."""
-    candidates = _candidates(gathered)
     found: dict[str, list[bool]] = {}
     for facet in gathered.bundle.schema.facets:
         flags = found[facet.name] = []
@@ -42,7 +41,8 @@ def is_right(gathered: Gathered) -> dict[str, list[bool]]:
     return found
 
 
-def _candidates(gathered: Gathered) -> list[Candidates]:
+def likeliest(gathered: Gathered) -> list[Candidates]:
+    """The most likely tags of each facet for each validation product."""
     log_confidences = np.log(np.maximum(gathered.confidences, _TINY))
     return candidates_of(gathered.bundle.schema, log_confidences, gathered.served, _CANDIDATES)
 

@@ -9,7 +9,7 @@ from typing import Any
 from hangtag.trainer.files.atomic_file import write_text
 from hangtag.trainer.judging.slices import Slice, SliceBy, slices_of
 from hangtag.trainer.mistakes.case import Case, CaseKind
-from hangtag.trainer.mistakes.cases import cases_of, is_right
+from hangtag.trainer.mistakes.cases import cases_of, is_right, likeliest
 from hangtag.trainer.mistakes.exported import row_of
 from hangtag.trainer.mistakes.nearest import with_neighbours
 from hangtag.trainer.mistakes.page import page_of
@@ -66,10 +66,11 @@ def review(
         gathered = gathered.with_shops(dict(shops))
     on_stage("Looking for mistakes and doubts")
     sources = list(chain.from_iterable([each.name] * len(each.validation) for each in gathered.sources))
-    cases = selection.of(cases_of(gathered, sources))
+    candidates = likeliest(gathered)
+    cases = selection.of(cases_of(gathered, candidates, sources))
     on_stage("Looking for similar training products")
     cases = with_neighbours(cases, gathered.train)
-    right = is_right(gathered)
+    right = is_right(gathered, candidates)
     slices = {by: slices_of(by, gathered.validation, right, sources) for by in SliceBy}
     several = {by: found for by, found in slices.items() if len({each.name for each in found}) > 1}
     return Review(gathered, cases, several)
