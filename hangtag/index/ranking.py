@@ -18,7 +18,8 @@ from hangtag.tags.thresholds import Band
 # Steps of a weight: scores are whole numbers, so that equal ones are equal however they were added up.
 WEIGHT_STEPS = 1_000_000
 SCORE_STEPS = CONFIDENCE_STEPS * WEIGHT_STEPS
-# Up to so many products are looked at one by one.
+# Up to so many products are looked at one by one: with one or two tags. With each further tag it is so many more, because
+# the best ones are those that are good in all tags.
 _FEW = 16_384
 _SAMPLE = 16_384
 # More than these are never looked at one by one; the best are then taken from the first ones.
@@ -61,12 +62,14 @@ class Ranking:
         self._table = np.zeros(len(postings), np.float64)
         for tag, weight in self._weights.items():
             self._table[tag] = weight
+        self._is_weighted = self._table != 0
+        self._few = _FEW * max(1, len(weights) - 1)
 
     def best(self, hits: BitMap, count: int, after: Ranked | None = None) -> Best:
         """The best `count` products that come after `after`, in their order."""
         if not self._weights:
             return Best([Ranked(0, number) for number in _following(hits, count, after)], is_sampled=False)
-        if len(hits) <= _FEW:
+        if len(hits) <= self._few:
             return Best(self._ordered(numbers_of(hits), count, after), is_sampled=False)
         found: list[Ranked] = []
         is_sampled = False
@@ -103,7 +106,7 @@ class Ranking:
     def _best_of_part(self, products: BitMap, tags: tuple[int, ...], count: int, after: Ranked | None) -> Best:
         if not tags:
             return Best([Ranked(0, n) for n in _following(products, count, _within(after, 0))], is_sampled=False)
-        if len(products) <= _FEW:
+        if len(products) <= self._few:
             return Best(self._ordered(numbers_of(products), count, after), is_sampled=False)
         most = self._bound(tags)
         largest = max(self._weights[tag] for tag in tags)
@@ -154,13 +157,14 @@ class Ranking:
 
     def _scores(self, numbers: NDArray[Any]) -> NDArray[Any]:
         slots = self._rows.gather(numbers)
-        tags = tag_numbers(slots)
         # The products are of this view, so their tags are among those of `_table`.
-        worth = self._table[tags] * confidences(slots)
+        is_counted = self._is_weighted.take(tag_numbers(slots))
         if self._band is Band.AUTO:
-            worth *= in_auto(slots)
-        scores: NDArray[Any] = worth.sum(axis=1)
-        return scores
+            is_counted &= in_auto(slots)
+        places = np.flatnonzero(is_counted)
+        counted = slots.reshape(-1)[places]
+        worth = self._table.take(tag_numbers(counted)) * confidences(counted)
+        return np.bincount(places // slots.shape[1], worth, len(slots))
 
 
 class _Part(NamedTuple):
