@@ -22,7 +22,7 @@ SCORE_STEPS = CONFIDENCE_STEPS * WEIGHT_STEPS
 # the best ones are those that are good in all tags.
 _FEW = 16_384
 _SAMPLE = 16_384
-# More than these are never looked at one by one; the best are then taken from the first ones.
+# More than these are never looked at one by one; the best are then taken from the most promising ones.
 MOST_SCORED = 200_000
 _MOST_PARTS = 64
 # How far below the best possible confidence products are looked for first, in levels.
@@ -71,37 +71,56 @@ class Ranking:
             return Best([Ranked(0, number) for number in _following(hits, count, after)], is_sampled=False)
         if len(hits) <= self._few:
             return Best(self._ordered(numbers_of(hits), count, after), is_sampled=False)
+        parts, others = self._parts(hits)
+        parts.sort(key=lambda part: -self._bound(part.tags))
+        if others:
+            return self._best_of_many(parts, self._bound(others), count, after)
         found: list[Ranked] = []
         is_sampled = False
-        parts = sorted(self._parts(hits), key=lambda part: -self._bound(part.tags))
         for products, tags in parts:
             if len(found) >= count and found[count - 1].score > self._bound(tags):
                 break
             more = self._best_of_part(products, tags, count, after)
             is_sampled |= more.is_sampled
-            found = sorted([*found, *more.products], key=lambda each: each.key)[:count]
+            found = _merged(found, more.products, count)
         return Best(found, is_sampled)
 
     def _bound(self, tags: Iterable[int]) -> int:
         return sum(self._weights[tag] for tag in tags) * CONFIDENCE_STEPS
 
-    def _parts(self, hits: BitMap) -> "list[_Part]":
-        """The products by which of the tags they have."""
+    def _parts(self, hits: BitMap) -> "tuple[list[_Part], list[int]]":
+        """The products by which of the tags they have, as far as that pays, and the tags by which they are not parted."""
         parts = [_Part(hits, ())]
-        for tag in sorted(self._weights, key=lambda each: -self._weights[each]):
+        tags = sorted(self._weights, key=lambda each: -self._weights[each])
+        for at, tag in enumerate(tags):
+            if len(parts) > _MOST_PARTS:
+                return parts, tags[at:]
             having = self._postings[tag].within(self._band)
             split = []
-            for products, tags in parts:
+            for products, had in parts:
                 both = products & having
                 if both:
-                    split.append(_Part(both, (*tags, tag)))
+                    split.append(_Part(both, (*had, tag)))
                 if len(both) < len(products):
-                    split.append(_Part(products - both if both else products, tags))
+                    split.append(_Part(products - both if both else products, had))
             parts = split
-            if len(parts) > _MOST_PARTS:
-                # So many combinations: what is known of each does not pay any more.
-                return [_Part(hits, tuple(self._weights))]
-        return parts
+        return parts, []
+
+    def _best_of_many(self, parts: "list[_Part]", more: int, count: int, after: Ranked | None) -> Best:
+        """The best products of parts, the most promising first, whose products can have up to `more` than is known."""
+        found: list[Ranked] = []
+        room = MOST_SCORED
+        for products, tags in parts:
+            if len(found) >= count and found[count - 1].score > self._bound(tags) + more:
+                break
+            if not room:
+                return Best(found, is_sampled=True)
+            numbers = numbers_of(products)[:room]
+            room -= len(numbers)
+            found = _merged(found, self._ordered(numbers, count, after), count)
+            if len(numbers) < len(products):
+                return Best(found, is_sampled=True)
+        return Best(found, is_sampled=False)
 
     def _best_of_part(self, products: BitMap, tags: tuple[int, ...], count: int, after: Ranked | None) -> Best:
         if not tags:
@@ -129,8 +148,20 @@ class Ranking:
                 break
         else:
             near = products
-        numbers = numbers_of(near)
-        return Best(self._ordered(numbers[:MOST_SCORED], count, after), is_sampled=len(numbers) > MOST_SCORED)
+        looked_at = near
+        if len(near) > MOST_SCORED and after is None:
+            looked_at = self._nearest(near, tags, count)
+        numbers = numbers_of(looked_at)[:MOST_SCORED]
+        return Best(self._ordered(numbers, count, after), is_sampled=len(numbers) < len(near))
+
+    def _nearest(self, products: BitMap, tags: tuple[int, ...], count: int) -> BitMap:
+        """Of these products those that are good in all tags, as many as can be looked at and at least `count`."""
+        largest = max(self._weights[tag] for tag in tags)
+        for step in reversed(_STEPS):
+            near = self._near(products, tags, levels.STARTS[step] * largest)
+            if len(near) <= MOST_SCORED:
+                return near if len(near) >= count else products
+        return products
 
     def _near(self, products: BitMap, tags: tuple[int, ...], short: int) -> BitMap:
         """All products of which no tag is so far below the best that this alone makes the score `short` smaller."""
@@ -170,6 +201,10 @@ class Ranking:
 class _Part(NamedTuple):
     products: BitMap
     tags: tuple[int, ...]
+
+
+def _merged(found: list[Ranked], more: list[Ranked], count: int) -> list[Ranked]:
+    return sorted([*found, *more], key=lambda each: each.key)[:count]
 
 
 def _within(after: Ranked | None, score: int) -> Ranked | None:
