@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -11,6 +12,7 @@ from hangtag.kafka.raw_batch import RawBatch
 from hangtag.server.index.changes import Changes
 from hangtag.server.index.moment import Moment
 from hangtag.server.index.reader import Position, TaggedReader
+from hangtag.server.index.repair import Wrong
 from hangtag.server.index.snapshots import Snapshots
 from hangtag.server.topic_end import TopicAwayError
 from hangtag.settings import Settings
@@ -61,6 +63,9 @@ class IndexFollower:
         self.moment: Moment | None = None
         # How often the topic was read to its end, from the snapshot or from its beginning.
         self.readings = 0
+        self._wrong: deque[Sequence[Wrong]] = deque()
+        # How often products were repaired.
+        self.repairs = 0
 
     @property
     def snapshot_path(self) -> str:
@@ -84,6 +89,10 @@ class IndexFollower:
     def want_reading_again(self) -> None:
         """Read the whole topic once more into a new index, which then takes the place of this one. Any thread may."""
         self._wants.add("reading again")
+
+    def want_repair(self, wrong: Sequence[Wrong]) -> None:
+        """Replace what is known of these products soon; `repairs` counts it. Any thread may."""
+        self._wrong.append(wrong)
 
     def block(self, tags: Collection[str]) -> None:
         """From now on these tags are not found, counted or shown, and no others are left out. Any thread may call."""
@@ -168,6 +177,14 @@ class IndexFollower:
         if self._is_caught_up and self.moment is not None:
             self.moment = Moment(self._index.view(), self.moment.positions, self._answered_at)
 
+    def _repair(self, wrong: Sequence[Wrong]) -> None:
+        replaced = self._index.replace(wrong)
+        # Its offsets may be those of the snapshot, which has the wrong products.
+        self._snapshots.forget()
+        self.moment = Moment(self._index.view(), dict(self._positions), self._answered_at)
+        self.repairs += 1
+        _log.info("index_repaired", products=replaced, changed_meanwhile=len(wrong) - replaced)
+
     def _caught_up(self) -> None:
         self._index.build()
         give_back()
@@ -201,6 +218,8 @@ class IndexFollower:
         if self._changes.unreadable:
             metrics.INDEX_CHANGES.labels("unreadable").inc(self._changes.unreadable)
             self._changes.unreadable = 0
+        while self._is_caught_up and self._wrong:
+            self._repair(self._wrong.popleft())
         if self._is_caught_up and (self._snapshots.is_due or "snapshot" in self._wants):
             self._wants.discard("snapshot")
             self._write_snapshot()

@@ -16,6 +16,7 @@ from hangtag.server.errors import ServerError
 from hangtag.server.index.blocking import following_blocked_tags
 from hangtag.server.index.calls import SERVICE, index_handlers
 from hangtag.server.index.follower import INDEX_BEAT, IndexFollower
+from hangtag.server.index.repair import from_json
 from hangtag.settings import IndexSettings, Settings, variable_of
 from hangtag.tagger.spare_memory import share_memory_between_threads
 from hangtag.telemetry import Heartbeats, Part, get_log, metrics
@@ -92,7 +93,11 @@ def _serve(settings: Settings, stop: threading.Event, on_ready: Callable[[IndexB
             pulses=beats.pulses,
             details=lambda: _details(follower),
             parts=lambda: [_part(follower)],
-            actions={"/snapshot": lambda: _snapshot(follower), "/read-again": lambda: _read_again(follower)},
+            actions={
+                "/snapshot": lambda _: _snapshot(follower),
+                "/read-again": lambda _: _read_again(follower),
+                "/repair": lambda body: _repair(follower, body),
+            },
             on_failure=failed,
         )
         bound = IndexBound(port, stack.enter_context(page).port)
@@ -164,6 +169,7 @@ def _details(follower: IndexFollower) -> dict[str, object]:
     known: dict[str, object] = {
         "is_caught_up": follower.is_caught_up,
         "readings": follower.readings,
+        "repairs": follower.repairs,
         "snapshot": follower.snapshot_path,
         "snapshot_ms": follower.snapshot_ms,
     }
@@ -182,3 +188,9 @@ def _read_again(follower: IndexFollower) -> dict[str, object]:
     readings = follower.readings
     follower.want_reading_again()
     return {"readings": readings}
+
+
+def _repair(follower: IndexFollower, body: bytes) -> dict[str, object]:
+    wrong, repairs = from_json(body), follower.repairs
+    follower.want_repair(wrong)
+    return {"repairs": repairs, "products": len(wrong)}
