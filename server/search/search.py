@@ -43,7 +43,7 @@ class Search:
         clock: Clock,
     ) -> None:
         self._bundle = bundle
-        self._link = IndexLink(settings.index_address)
+        self._link = IndexLink(settings)
         self._watch = IndexWatch(self._link, lambda is_up: set_status(servicer, SEARCH_SERVICE, is_up=is_up))
         self._forward = Forward(self._link, settings.max_search_work, clock)
         texts = Texts(suggester, bundle)
