@@ -1,9 +1,5 @@
 """The index process with real brokers: it reads the topic, follows it, and starts again from its snapshot."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -221,25 +217,6 @@ def test_it_is_not_serving_while_kafka_is_away_and_the_topic_was_never_read(sett
 
 
 @TANSU
-def test_the_command_ends_cleanly_on_sigterm(settings, tmp_path):
-    produce(settings, entry("a", 1, RED))
-    environment = os.environ | {
-        "HANGTAG_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
-        "HANGTAG_KAFKA__TAGGED_TOPIC": settings.kafka.tagged_topic,
-        "HANGTAG_INDEX__PORT": "0",
-        "HANGTAG_INDEX__METRICS_PORT": "0",
-        "HANGTAG_INDEX__SNAPSHOT_DIR": str(tmp_path),
-    }
-    command = [sys.executable, "-P", "-m", "hangtag.cli", "index", "serve"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
-        for line in process.stderr:
-            if b"index_complete" in line:
-                process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-    assert (tmp_path / f"{settings.kafka.tagged_topic}.snapshot").exists()
-
-
-@TANSU
 def test_a_blocked_tag_is_not_found_until_it_is_unblocked(
     settings: Settings, redis_settings: RedisSettings, tmp_path: Path
 ) -> None:
@@ -309,10 +286,10 @@ def test_check_finds_what_is_wrong_and_repair_mends_only_that(settings, redis_se
         assert index.page("/healthz")["details"]["readings"] == 2
 
 
-def checked(settings: Settings) -> Checking:
+def checked(settings: Settings, products: int = 4) -> Checking:
     with open_checking(settings) as work:
         work.run(lambda _: None, grace_s=0)
-    assert work.products == 4
+    assert work.products == products
     return work
 
 

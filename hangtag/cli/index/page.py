@@ -38,7 +38,7 @@ class IndexPage:
         Raises:
             CommandError: nothing answers there, it writes no snapshots, or none within a minute.
         """
-        asked = self._ask("/snapshot", "POST")
+        asked = self.want_snapshot()
         if not asked["snapshot"]:
             name = variable_of("index.snapshot_dir")
             msg = f"the index writes no snapshot, which is what is compared; start it with {name}=FOLDER"
@@ -50,6 +50,14 @@ class IndexPage:
             time.sleep(_LOOK_EVERY_S)
         msg = f"the index wrote no snapshot to {asked['snapshot']} within {_PATIENCE_S:.0f} s; its log says why"
         raise CommandError(msg)
+
+    def want_snapshot(self) -> dict[str, Any]:
+        """Let it write its snapshot soon; returns the file as `snapshot`, and the time as `asked_ms`.
+
+        Raises:
+            CommandError: nothing answers there.
+        """
+        return self._ask("/snapshot", "POST")
 
     def read_again(self, show: Callable[[str], None]) -> None:
         """Let it read the whole topic once more, and wait until it answers from that.

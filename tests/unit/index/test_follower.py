@@ -1,4 +1,4 @@
-"""The follower of the index, with a reader that brings what a test says: what its snapshot holds, and what is blocked."""
+"""The follower of the index, with a reader that brings what a test says."""
 
 import threading
 import time
