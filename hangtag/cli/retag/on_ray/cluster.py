@@ -11,6 +11,7 @@ from hangtag.cli.errors import CommandError
 _ADDRESS = "RAY_ADDRESS"
 # Only names of pieces and counts go through it. Ray's least.
 _OBJECT_STORE_BYTES = 80 << 20
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "ERROR"}
 
 
 class Devices(NamedTuple):
@@ -28,18 +29,20 @@ def cluster() -> Iterator[Any]:
     Raises:
         CommandError: Ray is not installed, or the cluster does not answer.
     """
-    # It would tell its makers that it is used, and repeat what the processes of all machines log.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # It would tell its makers that it is used, and print what is of use to them.
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         import pyarrow.parquet  # noqa: F401, PLC0415
         import ray  # noqa: PLC0415
     except ImportError as error:
         msg = f"--on ray needs packages that are not installed ({error})"
         raise CommandError(msg, missing_extra="ray") from error
+    logging.getLogger("ray").setLevel(logging.ERROR)
     address = os.environ.get(_ADDRESS)
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **({} if address else own))
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else own))
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = f"the Ray cluster at {_ADDRESS}={address} cannot be used" if address else "Ray does not start"
         msg = f"{where}: {type(error).__name__}: {error}"
