@@ -74,7 +74,7 @@ def broker(
         pytest.skip("no Apache Kafka: KAFKA_HOME names no release folder and ../shared/kafka is not there")
     plain = {"arrivals": PASSWORD}
     with secured_kafka(tmp_path_factory.mktemp("kafka"), kafka_home, certificates, plain) as broker:
-        for user in ("worker", "operator", "release"):
+        for user in ("worker", "index", "operator", "release"):
             broker.set_password(user, PASSWORD)
         broker.allow(sorted(rights_of_the_page()))
         broker.record()
@@ -106,7 +106,6 @@ def from_the_start(broker: SecuredKafka, store: tuple[int, redis.Redis]) -> int:
     if not create_topics(broker.topic_settings()):
         broker.delete_topics()
         create_topics(broker.topic_settings())
-        broker.set_password("operator", PASSWORD)
         admin.flushall()
     for user in ("worker", "server", "verify"):
         admin.execute_command("ACL", "SETUSER", user, "resetpass", f">{PASSWORD}")
@@ -128,18 +127,31 @@ class Stack:
         """The environment of a command: who it is to Kafka and to the store."""
         files = self.broker.certificates
         kafka = {
-            "work": {"sasl_mechanism": "SCRAM-SHA-512", "sasl_username": "worker", "sasl_password_file": self.password},
-            "arrivals": {"sasl_mechanism": "PLAIN", "sasl_username": "arrivals", "sasl_password_file": self.password},
+            "work": {
+                "sasl_mechanism": "SCRAM-SHA-512",
+                "sasl_username": "worker",
+                "sasl_password_file": self.kafka_password,
+            },
+            "arrivals": {
+                "sasl_mechanism": "PLAIN",
+                "sasl_username": "arrivals",
+                "sasl_password_file": self.kafka_password,
+            },
             "serve": {"sasl_mechanism": "OAUTHBEARER", "sasl_token_file": self.token},
             "model": {
                 "sasl_mechanism": "SCRAM-SHA-512",
                 "sasl_username": "release",
-                "sasl_password_file": self.password,
+                "sasl_password_file": self.kafka_password,
+            },
+            "index": {
+                "sasl_mechanism": "SCRAM-SHA-256",
+                "sasl_username": "index",
+                "sasl_password_file": self.kafka_password,
             },
             "publish": {"cert_file": files.client_cert, "key_file": files.client_key},
         }.get(
             command,
-            {"sasl_mechanism": "SCRAM-SHA-256", "sasl_username": "operator", "sasl_password_file": self.password},
+            {"sasl_mechanism": "SCRAM-SHA-256", "sasl_username": "operator", "sasl_password_file": self.kafka_password},
         )
         is_named = "sasl_mechanism" in kafka
         settings = {
@@ -158,6 +170,8 @@ class Stack:
             "SERVER__METRICS_PORT": 0,
             "WORKER__METRICS_PORT": 0,
             "ARRIVALS__METRICS_PORT": 0,
+            "INDEX__PORT": 0,
+            "INDEX__METRICS_PORT": 0,
         }
         return {**os.environ, **{f"HANGTAG_{name}": str(value) for name, value in settings.items()}}
 
@@ -166,12 +180,18 @@ class Stack:
         return self.folder / "password"
 
     @property
+    def kafka_password(self) -> Path:
+        """Not the same file: the store's password changes."""
+        return self.folder / "kafka-password"
+
+    @property
     def token(self) -> Path:
         return self.folder / "token"
 
-    def start(self, command: str, store_user: str) -> Child:
+    def start(self, command: str, store_user: str = "") -> Child:
         """Start a program that runs until it is stopped."""
-        arguments = [sys.executable, "-P", "-m", "hangtag.cli", command]
+        words = ("index", "serve") if command == "index" else (command,)
+        arguments = [sys.executable, "-P", "-m", "hangtag.cli", *words]
         return Child(command, arguments, self.folder, self.environment(command, store_user))
 
     def run(self, *arguments: str, store_user: str = "worker") -> str:
@@ -235,24 +255,27 @@ def test_every_program_needs_exactly_the_rights_that_the_docs_list(
     broker: SecuredKafka, store: tuple[int, redis.Redis], from_the_start: int, tmp_path: Path
 ) -> None:
     port, admin = store
-    of_programs = {each for each in rights_of_the_page() if each.user in {"worker", "arrivals", "server"}}
+    of_programs = {each for each in rights_of_the_page() if each.user in {"worker", "arrivals", "server", "index"}}
     stack = Stack(broker, port, tmp_path, free_port())
     stack.password.write_text(PASSWORD + "\n")
+    stack.kafka_password.write_text(PASSWORD + "\n")
     stack.token.write_text(broker.token("server"))
     stack.run("model", "push", str(STARTER), store_user="release")
     (listed_bundle,) = json.loads(stack.run("model", "list", "--json", store_user="release"))
     stack.run("model", "promote", listed_bundle["version"], "--reason", "a test", store_user="release")
     with ExitStack() as running:
-        worker, arrivals, server = (
-            stack.start(command, user)
-            for command, user in (("work", "worker"), ("arrivals", "worker"), ("serve", "server"))
+        programs = _, _, server, _ = (
+            stack.start("work", "worker"),
+            stack.start("arrivals", "worker"),
+            stack.start("serve", "server"),
+            stack.start("index"),
         )
-        for child in (worker, arrivals, server):
+        for child in programs:
             running.callback(child.stop)
         stack.publish(version=1)
-        wait_until(lambda: version_of(stack.server_port, "scarf") == 1, worker, arrivals, server)
-        wait_until(lambda: "follows" in server.log.read_text(), worker, arrivals, server)
-        wait_until(lambda: "empty" in stack.run("deadletters", "list"), worker, arrivals, server)
+        wait_until(lambda: version_of(stack.server_port, "scarf") == 1, *programs)
+        wait_until(lambda: "follows" in server.log.read_text(), *programs)
+        wait_until(lambda: "empty" in stack.run("deadletters", "list"), *programs)
         stack.run("deadletters", "replay", "--all", "--yes")
 
         # The passwords of the store are changed, and their file is written over, as orchestrators do.
@@ -264,12 +287,11 @@ def test_every_program_needs_exactly_the_rights_that_the_docs_list(
         for user in ("worker", "server"):
             admin.execute_command("CLIENT", "KILL", "USER", user)
         stack.publish(version=2)
-        wait_until(lambda: version_of(stack.server_port, "scarf") == 2, worker, arrivals, server)
-        # Nothing above waits for the reader of arrivals.
-        wait_until(lambda: of_programs <= rights_used(broker, from_the_start), worker, arrivals, server)
+        wait_until(lambda: version_of(stack.server_port, "scarf") == 2, *programs)
+        # Nothing above waits for the reader of arrivals or for the index.
+        wait_until(lambda: of_programs <= rights_used(broker, from_the_start), *programs)
     # An older record behind the newest, and no worker that corrects it: the rebuild has to produce the newest again.
     repeat_first_record(broker, "products.tagged", b"scarf")
-    broker.set_password("operator", NEW_PASSWORD)
     stack.run("rebuild")
     stack.run("verify", "--grace", "0", store_user="verify")
 

@@ -17,7 +17,7 @@ from hangtag.settings import Settings
 from hangtag.store import Entry, RedisTagStore, RetagStore, bundle_prefix
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decisions import Decision
-from hangtag.workers.retag import LivePace, Undoing
+from hangtag.workers.retag import LivePace, Undoing, retagging
 from hangtag.write import KafkaSink, Update, Writes
 from tests.integration.retag.parts import (
     ON_TANSU,
@@ -38,9 +38,10 @@ pytestmark = [ON_TANSU, pytest.mark.timeout(60)]
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_a_retag_that_is_killed_ten_times_ends_as_if_it_was_not(settings, taggers):
+def test_a_retag_that_is_killed_ten_times_ends_as_if_it_was_not(settings, taggers, monkeypatch):
     first, second = taggers
-    listed(settings, first, *(event(f"p{number}", title=f"{WORDS[number % 4]} {number}") for number in range(1_500)))
+    monkeypatch.setattr(retagging, "_AT_ONCE", 32)
+    listed(settings, first, *(event(f"p{number}", title=f"{WORDS[number % 4]} {number}") for number in range(200)))
     dice = random.Random(5)
     run = Run(settings, second)
     for _ in range(10):
@@ -57,11 +58,11 @@ def test_a_retag_that_is_killed_ten_times_ends_as_if_it_was_not(settings, tagger
 
     run.go()
 
-    found = held(settings, *(f"p{number}" for number in range(1_500)))
+    found = held(settings, *(f"p{number}" for number in range(200)))
     assert {(entry.version, entry.sequence, entry.bundle_prefix) for entry in found} == {
         (1, 1, bundle_prefix(second.bundle.version))
     }
-    assert len(formers(settings)) == 1_500
+    assert len(formers(settings)) == 200
     assert verified() == 0
 
 

@@ -11,9 +11,12 @@ from hangtag.cli.app import app
 from hangtag.records import decode_tags
 from hangtag.settings import ModelSettings
 from hangtag.store import RedisTagStore, RetagStore, bundle_prefix
+from hangtag.tagger.tagger import open_tagger
 from hangtag.tags.decisions import Decision
+from hangtag.tags.schema import TagSchema
 from hangtag.workers.retag import LivePace, Undoing
 from hangtag.write import KafkaSink, Update, Writes
+from tests.bundles import tiny_schema, write_tiny_bundle
 from tests.integration.retag.parts import (
     ON_TANSU,
     WORDS,
@@ -162,4 +165,36 @@ def test_events_and_files_are_sources_too(settings, bundles, taggers, tmp_path):
     assert (of_events["written"], of_events["not_there"], of_events["unreadable"]) == (4, 2, 1)
     assert (of_file["written"], of_file["not_there"]) == (6, 0)
     assert [entry.version for entry in held(settings, *(f"p{number}" for number in range(6)))] == [3] * 6
+    assert verified() == 0
+
+
+def test_tags_that_a_schema_has_lost_go_and_what_people_decided_comes_back_with_them(settings, taggers, tmp_path):
+    first, _ = taggers
+    fields = tiny_schema().model_dump()
+    fields["facets"] = [each for each in fields["facets"] if each["name"] != "genre"]
+    fields["facets"][2]["values"] = ("blue", "red")
+    write_tiny_bundle(tmp_path / "fewer", 3, schema=TagSchema.model_validate(fields))
+    listed(settings, first, event("decided"), *(event(f"p{number}", title=WORDS[number % 4]) for number in range(8)))
+    ids = ["decided", *(f"p{number}" for number in range(8))]
+    decisions = (Decision("color:navy", is_accepted=True), Decision("genre:rpg", is_accepted=True))
+    with closing(RedisTagStore(settings.redis)) as store, closing(KafkaSink(settings.kafka)) as sink:
+        [found] = store.read(["decided"])
+        person = Update.of(found).entry(decisions, 1_700_000_000_000)
+        store.write([person])
+        Writes.of_stored([person]).run(store, sink)
+    assert {"color:navy", "genre:rpg"} <= names(held(settings, "decided")[0])
+
+    with closing(open_tagger(ModelSettings(bundle=str(tmp_path / "fewer"), engine="cpu", threads=1))) as fewer:
+        Run(settings, fewer).go()
+        lost = held(settings, *ids)
+        known = set(fewer.bundle.schema.tags)
+    retag("finalize")
+    Run(settings, first, sequence=2).go()
+
+    assert {each.sequence for each in lost} == {1}
+    assert set().union(*(names(each) for each in lost)) <= known
+    assert decode_tags(lost[0].payload).decisions == decisions
+    again = held(settings, *ids)
+    assert {"color:navy", "genre:rpg"} <= names(again[0])
+    assert {each.sequence for each in again} == {2}
     assert verified() == 0
