@@ -27,6 +27,7 @@ __all__ = [
     "read_labelled",
     "read_rows",
     "refuse",
+    "warn",
     "with_tags",
 ]
 
@@ -147,9 +148,14 @@ def read_labelled(
         refuse(reading.bad)
     else:
         bad += list(reading.bad)
-    for note in (note for each in reading.files for note in each.notes):
-        _log.warning(note)
+    warn(note for each in reading.files for note in each.notes)
     return [row.product for row in reading.good]
+
+
+def warn(notes: Iterable[str]) -> None:
+    """Log notes on how files were read."""
+    for note in notes:
+        _log.warning(note)
 
 
 def check_files(paths: Iterable[Path], columns: Columns) -> None:

@@ -40,16 +40,25 @@ class _Files:
         return self._paths[number]
 
 
-def _row_to_json(row: LabelledRow, files: _Files) -> tuple[Any, ...]:
-    product = row.product
+def product_to_json(product: LabelledProduct) -> tuple[Any, ...]:
+    """A product as JSON can hold it."""
     texts = (product.product_id, product.title, product.description, product.merchant_category, product.shop)
-    labels = (list(product.facets), list(product.tags), list(product.confirmed))
-    return (files.number(row.file), row.line, texts, labels, row.others)
+    # In order, so that equal products are equal as JSON too.
+    return (texts, sorted(product.facets), sorted(product.tags), sorted(product.confirmed))
+
+
+def product_of_json(cells: Any) -> LabelledProduct:
+    """The product that `product_to_json` was given."""
+    (product_id, title, description, category, shop), facets, tags, confirmed = cells
+    return LabelledProduct(
+        product_id, title, description, category, frozenset(facets), frozenset(tags), shop, frozenset(confirmed)
+    )
+
+
+def _row_to_json(row: LabelledRow, files: _Files) -> tuple[Any, ...]:
+    return (files.number(row.file), row.line, product_to_json(row.product), row.others)
 
 
 def _row_of_json(cells: Any, files: _Files) -> LabelledRow:
-    number, line, (product_id, title, description, category, shop), (facets, tags, confirmed), others = cells
-    product = LabelledProduct(
-        product_id, title, description, category, frozenset(facets), frozenset(tags), shop, frozenset(confirmed)
-    )
-    return LabelledRow(files.path(number), line, product, others)
+    number, line, product, others = cells
+    return LabelledRow(files.path(number), line, product_of_json(product), others)
