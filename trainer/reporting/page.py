@@ -13,12 +13,15 @@ from markupsafe import Markup
 from hangtag.tags.thresholds import TagThresholds
 from hangtag.text.kind import TextKind
 from hangtag.trainer.judging.standing import Standing
+from hangtag.trainer.judging.what_if import Step
 from hangtag.trainer.reporting import plots
 from hangtag.trainer.reporting.baselines import Baseline
+from hangtag.trainer.reporting.embedded import embedded
 from hangtag.trainer.reporting.findings import Findings
 from hangtag.trainer.reporting.gather import Gathered
 from hangtag.trainer.reporting.promises import promises_of
 from hangtag.trainer.reporting.summary import figure_of
+from hangtag.trainer.reporting.trade_offs import TradeOffs
 
 _PACKAGES = ("hangtag", "torch", "transformers", "scikit-learn", "numpy", "tokenizers", "openvino")
 
@@ -27,6 +30,7 @@ def page_of(
     gathered: Gathered,
     findings: Sequence[Findings],
     baselines: Sequence[Baseline],
+    trade_offs: TradeOffs,
     summary: str,
     price: float,
     *,
@@ -45,6 +49,7 @@ def page_of(
         "points": _points,
         "count": _count,
         "threshold": _threshold,
+        "cut": _cut,
         "short": _short,
     }
     metrics = gathered.bundle.manifest.metrics
@@ -54,6 +59,11 @@ def page_of(
         findings=findings,
         baselines=baselines,
         figure_of=figure_of,
+        trade_offs=trade_offs,
+        own_promise=gathered.recipe.auto_precision,
+        own_step=next((at for steps in trade_offs.values() for at, step in enumerate(steps) if step.promise == gathered.recipe.auto_precision), 0),
+        promise_confidence=gathered.recipe.auto_confidence,
+        trade_off_data=embedded({facet: [step.model_dump() for step in steps] for facet, steps in trade_offs.items()}),
         summary=summary,
         price=price,
         with_texts=with_texts,
@@ -102,6 +112,14 @@ def _count(number: float) -> str:
 def _threshold(thresholds: TagThresholds, band: str) -> str:
     threshold: float = getattr(thresholds, band)
     return "never" if threshold > 1 else f"{threshold:.2f}"
+
+
+def _cut(step: Step) -> str:
+    """From which confidence on tags are AUTO."""
+    if step.lowest is None or step.highest is None:
+        return "never"
+    lowest, highest = f"{step.lowest:.2f}", f"{step.highest:.2f}"
+    return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
 def _short(text: str, length: int) -> str:
