@@ -6,24 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import orjson
 import typer
-from rich.console import Console
 
-from hangtag.cli.console import make_table, plain_console, short_title
-from hangtag.cli.errors import CommandError
+from hangtag.cli.console import plain_console
+from hangtag.cli.learnt import print_left_out, print_sample
 from hangtag.cli.options import ColumnNames, JsonOutput
 from hangtag.cli.trainer_command import trainer_command
-from hangtag.tags.tag import value_of
+from hangtag.tags.tag import facet_of
 
-if TYPE_CHECKING:  # these load numpy and scipy
+if TYPE_CHECKING:  # these load numpy
     from hangtag.bundle import Bundle
     from hangtag.tags.schema import FacetKind
-    from hangtag.trainer.data.labelled import LabelledProduct
-    from hangtag.trainer.learning.left_out import LeftOut, TagLeftOut
-    from hangtag.trainer.learning.new_tags import NewTags
-    from hangtag.trainer.learning.sample import Sample, Tagged
-
-# Of the products that get a tag: the most confident ones, and the least confident ones.
-_MOST, _LEAST = 10, 5
 
 
 def learn_tag(
@@ -55,13 +47,15 @@ def learn_tag(
     facet_kind: Annotated[
         Literal["single", "multi"] | None,
         typer.Option(
-            help="Of a facet that the bundle lacks: exactly one of its tags fits a product, or any number. Asked for in "
-            "a terminal."
+            help="Of a facet that the bundle lacks: exactly one of its tags fits a product, or any number. A terminal "
+            "asks for it."
         ),
     ] = None,
     sample: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File of products: show which of them would get the tag. Labels are not read."),
+        typer.Option(
+            metavar="FILE", help="File of products: show which of them would get the tag. Labels are not read."
+        ),
     ] = None,
     as_json: JsonOutput = False,
 ) -> None:
@@ -74,7 +68,7 @@ def learn_tag(
 
     The new tag is never AUTO, only REVIEW: train a model with labels of the tag to have it served.
 
-    Example: hangtag learn-tag color:lilac --examples lilac.jsonl --others shop.jsonl --sample shop.jsonl --out bundles/lilac
+    Example: hangtag learn-tag color:lilac --examples lilac.jsonl --others shop.jsonl --out bundles/lilac
     """
     if (examples is None) == (not description):
         msg = "give either --examples or --description"
@@ -88,132 +82,57 @@ def learn_tag(
     console = plain_console(stderr=True)
     with trainer_command("nothing was written", out):
         from hangtag.bundle import load_bundle  # noqa: PLC0415
-        from hangtag.tags.tag import facet_of  # noqa: PLC0415
-        from hangtag.text.product_text import ProductText  # noqa: PLC0415
         from hangtag.trainer.data.labelled import read_labelled  # noqa: PLC0415
         from hangtag.trainer.learning.learn_tag import learn_tags  # noqa: PLC0415
         from hangtag.trainer.learning.left_out import left_out  # noqa: PLC0415
-        from hangtag.trainer.learning.lesson import Lesson  # noqa: PLC0415
-        from hangtag.trainer.learning.new_tags import NewTags  # noqa: PLC0415
+        from hangtag.trainer.learning.reading import lesson_about, lesson_by_description  # noqa: PLC0415
         from hangtag.trainer.learning.sample import sample as sample_of  # noqa: PLC0415
         from hangtag.trainer.recipe.columns import Columns  # noqa: PLC0415
 
         columns = Columns.read(None, column or ())
-        unlabelled = columns.model_copy(update={"labelled": False})
         original = load_bundle(bundle)
-        facet = facet_of(tag) if ":" in tag else tag
-        kind = _kind(facet, original, facet_kind)
+        kind = _kind(tag, original, facet_kind)
         with console.status("reading files") as status:
-            given = [] if examples is None else read_labelled([examples], columns if ":" not in tag else unlabelled)
-            products = [product for product in read_labelled(others, columns) if tag not in product.tags]
-            shop = [] if sample is None else read_labelled([sample], unlabelled)
-            if ":" in tag:
-                new = NewTags(facet, (value_of(tag),), kind, parent, is_guess=examples is None)
-                value = value_of(tag)
-                texts = [product.text for product in given] or [
-                    ProductText.of(value, description, ""),
-                    ProductText.of(value, "", ""),
-                ]
-                pairs = [(text, frozenset({tag})) for text in texts]
+            shop = read_labelled([sample], columns.model_copy(update={"labelled": False})) if sample else []
+            if examples is None:
+                lesson, tried = lesson_by_description(tag, description, original, others, columns, kind, parent), None
             else:
-                new = NewTags(facet, _new_values(facet, given, original, examples), kind, parent)
-                pairs = [(each.text, each.tags) for each in given if not each.tags.isdisjoint(new.tags)]
-                products += [each for each in given if each.tags.isdisjoint(new.tags)]
-            without = [each.text for each in products if each.tags.isdisjoint(new.tags)]
+                lesson = lesson_about(tag, original, examples, others, columns, kind, parent)
+                tried = left_out(lesson, lambda done, of: status.update(f"learning without some examples  {done}/{of}"))
             status.update("learning")
-            lesson = Lesson.of(original, new, pairs, without)
-            tried = None
-            if not new.is_guess:
-                tried = left_out(
-                    lesson, lambda done, of: status.update(f"learning without some of the examples  {done}/{of}")
-                )
             manifest = learn_tags(lesson, out, tried)
             status.update("tagging the sample")
-            seen = sample_of(original, load_bundle(out), new.tags, shop) if sample is not None else None
-    children = [each.name for each in original.schema.facets if each.parent == new.facet]
+            tags = lesson.new.tags
+            seen = sample_of(original, load_bundle(out), tags, shop) if sample else None
     if as_json:
+        learnt = manifest.metrics["learnt_tags"]
         values = {
             "bundle": str(out),
             "version": manifest.version,
-            "tags": manifest.metrics["learnt_tags"],
-            "needs_child_in": children,
+            "tags": {each: learnt[each] for each in tags},
             "sample": seen and seen.to_json(),
         }
-        values["tags"] = {each: values["tags"][each] for each in new.tags}
         sys.stdout.write(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    _print(new, tried, seen)
-    names = ", ".join(new.tags)
-    plural = "tags" if len(new.tags) > 1 else "tag"
-    console.print(f"bundle {out} version {manifest.version[:12]} has the new {plural} {names}, in REVIEW only", soft_wrap=True)
-    for child in children[:1]:
+    print_left_out(tried)
+    if seen is not None:
+        print_sample(seen, tags)
+    names = f"tag{'s' if len(tags) > 1 else ''} {', '.join(tags)}"
+    console.print(f"bundle {out} version {manifest.version[:12]} has the new {names}, in REVIEW only", soft_wrap=True)
+    child = next((facet.name for facet in original.schema.facets if facet.parent == lesson.new.facet), None)
+    if child is not None:
         console.print(
-            f"{names} is predicted only together with a child of facet {child}; add one with --parent {new.tags[0]}",
+            f"{tags[0]} is predicted only together with a child of facet {child}; add one with --parent {tags[0]}",
             soft_wrap=True,
         )
 
 
-def _kind(facet: str, bundle: "Bundle", given: str | None) -> "FacetKind | None":
-    """The kind of a facet: given, or asked for where the bundle lacks the facet and somebody is there to answer."""
+def _kind(name: str, bundle: "Bundle", given: str | None) -> "FacetKind | None":
+    """The kind of a tag's facet: given, or asked for where the bundle lacks the facet and somebody can answer."""
     from hangtag.tags.schema import FacetKind  # noqa: PLC0415
 
+    facet = facet_of(name) if ":" in name else name
     if given is None and facet not in bundle.schema.slices and sys.stdin.isatty():
-        question = f"{facet} is a new facet. Does exactly one of its tags fit a product (single), or any number (multi)?"
-        while given not in {"single", "multi"}:
-            given = typer.prompt(question, err=True)
+        while given not in set(FacetKind):
+            given = typer.prompt(f"{facet} is new: does exactly one of its tags fit (single), or any number (multi)?")
     return None if given is None else FacetKind(given)
-
-
-def _new_values(
-    facet: str, examples: "list[LabelledProduct]", bundle: "Bundle", file: Path | None
-) -> tuple[str, ...]:
-    """The values of a facet that examples are labelled with and the bundle lacks."""
-    known = bundle.schema.index
-    tags = sorted({tag for product in examples for tag in product.tags_of(facet)} - set(known))
-    if not tags:
-        msg = f"{file}: no product is labelled with a new value of {facet}; name its column with --column facet.{facet}=COLUMN"
-        raise CommandError(msg)
-    return tuple(map(value_of, tags))
-
-
-def _print(new: "NewTags", tried: "LeftOut | None", seen: "Sample | None") -> None:
-    console = plain_console()
-    if tried is not None:
-        for tag, each in tried.tags.items():
-            _print_left_out(console, tag, each)
-    else:
-        console.print("a guess from a name and a sentence: only --examples can show how often it is right", soft_wrap=True)
-    if seen is None:
-        return
-    share = f" drawn from {seen.of:,}" if seen.products < seen.of else ""
-    for tag in new.tags:
-        its = [each for each in seen.tagged if each.found.tag == tag]
-        console.print(f"{len(its):,} of {seen.products:,} products{share} would get {tag}", soft_wrap=True)
-        if its:
-            console.print(_table(its))
-
-
-def _print_left_out(console: Console, tag: str, each: "TagLeftOut") -> None:
-    console.print(
-        f"{tag}: learnt without them, {each.found} of {each.examples} examples get the tag (at least "
-        f"{each.at_least:.0%} of all such products, at 95 % confidence), and {each.wrong} of {each.others} other "
-        "products do",
-        soft_wrap=True,
-    )
-    more = f"with {each.examples} more examples about {each.with_twice:.0%} would"
-    if each.found == each.examples:
-        more = "more examples would not raise this, but show it with more certainty"
-    elif each.with_twice <= each.found / each.examples:
-        more = "more examples like these would hardly help"
-    console.print(f"{tag}: with half of the examples {each.found_with_half} get it; {more}", soft_wrap=True)
-
-
-def _table(found: "list[Tagged]") -> object:
-    shown = found if len(found) <= _MOST + _LEAST else [*found[:_MOST], *found[-_LEAST:]]
-    table = make_table("confidence", "band", "instead of", "title")
-    for at, each in enumerate(shown):
-        if at == _MOST and len(found) > len(shown):
-            table.add_row("...", "", "", f"{len(found) - len(shown):,} more")
-        its = (f"{each.found.confidence:.2f}", each.found.band.value, ", ".join(map(value_of, each.instead_of)))
-        table.add_row(*its, short_title(each.product.title))
-    return table

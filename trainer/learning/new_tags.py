@@ -75,13 +75,13 @@ class NewTags:
     def _kind_of_new(self) -> FacetKind:
         if self.kind is None:
             msg = (
-                f"the bundle has no facet {self.facet!r}: say with --facet-kind multi that any number of its tags fit a "
-                "product, or with --facet-kind single that exactly one does"
+                f"the bundle has no facet {self.facet!r}: say with --facet-kind multi that any number of its tags fit "
+                "a product, or with --facet-kind single that exactly one does"
             )
             raise LearnTagError(msg)
         if self.kind is FacetKind.SINGLE and len(self.values) == 1:
             msg = (
-                f"the new facet {self.facet!r} needs two values to be single, since exactly one of them fits a product: "
+                f"the new facet {self.facet!r} needs two values to be single, since exactly one fits a product: "
                 f"give {self.facet} instead of {self.tags[0]}, with examples that are labelled with its values, or "
                 "--facet-kind multi"
             )

@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +13,7 @@ from markupsafe import Markup
 
 from hangtag.tags.thresholds import TagThresholds
 from hangtag.text.kind import TextKind
+from hangtag.trainer.judging.left_out import LeftOut
 from hangtag.trainer.judging.standing import Standing
 from hangtag.trainer.judging.what_if import Step
 from hangtag.trainer.reporting import plots
@@ -26,11 +28,19 @@ from hangtag.trainer.reporting.trade_offs import TradeOffs
 _PACKAGES = ("hangtag", "torch", "transformers", "scikit-learn", "numpy", "tokenizers", "openvino")
 
 
+@dataclass(frozen=True, slots=True)
+class Studies:
+    """What was found beside the run: baselines, other promises, and categories without examples."""
+
+    baselines: Sequence[Baseline]
+    trade_offs: TradeOffs
+    left_out: Sequence[LeftOut]
+
+
 def page_of(
     gathered: Gathered,
     findings: Sequence[Findings],
-    baselines: Sequence[Baseline],
-    trade_offs: TradeOffs,
+    studies: Studies,
     summary: str,
     price: float,
     *,
@@ -57,13 +67,24 @@ def page_of(
     return environment.get_template("report.html.j2").render(
         run=gathered,
         findings=findings,
-        baselines=baselines,
+        baselines=studies.baselines,
         figure_of=figure_of,
-        trade_offs=trade_offs,
+        trade_offs=studies.trade_offs,
+        left_out=studies.left_out,
         own_promise=gathered.recipe.auto_precision,
-        own_step=next((at for steps in trade_offs.values() for at, step in enumerate(steps) if step.promise == gathered.recipe.auto_precision), 0),
+        own_step=next(
+            (
+                at
+                for steps in studies.trade_offs.values()
+                for at, step in enumerate(steps)
+                if step.promise == gathered.recipe.auto_precision
+            ),
+            0,
+        ),
         promise_confidence=gathered.recipe.auto_confidence,
-        trade_off_data=embedded({facet: [step.model_dump() for step in steps] for facet, steps in trade_offs.items()}),
+        trade_off_data=embedded(
+            {facet: [step.model_dump() for step in steps] for facet, steps in studies.trade_offs.items()}
+        ),
         summary=summary,
         price=price,
         with_texts=with_texts,

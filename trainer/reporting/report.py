@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from hangtag.trainer.files.atomic_file import write_text
+from hangtag.trainer.files.left_out import results_of
+from hangtag.trainer.judging.left_out import LeftOut
 from hangtag.trainer.reporting.baselines import Baseline, baselines_of
 from hangtag.trainer.reporting.findings import Findings, findings_of
 from hangtag.trainer.reporting.gather import gather
-from hangtag.trainer.reporting.page import page_of
+from hangtag.trainer.reporting.page import Studies, page_of
 from hangtag.trainer.reporting.summary import figure_of, summary_of
 from hangtag.trainer.reporting.trade_offs import TradeOffs, trade_offs_of
 
@@ -19,13 +21,17 @@ CORE_HOUR_PRICE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A written report: its path, its summary, the figures of its first table, and what other promises would mean."""
+    """A written report: its path, its summary, and what its tables say.
+
+    `left_out` is what categories without examples get, as far as `leave_out` was called for the run.
+    """
 
     path: Path
     summary: str
     findings: list[Findings]
     baselines: list[Baseline]
     trade_offs: TradeOffs
+    left_out: list[LeftOut]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `f1` and the baselines' figures are weighted F1 for single and micro F1 for multi facets."""
@@ -48,6 +54,7 @@ class Report:
                 }
                 for each in self.findings
             },
+            "left_out": [each.model_dump(mode="json") for each in self.left_out],
         }
 
 
@@ -79,6 +86,8 @@ def write_report(
     summary = summary_of(gathered, findings, baselines, core_hour_price)
     path = out or run / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    page = page_of(gathered, findings, baselines, trade_offs, summary, core_hour_price, with_texts=with_texts)
+    left_out = [LeftOut.model_validate_json(file.read_bytes()) for file in results_of(run)]
+    studies = Studies(baselines, trade_offs, left_out)
+    page = page_of(gathered, findings, studies, summary, core_hour_price, with_texts=with_texts)
     write_text(path, page)
-    return Report(path, summary, findings, baselines, trade_offs)
+    return Report(path, summary, findings, baselines, trade_offs, left_out)
