@@ -2,8 +2,6 @@
 
 import importlib
 import importlib.util
-import sys
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -15,9 +13,6 @@ from hangtag.text.tokens import Tokens
 from hangtag.text.wide import NO_FEATURES
 
 EngineKind = Literal["auto", "cpu", "torch"]
-
-# In /dev: NVIDIA on a PC, on small boards and under Windows' subsystem for Linux, and AMD.
-_DRIVERS = ("nvidiactl", "nvmap", "dxg", "kfd")
 
 
 def open_engine(
@@ -63,13 +58,7 @@ def _torch_engine(bundle: Bundle) -> Engine:
 
 
 def _has_cuda() -> bool:
-    # Importing torch takes 180 MB that stay, so not only to learn that there is no device.
-    if importlib.util.find_spec("torch") is None or not _may_have_device():
+    if importlib.util.find_spec("torch") is None:
         return False
     torch: Any = importlib.import_module("torch")
     return bool(torch.cuda.is_available())
-
-
-def _may_have_device(dev: Path = Path("/dev")) -> bool:
-    """False on Linux without the device of any driver that torch could use."""
-    return sys.platform != "linux" or any((dev / name).exists() for name in _DRIVERS)

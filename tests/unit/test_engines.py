@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine import DeviceError, Engine, EngineError, open_engine
-from hangtag.engine.choose import _may_have_device
 from hangtag.engine.cost import Padding, bucket
 from hangtag.engine.packed import Packed, pack
 from hangtag.engine.sub_batches import sub_batches
@@ -264,13 +263,6 @@ except EngineError as error:
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.startswith("cpu")
     assert "it needs the packages of the extra gpu" in found.stdout
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch itself is asked")
-def test_torch_is_asked_for_a_device_only_where_a_driver_has_one(tmp_path: Path) -> None:
-    assert not _may_have_device(tmp_path)
-    (tmp_path / "nvidiactl").touch()
-    assert _may_have_device(tmp_path)
 
 
 def test_groups_hold_every_text_once_of_one_length_within_the_budget() -> None:
