@@ -73,11 +73,11 @@ def main() -> None:
     parser.add_argument("--bundle", default="starter")
     parser.add_argument("--data", type=Path, nargs="+", default=[FEED], help="JSONL of products, also as .gz")
     parser.add_argument("--texts", type=int, default=1_000, help="of each file")
-    parser.add_argument("--quick", action="store_true", help="within 50 s: 200 texts of each file")
+    parser.add_argument("--quick", action="store_true", help="within 50 s: 100 texts of each file")
     add_results(parser, "kinds")
     options = parser.parse_args()
     if options.quick:
-        options.texts = min(options.texts, 200)
+        options.texts = min(options.texts, 100)
     result = measured_or_exit(lambda: measured(options))
     write_results(result, options.results)
     report(result)
