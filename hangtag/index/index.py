@@ -23,6 +23,9 @@ from hangtag.v1 import tags_pb2
 # Products whose postings are made at a time, so that this needs little memory.
 _AT_ONCE = 1 << 17
 
+Rank = tuple[int, bool, int, int]
+_BELOW_ALL: Rank = (-1, False, 0, 0)
+
 
 class Index:
     """Takes changes in whatever order and however often they come, and keeps the newest of each product.
@@ -56,6 +59,26 @@ class Index:
             if not self._is_built:
                 return sum(self._write(change) is not None for change in changes)
             return self._take(changes)
+
+    def replace(self, wrong: Sequence[tuple[Rank | None, Change]]) -> int:
+        """Take changes even if they are older than what is known, of products of which a certain rank is known.
+
+        None stands for a product that is not known. A change whose version is below 0 makes it one. Only to repair what
+        is wrong; call it after `build`. Returns the number of changes that were taken: not those of products of which
+        another rank is known by now.
+        """
+        with self._lock:
+            changes = []
+            for found, change in wrong:
+                number = self.ids.find(change.product_id)
+                rank = None if number is None else self.rows.rank(number)
+                if (None if rank is None or rank[0] < 0 else rank) != found:
+                    continue
+                if number is not None:
+                    self.rows.write(number, _BELOW_ALL, self.rows.slots(number))
+                changes.append(change)
+            self._take(changes)
+        return len(changes)
 
     def build(self) -> None:
         """Make what was collected visible."""

@@ -2,31 +2,19 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from types import SimpleNamespace
 
 import grpc
-import numpy as np
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from hangtag.evidence.support import Support
 from hangtag.settings import RedisSettings
-from hangtag.tagger.suggested import Suggested
-from hangtag.tags.about import About
-from hangtag.tags.tagset import ScoredTag, Source, TagSet
-from hangtag.tags.thresholds import Band, KeyedThresholds, TagThresholds, Thresholds
-from hangtag.text.kind import TextKind
-from hangtag.text.product_text import ProductText
-from hangtag.text.understood import NoTags, Understood
 from hangtag.v1 import tags_pb2
-from tests.bundles import tiny_schema
 from tests.integration.server.index import RecordingIndex, indexing
 from tests.integration.server.parts import (
     NOT_SERVING,
     SERVING,
     Code,
-    FakeTagger,
     Served,
     fails_with,
     serving,
@@ -34,54 +22,7 @@ from tests.integration.server.parts import (
     until,
 )
 from tests.integration.server.web_client import WebClient
-
-SCHEMA = tiny_schema(blocked=("color:navy",)).model_copy(
-    update={
-        "about": {"class:shoes": About(label="Shoes", synonyms=("sneakers",), codes={"gs1": "10001070"})},
-        "sensitive": ("genre",),
-    }
-)
-
-
-def tag(name: str, confidence: float = 0.75, band: Band = Band.AUTO) -> ScoredTag:
-    return ScoredTag(name, confidence, Source.MODEL, band)
-
-
-NAMED, HINTED = Support(("word",), is_named=True), Support(("word",))
-# By the number of words of a text.
-ANSWERS = {
-    1: Suggested(TagSet((), (), refusal=NoTags.OFF_TOPIC)),
-    2: Suggested(
-        TagSet((tag("segment:clothing", 0.9), tag("class:shoes", 0.8)), (tag("color:red", 0.5, Band.REVIEW),)),
-        {"class:shoes": NAMED, "color:red": NAMED, "segment:clothing": NAMED},
-        Understood(ProductText(""), excluded=("color:blue",)),
-    ),
-    3: Suggested(TagSet((tag("color:red"), tag("color:blue")), ()), {"color:red": NAMED, "color:blue": NAMED}),
-    4: Suggested(
-        TagSet((tag("class:dresses", 0.3),), (tag("color:red", 0.49, Band.REVIEW),)), {"class:dresses": HINTED}
-    ),
-    5: Suggested(TagSet((), (), refusal=NoTags.TOO_SHORT)),
-}
-
-
-class WordTagger(FakeTagger):
-    """Answers a text by its number of words."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        thresholds = Thresholds(
-            tags=dict.fromkeys(SCHEMA.tags, TagThresholds(auto=0.5, review=0.25)),
-            words={"color:red": ("red",), "color:blue": ("blue",)},
-        )
-        self.bundle = SimpleNamespace(
-            **vars(self.bundle), scope=None, schema=SCHEMA, thresholds=KeyedThresholds.of_products(thresholds)
-        )
-
-    def decode(self, logits: np.ndarray, _kinds: Sequence[TextKind]) -> list[TagSet]:
-        return [ANSWERS[int(n)].tags for (n,) in logits]
-
-    def explain(self, scores: np.ndarray, _tags: Sequence[TagSet], _kinds: Sequence[TextKind]) -> list[Suggested]:
-        return [ANSWERS[int(n)] for (n,) in scores]
+from tests.integration.server.word_tagger import SCHEMA, WordTagger
 
 
 @pytest.fixture(scope="module")
@@ -285,10 +226,17 @@ def test_deadlines_and_errors_are_passed_on(searched: Served, index: RecordingIn
             similar(request, timeout=3)
 
 
-def test_a_profile_never_has_sensitive_facets(searched: Served, index: RecordingIndex) -> None:
-    searched.tags.TagProfile(tags_pb2.TagProfileRequest(product_ids=["a"], without_facets=["color"]), timeout=5)
+def test_a_profile_never_has_sensitive_tags(searched: Served, index: RecordingIndex) -> None:
+    searched.tags.TagProfile(
+        tags_pb2.TagProfileRequest(
+            product_ids=["a"], without_facets=["color"], without_tags=[{"facet": "class", "value": "shoes"}]
+        ),
+        timeout=5,
+    )
 
     assert list(index.last.without_facets) == ["color", "genre"]
+    assert {"class:shoes", "color:red", "genre:action"} <= set(names(index.last.without_tags))
+    assert "color:blue" not in names(index.last.without_tags)
     with fails_with(Code.INVALID_ARGUMENT, "product_ids has 0 ids"):
         searched.tags.TagProfile(tags_pb2.TagProfileRequest(), timeout=5)
 
@@ -335,6 +283,8 @@ def test_tags_are_listed_with_what_the_schema_says_and_with_counts(searched: Ser
         ("navy", True, False),
         ("red", False, True),
     ]
+    assert [each.value for each in colors.tags if each.is_sensitive] == ["red"]
+    assert not colors.is_sensitive
     assert (genre.is_sensitive, genre.is_multi, kinds.parent_facet) == (True, True, "segment")
     assert (reply.index.products, reply.schema_hash) == (8, SCHEMA.content_hash)
     assert [each.facet for each in without.facets] == ["class"]
