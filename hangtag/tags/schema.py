@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -240,6 +241,13 @@ class TagSchema(_Frozen):
                 msg = f"facets {[f.name for f in chain]}: more than {_MAX_PATHS} paths"
                 raise SchemaError(msg)
         return [tuple(self.index[tag] for tag in path) for path in paths]
+
+    def with_blocked(self, tags: Collection[str]) -> Self:
+        """The same schema, in which these tags are blocked too; tags that it does not have are left out."""
+        added = sorted({tag for tag in tags if tag in self.index}.difference(self.blocked))
+        if not added:
+            return self
+        return type(self).model_validate({**self.model_dump(), "blocked": (*self.blocked, *added)})
 
     def to_json(self) -> str:
         """Canonical JSON: the same schema always gives the same text."""
