@@ -123,7 +123,7 @@ class _InUse:
             found = "no bundle" if pointer is None else f"bundle {pointer.bundle_version[:_SHOWN]}"
             msg = (
                 f"the tags are of bundle {made.bundle_version[:_SHOWN]} (sequence {made.sequence}), and {found} is in "
-                "use: promote the first, or run `hangtag retag run --on ray` with another folder. What was written can be "
-                "undone with `hangtag retag undo`"
+                "use: promote the first, or run `hangtag retag run --on ray` with another folder. What was written "
+                "can be undone with `hangtag retag undo`"
             )
             raise CommandError(msg)
