@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from hangtag.bundle import Bundle, load_bundle
 from hangtag.following import loader as loader_module
 from hangtag.following.errors import RefusedError, Why
 from hangtag.following.follower import BundleFollower
@@ -110,6 +111,27 @@ def test_another_bundle_is_loaded_beside_the_one_in_use_and_takes_its_place(hous
         "pointer_bundle": second.bundle_version[:12],
         "pointer_sequence": 2,
     }
+
+
+def test_a_bundle_is_read_once_whether_it_is_fetched_or_on_the_disk(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = house.place.pointers
+    read = []
+
+    def counted(folder: Path) -> Bundle:
+        read.append(folder.name)
+        return load_bundle(folder)
+
+    for module in ("models.shelf", "models.local", "following.loader"):
+        monkeypatch.setattr(f"hangtag.{module}.load_bundle", counted)
+
+    house.follower.take(second)
+    house.follower.turn()
+    house.follower.take(dataclasses.replace(first, sequence=3))
+    house.follower.turn()
+
+    assert (house.version, len(read)) == (first.bundle_version, 2)
 
 
 def test_the_old_one_is_freed_once_nobody_uses_it(house: House) -> None:
