@@ -168,6 +168,21 @@ def test_a_json_array(tmp_path, indent, zipped):
         assert [row.line for row in reading.good] == [2, 12, 22, 32]
 
 
+def test_a_json_array_is_read_in_pieces(tmp_path, monkeypatch):
+    """Wherever a piece ends: within a word, a number, an escape or a letter of several bytes."""
+    rows = [{"product_id": at, "title": f'"Größe" \\ {at}', "facets": ["a"], "tags": ["a:b"]} for at in range(9)]
+    (tmp_path / "shop.json").write_text(json.dumps(rows, indent=1))
+    expected = read_rows([tmp_path / "shop.json"])
+
+    for size in range(1, 40):
+        monkeypatch.setattr("hangtag.trainer.data.lines.MAX_ROW_BYTES", size)
+        found = read_rows([tmp_path / "shop.json"])
+        assert (found.good, found.bad) == (expected.good, [])
+
+    (tmp_path / "shop.json").write_text("[{}, 3" + "4" * 100)
+    assert "not closed" in read_rows([tmp_path / "shop.json"]).bad[-1].reason
+
+
 def test_a_json_array_that_is_damaged(tmp_path):
     good = '{"product_id": "1", "facets": [], "tags": []}'
 
