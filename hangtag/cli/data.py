@@ -147,17 +147,26 @@ def noise(
     folds: Annotated[int, typer.Option(metavar="N", min=2, max=20, help="Number of cross-validation folds.")] = 5,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="Number of labels to show.")] = 25,
     json_file: JsonFile = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write them for verdicts: .csv, .jsonl, or .json for Label Studio."),
+    ] = None,
 ) -> None:
     """List labels that are probably wrong, most likely first, by cross-validation with a fast linear model.
 
-    Bad rows are skipped and counted. Texts of products are not shown.
+    Each is shown with what the model makes of the product's words: the probabilities of the label and of the likelier
+    one. `hangtag data correct` reads the verdicts of people, and confirmed labels are not listed again. Bad rows are
+    skipped and counted. The JSON file has no texts.
 
-    Example: hangtag data noise shop.jsonl --top 50 --json-file doubts.json
+    Example: hangtag data noise shop.jsonl --top 50 --export doubts.csv
     """
     with trainer_command("nothing was written"):
         from hangtag.trainer.data.views import Products  # noqa: PLC0415
         from hangtag.trainer.judging.label_noise import find_label_noise  # noqa: PLC0415
+        from hangtag.trainer.mistakes.exported import check_export, row_of_suspicion, write_rows  # noqa: PLC0415
 
+        if export is not None:
+            check_export(export)
         with _progress() as on_progress:
             reading = read(files, mapping(column, column_file), _reading(on_progress))
             if not reading.good:
@@ -172,6 +181,9 @@ def noise(
                 "or all of the facet's products do"
             )
         _write(json_file, lambda: noise_json(reading, found))
+        if export is not None:
+            rows = [(reading.good[each.place], each) for each in found.suspicions]
+            write_rows([row_of_suspicion(each, row.product, row.file.name) for row, each in rows], export)
 
 
 @contextmanager

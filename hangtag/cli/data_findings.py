@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from hangtag.cli.console import make_table, plain_console
+from hangtag.cli.console import make_table, plain_console, short_title
 from hangtag.tags.tag import value_of
 
 if TYPE_CHECKING:  # these load scikit-learn
@@ -145,11 +145,13 @@ def print_noise(reading: "Reading", found: "LabelNoise", top: int) -> None:
     console = plain_console()
     if bad := reading.bad:
         console.print(_bad_rows(bad, f"{len(bad):,} bad rows were skipped"))
-    table = make_table("file", "line", "product", "facet", "label", "more likely", "probability of the label")
+    table = make_table("file", "line", "product", "facet", "label", "more likely", "probabilities", "title")
     for each in found.suspicions[:top]:
         row = reading.good[each.place]
         values = [value_of(name) or "none" for name in (each.given, each.suggested)]
-        cells = (row.file.name, str(row.line), row.product.product_id, each.facet, *values, f"{each.score:.3f}")
+        scores = f"{each.score:.3f}, {each.suggested_score:.3f}"
+        place = row.file.name, str(row.line), row.product.product_id
+        cells = (*place, each.facet, *values, scores, short_title(row.product.title))
         table.add_row(*map(_plain, cells))
     console.print(table)
     console.print(f"{len(found.suspicions):,} of {sum(found.checked.values()):,} labels are probably wrong")
@@ -172,6 +174,7 @@ def noise_json(reading: "Reading", found: "LabelNoise") -> dict[str, Any]:
                 "given": each.given,
                 "suggested": each.suggested,
                 "score": round(each.score, 6),
+                "suggested_score": round(each.suggested_score, 6),
             }
             for each in found.suspicions
         ),

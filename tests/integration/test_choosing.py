@@ -21,7 +21,7 @@ from tests.integration.stopped_command import stopped_after
 from tests.integration.tiny_shop import recipe, write_base
 
 # Most tests train a model.
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 SPACE = {"learning_rate": Range(low=1e-7, high=1e-2, log=True), "head_learning_rate": Range(choices=(1e-7, 1e-2))}
 

@@ -22,7 +22,7 @@ from tests.integration.stopped_command import stopped_after
 from tests.integration.tiny_shop import recipe
 
 # Most tests train a model, and the first one that uses `runs` trains that too.
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,14 @@ _BLOCK_BYTES = 1 << 20
 
 
 def kept_products(
-    paths: Iterable[Path], columns: Columns, bad: list[BadRow], cache: Cache | None
+    paths: Iterable[Path], columns: Columns, bad: list[BadRow] | None, cache: Cache | None
 ) -> list[LabelledProduct]:
     """As `read_labelled`; a file without bad rows is read only once, as long as its content and mapping are the same.
 
     Raises:
-        LabelledFileError: a file is missing.
+        LabelledFileError: a file is missing, or has a bad row and there is no list `bad` to add it to.
     """
-    if cache is None:
+    if cache is None or bad is None:
         return read_labelled(paths, columns, bad)
     return [product for path in paths for product in _of_file(path, columns, bad, cache)]
 

@@ -27,7 +27,7 @@ class Suspicion:
 
     `given` is its tag and `suggested` the more likely one; empty means no tag. In a facet that is checked tag by tag,
     one of them is empty: the tag is suggested to be added or removed. `score` is the probability of the given label;
-    0 is the most doubtful.
+    0 is the most doubtful. `suggested_score` is that of the suggested one.
     """
 
     place: int
@@ -35,6 +35,7 @@ class Suspicion:
     given: str
     suggested: str
     score: float
+    suggested_score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +137,9 @@ def _suspicions(task: _Task, scores: NDArray[np.float64]) -> Iterator[Suspicion]
         given = int(task.classes[at])
         others = scores[at].copy()
         others[given] = -1
-        suggested = task.names[int(others.argmax())]
-        place = int(task.places[at])
-        yield Suspicion(place, task.facet, task.names[given], suggested, float(scores[at, given]))
+        best = int(others.argmax())
+        its_scores = float(scores[at, given]), float(scores[at, best])
+        yield Suspicion(int(task.places[at]), task.facet, task.names[given], task.names[best], *its_scores)
 
 
 def _tasks(products: Sequence[LabelledProduct], folds: int) -> tuple[list[_Task], list[str]]:

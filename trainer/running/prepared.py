@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import ValidationError
@@ -35,7 +35,7 @@ from hangtag.trainer.fitting.named_head import start_from_names
 from hangtag.trainer.judging.cautions import Caution, cautions_of
 from hangtag.trainer.judging.known_labels import known_labels
 from hangtag.trainer.recipe.by_size import by_size
-from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source, reasons_of
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError, reasons_of
 from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
 from hangtag.trainer.teaching.soft_targets import soft_targets
 from hangtag.trainer.teaching.teachers import opened_teachers
@@ -133,14 +133,7 @@ def prepare(
         kept_products([data / name for name in source.train], source.columns, bad, cache) for source in recipe.sources
     ]
     validation, calibration = (
-        [
-            product
-            for source in recipe.sources
-            for product in _with_shops(
-                kept_products([data / name for name in getattr(source, part)], source.columns, bad, cache), source, data
-            )
-        ]
-        for part in ("validation", "calibration")
+        held_out_products(recipe, data, part, bad, cache) for part in ("validation", "calibration")
     )
     refuse(bad)
     _check_weak_labels(recipe, read)
@@ -185,8 +178,23 @@ def prepare(
     )
 
 
-def _with_shops(products: list[LabelledProduct], source: Source, data: Path) -> list[LabelledProduct]:
-    return with_shops(products, read_shops(data / source.shops)) if source.shops else products
+def held_out_products(
+    recipe: Recipe,
+    data: Path,
+    part: Literal["validation", "calibration"],
+    bad: list[BadRow] | None = None,
+    cache: Cache | None = None,
+) -> list[LabelledProduct]:
+    """The products of all sources' validation or calibration files below `data`, with their shops.
+
+    Raises:
+        LabelledFileError: a file is missing, or has a bad row and there is no list `bad` to add it to.
+    """
+    found = []
+    for source in recipe.sources:
+        products = kept_products([data / name for name in getattr(source, part)], source.columns, bad, cache)
+        found += with_shops(products, read_shops(data / source.shops)) if source.shops else products
+    return found
 
 
 def _check_weak_labels(recipe: Recipe, sources: list[list[LabelledProduct]]) -> None:

@@ -113,6 +113,24 @@ def _train(
         folder.claim(recipe, prepared.data_fingerprint, prepared.schema)
     for note in notes_on_data(prepared, sized=sized):
         watcher.note(note)
+    return train_prepared(prepared, folder, bundle, watcher, processes, wandb=wandb)
+
+
+def train_prepared(
+    prepared: Prepared,
+    folder: RunFolder,
+    bundle: Path | None,
+    watcher: Watcher,
+    processes: Processes,
+    *,
+    wandb: bool = False,
+) -> tuple[Manifest, Evaluation] | None:
+    """The run of `train` from there on where its data are prepared; its folder is locked and claimed.
+
+    Raises:
+        DivergedError, ExportError, BundleError: see `train`.
+    """
+    recipe = prepared.train.recipe
     model = prepared.model(recipe, processes.device)
     if recipe.distillation and not folder.is_trained:
         watcher.stage("Computing soft targets")
