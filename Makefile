@@ -85,7 +85,7 @@ bench-release: $(VENV)/.all ## another bundle, all products tagged again, and ba
 bench-find: $(VENV)/.all ## searches of the index, look-ups beside them, replay and freshness: 15 minutes (QUICK=1: 3; KAFKA_HOME: Apache Kafka)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.find $(if $(QUICK),--quick) $(ARGS)
 
-bench-data: $(VENV)/.all ## check, split and label noise on a million generated products: speed and memory, 30 minutes (QUICK=1: a minute)
+bench-data: $(VENV)/.all ## check, split and label noise on a million generated products: speed and memory, an hour (QUICK=1: a minute)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.data $(if $(QUICK),--quick) $(ARGS)
 
 bench-predict: $(VENV)/.all ## `hangtag predict` beside what a worker does with a text: 10 minutes (QUICK=1: a minute; DATA=products.jsonl.gz)
