@@ -96,8 +96,10 @@ def print_check(found: "DataCheck", fewest: int, columns: "Columns") -> None:
     if lengths := found.lengths:
         size = f"median {lengths.median:.0f}, 95 % up to {lengths.p95:.0f}, longest {lengths.longest:,}"
         cut = (
-            f"{lengths.cut / len(reading.good):.1%} truncated at {lengths.limit}, {lengths.lost:.1%} of all tokens lost"
+            f"{lengths.cut / lengths.measured:.1%} truncated at {lengths.limit}, {lengths.lost:.1%} of all tokens lost"
         )
+        if lengths.measured < len(reading.good):
+            cut += f"; in {lengths.measured:,} texts, spread evenly"
         summary.add_row("tokens", f"{lengths.mean:.0f}", f"mean; {size}; {cut}")
     console.print(summary)
     for title, groups in (("look-alike tags", found.look_alikes), ("missing values", [found.missing_values])):
@@ -165,7 +167,7 @@ def noise_json(reading: "Reading", found: "LabelNoise") -> dict[str, Any]:
         "empty_rows": reading.empty,
         "judged": found.checked,
         "left_out": list(found.left_out),
-        "suspicions": [
+        "suspicions": (
             {
                 **reading.good[each.place].place,
                 "facet": each.facet,
@@ -175,5 +177,5 @@ def noise_json(reading: "Reading", found: "LabelNoise") -> dict[str, Any]:
                 "suggested_score": round(each.suggested_score, 6),
             }
             for each in found.suspicions
-        ],
+        ),
     }

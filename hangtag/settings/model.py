@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from hangtag.settings.client import ClientSettings
 from hangtag.settings.group import Group, Port
-from hangtag.settings.index import IndexSettings
+from hangtag.settings.index import IndexLinkSettings, IndexSettings
 from hangtag.settings.models import ModelsSettings
 
 Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
@@ -217,7 +217,7 @@ class ArrivalsSettings(Group):
     metrics_port: Port = Field(default=9_103, description="Port for metrics and health over HTTP; 0: any free port")
 
 
-class ServerSettings(Group):
+class ServerSettings(IndexLinkSettings):
     """The gRPC server."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address that the server listens on")
@@ -268,10 +268,6 @@ class ServerSettings(Group):
         ge=512,
         description="Most tokens, estimated, of texts that wait for suggestions; further ones are refused with "
         "RESOURCE_EXHAUSTED",
-    )
-    index_address: Annotated[str, StringConstraints(pattern=r"^none$|^[^\s,]+:[0-9]{1,5}$")] = Field(
-        default="127.0.0.1:50061",
-        description="Address (host:port) of `hangtag index serve`, which searches are passed on to; none: no searches",
     )
     questions: Path | None = Field(
         default=None,

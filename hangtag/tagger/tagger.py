@@ -22,7 +22,6 @@ from hangtag.tagger.spare_memory import give_back
 from hangtag.tagger.suggested import Suggested
 from hangtag.tags.candidates import Candidates, candidates_of
 from hangtag.tags.decoding import Decoder
-from hangtag.tags.schema import TagSchema
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import metrics
 from hangtag.text.kind import TextKind
@@ -144,11 +143,9 @@ class Tagger:
 
         Tags that the bundle does not have are left out.
         """
-        schema = self.bundle.schema
-        added = sorted({tag for tag in tags if tag in schema.index}.difference(schema.blocked))
-        if not added:
+        schema = self.bundle.schema.with_blocked(tags)
+        if schema is self.bundle.schema:
             return self
-        schema = TagSchema.model_validate({**schema.model_dump(), "blocked": (*schema.blocked, *added)})
         bundle = replace(self.bundle, schema=schema)
         return replace(self, bundle=bundle, decoder=Decoder(schema, bundle.calibration, bundle.thresholds))
 

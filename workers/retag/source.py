@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hangtag.store import Entry
+from hangtag.tags.schema import TagSchema
 from hangtag.text.product_text import ProductText
 
 
@@ -11,13 +13,29 @@ from hangtag.text.product_text import ProductText
 class SourceText:
     """The text of a product. `version` is the product version that it is of, None if the source does not say.
 
-    `text_hash` is that of the cleaned text and its language.
+    `text_hash` is that of the cleaned text and its language. `tagged` holds the tags that the release gives it, where
+    they were computed before.
     """
 
     product_id: str
     version: int | None
     text: ProductText
     text_hash: bytes
+    tagged: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseTags:
+    """A release whose tags come with the texts: no engine runs here. The fields are those of `Release`."""
+
+    bundle_version: str
+    sequence: int
+    blocked_sequence: int
+    schema: TagSchema
+
+    def gives_tags_of(self, sequence: int) -> bool:
+        """See `Release`."""
+        return self.blocked_sequence <= sequence <= self.sequence
 
 
 @dataclass(frozen=True, slots=True)
