@@ -93,7 +93,7 @@ def _without(prepared: Prepared, tag: str, data: Path) -> tuple[Prepared, list[L
     )
     remaining = replace(
         prepared,
-        train=replace(train, sources=sources, queries=queries),
+        train=replace(train, sources=sources, queries=queries, tokens=None),
         validation=examples,
         validation_products=its_products,
         calibration=[prepared.calibration[row] for row in calibration] if apart else examples,
