@@ -46,7 +46,8 @@ def reading_of(bundle: Bundle) -> bytes:
     hashed = _begun(bundle.manifest.sections["tokenizer"].sha256, json.dumps(content, sort_keys=True))
     if bundle.weights.wide is not None:
         hashed.update(np.ascontiguousarray(bundle.weights.wide.hashes))
-    return hashed.digest()
+    digest: bytes = hashed.digest()
+    return digest
 
 
 def _hash_of_encoder(bundle: Bundle) -> Any:
@@ -92,5 +93,4 @@ def _learned(bundle: Bundle) -> list[str]:
 
 
 def _begun(*parts: str) -> Any:
-    hashed = blake2b(json.dumps([_FORMAT, *parts]).encode(), digest_size=_BYTES)
-    return hashed
+    return blake2b(json.dumps([_FORMAT, *parts]).encode(), digest_size=_BYTES)

@@ -87,9 +87,7 @@ class TorchEngine:
         found = self._forward(batch, with_means=True)
         return found.logits, found.means
 
-    def _forward(
-        self, batch: Sequence[Tokens], *, with_vectors: bool = False, with_means: bool = False
-    ) -> "_Results":
+    def _forward(self, batch: Sequence[Tokens], *, with_vectors: bool = False, with_means: bool = False) -> "_Results":
         check_tokens(batch, self._encoder)
         network = self._network
         if network is None:

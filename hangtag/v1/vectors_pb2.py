@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18hangtag/v1/vectors.proto\x12\nhangtag.v1\"\xdc\x01\n\rProductVector\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x11\n\ttext_hash\x18\x03 \x01(\x0c\x12\r\n\x05\x66irst\x18\x04 \x01(\t\x12\x0e\n\x06second\x18\x05 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x06 \x01(\x0c\x12\x0e\n\x06vector\x18\x07 \x01(\x0c\x12\r\n\x05scale\x18\x08 \x01(\x02\x12\x0c\n\x04rest\x18\t \x01(\x0c\x12\x0f\n\x07reading\x18\n \x01(\x0c\x12\r\n\x05named\x18\x0b \x03(\t\x12\x18\n\x10unknown_language\x18\x0c \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18hangtag/v1/vectors.proto\x12\nhangtag.v1\"\xde\x01\n\rProductVector\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x11\n\ttext_hash\x18\x03 \x01(\x0c\x12\r\n\x05\x66irst\x18\x04 \x01(\t\x12\x0e\n\x06second\x18\x05 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x06 \x01(\x0c\x12\x0e\n\x06vector\x18\x07 \x01(\x0c\x12\r\n\x05scale\x18\x08 \x01(\x02\x12\x0e\n\x06scores\x18\t \x01(\x0c\x12\x0f\n\x07reading\x18\n \x01(\x0c\x12\r\n\x05named\x18\x0b \x03(\t\x12\x18\n\x10unknown_language\x18\x0c \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hangtag.v1.vectors_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PRODUCTVECTOR']._serialized_start=41
-  _globals['_PRODUCTVECTOR']._serialized_end=261
+  _globals['_PRODUCTVECTOR']._serialized_end=263
 # @@protoc_insertion_point(module_scope)

@@ -35,7 +35,7 @@ class ProductVector(_message.Message):
     BASIS_FIELD_NUMBER: _builtins.int
     VECTOR_FIELD_NUMBER: _builtins.int
     SCALE_FIELD_NUMBER: _builtins.int
-    REST_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
     READING_FIELD_NUMBER: _builtins.int
     NAMED_FIELD_NUMBER: _builtins.int
     UNKNOWN_LANGUAGE_FIELD_NUMBER: _builtins.int
@@ -50,16 +50,16 @@ class ProductVector(_message.Message):
     second: _builtins.str
     """The cleaned description. May be empty."""
     basis: _builtins.bytes
-    """What `vector` and `rest` depend on, as a hash: encoder, tokenizer, head and wide part. Only a bundle with the same ones may
+    """What `vector` and `scores` depend on, as a hash: encoder, tokenizer, head and wide part. Only a bundle with the same ones may
     use them: 16 bytes.
     """
     vector: _builtins.bytes
     """The mean of the vectors of the text's tokens, as signed bytes. Each times `scale` is a number of the mean."""
     scale: _builtins.float
     """The factor of `vector`."""
-    rest: _builtins.bytes
-    """For each tag the part of its score that does not follow from `vector`, in 512ths: 16 bits, signed, little-endian, in the order
-    of the schema.
+    scores: _builtins.bytes
+    """The score of each tag before calibration, in 512ths: 16 bits, signed, little-endian, in the order of the schema. That of a
+    tag that was learned since follows from `vector`.
     """
     reading: _builtins.bytes
     """What `named` and `unknown_language` depend on beside the text, as a hash. A bundle that reads differently reads the text
@@ -82,14 +82,14 @@ class ProductVector(_message.Message):
         basis: _builtins.bytes = ...,
         vector: _builtins.bytes = ...,
         scale: _builtins.float = ...,
-        rest: _builtins.bytes = ...,
+        scores: _builtins.bytes = ...,
         reading: _builtins.bytes = ...,
         named: _abc.Iterable[_builtins.str] | None = ...,
         unknown_language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "first", b"first", "named", b"named", "product_id", b"product_id", "reading", b"reading", "rest", b"rest", "scale", b"scale", "second", b"second", "text_hash", b"text_hash", "unknown_language", b"unknown_language", "vector", b"vector", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "first", b"first", "named", b"named", "product_id", b"product_id", "reading", b"reading", "scale", b"scale", "scores", b"scores", "second", b"second", "text_hash", b"text_hash", "unknown_language", b"unknown_language", "vector", b"vector", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hangtag.tags.vector import Vector
 from hangtag.text.product_text import ProductText
 
 
@@ -11,22 +12,29 @@ from hangtag.text.product_text import ProductText
 class SourceText:
     """The text of a product. `version` is the product version that it is of, None if the source does not say.
 
-    `text_hash` is that of the cleaned text and its language.
+    `text_hash` is that of the cleaned text and its language. `vector` is what was computed for the text, if the source
+    has it and the release can use it.
     """
 
     product_id: str
     version: int | None
     text: ProductText
     text_hash: bytes
+    vector: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some texts, how many entries of the source could not be read beside them, and where to go on behind them."""
+    """Some texts, how many entries of the source could not be read beside them, and where to go on behind them.
+
+    With `comes_again` the source has the texts of all these products once more, further on: what cannot be decided by a
+    vector is left until then.
+    """
 
     texts: Sequence[SourceText]
     unreadable: int
     positions: Mapping[int, int]
+    comes_again: bool = False
 
 
 class TextSource(Protocol):
