@@ -76,8 +76,8 @@ class KafkaSettings(Group):
     )
     vectors_topic: OptionalTopic = Field(
         default="",
-        description="Topic of the vectors of products (output, compacted), such as products.vectors: a re-tag by a bundle "
-        "with the same weights then needs no model; none: vectors are not kept",
+        description="Topic of the vectors of products (output, compacted), such as products.vectors: a re-tag by a "
+        "bundle with the same weights then needs no model; none: vectors are not kept",
     )
     models_topic: Topic = Field(
         default="hangtag.models",
