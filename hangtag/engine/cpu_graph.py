@@ -19,7 +19,7 @@ _FIRST = np.int32(0)
 def cpu_graph(weights: Weights, encoder: EncoderConfig, int8_inputs: bool, vectors: bool = False) -> ov.Model:
     """The graph; inputs are ids, mask and segments, int32 (count, length), outputs are float32.
 
-    These are the logits (count, tags), and the means of the tokens' vectors (count, hidden): what the head is applied to.
+    These are the logits (count, tags), and the means of the tokens' vectors (count, hidden), the input of the head.
     With `int8_inputs` the matrix products run in int8, each input in its layer's fixed range; otherwise in float. With
     `vectors` the tokens' vectors are a third output, float32 (count, length, hidden).
     """

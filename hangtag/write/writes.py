@@ -79,7 +79,8 @@ class Writes:
                     write.sent = write.produce
             sink.flush()
             for write in self._open:
-                write.text = write.vector = None
+                write.text = None
+                write.vector = None
             self._open = self._disagreeing(store)
 
     def _offer(self, store: TagStore) -> None:

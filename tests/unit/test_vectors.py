@@ -160,7 +160,7 @@ def learned(bundle: Bundle, tag: str) -> Bundle:
         schema=schema,
         manifest=bundle.manifest.model_copy(update={"metrics": metrics}),
         thresholds=bundle.thresholds.map(
-            lambda entry: Thresholds(tags={each: TagThresholds(auto=0.3, review=0.15) for each in schema.tags})
+            lambda entry: Thresholds(tags=dict.fromkeys(schema.tags, next(iter(entry.tags.values()))))
         ),
         weights=replace(
             weights,
