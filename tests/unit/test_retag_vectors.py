@@ -70,7 +70,7 @@ class Listed:
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("bundle") / "tiny"
-    write_tiny_bundle(folder, 3, thresholds=TagThresholds(auto=0.3, review=0.15))
+    write_tiny_bundle(folder, 2, thresholds=TagThresholds(auto=0.3, review=0.15))
     return load_bundle(folder)
 
 
