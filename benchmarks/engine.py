@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.closing import add_results, write_results
 from benchmarks.machine import machine
 from benchmarks.main_job import FEED
 from benchmarks.pipeline import int8_operations, reference
@@ -34,7 +34,6 @@ from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 
-ROOT = Path(__file__).resolve().parent.parent
 PRECISIONS: tuple[Precision, ...] = ("exact", "fast")
 _BATCH = 32
 # One by one takes long, and a part of the texts shows it.
@@ -50,14 +49,13 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="within 50 s: 128 texts, 4 rounds")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/engine.json")
+    add_results(parser, "engine")
     options = parser.parse_args()
     if options.quick:
         options.texts, options.rounds = 128, 4
     texts = some_texts(options.data, options.texts)
     result = measured(options.bundle, texts, options.rounds)
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
+    write_results(result, options.results)
     report(result)
 
 

@@ -26,11 +26,14 @@ from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decoding import Logits
-from hangtag.tags.tag import facet_of
+from hangtag.tags.tag import facet_of, value_of
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.judging.evaluate import evaluate_logits, logits_of
-from hangtag.trainer.learning.learn_tag import MIN_EXAMPLES, NewTag, learn_tag
+from hangtag.trainer.learning.learn_tag import learn_tags
+from hangtag.trainer.learning.left_out import left_out
+from hangtag.trainer.learning.lesson import MIN_EXAMPLES, Lesson
+from hangtag.trainer.learning.new_tags import NewTags
 
 ENGINES = ("cpu", "torch")
 AGAINST = 400
@@ -70,7 +73,10 @@ def learnt(
     examples: list[ProductText] = rng.sample(sorted(set(fitting), key=str), MIN_EXAMPLES)
     with TemporaryDirectory() as folder:
         started = time.perf_counter()
-        learn_tag(bundle, NewTag(tag), examples, rng.sample(others, AGAINST), Path(folder) / "bundle")
+        new = NewTags(facet_of(tag), (value_of(tag),))
+        pairs = [(text, frozenset({tag})) for text in examples]
+        lesson = Lesson.of(bundle, new, pairs, rng.sample(others, AGAINST))
+        learn_tags(lesson, Path(folder) / "bundle")
         seconds = time.perf_counter() - started
         richer = load_bundle(Path(folder) / "bundle")
     # Without products whose tags both bundles lack: their predictions are wrong in any case.
@@ -83,12 +89,13 @@ def learnt(
         score = evaluate_logits(Tagger.of(richer, engine), products, after["cpu"][kept])
     finally:
         engine.close()
-    found = score.facets[facet_of(tag)].tags[tag]
+    found, tried = score.facets[facet_of(tag)].tags[tag], left_out(lesson).tags[tag]
     return {
         "tag": tag,
         "test products": found.support,
         "precision": 100 * found.precision,
         "recall": 100 * found.recall,
+        "recall, left out": 100 * tried.found / tried.examples,
         "F1": 100 * found.f1,
         "seconds": seconds,
         "changed": int(sum((after[name][:, old] != before[name]).sum() for name in ENGINES)),

@@ -10,7 +10,6 @@ benchmarks/results/freshness.json.
 
 import argparse
 import os
-import platform
 import random
 import sys
 import threading
@@ -22,20 +21,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import grpc
-import orjson
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.closing import add_results, measured_or_exit, write_results
+from benchmarks.machine import machine
 from benchmarks.main_job import FEED, read
 from hangtag.cli.demo.programs import programs
 from hangtag.cli.errors import CommandError
 from hangtag.cli.local import LocalStack
-from hangtag.cli.stopping import Stopped, stopping
 from hangtag.kafka.options import kafka_options
 from hangtag.kafka.producer import Producer
 from hangtag.v1 import events_pb2, tags_pb2, tags_pb2_grpc
 
-ROOT = Path(__file__).resolve().parent.parent
 RATES = (5.0, 20.0)
 _LOOK_EVERY_S = 0.001
 _PATIENCE_S = 30.0
@@ -93,26 +91,25 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=2_000, help="at each rate")
     parser.add_argument("--rates", type=float, nargs="+", default=RATES, help="events/s")
     parser.add_argument("--quick", action="store_true", help="within 50 s: fewer events, one broker")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/freshness.json")
+    add_results(parser, "freshness")
     options = parser.parse_args()
+    result = measured_or_exit(lambda: by_broker(options))
+    write_results(result, options.results)
+    report(result)
+
+
+def by_broker(options: argparse.Namespace) -> dict[str, Any]:
+    """Percentiles of each broker, by rate."""
     home = os.environ.pop("KAFKA_HOME", None)
     brokers = ["tansu", "kafka"] if home else ["tansu"]
     if options.quick:
         brokers = brokers[-1:]
-    result: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-    try:
-        with stopping():
-            for broker in brokers:
-                if broker == "kafka" and home:
-                    os.environ["KAFKA_HOME"] = home
-                result[broker] = measure(options.rates, 125 if options.quick else options.events, quick=options.quick)
-    except Stopped:
-        sys.exit(130)
-    except CommandError as error:
-        sys.exit(str(error))
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
-    report(result)
+    result: dict[str, Any] = {"machine": machine()}
+    for broker in brokers:
+        if broker == "kafka" and home:
+            os.environ["KAFKA_HOME"] = home
+        result[broker] = measure(options.rates, 125 if options.quick else options.events, quick=options.quick)
+    return result
 
 
 def measure(rates: Sequence[float], count: int, *, quick: bool) -> dict[str, dict[str, float]]:

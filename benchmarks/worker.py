@@ -14,7 +14,6 @@ import argparse
 import multiprocessing
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -22,11 +21,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import orjson
 import redis
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.closing import add_results, measured_or_exit, write_results
 from benchmarks.engine import some_texts, text_to_tags
 from benchmarks.machine import cpu_seconds, machine, memory_mb
 from benchmarks.main_job import FEED, read
@@ -36,12 +35,10 @@ from hangtag.cli.demo.programs import start_program
 from hangtag.cli.errors import CommandError
 from hangtag.cli.local import LocalStack
 from hangtag.cli.publisher import Publisher
-from hangtag.cli.stopping import Stopped, stopping
 from hangtag.settings import Settings
 from hangtag.tagger.tagger import Tagger
 from hangtag.v1 import events_pb2
 
-ROOT = Path(__file__).resolve().parent.parent
 _BATCH = 32
 _PATIENCE_S = 300.0
 _FROM, _TO = 0.1, 0.9
@@ -57,19 +54,12 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=512, help="texts that the pipeline and one process tag")
     parser.add_argument("--rounds", type=int, default=3, help="of these, before and after the worker")
     parser.add_argument("--quick", action="store_true", help="within 50 s: 2,000 products, 128 texts, 1 round")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/worker.json")
+    add_results(parser, "worker")
     options = parser.parse_args()
     if options.quick:
         options.products, options.texts, options.rounds = 2_000, 128, 1
-    try:
-        with stopping():
-            result = measured(options)
-    except Stopped:
-        sys.exit(130)
-    except CommandError as error:
-        sys.exit(str(error))
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
+    result = measured_or_exit(lambda: measured(options))
+    write_results(result, options.results)
     report(result)
 
 

@@ -209,6 +209,10 @@ class Calls:
             self.refusals.count(method, error.refusal)
         self._tally.add(method, error.code, seconds)
 
+    def gone(self, method: str, deadline_s: float) -> None:
+        """Count a call whose caller left before it was admitted."""
+        self._tally.add(method, code_of_cancelled(deadline_s, self.clock.monotonic()), 0.0)
+
     async def run(self, method: Method, raw: bytes, deadline_s: float, client: Client = ANYONE) -> bytes:
         """The reply of a call that is no look-up.
 

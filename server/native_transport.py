@@ -7,6 +7,7 @@ behind it, on a Unix socket.
 import asyncio
 import tempfile
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -43,6 +44,8 @@ _MAX_UNREAD = 200
 _LOOK_EVERY_S = 0.25
 # Larger requests have replies that count.
 _LARGE_BYTES = 1_024
+# Larger requests take longer to read than all others of a list, so they are read one at a time, behind the others.
+_SLOW_BYTES = 4_096
 _IO_THREADS = 1
 _STOP_LIMIT_S = 5.0
 
@@ -54,7 +57,8 @@ Other = tuple[int, Method, bytes, float, Client]
 class NativeTransport:
     """Serves on a port, which is bound at once.
 
-    One thread takes calls in lists and admits them; it never waits for the store.
+    One thread takes calls in lists and admits them; it never waits for the store. Large requests it sets aside, and reads
+    one of them after each list, so that no other call waits for more than one.
 
     Raises:
         ServerError: it cannot listen on the address.
@@ -80,6 +84,7 @@ class NativeTransport:
         self._methods: list[tuple[str, Parse | Method]] = [*methods.look_ups.items(), *methods.others.items()]
         self._names = {parse: name for name, parse in methods.look_ups.items()}
         self._look_ups: dict[int, LookUp] = {}
+        self._set_aside: OrderedDict[int, Arrived] = OrderedDict()
         self._unread = 0
         self._looked_s = 0.0
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -142,7 +147,7 @@ class NativeTransport:
         self._calls.answered(look_ups, sent)
 
     def _receive(self) -> None:
-        while (events := self._front.recv_batch_details(_MOST_CALLS)) is not None:
+        while (events := self._front.recv_batch_details(_MOST_CALLS, 0 if self._set_aside else None)) is not None:
             arrived: list[Arrived] = []
             others: list[Other] = []
             for kind, call_id, method_id, request, _, details in events:
@@ -156,6 +161,8 @@ class NativeTransport:
             for kind, call_id, *_ in events:
                 if kind == EVENT_CANCEL:
                     self._cancel(call_id)
+            if self._set_aside:
+                self._admit([self._set_aside.popitem(last=False)[1]])
 
     def _sort(
         self,
@@ -166,7 +173,7 @@ class NativeTransport:
         arrived: list[Arrived],
         others: list[Other],
     ) -> None:
-        """Add a call to the look-ups that arrived, or to the others, or refuse it."""
+        """Add a call to the look-ups that arrived, or to the others, or set it aside, or refuse it."""
         name, method = self._methods[method_id]
         assert request is not None
         try:
@@ -179,7 +186,11 @@ class NativeTransport:
         except CallError as error:
             self._refuse(call_id, name, error)
         else:
-            arrived.append((method, request, call_id, self._deadline_s(details), client))
+            look_up = (method, request, call_id, self._deadline_s(details), client)
+            if len(request) > _SLOW_BYTES:
+                self._set_aside[call_id] = look_up
+            else:
+                arrived.append(look_up)
 
     def _client_of(self, name: str, details: Details | None) -> Client:
         return self._calls.access.client_of(authorization_of(details[0]) if details else None, name)
@@ -221,6 +232,8 @@ class NativeTransport:
         look_up = self._look_ups.pop(call_id, None)
         if look_up is not None:
             look_up.is_cancelled = True
+        elif (unread := self._set_aside.pop(call_id, None)) is not None:
+            self._calls.gone(self._names[unread[0]], unread[3])
         else:
             self._on_loop(self._cancel_task, call_id)
 

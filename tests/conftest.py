@@ -147,3 +147,11 @@ def topics(broker: str) -> KafkaSettings:
     )
     create_topics(settings)
     return settings
+
+
+@pytest.fixture
+def topics_named(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> KafkaSettings:
+    """The same topics and group, named by the environment as well: a command or a process must not use other ones."""
+    for name in topics.model_fields_set:
+        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", str(getattr(topics, name)))
+    return topics

@@ -85,6 +85,17 @@ class SecuredKafka:
         with self.admin() as admin:
             assert not admin.create_acls(acls)["failed"]
 
+    def delete_topics(self) -> None:
+        """Delete all topics, and the offsets that were committed for them."""
+
+        def found(admin: KafkaAdminClient) -> list[str]:
+            return [topic for topic in admin.list_topics() if not topic.startswith("__")]
+
+        with self.admin() as admin:
+            admin.delete_topics(found(admin))
+            while found(admin):
+                time.sleep(0.1)
+
     def record(self) -> None:
         """From now on, write into the broker's log by which ACL each request is allowed, and which are denied."""
         with self.admin() as admin:

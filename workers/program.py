@@ -125,7 +125,7 @@ def _work(
             pulses=beats.pulses,
             details=lambda: {**watch.details(), **following.details()},
             parts=Readiness(following, beats, source).parts,
-            actions={"/resume": lambda: {"resumed": worker.read_on()}},
+            actions={"/resume": lambda _: {"resumed": worker.read_on()}},
             on_failure=failed("telemetry"),
         )
         port = stack.enter_context(telemetry).port

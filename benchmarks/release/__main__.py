@@ -18,17 +18,17 @@ names says about the text. Writes benchmarks/results/release.json.
 
 import argparse
 import os
-import platform
 import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.closing import add_results, measured_or_exit, write_results
+from benchmarks.machine import machine
 from benchmarks.release.bundles import catalogue_of, write_second
 from benchmarks.release.callers import Callers
 from benchmarks.release.commands import run, run_by_turns
@@ -38,10 +38,8 @@ from hangtag.bundle import STARTER, load_bundle
 from hangtag.cli.demo.programs import Programs, programs
 from hangtag.cli.errors import CommandError
 from hangtag.cli.local import LocalStack, free_port
-from hangtag.cli.stopping import Stopped, stopping
 from hangtag.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
 _TEXTS = 150
 # Long enough that what waited in one turn does not count for the next.
 _TURN_S = 4.0
@@ -56,22 +54,20 @@ def main() -> None:
     parser.add_argument("--events", type=float, default=50, help="in a second")
     parser.add_argument("--still-s", type=float, default=60, help="how long nothing is released, to compare with")
     parser.add_argument("--quick", action="store_true", help="within 9 minutes: fewer products, less time")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/release.json")
+    add_results(parser, "release")
     options = parser.parse_args()
     if options.quick:
         options.products, options.still_s = min(options.products, 2_000), min(options.still_s, 30)
-    try:
-        with stopping(), TemporaryDirectory() as folder:
-            result = measure(Path(folder), options)
-    except Stopped:
-        sys.exit(130)
-    except CommandError as error:
-        sys.exit(str(error))
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
+    result = measured_or_exit(lambda: measured(options))
+    write_results(result, options.results)
     report(result)
     if result["failed"] or result["mixed"] or result["unseen"] or not result["verified"]:
         sys.exit(1)
+
+
+def measured(options: argparse.Namespace) -> dict[str, Any]:
+    with TemporaryDirectory() as folder:
+        return measure(Path(folder), options)
 
 
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -102,8 +98,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             fill(running, environment, shop, options.products)
             result = release(environment, running, both, shop, callers, second, options)
     return {
-        "machine": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
+        "machine": machine(),
         "products": options.products,
         "quick": options.quick,
         **result,

@@ -18,7 +18,7 @@ def describe_bundle(source: Path, folder: Path, about: Mapping[str, Any], sensit
     """Write the bundle in `source` with other descriptions to `folder`, which may be the same.
 
     `about` has what `TagSchema.about` has, by facet or tag; it replaces what the bundle had for these names.
-    `sensitive` replaces the sensitive facets. All other files are copied as they are.
+    `sensitive` replaces the sensitive facets and tags. All other files are copied as they are.
 
     Raises:
         BundleError: `source` does not hold an undamaged bundle, a name is not one of its facets or tags, or a

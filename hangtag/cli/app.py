@@ -22,6 +22,7 @@ from hangtag.cli.help_text import help_text
 from hangtag.cli.index import index
 from hangtag.cli.installed import version
 from hangtag.cli.learn import learn_tag
+from hangtag.cli.leave_out import leave_out
 from hangtag.cli.mistakes import errors
 from hangtag.cli.models import model
 from hangtag.cli.predict import predict
@@ -82,6 +83,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         errors,
         tune,
         curve,
+        leave_out,
         compare,
         release,
         show,

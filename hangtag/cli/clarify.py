@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hangtag.cli.options import JsonOutput
+from hangtag.cli.options import JsonOutput, WithReview
 from hangtag.cli.tags import Server, Timeout, open_client
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def clarify(
     asked: Annotated[
         list[str] | None, typer.Option(metavar="FACET", help="Facet that is not asked about again. Repeatable.")
     ] = None,
+    review: WithReview = False,
     choices: Annotated[int, typer.Option(metavar="COUNT", min=2, max=5, help="Most answers offered.")] = 5,
     language: Annotated[str, typer.Option(metavar="CODE", help="Language of the question, for example de.")] = "en",
     server: Server = None,
@@ -31,7 +32,9 @@ def clarify(
 ) -> None:
     """Show the question whose answer narrows down best what somebody looks for.
 
-    Example: hangtag clarify "something warm for my daughter"
+    With --review an answer also keeps products whose tag is not certain, so fewer people lose what they look for.
+
+    Example: hangtag clarify "something warm for my daughter" --review
     """
     from hangtag.cli.console import make_console  # noqa: PLC0415
     from hangtag.cli.filter_words import query_of  # noqa: PLC0415
@@ -41,7 +44,7 @@ def clarify(
 
     request = tags_pb2.ClarifyRequest(
         text=text,
-        query=query_of(known) if known else None,
+        query=query_of(known, with_review=review),
         asked_facets=asked,
         max_values=choices,
         language=language,
@@ -77,7 +80,7 @@ def similar(
     from hangtag.cli.show_found import similar_table  # noqa: PLC0415
 
     ids = _ids(product_ids)
-    within = query_of(base) if base else None
+    within = query_of(base)
     with open_client(server, timeout) as client:
         found = [_similar_to(client, each, limit, within) for each in ids]
     if as_json:

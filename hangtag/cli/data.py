@@ -1,6 +1,6 @@
 """`hangtag data`: checking, splitting and cleaning labelled files before training."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +26,8 @@ NearDuplicates = Annotated[
     float,
     typer.Option(metavar="FRACTION", min=0.3, max=1, help="Similarity at which two texts count as near duplicates."),
 ]
-OnProgress = Callable[[str, int, int], None]  # stage, number done, number in all
+OnProgress = Callable[[str, int, int | None], None]  # stage, number done, number in all if it is known
+_SHOWN_EVERY = 1_000
 
 
 def check(
@@ -60,10 +61,10 @@ def check(
         settings = CheckSettings(max_tokens, duplicates, fewest)
         with _progress() as on_progress:
             columns = mapping(column, column_file)
-            reading = read(files, columns)
+            reading = read(files, columns, _reading(on_progress))
             found = check_rows(reading, load_tokenizer(resolve_base_model(base_model)), settings, on_progress)
         print_check(found, fewest, columns)
-        _write(json_file, found.to_json)
+        _write(json_file, found.findings)
     if reading.bad:
         raise typer.Exit(1)
 
@@ -117,7 +118,7 @@ def split(
         prefix = disjoint.removeprefix("id:") if disjoint.startswith("id:") else ""
         settings = SplitSettings(validation, test, seed, duplicates, "" if prefix else disjoint, prefix)
         with _progress() as on_progress:
-            reading = read(files, mapping(column, column_file))
+            reading = read(files, mapping(column, column_file), _reading(on_progress))
             if not skip_bad:
                 refuse(reading.bad)
             parts = split_rows(reading.good, settings, on_progress)
@@ -145,23 +146,33 @@ def noise(
     folds: Annotated[int, typer.Option(metavar="N", min=2, max=20, help="Number of cross-validation folds.")] = 5,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="Number of labels to show.")] = 25,
     json_file: JsonFile = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write them for verdicts: .csv, .jsonl, or .json for Label Studio."),
+    ] = None,
 ) -> None:
     """List labels that are probably wrong, most likely first, by cross-validation with a fast linear model.
 
-    Bad rows are skipped and counted. Texts of products are not shown.
+    Each is shown with what the model makes of the product's words: the probabilities of the label and of the likelier
+    one. `hangtag data correct` reads the verdicts of people, and confirmed labels are not listed again. Bad rows are
+    skipped and counted. The JSON file has no texts.
 
-    Example: hangtag data noise shop.jsonl --top 50 --json-file doubts.json
+    Example: hangtag data noise shop.jsonl --top 50 --export doubts.csv
     """
     with trainer_command("nothing was written"):
+        from hangtag.trainer.data.views import Products  # noqa: PLC0415
         from hangtag.trainer.judging.label_noise import find_label_noise  # noqa: PLC0415
+        from hangtag.trainer.mistakes.exported import check_export, row_of_suspicion, write_rows  # noqa: PLC0415
 
+        if export is not None:
+            check_export(export)
         with _progress() as on_progress:
-            reading = read(files, mapping(column, column_file))
+            reading = read(files, mapping(column, column_file), _reading(on_progress))
             if not reading.good:
                 bad = reading.bad
                 msg = f"{bad[0]} ({len(bad)} bad rows): no good row is left; `hangtag data check` lists all of them"
                 raise CommandError(msg)
-            found = find_label_noise([row.product for row in reading.good], folds, on_progress)
+            found = find_label_noise(Products(reading.good), folds, on_progress)
         print_noise(reading, found, top)
         if found.left_out:
             plain_console().print(
@@ -169,6 +180,9 @@ def noise(
                 "or all of the facet's products do"
             )
         _write(json_file, lambda: noise_json(reading, found))
+        if export is not None:
+            rows = [(reading.good[each.place], each) for each in found.suspicions]
+            write_rows([row_of_suspicion(each, row.product, row.file.name) for row, each in rows], export)
 
 
 @contextmanager
@@ -176,7 +190,16 @@ def _progress() -> Iterator[OnProgress]:
     """A progress bar, as a function to call with the stage, the number done and the number in all."""
     with StepBar(plain_console(stderr=True)) as bar:
         bar.stage("Reading files")
-        yield lambda stage, done, total: bar.step(f"{stage}  {done:,}/{total:,}", done, total)
+
+        def on_progress(stage: str, done: int, total: int | None) -> None:
+            bar.step(f"{stage}  {done:,}" if total is None else f"{stage}  {done:,}/{total:,}", done, total)
+
+        yield on_progress
+
+
+def _reading(on_progress: OnProgress) -> Callable[[int], None]:
+    """Shows the number of rows that were read, from time to time."""
+    return lambda rows: on_progress("reading rows", rows, None) if rows % _SHOWN_EVERY == 0 else None
 
 
 def _write(path: Path | None, results: Callable[[], dict[str, Any]]) -> None:
@@ -185,7 +208,8 @@ def _write(path: Path | None, results: Callable[[], dict[str, Any]]) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(orjson.dumps(results(), option=orjson.OPT_INDENT_2))
+        with part.open("wb") as file:
+            file.writelines(_json_lines(results()))
         part.replace(path)
     except OSError as error:
         msg = f"{path}: the results cannot be written: {error.strerror}"
@@ -193,6 +217,23 @@ def _write(path: Path | None, results: Callable[[], dict[str, Any]]) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _json_lines(results: Mapping[str, Any]) -> Iterator[bytes]:
+    """A JSON object, of which values that are iterators become arrays, one element after the other."""
+    between = b"{\n"
+    for name, value in results.items():
+        yield between + orjson.dumps(name) + b": "
+        between = b",\n"
+        if isinstance(value, Iterator):
+            start = b"[\n"
+            for each in value:
+                yield start + orjson.dumps(each)
+                start = b",\n"
+            yield b"[]" if start.startswith(b"[") else b"\n]"
+        else:
+            yield orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    yield b"\n}\n"
 
 
 for command in (check, merge, split, noise, correct, queries):

@@ -1,6 +1,6 @@
 """Reading the files of `hangtag data`: their mapping, and a suggestion if there is none."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,16 +25,17 @@ def mapping(pairs: Sequence[str] | None, toml: Path | None) -> "Columns":
     return Columns.read(toml, pairs or ())
 
 
-def read(files: Sequence[Path], columns: "Columns") -> "Reading":
-    """Read labelled files.
+def read(files: Sequence[Path], columns: "Columns", on_row: Callable[[int], None] = lambda _: None) -> "Reading":
+    """Read labelled files; the rows are kept in temporary files. `on_row` is called with the number of rows so far.
 
     Raises:
         CommandError: they hold no products, or lack columns; the message then has a mapping that may fit.
     """
     from hangtag.trainer.data.labelled import MissingColumnsError, read_rows  # noqa: PLC0415
+    from hangtag.trainer.data.rows_on_disk import reading_on_disk  # noqa: PLC0415
 
     try:
-        reading = read_rows(files, columns)
+        reading = read_rows(files, columns, reading_on_disk(), on_row)
     except MissingColumnsError as error:
         msg = f"{error}{_suggestion(files, columns)}"
         raise CommandError(msg) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from hangtag.cli.console import make_table, plain_console
+from hangtag.cli.console import make_table, plain_console, short_title
 from hangtag.tags.tag import value_of
 
 if TYPE_CHECKING:  # these load scikit-learn
@@ -96,8 +96,10 @@ def print_check(found: "DataCheck", fewest: int, columns: "Columns") -> None:
     if lengths := found.lengths:
         size = f"median {lengths.median:.0f}, 95 % up to {lengths.p95:.0f}, longest {lengths.longest:,}"
         cut = (
-            f"{lengths.cut / len(reading.good):.1%} truncated at {lengths.limit}, {lengths.lost:.1%} of all tokens lost"
+            f"{lengths.cut / lengths.measured:.1%} truncated at {lengths.limit}, {lengths.lost:.1%} of all tokens lost"
         )
+        if lengths.measured < len(reading.good):
+            cut += f"; in {lengths.measured:,} texts, spread evenly"
         summary.add_row("tokens", f"{lengths.mean:.0f}", f"mean; {size}; {cut}")
     console.print(summary)
     for title, groups in (("look-alike tags", found.look_alikes), ("missing values", [found.missing_values])):
@@ -143,11 +145,13 @@ def print_noise(reading: "Reading", found: "LabelNoise", top: int) -> None:
     console = plain_console()
     if bad := reading.bad:
         console.print(_bad_rows(bad, f"{len(bad):,} bad rows were skipped"))
-    table = make_table("file", "line", "product", "facet", "label", "more likely", "probability of the label")
+    table = make_table("file", "line", "product", "facet", "label", "more likely", "probabilities", "title")
     for each in found.suspicions[:top]:
         row = reading.good[each.place]
         values = [value_of(name) or "none" for name in (each.given, each.suggested)]
-        cells = (row.file.name, str(row.line), row.product.product_id, each.facet, *values, f"{each.score:.3f}")
+        scores = f"{each.score:.3f}, {each.suggested_score:.3f}"
+        place = row.file.name, str(row.line), row.product.product_id
+        cells = (*place, each.facet, *values, scores, short_title(row.product.title))
         table.add_row(*map(_plain, cells))
     console.print(table)
     console.print(f"{len(found.suspicions):,} of {sum(found.checked.values()):,} labels are probably wrong")
@@ -163,14 +167,15 @@ def noise_json(reading: "Reading", found: "LabelNoise") -> dict[str, Any]:
         "empty_rows": reading.empty,
         "judged": found.checked,
         "left_out": list(found.left_out),
-        "suspicions": [
+        "suspicions": (
             {
                 **reading.good[each.place].place,
                 "facet": each.facet,
                 "given": each.given,
                 "suggested": each.suggested,
                 "score": round(each.score, 6),
+                "suggested_score": round(each.suggested_score, 6),
             }
             for each in found.suspicions
-        ],
+        ),
     }

@@ -18,17 +18,22 @@ def joined(words: Sequence[str]) -> str:
     return " ".join(_quoted(word) for word in words)
 
 
-def query_of(words: str) -> tags_pb2.TagQuery:
-    """The query of a filter; names are left to the server.
+def query_of(words: str = "", *, with_review: bool = False) -> tags_pb2.TagQuery | None:
+    """The query of a filter, in which tags in band REVIEW count too or not; names are left to the server.
+
+    None: it asks for nothing.
 
     Raises:
         CommandError: it cannot be read.
     """
     text = _quoted(words)
     try:
-        return parse_filter(text)
+        query = parse_filter(text) if text else tags_pb2.TagQuery()
     except FilterError as error:
         raise CommandError(filter_message(str(error), text, {"position": str(error.position)})) from error
+    if with_review:
+        query.min_band = tags_pb2.BAND_REVIEW
+    return query if query.ByteSize() else None
 
 
 def filter_message(message: str, text: str, metadata: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hangtag.cli.options import JsonOutput
+from hangtag.cli.options import JsonOutput, WithReview
 from hangtag.cli.tags import Server, Timeout, open_client
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def find(
         list[str] | None,
         typer.Option(metavar="FACET", help="Count the products of each value; '*' for all facets. Repeatable."),
     ] = None,
-    review: Annotated[bool, typer.Option("--review", help="Tags in band REVIEW count too.")] = False,
+    review: WithReview = False,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=100, help="Products of a page.")] = 20,
     page: Annotated[
         str, typer.Option(metavar="TOKEN", help="Token of the next page, as the page before shows it.")
@@ -56,8 +56,8 @@ def find(
     from hangtag.v1 import tags_pb2  # noqa: PLC0415
 
     request = tags_pb2.FindProductsRequest(
-        query=tags_pb2.TagQuery(min_band=tags_pb2.BAND_REVIEW) if review else None,
-        base=query_of(base) if base else None,
+        query=query_of(with_review=review),
+        base=query_of(base),
         filter=joined(words or ()),
         text=text,
         boosts=[_boost(each) for each in boost or ()],

@@ -28,7 +28,7 @@ def how_to_install(extra: str) -> str:
     """The command that installs the packages of an extra where this copy runs."""
     checkout = _checkout()
     if checkout is not None:
-        if Path(sys.prefix).resolve() == (checkout / ".venv").resolve():
+        if extra in _TARGETS and Path(sys.prefix).resolve() == (checkout / ".venv").resolve():
             target, cost = _TARGETS[extra]
             place = "" if checkout == Path.cwd() else f" -C {_quoted(checkout)}"
             return f"`make{place} {target}` ({cost})"

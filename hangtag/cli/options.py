@@ -21,6 +21,7 @@ DataFolder = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that co
 CoreHourPrice = Annotated[float, typer.Option(metavar="PRICE", min=0, help="Price of one CPU core for one hour.")]
 JsonFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all results to this JSON file.")]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+WithReview = Annotated[bool, typer.Option("--review", help="Tags in band REVIEW count too.")]
 Facets = Annotated[
     list[str] | None,
     typer.Option("--facet", metavar="NAME", help="Only tags of this facet: color. Repeatable."),

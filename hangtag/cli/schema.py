@@ -56,6 +56,7 @@ def facets_of(bundle: "Bundle") -> list[dict[str, Any]]:
                 "parents": [value_of(above) for above in bundle.schema.parents.get(tag, ())],
                 "auto_from": thresholds.tags[tag].auto if tag in reachable else None,
                 "review_from": each if (each := thresholds.tags[tag].review) <= 1 else None,
+                "is_sensitive": tag in bundle.schema.sensitive_tags,
                 **_described(bundle, tag),
             }
             for tag in facet.tags
@@ -66,7 +67,7 @@ def facets_of(bundle: "Bundle") -> list[dict[str, Any]]:
                 "kind": facet.kind.value,
                 "parent": facet.parent,
                 "applies_when": list(facet.applies_when),
-                "is_sensitive": facet.name in bundle.schema.sensitive,
+                "is_sensitive": bundle.schema.sensitive_tags.issuperset(facet.tags),
                 **_described(bundle, facet.name),
                 "values": values,
             }

@@ -33,10 +33,10 @@ def print_found(console: Console, found: tags_pb2.FindProductsResponse) -> None:
         console.print(table)
     sampled = " (ranked by a sample)" if found.is_sampled else ""
     wide = ", tags in REVIEW included" if found.min_band == tags_pb2.BAND_REVIEW else ""
-    console.print(f"{found.total:,} products{sampled}{_state(found.index)}{wide}", soft_wrap=True, markup=False)
+    console.print(f"{_count(found.total)}{sampled}{_state(found.index)}{wide}", soft_wrap=True, markup=False)
     for each in found.relaxations:
         without = " ".join(f"{tag.facet}:{tag.value}" for tag in each.without)
-        console.print(f"without {without}: {each.products:,} products", soft_wrap=True, markup=False)
+        console.print(f"without {without}: {_count(each.products)}", soft_wrap=True, markup=False)
     for facet in (each for each in found.facets if each.values):
         counts = Table(facet.facet, "products")
         for value in facet.values:
@@ -54,7 +54,7 @@ def print_question(console: Console, reply: tags_pb2.ClarifyResponse) -> None:
         console.print(note, soft_wrap=True)
     if not reply.facet:
         reason = _ENDS.get(reply.end, "there is no question")
-        console.print(f"No question: {reason} ({reply.candidates:,} products)", soft_wrap=True, markup=False)
+        console.print(f"No question: {reason} ({_count(reply.candidates)})", soft_wrap=True, markup=False)
         return
     console.print(Text(reply.question, style="bold"))
     table = Table("answer", f"{reply.facet}", "products")
@@ -62,7 +62,7 @@ def print_question(console: Console, reply: tags_pb2.ClarifyResponse) -> None:
         table.add_row(Text(choice.label), Text(choice.value), f"{choice.products:,}")
     console.print(table)
     console.print(
-        f"{reply.candidates:,} products now, about {reply.expected_candidates:,.0f} after the answer", soft_wrap=True
+        f"{_count(reply.candidates)} now, about {reply.expected_candidates:,.0f} after the answer", soft_wrap=True
     )
 
 
@@ -118,6 +118,10 @@ def _notes(reply: tags_pb2.FindProductsResponse | tags_pb2.ClarifyResponse) -> I
         yield Text(span_note(span))
     if reply.no_tags_reason in NO_TAGS:
         yield Text(f"no tag of the text: {NO_TAGS[reply.no_tags_reason]}", style="yellow")
+
+
+def _count(products: int) -> str:
+    return "1 product" if products == 1 else f"{products:,} products"
 
 
 def _state(index: tags_pb2.IndexState) -> str:

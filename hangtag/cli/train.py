@@ -3,11 +3,10 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
@@ -15,12 +14,10 @@ from hangtag.cli.by_shop import shop_table
 from hangtag.cli.cautions import show_cautions
 from hangtag.cli.console import make_table, plain_console
 from hangtag.cli.options import BundleName, ColumnNames, DataFolder, EngineName, JsonOutput, LabelledFiles
-from hangtag.cli.progress import StepBar
 from hangtag.cli.trainer_command import trainer_command
+from hangtag.cli.training_progress import TrainingProgress
 
 if TYPE_CHECKING:  # these load torch and scikit-learn
-    from hangtag.trainer.files.run_folder import Epoch
-    from hangtag.trainer.fitting.epochs import Progress as Step
     from hangtag.trainer.judging.evaluate import Evaluation
 
 # Shops in a table.
@@ -94,7 +91,7 @@ def train(
         place = None if no_bundle else out or run / "bundle"
         from hangtag.trainer.running import train as trainer  # noqa: PLC0415 (loads torch, so after the checks)
 
-        with _TrainingProgress(console) as progress:
+        with TrainingProgress(console) as progress:
             watcher = trainer.Watcher(
                 cautions=partial(show_cautions, console=console, anyway=anyway),
                 stage=progress.stage,
@@ -195,36 +192,3 @@ def _summary(evaluation: "Evaluation", title: str = "averages per facet") -> Tab
             f"{100 * facet.auto_precision:.1f} %" if facet.auto_coverage else "-",
         )
     return table
-
-
-class _TrainingProgress:
-    """Shows the progress of a run; a context manager."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = StepBar(console)
-
-    def __enter__(self) -> Self:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._bar.__exit__(*raised)
-
-    def stage(self, name: str) -> None:
-        self._bar.stage(name)
-
-    def note(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
-
-    def step(self, at: "Step") -> None:
-        description = f"epoch {at.epoch}/{at.epochs}  step {at.step}/{at.steps}  loss {at.loss:.3f}"
-        self._bar.step(f"{description}  {at.tokens_per_s:,.0f} tokens/s", at.step, at.steps)
-
-    def epoch(self, epoch: "Epoch") -> None:
-        figures = "  ".join(f"{name} {100 * score:.1f}" for name, score in epoch.facets.items())
-        self._console.print(
-            f"epoch {epoch.epoch}: score {100 * epoch.score:.2f}  loss {epoch.loss:.3f}  "
-            f"({epoch.seconds:.0f} s)  {figures}",
-            soft_wrap=True,
-        )

@@ -123,6 +123,7 @@ def _tag_info(message: tags_pb2.TagInfo) -> TagInfo:
         message.products if message.HasField("products") else None,
         message.review_products if message.HasField("review_products") else None,
         message.is_blocked,
+        message.is_sensitive,
     )
 
 

@@ -16,6 +16,7 @@ class TagInfo:
         review_from: the confidence from which products get it in REVIEW; None if they never do.
         products: products that have it in AUTO; None if the index could not be reached.
         review_products: products that have it in REVIEW; None likewise.
+        is_sensitive: it says something personal; profiles leave it out.
     """
 
     value: str
@@ -30,6 +31,7 @@ class TagInfo:
     products: int | None = None
     review_products: int | None = None
     is_blocked: bool = False
+    is_sensitive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The CPU engine: OpenVINO, int8 weights, int8 inputs with fixed ranges."""
 
+import os
 import platform
 from collections import deque
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ _TOKENS = 1024
 # What OpenVINO keeps of shapes that it has met. By default it keeps 5,000, which a worker fills over hours: more than
 # 220 MB above this, and not faster.
 _KEPT_SHAPES = 64
+# What oneDNN, which OpenVINO computes with, keeps of matrix products: code for each number of rows that it has met. By
+# default it keeps 1,024, which is hundreds of MB. It reads the variable when a process compiles its first model.
+_KEPT_PRODUCTS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 _Running = deque[tuple[Any, list[int]]]
 
@@ -146,6 +150,7 @@ class CpuEngine:
 
 
 def _compiled(graph: ov.Model, threads: int | None, streams: int | None, precision: Precision) -> Any:
+    os.environ.setdefault(*_KEPT_PRODUCTS)
     core = ov.Core()
     settings: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "fast" else "f32",

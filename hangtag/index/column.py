@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+# What cells can be made of, narrowest first.
+_TYPES = (np.uint8, np.uint16, np.uint32, np.int64)
 _SMALLEST = 1_024
 _GROWTH = 1.05
 
@@ -12,7 +14,8 @@ _GROWTH = 1.05
 class Column:
     """Cells of one type behind each other. One thread writes; whoever reads takes `array` once and keeps it.
 
-    Growing makes a new array: one that was taken before keeps what it had, and is never written again.
+    Growing, and a number that is too large for the cells, make a new array: one that was taken before keeps what it had,
+    and is never written again.
 
     Attributes:
         array: the cells, `size` of them in use.
@@ -44,5 +47,26 @@ class Column:
     def append(self, value: int) -> int:
         """Add a cell and return its number."""
         at = self.extend(1)
-        self.cells[at] = value
+        self.put(at, value)
         return at
+
+    def put(self, at: int, value: int) -> None:
+        """Write a cell. If the number does not fit, all cells become as wide as it needs, in a new array."""
+        try:
+            self.cells[at] = value
+        except ValueError:
+            self.array = self.array.astype(narrowest(value, value))
+            self.cells = self.array.data
+            self.cells[at] = value
+
+
+def narrowed(numbers: NDArray[Any] | None) -> NDArray[Any]:
+    """The numbers in the narrowest cells that hold all of them; none at all if None."""
+    if numbers is None or not len(numbers):
+        return np.zeros(0, _TYPES[0])
+    return numbers.astype(narrowest(int(numbers.min()), int(numbers.max())), copy=False)
+
+
+def narrowest(least: int, most: int) -> DTypeLike:
+    """The narrowest type of cells for numbers from `least` to `most`."""
+    return next(each for each in _TYPES if np.iinfo(each).min <= least and most <= np.iinfo(each).max)

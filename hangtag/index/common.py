@@ -40,14 +40,14 @@ def profile_of(
         products: the tags of each; one that is given twice counts twice.
         having: how many of all products have a tag, at least 1 for a tag of `products`.
         indexed: how many products there are in all.
-        without: facets that are left out.
+        without: facets and tags that are left out.
         count: how many tags are returned at most.
     """
     counts: Counter[str] = Counter()
     looked_at = 0
     for tags in products:
         looked_at += 1
-        counts.update(tag for tag in set(tags) if facet_of(tag) not in without)
+        counts.update(tag for tag in set(tags) if facet_of(tag) not in without and tag not in without)
     found = []
     for tag, times in counts.items():
         share, usual = times / looked_at, having(tag) / indexed

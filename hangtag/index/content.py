@@ -12,7 +12,8 @@ Content = frozenset[tuple[str, int, bool]]
 def content_in(index: Index, product_id: bytes) -> tuple[tuple[int, bool, int, int], Content] | None:
     """The rank and the tags of a product in an index, deleted ones included; None if it knows nothing of it."""
     number = index.ids.find(product_id)
-    if number is None:
+    # A version below 0 stands for a product of which nothing is known any more.
+    if number is None or index.rows.rank(number)[0] < 0:
         return None
     names = index.tags.tags
     slots = index.rows.slots(number)

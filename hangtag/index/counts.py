@@ -1,7 +1,8 @@
 """How many of the products that were found have each tag."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,15 @@ from pyroaring import BitMap
 from hangtag.index.postings import Postings
 from hangtag.index.rows import FrozenRows
 from hangtag.index.slots import in_auto, tag_numbers
+from hangtag.index.values import FrozenValues
 from hangtag.tags.thresholds import Band
 
-# Looking at so many products costs as much as looking at one tag.
+# Looking at the rows of so many products costs as much as looking at the products of one tag.
 FEW = 200
+# From this part of all products on, and this part for each tag of a facet, the products of the tags are looked at sooner
+# than the values of the products.
+_DENSE = 0.1
+_DENSE_A_TAG = 0.003
 # Numbers that are kept, at most.
 _MOST_CELLS = 2_000_000
 
@@ -79,29 +85,52 @@ class CountsDraft:
         return row
 
 
-def count(
-    hits: BitMap, band: Band, tags: Sequence[int], postings: Sequence[Postings], rows: FrozenRows
-) -> NDArray[np.int64]:
-    """How many of the products have each of the tags in this band or a better one."""
-    if len(hits) <= FEW * len(tags):
-        return _by_products(hits, band, len(postings), rows)[list(tags)]
-    found = [postings[tag].auto.intersection_cardinality(hits) for tag in tags]
-    if band is Band.REVIEW:
-        found = [
-            number + postings[tag].review.intersection_cardinality(hits)
-            for number, tag in zip(found, tags, strict=True)
-        ]
-    return np.array(found, np.int64)
+class Counting(NamedTuple):
+    """What products are counted with, at one moment."""
+
+    postings: Sequence[Postings]
+    rows: FrozenRows
+    values: FrozenValues
+    products: int
+
+    def count(self, hits: BitMap, band: Band, facets: Mapping[str, Sequence[int]]) -> NDArray[np.int64]:
+        """How many of these products have each tag of these facets in this band or a better one, by number of the tag.
+
+        `facets` has the numbers of each facet's tags, in their order.
+        """
+        found = np.zeros(len(self.postings), np.int64)
+        by_values: dict[str, Sequence[int]] = {}
+        by_products: list[int] = []
+        by_postings: list[int] = []
+        for facet, tags in facets.items():
+            if facet in self.values and len(hits) <= self.products * max(_DENSE, _DENSE_A_TAG * len(tags)):
+                by_values[facet] = tags
+            elif len(hits) <= FEW * len(tags):
+                by_products += tags
+            else:
+                by_postings += tags
+        if by_values:
+            found += self.values.count(numbers_of(hits), by_values, self.rows, len(found))
+            if band is Band.REVIEW:
+                for tag in chain.from_iterable(by_values.values()):
+                    found[tag] += self.postings[tag].review.intersection_cardinality(hits)
+        if by_products:
+            found[by_products] = self._by_products(hits, band)[by_products]
+        for tag in by_postings:
+            found[tag] = self.postings[tag].auto.intersection_cardinality(hits)
+            if band is Band.REVIEW:
+                found[tag] += self.postings[tag].review.intersection_cardinality(hits)
+        return found
+
+    def _by_products(self, hits: BitMap, band: Band) -> NDArray[np.int64]:
+        slots = self.rows.gather(numbers_of(hits))
+        found = tag_numbers(slots)
+        if band is Band.AUTO:
+            found *= in_auto(slots)  # no tag has the number 0
+        tags = len(self.postings)
+        return np.bincount(found.reshape(-1), minlength=tags)[:tags]
 
 
 def numbers_of(hits: BitMap) -> NDArray[Any]:
     """The numbers in a bitmap, ascending."""
     return np.frombuffer(hits.to_array(), np.uint32)
-
-
-def _by_products(hits: BitMap, band: Band, tags: int, rows: FrozenRows) -> NDArray[np.int64]:
-    slots = rows.gather(numbers_of(hits))
-    found = tag_numbers(slots)
-    if band is Band.AUTO:
-        found *= in_auto(slots)  # no tag has the number 0
-    return np.bincount(found.reshape(-1), minlength=tags)[:tags]

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.index.column import Column
+from hangtag.index.column import Column, narrowed
 
 # Of the cells of the hash table at most this part is in use.
 _FULL = 0.6
@@ -26,7 +26,7 @@ class Ids:
     def __init__(self, columns: Mapping[str, NDArray[Any]] = NOTHING) -> None:
         """`columns` as the attribute of that name had them."""
         self._text = Column(np.uint8, columns.get("text"))
-        self._ends = Column(np.int64, columns.get("ends"))
+        self._ends = Column(np.uint8, narrowed(columns.get("ends")))
         self._hashes = Column(np.uint32, columns.get("hashes"))
         size = _SMALLEST_TABLE
         while self._ends.size > _FULL * size:

@@ -15,12 +15,16 @@ from hangtag.index.postings import LEVELLED, Postings, PostingsBuilder, Postings
 from hangtag.index.rows import MAX_TAGS, Rows
 from hangtag.index.slots import is_review, slot_of, tag_number_of, tag_numbers
 from hangtag.index.tag_numbers import TagNumbers
+from hangtag.index.values import Values
 from hangtag.index.view import Filled, View
 from hangtag.tags.thresholds import Band
 from hangtag.v1 import tags_pb2
 
 # Products whose postings are made at a time, so that this needs little memory.
 _AT_ONCE = 1 << 17
+
+Rank = tuple[int, bool, int, int]
+_BELOW_ALL: Rank = (-1, False, 0, 0)
 
 
 class Index:
@@ -41,7 +45,9 @@ class Index:
         self._blocked_tags: frozenset[str] = frozenset()
         self._is_built = False
         self._lock = threading.Lock()
-        self._view = View(self.ids, self.tags, Filled(self.rows.empty(), [], BitMap(), frozenset(), KnownCounts()))
+        self._values = Values(self.tags)
+        nothing = Filled(self.rows.empty(), self._values.freeze(), [], BitMap(), frozenset(), KnownCounts())
+        self._view = View(self.ids, self.tags, nothing)
 
     def view(self) -> View:
         """The index as of the last changes that were taken."""
@@ -53,6 +59,26 @@ class Index:
             if not self._is_built:
                 return sum(self._write(change) is not None for change in changes)
             return self._take(changes)
+
+    def replace(self, wrong: Sequence[tuple[Rank | None, Change]]) -> int:
+        """Take changes even if they are older than what is known, of products of which a certain rank is known.
+
+        None stands for a product that is not known. A change whose version is below 0 makes it one. Only to repair what
+        is wrong; call it after `build`. Returns the number of changes that were taken: not those of products of which
+        another rank is known by now.
+        """
+        with self._lock:
+            changes = []
+            for found, change in wrong:
+                number = self.ids.find(change.product_id)
+                rank = None if number is None else self.rows.rank(number)
+                if (None if rank is None or rank[0] < 0 else rank) != found:
+                    continue
+                if number is not None:
+                    self.rows.write(number, _BELOW_ALL, self.rows.slots(number))
+                changes.append(change)
+            self._take(changes)
+        return len(changes)
 
     def build(self) -> None:
         """Make what was collected visible."""
@@ -97,6 +123,8 @@ class Index:
             self.rows.add()
         old = self.rows.slots(number)
         self.rows.write(number, rank, new)
+        if self._is_built:
+            self._values.write(number, new)
         return number, old, new
 
     def _take(self, changes: Sequence[Change]) -> int:
@@ -166,10 +194,12 @@ class Index:
         columns = self.rows.columns
         live = np.flatnonzero((columns["deleted"] == 0) & (columns["versions"] >= 0))
         products |= bitmap_of(live)
+        self._values.fill(self.rows)
         self._show(builder.finish(len(self.tags), self._blocked_numbers()), products, KnownCounts())
 
     def _show(self, postings: list[Postings], products: BitMap, known: KnownCounts) -> None:
-        filled = Filled(self.rows.freeze(), postings, products, frozenset(self._blocked_numbers()), known)
+        blocked = frozenset(self._blocked_numbers())
+        filled = Filled(self.rows.freeze(), self._values.freeze(), postings, products, blocked, known)
         self._view = View(self.ids, self.tags, filled)
 
     def _blocked_numbers(self) -> list[int]:

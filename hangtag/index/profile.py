@@ -10,8 +10,9 @@ from hangtag.v1 import tags_pb2
 
 MAX_IDS = 1_000
 MAX_PROFILE_TAGS = 200
-# More than a caller may send: the server adds the sensitive facets.
 MAX_WITHOUT = 256
+# More than a caller may send: the server adds the sensitive tags.
+MAX_WITHOUT_TAGS = 20_000
 _TAGS = 20
 
 
@@ -27,10 +28,14 @@ def profile(view: View, request: tags_pb2.TagProfileRequest) -> tags_pb2.TagProf
     if len(request.without_facets) > MAX_WITHOUT:
         msg = f"without_facets has {len(request.without_facets)} facets, it must have at most {MAX_WITHOUT}"
         raise QueryError(msg)
+    if len(request.without_tags) > MAX_WITHOUT_TAGS:
+        msg = f"without_tags has {len(request.without_tags)} tags, it must have at most {MAX_WITHOUT_TAGS}"
+        raise QueryError(msg)
     size = limited(request.max_tags, 1, MAX_PROFILE_TAGS, _TAGS, "max_tags")
     numbers = [number for product_id in request.product_ids if (number := view.number_of(product_id)) is not None]
     products = [[scored.tag for scored in view.tags_of(number) if scored.band is Band.AUTO] for number in numbers]
-    found = profile_of(products, view.count, len(view.products), frozenset(request.without_facets), size)
+    without = {*request.without_facets, *(f"{tag.facet}:{tag.value}" for tag in request.without_tags)}
+    found = profile_of(products, view.count, len(view.products), without, size)
     return tags_pb2.TagProfileResponse(
         tags=[
             tags_pb2.ProfileTag(

@@ -18,10 +18,11 @@ from hangtag.tags.thresholds import Band
 # Steps of a weight: scores are whole numbers, so that equal ones are equal however they were added up.
 WEIGHT_STEPS = 1_000_000
 SCORE_STEPS = CONFIDENCE_STEPS * WEIGHT_STEPS
-# Up to so many products are looked at one by one.
+# Up to so many products are looked at one by one: with one or two tags. With each further tag it is so many more, because
+# the best ones are those that are good in all tags.
 _FEW = 16_384
 _SAMPLE = 16_384
-# More than these are never looked at one by one; the best are then taken from the first ones.
+# More than these are never looked at one by one; the best are then taken from the most promising ones.
 MOST_SCORED = 200_000
 _MOST_PARTS = 64
 # How far below the best possible confidence products are looked for first, in levels.
@@ -61,49 +62,70 @@ class Ranking:
         self._table = np.zeros(len(postings), np.float64)
         for tag, weight in self._weights.items():
             self._table[tag] = weight
+        self._is_weighted = self._table != 0
+        self._few = _FEW * max(1, len(weights) - 1)
 
     def best(self, hits: BitMap, count: int, after: Ranked | None = None) -> Best:
         """The best `count` products that come after `after`, in their order."""
         if not self._weights:
             return Best([Ranked(0, number) for number in _following(hits, count, after)], is_sampled=False)
-        if len(hits) <= _FEW:
+        if len(hits) <= self._few:
             return Best(self._ordered(numbers_of(hits), count, after), is_sampled=False)
+        parts, others = self._parts(hits)
+        parts.sort(key=lambda part: -self._bound(part.tags))
+        if others:
+            return self._best_of_many(parts, self._bound(others), count, after)
         found: list[Ranked] = []
         is_sampled = False
-        parts = sorted(self._parts(hits), key=lambda part: -self._bound(part.tags))
         for products, tags in parts:
             if len(found) >= count and found[count - 1].score > self._bound(tags):
                 break
             more = self._best_of_part(products, tags, count, after)
             is_sampled |= more.is_sampled
-            found = sorted([*found, *more.products], key=lambda each: each.key)[:count]
+            found = _merged(found, more.products, count)
         return Best(found, is_sampled)
 
     def _bound(self, tags: Iterable[int]) -> int:
         return sum(self._weights[tag] for tag in tags) * CONFIDENCE_STEPS
 
-    def _parts(self, hits: BitMap) -> "list[_Part]":
-        """The products by which of the tags they have."""
+    def _parts(self, hits: BitMap) -> "tuple[list[_Part], list[int]]":
+        """The products by which of the tags they have, as far as that pays, and the tags by which they are not parted."""
         parts = [_Part(hits, ())]
-        for tag in sorted(self._weights, key=lambda each: -self._weights[each]):
+        tags = sorted(self._weights, key=lambda each: -self._weights[each])
+        for at, tag in enumerate(tags):
+            if len(parts) > _MOST_PARTS:
+                return parts, tags[at:]
             having = self._postings[tag].within(self._band)
             split = []
-            for products, tags in parts:
+            for products, had in parts:
                 both = products & having
                 if both:
-                    split.append(_Part(both, (*tags, tag)))
+                    split.append(_Part(both, (*had, tag)))
                 if len(both) < len(products):
-                    split.append(_Part(products - both if both else products, tags))
+                    split.append(_Part(products - both if both else products, had))
             parts = split
-            if len(parts) > _MOST_PARTS:
-                # So many combinations: what is known of each does not pay any more.
-                return [_Part(hits, tuple(self._weights))]
-        return parts
+        return parts, []
+
+    def _best_of_many(self, parts: "list[_Part]", more: int, count: int, after: Ranked | None) -> Best:
+        """The best products of parts, the most promising first, whose products can have up to `more` than is known."""
+        found: list[Ranked] = []
+        room = MOST_SCORED
+        for products, tags in parts:
+            if len(found) >= count and found[count - 1].score > self._bound(tags) + more:
+                break
+            if not room:
+                return Best(found, is_sampled=True)
+            numbers = numbers_of(products)[:room]
+            room -= len(numbers)
+            found = _merged(found, self._ordered(numbers, count, after), count)
+            if len(numbers) < len(products):
+                return Best(found, is_sampled=True)
+        return Best(found, is_sampled=False)
 
     def _best_of_part(self, products: BitMap, tags: tuple[int, ...], count: int, after: Ranked | None) -> Best:
         if not tags:
             return Best([Ranked(0, n) for n in _following(products, count, _within(after, 0))], is_sampled=False)
-        if len(products) <= _FEW:
+        if len(products) <= self._few:
             return Best(self._ordered(numbers_of(products), count, after), is_sampled=False)
         most = self._bound(tags)
         largest = max(self._weights[tag] for tag in tags)
@@ -126,8 +148,20 @@ class Ranking:
                 break
         else:
             near = products
-        numbers = numbers_of(near)
-        return Best(self._ordered(numbers[:MOST_SCORED], count, after), is_sampled=len(numbers) > MOST_SCORED)
+        looked_at = near
+        if len(near) > MOST_SCORED and after is None:
+            looked_at = self._nearest(near, tags, count)
+        numbers = numbers_of(looked_at)[:MOST_SCORED]
+        return Best(self._ordered(numbers, count, after), is_sampled=len(numbers) < len(near))
+
+    def _nearest(self, products: BitMap, tags: tuple[int, ...], count: int) -> BitMap:
+        """Of these products those that are good in all tags, as many as can be looked at and at least `count`."""
+        largest = max(self._weights[tag] for tag in tags)
+        for step in reversed(_STEPS):
+            near = self._near(products, tags, levels.STARTS[step] * largest)
+            if len(near) <= MOST_SCORED:
+                return near if len(near) >= count else products
+        return products
 
     def _near(self, products: BitMap, tags: tuple[int, ...], short: int) -> BitMap:
         """All products of which no tag is so far below the best that this alone makes the score `short` smaller."""
@@ -154,18 +188,23 @@ class Ranking:
 
     def _scores(self, numbers: NDArray[Any]) -> NDArray[Any]:
         slots = self._rows.gather(numbers)
-        tags = tag_numbers(slots)
         # The products are of this view, so their tags are among those of `_table`.
-        worth = self._table[tags] * confidences(slots)
+        is_counted = self._is_weighted.take(tag_numbers(slots))
         if self._band is Band.AUTO:
-            worth *= in_auto(slots)
-        scores: NDArray[Any] = worth.sum(axis=1)
-        return scores
+            is_counted &= in_auto(slots)
+        places = np.flatnonzero(is_counted)
+        counted = slots.reshape(-1)[places]
+        worth = self._table.take(tag_numbers(counted)) * confidences(counted)
+        return np.bincount(places // slots.shape[1], worth, len(slots))
 
 
 class _Part(NamedTuple):
     products: BitMap
     tags: tuple[int, ...]
+
+
+def _merged(found: list[Ranked], more: list[Ranked], count: int) -> list[Ranked]:
+    return sorted([*found, *more], key=lambda each: each.key)[:count]
 
 
 def _within(after: Ranked | None, score: int) -> Ranked | None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hangtag.index.column import Column
+from hangtag.index.column import Column, narrowed
 from hangtag.index.ids import NOTHING
 from hangtag.index.slots import MORE
 
@@ -62,9 +62,19 @@ class FrozenRows:
         found = Row(_slots_of(self._table[number].tolist(), number, self._more), int(self._versions[number]))
         return self._journal.all().get(number, found)
 
+    def changed(self, numbers: NDArray[Any]) -> list[int]:
+        """The places, in these ascending numbers, of products that have changed since."""
+        moved = self._journal.all()
+        if not moved:
+            return []
+        at = np.searchsorted(numbers, np.fromiter(moved, np.int64, len(moved))).tolist()
+        return [
+            place for place, number in zip(at, moved, strict=True) if place < len(numbers) and numbers[place] == number
+        ]
+
     def gather(self, numbers: NDArray[Any]) -> NDArray[np.uint32]:
         """The slots of many products: a line for each, 0 where it has no more. `numbers` ascend."""
-        found: NDArray[np.uint32] = self._table[numbers]
+        found: NDArray[np.uint32] = self._table.take(numbers, axis=0)
         others: dict[int, Sequence[int]] = {}
         for place in np.flatnonzero(found[:, -1] == MORE).tolist():
             others[place] = self._more.get(int(numbers[place]), ())
@@ -92,8 +102,9 @@ class Rows:
     def __init__(self, columns: Mapping[str, NDArray[Any]] = NOTHING) -> None:
         """`columns` as the attribute of that name had them."""
         self.versions = Column(np.int64, columns.get("versions"))
-        self._sequences = Column(np.int64, columns.get("sequences"))
-        self._revisions = Column(np.int64, columns.get("revisions"))
+        # Most of these are small: few releases, and few products that people decided about.
+        self._sequences = Column(np.uint8, narrowed(columns.get("sequences")))
+        self._revisions = Column(np.uint8, narrowed(columns.get("revisions")))
         self._deleted = Column(np.uint8, columns.get("deleted"))
         self._slots = Column(np.uint32, columns.get("slots"))
         self._each = (self.versions, self._sequences, self._revisions, self._deleted)
@@ -167,8 +178,9 @@ class Rows:
             self.more[number] = list(slots)
             line = [*_EMPTY[: width - 1], MORE]
         self._slots.cells[begin : begin + width] = array("I", line)
-        version, is_deletion, self._sequences.cells[number], self._revisions.cells[number] = rank
-        self.versions.cells[number], self._deleted.cells[number] = version, is_deletion
+        self.versions.cells[number], self._deleted.cells[number], sequence, revision = rank
+        self._sequences.put(number, sequence)
+        self._revisions.put(number, revision)
         if len(self.more) > max(_ROOM, _MOST_LONGER * self._count):
             self._widen()
 

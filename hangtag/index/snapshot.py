@@ -27,12 +27,14 @@ from hangtag.index.index import Index
 from hangtag.index.rows import Rows
 from hangtag.index.tag_numbers import TagNumbers
 
-FORMAT = 1
+FORMAT = 2
+# Format 1 had wider numbers.
+_READABLE = (1, FORMAT)
 _MAGIC = b"HTINDEX\n"
 _LENGTH_BYTES = 4
 _DIGEST_BYTES = 32
 _MAX_HEAD = 256 * 1024 * 1024
-_TYPES = frozenset({"uint8", "uint32", "int64"})
+_TYPES = frozenset({"uint8", "uint16", "uint32", "int64"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,8 @@ def _read(file: IO[bytes], size: int) -> tuple[Index, Place]:
     digest.update(raw)
     try:
         head = orjson.loads(raw)
-        if head["format"] != FORMAT:
-            msg = f"it has format {head['format']}, this release reads {FORMAT}"
+        if head["format"] not in _READABLE:
+            msg = f"it has format {head['format']}, this release reads {_READABLE[0]} to {FORMAT}"
             raise SnapshotError(msg)
         place = Place(head["topic"], {int(key): offset for key, offset in head["offsets"].items()}, head["written_ms"])
         layout = [(str(name), _type(dtype), int(count)) for name, dtype, count in head["arrays"]]

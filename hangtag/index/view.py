@@ -1,13 +1,13 @@
 """The index at one moment: what readers see while it changes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from hangtag.index.counts import Counts, KnownCounts, count
+from hangtag.index.counts import Counting, Counts, KnownCounts
 from hangtag.index.ids import Ids
 from hangtag.index.postings import NONE, Postings
 from hangtag.index.query import Query
@@ -15,6 +15,7 @@ from hangtag.index.ranking import Best, Ranked, Ranking
 from hangtag.index.rows import FrozenRows
 from hangtag.index.slots import in_auto, scored, tag_number_of, tag_numbers
 from hangtag.index.tag_numbers import TagNumbers
+from hangtag.index.values import FrozenValues
 from hangtag.tags.tag import value_of
 from hangtag.tags.tagset import ScoredTag
 from hangtag.tags.thresholds import Band
@@ -28,10 +29,16 @@ class Filled(NamedTuple):
     """What a view is made of."""
 
     rows: FrozenRows
+    values: FrozenValues
     postings: Sequence[Postings]
     products: BitMap
     blocked: frozenset[int]
     known: KnownCounts
+
+    @property
+    def counting(self) -> Counting:
+        """What products are counted with."""
+        return Counting(self.postings, self.rows, self.values, len(self.products))
 
 
 class View:
@@ -136,54 +143,52 @@ class View:
         return False
 
     def counts(
-        self, query: Query, base: Query = EVERYTHING, facets: Iterable[str] = ()
+        self, query: Query, base: Query = EVERYTHING, facets: Collection[str] = ()
     ) -> dict[str, list[tuple[str, int]]]:
         """How many products have each value of these facets, most first; values of which there are none are left out.
 
         Each facet is counted as if `query` said nothing about it.
         """
-        facets = list(facets)
-        found: dict[str, list[tuple[str, int]]] = {}
-        shared: dict[Query, list[str]] = {}
+        shared: dict[Query, dict[str, list[int]]] = {}
         for facet in facets:
-            shared.setdefault(query.without_facet(facet), []).append(facet)
+            shared.setdefault(query.without_facet(facet), {})[facet] = self._numbers(facet)
+        found: dict[str, list[tuple[str, int]]] = {}
         for other, same in shared.items():
-            numbers = [number for facet in same for number in self._numbers(facet)]
-            counted = dict(zip(numbers, self._count(other, base, numbers).tolist(), strict=True))
-            for facet in same:
-                values = [(value_of(self._tags.tags[at]), counted[at]) for at in self._numbers(facet) if counted[at]]
+            counted = self._count(other, base, same)
+            for facet, numbers in same.items():
+                times = counted[numbers].tolist() if numbers else []
+                values = [
+                    (value_of(self._tags.tags[at]), each) for at, each in zip(numbers, times, strict=True) if each
+                ]
                 found[facet] = sorted(values, key=lambda each: (-each[1], each[0]))
         return {facet: found[facet] for facet in facets}
 
-    def _count(self, query: Query, base: Query, numbers: Sequence[int]) -> NDArray[np.int64]:
+    def _count(self, query: Query, base: Query, facets: Mapping[str, Sequence[int]]) -> NDArray[np.int64]:
+        """The counts of the tags of these facets, by number of the tag."""
         band, postings = query.min_band, self.filled.postings
         if query.is_empty and base.is_empty:
-            return np.array([postings[number].count(band) for number in numbers], np.int64)
+            return np.array([each.count(band) for each in postings], np.int64)
         only = _only_tag(query, base)
         tag = None if only is None else self._number(only)
         if tag is None or tag in self.filled.blocked:
-            counted = count(self.hits(query, base), band, numbers, postings, self.filled.rows)
-            return self._without_blocked(counted, numbers)
-        known, at = self._known(tag), np.array(numbers, np.int64)
+            return self._without_blocked(self.filled.counting.count(self.hits(query, base), band, facets))
+        counted, known = np.zeros(len(postings), np.int64), self._known(tag)
         # A tag that came since this was counted has no product in common with it, or it would have been counted again.
-        counted = np.zeros(len(at), np.int64)
-        is_known = at < len(known)
-        counted[is_known] = known[at[is_known]]
-        return self._without_blocked(counted, numbers)
+        counted[: len(known)] = known[: len(counted)]
+        return self._without_blocked(counted)
 
     def _known(self, tag: int) -> Counts:
         """The counts among the products with a tag in AUTO, by number of the other tags."""
         known = self.filled.known.get(tag)
         if known is None:
-            postings = self.filled.postings
-            counted = count(postings[tag].auto, Band.AUTO, range(len(postings)), postings, self.filled.rows)
+            facets = {facet: self._numbers(facet) for facet in self.facets}
+            counted = self.filled.counting.count(self.filled.postings[tag].auto, Band.AUTO, facets)
             known = counted.astype(np.int32)
             self.filled.known.keep(tag, known)
         return known
 
-    def _without_blocked(self, counts: NDArray[np.int64], numbers: Sequence[int]) -> NDArray[np.int64]:
-        if self.filled.blocked:
-            counts = counts * np.array([number not in self.filled.blocked for number in numbers])
+    def _without_blocked(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        counts[list(self.filled.blocked)] = 0
         return counts
 
     def _numbers(self, facet: str) -> list[int]:

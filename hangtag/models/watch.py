@@ -76,14 +76,15 @@ class PointerWatch(threading.Thread):
 
         Raises nothing: what could not be read is logged.
         """
-        found = self._from_redis()
+        found, answers = self._from_redis()
         is_lost, self._was_there = self._was_there and found is None, found is not None
         now = self._clock.monotonic()
         if is_lost:
             self._retry_s = _RETRY_S
         if is_lost or now >= self._read_topic_at:
             in_topic = self._from_topic()
-            if in_topic is not None and (found is None or found.sequence < in_topic.sequence):
+            # Not while the store does not answer: it may have the pointer, and this user may only read.
+            if answers and in_topic is not None and (found is None or found.sequence < in_topic.sequence):
                 self._put_back(in_topic)
             self._read_topic_at = now + (_TOPIC_EVERY_S if found is not None else self._retry_s)
             self._retry_s = min(_MAX_RETRY_S, 2 * self._retry_s)
@@ -111,14 +112,15 @@ class PointerWatch(threading.Thread):
         if self.is_alive():
             self.join(_JOIN_S)
 
-    def _from_redis(self) -> Pointer | None:
+    def _from_redis(self) -> tuple[Pointer | None, bool]:
+        """What the store has, and whether it answers."""
         try:
             found = self._record.read(self._route)
         except StoreError as error:
             self._note("store", str(error))
-            return None
+            return None, False
         self._note("store", "")
-        return found
+        return found, True
 
     def _from_topic(self) -> Pointer | None:
         try:

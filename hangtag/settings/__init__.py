@@ -1,7 +1,7 @@
 """Typed settings from the environment, one TOML file and defaults, in this order of precedence."""
 
 from hangtag.settings.client import ClientSettings
-from hangtag.settings.index import IndexSettings
+from hangtag.settings.index import IndexLinkSettings, IndexSettings
 from hangtag.settings.model import (
     ArrivalsSettings,
     KafkaSettings,
@@ -26,6 +26,7 @@ __all__ = [
     "ROUTE",
     "ArrivalsSettings",
     "ClientSettings",
+    "IndexLinkSettings",
     "IndexSettings",
     "KafkaSettings",
     "LogSettings",

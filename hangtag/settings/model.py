@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from hangtag.settings.client import ClientSettings
 from hangtag.settings.group import Group, Port
-from hangtag.settings.index import IndexSettings
+from hangtag.settings.index import IndexLinkSettings, IndexSettings
 from hangtag.settings.models import ModelsSettings
 from hangtag.settings.topic import OptionalTopic, Topic
 
@@ -218,7 +218,7 @@ class ArrivalsSettings(Group):
     metrics_port: Port = Field(default=9_103, description="Port for metrics and health over HTTP; 0: any free port")
 
 
-class ServerSettings(Group):
+class ServerSettings(IndexLinkSettings):
     """The gRPC server."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address that the server listens on")
@@ -269,10 +269,6 @@ class ServerSettings(Group):
         ge=512,
         description="Most tokens, estimated, of texts that wait for suggestions; further ones are refused with "
         "RESOURCE_EXHAUSTED",
-    )
-    index_address: Annotated[str, StringConstraints(pattern=r"^none$|^[^\s,]+:[0-9]{1,5}$")] = Field(
-        default="127.0.0.1:50061",
-        description="Address (host:port) of `hangtag index serve`, which searches are passed on to; none: no searches",
     )
     questions: Path | None = Field(
         default=None,

@@ -5,29 +5,36 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hangtag.settings.client import ClientSettings
+from hangtag.settings.index import IndexLinkSettings
 from hangtag.settings.model import KafkaSettings, RedisSettings
 from hangtag.settings.sources import SettingsError, variable_of
 
 _FILES = ("ca_file", "cert_file", "key_file")
-_GROUPS = {KafkaSettings: "kafka", RedisSettings: "redis", ClientSettings: "client"}
+# Of each class: its group, and how its names begin.
+_NAMES = {
+    KafkaSettings: ("kafka", ""),
+    RedisSettings: ("redis", ""),
+    ClientSettings: ("client", ""),
+}
+_OF_THE_INDEX = ("server", "index_")
 
 
 def tls_options(
-    settings: KafkaSettings | RedisSettings | ClientSettings, *, is_encrypted: bool, switch: str
+    settings: KafkaSettings | RedisSettings | ClientSettings | IndexLinkSettings, *, is_encrypted: bool, switch: str
 ) -> dict[str, str]:
-    """The settings for TLS that are set, by their names within the group, once it is certain that they can be used.
+    """The settings for TLS that are set, such as `ca_file`, once it is certain that they can be used.
 
     `is_encrypted` says whether the group's connections use TLS at all, and `switch` how to switch it on.
 
     Raises:
         SettingsError: a file is missing, cannot be read or does not fit; or TLS is off.
     """
-    group = _GROUPS[type(settings)]
+    group, prefix = _NAMES.get(type(settings), _OF_THE_INDEX)
 
     def named(leaf: str) -> str:
-        return variable_of(f"{group}.{leaf}")
+        return variable_of(f"{group}.{prefix}{leaf}")
 
-    files = {leaf: path for leaf in _FILES if (path := getattr(settings, leaf)) is not None}
+    files = {leaf: path for leaf in _FILES if (path := getattr(settings, prefix + leaf)) is not None}
     if files and not is_encrypted:
         msg = f"{named(next(iter(files)))} is set, but connections are not encrypted; {switch}, or remove the setting"
         raise SettingsError(msg)
@@ -40,7 +47,7 @@ def tls_options(
             msg = f"{named('ca_file')}: {files['ca_file']} holds no certificate in PEM format; set it to one that does"
             raise SettingsError(msg) from None
     # gRPC takes no key with a password.
-    secret = None if isinstance(settings, ClientSettings) else settings.key_password
+    secret = settings.key_password if isinstance(settings, KafkaSettings | RedisSettings) else None
     password = None if secret is None else secret.get_secret_value()
     if "cert_file" in files:
         _check_pair(files["cert_file"], files.get("key_file"), password, named)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     # Importing it brings the engine's runtime; callers have a tagger already.
     from hangtag.tagger.tagger import Tagger
+    from hangtag.tags.schema import TagSchema
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -27,6 +28,11 @@ class Release:
     def bundle_version(self) -> str:
         """Version (hex) of the bundle."""
         return self.tagger.bundle.version
+
+    @property
+    def schema(self) -> TagSchema:
+        """The tag schema of the bundle, with the tags that are blocked."""
+        return self.tagger.bundle.schema
 
     @property
     def answers(self) -> tuple[str, int]:

@@ -23,7 +23,6 @@ from hangtag.tagger.suggested import Suggested
 from hangtag.tagger.vectors import BundleVectors
 from hangtag.tags.candidates import Candidates, candidates_of
 from hangtag.tags.decoding import Decoder
-from hangtag.tags.schema import TagSchema
 from hangtag.tags.tagset import TagSet
 from hangtag.tags.vector import Vector
 from hangtag.telemetry import metrics
@@ -150,11 +149,9 @@ class Tagger:
 
         Tags that the bundle does not have are left out.
         """
-        schema = self.bundle.schema
-        added = sorted({tag for tag in tags if tag in schema.index}.difference(schema.blocked))
-        if not added:
+        schema = self.bundle.schema.with_blocked(tags)
+        if schema is self.bundle.schema:
             return self
-        schema = TagSchema.model_validate({**schema.model_dump(), "blocked": (*schema.blocked, *added)})
         bundle = replace(self.bundle, schema=schema)
         return replace(self, bundle=bundle, decoder=Decoder(schema, bundle.calibration, bundle.thresholds))
 

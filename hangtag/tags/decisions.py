@@ -20,8 +20,8 @@ class Decision:
 def apply_decisions(tags: TagSet, decisions: Sequence[Decision], schema: TagSchema | None) -> TagSet:
     """Serve every accepted tag and no rejected one; later decisions about a tag replace earlier ones.
 
-    An accepted tag of a single facet takes the place of the facet's predicted tags; one that the schema blocks is not
-    served. Predicted tags are dropped if their parent is no longer served or a served tag excludes them by a rule.
+    An accepted tag of a single facet takes the place of the facet's predicted tags; one that the schema blocks or does
+    not have is not served. Predicted tags are dropped if their parent is no longer served or a served tag excludes them by a rule.
     Without a schema only decided tags change.
     """
     verdicts = {decision.tag: decision.is_accepted for decision in decisions}
@@ -29,7 +29,7 @@ def apply_decisions(tags: TagSet, decisions: Sequence[Decision], schema: TagSche
     accepted = {
         tag: ScoredTag(tag, 1.0, Source.HUMAN, Band.AUTO)
         for tag, is_accepted in verdicts.items()
-        if is_accepted and tag not in blocked
+        if is_accepted and tag not in blocked and (schema is None or tag in schema.index)
     }
     facets = () if schema is None else schema.facets
     singles = {facet.name for facet in facets if facet.kind is FacetKind.SINGLE}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -72,7 +73,8 @@ class Rule(_Frozen):
 class TagSchema(_Frozen):
     """Every tag that a product can have. Scores are laid out facet after facet, in this order.
 
-    `about` is what people are told about facets and tags, by name. `sensitive` are facets that say something personal.
+    `about` is what people are told about facets and tags, by name. `sensitive` are facets and tags that say something
+    personal.
     """
 
     facets: tuple[Facet, ...] = Field(min_length=1)
@@ -80,7 +82,7 @@ class TagSchema(_Frozen):
     rules: tuple[Rule, ...] = ()
     blocked: tuple[str, ...] = ()
     about: dict[str, About] = Field(default_factory=dict)
-    sensitive: tuple[FacetName, ...] = ()
+    sensitive: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -132,8 +134,8 @@ class TagSchema(_Frozen):
                 msg = f"about facet {name}: only a label and a description; synonyms, examples and codes belong to tags"
                 raise SchemaError(msg)
         for name in self.sensitive:
-            if name not in facets:
-                msg = f"sensitive: {name!r} is not a facet of the schema"
+            if name not in facets and name not in set(self.tags):
+                msg = f"sensitive: {name!r} is neither a facet nor a tag of the schema"
                 raise SchemaError(msg)
 
     def _check_parent(self, facet: Facet, earlier: dict[str, Facet]) -> None:
@@ -198,6 +200,24 @@ class TagSchema(_Frozen):
                 result.append(tuple(chain))
         return tuple(result)
 
+    @cached_property
+    def sensitive_tags(self) -> frozenset[str]:
+        """Tags that say something personal: those of `sensitive`, and those that tell that a product has one of them.
+
+        The latter are tags below one, tags that imply one, and tags of facets that apply only with such tags.
+        """
+        found = {tag for tag in self.tags if tag in self.sensitive or facet_of(tag) in self.sensitive}
+        implied = [(rule.when, rule.then) for rule in self.rules if rule.kind == "implies"]
+        count = -1
+        while count < len(found):
+            count = len(found)
+            found |= {tag for tag, above in self.parents.items() if found & set(above)}
+            found |= {when for when, then in implied if then in found}
+            for facet in self.facets:
+                if facet.applies_when and found.issuperset(facet.applies_when):
+                    found.update(facet.tags)
+        return frozenset(found)
+
     def label(self, name: str) -> str:
         """What people are shown for a facet or a tag: its label; without one the facet's name, or the tag's value."""
         about = self.about.get(name)
@@ -221,6 +241,13 @@ class TagSchema(_Frozen):
                 msg = f"facets {[f.name for f in chain]}: more than {_MAX_PATHS} paths"
                 raise SchemaError(msg)
         return [tuple(self.index[tag] for tag in path) for path in paths]
+
+    def with_blocked(self, tags: Collection[str]) -> Self:
+        """The same schema, in which these tags are blocked too; tags that it does not have are left out."""
+        added = sorted({tag for tag in tags if tag in self.index}.difference(self.blocked))
+        if not added:
+            return self
+        return type(self).model_validate({**self.model_dump(), "blocked": (*self.blocked, *added)})
 
     def to_json(self) -> str:
         """Canonical JSON: the same schema always gives the same text."""

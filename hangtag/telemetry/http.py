@@ -19,12 +19,13 @@ from hangtag.telemetry.readiness import Parts
 Details = Callable[[], Mapping[str, Any]]
 # What a GET of a page answers, as JSON.
 Page = Callable[[], Mapping[str, Any]]
-# What a POST does; its result is the answer.
-Action = Callable[[], Mapping[str, Any]]
+# What a POST with a body does; its result is the answer. A ValueError says what is wrong with the body.
+Action = Callable[[bytes], Mapping[str, Any]]
 
 Answer = tuple[int, str, bytes]
 
 _TEXT = "text/plain"
+_MAX_BODY = 16 * 1024 * 1024
 _NO_PAGES: Mapping[str, Page] = MappingProxyType({})
 _NO_ACTIONS: Mapping[str, Action] = MappingProxyType({})
 
@@ -120,13 +121,16 @@ class _Pages:
         known = ", ".join(["/metrics", "/healthz", "/readyz", *self._pages])
         return 404, _TEXT, f"not found; use one of {known}\n".encode()
 
-    def post(self, path: str, *, is_from_here: bool) -> Answer:
+    def post(self, path: str, body: bytes = b"", *, is_from_here: bool) -> Answer:
         action = self._actions.get(path)
         if action is None:
             return 404, _TEXT, b"not found\n"
         if not is_from_here:
             return 403, _TEXT, b"only from the same machine\n"
-        return _json(True, action())
+        try:
+            return _json(True, action(body))
+        except ValueError as error:
+            return 400, _TEXT, f"{error}\n".encode()
 
 
 def _json(is_good: bool, body: Mapping[str, Any]) -> Answer:
@@ -142,7 +146,13 @@ def _handler(pages: _Pages) -> type[BaseHTTPRequestHandler]:
             # Whoever reaches the port may read; only who is on this machine may change something.
             client = self.client_address[0]
             is_from_here = ip_address(client).is_loopback or client == self.connection.getsockname()[0]
-            self._send(*pages.post(self.path, is_from_here=is_from_here))
+            size = self.headers.get("Content-Length", "0")
+            if not size.isdecimal() or int(size) > _MAX_BODY:
+                self.close_connection = True
+                self._send(413, _TEXT, f"a body has at most {_MAX_BODY} bytes, and says how many\n".encode())
+                return
+            body = self.rfile.read(int(size)) if is_from_here else b""
+            self._send(*pages.post(self.path, body, is_from_here=is_from_here))
 
         def _send(self, status: int, content_type: str, body: bytes) -> None:
             self.send_response(status)

@@ -300,3 +300,5 @@ for _shared in (
     SERVER.register(_shared)
 for _used in (STORE_EMPTIED, STORE_SECONDS, RETRIES, ASSIGNED_PARTITIONS, KAFKA_ANSWER_AGE_SECONDS):
     ARRIVALS.register(_used)
+for _asked in (DENIED_CALLS, RELOADS):
+    INDEX.register(_asked)

@@ -140,18 +140,27 @@ def _first_words(text: str, count: int) -> str:
     return text[: -len(words[-1]) - 1] if len(words) > count + 1 else text
 
 
-def _longest_first(sequences: Sequence[int | None], max_tokens: int) -> NDArray[np.int64]:
-    """The places of the tokens that stay: special ones (None), and of each segment the first, as the library counts."""
-    places = [np.flatnonzero([sequence == segment for sequence in sequences]) for segment in (0, 1)]
-    special = np.flatnonzero([sequence is None for sequence in sequences])
-    most = max(0, max_tokens - len(special))
-    short, long = sorted(map(len, places))
+def kept_of_segments(first: int, second: int, most: int) -> tuple[int, int]:
+    """The numbers of tokens that stay of two segments if `most` may; special tokens are not counted.
+
+    The longer segment is truncated first, as the library counts.
+    """
+    if first + second <= most:
+        return first, second
+    short, long = sorted((first, second))
     long = max(short, most - short) if short <= most else short
     if short + long > most:
         short, long = most // 2, most - most // 2
-    counts = (short, long) if len(places[0]) <= len(places[1]) else (long, short)
-    if not len(places[1]):
-        counts = (most, 0)
+    if not second:
+        return most, 0
+    return (short, long) if first <= second else (long, short)
+
+
+def _longest_first(sequences: Sequence[int | None], max_tokens: int) -> NDArray[np.int64]:
+    """The places of the tokens that stay: special ones (None), and of each segment the first."""
+    places = [np.flatnonzero([sequence == segment for sequence in sequences]) for segment in (0, 1)]
+    special = np.flatnonzero([sequence is None for sequence in sequences])
+    counts = kept_of_segments(len(places[0]), len(places[1]), max(0, max_tokens - len(special)))
     kept = [its_places[:count] for its_places, count in zip(places, counts, strict=True)]
     return np.sort(np.concatenate([special, *kept]))
 

@@ -1446,6 +1446,7 @@ class TagInfo(_message.Message):
     PRODUCTS_FIELD_NUMBER: _builtins.int
     REVIEW_PRODUCTS_FIELD_NUMBER: _builtins.int
     IS_BLOCKED_FIELD_NUMBER: _builtins.int
+    IS_SENSITIVE_FIELD_NUMBER: _builtins.int
     value: _builtins.str
     """The stable id of the value: what `Tag.value` has."""
     label: _builtins.str
@@ -1462,6 +1463,8 @@ class TagInfo(_message.Message):
     """Products that have it in REVIEW. Not set if the index cannot be reached."""
     is_blocked: _builtins.bool
     """The tag is blocked: nothing gets it."""
+    is_sensitive: _builtins.bool
+    """The tag says something personal; profiles leave it out."""
     @_builtins.property
     def synonyms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Other words for it. May be empty."""
@@ -1493,10 +1496,11 @@ class TagInfo(_message.Message):
         products: _builtins.int | None = ...,
         review_products: _builtins.int | None = ...,
         is_blocked: _builtins.bool = ...,
+        is_sensitive: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "products", b"products", "review_from", b"review_from", "review_products", b"review_products"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "codes", b"codes", "description", b"description", "examples", b"examples", "is_blocked", b"is_blocked", "label", b"label", "parents", b"parents", "products", b"products", "review_from", b"review_from", "review_products", b"review_products", "synonyms", b"synonyms", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from", "_products", b"_products", "_review_from", b"_review_from", "_review_products", b"_review_products", "auto_from", b"auto_from", "codes", b"codes", "description", b"description", "examples", b"examples", "is_blocked", b"is_blocked", "is_sensitive", b"is_sensitive", "label", b"label", "parents", b"parents", "products", b"products", "review_from", b"review_from", "review_products", b"review_products", "synonyms", b"synonyms", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__auto_from: _TypeAlias = _typing.Literal["auto_from"]  # noqa: Y015
     _WhichOneofArgType__auto_from: _TypeAlias = _typing.Literal["_auto_from", b"_auto_from"]  # noqa: Y015
@@ -1540,7 +1544,7 @@ class FacetInfo(_message.Message):
     parent_facet: _builtins.str
     """The facet above it, for example `family` of `class`. May be empty."""
     is_sensitive: _builtins.bool
-    """Tags of it say something personal; profiles leave them out."""
+    """All tags of it say something personal; profiles leave them out."""
     description: _builtins.str
     """What the facet is about. May be empty."""
     @_builtins.property
@@ -1912,6 +1916,7 @@ class TagProfileRequest(_message.Message):
     PRODUCT_IDS_FIELD_NUMBER: _builtins.int
     MAX_TAGS_FIELD_NUMBER: _builtins.int
     WITHOUT_FACETS_FIELD_NUMBER: _builtins.int
+    WITHOUT_TAGS_FIELD_NUMBER: _builtins.int
     max_tags: _builtins.int
     """Most tags: 1 to 200. Not set: 20."""
     @_builtins.property
@@ -1922,16 +1927,21 @@ class TagProfileRequest(_message.Message):
     def without_facets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Facets that are left out, beside the sensitive ones, which always are. Optional, up to 64."""
 
+    @_builtins.property
+    def without_tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagName]:
+        """Tags that are left out, beside the sensitive ones, which always are. Optional, up to 256."""
+
     def __init__(
         self,
         *,
         product_ids: _abc.Iterable[_builtins.str] | None = ...,
         max_tags: _builtins.int = ...,
         without_facets: _abc.Iterable[_builtins.str] | None = ...,
+        without_tags: _abc.Iterable[Global___TagName] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_tags", b"max_tags", "product_ids", b"product_ids", "without_facets", b"without_facets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_tags", b"max_tags", "product_ids", b"product_ids", "without_facets", b"without_facets", "without_tags", b"without_tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -189,7 +189,7 @@ class TagServiceServicer:
 
     def TagProfile(self, request, context):
         """Returns the tags that stand out among products, for example those that somebody looked at. Nothing is stored, and
-        sensitive facets are left out.
+        sensitive tags are left out.
 
         Also: as FindProducts without a text.
         """

@@ -97,7 +97,7 @@ class TagServiceStub:
     """
     TagProfile: _grpc.UnaryUnaryMultiCallable[_tags_pb2.TagProfileRequest, _tags_pb2.TagProfileResponse]
     """Returns the tags that stand out among products, for example those that somebody looked at. Nothing is stored, and
-    sensitive facets are left out.
+    sensitive tags are left out.
 
     Also: as FindProducts without a text.
     """
@@ -168,7 +168,7 @@ class TagServiceAsyncStub(TagServiceStub):
     """
     TagProfile: _aio.UnaryUnaryMultiCallable[_tags_pb2.TagProfileRequest, _tags_pb2.TagProfileResponse]  # type: ignore[assignment]
     """Returns the tags that stand out among products, for example those that somebody looked at. Nothing is stored, and
-    sensitive facets are left out.
+    sensitive tags are left out.
 
     Also: as FindProducts without a text.
     """
@@ -290,7 +290,7 @@ class TagServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tags_pb2.TagProfileResponse, _abc.Awaitable[_tags_pb2.TagProfileResponse]]:
         """Returns the tags that stand out among products, for example those that somebody looked at. Nothing is stored, and
-        sensitive facets are left out.
+        sensitive tags are left out.
 
         Also: as FindProducts without a text.
         """

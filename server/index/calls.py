@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from hangtag.index import QueryError, UnknownProductError, View, answers
+from hangtag.server.access import Access
 from hangtag.server.errors import DETAILS_KEY, CallError, Reason
 from hangtag.server.index.moment import Moment
 from hangtag.telemetry import get_log, metrics
@@ -30,19 +31,29 @@ _NOT_COMPLETE = "the index is still reading products.tagged; retry with back-off
 _log = get_log(__name__)
 
 
-def index_handlers(moment: Callable[[], Moment | None]) -> "grpc.GenericRpcHandler[Any, Any]":
-    """The methods of `TagService` that the index answers, each from the moment that `moment` returns."""
-    handlers = {name: _handler(name, answer, moment) for name, answer in answers().items()}
+def index_handlers(
+    moment: Callable[[], Moment | None], access: Access | None = None
+) -> "grpc.GenericRpcHandler[Any, Any]":
+    """The methods of `TagService` that the index answers, each from the moment that `moment` returns.
+
+    `access` says who may call; None: everybody.
+    """
+    who = access or Access()
+    handlers = {name: _handler(name, answer, moment, who) for name, answer in answers().items()}
     return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
 
-def _handler(name: str, answer: Answer, moment: Callable[[], Moment | None]) -> "grpc.RpcMethodHandler[bytes, bytes]":
+def _handler(
+    name: str, answer: Answer, moment: Callable[[], Moment | None], access: Access
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
     seconds = metrics.INDEX_CALL_SECONDS.labels(name)
     answered = metrics.INDEX_CALLS.labels(name, grpc.StatusCode.OK.name)
 
     def call(raw: bytes, context: "grpc.ServicerContext") -> bytes:
         started = time.perf_counter()
         try:
+            if not access.is_open:
+                access.client_of(_authorization(context), name)
             reply = _reply(name, answer, moment(), raw)
         except CallError as error:
             metrics.INDEX_CALLS.labels(name, error.code.name).inc()
@@ -57,6 +68,11 @@ def _handler(name: str, answer: Answer, moment: Callable[[], Moment | None]) -> 
 
     # Requests and replies are serialised here, so that a request that cannot be read gets a status of ours.
     return grpc.unary_unary_rpc_method_handler(call, request_deserializer=None, response_serializer=None)
+
+
+def _authorization(context: "grpc.ServicerContext") -> str | None:
+    found = dict(context.invocation_metadata()).get("authorization")
+    return found if isinstance(found, str) else None
 
 
 def _reply(name: str, answer: Answer, moment: Moment | None, raw: bytes) -> bytes:

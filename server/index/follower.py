@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -11,6 +12,7 @@ from hangtag.kafka.raw_batch import RawBatch
 from hangtag.server.index.changes import Changes
 from hangtag.server.index.moment import Moment
 from hangtag.server.index.reader import Position, TaggedReader
+from hangtag.server.index.repair import Wrong
 from hangtag.server.index.snapshots import Snapshots
 from hangtag.server.topic_end import TopicAwayError
 from hangtag.settings import Settings
@@ -47,7 +49,9 @@ class IndexFollower:
         self._stop = stop
         self._snapshots = Snapshots(settings)
         self._changes = Changes()
-        self._index = Index()
+        # The index that is being filled, and the one that calls are answered from: another one while the topic is read
+        # once more.
+        self._index = self._shown = Index()
         self._topic = ""
         self._positions: dict[int, Position] = {}
         self._is_caught_up = False
@@ -56,11 +60,14 @@ class IndexFollower:
         self._look_at_s = self._answered_at = 0.0
         self._wants: set[str] = set()
         self._blocked: frozenset[str] = frozenset()
-        self._blocking = threading.Lock()
+        self._blocking = threading.RLock()
         self._started_s = time.monotonic()
         self.moment: Moment | None = None
         # How often the topic was read to its end, from the snapshot or from its beginning.
         self.readings = 0
+        self._wrong: deque[Sequence[Wrong]] = deque()
+        # How often products were repaired.
+        self.repairs = 0
 
     @property
     def snapshot_path(self) -> str:
@@ -85,13 +92,18 @@ class IndexFollower:
         """Read the whole topic once more into a new index, which then takes the place of this one. Any thread may."""
         self._wants.add("reading again")
 
+    def want_repair(self, wrong: Sequence[Wrong]) -> None:
+        """Replace what is known of these products soon; `repairs` counts it. Any thread may."""
+        self._wrong.append(wrong)
+
     def block(self, tags: Collection[str]) -> None:
         """From now on these tags are not found, counted or shown, and no others are left out. Any thread may call."""
         with self._blocking:
             self._blocked = frozenset(tags)
             self._index.block(self._blocked)
-            if self.moment is not None and self._is_caught_up:
-                self.moment = Moment(self._index.view(), self.moment.positions, self._answered_at)
+            if self.moment is not None:
+                self._shown.block(self._blocked)
+                self._show(self.moment.positions)
 
     def run(self) -> None:
         """Read until `stop` is set. Whatever it raises has to end the process."""
@@ -151,7 +163,7 @@ class IndexFollower:
         if not self._is_caught_up and reader.has_caught_up(self._positions):
             self._caught_up()
         if self._is_caught_up:
-            self.moment = Moment(self._index.view(), dict(self._positions), self._answered_at)
+            self._show(self._positions)
         if time.monotonic() >= self._look_at_s:
             self._look_at_s = time.monotonic() + _LOOK_EVERY_S
             self._look(reader)
@@ -166,17 +178,33 @@ class IndexFollower:
             metrics.INDEX_CHANGES.labels("unreadable").inc(unreadable)
             _log.warning("tags_unreadable", records=unreadable)
         if self._is_caught_up and self.moment is not None:
-            self.moment = Moment(self._index.view(), self.moment.positions, self._answered_at)
+            self._show(self.moment.positions)
+
+    def _repair(self, wrong: Sequence[Wrong]) -> None:
+        replaced = self._index.replace(wrong)
+        # Its offsets may be those of the snapshot, which has the wrong products.
+        self._snapshots.forget()
+        self._show(self._positions)
+        self.repairs += 1
+        _log.info("index_repaired", products=replaced, changed_meanwhile=len(wrong) - replaced)
 
     def _caught_up(self) -> None:
         self._index.build()
         give_back()
-        self._is_caught_up = True
-        self.readings += 1
-        self.moment = Moment(self._index.view(), dict(self._positions), self._answered_at)
+        with self._blocking:
+            self._is_caught_up = True
+            self._shown = self._index
+            self.readings += 1
+            self._show(self._positions)
         seconds = round(time.monotonic() - self._started_s, 2)
-        _log.info("index_complete", products=len(self.moment.view.products), seconds=seconds)
+        _log.info("index_complete", products=len(self._index.view().products), seconds=seconds)
         self._on_serving()
+
+    def _show(self, positions: Mapping[int, Position]) -> None:
+        """From now on calls are answered from what the index holds."""
+        # A view that was taken before a tag was blocked must not replace the one after it.
+        with self._blocking:
+            self.moment = Moment(self._shown.view(), dict(positions), self._answered_at)
 
     def _check_damage(self, found: list[Any]) -> None:
         """Fetch a batch with a wrong checksum again, as often as that can help.
@@ -201,6 +229,8 @@ class IndexFollower:
         if self._changes.unreadable:
             metrics.INDEX_CHANGES.labels("unreadable").inc(self._changes.unreadable)
             self._changes.unreadable = 0
+        while self._is_caught_up and self._wrong:
+            self._repair(self._wrong.popleft())
         if self._is_caught_up and (self._snapshots.is_due or "snapshot" in self._wants):
             self._wants.discard("snapshot")
             self._write_snapshot()

@@ -11,12 +11,16 @@ from typing import NamedTuple
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from hangtag.access.exposure import is_loopback
 from hangtag.processes.stopped_by_signals import stopped_by_signals
+from hangtag.server.access import Access
+from hangtag.server.certificate import credentials_of
 from hangtag.server.errors import ServerError
 from hangtag.server.index.blocking import following_blocked_tags
 from hangtag.server.index.calls import SERVICE, index_handlers
 from hangtag.server.index.follower import INDEX_BEAT, IndexFollower
-from hangtag.settings import IndexSettings, Settings, variable_of
+from hangtag.server.index.repair import from_json
+from hangtag.settings import IndexSettings, ServerSettings, Settings, variable_of
 from hangtag.tagger.spare_memory import share_memory_between_threads
 from hangtag.telemetry import Heartbeats, Part, get_log, metrics
 from hangtag.telemetry.clock import SystemClock
@@ -31,7 +35,6 @@ _SWITCH_S = 0.0005
 _THREADS = 4
 # A poll takes half a second, a snapshot of ten million products some seconds.
 _CLOSE_WAIT_S = 30.0
-_LOCAL = ("127.0.0.1", "::1", "[::1]", "localhost")
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -56,7 +59,8 @@ def serve_index(
     and calls end with UNAVAILABLE. Whatever ends it is its last line in the log, with the stack.
 
     Raises:
-        ServerError: the port is in use.
+        ServerError: the port is in use, other machines would reach it without TLS, or a certificate cannot be used.
+        TokensFileError: the file of tokens is missing or wrong.
         SettingsError: the port for metrics is taken.
     """
     with ExitStack() as stack:
@@ -79,11 +83,12 @@ def _serve(settings: Settings, stop: threading.Event, on_ready: Callable[[IndexB
         failures.append(error)
         stop.set()
 
+    access = Access(ServerSettings(tokens_file=settings.index.tokens_file))
     servicer = health.HealthServicer()
     follower = IndexFollower(settings, beats, lambda: _report(servicer, is_serving=True), stop)
     _report(servicer, is_serving=False)
     with ExitStack() as stack:
-        server, port = _listen(settings.index, servicer, follower)
+        server, port = _listen(settings.index, servicer, follower, access)
         stack.callback(lambda: server.stop(0).wait())
         page = open_page(
             "index",
@@ -92,7 +97,11 @@ def _serve(settings: Settings, stop: threading.Event, on_ready: Callable[[IndexB
             pulses=beats.pulses,
             details=lambda: _details(follower),
             parts=lambda: [_part(follower)],
-            actions={"/snapshot": lambda: _snapshot(follower), "/read-again": lambda: _read_again(follower)},
+            actions={
+                "/snapshot": lambda _: _snapshot(follower),
+                "/read-again": lambda _: _read_again(follower),
+                "/repair": lambda body: _repair(follower, body),
+            },
             on_failure=failed,
         )
         bound = IndexBound(port, stack.enter_context(page).port)
@@ -104,7 +113,8 @@ def _serve(settings: Settings, stop: threading.Event, on_ready: Callable[[IndexB
             on_ready(bound)
         reading.start()
         while reading.is_alive() and not stop.wait(_LOOK_EVERY_S):
-            pass
+            access.refresh()
+            access.denials.write()
         stop.set()
         servicer.enter_graceful_shutdown()
         stopping = server.stop(settings.index.grace_s)
@@ -115,29 +125,45 @@ def _serve(settings: Settings, stop: threading.Event, on_ready: Callable[[IndexB
 
 
 def _listen(
-    settings: IndexSettings, servicer: health.HealthServicer, follower: IndexFollower
+    settings: IndexSettings, servicer: health.HealthServicer, follower: IndexFollower, access: Access
 ) -> tuple[grpc.Server, int]:
     host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
-    if host not in _LOCAL:
-        advice = "let nobody but servers of Hangtag reach the port"
-        _log.warning("exposed", host=host, reason="the index asks callers for nothing", next=advice)
+    _check_exposure(settings)
+    credentials = credentials_of(settings)
     server = grpc.server(
         ThreadPoolExecutor(_THREADS, thread_name_prefix="call"),
         # A second server on the port would silently receive half of the calls.
         options=[("grpc.so_reuseport", 0)],
         maximum_concurrent_rpcs=settings.max_concurrent,
     )
-    server.add_generic_rpc_handlers((index_handlers(lambda: follower.moment),))
+    server.add_generic_rpc_handlers((index_handlers(lambda: follower.moment, access),))
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     address = f"{host}:{settings.port}"
     try:
-        return server, server.add_insecure_port(address)
+        if credentials is None:
+            return server, server.add_insecure_port(address)
+        return server, server.add_secure_port(address, credentials)
     except RuntimeError as error:
         msg = (
             f"cannot listen on {address}: the port is in use, or this machine does not have that address; stop what "
             f"uses the port, or set {variable_of('index.port')} (0: any free port) or {variable_of('index.host')}"
         )
         raise ServerError(msg) from error
+
+
+def _check_exposure(settings: IndexSettings) -> None:
+    if is_loopback(settings.host):
+        return
+    if settings.tls_cert_file is None and not settings.allow_plain:
+        msg = (
+            f"index.host is {settings.host}, so other machines reach the index, and searches would travel unencrypted: "
+            f"set {variable_of('index.tls_cert_file')}, or {variable_of('index.allow_plain')}=true where something "
+            "else protects the connection"
+        )
+        raise ServerError(msg)
+    if settings.tokens_file is None and settings.tls_client_ca_file is None:
+        advice = f"set {variable_of('index.tokens_file')}, or let nobody but servers of Hangtag reach the port"
+        _log.warning("exposed", host=settings.host, reason="the index asks callers for nothing", next=advice)
 
 
 def _report(servicer: health.HealthServicer, *, is_serving: bool) -> None:
@@ -164,6 +190,7 @@ def _details(follower: IndexFollower) -> dict[str, object]:
     known: dict[str, object] = {
         "is_caught_up": follower.is_caught_up,
         "readings": follower.readings,
+        "repairs": follower.repairs,
         "snapshot": follower.snapshot_path,
         "snapshot_ms": follower.snapshot_ms,
     }
@@ -182,3 +209,9 @@ def _read_again(follower: IndexFollower) -> dict[str, object]:
     readings = follower.readings
     follower.want_reading_again()
     return {"readings": readings}
+
+
+def _repair(follower: IndexFollower, body: bytes) -> dict[str, object]:
+    wrong, repairs = from_json(body), follower.repairs
+    follower.want_repair(wrong)
+    return {"repairs": repairs, "products": len(wrong)}

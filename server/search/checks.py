@@ -74,6 +74,10 @@ def check_profile(request: tags_pb2.TagProfileRequest) -> None:
         _check_id(f"product_ids[{at}]", product_id)
     _check_range("max_tags", request.max_tags, _MAX_PROFILE_TAGS)
     check_facets(request.without_facets, "without_facets")
+    if len(request.without_tags) > MAX_TAGS:
+        refuse(f"without_tags has {len(request.without_tags)} tags, the maximum is {MAX_TAGS}; leave some out")
+    for at, tag in enumerate(request.without_tags):
+        _check_name(tag, f"without_tags[{at}]")
 
 
 def check_facets(facets: Sequence[str], place: str) -> None:

@@ -11,7 +11,7 @@ from hangtag.server.search.find import Find
 from hangtag.server.search.forward import Forward
 from hangtag.server.search.link import IndexLink
 from hangtag.server.search.question import Questions
-from hangtag.server.search.tag_list import TagList
+from hangtag.server.search.tag_list import TagList, tag_name
 from hangtag.server.search.texts import Texts
 from hangtag.server.search.watch import IndexWatch
 from hangtag.server.suggester import Suggester
@@ -43,7 +43,7 @@ class Search:
         clock: Clock,
     ) -> None:
         self._bundle = bundle
-        self._link = IndexLink(settings.index_address)
+        self._link = IndexLink(settings)
         self._watch = IndexWatch(self._link, lambda is_up: set_status(servicer, SEARCH_SERVICE, is_up=is_up))
         self._forward = Forward(self._link, settings.max_search_work, clock)
         texts = Texts(suggester, bundle)
@@ -84,6 +84,8 @@ class Search:
     async def _profile(self, request: tags_pb2.TagProfileRequest, deadline_s: float) -> bytes:
         check_profile(request)
         # The index does not know the schema.
-        request.without_facets.extend(self._bundle().schema.sensitive)
+        schema = self._bundle().schema
+        request.without_facets.extend(facet.name for facet in schema.facets if facet.name in schema.sensitive)
+        request.without_tags.extend(map(tag_name, sorted(schema.sensitive_tags)))
         work = 1 + len(request.product_ids) // _IDS_PER_WORK
         return await self._forward("TagProfile", request, work, deadline_s)

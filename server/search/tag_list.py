@@ -67,8 +67,8 @@ def _facet(bundle: "Bundle", facet: Facet, reachable: frozenset[str]) -> tags_pb
         description="" if about is None else about.description,
         is_multi=facet.kind is FacetKind.MULTI,
         parent_facet=facet.parent or "",
-        applies_with=map(_name, facet.applies_when),
-        is_sensitive=facet.name in schema.sensitive,
+        applies_with=map(tag_name, facet.applies_when),
+        is_sensitive=schema.sensitive_tags.issuperset(facet.tags),
         tags=(_tag(bundle, tag, tag in reachable) for tag in facet.tags),
     )
 
@@ -79,10 +79,11 @@ def _tag(bundle: "Bundle", tag: str, can_be_auto: bool) -> tags_pb2.TagInfo:
     info = tags_pb2.TagInfo(
         value=value_of(tag),
         label=schema.label(tag),
-        parents=map(_name, above),
+        parents=map(tag_name, above),
         auto_from=bands.auto if can_be_auto else None,
         review_from=bands.review if bands.review <= 1 else None,
         is_blocked=tag in schema.blocked,
+        is_sensitive=tag in schema.sensitive_tags,
     )
     if (about := schema.about.get(tag)) is not None:
         info.description = about.description
@@ -92,7 +93,8 @@ def _tag(bundle: "Bundle", tag: str, can_be_auto: bool) -> tags_pb2.TagInfo:
     return info
 
 
-def _name(tag: str) -> tags_pb2.TagName:
+def tag_name(tag: str) -> tags_pb2.TagName:
+    """A tag as contracts have it."""
     return tags_pb2.TagName(facet=facet_of(tag), value=value_of(tag))
 
 

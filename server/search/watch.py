@@ -24,6 +24,7 @@ class IndexWatch:
         self._report = report
         # None: it was not asked yet.
         self._is_up: bool | None = None
+        self._reason = "it is not complete"
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -37,8 +38,8 @@ class IndexWatch:
                 # The index is watched, not asked: a change is known at once.
                 async for change in stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE)):
                     await self._set(change.status == _SERVING)
-            except aio.AioRpcError:
-                pass
+            except aio.AioRpcError as error:
+                self._reason = error.details() or error.code().name
             await self._set(False)
             await asyncio.sleep(_AGAIN_S)
 
@@ -50,7 +51,8 @@ class IndexWatch:
         if is_up:
             _log.info("the index answers", address=self._link.address)
         else:
-            _log.warning("the index does not answer", address=self._link.address, next="see `hangtag index serve`")
+            next_step = "see `hangtag index serve`"
+            _log.warning("the index does not answer", address=self._link.address, reason=self._reason, next=next_step)
         await self._tell(is_up=is_up)
 
     async def _tell(self, *, is_up: bool) -> None:

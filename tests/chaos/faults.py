@@ -80,6 +80,25 @@ def add_worker(stage: Stage, rng: random.Random) -> Steps:
         yield lambda: stage.programs.has_stopped("worker-3")
 
 
+def kill_index(stage: Stage, rng: random.Random) -> Steps:
+    """The index dies, while it reads or writes its snapshot perhaps, and starts again from what it has."""
+    yield from _kill(stage, rng, "index")
+
+
+def kill_arrivals(stage: Stage, rng: random.Random) -> Steps:
+    """The reader of arrivals dies."""
+    yield from _kill(stage, rng, "arrivals")
+
+
+def _kill(stage: Stage, rng: random.Random, name: str) -> Steps:
+    yield lambda: name in stage.programs.running
+    with stage.diary.fault("readers", f"{name} is killed with -9"):
+        stage.programs.kill(name)
+        yield stage.hold(rng, 0, 4)
+        stage.programs.start(name)
+        yield 2
+
+
 def kill_broker(stage: Stage, rng: random.Random) -> Steps:
     """The broker that leads most partitions dies and comes back."""
     node = stage.brokers.busiest(stage.events_topic)
@@ -211,10 +230,11 @@ def _rebuild(stage: Stage) -> Steps:
 
 
 def _workers(stage: Stage) -> list[str]:
-    return [name for name in stage.programs.running if name != "server"]
+    return [name for name in stage.programs.running if name.startswith("worker-")]
 
 
 WORKERS: Sequence[Fault] = (kill_worker, stop_worker, freeze_worker, add_worker)
+READERS: Sequence[Fault] = (kill_index, kill_arrivals)
 BROKERS: Sequence[Fault] = (kill_broker, stall_broker, stall_brokers, cut_brokers, refuse_dead_letters)
 STORE: Sequence[Fault] = (kill_store, fill_store, demote_store, hand_over_store, stall_store, cut_store)
 LOSSES: Sequence[Fault] = (flush_store, lose_to_stale_replica)
@@ -247,6 +267,10 @@ def lanes(
             yield from in_any_order(faults, rng)
 
     # A generator each: which faults a lane draws must not depend on how far the others are.
-    own = [random.Random(seeds.random()) for _ in range(3)]
-    found = [Lane("store", store(own[0])), Lane("workers", others(WORKERS, own[1]))]
+    own = [random.Random(seeds.random()) for _ in range(4)]
+    found = [
+        Lane("store", store(own[0])),
+        Lane("workers", others(WORKERS, own[1])),
+        Lane("readers", others(READERS, own[3])),
+    ]
     return [*found, Lane("brokers", others(BROKERS, own[2]))] if stage.brokers.are_many else found

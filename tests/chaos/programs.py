@@ -3,24 +3,28 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from hangtag.cli.demo.programs import environment_with
 from hangtag.cli.local import Child, free_port
+from tests.chaos.errors import ChaosError
 from tests.chaos.look_ups import NO_FORK_HANDLERS
 
 ROOT = Path(__file__).resolve().parents[2]
 # docs/operations.md: how long an orchestrator waits for a worker before it kills it.
 STOP_S = 40.0
 _RESTART_AFTER_S = 1.0
+_HANGTAG = (sys.executable, "-P", "-m", "hangtag.cli")
+_COMMANDS = {"server": ("serve",), "arrivals": ("arrivals",), "index": ("index", "serve")}
 
 
 class Programs:
-    """Workers by number, one server and `hangtag rebuild`; a context manager for the main thread.
+    """Workers by number, a server, an index, arrivals and `hangtag rebuild`; a context manager for the main thread.
 
     `ended` has a line for every program that ended without being asked to.
     """
@@ -28,7 +32,18 @@ class Programs:
     def __init__(self, folder: Path, addresses: dict[str, str]) -> None:
         self._folder = folder
         self.server_port = free_port()
-        own = {"server.port": str(self.server_port), "server.metrics_port": "0", "worker.metrics_port": "0"}
+        index_port = str(free_port())
+        own = {
+            "server.port": str(self.server_port),
+            "server.metrics_port": "0",
+            "server.index_address": f"127.0.0.1:{index_port}",
+            "worker.metrics_port": "0",
+            "arrivals.metrics_port": "0",
+            "index.port": index_port,
+            "index.metrics_port": str(free_port()),
+            "index.snapshot_dir": str(folder / "index"),
+            "index.snapshot_every_s": "10",
+        }
         environment = environment_with({**addresses, **own, "log.format": "json"})
         # The code of this checkout, wherever the installed package leads.
         self._environment = {**environment, "PYTHONPATH": str(ROOT)}
@@ -53,13 +68,13 @@ class Programs:
 
     @property
     def running(self) -> list[str]:
-        """The workers and the server that should run and do."""
+        """The programs that should run and do."""
         return sorted(name for name in self._wanted if self._children[name].is_running)
 
     def start(self, name: str) -> None:
-        """Start `worker-1`, `worker-2`, ... or `server`."""
+        """Start `worker-1`, `worker-2`, ..., `server`, `arrivals` or `index`."""
         self._wanted.add(name)
-        self._children[name] = self._run(name, "serve" if name == "server" else "work")
+        self._children[name] = self._run(name, *_COMMANDS.get(name, ("work",)))
 
     def kill(self, name: str) -> None:
         """Kill it with -9; it stays down until it is started again."""
@@ -111,8 +126,23 @@ class Programs:
         self._children["rebuild"] = child = self._run("rebuild", "rebuild")
         return child
 
-    def _run(self, name: str, command: str) -> Child:
-        return Child(name, [sys.executable, "-P", "-m", "hangtag.cli", command], self._folder, self._environment)
+    def check_index(self) -> dict[str, Any]:
+        """What `hangtag index check --json` says.
+
+        Raises:
+            ChaosError: it says nothing.
+        """
+        command = [*_HANGTAG, "index", "check", "--json"]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        try:
+            found: dict[str, Any] = json.loads(done.stdout)
+        except ValueError as error:
+            msg = f"`hangtag index check` ended with {done.returncode}: {done.stderr.strip()}"
+            raise ChaosError(msg) from error
+        return found
+
+    def _run(self, name: str, *command: str) -> Child:
+        return Child(name, [*_HANGTAG, *command], self._folder, self._environment)
 
     def _note(self, name: str, child: Child) -> None:
         self.ended.append(f"{name} ended with exit code {child.exit_code}: {_last_reason(child)}")

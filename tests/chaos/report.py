@@ -3,8 +3,10 @@
 import datetime as dt
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -28,6 +30,7 @@ class Run:
     is_quick: bool
     diary: Diary
     outcome: Outcome
+    index: Mapping[str, Any]
     feeder: Feeder
     look_ups: LookUps
     ended: list[str]
@@ -44,6 +47,7 @@ def report(run: Run) -> bool:
         "never_sent": outcome.never_sent,
         "wrongly_refused": outcome.wrongly_refused,
         "look_ups_backwards": look_ups.backwards,
+        "index_disagrees": _disagreements(run.index),
     }
     figures = {
         "produced": outcome.produced,
@@ -51,6 +55,7 @@ def report(run: Run) -> bool:
         "sent_again": run.feeder.sent_again,
         "tagged": outcome.tagged,
         "deleted": outcome.deleted,
+        "indexed": run.index["products"],
         "deadlettered": outcome.deadlettered,
         "deadlettered_again": outcome.deadlettered_again,
         **{name: len(found) for name, found in wrong.items()},
@@ -86,6 +91,15 @@ def report(run: Run) -> bool:
     path.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
     console.print(f"written to {path.relative_to(RESULTS.parents[1])}", markup=False)
     return not any(wrong.values())
+
+
+def _disagreements(index: Mapping[str, Any]) -> list[str]:
+    """What `hangtag index check` found; a line for each product that is named, and one for all others of its kind."""
+    found = []
+    for kind, each in index["differences"].items():
+        found += [f"{kind} {product_id}" for product_id in each["examples"]]
+        found += [f"{kind}: another one"] * (each["count"] - len(each["examples"]))
+    return found
 
 
 def _hardware() -> str:

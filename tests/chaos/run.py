@@ -2,9 +2,10 @@
 
     python -m tests.chaos.run [--quick] [--seed N] [--events N]
 
-Two workers, a server, `hangtag rebuild`, Valkey with a replica and, with KAFKA_HOME, three brokers of Apache Kafka run
-on this machine while they are killed, stopped, stalled, cut off, filled, flushed and replaced. It ends with 0 only if
-nothing is lost, nothing is older than what was sent, and `products.tagged` agrees with the store.
+Two workers, a server, an index, arrivals, `hangtag rebuild`, Valkey with a replica and, with KAFKA_HOME, three brokers
+of Apache Kafka run on this machine while they are killed, stopped, stalled, cut off, filled, flushed and replaced. It
+ends with 0 only if nothing is lost, nothing is older than what was sent, and `products.tagged` and the index agree with
+the store.
 
 Example: KAFKA_HOME=../shared/kafka python -m tests.chaos.run --quick --seed 7
 """
@@ -99,7 +100,7 @@ def chaos(options: argparse.Namespace, folder: Path) -> bool:
     bundle = options.bundle or ("starter" if quick else "tiny")
     diary = Diary()
     with ExitStack() as stack:
-        diary.say(f"seed {options.seed}: starting brokers, store, two workers and a server")
+        diary.say(f"seed {options.seed}: starting brokers, store, two workers, a server, an index and arrivals")
         brokers, store = Brokers(folder, Path(home) if home else None), StorePair(folder)
         stack.enter_context(store)
         stack.enter_context(brokers)
@@ -114,7 +115,7 @@ def chaos(options: argparse.Namespace, folder: Path) -> bool:
             "model.threads": "1",
         }
         programs = stack.enter_context(Programs(folder, addresses))
-        for name in ("worker-1", "worker-2", "server"):
+        for name in ("worker-1", "worker-2", "server", "arrivals", "index"):
             programs.start(name)
         rounds = _QUICK_ROUNDS if quick else _ROUNDS
         pace = events / (rounds * (_QUICK_ROUND_S if quick else _ROUND_S))
@@ -134,8 +135,19 @@ def chaos(options: argparse.Namespace, folder: Path) -> bool:
         settled_s = settle(stage, kafka)
         look_ups.close()
         outcome = check(load, feeder, brokers, kafka, store)
+        index = programs.check_index()
         run = Run(
-            options.seed, brokers.kind, bundle, quick, diary, outcome, feeder, look_ups, programs.ended, settled_s
+            options.seed,
+            brokers.kind,
+            bundle,
+            quick,
+            diary,
+            outcome,
+            index,
+            feeder,
+            look_ups,
+            programs.ended,
+            settled_s,
         )
         return report(run)
 
@@ -183,7 +195,7 @@ def fault(stage: Stage, feeder: Feeder, seed: int, rounds: int, pause_s: float) 
 
 
 def settle(stage: Stage, kafka: KafkaSettings) -> float:
-    """Wait until both groups of the workers have committed all there is; returns how long that took.
+    """Wait until the groups of the workers and of arrivals have committed all there is; returns how long that took.
 
     Raises:
         ChaosError: it did not happen within minutes.
@@ -209,7 +221,11 @@ def settle(stage: Stage, kafka: KafkaSettings) -> float:
 
 def left_to_settle(brokers: Brokers, kafka: KafkaSettings) -> str:
     """Records of which partitions are not committed, or why that is not known; empty if all are."""
-    groups = {kafka.group: kafka.events_topic, f"{kafka.group}-tail": kafka.tagged_topic}
+    groups = {
+        kafka.group: kafka.events_topic,
+        f"{kafka.group}-tail": kafka.tagged_topic,
+        f"{kafka.group}-arrivals": kafka.events_topic,
+    }
     found = []
     try:
         for group, topic in groups.items():

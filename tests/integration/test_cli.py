@@ -158,15 +158,7 @@ def test_tags_may_be_narrowed(address: str) -> None:
     assert found[0]["tags"][0]["value"] == "navycolorclass2"
 
 
-def _set_topics(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("bootstrap", "events_topic", "tagged_topic", "dead_letter_topic"):
-        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", getattr(topics, name))
-
-
-def test_publish_skips_and_reports_bad_lines(
-    topics: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _set_topics(topics, monkeypatch)
+def test_publish_skips_and_reports_bad_lines(topics_named: KafkaSettings, tmp_path: Path) -> None:
     feed = tmp_path / "feed.jsonl"
     lines = [
         b'{"product_id": "a", "title": "A"}',
@@ -184,7 +176,7 @@ def test_publish_skips_and_reports_bad_lines(
     assert "feed.jsonl:4: product_id must be" in result.stderr
     protobuf = _run("publish", str(feed), "--version", "8", "--limit", "1", "--protobuf")
     assert protobuf.exit_code == 0
-    with TopicReader(topics, topics.events_topic) as reader:
+    with TopicReader(topics_named, topics_named.events_topic) as reader:
         records = reader.until_end()
     by_type = {dict(record.headers)["content-type"]: record for record in records if record.key == b"a"}
     assert orjson.loads(by_type[b"application/json"].value)["product"]["version"] == 7
@@ -193,10 +185,7 @@ def test_publish_skips_and_reports_bad_lines(
     assert len(records) == 3
 
 
-def test_a_feed_that_ends_early_is_published_as_far_as_it_goes(
-    topics: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _set_topics(topics, monkeypatch)
+def test_a_feed_that_ends_early_is_published_as_far_as_it_goes(topics_named: KafkaSettings, tmp_path: Path) -> None:
     rng = Random(4)
     lines = [b'{"product_id": "p%d", "title": "%d"}' % (at, rng.getrandbits(200)) for at in range(2_000)]
     packed = gzip.compress(b"\n".join(lines))
@@ -205,7 +194,7 @@ def test_a_feed_that_ends_early_is_published_as_far_as_it_goes(
     result = _run("publish", str(tmp_path / "feed.jsonl.gz"))
 
     assert isinstance(result.exception, CommandError)
-    with TopicReader(topics, topics.events_topic) as reader:
+    with TopicReader(topics_named, topics_named.events_topic) as reader:
         count = len(reader.until_end())
     assert 100 < count < 1_900
     assert f"cannot be read on after {count:,} lines" in str(result.exception)
@@ -213,9 +202,8 @@ def test_a_feed_that_ends_early_is_published_as_far_as_it_goes(
 
 
 def test_a_product_that_is_too_large_is_refused_and_the_others_are_published(
-    topics: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    topics_named: KafkaSettings, tmp_path: Path
 ) -> None:
-    _set_topics(topics, monkeypatch)
     feed = tmp_path / "feed.jsonl"
     products = [{"product_id": "a"}, {"product_id": "big", "description": "x" * 1_100_000}, {"product_id": "b"}]
     feed.write_bytes(b"\n".join(map(orjson.dumps, products)))
@@ -228,10 +216,7 @@ def test_a_product_that_is_too_large_is_refused_and_the_others_are_published(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_publish_that_is_stopped_exits_with_130(
-    how: signal.Signals, topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _set_topics(topics, monkeypatch)
+def test_publish_that_is_stopped_exits_with_130(how: signal.Signals, topics_named: KafkaSettings) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "hangtag.cli", "publish", "-"],
         stdin=subprocess.PIPE,
@@ -244,7 +229,7 @@ def test_publish_that_is_stopped_exits_with_130(
         assert publish.stdout is not None
         publish.stdin.write('{"product_id": "a", "title": "A"}\n' * 500)
         publish.stdin.flush()
-        with TopicReader(topics, topics.events_topic) as reader:
+        with TopicReader(topics_named, topics_named.events_topic) as reader:
             while not reader.new(wait_ms=200):  # then it waits for more lines
                 assert publish.poll() is None
         publish.send_signal(how)
@@ -258,14 +243,13 @@ def test_a_version_out_of_range_is_wrong_usage() -> None:
     assert result.exit_code == 2
 
 
-def test_dead_letters_are_shown_newest_last(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    _set_topics(topics, monkeypatch)
+def test_dead_letters_are_shown_newest_last(topics_named: KafkaSettings) -> None:
     assert "no dead letters" in _run("deadletters").stdout
-    with KafkaProducer(bootstrap_servers=topics.bootstrap) as producer:
+    with KafkaProducer(bootstrap_servers=topics_named.bootstrap) as producer:
         for number in range(5):
             headers = [("hangtag.offset", str(number).encode()), ("hangtag.message", b"empty text"), ("other", b"x")]
             key = f"p{number}".encode()
-            producer.send(topics.dead_letter_topic, key=key, headers=headers, timestamp_ms=1_000 + number).get(
+            producer.send(topics_named.dead_letter_topic, key=key, headers=headers, timestamp_ms=1_000 + number).get(
                 timeout=10
             )
     found = orjson.loads(_run("deadletters", "--limit", "2", "--json").stdout)
@@ -277,16 +261,15 @@ def test_dead_letters_are_shown_newest_last(topics: KafkaSettings, monkeypatch: 
 
 @_ON_TANSU
 def test_a_dead_letter_takes_few_lines_of_a_narrow_terminal(
-    topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+    topics_named: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _set_topics(topics, monkeypatch)
     message = (
         "title, description and merchant_category have no visible text (without markup); send at least one of them"
     )
     headers = {"topic": "products.events", "partition": "3", "offset": "17", "stage": "validate", "error": "EmptyText"}
-    with KafkaProducer(bootstrap_servers=topics.bootstrap) as producer:
+    with KafkaProducer(bootstrap_servers=topics_named.bootstrap) as producer:
         record = [(f"hangtag.{name}", value.encode()) for name, value in {**headers, "message": message}.items()]
-        producer.send(topics.dead_letter_topic, key=b"demo-0200", headers=record).get(timeout=10)
+        producer.send(topics_named.dead_letter_topic, key=b"demo-0200", headers=record).get(timeout=10)
     monkeypatch.setattr("hangtag.cli.console._WIDTH_OF_FILES", 60)
     lines = _run("deadletters").stdout.splitlines()
     assert lines[0].split("  ")[1:4] == ["demo-0200", "validate", "EmptyText"]

@@ -1,5 +1,6 @@
 """`hangtag data`, from a CSV with other column names to files for `hangtag train`."""
 
+import csv
 import json
 import random
 import signal
@@ -67,19 +68,38 @@ def test_split_writes_files_that_training_can_read(shop, tmp_path):
     }
 
 
-def test_noise_lists_the_flipped_label_first_and_shows_no_text(shop, tmp_path):
+def test_noise_lists_the_flipped_label_first_with_its_text_and_probabilities(shop, tmp_path):
     text = shop.read_text().splitlines()
     number, name, color, its_shop = text[50].split(";")
     other = "blue" if color != "blue" else "red"
     text[50] = f"{number};{name};{other};{its_shop}"
     shop.write_text("\n".join(text))
 
-    code, output, _ = call("noise", shop, *COLUMNS, "--folds", "3", "--json-file", tmp_path / "noise.json")
+    files = ["--json-file", tmp_path / "noise.json", "--export", tmp_path / "doubts.csv"]
+    code, output, _ = call("noise", shop, *COLUMNS, "--folds", "3", *files)
     first = json.loads((tmp_path / "noise.json").read_text())["suspicions"][0]
 
     assert code == 0, output
     assert (first["line"], first["given"], first["suggested"]) == (51, f"color:{other}", f"color:{color}")
-    assert "word" not in output
+    assert first["score"] < first["suggested_score"]
+    assert f"{first['score']:.3f}, {first['suggested_score']:.3f}" in output
+    assert name[:20] in output
+    assert "word" not in (tmp_path / "noise.json").read_text()
+
+    # A person agrees: the verdict becomes the label, and nobody is asked again.
+    with (tmp_path / "doubts.csv").open(encoding="utf-8", newline="") as file:
+        doubts = list(csv.DictReader(file))
+    assert (doubts[0]["product_id"], doubts[0]["title"], doubts[0]["predicted"]) == (number, name, color)
+    with (tmp_path / "doubts.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(doubts[0]))
+        writer.writeheader()
+        writer.writerow(doubts[0] | {"verdict": color})
+    corrected = tmp_path / "corrected.jsonl"
+    call("correct", shop, *COLUMNS, "--verdicts", tmp_path / "doubts.csv", "--out", corrected)
+    assert read_labelled([corrected])[49].tags == {f"color:{color}"}
+    call("noise", corrected, "--folds", "3", "--json-file", tmp_path / "again.json")
+    again = json.loads((tmp_path / "again.json").read_text())["suspicions"]
+    assert number not in {row["product_id"] for row in again}
 
 
 def test_errors_are_one_line(shop, tmp_path):
@@ -186,7 +206,7 @@ def test_text_that_looks_like_markup_is_printed_unchanged(tmp_path, monkeypatch)
     ]
     path = tmp_path / "[b]shop.jsonl"
     path.write_text("\n".join(map(json.dumps, [*lines, {"product_id": "1", "facets": ["[/b]x"], "tags": []}])))
-    doubts = LabelNoise([Suspicion(9, "size", "size:[/]", "size:[b]", 0.1)], {"size": 20}, ())
+    doubts = LabelNoise([Suspicion(9, "size", "size:[/]", "size:[b]", 0.1, 0.8)], {"size": 20}, ())
     monkeypatch.setattr("hangtag.trainer.judging.label_noise.find_label_noise", lambda *_: doubts)
 
     code, output, error = call("check", path, "--base-model", write_base(tmp_path))

@@ -1,9 +1,5 @@
 """The index process with real brokers: it reads the topic, follows it, and starts again from its snapshot."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -18,8 +14,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kafka import KafkaAdminClient, KafkaProducer
 
-from hangtag.cli.index.checking import open_checking
-from hangtag.cli.index.page import IndexPage
+from hangtag.cli.index import repairing as repairing_module
+from hangtag.cli.index.checking import Checking, open_checking
+from hangtag.cli.index.repairing import Repairing
 from hangtag.cli.local import create_topics
 from hangtag.index import Change, Index
 from hangtag.index.snapshot import Place, read_snapshot, write_snapshot
@@ -220,25 +217,6 @@ def test_it_is_not_serving_while_kafka_is_away_and_the_topic_was_never_read(sett
 
 
 @TANSU
-def test_the_command_ends_cleanly_on_sigterm(settings, tmp_path):
-    produce(settings, entry("a", 1, RED))
-    environment = os.environ | {
-        "HANGTAG_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
-        "HANGTAG_KAFKA__TAGGED_TOPIC": settings.kafka.tagged_topic,
-        "HANGTAG_INDEX__PORT": "0",
-        "HANGTAG_INDEX__METRICS_PORT": "0",
-        "HANGTAG_INDEX__SNAPSHOT_DIR": str(tmp_path),
-    }
-    command = [sys.executable, "-P", "-m", "hangtag.cli", "index", "serve"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
-        for line in process.stderr:
-            if b"index_complete" in line:
-                process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-    assert (tmp_path / f"{settings.kafka.tagged_topic}.snapshot").exists()
-
-
-@TANSU
 def test_a_blocked_tag_is_not_found_until_it_is_unblocked(
     settings: Settings, redis_settings: RedisSettings, tmp_path: Path
 ) -> None:
@@ -262,7 +240,7 @@ def test_a_blocked_tag_is_not_found_until_it_is_unblocked(
 
 
 @APACHE
-def test_check_finds_what_is_wrong_and_repair_mends_it(settings, redis_settings):
+def test_check_finds_what_is_wrong_and_repair_mends_only_that(settings, redis_settings, monkeypatch):
     everything = [
         entry("a", 2, RED),
         entry("b", 1, RED),
@@ -275,7 +253,8 @@ def test_check_finds_what_is_wrong_and_repair_mends_it(settings, redis_settings)
     store.close()
     produce(settings, *everything, partition=0)
     wrong = Index()
-    others = (entry("a", 1, RED), entry("b", 1, NAVY), entry("d", 1, NAVY), entry("z", 1, RED))
+    # Of `a` it believes something newer than there is, so that no record of the topic would correct it.
+    others = (entry("a", 9, NAVY), entry("b", 1, NAVY), entry("d", 1, NAVY), entry("z", 1, RED))
     wrong.take([Change.of(each) for each in others])
     offsets = {number: 5 if number == 0 else 0 for number in range(6)}
     topic = topic_id(settings.kafka)
@@ -286,18 +265,35 @@ def test_check_finds_what_is_wrong_and_repair_mends_it(settings, redis_settings)
         until(lambda: index.health() == health_pb2.HealthCheckResponse.SERVING)
         own = settings.index.model_copy(update={"metrics_port": index.bound.metrics_port})
         here = settings.model_copy(update={"index": own, "redis": redis_settings})
-        assert checked(here) == {"missing": ["c", "e"], "other": ["a", "b"], "unknown": ["z"], "store": ["d"]}
+        work = checked(here)
+        assert differences(work) == {"missing": ["c", "e"], "other": ["a", "b"], "unknown": ["z"], "store": ["d"]}
 
-        IndexPage(here.index).read_again(lambda _: None)
+        repairing = Repairing(here, lambda _: None, grace_s=0)
+        after = repairing.run(work)
 
-        assert checked(here) == {"missing": [], "other": [], "unknown": [], "store": ["d"]}
+        assert differences(after) == {"missing": [], "other": [], "unknown": [], "store": ["d"]}
+        assert repairing.products == {b"a", b"b", b"c", b"e", b"z"}
+        # Nothing else was read again.
+        assert (repairing.read_again, index.page("/healthz")["details"]["readings"]) == ("", 1)
         assert index.ids("color:red") == {"a", "b"}
+        assert index.ids("class:boots") == {"a", "b"}
+        assert index.ids("color:navy") == {"c", "d"}
+
+        monkeypatch.setattr(repairing_module, "_MOST", -1)
+        repairing = Repairing(here, lambda _: None, grace_s=0)
+        assert repairing.run(after).differing == 0
+        assert repairing.read_again.endswith("more than are repaired one by one")
+        assert index.page("/healthz")["details"]["readings"] == 2
 
 
-def checked(settings: Settings) -> dict[str, list[str]]:
+def checked(settings: Settings, products: int = 4) -> Checking:
     with open_checking(settings) as work:
         work.run(lambda _: None, grace_s=0)
-    assert work.products == 4
+    assert work.products == products
+    return work
+
+
+def differences(work: Checking) -> dict[str, list[str]]:
     return {kind: sorted(getattr(work, kind).examples) for kind in ("missing", "other", "unknown", "store")}
 
 

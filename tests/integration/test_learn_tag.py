@@ -15,11 +15,15 @@ from hangtag.cli.app import app
 from hangtag.cli.errors import CommandError
 from hangtag.engine import open_engine
 from hangtag.tagger.tagger import Tagger
+from hangtag.tags.schema import FacetKind
 from hangtag.tags.thresholds import Band
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.wide import Wide
-from hangtag.trainer.learning.learn_tag import LearnTagError, NewTag, learn_tag
+from hangtag.trainer.learning.learn_tag import learn_tags
+from hangtag.trainer.learning.left_out import left_out
+from hangtag.trainer.learning.lesson import Lesson
+from hangtag.trainer.learning.new_tags import LearnTagError, NewTags
 from tests.bundles import write_tiny_bundle
 
 STARTER = load_bundle("starter")
@@ -47,6 +51,21 @@ def texts(titles) -> list[ProductText]:
     return [ProductText.of(title, "", "") for title in titles]
 
 
+def lesson_of(bundle, new, examples, against=OTHERS):
+    """Examples are titles of the one new tag, or titles by value."""
+    by_value = examples if isinstance(examples, dict) else {new.values[0]: examples}
+    pairs = [(text, frozenset({f"{new.facet}:{value}"})) for value, its in by_value.items() for text in texts(its)]
+    return Lesson.of(bundle, new, pairs, texts(against))
+
+
+def learn(bundle, new, examples, folder):
+    lesson = lesson_of(bundle, new, examples)
+    return learn_tags(lesson, folder, None if new.is_guess else left_out(lesson))
+
+
+SCENT = NewTags("scent", ("candle",), FacetKind.MULTI)
+
+
 def logits_of(bundle, titles, kind="cpu"):
     engine = open_engine(bundle, kind)
     try:
@@ -69,10 +88,10 @@ def bands(bundle, titles, tag):
 def learnt(tmp_path_factory):
     """A new facet (multi), and one more tag in a single facet in the middle of the schema."""
     folder = tmp_path_factory.mktemp("learnt")
-    learn_tag(STARTER, NewTag("scent:candle"), texts(LAMPS), texts(OTHERS), folder / "a")
+    learn(STARTER, SCENT, LAMPS, folder / "a")
     first = load_bundle(folder / "a")
     family = next(tag for tag in first.schema.tags if tag.startswith("segment:household"))
-    learn_tag(first, NewTag("family:candles", family), texts(LAMPS), texts(OTHERS), folder / "b")
+    learn(first, NewTags("family", ("candles",), parent=family), LAMPS, folder / "b")
     return load_bundle(folder / "b")
 
 
@@ -104,10 +123,12 @@ def test_the_tag_is_predicted_for_unseen_products_in_review_only(learnt):
 
 def test_the_manifest_lists_learnt_tags_and_guesses(learnt, tmp_path):
     learnt_tags = learnt.manifest.metrics["learnt_tags"]
+    left = learnt_tags["scent:candle"].pop("left_out")
     assert learnt_tags["scent:candle"] == {"from": STARTER.version, "examples": 8, "how": "examples"}
+    assert left.items() >= {"examples": 8, "others": len(OTHERS)}.items()
 
-    guess = texts(["candle", "a candle gives light and may smell of something"])
-    learn_tag(STARTER, NewTag("scent:candle", is_guess=True), guess, texts(OTHERS), tmp_path / "c")
+    guess = ["candle", "a candle gives light and may smell of something"]
+    learn(STARTER, NewTags("scent", ("candle",), FacetKind.MULTI, is_guess=True), guess, tmp_path / "c")
     bundle = load_bundle(tmp_path / "c")
 
     assert "guess" in bundle.manifest.metrics["learnt_tags"]["scent:candle"]["how"]
@@ -119,17 +140,61 @@ def test_the_manifest_lists_learnt_tags_and_guesses(learnt, tmp_path):
 @pytest.mark.parametrize(
     ("new", "count", "reason"),
     [
-        (NewTag("color:red"), 8, "already has color:red"),
-        (NewTag("Color"), 8, "not facet:value"),
-        (NewTag("family:candles"), 8, "--parent segment"),
-        (NewTag("color:candle", "segment:clothing"), 8, "no parent"),
-        (NewTag("scent:candle"), 7, "needs 8"),
+        (NewTags("color", ("red",)), 8, "already has color:red"),
+        (NewTags("Color", ("red",)), 8, "not facet:value"),
+        (NewTags("family", ("candles",)), 8, "--parent segment"),
+        (NewTags("color", ("candle",), parent="segment:clothing"), 8, "no parent"),
+        (NewTags("color", ("candle",), FacetKind.MULTI), 8, "is single in the bundle"),
+        (NewTags("scent", ("candle",)), 8, "--facet-kind multi .* or with --facet-kind single"),
+        (NewTags("scent", ("candle",), FacetKind.SINGLE), 8, "needs two values to be single"),
+        (SCENT, 7, "needs 8"),
     ],
 )
 def test_a_tag_that_cannot_be_learnt_is_refused(tmp_path, new, count, reason):
     with pytest.raises(LearnTagError, match=reason):
-        learn_tag(STARTER, new, texts(LAMPS[:count]), texts(OTHERS), tmp_path / "x")
+        learn(STARTER, new, LAMPS[:count], tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def shown(lesson, rows, which):
+    """For each of these texts the new tags in REVIEW."""
+    tagged = lesson.tagged(rows, which)
+    return [[each.tag for each in tags.review if each.tag in lesson.new.tags] for tags in tagged]
+
+
+def test_an_example_is_left_out_of_what_its_answer_is_learnt_from():
+    """An example unlike the others gets the tag from a bundle that learnt from it, and not from one that did not."""
+    lesson = lesson_of(STARTER, SCENT, [*LAMPS[:7], "usb cable hub"])
+    tried = left_out(lesson)
+
+    assert shown(lesson, lesson.rows(), range(8)) == [["scent:candle"]] * 8
+    figures = tried.tags["scent:candle"]
+    assert (tried.turns, figures.found, figures.examples, figures.others) == (8, 7, 8, len(OTHERS))
+    assert figures.at_least < 7 / 8
+
+
+def test_a_new_tag_of_a_single_facet_competes_and_leaves_the_others_alone():
+    things = ("dress", "shirt", "mug", "scarf", "shoes", "bag", "coat", "hat")
+    lesson = lesson_of(STARTER, NewTags("color", ("lilac",)), [f"lilac {thing}" for thing in things])
+    figures = left_out(lesson).tags["color:lilac"]
+    tagged = lesson.tagged(lesson.rows(), range(len(lesson.texts)))
+
+    assert figures.found >= 6
+    assert figures.wrong == 0
+    for tags in tagged:
+        assert sum(each.tag.startswith("color:") for each in (*tags.tags, *tags.review)) <= 1
+
+
+def test_a_new_single_facet_has_one_of_its_values_or_none():
+    things = ("candle", "soap", "cream", "oil", "perfume", "tea", "spray", "lotion")
+    new = NewTags("scent", ("rose", "vanilla"), FacetKind.SINGLE)
+    lesson = lesson_of(STARTER, new, {value: [f"{value} {thing}" for thing in things] for value in new.values})
+    figures = left_out(lesson).tags
+
+    assert [figures[tag].found for tag in new.tags] == [8, 8]
+    assert [figures[tag].wrong for tag in new.tags] == [0, 0]
+    found = shown(lesson, lesson.rows(), range(len(lesson.texts)))
+    assert found == [["scent:rose"]] * 8 + [["scent:vanilla"]] * 8 + [[]] * len(OTHERS)
 
 
 def test_a_wide_part_with_an_inserted_tag_keeps_every_weight():
@@ -148,6 +213,8 @@ def test_a_wide_part_with_an_inserted_tag_keeps_every_weight():
 
 
 def call(*arguments):
+    if str(arguments[0]).startswith("scent"):
+        arguments = (*arguments, "--facet-kind", "multi")
     return CliRunner().invoke(app, ["learn-tag", *map(str, arguments)])
 
 
@@ -178,16 +245,44 @@ def test_the_command_learns_from_files(tmp_path):
         tmp_path / "new.jsonl", [{"product_id": str(at), "title": title} for at, title in enumerate(LAMPS)]
     )
     files = ["--others", others_file(tmp_path), "--out", tmp_path / "[/out]"]
-    done = call("scent:candle", "--examples", examples, *files)
+    done = call("scent:candle", "--examples", examples, *files, "--sample", examples)
     assert done.exit_code == 0, done.output
     assert f"{tmp_path / '[/out]'} version" in done.output
     assert "scent:candle" in load_bundle(tmp_path / "[/out]").schema.tags
     assert "only together" not in done.output
+    assert "8 of 8 examples get the tag if it is learnt without them" in done.output
+    assert f"0 of {len(OTHERS)} other products get it" in done.output
+    assert "8 of 8 products would get scent:candle" in done.output
+    assert LAMPS[0] in done.output
 
     assert call("scent:candle", *files).exit_code == 2
 
     above = call("segment:candles", "--examples", examples, *files)
     assert "only together with a child of facet family; add one with --parent segment:candles" in above.output
+
+
+def test_the_command_learns_the_values_of_a_facet_and_shows_a_sample(tmp_path):
+    scents = [(f"{value} {title}", value) for value in ("rose", "vanilla") for title in LAMPS]
+    lines = ["Nr;Name;Duft", *(f"{at};{title};{value}" for at, (title, value) in enumerate(scents))]
+    (tmp_path / "new.csv").write_text("\n".join(lines))
+    (tmp_path / "others.csv").write_text("\n".join(["Nr;Name;Duft", *(f"{at};{t};" for at, t in enumerate(OTHERS))]))
+    (tmp_path / "shop.csv").write_text(
+        "\n".join(["Nr;Name", *(f"{at};{t}" for at, t in enumerate(UNSEEN + OTHERS[:3]))])
+    )
+    columns = [part for pair in ("product_id=Nr", "title=Name", "facet.scent=Duft") for part in ("--column", pair)]
+    files = ["--examples", tmp_path / "new.csv", "--others", tmp_path / "others.csv", "--sample", tmp_path / "shop.csv"]
+
+    unsaid = CliRunner().invoke(app, ["learn-tag", "scent", *map(str, [*files, *columns, "--out", tmp_path / "out"])])
+    assert "say with --facet-kind multi" in str(unsaid.exception)
+    done = call("scent", *files, *columns, "--out", tmp_path / "out", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["tags"].keys() == {"scent:rose", "scent:vanilla"}
+    assert found["version"] == load_bundle(tmp_path / "out").version
+    assert (found["sample"]["of"], found["sample"]["products"]) == (6, 6)
+    titles = {each["title"] for each in found["sample"]["tagged"]}
+    assert titles
+    assert titles <= set(UNSEEN)
 
 
 def test_the_command_maps_columns_of_both_files(tmp_path):
@@ -214,7 +309,7 @@ def test_errors_of_the_command_are_one_line(tmp_path, monkeypatch):
     assert "others.jsonl" in str(unwritable.exception)
     assert "Example: hangtag learn-tag" in call("--help").output
 
-    monkeypatch.setattr("hangtag.trainer.learning.learn_tag._row", lambda *_: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr("hangtag.trainer.learning.rows._fit", lambda *_: signal.raise_signal(signal.SIGTERM))
     stopped = call("scent:candle", *files, "--out", tmp_path / "y")
     assert stopped.exit_code == 130
     assert "stopped; nothing was written" in stopped.output

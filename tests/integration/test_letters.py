@@ -33,10 +33,8 @@ ON_TANSU = pytest.mark.parametrize("broker", ["tansu"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
-def environment(topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def folder(topics_named: KafkaSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("bootstrap", "events_topic", "tagged_topic", "dead_letter_topic"):
-        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", getattr(topics, name))
 
 
 def run(*arguments: str, **how) -> Result:

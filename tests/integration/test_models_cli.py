@@ -27,15 +27,12 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def place(
-    topics: KafkaSettings, redis_settings: RedisSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    topics_named: KafkaSettings, redis_settings: RedisSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> KafkaSettings:
-    names = ("bootstrap", "events_topic", "tagged_topic", "dead_letter_topic", "models_topic", "audit_topic")
-    for name in names:
-        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", getattr(topics, name))
     monkeypatch.setenv("HANGTAG_REDIS__URL", redis_settings.url.get_secret_value())
     monkeypatch.setenv("HANGTAG_MODELS__STORE", str(tmp_path / "store"))
     monkeypatch.setenv("HANGTAG_MODELS__CACHE_DIR", str(tmp_path / "cache"))
-    return topics
+    return topics_named
 
 
 def run(*arguments: str, **options: str) -> Result:

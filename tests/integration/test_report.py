@@ -11,7 +11,11 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra tra
 
 from typer.testing import CliRunner
 
+from hangtag.bundle import load_bundle
 from hangtag.cli.app import app
+from hangtag.tags.reach import can_be_auto
+from hangtag.tags.tag import facet_of
+from hangtag.text.kind import TextKind
 from hangtag.trainer.recipe.recipe import RecipeError
 from hangtag.trainer.reporting.report import write_report
 from hangtag.trainer.running.train import train
@@ -46,7 +50,7 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag, attrs) -> None:
-        self.scripts += tag == "script"
+        self.scripts += tag == "script" and "application/json" not in dict(attrs).values()
         self.links += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href"}]
 
 
@@ -98,6 +102,34 @@ def test_the_page_says_what_the_promise_rests_on(made):
     for standing in promise["standings"].values():
         assert f"<td>{standing['standing']}" in html
     assert re.search(r"more products for a (shared promise|promise of its own)|wrong too often", html)
+
+
+def test_other_promises_are_what_the_code_of_thresholds_makes_of_them(made):
+    """At the bundle's own promise they are the bundle's thresholds; a higher promise makes no more tags AUTO."""
+    run, _data, report, html = made
+    bundle = load_bundle(run / "bundle")
+    own, unseen = (bundle.manifest.metrics[name] for name in ("promise", "cross_fitted"))
+    own = own["precision"]
+    reachable = can_be_auto(bundle.schema, bundle.thresholds.entry(TextKind.PRODUCT))
+    embedded = re.search(r'<script type="application/json" id="trade-off-data">(.*?)</script>', html, re.DOTALL)[1]
+    facets = {name: figures["promises"] for name, figures in report.to_json()["facets"].items()}
+
+    assert json.loads(embedded) == json.loads(json.dumps(facets))
+    assert facets.keys() == {"color", "theme"}
+    for name, steps in facets.items():
+        (step,) = (each for each in steps if each["promise"] == own)
+        cuts = [bundle.thresholds.entry(TextKind.PRODUCT).tags[tag].auto for tag in reachable if facet_of(tag) == name]
+        assert (step["lowest"], step["highest"]) == (min(cuts, default=None), max(cuts, default=None))
+        assert (step["auto"], step["products"]) == (len(cuts), unseen[name]["products"])
+        if cuts:
+            assert [step[each] for each in ("covered", "tags", "wrong")] == [
+                unseen[name][each] for each in ("covered", "tags", "wrong")
+            ]
+        assert [each["promise"] for each in steps] == sorted(each["promise"] for each in steps)
+        assert [each["auto"] for each in steps] == sorted((each["auto"] for each in steps), reverse=True)
+        for each in steps:
+            assert each["bound"] <= (each["tags"] - each["wrong"]) / max(1, each["tags"])
+    assert facets["color"][0]["auto"] > facets["color"][-1]["auto"]
 
 
 def test_a_page_without_texts_lists_mistakes_by_id(made, tmp_path):

@@ -122,8 +122,19 @@ def test_the_bot_leaves_out_what_is_not_wanted_and_says_so(server):
     assert "Leather Chelsea boots" in said
 
 
-def test_the_bot_says_what_it_cannot_help_with(server):
-    assert "I can only help to find products." in talk(server, "where is my order?")
+def test_the_bot_says_what_it_cannot_help_with_and_goes_on_where_nothing_is_found(server):
+    said = talk(server, "where is my order?", "purple boots for men", "y", "s", "purple boots", "n", "rote Schuhe")
+
+    elsewhere, found, refused = (
+        said.split("> y\n")[0],
+        said.split("> y\n")[1].split("> purple")[0],
+        said.split("> n\n")[1],
+    )
+    assert "I can only help to find products." in elsewhere
+    assert "Without color purple there are" in elsewhere
+    # What was asked for beside the color is still asked for.
+    assert "Leather Chelsea boots, men's, dark brown" in found
+    assert "I do not understand this language yet" in refused
 
 
 def test_the_bot_survives_a_server_that_is_away():

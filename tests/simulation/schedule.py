@@ -45,6 +45,8 @@ ENDING = ("kill", "terminate", "hang", "disk", "device", "broken engine", "memor
 STAGES = ("poll", "decode", "encode", "batch", "forward", "write", "settle", "tail", "lookup", "rebuild")
 # Every so many schedules has no tail reader and no such faults.
 _WITHOUT_TAIL = 4
+# Every so many schedules has an index.
+_WITH_INDEX = 3
 _FOCUSED = 0.6
 # Kinds of faults that find more together, and where. At the moment "same" the store has just answered that it holds the
 # value already.
@@ -101,6 +103,7 @@ class Schedule:
     events: tuple[Event, ...]
     has_tail: bool = True
     is_released: bool = False  # a bundle is in use from the start
+    has_index: bool = False
 
     @classmethod
     def of(cls, seed: int) -> Self:
@@ -116,7 +119,8 @@ class Schedule:
             *_promotions(dice),
         ]
         in_order = tuple(sorted(events, key=lambda event: event.at))
-        return cls(seed, workers, partitions, in_order, has_tail, dice.random() < _RELEASED)
+        is_released = dice.random() < _RELEASED
+        return cls(seed, workers, partitions, in_order, has_tail, is_released, seed % _WITH_INDEX == 0)
 
     def without(self, left_out: set[int]) -> Self:
         """The schedule without the events at these places."""

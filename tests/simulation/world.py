@@ -26,6 +26,7 @@ from tests.simulation.brokers import EVENTS, TAGGED, Brokers, Sent, SimProducer
 from tests.simulation.faults import inject
 from tests.simulation.group import Group
 from tests.simulation.hub import Hub
+from tests.simulation.indexing import SimIndex, SimTaggedReader, SimTime, simulated_index
 from tests.simulation.lookups import Lookups
 from tests.simulation.model import PANIC, POISON, bundles, expected, schema_with, title_of
 from tests.simulation.network import Network, SimLink
@@ -76,6 +77,7 @@ class World:
         self.group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules.check_commit)
         self.tail_group = Group(self.hub, self.brokers.partitions[TAGGED])
         self.arrivals_group = WatchedGroup(self.hub, self.brokers.partitions[EVENTS], self.rules.check_arrivals)
+        self._index = SimIndex(self) if schedule.has_index else None
         self.processes: list[Process] = []
         dice = self.hub.dice("settings")
         self._settings = WorkerSettings(
@@ -91,12 +93,15 @@ class World:
         """Run the schedule to its end."""
         SimLink.network = self.network
         SimProducer.brokers = self.brokers
+        SimTaggedReader.world, SimTime.hub = self, self.hub
         self.lookups = Lookups(self)
         if self.schedule.is_released:
             self.releases.promote(0, 0, 0)
         for number in range(self.schedule.workers):
             self._start(number)
         self.hub.spawn("arrivals", partial(run_arrivals, self))
+        if self._index is not None:
+            self.hub.spawn("index", self._index.run)
         self.hub.spawn("schedule", self._play)
         self.hub.spawn("watch", self._watch)
         try:
@@ -104,6 +109,8 @@ class World:
         finally:
             failure = self.hub.failure
             self.hub.close()
+            if self._index is not None:
+                self._index.close()
         return Result(failure, tuple(self.hub.trace), frozenset(self._pairs), self.hub.now, self.hub.steps)
 
     def lose(self) -> None:
@@ -190,6 +197,8 @@ class World:
         pointer = self.releases.promote(event.who % 2, event.version, round(1_000 * event.at))
         self.hub.note("promoted", *pointer.blocked, pointer.sequence, event.who % 2)
         self.lookups.hear(pointer)
+        if self._index is not None:
+            self._index.hear(pointer)
         for process in self.processes:
             self._tell(process, pointer)
 
@@ -239,6 +248,8 @@ class World:
         unsettled = self._unsettled()
         if not unsettled:
             self.rules.check_end(self.brokers)
+            if self._index is not None:
+                self._index.check_end()
             self._is_done = True
             self.hub.block()
         if self.hub.now > _LIMIT_S:
@@ -290,7 +301,9 @@ class World:
             return "a worker is writing"
         if self._tagging_again:
             return "products are being tagged again"
-        return "" if self.lookups.is_idle else "a look-up has no reply"
+        if not self.lookups.is_idle:
+            return "a look-up has no reply"
+        return "" if self._index is None else self._index.behind()
 
 
 def _decode_event(value: bytes | None, *others: Any) -> ProductEvent:
@@ -315,6 +328,7 @@ def simulated_clients() -> Iterator[None]:
             patch.object(links, "Link", SimLink),
             patch.object(kafka_sink, "Producer", SimProducer),
             patch.object(decode_stage, "decode_event", _decode_event),
+            simulated_index(),
         ):
             yield
     finally:

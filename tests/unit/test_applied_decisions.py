@@ -67,3 +67,9 @@ def test_without_a_schema_only_decided_tags_change():
     found = apply_decisions(PREDICTED, [Decision("family:shoes", False)], None)
 
     assert names(found.tags) == ["class:boots", "mode:online"]
+
+
+def test_an_accepted_tag_that_the_schema_does_not_have_is_not_served():
+    found = apply_decisions(PREDICTED, [Decision("mode:couch", True), Decision("smell:fresh", True)], SCHEMA)
+
+    assert names(found.tags) == names(PREDICTED.tags)

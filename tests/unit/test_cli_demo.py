@@ -1,11 +1,19 @@
 """The counts of the demo, and the products that it shows."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from hangtag.cli.demo.answers import SHOWN, some_of_each
+from hangtag.cli.demo.next_steps import next_steps
 from hangtag.cli.demo.programs import environment_with
 from hangtag.cli.demo.tally import Counts, Tally
+from hangtag.cli.feed_lines import demo_feed
+from hangtag.settings import Settings
 from hangtag.v1 import tags_pb2
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class _Time:
@@ -107,3 +115,23 @@ def test_the_addresses_of_the_demo_replace_what_the_environment_names_a_file_for
     assert environment["HANGTAG_REDIS__URL"] == "redis://127.0.0.1:1/0"
     assert "HANGTAG_REDIS__URL_FILE" not in environment
     assert environment["HANGTAG_KAFKA__SASL_PASSWORD_FILE"] == "/run/secrets/password"
+
+
+def test_a_demo_in_a_checkout_names_the_examples_with_its_address_and_feed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+
+    def lines(port: int, feed: str) -> list[str]:
+        running = SimpleNamespace(host="127.0.0.1", port=port)
+        return [
+            line for _, some in next_steps(Settings(), running, ["p1"], feed) for line in some if "examples" in line
+        ]
+
+    usual, own = lines(50_051, demo_feed()), lines(50_999, "my products.jsonl")
+
+    assert [line.split(" -P ")[1] for line in usual] == ["docs/examples/bot.py", "docs/examples/search_box.py"]
+    assert own[0].endswith("docs/examples/bot.py --server 127.0.0.1:50999 --feed 'my products.jsonl'")
+    assert lines(50_051, "products.jsonl.gz") == []
+    monkeypatch.chdir(tmp_path)
+    assert lines(50_051, demo_feed()) == []

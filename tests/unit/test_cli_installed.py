@@ -46,6 +46,7 @@ def test_a_checkout_with_its_own_environment_names_a_target(tmp_path, monkeypatc
     assert how_to_install("local") == "`make setup` (0.4 GB)"
     monkeypatch.chdir(tmp_path)
     assert how_to_install("train") == "`make -C clone train-setup` (2 GB, some minutes)"
+    assert how_to_install("ray").endswith(" -e 'clone[ray]'`")  # no target installs it alone
 
 
 def test_the_targets_exist():

@@ -229,9 +229,14 @@ def _bad_engine(_: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hangtag.tagger.tagger.Tagger.forward", fails)
 
 
+def _other_format(_: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hangtag.bundle.load.FORMAT", 1)
+
+
 @pytest.mark.parametrize(
     ("spoil", "why", "says"),
     [
+        (_other_format, Why.DAMAGED, "upgrade hangtag"),
         (_no_memory, Why.MEMORY, "allow the process more memory"),
         (_away, Why.FETCH, "/nowhere/at/all"),
         (_full, Why.DISK, "free space"),

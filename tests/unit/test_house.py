@@ -52,7 +52,7 @@ TRAINER = {
     "hangtag.trainer.fitting": {f"hangtag.trainer.{name}" for name in ("data", "recipe", "files")},
     "hangtag.trainer.wide": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},
     "hangtag.trainer.judging": {f"hangtag.trainer.{name}" for name in ("data", "recipe")},
-    "hangtag.trainer.learning": set(),
+    "hangtag.trainer.learning": {f"hangtag.trainer.{name}" for name in ("data", "judging", "recipe")},
     "hangtag.trainer.exporting": {"hangtag.trainer.files", "hangtag.trainer.fitting"},
     "hangtag.trainer.pretraining": {f"hangtag.trainer.{name}" for name in ("data", "files", "fitting")},
     "hangtag.trainer.releasing": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "recipe")},
@@ -66,7 +66,7 @@ TRAINER = {
     },
     "hangtag.trainer.mistakes": {f"hangtag.trainer.{name}" for name in ("data", "files", "judging", "reporting")},
     "hangtag.trainer.choosing": {
-        f"hangtag.trainer.{name}" for name in ("data", "files", "fitting", "recipe", "running")
+        f"hangtag.trainer.{name}" for name in ("data", "files", "fitting", "judging", "recipe", "running")
     },
 }
 PROGRAMS = {"hangtag.server": {*HANGTAG}, "hangtag.workers": {*HANGTAG}}

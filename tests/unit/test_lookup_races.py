@@ -24,9 +24,12 @@ from tests.simulation.network import Network, SimLink
 from tests.simulation.store import Server
 
 STORIES = 10_000
+# Each part is a test, so that processes of a test run share them.
+PARTS = 4
 PRODUCTS = ("p", "q", "r")
 WRITERS, CALLERS, CALLS = 2, 3, 3
 MOST_STEPS = 5_000
+REDIS = RedisSettings()
 
 
 class Story:
@@ -40,7 +43,7 @@ class Story:
         self.settings = ServerSettings(
             cache_ttl_ms=self.dice.choice((0, 0, 30, 3_000)), cache_stale_s=self.dice.choice((0, 0.1, 300))
         )
-        self.gate = StoreGate(RedisTagReader(RedisSettings(), clock))
+        self.gate = StoreGate(RedisTagReader(REDIS, clock))
         self.cache = Cache(self.dice.choice((2, 100)), clock)
         self.reader = CachedReader(self.gate, self.cache, self.settings, clock)
         self.clock = clock
@@ -68,7 +71,7 @@ class Story:
         self.hub.pause(self.hub.current.dice.random() ** 3 * most_s)
 
     def write(self) -> None:
-        store, dice = RedisTagStore(RedisSettings()), self.hub.current.dice
+        store, dice = RedisTagStore(REDIS), self.hub.current.dice
         for _ in range(3):
             self.pause(0.04)
             product, version = dice.choice(PRODUCTS), dice.randrange(1, 5)
@@ -181,11 +184,12 @@ def _ignore(*_: object) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_freshness_is_true_in_every_interleaving() -> None:
-    checked = 0
+@pytest.mark.parametrize("part", range(PARTS))
+def test_freshness_is_true_in_every_interleaving(part: int) -> None:
+    checked, seeds = 0, range(part, STORIES, PARTS)
     with patch.object(links, "Link", SimLink):
-        for seed in range(STORIES):
+        for seed in seeds:
             story = Story(seed)
             assert story.run() == "", f"seed {seed}"
             checked += story.checked
-    assert checked > STORIES
+    assert checked > len(seeds)

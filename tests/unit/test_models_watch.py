@@ -19,7 +19,7 @@ class Record:
         self.held: Pointer | None = None
         self.error: StoreError | None = None
         self.write_error: StoreError | None = None
-        self.writes = 0
+        self.writes = self.tries = 0
 
     def read(self, _: str) -> Pointer | None:
         if self.error is not None:
@@ -27,6 +27,7 @@ class Record:
         return self.held
 
     def write(self, pointer: Pointer) -> bool:
+        self.tries += 1
         if self.error or self.write_error:
             raise self.error or self.write_error
         if self.held is not None and self.held.sequence > pointer.sequence:
@@ -121,6 +122,18 @@ def test_while_redis_is_away_the_topic_is_asked_ever_more_rarely(parts):
     record.error = None
     record.held = pointer(2)
     assert watch.poll() == pointer(2)
+
+
+def test_a_store_that_does_not_answer_for_a_moment_is_not_written_to(parts):
+    """A connection that was cut is no loss; a server's user has no right to write, and the store would note it."""
+    record, topic, clock, watch = parts
+    record.held = topic.held = pointer(1)
+    watch.poll()
+    record.error = StoreError("connection reset")
+    clock.now += 1
+
+    assert watch.poll() == pointer(1)
+    assert (topic.reads, record.tries) == (2, 0)
 
 
 def test_a_user_that_may_only_read_follows_all_the_same(parts):

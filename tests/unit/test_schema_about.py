@@ -11,7 +11,7 @@ from hangtag.bundle import STARTER, BundleError, describe_bundle, load_bundle, r
 from hangtag.bundle.version import version_of
 from hangtag.cli.app import app
 from hangtag.tags.about import About
-from hangtag.tags.schema import TagSchema
+from hangtag.tags.schema import Facet, FacetKind, Rule, TagSchema
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.recipe.recipe import Recipe
@@ -126,10 +126,29 @@ def test_the_commands_write_and_show_descriptions(tmp_path: Path) -> None:
     [
         ({"about": {"class:boots": SHOES}}, "'class:boots' is neither a facet nor a tag"),
         ({"about": {"class": SHOES}}, "about facet class: only a label and a description"),
-        ({"sensitive": ("size",)}, "sensitive: 'size' is not a facet"),
+        ({"sensitive": ("size",)}, "sensitive: 'size' is neither a facet nor a tag"),
         ({"about": {"class:shoes": {"synonyms": [" "]}}}, "synonyms"),
     ],
 )
 def test_descriptions_of_nothing_are_refused(more: dict[str, object], said: str) -> None:
     with pytest.raises((ValueError, ValidationError), match=said):
         TagSchema(**tiny_schema().model_dump(), **more)
+
+
+def test_what_tells_of_a_sensitive_tag_is_sensitive() -> None:
+    schema = TagSchema(
+        facets=(
+            Facet(name="family", kind=FacetKind.SINGLE, values=("intimacy", "shoes")),
+            Facet(name="class", kind=FacetKind.SINGLE, values=("lubricants", "boots"), parent="family"),
+            Facet(name="flavor", kind=FacetKind.MULTI, values=("mint",), applies_when=("class:lubricants",)),
+            Facet(name="use", kind=FacetKind.MULTI, values=("adult", "hiking")),
+        ),
+        parents={"class:lubricants": ("family:intimacy",), "class:boots": ("family:shoes",)},
+        rules=(
+            Rule(kind="implies", when="use:adult", then="family:intimacy"),
+            Rule(kind="excludes", when="use:hiking", then="family:intimacy"),
+        ),
+        sensitive=("family:intimacy",),
+    )
+
+    assert schema.sensitive_tags == {"family:intimacy", "class:lubricants", "flavor:mint", "use:adult"}

@@ -56,15 +56,15 @@ def test_a_stolen_file_of_tokens_lets_nobody_in(tmp_path: Path) -> None:
 
 
 def test_only_callers_on_the_same_machine_may_change_something() -> None:
-    done: list[bool] = []
+    done: list[bytes] = []
 
-    def resume() -> dict[str, bool]:
-        done.append(True)
+    def resume(body: bytes) -> dict[str, bool]:
+        done.append(body)
         return {}
 
     pages = _Pages(CollectorRegistry(), list, dict, list, {}, {"/resume": resume})
 
     assert pages.post("/resume", is_from_here=False)[0] == 403
     assert done == []
-    assert pages.post("/resume", is_from_here=True)[0] == 200
-    assert done == [True]
+    assert pages.post("/resume", b"body", is_from_here=True)[0] == 200
+    assert done == [b"body"]

@@ -15,7 +15,7 @@ from hangtag.tagger.in_use import TaggerInUse
 from hangtag.tagger.release import Release
 from hangtag.telemetry import Heartbeats
 from hangtag.telemetry.clock import SystemClock
-from tests.unit.test_suggester import FakeTagger, suggest, until, words
+from tests.unit.suggester_parts import FakeTagger, suggest, until, words
 
 
 class OtherTagger(FakeTagger):

@@ -15,6 +15,7 @@ from hangtag.trainer.files.folder_lock import locked
 from hangtag.trainer.files.run_folder import Epoch, RunFolder
 from hangtag.trainer.fitting.epochs import Progress
 from hangtag.trainer.fitting.fit import fit
+from hangtag.trainer.judging.power_law import predicted_score
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError
 from hangtag.trainer.running.prepared import Prepared, prepare
 
@@ -22,8 +23,6 @@ SHARES = (0.125, 0.25, 0.5, 1.0)
 # A power law through fewer points fits anything.
 _LEAST_POINTS = 3
 _POINT = "point.json"
-# Errors below it cannot be told from 0 on some thousand validation products.
-_LEAST_ERROR = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,8 @@ class Point:
 class Gain:
     """What twice the labelled products would bring: the score predicted, and its range.
 
-    The error (1 - score) follows a power law in the number of products (Hestness et al. 2017, "Deep Learning Scaling is
-    Predictable, Empirically"), fitted by least squares on logarithms. `low` and `high` are the smallest and largest
-    prediction with one point left out: a range, not a confidence interval.
+    The prediction is that of `predicted_score`. `low` and `high` are the smallest and largest one with one point left
+    out: a range, not a confidence interval.
     """
 
     products: int
@@ -159,14 +157,7 @@ def gain_of(sizes: Sequence[int], scores: Sequence[float]) -> Gain:
     """The score predicted for twice the largest size."""
     doubled = 2 * sizes[-1]
     left_out = [
-        _predicted([*sizes[:at], *sizes[at + 1 :]], [*scores[:at], *scores[at + 1 :]], doubled)
+        predicted_score([*sizes[:at], *sizes[at + 1 :]], [*scores[:at], *scores[at + 1 :]], doubled)
         for at in range(len(sizes))
     ]
-    return Gain(doubled, _predicted(sizes, scores, doubled), min(left_out), max(left_out))
-
-
-def _predicted(sizes: Sequence[int], scores: Sequence[float], size: int) -> float:
-    errors = np.maximum(1 - np.array(scores), _LEAST_ERROR)
-    slope, offset = np.polyfit(np.log(sizes), np.log(errors), 1)
-    # Noise can make a curve fall; more labels do no harm on average.
-    return float(1 - np.exp(offset + slope * np.log(size))) if slope < 0 else scores[-1]
+    return Gain(doubled, predicted_score(sizes, scores, doubled), min(left_out), max(left_out))

@@ -1,19 +1,15 @@
 """Exact and near duplicates among texts: MinHash with locality-sensitive hashing, then the exact similarity."""
 
-import re
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.near_pairs import NearPairs
-from hangtag.trainer.data.shingles import band_keys, shingles_of
+from hangtag.trainer.data.sketches import Sketches
+from hangtag.trainer.files.disk_list import DiskList, sorted_on_disk
 
 # More than the variants of one article; a sentence that occurs throughout a catalogue needs no more pairs than this.
 MAX_PAIRS = 50
-_BREAKS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +29,14 @@ class Duplicates:
     `most`, the limit of pairs with earlier texts; they may have further near duplicates.
     """
 
-    exact: tuple[tuple[int, ...], ...]
-    near: tuple[Pair, ...]
+    exact: Sequence[tuple[int, ...]]
+    near: Sequence[Pair]
     most: int = MAX_PAIRS
     full: int = 0
 
 
 def find_duplicates(
-    texts: Sequence[ProductText],
+    texts: Collection[ProductText],
     threshold: float,
     on_step: Callable[[str, int, int], None] = lambda *_: None,
     most: int = MAX_PAIRS,
@@ -52,28 +48,27 @@ def find_duplicates(
     with at most `most` earlier texts, and beyond that only with texts that no chain of pairs connects it to yet, so the
     connected groups are complete whatever `most` is. Empty texts are left out. `threshold` is between 0.3 and 1.
     `on_step` is called with the current step's name, how much of it is done, and its total.
+
+    The texts are read once, in order. They and what is found are kept on disk; in memory are some 15 bytes a text.
+
+    Raises:
+        TemporarySpaceError: the disk is full.
     """
-    groups: dict[str, list[int]] = defaultdict(list)
-    for place, text in enumerate(texts):
-        groups[_plain(text)].append(place)
-    groups.pop("", None)
-    exact = tuple(tuple(places) for places in groups.values() if len(places) > 1)
-    if not groups:
-        return Duplicates(exact, (), most)
-    shingles, keys = [], []
-    for done, plain in enumerate(groups):
-        on_step("reading texts", done, len(groups))
-        shingles.append(shingles_of(plain))
-        keys.append(band_keys(shingles[-1], threshold))
-    pairs = NearPairs(shingles, np.array(keys), threshold, most)
-    for band in range(len(keys[0])):
-        on_step("comparing texts", band, len(keys[0]))
+    sketches = Sketches(threshold)
+    for done, text in enumerate(texts):
+        on_step("reading texts", done, len(texts))
+        sketches.add(text)
+    sketches.finish()
+    is_first = sketches.has_text
+    exact: DiskList[tuple[int, ...]] = DiskList()
+    for places in sketches.texts.equal(is_first.copy()):
+        exact.append(tuple(places.tolist()))
+        is_first[places[1:]] = False
+    pairs = NearPairs(sketches, is_first, threshold, most)
+    for band in range(len(sketches.bands)):
+        on_step("comparing texts", band, len(sketches.bands))
         pairs.collect(band)
-    first = [places[0] for places in groups.values()]
-    near = [Pair(first[one], first[other], similarity) for one, other, similarity in pairs.found]
-    near.sort(key=lambda pair: (-pair.similarity, pair.first, pair.second))
-    return Duplicates(exact, tuple(near), most, pairs.full)
-
-
-def _plain(text: ProductText) -> str:
-    return _BREAKS.sub(" ", f"{text.first} {text.second}".casefold()).strip()
+    found = sorted_on_disk(pairs.found, lambda pair: (-pair[2], pair[0], pair[1]), DiskList[tuple[int, int, float]])
+    near = DiskList(lambda pair: (pair.first, pair.second, pair.similarity), lambda cells: Pair(*cells))
+    near.extend(Pair(*each) for each in found)
+    return Duplicates(sorted_on_disk(exact, lambda group: group, DiskList), near, most, pairs.full)

@@ -1,7 +1,7 @@
 """Labelled products as training examples: tokens, targets, and batches of similar length."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,13 @@ def examples_of(
     products: Sequence[LabelledProduct], schema: TagSchema, tokenizer: ProductTokenizer, *, on_topic: bool = True
 ) -> list[Example]:
     """Tokenise products and encode their labels. A tag that is not in the schema counts as not labelled."""
-    tokens = tokenizer([product.text for product in products])
+    return tokenised_examples(products, tokenizer([product.text for product in products]), schema, on_topic=on_topic)
+
+
+def tokenised_examples(
+    products: Sequence[LabelledProduct], tokens: Iterable[Tokens], schema: TagSchema, *, on_topic: bool = True
+) -> list[Example]:
+    """Encode the labels of products, whose texts have these tokens."""
     return [
         Example(its_tokens, *_labels(product, schema), on_topic=on_topic)
         for its_tokens, product in zip(tokens, products, strict=True)

@@ -2,8 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hangtag.text.product_text import ProductText
 from hangtag.trainer.data.row import BadRow, LabelledFileError, MissingColumnsError, Row
 from hangtag.trainer.data.row_labels import RowError, id_of, labels_of, text_of
 from hangtag.trainer.data.rows import RowsOf
+from hangtag.trainer.files.disk_list import DiskList
 from hangtag.trainer.recipe.columns import Columns
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "read_labelled",
     "read_rows",
     "refuse",
+    "warn",
     "with_tags",
 ]
 
@@ -33,6 +36,7 @@ OWN_COLUMNS = Columns()
 CONFIRMED = "confirmed"
 # Bad rows that a message names.
 _MOST_BAD = 100
+_MOST_DISTINCT = 10_000
 _log = logging.getLogger(__name__)
 
 
@@ -113,10 +117,13 @@ class FileCounts:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What files hold. Every row is good, bad or empty; `files` counts them."""
+    """What files hold. Every row is good, bad or empty; `files` counts them.
 
-    good: list[LabelledRow] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
+    The rows are in memory, or on disk (`reading_on_disk`).
+    """
+
+    good: list[LabelledRow] | DiskList[LabelledRow] = field(default_factory=list)
+    bad: list[BadRow] | DiskList[BadRow] = field(default_factory=list)
     files: list[FileCounts] = field(default_factory=list)
 
     @property
@@ -140,10 +147,15 @@ def read_labelled(
     if bad is None:
         refuse(reading.bad)
     else:
-        bad += reading.bad
-    for note in (note for each in reading.files for note in each.notes):
-        _log.warning(note)
+        bad += list(reading.bad)
+    warn(note for each in reading.files for note in each.notes)
     return [row.product for row in reading.good]
+
+
+def warn(notes: Iterable[str]) -> None:
+    """Log notes on how files were read."""
+    for note in notes:
+        _log.warning(note)
 
 
 def check_files(paths: Iterable[Path], columns: Columns) -> None:
@@ -162,23 +174,37 @@ def refuse(bad: Iterable[BadRow]) -> None:
     Raises:
         LabelledFileError: there are some; the message names every one, up to a limit.
     """
-    lines = list(dict.fromkeys(map(str, bad)))
-    if len(lines) == 1:
-        raise LabelledFileError(lines[0])
-    if lines:
-        more = len(lines) - _MOST_BAD
-        rest = [f"and {more:,} more"] if more > 0 else []
+    # A file may be named twice; beyond a number of bad rows, that makes no difference.
+    lines: dict[str, None] = {}
+    uncounted = 0
+    for each in bad:
+        if len(lines) < _MOST_DISTINCT:
+            lines[str(each)] = None
+        else:
+            uncounted += 1
+    count, shown = len(lines) + uncounted, list(islice(lines, _MOST_BAD))
+    if count == 1:
+        raise LabelledFileError(shown[0])
+    if count:
+        rest = [f"and {count - len(shown):,} more"] if count > len(shown) else []
         advice = "fix or remove them, or leave them out with `hangtag data split --skip-bad`"
-        raise LabelledFileError("\n  ".join([f"{len(lines):,} bad rows: {advice}", *lines[:_MOST_BAD], *rest]))
+        raise LabelledFileError("\n  ".join([f"{count:,} bad rows: {advice}", *shown, *rest]))
 
 
-def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
-    """Read such files and collect bad rows instead of failing.
+def read_rows(
+    paths: Iterable[Path],
+    columns: Columns = OWN_COLUMNS,
+    reading: Reading | None = None,
+    on_row: Callable[[int], None] = lambda _: None,
+) -> Reading:
+    """Read such files and collect bad rows instead of failing. The rows are added to `reading`, if it is given.
+
+    `on_row` is called with the number of rows so far, those that are not empty.
 
     Raises:
         LabelledFileError: a file is missing or is not of its kind, or a table lacks a column.
     """
-    reading = Reading()
+    reading = reading or Reading()
     for path in paths:
         rows = RowsOf(path, columns)
         good, bad, empty = len(reading.good), len(reading.bad), 0
@@ -190,6 +216,7 @@ def read_rows(paths: Iterable[Path], columns: Columns = OWN_COLUMNS) -> Reading:
                 reading.bad.append(result)
             else:
                 empty += 1
+            on_row(len(reading.good) + len(reading.bad))
         counts = (len(reading.good) - good, len(reading.bad) - bad, empty)
         reading.files.append(FileCounts(path, rows.encoding, rows.is_detected, *counts, str(rows.mapping)))
     return reading

@@ -9,6 +9,7 @@ from hangtag.trainer.data.row import MAX_ROW_BYTES, BadRow, EmptyRow, LabelledFi
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
 _ROWS = 1_000
 # pyarrow raises them for values that Python's types cannot hold, such as a date after the year 9999.
@@ -27,13 +28,10 @@ def parquet_rows(path: Path, columns: FileColumns) -> Iterator[Row | BadRow | Em
     number = 0
     try:
         with ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            columns.see(path, names, is_table=True)
-            for batch in file.iter_batches(batch_size=_ROWS, use_threads=False):
-                for values in zip(*map(_values, batch.columns), strict=True):
-                    number += 1
-                    row = _row(path, number, dict(zip(names, values, strict=True)))
-                    yield columns.row(row) if isinstance(row, Row) else row
+            columns.see(path, file.schema_arrow.names, is_table=True)
+            for row in rows_within(path, file, columns):
+                number += 1
+                yield row
             stated = file.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         msg = f"{path}: cannot be read as Parquet: {error}"
@@ -41,6 +39,27 @@ def parquet_rows(path: Path, columns: FileColumns) -> Iterator[Row | BadRow | Em
     if number != stated:
         msg = f"{path}: has {number:,} rows, but states {stated:,}: write the file again"
         raise LabelledFileError(msg)
+
+
+def rows_within(
+    path: Path, file: "ParquetFile", columns: FileColumns, row_group: int | None = None, first: int = 0
+) -> Iterator[Row | BadRow | EmptyRow]:
+    """The rows of an open Parquet file, or of one of its row groups without the `first` ones of it.
+
+    `columns` have seen the file's columns. Raises what pyarrow raises.
+    """
+    groups = None if row_group is None else [row_group]
+    names = file.schema_arrow.names
+    number = 0
+    for batch in file.iter_batches(batch_size=_ROWS, row_groups=groups, use_threads=False):
+        left_out = min(batch.num_rows, max(0, first - number))
+        number += left_out
+        if left_out == batch.num_rows:
+            continue
+        for values in zip(*(_values(column) for column in batch.slice(left_out).columns), strict=True):
+            number += 1
+            row = _row(path, number, dict(zip(names, values, strict=True)))
+            yield columns.row(row) if isinstance(row, Row) else row
 
 
 def _row(path: Path, number: int, fields: dict[str, Any]) -> Row | BadRow | EmptyRow:

@@ -1,6 +1,7 @@
 """Texts as sets of 5-character shingles, and the similarity of such sets."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import numpy as np
 from datasketch import MinHash
@@ -38,6 +39,11 @@ def band_keys(shingles: Shingles, threshold: float) -> Hashes:
     return _mixed(sketch.hashvalues[: bands * rows].astype(np.uint64).reshape(bands, rows).T)
 
 
+def count_of_bands(threshold: float) -> int:
+    """The number of keys that `band_keys` makes."""
+    return _bands(threshold)[0]
+
+
 def jaccard(one: Shingles, other: Shingles) -> float:
     """The Jaccard similarity of two sets, 0 to 1."""
     both = len(np.intersect1d(one, other, assume_unique=True))
@@ -70,6 +76,7 @@ def _mixed(columns: Iterable[Hashes]) -> Hashes:
     return hashes
 
 
+@cache
 def _bands(threshold: float) -> tuple[int, int]:
     fitting = [
         rows

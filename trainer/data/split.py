@@ -1,14 +1,18 @@
 """Splitting labelled products into training, validation and test parts."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hangtag.trainer.data.duplicates import find_duplicates
 from hangtag.trainer.data.groups import groups_of
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledRow
-from hangtag.trainer.data.stratify import stratified
+from hangtag.trainer.data.parts import parts_of
+from hangtag.trainer.data.views import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +32,39 @@ class SplitSettings:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The places of the rows in each part, in file order; the number of groups and the size of the largest group."""
+    """The part of each row, as a number in the order of `names`, and the groups: how many, and the largest one's size.
+
+    `part_of` has the shape (rows,).
+    """
 
     settings: SplitSettings
-    parts: Mapping[str, Sequence[int]]
+    names: Sequence[str]
+    part_of: NDArray[np.int8]
     groups: int
     largest_group: int
 
-    def report(self, rows: Sequence[LabelledRow]) -> dict[str, Any]:
+    @property
+    def parts(self) -> dict[str, list[int]]:
+        """The places of the rows in each part, in file order."""
+        return {name: np.flatnonzero(self.part_of == part).tolist() for part, name in enumerate(self.names)}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The number of rows in each part."""
+        return {name: int((self.part_of == part).sum()) for part, name in enumerate(self.names)}
+
+    def report(self, rows: Iterable[LabelledRow]) -> dict[str, Any]:
         """The products and tags of each part, and the tags that a part lacks, as JSON."""
-        tags = {
-            name: Counter(tag for at in places for tag in rows[at].product.tags) for name, places in self.parts.items()
-        }
+        counts: list[Counter[str]] = [Counter() for _ in self.names]
+        for row, part in zip(rows, self.part_of, strict=True):
+            counts[part].update(row.product.tags)
+        tags = dict(zip(self.names, counts, strict=True))
         every = sorted(set().union(*tags.values()))
         return {
             "settings": asdict(self.settings),
             "groups": self.groups,
             "largest_group": self.largest_group,
-            "products": {name: len(places) for name, places in self.parts.items()},
+            "products": self.sizes,
             "tags": {tag: {name: counts[tag] for name, counts in tags.items()} for tag in every},
             "missing": {name: [tag for tag in every if not counts[tag]] for name, counts in tags.items()},
         }
@@ -56,30 +75,31 @@ def split(
 ) -> Split:
     """Split rows by the settings; the same rows and settings give the same parts.
 
+    The rows are read in order, several times. In memory are some 20 bytes a row; for the tags see `parts_of`.
+
     `on_step` is called with the current step's name, how much of it is done, and its total.
 
     Raises:
         LabelledFileError: there are no rows, no row has the field or prefix to keep apart, or the groups are too large
             to leave products for every part.
+        TemporarySpaceError: the disk is full.
     """
     if not rows:
         msg = "there is no labelled product to split"
         raise LabelledFileError(msg)
     # Only the connected groups matter here, so no more pairs than necessary are collected.
-    duplicates = find_duplicates([row.product.text for row in rows], settings.duplicates, on_step, most=0)
-    groups = groups_of(rows, duplicates, settings.field, settings.prefix)
+    duplicates = find_duplicates(Texts(rows), settings.duplicates, on_step, most=0)
+    on_step("forming groups", 0, 1)
+    linked = groups_of(rows, duplicates, settings.field, settings.prefix)
     shares = {
         "train": 1 - settings.validation - settings.test,
         "validation": settings.validation,
         **({"test": settings.test} if settings.test else {}),
     }
-    part_of = stratified(groups, [row.product.tags for row in rows], list(shares.values()), settings.seed)
-    parts = {
-        name: sorted(at for group, its_part in zip(groups, part_of, strict=True) if its_part == part for at in group)
-        for part, name in enumerate(shares)
-    }
-    result = Split(settings, parts, len(groups), max(map(len, groups)))
-    empty = [name for name, places in parts.items() if shares[name] and not places]
+    part_of = parts_of(rows, linked, list(shares.values()), settings.seed)
+    sizes = linked.sizes()
+    result = Split(settings, list(shares), part_of, int((sizes > 0).sum()), int(sizes.max()))
+    empty = [name for name, products in result.sizes.items() if shares[name] and not products]
     if empty:
         msg = (
             f"no products are left for {empty[0]}: {len(rows):,} products form {result.groups:,} groups that must stay "

@@ -3,9 +3,10 @@
 import gzip
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledRow
 from hangtag.trainer.data.row import BadRow
@@ -57,7 +58,15 @@ def write_split(
     report = {**split.report(rows), "refused": len(refused)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        names = _write_parts(folder, _contents(rows, split, report, refused, zipped=zipped))
+        with _Unfinished(folder, ".jsonl.gz" if zipped else ".jsonl") as files:
+            files.write(_REPORT, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+            for name in split.names:
+                files.open(name)
+            for row, part in zip(rows, split.part_of, strict=True):
+                files.add(split.names[part], _line(row))
+            for bad in refused:
+                files.add("refused", _refused_line(bad))
+        names = files.names
         # If the process stops from here on, the files that have not been moved yet stay beside their targets.
         for name in names:
             (folder / f"{name}{_UNFINISHED}").replace(folder / name)
@@ -83,11 +92,17 @@ def write_rows(path: Path, rows: Iterable[LabelledRow], inputs: Iterable[Path] =
     if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
         msg = f"{path} is an input and would be replaced: choose another --out"
         raise LabelledFileError(msg)
-    lines = b"".join(map(_line, rows))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(
-        path, lambda part: part.write_bytes(gzip.compress(lines, mtime=0) if path.suffix == ".gz" else lines)
-    )
+    write_atomically(path, lambda part: _write_lines(part, map(_line, rows), zipped=path.suffix == ".gz"))
+
+
+def _write_lines(path: Path, lines: Iterable[bytes], *, zipped: bool) -> None:
+    with path.open("wb") as file:
+        if zipped:
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                packed.writelines(lines)
+        else:
+            file.writelines(lines)
 
 
 def _earlier(folder: Path) -> list[Path]:
@@ -95,30 +110,56 @@ def _earlier(folder: Path) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
-def _contents(
-    rows: Sequence[LabelledRow], split: Split, report: dict[str, Any], refused: Sequence[BadRow], *, zipped: bool
-) -> Iterator[tuple[str, bytes]]:
-    """Names and contents. The report comes first: it marks the folder as a split's if writing is interrupted."""
-    yield _REPORT, (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
-    parts = {part: (_line(rows[at]) for at in places) for part, places in split.parts.items()}
-    left_out = {"refused": map(_refused_line, refused)} if refused else {}
-    for part, its_lines in {**parts, **left_out}.items():
-        lines = b"".join(its_lines)
-        yield (f"{part}.jsonl.gz", gzip.compress(lines, mtime=0)) if zipped else (f"{part}.jsonl", lines)
+class _Unfinished:
+    """The files of a split under their unfinished names, written row by row; if that fails, they are removed.
 
+    `names` are the finished names. The report comes first: it marks the folder as a split's if moving is interrupted.
+    """
 
-def _write_parts(folder: Path, contents: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Write all contents under their unfinished names; if one fails, remove them all."""
-    names: list[str] = []
-    try:
-        for name, content in contents:
-            names.append(name)
-            (folder / f"{name}{_UNFINISHED}").write_bytes(content)
-    except BaseException:
-        for name in names:
-            (folder / f"{name}{_UNFINISHED}").unlink(missing_ok=True)
-        raise
-    return names
+    def __init__(self, folder: Path, suffix: str) -> None:
+        self.names: list[str] = []
+        self._folder = folder
+        self._suffix = suffix
+        self._stack = ExitStack()
+        self._files: dict[str, IO[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._stack.close()  # writes what is left, which can fail too
+        except BaseException:
+            self._remove()
+            raise
+        if kind is not None:
+            self._remove()
+
+    def write(self, name: str, text: str) -> None:
+        """Write a complete file."""
+        self._path(name).write_bytes(text.encode("utf-8", "replace"))
+
+    def open(self, part: str) -> None:
+        """Begin a file, which may stay empty."""
+        file = self._stack.enter_context(self._path(f"{part}{self._suffix}").open("wb"))
+        if self._suffix.endswith(".gz"):
+            # Without a name and a time, so that the same rows make the same file.
+            file = self._stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))  # type: ignore[assignment]
+        self._files[part] = file
+
+    def add(self, part: str, line: bytes) -> None:
+        """Add a line to a file."""
+        if part not in self._files:
+            self.open(part)
+        self._files[part].write(line)
+
+    def _path(self, name: str) -> Path:
+        self.names.append(name)
+        return self._folder / f"{name}{_UNFINISHED}"
+
+    def _remove(self) -> None:
+        for name in self.names:
+            (self._folder / f"{name}{_UNFINISHED}").unlink(missing_ok=True)
 
 
 def _line(row: LabelledRow) -> bytes:

@@ -8,25 +8,23 @@ from heapq import heapify, heappop, heappush
 Counts = Counter[str]
 
 
-def stratified(
-    groups: Sequence[Sequence[int]], tags: Sequence[frozenset[str]], shares: Sequence[float], seed: int
-) -> list[int]:
+def stratified(counts: Sequence[Counts], sizes: Sequence[int], shares: Sequence[float], seed: int) -> list[int]:
     """Assign each group to a part; returns one part number per group.
 
-    `groups` hold places of products, `tags` are each product's tags, `shares` are the parts' shares and add up to 1.
+    `counts` are each group's numbers of products with a tag, `sizes` its numbers of products, `shares` the parts'
+    shares, which add up to 1.
     Sechidis et al. 2011, algorithm 1, with two changes for groups: a group counts as all its products, those with most
     products of a tag first, and is not put into a part that has no room for it. Afterwards, if a tag is missing in the
     first part, its smallest group is moved there.
     """
     rng = random.Random(seed)
-    counts = [Counter(tag for place in group for tag in sorted(tags[place])) for group in groups]
     left: Counts = Counter()
     waiting: dict[str, list[int]] = defaultdict(list)
     for at, count in enumerate(counts):
         left.update(count)
         for tag in count:
             waiting[tag].append(at)
-    parts = _Parts(shares, left, sum(map(len, groups)))
+    parts = _Parts(shares, left, sum(sizes))
     part_of: dict[int, int] = {}
     # The rarest tag first. Entries with outdated counts stay in the heap and are skipped.
     rarest = [(count, tag) for tag, count in left.items()]
@@ -38,7 +36,7 @@ def stratified(
         open_groups = [at for at in waiting.pop(tag) if at not in part_of]
         rng.shuffle(open_groups)
         for at in sorted(open_groups, key=lambda at: -counts[at][tag]):
-            part_of[at] = parts.assign(counts[at], len(groups[at]), tag, rng)
+            part_of[at] = parts.assign(counts[at], sizes[at], tag, rng)
             for each in counts[at].keys() & left.keys():
                 left[each] -= counts[at][each]
                 if left[each]:
@@ -46,11 +44,11 @@ def stratified(
                 else:
                     del left[each]
         left.pop(tag, None)
-    untagged = [at for at in range(len(groups)) if at not in part_of]
-    for at in sorted(untagged, key=lambda at: -len(groups[at])):
-        part_of[at] = parts.assign(counts[at], len(groups[at]), "", rng)
-    _complete_first_part(part_of, counts, groups)
-    return [part_of[at] for at in range(len(groups))]
+    untagged = [at for at in range(len(sizes)) if at not in part_of]
+    for at in sorted(untagged, key=lambda at: -sizes[at]):
+        part_of[at] = parts.assign(counts[at], sizes[at], "", rng)
+    _complete_first_part(part_of, counts, sizes)
+    return [part_of[at] for at in range(len(sizes))]
 
 
 class _Parts:
@@ -71,11 +69,11 @@ class _Parts:
         return part
 
 
-def _complete_first_part(part_of: dict[int, int], counts: Sequence[Counts], groups: Sequence[Sequence[int]]) -> None:
+def _complete_first_part(part_of: dict[int, int], counts: Sequence[Counts], sizes: Sequence[int]) -> None:
     groups_with: dict[str, list[int]] = {}
     for at, count in enumerate(counts):
         for tag in count:
             groups_with.setdefault(tag, []).append(at)
     for _, its_groups in sorted(groups_with.items()):
         if all(part_of[at] for at in its_groups):
-            part_of[min(its_groups, key=lambda at: (len(groups[at]), at))] = 0
+            part_of[min(its_groups, key=lambda at: (sizes[at], at))] = 0

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from hangtag.tags.schema import TagSchema
 from hangtag.text.product_text import ProductText
-from hangtag.text.tokens import ProductTokenizer
+from hangtag.text.tokens import ProductTokenizer, Tokens
 from hangtag.trainer.data.augment import augmented
-from hangtag.trainer.data.examples import Example, examples_of
+from hangtag.trainer.data.examples import Example, examples_of, tokenised_examples
 from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.data.no_product import no_products
 from hangtag.trainer.data.query_texts import QueryMaker
@@ -32,7 +32,8 @@ class TrainingSet:
     """Labelled products, one list per source of the recipe.
 
     `soft` holds the teachers' probabilities, of shape (products of all sources, tags), NaN where there is none.
-    `queries` makes the texts that people type, if the recipe wants any.
+    `queries` makes the texts that people type, if the recipe wants any. `tokens` are those of the products' texts as
+    they are, in the order of all sources; None: they are tokenised when they are needed.
     """
 
     sources: Sequence[Sequence[LabelledProduct]]
@@ -41,6 +42,12 @@ class TrainingSet:
     tokenizer: ProductTokenizer
     soft: NDArray[np.float16] | None = None
     queries: QueryMaker | None = None
+    tokens: Sequence[Tokens] | None = None
+
+    def __post_init__(self) -> None:
+        if self.tokens is not None and len(self.tokens) != sum(map(len, self.sources)):
+            msg = f"there are tokens of {len(self.tokens)} products, but {sum(map(len, self.sources))} products"
+            raise ValueError(msg)
 
     @property
     def size(self) -> int:
@@ -63,7 +70,8 @@ class TrainingSet:
             for start, source, selection in zip(starts, self.sources, self._selections, strict=False)
             for at in (*selection.always, *rng.sample(selection.others, selection.drawn))
         ]
-        examples = examples_of([product for _, product in drawn], self.schema, self.tokenizer)
+        tokens = self._tokens_of([(at, product, originals[at]) for at, product in drawn])
+        examples = tokenised_examples([product for _, product in drawn], tokens, self.schema)
         if self.soft is not None:
             for place, (at, product) in enumerate(drawn):
                 # The teachers saw the original product; if a value was swapped, their probabilities do not apply.
@@ -91,8 +99,9 @@ class TrainingSet:
     def sample(self, count: int) -> list[Example]:
         """At most `count` unchanged examples, drawn with the recipe's seed."""
         products = self.products
-        drawn = random.Random(self.recipe.seed).sample(products, min(count, len(products)))
-        return examples_of(drawn, self.schema, self.tokenizer)
+        drawn = random.Random(self.recipe.seed).sample(range(len(products)), min(count, len(products)))
+        tokens = self._tokens_of([(at, products[at], products[at]) for at in drawn])
+        return tokenised_examples([products[at] for at in drawn], tokens, self.schema)
 
     def made_sample(self) -> list[Example]:
         """Made texts that people might type, drawn with the recipe's seed; none if the recipe wants no queries."""
@@ -102,6 +111,14 @@ class TrainingSet:
         """The texts and examples of all products, unchanged, followed by `no_products` made-up texts."""
         products = [*self.products, *self._off_topic(0, random.Random(self.recipe.seed))]
         return [product.text for product in products], examples_of(products, self.schema, self.tokenizer)
+
+    def _tokens_of(self, drawn: Sequence[tuple[int, LabelledProduct, LabelledProduct]]) -> list[Tokens]:
+        """The tokens of products: each with its place and what it was before it was augmented."""
+        if self.tokens is None:
+            return self.tokenizer([product.text for _, product, _ in drawn])
+        changed = [number for number, (_, product, original) in enumerate(drawn) if not _same_text(product, original)]
+        new = dict(zip(changed, self.tokenizer([drawn[number][1].text for number in changed]), strict=True))
+        return [new[number] if number in new else self.tokens[at] for number, (at, *_) in enumerate(drawn)]
 
     def _asked(self, count: int, rng: random.Random) -> list[LabelledProduct]:
         """Texts that people might type for a product."""
@@ -121,6 +138,14 @@ class TrainingSet:
         return [
             _Selection.of(products, source) for products, source in zip(self.sources, self.recipe.sources, strict=True)
         ]
+
+
+def _same_text(one: LabelledProduct, other: LabelledProduct) -> bool:
+    return (one.title, one.description, one.merchant_category) == (
+        other.title,
+        other.description,
+        other.merchant_category,
+    )
 
 
 @dataclass(frozen=True, slots=True)

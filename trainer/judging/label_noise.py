@@ -1,8 +1,9 @@
 """Labels that are probably wrong: confident learning on out-of-fold predictions."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from cleanlab.filter import find_label_issues
@@ -16,6 +17,8 @@ from hangtag.trainer.judging.out_of_fold import Classes, features_of, out_of_fol
 # If a larger share of a facet's products has several tags, each tag is checked on its own.
 _SEVERAL = 0.01
 _SEED = 7
+# Products that are judged at once: some 2 GB of n-grams of titles and descriptions.
+AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Suspicion:
 
     `given` is its tag and `suggested` the more likely one; empty means no tag. In a facet that is checked tag by tag,
     one of them is empty: the tag is suggested to be added or removed. `score` is the probability of the given label;
-    0 is the most doubtful.
+    0 is the most doubtful. `suggested_score` is that of the suggested one.
     """
 
     place: int
@@ -32,6 +35,7 @@ class Suspicion:
     given: str
     suggested: str
     score: float
+    suggested_score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,37 @@ def find_label_noise(
     cleanlab), on out-of-fold probabilities of a linear model. Labels are ranked by the probability of the given label.
     Labels that a person has confirmed are never suspicious. `on_step` is called with the facet, the number of models
     fitted so far, and their total.
+
+    More than 50,000 products are judged in parts of about equal size, drawn at random: products, features and models of
+    one part are in memory at a time, and of the others only what is suspicious. A tag that too few products of a part
+    have is left out only if that is so in every part.
     """
+    parts = math.ceil(len(products) / AT_ONCE)
+    if parts <= 1:
+        return _noise_of(list(products), folds, on_step)
+    part_of = np.random.default_rng(_SEED).integers(0, parts, len(products), np.int16)
+    suspicions: list[Suspicion] = []
+    checked: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    found_in: Counter[str] = Counter()
+    for part in range(parts):
+        places = np.flatnonzero(part_of == part).tolist()
+        its_products = [products[at] for at in places]
+        found_in.update({tag for product in its_products for tag in product.tags})
+
+        def on_part(facet: str, done: int, total: int, before: int = part) -> None:
+            on_step(f"part {before + 1} of {parts}: {facet}", before * total + done, parts * total)
+
+        found = _noise_of(its_products, folds, on_part)
+        suspicions += (replace(each, place=places[each.place]) for each in found.suspicions)
+        checked.update(found.checked)
+        left_out.update(found.left_out)
+    suspicions.sort(key=_rank)
+    never = sorted(tag for tag, count in left_out.items() if count == found_in[tag])
+    return LabelNoise(suspicions, dict(checked), never)
+
+
+def _noise_of(products: Sequence[LabelledProduct], folds: int, on_step: Callable[[str, int, int], None]) -> LabelNoise:
     tasks, left_out = _tasks(products, folds)
     features = features_of([product.text for product in products]) if tasks else csr_matrix((0, 0))
     total, done = folds * len(tasks), 0
@@ -84,11 +118,15 @@ def find_label_noise(
         on_step(task.facet, done, total)
         scores = out_of_fold(features[task.places], task.classes, folds, _SEED, on_fold)
         suspicions += (each for each in _suspicions(task, scores) if each.facet not in products[each.place].confirmed)
-    suspicions.sort(key=lambda each: (each.score, each.place, each.facet, each.suggested))
+    suspicions.sort(key=_rank)
     checked: Counter[str] = Counter()
     for task in tasks:
         checked[task.facet] += len(task.places)
     return LabelNoise(suspicions, dict(checked), left_out)
+
+
+def _rank(suspicion: Suspicion) -> tuple[float, int, str, str]:
+    return (suspicion.score, suspicion.place, suspicion.facet, suspicion.suggested)
 
 
 def _suspicions(task: _Task, scores: NDArray[np.float64]) -> Iterator[Suspicion]:
@@ -99,9 +137,9 @@ def _suspicions(task: _Task, scores: NDArray[np.float64]) -> Iterator[Suspicion]
         given = int(task.classes[at])
         others = scores[at].copy()
         others[given] = -1
-        suggested = task.names[int(others.argmax())]
-        place = int(task.places[at])
-        yield Suspicion(place, task.facet, task.names[given], suggested, float(scores[at, given]))
+        best = int(others.argmax())
+        its_scores = float(scores[at, given]), float(scores[at, best])
+        yield Suspicion(int(task.places[at]), task.facet, task.names[given], task.names[best], *its_scores)
 
 
 def _tasks(products: Sequence[LabelledProduct], folds: int) -> tuple[list[_Task], list[str]]:

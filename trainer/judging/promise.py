@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -36,11 +36,16 @@ class Promise(BaseModel):
 
 
 def is_shown(right: int, count: int, precision: float, confidence: float) -> bool:
-    """Whether `right` of `count` independent outcomes show a probability of at least `precision`.
+    """Whether `right` of `count` independent outcomes show a probability of at least `precision`."""
+    return lower_bound(right, count, confidence) >= precision
+
+
+def lower_bound(right: int, count: int, confidence: float) -> float:
+    """The probability that `right` of `count` independent outcomes show; 0 if none is right.
 
     Clopper and Pearson 1934: the lower end of the one-sided interval for the share.
     """
-    return right > 0 and bool(beta.ppf(1 - confidence, right, count - right + 1) >= precision)
+    return float(betaincinv(right, count - right + 1, 1 - confidence)) if right else 0.0
 
 
 def min_products(precision: float, confidence: float) -> int:
@@ -93,7 +98,7 @@ def shown_from(wrong_share: float, precision: float, confidence: float) -> int |
 
     def suffices(count: int) -> bool:
         wrong = wrong_share * count
-        return bool(beta.ppf(1 - confidence, count - wrong, wrong + 1) >= precision)
+        return bool(betaincinv(count - wrong, wrong + 1, 1 - confidence) >= precision)
 
     minimum = min_products(precision, confidence)
     if wrong_share >= 1 or not suffices(_ENOUGH):

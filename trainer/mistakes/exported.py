@@ -9,9 +9,12 @@ from typing import Any
 import orjson
 
 from hangtag.tags.tag import value_of
+from hangtag.trainer.data.labelled import LabelledProduct
 from hangtag.trainer.errors import TrainerError
 from hangtag.trainer.files.atomic_file import write_text
+from hangtag.trainer.judging.label_noise import Suspicion
 from hangtag.trainer.mistakes.case import Case
+from hangtag.words.language import likeliest_language
 
 _COLUMNS = (
     "product_id",
@@ -50,14 +53,18 @@ def check_export(path: Path) -> None:
 
 
 def write_cases(cases: Sequence[Case], path: Path) -> None:
-    """Write the cases: `.jsonl` one object a line, `.csv` a table, `.json` tasks for Label Studio's import.
+    """Write the cases; see `write_rows`."""
+    write_rows([row_of(case) for case in cases], path)
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows of `row_of`: `.jsonl` one object a line, `.csv` a table, `.json` tasks for Label Studio's import.
 
     Raises:
         ExportError: the suffix names no format.
         OSError: the file cannot be written.
     """
     check_export(path)
-    rows = [row_of(case) for case in cases]
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
         write_text(path, "".join(orjson.dumps(row).decode() + "\n" for row in rows))
@@ -69,9 +76,8 @@ def write_cases(cases: Sequence[Case], path: Path) -> None:
 
 def row_of(case: Case) -> dict[str, Any]:
     """Plain values of a case."""
-    product = case.product
     return {
-        "product_id": product.product_id,
+        "product_id": case.product.product_id,
         "facet": case.facet,
         "kind": case.kind.value,
         "band": case.band.value,
@@ -82,12 +88,38 @@ def row_of(case: Case) -> dict[str, Any]:
             {"value": value_of(each.tag), "confidence": round(each.confidence, 4), "band": each.band.value}
             for each in case.candidates
         ],
+        **_about(case.product),
+        "language": case.language,
+        "source": case.source,
+    }
+
+
+def row_of_suspicion(found: Suspicion, product: LabelledProduct, source: str) -> dict[str, Any]:
+    """Plain values of a label that is probably wrong, like those of a case; `source` is the name of its file."""
+    tags = {found.suggested: found.suggested_score, found.given: found.score}
+    return {
+        "product_id": product.product_id,
+        "facet": found.facet,
+        "kind": "label probably wrong",
+        "band": "",
+        "confidence": round(found.suggested_score, 4),
+        "labels": [value_of(tag) for tag in sorted(product.tags_of(found.facet))],
+        "predicted": [value_of(found.suggested)] if found.suggested else [],
+        "candidates": [
+            {"value": value_of(tag), "confidence": round(score, 4), "band": ""} for tag, score in tags.items() if tag
+        ],
+        **_about(product),
+        "language": likeliest_language(f"{product.title} {product.description}"),
+        "source": source,
+    }
+
+
+def _about(product: LabelledProduct) -> dict[str, str]:
+    return {
         "title": product.title,
         "description": product.description,
         "merchant_category": product.merchant_category,
         "shop": product.shop,
-        "language": case.language,
-        "source": case.source,
     }
 
 

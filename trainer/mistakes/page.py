@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from hangtag.bundle import Manifest
 from hangtag.tags.tag import value_of
 from hangtag.trainer.judging.slices import Slice, SliceBy
 from hangtag.trainer.mistakes.case import Case, CaseKind
+from hangtag.trainer.reporting.embedded import embedded
 
 # Of a description; the file has the rest.
 _DESCRIPTION = 600
@@ -47,7 +46,7 @@ def page_of(
         pairs=[(facet, *map(value_of, pair), count) for (facet, pair), count in pairs.most_common(_PAIRS) if pair],
         slices={by.value: list(found)[:_SLICES] for by, found in slices.items() if found},
         all_slices={by.value: len(found) for by, found in slices.items()},
-        data=_embedded(_data(cases, with_texts=with_texts)),
+        data=embedded(_data(cases, with_texts=with_texts)),
     )
 
 
@@ -92,8 +91,3 @@ def _case(case: Case, place: int, with_texts: bool) -> dict[str, Any]:
             for each in case.neighbours
         ],
     }
-
-
-def _embedded(data: Mapping[str, Any]) -> Markup:
-    """JSON that no text can leave: within a script element only `<` could begin its end."""
-    return Markup(orjson.dumps(data).decode().replace("<", "\\u003c"))  # noqa: S704 (escaped here)

@@ -246,7 +246,7 @@ class Recipe(_Settings):
         default_factory=dict,
         description="labels, descriptions, synonyms, examples and codes, by facet or tag; they change no tags",
     )
-    sensitive: tuple[str, ...] = Field(default=(), description="facets that say something personal")
+    sensitive: tuple[str, ...] = Field(default=(), description="facets and tags that say something personal")
     max_int8_loss: float = Field(
         default=1.0, gt=0, description="points of mean F1 that int8 may lose; if it loses more, no bundle is made"
     )

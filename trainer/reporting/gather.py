@@ -73,8 +73,8 @@ class Speed:
 class Gathered:
     """The run and its bundle's predictions for the validation products.
 
-    `confidences` is float32 (products, tags); `chosen` has, for each single facet, the predicted tags' positions in the
-    schema, (products,).
+    `logits` and `confidences` are float32 (products, tags); `chosen` has, for each single facet, the predicted tags'
+    positions in the schema, (products,).
     """
 
     recipe: Recipe
@@ -82,6 +82,7 @@ class Gathered:
     outcome: dict[str, Any]
     bundle: Bundle
     sources: list[SourceProducts]
+    logits: NDArray[np.float32]
     confidences: NDArray[np.float32]
     chosen: dict[str, NDArray[np.int64]]
     served: list[TagSet]
@@ -149,6 +150,7 @@ def gather(run: Path, data: Path, on_stage: Callable[[str], None] = lambda _: No
         outcome,
         bundle,
         sources,
+        logits,
         np.exp(log_confidences),
         tagger.decoder.chosen(log_confidences),
         served,

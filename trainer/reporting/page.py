@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -12,21 +13,34 @@ from markupsafe import Markup
 
 from hangtag.tags.thresholds import TagThresholds
 from hangtag.text.kind import TextKind
+from hangtag.trainer.judging.left_out import LeftOut
 from hangtag.trainer.judging.standing import Standing
+from hangtag.trainer.judging.what_if import Step
 from hangtag.trainer.reporting import plots
 from hangtag.trainer.reporting.baselines import Baseline
+from hangtag.trainer.reporting.embedded import embedded
 from hangtag.trainer.reporting.findings import Findings
 from hangtag.trainer.reporting.gather import Gathered
 from hangtag.trainer.reporting.promises import promises_of
 from hangtag.trainer.reporting.summary import figure_of
+from hangtag.trainer.reporting.trade_offs import TradeOffs
 
 _PACKAGES = ("hangtag", "torch", "transformers", "scikit-learn", "numpy", "tokenizers", "openvino")
+
+
+@dataclass(frozen=True, slots=True)
+class Studies:
+    """What was found beside the run: baselines, other promises, and categories without examples."""
+
+    baselines: Sequence[Baseline]
+    trade_offs: TradeOffs
+    left_out: Sequence[LeftOut]
 
 
 def page_of(
     gathered: Gathered,
     findings: Sequence[Findings],
-    baselines: Sequence[Baseline],
+    studies: Studies,
     summary: str,
     price: float,
     *,
@@ -45,6 +59,7 @@ def page_of(
         "points": _points,
         "count": _count,
         "threshold": _threshold,
+        "cut": _cut,
         "short": _short,
     }
     metrics = gathered.bundle.manifest.metrics
@@ -52,8 +67,24 @@ def page_of(
     return environment.get_template("report.html.j2").render(
         run=gathered,
         findings=findings,
-        baselines=baselines,
+        baselines=studies.baselines,
         figure_of=figure_of,
+        trade_offs=studies.trade_offs,
+        left_out=studies.left_out,
+        own_promise=gathered.recipe.auto_precision,
+        own_step=next(
+            (
+                at
+                for steps in studies.trade_offs.values()
+                for at, step in enumerate(steps)
+                if step.promise == gathered.recipe.auto_precision
+            ),
+            0,
+        ),
+        promise_confidence=gathered.recipe.auto_confidence,
+        trade_off_data=embedded(
+            {facet: [step.model_dump() for step in steps] for facet, steps in studies.trade_offs.items()}
+        ),
         summary=summary,
         price=price,
         with_texts=with_texts,
@@ -102,6 +133,14 @@ def _count(number: float) -> str:
 def _threshold(thresholds: TagThresholds, band: str) -> str:
     threshold: float = getattr(thresholds, band)
     return "never" if threshold > 1 else f"{threshold:.2f}"
+
+
+def _cut(step: Step) -> str:
+    """From which confidence on tags are AUTO."""
+    if step.lowest is None or step.highest is None:
+        return "never"
+    lowest, highest = f"{step.lowest:.2f}", f"{step.highest:.2f}"
+    return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
 def _short(text: str, length: int) -> str:

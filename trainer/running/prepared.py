@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import ValidationError
@@ -15,16 +15,19 @@ from torch import nn
 from hangtag.tags.schema import FacetKind, TagSchema
 from hangtag.tags.tag import facet_of
 from hangtag.text.tokens import ProductTokenizer
-from hangtag.trainer.data.examples import Example, examples_of
-from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, check_files, read_labelled, refuse
+from hangtag.trainer.data.examples import Example, tokenised_examples
+from hangtag.trainer.data.kept_products import file_hash, kept_products
+from hangtag.trainer.data.labelled import LabelledProduct, check_files, refuse
 from hangtag.trainer.data.query_words_file import query_maker_of, words_file
 from hangtag.trainer.data.row import BadRow
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.data.shops import read_shops, with_shops
 from hangtag.trainer.data.tag_words import TagWords
+from hangtag.trainer.data.token_table import tokens_of
 from hangtag.trainer.data.training_set import TrainingSet
 from hangtag.trainer.data.weak_labels import weakly_labelled
 from hangtag.trainer.exporting.export import ExportError, encoder_config_of
+from hangtag.trainer.files.cache import Cache
 from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.base_model import resolve_base_model
 from hangtag.trainer.fitting.model import TagModel, keep_layers, load_encoder
@@ -32,7 +35,7 @@ from hangtag.trainer.fitting.named_head import start_from_names
 from hangtag.trainer.judging.cautions import Caution, cautions_of
 from hangtag.trainer.judging.known_labels import known_labels
 from hangtag.trainer.recipe.by_size import by_size
-from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source, reasons_of
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError, reasons_of
 from hangtag.trainer.teaching.pseudo_labels import pseudo_labelled
 from hangtag.trainer.teaching.soft_targets import soft_targets
 from hangtag.trainer.teaching.teachers import opened_teachers
@@ -108,11 +111,13 @@ def prepare(
     on_cautions: Callable[[Sequence[Caution]], None] = lambda _: None,
     *,
     sized: bool = False,
+    cache: Cache | None = None,
 ) -> Prepared:
     """Read the recipe's files below `data`, derive the tag schema, load the base model, tokenise.
 
     `on_cautions` is called before anything is loaded, and may raise an error to end it there. With `sized` the number
-    of training products decides some settings; `Prepared.train.recipe` has them.
+    of training products decides some settings; `Prepared.train.recipe` has them. What files hold and the tokens of
+    their texts are kept in `cache`, and taken from it where nothing has changed.
 
     Raises:
         RecipeError: recipe and data do not fit, a teacher cannot be loaded, or there are no validation products.
@@ -124,16 +129,11 @@ def prepare(
     for source in recipe.sources:
         check_files((data / name for name in source.files), source.columns)
     bad: list[BadRow] = []
-    read = [read_labelled([data / name for name in source.train], source.columns, bad) for source in recipe.sources]
+    read = [
+        kept_products([data / name for name in source.train], source.columns, bad, cache) for source in recipe.sources
+    ]
     validation, calibration = (
-        [
-            product
-            for source in recipe.sources
-            for product in _with_shops(
-                read_labelled([data / name for name in getattr(source, part)], source.columns, bad), source, data
-            )
-        ]
-        for part in ("validation", "calibration")
+        held_out_products(recipe, data, part, bad, cache) for part in ("validation", "calibration")
     )
     refuse(bad)
     _check_weak_labels(recipe, read)
@@ -159,24 +159,42 @@ def prepare(
     keep_layers(encoder, config, recipe.keep_layers)
     tokenizer = ProductTokenizer(raw_tokenizer, recipe.max_tokens, tail_tokens=recipe.tail_tokens)
     _check_exportable(config, tokenizer, recipe)
-    validation_examples = examples_of(validation, schema, tokenizer)
+    validation_examples = tokenised_examples(validation, tokens_of(validation, tokenizer, cache), schema)
+    tokens = tokens_of(products, tokenizer, cache) if cache else None
     return Prepared(
         schema,
         tokenizer,
         encoder,
         config,
-        TrainingSet(train, recipe, schema, tokenizer, queries=queries),
+        TrainingSet(train, recipe, schema, tokenizer, queries=queries, tokens=tokens),
         validation_examples,
         validation,
-        examples_of(calibration, schema, tokenizer) if calibration else validation_examples,
+        tokenised_examples(calibration, tokens_of(calibration, tokenizer, cache), schema)
+        if calibration
+        else validation_examples,
         calibration or validation,
         fingerprint_of(recipe, data),
         dict(_labels(train) - labelled),
     )
 
 
-def _with_shops(products: list[LabelledProduct], source: Source, data: Path) -> list[LabelledProduct]:
-    return with_shops(products, read_shops(data / source.shops)) if source.shops else products
+def held_out_products(
+    recipe: Recipe,
+    data: Path,
+    part: Literal["validation", "calibration"],
+    bad: list[BadRow] | None = None,
+    cache: Cache | None = None,
+) -> list[LabelledProduct]:
+    """The products of all sources' validation or calibration files below `data`, with their shops.
+
+    Raises:
+        LabelledFileError: a file is missing, or has a bad row and there is no list `bad` to add it to.
+    """
+    found = []
+    for source in recipe.sources:
+        products = kept_products([data / name for name in getattr(source, part)], source.columns, bad, cache)
+        found += with_shops(products, read_shops(data / source.shops)) if source.shops else products
+    return found
 
 
 def _check_weak_labels(recipe: Recipe, sources: list[list[LabelledProduct]]) -> None:
@@ -269,11 +287,7 @@ def fingerprint_of(recipe: Recipe, data: Path) -> str:
     digest = hashlib.sha256()
     for source in recipe.sources:
         for name in source.files:
-            try:
-                digest.update(hashlib.sha256((data / name).read_bytes()).digest())
-            except OSError as error:
-                msg = f"{data / name}: {error.strerror}"
-                raise LabelledFileError(msg) from error
+            digest.update(bytes.fromhex(file_hash(data / name)))
     if recipe.queries and (words := words_file(recipe.queries, data)):
         digest.update(hashlib.sha256(words.read_bytes()).digest())
     return digest.hexdigest()

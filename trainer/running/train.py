@@ -12,6 +12,7 @@ from hangtag.text.wide import Wide
 from hangtag.trainer.exporting.card import card_of
 from hangtag.trainer.exporting.export import export
 from hangtag.trainer.files.atomic_file import write_text
+from hangtag.trainer.files.cache import Cache
 from hangtag.trainer.files.folder_lock import locked
 from hangtag.trainer.files.run_folder import Epoch, RunFolder
 from hangtag.trainer.fitting.epochs import Progress
@@ -31,6 +32,8 @@ from hangtag.trainer.wide.fit import fit_wide
 
 # The number of texts from which the ranges of int8 inputs are determined.
 _CALIBRATION_TEXTS = 400
+# The folder, beside the runs, that keeps what was read and tokenised for the next one.
+PREPARED = ".prepared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ def train(
     The same call resumes an interrupted run from the folder `run`; for a finished run it only makes the bundle again.
     Without `bundle`, the run is only trained and None is returned. Of several processes only the first makes the
     bundle; the others return None after training. Figures are written to the run's folder, and with `wandb` to W&B.
-    With `sized` the number of training products decides some of the settings that the recipe does not set.
+    With `sized` the number of training products decides some of the settings that the recipe does not set. What was
+    read and tokenised is kept in the folder `.prepared` beside `run`, for further runs on the same files.
 
     Raises:
         RecipeError: recipe and data do not fit, `run` holds a run of another recipe or other files, or no bundle can be
@@ -102,13 +106,31 @@ def _train(
     sized: bool,
 ) -> tuple[Manifest, Evaluation] | None:
     watcher.stage("Reading and tokenising")
-    prepared = prepare(recipe, data, watcher.cautions, sized=sized)
+    prepared = prepare(recipe, data, watcher.cautions, sized=sized, cache=Cache(folder.path.parent / PREPARED))
     recipe = prepared.train.recipe
     check_validation(prepared.validation, prepared.schema)  # before the folder is reserved for files that must change
     if processes.is_first:
         folder.claim(recipe, prepared.data_fingerprint, prepared.schema)
     for note in notes_on_data(prepared, sized=sized):
         watcher.note(note)
+    return train_prepared(prepared, folder, bundle, watcher, processes, wandb=wandb)
+
+
+def train_prepared(
+    prepared: Prepared,
+    folder: RunFolder,
+    bundle: Path | None,
+    watcher: Watcher,
+    processes: Processes,
+    *,
+    wandb: bool = False,
+) -> tuple[Manifest, Evaluation] | None:
+    """The run of `train` from there on where its data are prepared; its folder is locked and claimed.
+
+    Raises:
+        DivergedError, ExportError, BundleError: see `train`.
+    """
+    recipe = prepared.train.recipe
     model = prepared.model(recipe, processes.device)
     if recipe.distillation and not folder.is_trained:
         watcher.stage("Computing soft targets")

@@ -4,13 +4,14 @@ from hangtag.workers.retag.live import LivePace
 from hangtag.workers.retag.retagging import Counts, Retagging
 from hangtag.workers.retag.selection import Selection, SelectionError
 from hangtag.workers.retag.settling import settle
-from hangtag.workers.retag.source import Chunk, SourceText, TextSource
+from hangtag.workers.retag.source import Chunk, ReleaseTags, SourceText, TextSource
 from hangtag.workers.retag.undoing import UndoCounts, Undoing
 
 __all__ = [
     "Chunk",
     "Counts",
     "LivePace",
+    "ReleaseTags",
     "Retagging",
     "Selection",
     "SelectionError",

@@ -1,13 +1,13 @@
 """A re-tag: texts of a source, tagged by one release and written where the stored tags are of an earlier one."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 
 from hangtag.records import KeptVector
 from hangtag.settings import WorkerSettings
 from hangtag.store import Entry, Outcome, RetagRun, RetagStore, TagStore, bundle_prefix
-from hangtag.tagger.bulk import BulkTagger
+from hangtag.tagger.bulk import NOTHING, BulkTagger, Tagged
 from hangtag.tagger.isolate import Failure
 from hangtag.tagger.release import Release
 from hangtag.tags.tagset import TagSet
@@ -17,7 +17,7 @@ from hangtag.text.product_text import ProductText
 from hangtag.workers.retag.live import LivePace
 from hangtag.workers.retag.selection import Selection
 from hangtag.workers.retag.settling import settle
-from hangtag.workers.retag.source import Chunk, SourceText, TextSource
+from hangtag.workers.retag.source import Chunk, ReleaseTags, SourceText, TextSource
 from hangtag.write import Move, RecordSink, Update, Writes
 
 # Products that are read, and written, in one round trip.
@@ -63,7 +63,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class _Todo:
-    """A text for the engine: `version` is that of the tags to be written."""
+    """A text whose tags are to be written, for this version of the product."""
 
     text: SourceText
     version: int
@@ -76,6 +76,7 @@ class Retagging:
 
     `store` is the one of `kept`, tried again for a while. `run` says which re-tag it is; `show` is called after each
     batch. With `no_encoder` the model never runs; with `keeps_vectors` what it computes is kept for the next re-tag.
+    Of a release without a tagger, every text of the source comes with its tags.
 
     Attributes:
         counts: what became of the texts, in this process and in earlier ones of the same re-tag.
@@ -83,7 +84,7 @@ class Retagging:
     """
 
     source: TextSource
-    release: Release
+    release: Release | ReleaseTags
     kept: RetagStore
     store: TagStore
     sink: RecordSink
@@ -113,11 +114,7 @@ class Retagging:
         self.counts = Counts(**self.run.counts)
         self.kept.take_over(self.run)
         settle(self.kept, self.store, self.sink)
-        limits = self.limits.model_copy(
-            update={"token_budget": min(_TOKENS, self.limits.token_budget), "window": 2 * _AT_ONCE}
-        )
-        tagger = BulkTagger(self.release.tagger, limits, keeps_vectors=self.keeps_vectors)
-        with closing(tagger(self._items())) as results:
+        with closing(self._results()) as results:
             for item, found in results:
                 if isinstance(item, Chunk):
                     self._finish(item)
@@ -130,6 +127,14 @@ class Retagging:
         self.run = replace(self.run, is_done=True)
         self.kept.note(self.run)
 
+    def _results(self) -> Generator[tuple[_Todo | Chunk, Tagged | Failure], None, None]:
+        if isinstance(self.release, ReleaseTags):
+            return ((item, NOTHING) for item, _ in self._items())
+        limits = self.limits.model_copy(
+            update={"token_budget": min(_TOKENS, self.limits.token_budget), "window": 2 * _AT_ONCE}
+        )
+        return BulkTagger(self.release.tagger, limits, keeps_vectors=self.keeps_vectors)(self._items())
+
     def _items(self) -> Iterator[tuple[_Todo | Chunk, ProductText]]:
         """The texts that need the engine, and behind those of a chunk the chunk, with an empty text."""
         for chunk in self.source.chunks():
@@ -140,6 +145,11 @@ class Retagging:
                     self._decide(some)
                     continue
                 for todo in self._chosen(some):
+                    if todo.text.tagged is not None:
+                        self.pace.take(1)
+                        move = Move(todo.text.tagged, todo.version, self.release.sequence, self.release.schema)
+                        self._add(move, is_decided=todo.is_decided)
+                        continue
                     if self.no_encoder:
                         self.counts.no_vector += 1
                         continue
@@ -164,7 +174,10 @@ class Retagging:
             if text.vector is not None and held is not None and self._is_to_decide(text, held)
         ]
         self.pace.take(len(todo))
-        found = self.release.tagger.decide([(text.text, vector) for text, vector, _ in todo]) if todo else []
+        release = self.release
+        if not todo or isinstance(release, ReleaseTags):
+            return
+        found = release.tagger.decide([(text.text, vector) for text, vector, _ in todo])
         for (text, _, held), tags in zip(todo, found, strict=True):
             self._by_vector.add(text.product_id)
             is_decided = bool(held.revision)
@@ -212,7 +225,7 @@ class Retagging:
             if held.sequence == release.sequence:
                 self.counts.same += 1
             else:
-                move = Move(held, held.version, release.sequence, release.tagger.bundle.schema)
+                move = Move(held, held.version, release.sequence, release.schema)
                 self._add(move, is_decided=bool(held.revision))
         else:
             return _Todo(text, held.version, is_decided=bool(held.revision))
@@ -229,7 +242,7 @@ class Retagging:
             sequence=self.release.sequence,
             text_hash=text.text_hash,
             tagged_at_ms=self.clock.wall_ms(),
-            schema=self.release.tagger.bundle.schema,
+            schema=self.release.schema,
             vector=kept,
         )
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hangtag.store import Entry
+from hangtag.tags.schema import TagSchema
 from hangtag.tags.vector import Vector
 from hangtag.text.product_text import ProductText
 
@@ -12,15 +14,31 @@ from hangtag.text.product_text import ProductText
 class SourceText:
     """The text of a product. `version` is the product version that it is of, None if the source does not say.
 
-    `text_hash` is that of the cleaned text and its language. `vector` is what was computed for the text, if the source
-    has it and the release can use it.
+    `text_hash` is that of the cleaned text and its language. `tagged` holds the tags that the release gives it, where
+    they were computed before. `vector` is what was computed for the text, if the source has it and the release can use
+    it.
     """
 
     product_id: str
     version: int | None
     text: ProductText
     text_hash: bytes
+    tagged: Entry | None = None
     vector: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseTags:
+    """A release whose tags come with the texts: no engine runs here. The fields are those of `Release`."""
+
+    bundle_version: str
+    sequence: int
+    blocked_sequence: int
+    schema: TagSchema
+
+    def gives_tags_of(self, sequence: int) -> bool:
+        """See `Release`."""
+        return self.blocked_sequence <= sequence <= self.sequence
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def run(feed: str, *, once: bool) -> None:
         ):
             shown = _feed_and_ask(console, feed, settings, running, started)
             if not once:
-                _stay(console, stack, settings, running, shown)
+                _stay(console, stack, settings, running, shown, feed)
 
 
 def _feed_and_ask(console: Console, feed: str, settings: Settings, running: Programs, started: float) -> list[str]:
@@ -92,11 +92,13 @@ def _feed_and_ask(console: Console, feed: str, settings: Settings, running: Prog
     return shown
 
 
-def _stay(console: Console, stack: LocalStack, settings: Settings, running: Programs, shown: list[str]) -> None:
+def _stay(
+    console: Console, stack: LocalStack, settings: Settings, running: Programs, shown: list[str], feed: str
+) -> None:
     from hangtag.cli.demo.next_steps import next_steps  # noqa: PLC0415
 
     console.print("\nThe demo stays up. Paste these lines into another terminal, in this folder.")
-    for purpose, lines in next_steps(settings, running, shown):
+    for purpose, lines in next_steps(settings, running, shown, feed):
         console.print(f"\n{purpose}:")
         for line in lines:
             console.print(f"  {line}", markup=False, soft_wrap=True)

@@ -28,10 +28,30 @@ _EXAMPLES = 5
 
 
 class Known(NamedTuple):
-    """What is known of a product: its rank, and a number that is the same for the same tags."""
+    """What the topic says of a product.
+
+    Attributes:
+        rank: its rank.
+        tags: a number that is the same for the same tags.
+        partition: the partition of the record that says it.
+        offset: the offset of that record.
+    """
 
     rank: Rank
     tags: int
+    partition: int = -1
+    offset: int = -1
+
+    def says(self, rank: Rank, tags: int) -> bool:
+        """Whether it says this."""
+        return (self.rank, self.tags) == (rank, tags)
+
+
+class Wrong(NamedTuple):
+    """A product in which the index is wrong: the rank that it has, and what the topic says; None: nothing."""
+
+    found: Rank | None
+    known: Known | None
 
 
 @dataclass
@@ -57,6 +77,7 @@ class Checking:
         other: products of which the index has another version or other tags.
         unknown: products that the index has and the topic does not.
         store: products of which the store has another version or other tags than topic and index.
+        wrong: all products in which the index is wrong.
     """
 
     def __init__(self, settings: Settings, page: IndexPage) -> None:
@@ -64,11 +85,12 @@ class Checking:
         self._page = page
         self.products = self.records = 0
         self.missing, self.other, self.unknown, self.store = (Difference() for _ in range(4))
+        self.wrong: dict[bytes, Wrong] = {}
 
     @property
     def differing(self) -> int:
         """Products in which the index is wrong."""
-        return self.missing.count + self.other.count + self.unknown.count
+        return len(self.wrong)
 
     def run(self, show: Callable[[str], None], grace_s: float) -> None:
         """Compare.
@@ -118,7 +140,7 @@ class Checking:
                 if record.offset >= place.offsets.get(record.partition.number, 0):
                     changing.add(product_id)
                 elif product_id not in newest or entry.rank >= newest[product_id].rank:
-                    newest[product_id] = _known(entry)
+                    newest[product_id] = Known(*_told(entry), record.partition.number, record.offset)
             self.records += len(chunk)
             done = reader.total - reader.remaining
             left = remaining_time(started, done, reader.total)
@@ -129,13 +151,19 @@ class Checking:
             found = content_in(index, product_id)
             if found is None:
                 self.missing.add(product_id)
-            elif Known(Rank(*found[0]), hash(found[1])) != known:
+                self.wrong[product_id] = Wrong(None, known)
+            elif not known.says(rank := Rank(*found[0]), hash(found[1])):
                 self.other.add(product_id)
+                self.wrong[product_id] = Wrong(rank, known)
         for number in range(len(index.ids)):
             product_id = index.ids.get(number)
+            if product_id in newest:
+                continue
+            found = content_in(index, product_id)
             # Of a deletion the topic may have lost the tombstone already.
-            if product_id not in newest and not index.rows.rank(number)[1]:
+            if found is not None and not (rank := Rank(*found[0])).is_deletion:
                 self.unknown.add(product_id)
+                self.wrong[product_id] = Wrong(rank, None)
 
     def _unlike_store(self, product_ids: set[bytes], newest: dict[bytes, Known]) -> set[bytes]:
         unlike = set()
@@ -145,7 +173,7 @@ class Checking:
                 for product_id, entry in zip(some, store.read([each.decode() for each in some]), strict=True):
                     known = newest[product_id]
                     # The store forgets a deletion after a while.
-                    is_same = known.rank.is_deletion if entry is None else _known(entry) == known
+                    is_same = known.rank.is_deletion if entry is None else known.says(*_told(entry))
                     if not is_same:
                         unlike.add(product_id)
         return unlike
@@ -163,8 +191,8 @@ def _read(path: str) -> tuple[Index, Place]:
     return found
 
 
-def _known(entry: Entry) -> Known:
-    return Known(entry.rank, hash(content_of(entry)))
+def _told(entry: Entry) -> tuple[Rank, int]:
+    return entry.rank, hash(content_of(entry))
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hangtag.cli.errors import CommandError
-from hangtag.cli.predict.source import Source
+from hangtag.cli.predict.source import Found, Source
 from hangtag.text.limits import MAX_ID_BYTES, MAX_VERSION
+from hangtag.text.product_text import ProductText
 from hangtag.text.text_hash import text_hash
 from hangtag.trainer.data.labelled import LabelledRow
 from hangtag.trainer.errors import TrainerError
@@ -51,13 +52,10 @@ class FileSource:
         unreadable = 0
         for found, text in self._source.products(self._row):
             self._row += 1
-            product_id = found.product.product_id if isinstance(found, LabelledRow) else ""
-            if not isinstance(found, LabelledRow) or text.is_empty or not 0 < len(product_id.encode()) <= MAX_ID_BYTES:
+            if (each := source_text_of(found, text)) is None:
                 unreadable += 1
             else:
-                language = str(found.others.get("language") or "")
-                version = _version(found.others.get("version"))
-                texts.append(SourceText(product_id, version, text, text_hash(text, language)))
+                texts.append(each)
             if len(texts) + unreadable >= _ROWS:
                 yield Chunk(texts, unreadable, {0: self._row})
                 texts, unreadable = [], 0
@@ -65,6 +63,17 @@ class FileSource:
 
     def commit(self, positions: Mapping[int, int]) -> None:
         """See `TextSource`; the store has the position."""
+
+
+def source_text_of(found: Found, text: ProductText) -> SourceText | None:
+    """The product of a row; None: the row is bad, or it has no text or no usable id."""
+    if not isinstance(found, LabelledRow) or text.is_empty:
+        return None
+    product_id = found.product.product_id
+    if not 0 < len(product_id.encode()) <= MAX_ID_BYTES:
+        return None
+    language = str(found.others.get("language") or "")
+    return SourceText(product_id, _version(found.others.get("version")), text, text_hash(text, language))
 
 
 def _version(found: Any) -> int | None:

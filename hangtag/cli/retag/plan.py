@@ -8,12 +8,12 @@ from hangtag.cli.errors import CommandError
 from hangtag.cli.retag.opened import Opened
 from hangtag.store import RetagRun, RetagStore
 from hangtag.tagger.release import Release
-from hangtag.workers.retag import settle
+from hangtag.workers.retag import ReleaseTags, settle
 
 _SHOWN = 12
 
 
-def run_of(parts: Opened, release: Release, made_of: dict[str, Any], *, restart: bool) -> RetagRun:
+def run_of(parts: Opened, release: Release | ReleaseTags, made_of: dict[str, Any], *, restart: bool) -> RetagRun:
     """The re-tag to run. It goes on where one of the same source and options stopped, unless `restart`.
 
     Raises:

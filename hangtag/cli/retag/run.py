@@ -2,9 +2,8 @@
 
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:  # these load kafka-python, redis-py and the engine's runtime
     from hangtag.workers.retag import Retagging, TextSource
 
 _TEXTS, _EVENTS = "texts", "events"
-_FAILURES_SHOWN = 20
 
 _From = Annotated[
     str,
@@ -54,6 +52,17 @@ _NoEncoder = Annotated[
     ),
 ]
 _Restart = Annotated[bool, typer.Option("--restart", help="Begin with the first text, also if a re-tag was stopped.")]
+_On = Annotated[
+    Literal["ray"] | None,
+    typer.Option(
+        "--on",
+        help="Tag the Parquet files of --from on the machines of a Ray cluster (RAY_ADDRESS; default: this machine) "
+        "into the folder --to, which `hangtag rebuild --from` writes to the store.",
+    ),
+]
+_To = Annotated[
+    str | None, typer.Option("--to", metavar="FOLDER", help="With --on ray: folder or object store for the tags.")
+]
 
 
 def run(
@@ -67,6 +76,8 @@ def run(
     column: ColumnNames = None,
     no_encoder: _NoEncoder = False,
     restart: _Restart = False,
+    on: _On = None,
+    to: _To = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Tag products again with the bundle in use, so that all have its tags.
@@ -77,12 +88,15 @@ def run(
     same command goes on. The replaced tags are kept until `hangtag retag finalize`; `hangtag retag undo` puts them
     back. The exit code is 1 if a text cannot be tagged.
 
+    With --on ray nothing is stored yet: see `hangtag rebuild --from`.
+
     Example: hangtag retag --only band:review --max-per-s 200
     """
     from hangtag.cli.console import make_console  # noqa: PLC0415
     from hangtag.cli.progress import LiveStatus  # noqa: PLC0415
     from hangtag.cli.retag.opened import opened  # noqa: PLC0415
     from hangtag.cli.retag.plan import run_of  # noqa: PLC0415
+    from hangtag.cli.retag.printed import print_retagged  # noqa: PLC0415
     from hangtag.cli.retag.release import StillInUse, open_release  # noqa: PLC0415
     from hangtag.cli.running import settings_here  # noqa: PLC0415
     from hangtag.cli.stopping import Stopped, stopping  # noqa: PLC0415
@@ -95,6 +109,19 @@ def run(
     if no_encoder and not (source == _TEXTS and settings.kafka.vectors_topic):
         msg = "--no-encoder needs the topic products.vectors: set kafka.vectors_topic, and leave out --from"
         raise CommandError(msg)
+    if on is not None or to is not None:
+        if on is None or to is None or source in (_TEXTS, _EVENTS) or only or create or max_per_s:
+            msg = (
+                "--on ray needs --from PARQUET and --to FOLDER, and knows neither --only, --create nor --max-per-s: "
+                "what is stored is decided by `hangtag rebuild --from FOLDER`"
+            )
+            raise CommandError(msg)
+        from hangtag.cli.retag.on_ray.command import retag_on_ray  # noqa: PLC0415
+
+        retag_on_ray(
+            settings, source, to, column or [], sequence, is_own=bundle is not None, restart=restart, as_json=as_json
+        )
+        return
     try:
         selection = Selection.of(only or ())
     except SelectionError as error:
@@ -137,7 +164,7 @@ def run(
         typer.echo("stopped; run the same command again to go on", err=True)
         raise typer.Exit(130) from None
     assert work is not None
-    _print(work, time.monotonic() - started, as_json=as_json)
+    print_retagged(work, time.monotonic() - started, as_json=as_json)
     if work.counts.failed:
         raise typer.Exit(1)
 
@@ -214,34 +241,4 @@ def _show(
     share = "" if total is None else f"{min(1.0, source.done / max(1, total)):.0%}: "
     status.show(
         f"{share}{counts.written:,} written, {max(0, counts.same):,} had the tags already, {per_s:,.0f}/s tagged{left}"
-    )
-
-
-def _print(work: "Retagging", seconds: float, *, as_json: bool) -> None:
-    from hangtag.cli.console import make_console  # noqa: PLC0415
-    from hangtag.cli.show import print_json  # noqa: PLC0415
-
-    counts = asdict(work.counts)
-    if as_json:
-        failures = [{"product_id": product_id, "error": error} for product_id, error in work.failures]
-        run = work.run
-        print_json(
-            {
-                "bundle_version": run.bundle_version,
-                "sequence": run.sequence,
-                "run_id": run.run_id,
-                "seconds": seconds,
-                **counts,
-                "failures": failures,
-            }
-        )
-        return
-    console = make_console(stderr=True)
-    for product_id, error in work.failures[:_FAILURES_SHOWN]:
-        console.print(f"cannot be tagged: {product_id}: {error}", style="red", markup=False, soft_wrap=True)
-    others = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if name != "written")
-    typer.echo(
-        f"{counts['written']:,} products have tags of bundle {work.run.bundle_version[:12]} (sequence "
-        f"{work.run.sequence}) now, after {seconds:.1f} s: {others}. `hangtag retag undo` puts the replaced tags back, "
-        "`hangtag retag finalize` drops them"
     )

@@ -38,7 +38,7 @@ from tests.integration.server.web_client import WebClient
 SCHEMA = tiny_schema(blocked=("color:navy",)).model_copy(
     update={
         "about": {"class:shoes": About(label="Shoes", synonyms=("sneakers",), codes={"gs1": "10001070"})},
-        "sensitive": ("genre",),
+        "sensitive": ("genre", "color:red"),
     }
 )
 
@@ -285,10 +285,17 @@ def test_deadlines_and_errors_are_passed_on(searched: Served, index: RecordingIn
             similar(request, timeout=3)
 
 
-def test_a_profile_never_has_sensitive_facets(searched: Served, index: RecordingIndex) -> None:
-    searched.tags.TagProfile(tags_pb2.TagProfileRequest(product_ids=["a"], without_facets=["color"]), timeout=5)
+def test_a_profile_never_has_sensitive_tags(searched: Served, index: RecordingIndex) -> None:
+    searched.tags.TagProfile(
+        tags_pb2.TagProfileRequest(
+            product_ids=["a"], without_facets=["color"], without_tags=[{"facet": "class", "value": "shoes"}]
+        ),
+        timeout=5,
+    )
 
     assert list(index.last.without_facets) == ["color", "genre"]
+    assert {"class:shoes", "color:red", "genre:action"} <= set(names(index.last.without_tags))
+    assert "color:blue" not in names(index.last.without_tags)
     with fails_with(Code.INVALID_ARGUMENT, "product_ids has 0 ids"):
         searched.tags.TagProfile(tags_pb2.TagProfileRequest(), timeout=5)
 
@@ -335,6 +342,8 @@ def test_tags_are_listed_with_what_the_schema_says_and_with_counts(searched: Ser
         ("navy", True, False),
         ("red", False, True),
     ]
+    assert [each.value for each in colors.tags if each.is_sensitive] == ["red"]
+    assert not colors.is_sensitive
     assert (genre.is_sensitive, genre.is_multi, kinds.parent_facet) == (True, True, "segment")
     assert (reply.index.products, reply.schema_hash) == (8, SCHEMA.content_hash)
     assert [each.facet for each in without.facets] == ["class"]

@@ -135,11 +135,14 @@ def test_clarify_shows_the_question_or_why_there_is_none(run: Run, index: Record
     question = run("clarify", "red shoes", "--filter", "segment:clothing", "--asked", "genre", "--choices", "3")
     asked = index.last
     index.replies["Clarify"] = tags_pb2.ClarifyResponse(end=tags_pb2.CLARIFY_END_FEW_PRODUCTS, candidates=2)
-    end = run("clarify", "--filter", "color:red")
+    end = run("clarify", "--filter", "color:red", "--review")
+    with_review = index.last
 
     assert question.exit_code == end.exit_code == 0
     assert all(part in question.output for part in ("Shoes", "9 products now, about 4 after the answer"))
     assert (asked.query.all_of[0].value, list(asked.asked_facets), asked.max_values) == ("clothing", ["genre"], 3)
+    assert asked.query.min_band == tags_pb2.BAND_UNSPECIFIED
+    assert (with_review.query.all_of[0].value, with_review.query.min_band) == ("red", tags_pb2.BAND_REVIEW)
     assert "No question: so few products are left" in end.output
 
 

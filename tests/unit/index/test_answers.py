@@ -121,6 +121,12 @@ def test_an_unknown_product_is_an_error_without_its_id(shop):
     assert "nowhere" not in str(raised.value)
 
 
+def test_a_profile_leaves_tags_out(shop):
+    request = pb.TagProfileRequest(product_ids=["boot0"], without_tags=[{"facet": "color", "value": "red"}])
+
+    assert "color" not in {each.facet for each in profile(shop, request).tags}
+
+
 def test_a_profile_counts_what_it_found_and_leaves_facets_out(shop):
     request = pb.TagProfileRequest(product_ids=["boot0", "boot6", "boot6", "nowhere"], without_facets=["audience"])
 

@@ -30,8 +30,8 @@ def test_a_product_that_was_looked_at_twice_counts_twice():
     assert found[0].share == pytest.approx(2 / 3)
 
 
-def test_sensitive_facets_are_not_in_it():
-    found = profile([["audience:women", "color:red"]], without={"audience"})
+def test_sensitive_facets_and_tags_are_not_in_it():
+    found = profile([["audience:women", "class:boots", "color:red"]], without={"audience", "class:boots"})
 
     assert [each.tag for each in found] == ["color:red"]
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from hangtag.index import Change, Index, Query, View, counts, postings, ranking
 from hangtag.index import index as index_module
+from hangtag.index.content import content_in
 from hangtag.index.ranking import Ranked
+from hangtag.server.index.repair import NOTHING
 from hangtag.store import Entry
 from hangtag.tags.thresholds import Band
 from tests.unit.index.making import FACETS, TAGS, entries, entry, queries
@@ -246,3 +248,35 @@ def test_products_with_many_tags_are_found_like_others(monkeypatch):
 
 def many_values() -> list[str]:
     return [str(number) for number in range(20)]
+
+
+@given(st.lists(entries(), max_size=20), st.lists(entries(), max_size=20), asked)
+@settings(max_examples=20)
+def test_replacing_what_is_wrong_makes_it_answer_as_if_it_had_never_been(wrong, right, asked):
+    index, expected = filled(*wrong), filled(*right)
+    ids_of = {each.product_id.encode() for each in (*wrong, *right)}
+    newest = {each.product_id.encode(): each for each in sorted(right, key=lambda each: each.rank)}
+    replaced = []
+    for product_id in ids_of:
+        found = content_in(index, product_id)
+        change = Change.of(newest[product_id]) if product_id in newest else Change(product_id, NOTHING, b"")
+        replaced.append((None if found is None else found[0], change))
+
+    assert index.replace(replaced) == len(ids_of)
+
+    assert answers(index.view(), asked[0], asked[1]) == answers(expected.view(), asked[0], asked[1])
+    assert {each: content_in(index, each) for each in newest} == {each: content_in(expected, each) for each in newest}
+    assert all(content_in(index, each) is None for each in ids_of - newest.keys())
+    # What comes then is newer than nothing, and no newer than what is there.
+    index.take(changes(*right))
+    assert answers(index.view(), asked[0], asked[1]) == answers(expected.view(), asked[0], asked[1])
+
+
+def test_what_has_changed_since_it_was_found_wrong_is_left_alone():
+    index = filled(entry("a", 1, {"color:red": 0.9}))
+    index.take(changes(entry("a", 3, {"color:navy": 0.9})))
+
+    assert index.replace([((1, False, 0, 0), Change.of(entry("a", 2, {"color:red": 0.9})))]) == 0
+    assert index.replace([(None, Change.of(entry("a", 2, {"color:red": 0.9})))]) == 0
+
+    assert content_in(index, b"a")[0][0] == 3

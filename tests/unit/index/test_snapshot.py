@@ -70,11 +70,11 @@ def test_a_file_that_is_cut_or_changed_anywhere_is_refused(tmp_path):
 
 def test_another_format_is_refused_by_name(tmp_path, monkeypatch):
     path = tmp_path / "index.snapshot"
-    monkeypatch.setattr("hangtag.index.snapshot.FORMAT", 2)
+    monkeypatch.setattr("hangtag.index.snapshot.FORMAT", 3)
     write_snapshot(path, filled(), PLACE)
     monkeypatch.undo()
 
-    with pytest.raises(SnapshotError, match="it has format 2, this release reads 1"):
+    with pytest.raises(SnapshotError, match="it has format 3, this release reads 1 to 2"):
         read_snapshot(path)
 
 
