@@ -1,10 +1,10 @@
 """Tags decided from kept vectors, against those of the full path: how many differ, and what each costs.
 
-    python -m benchmarks.encoder_free             # QUICK: --quick; products of ../shared/data, else the built-in feed
+    make bench-encoder-free            # QUICK=1: 1,000 products
 
-20,000 products: those of the marketplace and of the fashion shop, and variations of them with words left out. Each is
-tagged by the model; then a bundle with other thresholds and one more blocked tag decides from the vectors, and its
-tags are compared with those that it gives in full. Writes benchmarks/results/encoder_free.json.
+20,000 products: those of the files, without any those of the built-in feed, and variations of them with words left out.
+Each is tagged by the model; then a bundle with other thresholds and one more blocked tag decides from the vectors, and
+its tags are compared with those that it gives in full. Writes benchmarks/results/encoder_free.json.
 
     encoder_free_cpu_ms   CPU time for each product: from the record of `products.vectors` to its tags
     full_cpu_ms           CPU time for each product in the same run: from its text to its tags
@@ -26,6 +26,8 @@ from typing import Any, Self
 import orjson
 from kafka.codec import zstd_encode
 
+from benchmarks.closing import add_results, measured_or_exit, write_results
+from benchmarks.machine import machine
 from benchmarks.main_job import FEED, read, text_of
 from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine import open_engine
@@ -40,9 +42,6 @@ from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
 from hangtag.text.text_hash import text_hash
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared/data"
-_FILES = ("marketplace-validation", "fashion-validation", "marketplace-train", "fashion-train")
 _BATCH = 64
 _DECIDED_AT_ONCE = 256
 _QUICK = 1_000
@@ -107,21 +106,22 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--products", type=int, default=20_000)
+    parser.add_argument("--data", type=Path, action="append", default=[], help="a gzipped JSONL file of products")
     parser.add_argument("--quick", action="store_true", help=f"{_QUICK:,} products: within half a minute")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/encoder_free.json")
+    add_results(parser, "encoder_free")
     options = parser.parse_args()
-    result = measure(min(options.products, _QUICK) if options.quick else options.products)
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
+    count = min(options.products, _QUICK) if options.quick else options.products
+    result = measured_or_exit(lambda: {"machine": machine(), **measure(count, options.data)})
+    write_results(result, options.results)
     sys.stdout.buffer.write(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def measure(count: int) -> dict[str, Any]:
-    """The figures of this many products."""
+def measure(count: int, data: Sequence[Path] = ()) -> dict[str, Any]:
+    """The figures of this many products of these files."""
     starter = load_bundle()
     engine = open_engine(starter, "cpu")
     tagger = Tagger.of(starter, engine)
-    texts = texts_of(count)
+    texts = texts_of(count, data)
     tagger.vectors.keep(tagger.forward(tagger.encode(texts[:1]), with_means=True))  # what is needed once
     full_s = _cpu_of(lambda: tagger(texts[: min(count, _QUICK)]))
     products = Products.of(tagger, texts)
@@ -142,10 +142,9 @@ def measure(count: int) -> dict[str, Any]:
     }
 
 
-def texts_of(count: int) -> list[ProductText]:
-    """Products of the data, and then variations of them with some words left out."""
-    files = [DATA / f"{name}.jsonl.gz" for name in _FILES]
-    found = [text for file in files if file.is_file() for text in _read(file)]
+def texts_of(count: int, data: Sequence[Path]) -> list[ProductText]:
+    """Products of the files, and then variations of them with some words left out."""
+    found = [text for file in data for text in _read(file)]
     found = found or [text_of(event) for event in read(FEED, count)]
     dice = random.Random(_SEED)
     dice.shuffle(found)

@@ -81,7 +81,7 @@ class BundleVectors:
         for basis, known in self._bases.items():
             rows = np.flatnonzero([each.basis == basis for each in vectors])
             if len(rows):
-                some = [vectors[row] for row in rows]
+                some = [vectors[row] for row in rows.tolist()]
                 parts = np.frombuffer(b"".join(each.scores for each in some), _SCORE).reshape(len(rows), -1)
                 logits[np.ix_(rows, known)] = parts / np.float32(_PER_SCORE)
                 learned = np.setdiff1d(np.arange(logits.shape[1]), known)
@@ -101,6 +101,7 @@ class BundleVectors:
         """The scores of tags of which the wide part knows nothing."""
         weights = self._bundle.weights
         values = np.frombuffer(b"".join(each.values for each in vectors), np.int8).reshape(len(vectors), -1)
-        means = values * np.array([each.scale for each in vectors], np.float32)[:, None]
+        means = values.astype(np.float32)
+        means *= np.array([each.scale for each in vectors], np.float32)[:, None]
         result: Logits = means @ weights.head_weight[tags].T + weights.head_bias[tags]
         return result

@@ -90,7 +90,7 @@ def decided(bundle: Bundle, tagger: Tagger) -> Tagger:
 
 def source_text(product_id: str, title: str, version: int = 1, vector=None) -> SourceText:
     text = ProductText.of(title)
-    return SourceText(product_id, version, text, text_hash(text, ""), vector)
+    return SourceText(product_id, version, text, text_hash(text, ""), vector=vector)
 
 
 def vectors_of(tagger: Tagger, texts: Sequence[SourceText]) -> list[SourceText]:

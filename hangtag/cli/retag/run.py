@@ -106,9 +106,7 @@ def run(
     settings = settings_here()
     given = {name: value for name, value in (("bundle", bundle), ("engine", engine)) if value is not None}
     settings = settings.model_copy(update={"model": settings.model.model_copy(update=given)})
-    if no_encoder and not (source == _TEXTS and settings.kafka.vectors_topic):
-        msg = "--no-encoder needs the topic products.vectors: set kafka.vectors_topic, and leave out --from"
-        raise CommandError(msg)
+    _check_vectors(settings, source, no_encoder=no_encoder)
     if on is not None or to is not None:
         if on is None or to is None or source in (_TEXTS, _EVENTS) or only or create or max_per_s:
             msg = (
@@ -133,8 +131,7 @@ def run(
             parts = stack.enter_context(opened(settings, "hangtag retag"))
             release = stack.enter_context(open_release(settings, sequence, is_own=bundle is not None))
             made_of: dict[str, Any] = {"only": sorted(only or ()), "create": create}
-            if no_encoder:
-                made_of["no_encoder"] = True
+            made_of |= {"no_encoder": True} if no_encoder else {}
             texts = _Texts(settings, source, column or [])
             found = run_of(parts, release, made_of | texts.made_of, restart=restart)
             parts.kept.run_id, parts.kept.creates = found.run_id, create
@@ -167,6 +164,12 @@ def run(
     print_retagged(work, time.monotonic() - started, as_json=as_json)
     if work.counts.failed:
         raise typer.Exit(1)
+
+
+def _check_vectors(settings: "Settings", source: str, *, no_encoder: bool) -> None:
+    if no_encoder and not (source == _TEXTS and settings.kafka.vectors_topic):
+        msg = "--no-encoder needs the topic products.vectors: set kafka.vectors_topic, and leave out --from"
+        raise CommandError(msg)
 
 
 class _Texts:

@@ -74,7 +74,7 @@ def of_vector(release: Release) -> Decode:
         kept = kept_vector_of(record)
         if kept is None or kept.vector is None or not vectors.knows(kept.vector):
             return None
-        return SourceText(kept.product_id, kept.version, kept.text, kept.text_hash, kept.vector)
+        return SourceText(kept.product_id, kept.version, kept.text, kept.text_hash, vector=kept.vector)
 
     return decode
 
