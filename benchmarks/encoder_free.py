@@ -129,6 +129,7 @@ def measure(count: int, data: Sequence[Path] = ()) -> dict[str, Any]:
     records: list[bytes] = []
     keep_s = _cpu_of(lambda: records.extend(_records(tagger, products)))
     other = Tagger.of(decided_otherwise(starter), engine)
+    other.vectors.knows(products.vectors[0])  # likewise
     decided_s = _cpu_of(lambda: _decide(other, records))
     share, differences = agreement(other, products)
     return {

@@ -121,10 +121,10 @@ def test_a_retag_decides_from_vectors_and_runs_the_model_for_the_rest(settings, 
     listed(settings, first, 40, without_vector=5)
 
     found = retag(second, "--no-encoder")
-    assert (found["written"], found["kept"], found["no_vector"], found["computed"]) == (35, 35, 5, 0)
+    assert (found["written"], found["from_vectors"], found["no_vector"], found["computed"]) == (35, 35, 5, 0)
 
     found = retag(second)
-    assert (found["written"], found["kept"], found["computed"], found["same"]) == (5, 0, 5, 35)
+    assert (found["written"], found["from_vectors"], found["computed"], found["same"]) == (5, 0, 5, 35)
 
     with closing(RedisTagStore(settings.redis)) as store:
         held = store.read([f"p{number}" for number in range(40)])

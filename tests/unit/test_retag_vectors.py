@@ -163,7 +163,7 @@ def test_products_with_vectors_get_the_tags_of_the_full_path_without_the_model(t
     work = catalogue.retag(replace(decided, engine=NoEngine(decided.engine)))
 
     counts = work.counts
-    assert (counts.written, counts.kept, counts.computed, counts.same, counts.no_vector) == (8, 8, 0, 0, 0)
+    assert (counts.written, counts.from_vectors, counts.computed, counts.same, counts.no_vector) == (8, 8, 0, 0, 0)
     expected = decided([each.text for each in catalogue.texts])
     after = catalogue.tags()
     assert [names(after[each.product_id]) for each in catalogue.texts] == [names(found) for found in expected]
@@ -178,7 +178,7 @@ def test_what_has_no_vector_is_computed_and_its_vector_is_kept_for_the_next_time
 
     counts = catalogue.retag(decided, keeps_vectors=True).counts
 
-    assert (counts.written, counts.kept, counts.computed, counts.same) == (8, 3, 5, 0)
+    assert (counts.written, counts.from_vectors, counts.computed, counts.same) == (8, 3, 5, 0)
     assert sorted(each.product_id for each in catalogue.sink.vectors) == ["p3", "p4", "p5", "p6", "p7"]
     assert all(decided.vectors.knows(each.vector) for each in catalogue.sink.vectors)
 
@@ -190,7 +190,7 @@ def test_without_the_encoder_what_has_no_vector_is_counted_apart_and_keeps_its_t
 
     counts = catalogue.retag(replace(decided, engine=NoEngine(decided.engine)), no_encoder=True).counts
 
-    assert (counts.written, counts.kept, counts.no_vector, counts.computed, counts.same) == (3, 3, 5, 0, 0)
+    assert (counts.written, counts.from_vectors, counts.no_vector, counts.computed, counts.same) == (3, 3, 5, 0, 0)
     after = catalogue.tags()
     assert [after[f"p{number}"] == before[f"p{number}"] for number in range(8)] == [False] * 3 + [True] * 5
 
@@ -205,7 +205,7 @@ def test_a_vector_of_another_text_is_not_used(tagger, decided):
 
     counts = catalogue.retag(decided).counts
 
-    assert (counts.kept, counts.computed) == (6, 2)
+    assert (counts.from_vectors, counts.computed) == (6, 2)
     expected = decided([each.text for each in catalogue.texts])
     after = catalogue.tags()
     assert [names(after[each.product_id]) for each in catalogue.texts] == [names(found) for found in expected]
@@ -218,7 +218,7 @@ def test_a_vector_holds_for_a_new_version_of_the_same_text(tagger, decided):
 
     counts = catalogue.retag(decided).counts
 
-    assert (counts.written, counts.kept, counts.computed) == (8, 8, 0)
+    assert (counts.written, counts.from_vectors, counts.computed) == (8, 8, 0)
     assert {entry.version for entry in catalogue.store.entries.values()} == {5}
 
 
@@ -239,7 +239,7 @@ def test_what_is_deleted_of_a_later_release_or_not_selected_keeps_what_it_has(ta
     selected = {name for name, entry in before.items() if name not in {"p0", "p1"} and selection.has(entry)}
     assert changed == selected
     assert 0 < len(selected) < 6
-    assert (counts.kept, counts.older, counts.not_there) == (len(selected), 1, 1)
+    assert (counts.from_vectors, counts.older, counts.not_there) == (len(selected), 1, 1)
     assert counts.same == 0
 
 
@@ -250,7 +250,7 @@ def test_what_has_the_tags_already_is_not_decided_again(tagger, decided):
 
     counts = catalogue.retag(decided).counts
 
-    assert (counts.written, counts.kept, counts.same) == (0, 0, 8)
+    assert (counts.written, counts.from_vectors, counts.same) == (0, 0, 8)
     assert len(catalogue.sink.tags) == written
 
 

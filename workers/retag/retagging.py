@@ -35,7 +35,6 @@ class Counts:
     Attributes:
         written: their products have tags of the release now.
         same: they had them before.
-        kept: of those written, the products whose tags were decided from kept vectors, without the model.
         older: the store holds tags of a newer version or of a later release, or the product was deleted meanwhile.
         newer: the text is newer than the stored tags: a worker tags it.
         not_there: the store holds no tags of the product.
@@ -43,6 +42,7 @@ class Counts:
         failed: they cannot be tagged.
         unreadable: entries of the source that are no texts.
         computed: of all, those for which the model ran.
+        from_vectors: of those written, the products whose tags were decided from kept vectors, without the model.
         no_vector: they would need the model, which is not to run.
         decided: of those written, the products that people had decided about; their decisions hold.
     """
@@ -56,9 +56,9 @@ class Counts:
     failed: int = 0
     unreadable: int = 0
     computed: int = 0
-    decided: int = 0
-    kept: int = 0
+    from_vectors: int = 0
     no_vector: int = 0
+    decided: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,7 @@ class Retagging:
             if outcome is Outcome.WRITTEN:
                 self.counts.decided += _product_of(update) in self._decided
                 if _product_of(update) in self._by_vector:
-                    self.counts.kept += 1
+                    self.counts.from_vectors += 1
                     # It comes again, and is found to have the tags then.
                     self.counts.same -= 1
         self._decided.clear()

@@ -239,7 +239,7 @@ def _show(
     in_use.check()
     assert work is not None
     counts, total = work.counts, source.total
-    per_s = (counts.computed + counts.kept) / max(1e-9, time.monotonic() - started)
+    per_s = (counts.computed + counts.from_vectors) / max(1e-9, time.monotonic() - started)
     left = "" if total is None else f", {remaining_time(started, source.done, total)}"
     share = "" if total is None else f"{min(1.0, source.done / max(1, total)):.0%}: "
     status.show(
