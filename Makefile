@@ -19,11 +19,6 @@ PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/b
 .DEFAULT_GOAL := help
 .PHONY: $(shell awk -F: '/^[a-z-]+:.*\#\# / {print $$1}' Makefile)
 
-=======
-.PHONY: help setup demo train-setup test coverage lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-find bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean bench-engine bench-worker bench-release bench-encoder-free
-
->>>>>>> cache
-
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
