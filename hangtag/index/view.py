@@ -1,6 +1,7 @@
 """The index at one moment: what readers see while it changes."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -166,7 +167,10 @@ class View:
         """The counts of the tags of these facets, by number of the tag."""
         band, postings = query.min_band, self.filled.postings
         if query.is_empty and base.is_empty:
-            return np.array([each.count(band) for each in postings], np.int64)
+            everything = np.zeros(len(postings), np.int64)
+            for number in chain.from_iterable(facets.values()):
+                everything[number] = postings[number].count(band)
+            return everything
         only = _only_tag(query, base)
         tag = None if only is None else self._number(only)
         if tag is None or tag in self.filled.blocked:
