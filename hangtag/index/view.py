@@ -174,7 +174,7 @@ class View:
         only = _only_tag(query, base)
         tag = None if only is None else self._number(only)
         if tag is None or tag in self.filled.blocked:
-            return self._without_blocked(self.filled.counting.count(self.hits(query, base), band, facets))
+            return self._without_blocked(self.filled.counting.tagged(self.hits(query, base), band, facets))
         counted, known = np.zeros(len(postings), np.int64), self._known(tag)
         # A tag that came since this was counted has no product in common with it, or it would have been counted again.
         counted[: len(known)] = known[: len(counted)]
@@ -185,7 +185,7 @@ class View:
         known = self.filled.known.get(tag)
         if known is None:
             facets = {facet: self._numbers(facet) for facet in self.facets}
-            counted = self.filled.counting.count(self.filled.postings[tag].auto, Band.AUTO, facets)
+            counted = self.filled.counting.tagged(self.filled.postings[tag].auto, Band.AUTO, facets)
             known = counted.astype(np.int32)
             self.filled.known.keep(tag, known)
         return known
