@@ -53,6 +53,14 @@ class SimTime:
         return int(self.time() * 1e9)
 
 
+class SimDice:
+    """The module `random` for shipped code: a seed determines everything."""
+
+    def uniform(self, low: float, high: float) -> float:
+        """See `random.uniform`."""
+        return SimTime.hub.current.dice.uniform(low, high)
+
+
 class SimBatchConsumer:
     """What `TaggedReader` uses of kafka-python's consumer."""
 
