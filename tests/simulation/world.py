@@ -27,7 +27,7 @@ from tests.simulation.brokers import EVENTS, TAGGED, Brokers, Sent, SimProducer
 from tests.simulation.faults import inject
 from tests.simulation.group import Group
 from tests.simulation.hub import Hub
-from tests.simulation.indexing import SimDice, SimIndex, SimTaggedReader, SimTime, simulated_index
+from tests.simulation.indexing import SimBatchConsumer, SimDice, SimIndex, SimTime, simulated_index
 from tests.simulation.lookups import Lookups
 from tests.simulation.model import PANIC, POISON, bundles, expected, schema_with, title_of
 from tests.simulation.network import Network, SimLink
@@ -94,7 +94,7 @@ class World:
         """Run the schedule to its end."""
         SimLink.network = self.network
         SimProducer.brokers = self.brokers
-        SimTaggedReader.world, SimTime.hub = self, self.hub
+        SimBatchConsumer.world, SimTime.hub = self, self.hub
         self.lookups = Lookups(self)
         if self.schedule.is_released:
             self.releases.promote(0, 0, 0)
