@@ -13,10 +13,10 @@ names says about the text. Writes benchmarks/results/release.json.
     peak_mb               most memory of each program while it changed over; before_mb: just before
     retag_cpu_ms          CPU time of `hangtag retag` for each product, its start included
     live_freshness_ratio  p99 from an event to its tags while the re-tag runs, against turns in which it stands still
-    ray_ratio             CPU time of a product in a re-tag on Ray (two nodes), against one process, both without their
-                          start; `python -m benchmarks.release.ray_job` measures it alone
     encoder_free_cpu_ms   CPU time of deciding the tags of a product from its kept vector, and same_tags: the share of
                           products that get those of the full path (benchmarks/encoder_free.py)
+    ray_ratio             CPU time of a product in a re-tag on Ray (two nodes), against one process, both without their
+                          start; `python -m benchmarks.release.ray_job` measures it alone
     lookup_ratio          p99 of look-ups while the bundles changed, against the time before
 """
 
@@ -59,8 +59,8 @@ def main() -> None:
     parser.add_argument("--lookups", type=float, default=300, help="in a second")
     parser.add_argument("--events", type=float, default=50, help="in a second")
     parser.add_argument("--still-s", type=float, default=60, help="how long nothing is released, to compare with")
-    parser.add_argument("--ray-products", type=int, default=20_000, help="tagged again on Ray, and in one process")
     parser.add_argument("--data", type=Path, action="append", default=[], help="as in encoder_free")
+    parser.add_argument("--ray-products", type=int, default=20_000, help="tagged again on Ray, and in one process")
     parser.add_argument("--quick", action="store_true", help="within 9 minutes: fewer products, less time")
     add_results(parser, "release")
     options = parser.parse_args()
