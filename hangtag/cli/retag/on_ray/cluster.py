@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.stopping import stopping
 
 _ADDRESS = "RAY_ADDRESS"
 # Only names of pieces and counts go through it. Ray's least.
@@ -48,7 +49,9 @@ def cluster() -> Iterator[Any]:
         msg = f"{where}: {type(error).__name__}: {error}"
         raise CommandError(msg) from error
     try:
-        yield ray
+        # Again: Ray has put handlers of its own in their place, with which a process aborts.
+        with stopping():
+            yield ray
     finally:
         ray.shutdown()
 
