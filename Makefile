@@ -16,8 +16,7 @@ REDIS := $(abspath $(VENV)/redis/usr/bin/redis-server)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test coverage lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-find bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean bench-engine bench-worker bench-release bench-data bench-predict
-
+.PHONY: $(shell awk -F: '/^[a-z-]+:.*\#\# / {print $$1}' Makefile)
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +74,9 @@ bench-engine: $(VENV)/.all ## the CPU engine beside transformers' pipeline and t
 
 bench-worker: $(VENV)/.all ## from Kafka to Redis, and what each process uses: 3 minutes (QUICK=1: 50 s; DATA=products.jsonl.gz)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.worker $(BENCH_DATA) $(if $(QUICK),--quick) $(ARGS)
+
+bench-memory: $(VENV)/.all ## memory of worker and server, ready and after 12,000 products: 3 minutes (QUICK=1: 50 s; DATA=products.jsonl.gz)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.memory $(BENCH_DATA) $(if $(QUICK),--quick) $(ARGS)
 
 bench-freshness: $(VENV)/.all ## from an event to readable tags, on an idle system: 8 minutes (QUICK=1: 50 s; KAFKA_HOME: Apache Kafka too)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.freshness $(if $(QUICK),--quick) $(ARGS)

@@ -9,8 +9,8 @@ import typer
 
 from hangtag.cli.console import make_table, plain_console
 from hangtag.cli.options import DataFolder, JsonOutput
-from hangtag.cli.train import TrainingProgress
 from hangtag.cli.trainer_command import trainer_command
+from hangtag.cli.training_progress import TrainingProgress
 from hangtag.tags.tag import value_of
 
 if TYPE_CHECKING:  # loads scikit-learn

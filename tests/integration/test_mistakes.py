@@ -76,6 +76,16 @@ def test_cases_and_right_answers_are_all_products(made):
         assert wrong == sum(its_facet == facet for its_facet, _ in mistakes)
 
 
+def test_the_bundle_and_its_card_have_the_worst_slices(made):
+    run, _data, found = made
+    worst = [each.to_json() for each in found.slices[SliceBy.LENGTH][:5]]
+    card = (run / "model-card.md").read_text(encoding="utf-8")
+
+    assert found.gathered.bundle.manifest.metrics["slices"]["length"] == worst
+    for each in worst:
+        assert f"| length | {each['name']} | {each['facet']} | {each['products']} | {100 * each['share']:.1f} |" in card
+
+
 def test_neighbours_are_labelled_training_products_with_similar_texts(made):
     _, data, found = made
     lines = (data / "train.jsonl").read_text().splitlines()

@@ -88,12 +88,11 @@ def _without(prepared: Prepared, tag: str, data: Path) -> tuple[Prepared, list[L
     products = [product for source in sources for product in source]
     queries = query_maker_of(train.recipe, products, schema, data)
     apart = prepared.calibration_products is not prepared.validation_products
-    examples, its_products = (
-        [some[row] for row in validation] for some in (prepared.validation, prepared.validation_products)
-    )
+    examples = [prepared.validation[row] for row in validation]
+    its_products = [prepared.validation_products[row] for row in validation]
     remaining = replace(
         prepared,
-        train=replace(train, sources=sources, queries=queries),
+        train=replace(train, sources=sources, queries=queries, tokens=None),
         validation=examples,
         validation_products=its_products,
         calibration=[prepared.calibration[row] for row in calibration] if apart else examples,

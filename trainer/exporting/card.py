@@ -32,6 +32,7 @@ def card_of(bundle: Bundle, *, licence: str = NO_LICENCE, intended_use: str = ""
         licence=licence,
         intended_use=intended_use,
         facets=[_facet(bundle, facet) for facet in bundle.schema.facets],
+        slices=metrics.get("slices", {}),
         promise=metrics.get("promise"),
         queries=_promised(metrics.get("queries", {})),
         languages=bundle.thresholds.entry(TextKind.PRODUCT).languages,

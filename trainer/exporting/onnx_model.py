@@ -1,6 +1,7 @@
 """A bundle as an ONNX model."""
 
 import shutil
+import warnings
 from pathlib import Path
 
 import torch
@@ -33,7 +34,8 @@ def write_onnx(source: Path, bundle: Bundle, folder: Path, *, licence: str = NO_
     ids = torch.ones((2, 8), dtype=torch.int64)
     texts, tokens = torch.export.Dim("texts", min=1), torch.export.Dim("tokens", min=2)
     shape = {0: texts, 1: tokens}
-    with new_folder(folder) as part:
+    with new_folder(folder) as part, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's, about names of axes
         torch.onnx.export(
             network,
             (ids, torch.ones_like(ids)),

@@ -20,16 +20,17 @@ def rounded(matrix: NDArray[np.float32], scale: NDArray[np.float32], moment: NDA
     # Inputs with the largest moment are rounded first, while many columns are left to compensate for them.
     order = np.argsort(-np.diag(damped))
     upper = np.linalg.cholesky(np.linalg.inv(damped[np.ix_(order, order)])).T
-    left = matrix[:, order].astype(np.float64)
-    values = np.empty(matrix.shape, np.int8)
+    # A column's values lie side by side, and so do its errors.
+    left = np.ascontiguousarray(matrix[:, order].T, np.float64)
+    values = np.empty(left.shape, np.int8)
     for start in range(0, width, _BLOCK):
         end = min(start + _BLOCK, width)
-        errors = np.empty((len(matrix), end - start))
+        errors = np.empty((end - start, len(matrix)))
         for column in range(start, end):
-            levels = np.clip(np.round(left[:, column] / scale), -_TOP, _TOP)
-            values[:, order[column]] = levels
-            error = (left[:, column] - levels * scale) / upper[column, column]
-            left[:, column:end] -= np.outer(error, upper[column, column:end])
-            errors[:, column - start] = error
-        left[:, end:] -= errors @ upper[start:end, end:]
-    return values
+            levels = np.clip(np.round(left[column] / scale), -_TOP, _TOP)
+            values[order[column]] = levels
+            error = (left[column] - levels * scale) / upper[column, column]
+            left[column:end] -= np.outer(upper[column, column:end], error)
+            errors[column - start] = error
+        left[end:] -= upper[start:end, end:].T @ errors
+    return np.ascontiguousarray(values.T)

@@ -5,7 +5,6 @@ import math
 from typing import Any
 
 import torch
-from peft import AdaLoraConfig, IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, TaskType, get_peft_model
 from torch import Tensor
 
 from hangtag.trainer.fitting.model import TagModel
@@ -35,6 +34,8 @@ class Tuning:
             if method.kind == "top":
                 model.encoder.encoder.layer[-method.layers :].requires_grad_(requires_grad=True)
         elif method.kind != "full":
+            from peft import get_peft_model  # noqa: PLC0415 (imports a good part of transformers)
+
             model.encoder = get_peft_model(model.encoder, _peft_config(method, steps, model.encoder.config))
 
     def penalty(self) -> Tensor | float:
@@ -61,7 +62,7 @@ class Tuning:
 
         If the method cannot be merged, the weights are returned as they are.
         """
-        if isinstance(model.encoder, PeftModel) and self._method.merges:
+        if self._has_adapters(model) and self._method.merges:
             model = copy.deepcopy(model)
             model.encoder = model.encoder.merge_and_unload()
         # Cloned, because peft has some tensors under two names and safetensors refuses shared memory.
@@ -69,9 +70,16 @@ class Tuning:
 
     def finish(self, weights: dict[str, Tensor]) -> None:
         """Merge adapters, if the method allows it, and load these weights into the model."""
-        if isinstance(self._model.encoder, PeftModel) and self._method.merges:
+        if self._has_adapters(self._model) and self._method.merges:
             self._model.encoder = self._model.encoder.merge_and_unload()
         self._model.load_state_dict(weights)
+
+    def _has_adapters(self, model: TagModel) -> bool:
+        if self._method.kind in ("full", "head", "top"):
+            return False
+        from peft import PeftModel  # noqa: PLC0415
+
+        return isinstance(model.encoder, PeftModel)
 
     def state_dict(self) -> dict[str, Any]:
         """The state beside the weights, for `load_state_dict`."""
@@ -92,6 +100,8 @@ class Tuning:
 
 
 def _peft_config(method: Method, steps: int, shape: Any) -> Any:
+    from peft import AdaLoraConfig, IA3Config, LoraConfig, PrefixTuningConfig, TaskType  # noqa: PLC0415
+
     targets = list(method.targets) or None
     kind = TaskType.FEATURE_EXTRACTION
     if method.kind == "prefix":

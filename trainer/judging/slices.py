@@ -7,10 +7,15 @@ from typing import Any
 
 from scipy.stats import binomtest
 
+from hangtag.tagger.tagger import Tagger
+from hangtag.tags.decoding import Logits
 from hangtag.trainer.data.labelled import LabelledProduct
+from hangtag.trainer.judging.evaluate import predicted_tags
 from hangtag.words.language import likeliest_language
 
 CONFIDENCE = 0.95
+# Parts of each kind that a bundle's manifest lists.
+_WORST = 5
 # Upper ends of the groups of length, in words.
 _LENGTHS = (5, 15, 50, 150)
 
@@ -78,6 +83,33 @@ def slices_of(
                 count[1] += bool(right)
     found = [_slice(by, name, facet, total, right) for (name, facet), (total, right) in counts.items()]
     return sorted(found, key=lambda each: (each.high, -each.products, each.name, each.facet))
+
+
+def worst_slices(
+    tagger: Tagger, products: Sequence[LabelledProduct], logits: Logits
+) -> dict[str, list[dict[str, Any]]]:
+    """The manifest's entry `slices`: the certainly worst parts by shop, language and length, if there are several.
+
+    Logits have the shape (products, tags); a facet counts as if it applied to every product.
+    """
+    schema, predicted = tagger.bundle.schema, predicted_tags(tagger, logits)
+    is_right = {
+        facet.name: [
+            {tag for tag, fits in zip(facet.tags, row, strict=True) if fits} == product.tags_of(facet.name)
+            for row, product in zip(predicted[:, schema.slices[facet.name]], products, strict=True)
+        ]
+        for facet in schema.facets
+    }
+    found = {
+        by: slices_of(by, products, is_right, ())
+        for by in SliceBy
+        if by is not SliceBy.SOURCE  # known to a run, not to a bundle
+    }
+    return {
+        by.value: [each.to_json() for each in its[:_WORST]]
+        for by, its in found.items()
+        if len({each.name for each in its}) > 1
+    }
 
 
 def _slice(by: SliceBy, name: str, facet: str, products: int, right: int) -> Slice:

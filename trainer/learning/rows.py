@@ -35,7 +35,7 @@ def fit_single(vectors: Floats, fits: Flags, rest: Floats | None) -> Rows:
     score for each. Texts that a tag fits and texts that none fits have the same total weight.
     """
     count = fits.shape[1]
-    none = ~fits.any(axis=1)
+    none: Flags = fits.sum(axis=1) == 0
     fixed = np.empty((len(fits), 0)) if rest is None else rest[:, None]
     targets = np.hstack([fits, none[:, None]] if rest is not None else [np.where(none[:, None], 1 / count, fits)])
     of_tag = fits.sum(axis=0)

@@ -22,6 +22,7 @@ from hangtag.trainer.judging.evaluate import (
     figures_of,
     logits_of,
 )
+from hangtag.trainer.judging.slices import worst_slices
 from hangtag.trainer.recipe.recipe import Recipe, RecipeError, Source
 
 # The settings of a recipe that thresholds depend on; the others are those that the bundle was trained with.
@@ -70,12 +71,14 @@ def set_thresholds(
         queries = query_maker_of(recipe, training, schema, Path())
         found = decided(tagger, logits, products, examples, recipe, words, queries)
         final = replace(bundle, thresholds=found.thresholds, calibration=found.calibration)
-        evaluation = evaluate_logits(Tagger.of(final, engine), products, logits)
+        judged = Tagger.of(final, engine)
+        evaluation, slices = evaluate_logits(judged, products, logits), worst_slices(judged, products, logits)
     finally:
         engine.close()
     metrics: dict[str, Any] = {
         **bundle.manifest.metrics,
         "validation": figures_of(evaluation),
+        "slices": slices,
         **found.metrics,
     }
     settings = recipe.model_dump(mode="json", include=set(_SETTINGS))

@@ -17,6 +17,7 @@ from hangtag.trainer.fitting.scores import facet_scores
 from hangtag.trainer.judging.attributes import words_of_attributes
 from hangtag.trainer.judging.decided import decided
 from hangtag.trainer.judging.evaluate import Evaluation, evaluate_logits, figures_of, logits_of
+from hangtag.trainer.judging.slices import worst_slices
 from hangtag.trainer.recipe.recipe import Recipe
 from hangtag.trainer.running.prepared import Prepared
 
@@ -64,7 +65,8 @@ class BundleMaker:
             queries = self.prepared.train.queries
             found = decided(tagger, calibration_logits, products, examples, self.recipe, words, queries)
             final = replace(provisional, calibration=found.calibration, thresholds=found.thresholds)
-            evaluation = evaluate_logits(Tagger.of(final, engine), validation, logits)
+            judged = Tagger.of(final, engine)
+            evaluation, slices = evaluate_logits(judged, validation, logits), worst_slices(judged, validation, logits)
         finally:
             engine.close()
         metrics: dict[str, Any] = {
@@ -73,6 +75,7 @@ class BundleMaker:
             "int8_loss": int8_loss,
             "pseudo_labels": self.prepared.pseudo_labels,
             "validation": figures_of(evaluation),
+            "slices": slices,
             **found.metrics,
         }
         metrics["promise"]["which_chose_the_epoch"] = self.recipe.keep == "best" and products is validation
