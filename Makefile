@@ -16,8 +16,7 @@ REDIS := $(abspath $(VENV)/redis/usr/bin/redis-server)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train-setup test coverage lint audit test-pythons mutants simulate simulate-mutants chaos fuzz bench-server bench-freshness bench-find bench-gpu protos protos-lint protos-release redis-tls alerts dist sbom hashes starter clean bench-engine bench-worker bench-release
-
+.PHONY: $(shell awk -F: '/^[a-z-]+:.*\#\# / {print $$1}' Makefile)
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +75,9 @@ bench-engine: $(VENV)/.all ## the CPU engine beside transformers' pipeline and t
 bench-worker: $(VENV)/.all ## from Kafka to Redis, and what each process uses: 3 minutes (QUICK=1: 50 s; DATA=products.jsonl.gz)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.worker $(BENCH_DATA) $(if $(QUICK),--quick) $(ARGS)
 
+bench-memory: $(VENV)/.all ## memory of worker and server, ready and after 12,000 products: 3 minutes (QUICK=1: 50 s; DATA=products.jsonl.gz)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.memory $(BENCH_DATA) $(if $(QUICK),--quick) $(ARGS)
+
 bench-freshness: $(VENV)/.all ## from an event to readable tags, on an idle system: 8 minutes (QUICK=1: 50 s; KAFKA_HOME: Apache Kafka too)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.freshness $(if $(QUICK),--quick) $(ARGS)
 
@@ -84,6 +86,12 @@ bench-release: $(VENV)/.all ## another bundle, all products tagged again, and ba
 
 bench-find: $(VENV)/.all ## searches of the index, look-ups beside them, replay and freshness: 15 minutes (QUICK=1: 3; KAFKA_HOME: Apache Kafka)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.find $(if $(QUICK),--quick) $(ARGS)
+
+bench-data: $(VENV)/.all ## check, split and label noise on a million generated products: speed and memory, an hour (QUICK=1: a minute)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.data $(if $(QUICK),--quick) $(ARGS)
+
+bench-predict: $(VENV)/.all ## `hangtag predict` beside what a worker does with a text: 10 minutes (QUICK=1: a minute; DATA=products.jsonl.gz)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.predict $(BENCH_DATA) $(if $(QUICK),--quick) $(ARGS)
 
 bench-gpu: $(VENV)/.all ## the engine and a worker on a GPU, 4 minutes (needs CUDA; DATA=products.jsonl.gz)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.gpu --data $(if $(wildcard $(DATA)/*),$(DATA)/marketplace-validation.jsonl.gz,$(DATA)) $(ARGS)

@@ -6,7 +6,7 @@
 Products are generated into a Parquet file: a title of 3 to 8 words, a description of 0 to 20, three facets (40 classes,
 12 colors, 4 audiences) whose values the text mostly names, 5 % near copies of other products and 2 % wrong colors. Each
 command runs in a process of its own, as a user would run it; its most memory is what the system counted for it. `noise`
-takes longest, and judges a random part of 50,000 products at a time, so it runs on at most --noise products.
+takes longest by far: --noise says of how many products at most (quick: 1,000).
 
 Prints a table and writes benchmarks/results/data.json.
 """
@@ -45,13 +45,13 @@ def main() -> None:
         prog="python -m benchmarks.data", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000], help="numbers of products")
-    parser.add_argument("--noise", type=int, default=100_000, help="products for noise, at most")
+    parser.add_argument("--noise", type=int, default=1_000_000, help="products for noise, at most")
     parser.add_argument("--commands", nargs="+", choices=_COMMANDS, default=_COMMANDS)
     parser.add_argument("--quick", action="store_true", help="within a minute: 10,000 and 100,000 products")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/data.json")
     options = parser.parse_args()
     if options.quick:
-        options.sizes, options.noise = [_QUICK // 10, _QUICK], _QUICK // 50
+        options.sizes, options.noise = [_QUICK // 10, _QUICK], _QUICK // 100
     measured: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for size in options.sizes:

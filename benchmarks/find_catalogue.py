@@ -18,7 +18,13 @@ _REVIEW = 0.1
 
 
 def write_catalogue(path: Path, products: int, topic: str, partitions: int) -> None:
-    """Write a snapshot with so many products, as of the beginning of an empty topic.
+    """Write a snapshot with the catalogue, as of the beginning of an empty topic."""
+    place = Place(topic, dict.fromkeys(range(partitions), 0), time.time_ns() // 1_000_000)
+    write_snapshot(path, catalogue(products), place)
+
+
+def catalogue(products: int) -> Index:
+    """An index of so many products that is not built yet.
 
     The values of a facet are as frequent as words are: the n-th one has 1/n of the products of the first. Confidences
     are between 0.4 and 1, most of them above 0.8.
@@ -42,8 +48,7 @@ def write_catalogue(path: Path, products: int, topic: str, partitions: int) -> N
     ranks = {name: np.zeros(products, np.int64) for name in ("sequences", "revisions")}
     columns = {"versions": np.ones(products, np.int64), "deleted": np.zeros(products, np.uint8), **ranks}
     rows = Rows({"slots": table.reshape(-1), **columns})
-    index = Index(ids, TagNumbers([f"{facet}:v{n}" for facet, size in SIZES.items() for n in range(size)]), rows)
-    write_snapshot(path, index, Place(topic, dict.fromkeys(range(partitions), 0), time.time_ns() // 1_000_000))
+    return Index(ids, TagNumbers([f"{facet}:v{n}" for facet, size in SIZES.items() for n in range(size)]), rows)
 
 
 def product_id(number: int) -> str:

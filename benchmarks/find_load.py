@@ -8,8 +8,9 @@ from queue import SimpleQueue
 from typing import Any
 
 import grpc
+import numpy as np
 
-from benchmarks.find_catalogue import Requests
+from benchmarks.find_catalogue import Requests, product_id
 from hangtag.v1 import tags_pb2, tags_pb2_grpc
 
 _TIMEOUT_S = 30.0
@@ -31,6 +32,19 @@ def one_at_a_time(address: str, tags: int, count: int, seed: int) -> list[float]
             request = requests.next(tags)
             began = time.perf_counter()
             stub.FindProducts(request, timeout=_TIMEOUT_S)
+            took.append((time.perf_counter() - began) * 1_000)
+    return took
+
+
+def similar_one_at_a_time(address: str, products: int, count: int, seed: int) -> list[float]:
+    """How long it takes to find what is similar to each of `count` products, in ms."""
+    rng = np.random.default_rng(seed)
+    with grpc.insecure_channel(address) as channel:
+        stub = tags_pb2_grpc.TagServiceStub(channel)
+        took = []
+        for number in rng.integers(products, size=count).tolist():
+            began = time.perf_counter()
+            stub.SimilarProducts(tags_pb2.SimilarProductsRequest(product_id=product_id(number)), timeout=_TIMEOUT_S)
             took.append((time.perf_counter() - began) * 1_000)
     return took
 

@@ -33,7 +33,10 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory_mb(pid: int) -> dict[str, float]:
-    """Resident memory of a process in MB: now, and the most so far (Linux)."""
+    """Memory of a process in MB (Linux): resident now and at most so far, and what no other process shares."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     kib = {name: int(value) for name, value in re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", status, re.MULTILINE)}
-    return {"resident": kib["VmRSS"] * 1024 / 1e6, "most": kib["VmHWM"] * 1024 / 1e6}
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
+    unique = sum(map(int, re.findall(r"^Private_\w+:\s+(\d+) kB", rollup, re.MULTILINE)))
+    found = {"resident": kib["VmRSS"], "unique": unique, "most": kib["VmHWM"]}
+    return {name: value * 1024 / 1e6 for name, value in found.items()}

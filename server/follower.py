@@ -7,8 +7,10 @@ from contextlib import closing
 
 from hangtag.kafka.raw_batch import RawBatch
 from hangtag.records import Record
+from hangtag.server.brokers_watch import BrokersWatch
 from hangtag.server.change import Change, ChangeListener
-from hangtag.server.topic_end import TopicAwayError, TopicEnd
+from hangtag.server.tagged_consumer import TopicAwayError
+from hangtag.server.topic_end import TopicEnd
 from hangtag.settings import Settings
 from hangtag.telemetry import Heartbeats, get_log, metrics
 
@@ -16,10 +18,9 @@ FOLLOWER_BEAT = "follower"
 
 _TRY_AGAIN_AFTER_S = 2.0
 _LOOK_EVERY_S = 1.0
-# A broker answers a fetch after half a second, even if there is nothing to read.
-_AWAY_S = 10.0
 # A thread that waits for a broker is left behind; it is a daemon.
 _JOIN_S = 2.0
+_NEXT_STEP = "fix it for look-ups that wait to end at once; all other look-ups are answered as before"
 
 _log = get_log(__name__)
 
@@ -42,7 +43,7 @@ class Follower:
         self._listeners = listeners
         self._beats = beats
         self._on_failure = on_failure
-        self._is_up: bool | None = None
+        self._watch = BrokersWatch(settings.kafka.tagged_topic, metrics.FOLLOWER_UP, _NEXT_STEP)
         self._answered_s = self._look_at_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
@@ -68,7 +69,7 @@ class Follower:
                 try:
                     self._follow()
                 except TopicAwayError as error:
-                    self._report(str(error))
+                    self._watch.report(str(error))
                     self._stop.wait(_TRY_AGAIN_AFTER_S)
         except Exception as error:  # noqa: BLE001 (whatever it is, the process has to end)
             if not self._stop.is_set():
@@ -106,20 +107,6 @@ class Follower:
 
     def _look(self, end: TopicEnd) -> None:
         self._answered_s = max(self._answered_s, end.answered_s() or 0.0)
-        silent_s = time.monotonic() - self._answered_s
-        self._report(f"the brokers have not answered for {silent_s:.0f} s" if silent_s > _AWAY_S else None)
+        self._watch.silent(time.monotonic() - self._answered_s)
         metrics.FOLLOWER_LAG_RECORDS.set(end.lag())
         end.take_new_partitions()
-
-    def _report(self, problem: str | None) -> None:
-        is_up = problem is None
-        metrics.FOLLOWER_UP.set(is_up)
-        if is_up is self._is_up:
-            return
-        self._is_up = is_up
-        topic = self._settings.kafka.tagged_topic
-        if is_up:
-            _log.info("follows", topic=topic)
-        else:
-            next_step = "fix it for look-ups that wait to end at once; all other look-ups are answered as before"
-            _log.warning("cannot follow", topic=topic, reason=problem, next=next_step)

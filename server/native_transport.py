@@ -57,8 +57,8 @@ Other = tuple[int, Method, bytes, float, Client]
 class NativeTransport:
     """Serves on a port, which is bound at once.
 
-    One thread takes calls in lists and admits them; it never waits for the store. Large requests it sets aside, and reads
-    one of them after each list, so that no other call waits for more than one.
+    One thread takes calls in lists and admits them; it never waits for the store. Large requests it sets aside, and
+    reads one of them after each list, so that no other call waits for more than one.
 
     Raises:
         ServerError: it cannot listen on the address.

@@ -139,6 +139,8 @@ class Suggester:
                 else:
                     self._cache.put(job.key, result)
                 self._queue.finish(job.key, result)
+            # Replies first: beside the next batch they would have to wait for Python again and again.
+            await asyncio.sleep(0)
 
     def close(self) -> None:
         """Release the thread. A running batch is not waited for."""

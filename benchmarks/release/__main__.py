@@ -13,6 +13,8 @@ names says about the text. Writes benchmarks/results/release.json.
     peak_mb               most memory of each program while it changed over; before_mb: just before
     retag_cpu_ms          CPU time of `hangtag retag` for each product, its start included
     live_freshness_ratio  p99 from an event to its tags while the re-tag runs, against turns in which it stands still
+    ray_ratio             CPU time of a product in a re-tag on Ray (two nodes), against one process, both without their
+                          start; `python -m benchmarks.release.ray_job` measures it alone
     lookup_ratio          p99 of look-ups while the bundles changed, against the time before
 """
 
@@ -33,6 +35,7 @@ from benchmarks.release.bundles import catalogue_of, write_second
 from benchmarks.release.callers import Callers
 from benchmarks.release.commands import run, run_by_turns
 from benchmarks.release.program import Program, until_all_use
+from benchmarks.release.ray_job import measure_ray
 from benchmarks.release.shop import Shop
 from hangtag.bundle import STARTER, load_bundle
 from hangtag.cli.demo.programs import Programs, programs
@@ -53,11 +56,13 @@ def main() -> None:
     parser.add_argument("--lookups", type=float, default=300, help="in a second")
     parser.add_argument("--events", type=float, default=50, help="in a second")
     parser.add_argument("--still-s", type=float, default=60, help="how long nothing is released, to compare with")
+    parser.add_argument("--ray-products", type=int, default=20_000, help="tagged again on Ray, and in one process")
     parser.add_argument("--quick", action="store_true", help="within 9 minutes: fewer products, less time")
     add_results(parser, "release")
     options = parser.parse_args()
     if options.quick:
         options.products, options.still_s = min(options.products, 2_000), min(options.still_s, 30)
+        options.ray_products = min(options.ray_products, 6_000)
     result = measured_or_exit(lambda: measured(options))
     write_results(result, options.results)
     report(result)
@@ -97,6 +102,8 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             callers = Callers(address, catalogue, options.products, options.lookups)
             fill(running, environment, shop, options.products)
             result = release(environment, running, both, shop, callers, second, options)
+    print("on Ray", file=sys.stderr, flush=True)
+    result |= measure_ray(options.ray_products)
     return {
         "machine": machine(),
         "products": options.products,
@@ -220,7 +227,7 @@ def report(result: dict[str, Any]) -> None:
         table.add_row(name, f"{result[name]:,}" if isinstance(result[name], int) else str(result[name]))
     for name in ("seconds_to_all", "seconds_back", "retag_s", "retag_cpu_ms", "undo_s"):
         table.add_row(name, f"{result[name]:.1f}")
-    for name in ("live_freshness_ratio", "lookup_ratio"):
+    for name in ("live_freshness_ratio", "lookup_ratio", "ray_ratio"):
         table.add_row(name, f"{result[name]:.2f}")
     for name in ("before_mb", "peak_mb", "after_mb"):
         table.add_row(name, ", ".join(f"{program} {value:,}" for program, value in result[name].items()))

@@ -48,7 +48,8 @@ def check(
 ) -> None:
     """Find bad rows, duplicates, conflicting labels, rare tags, imbalance and texts that will be truncated.
 
-    The exit code is 1 if there are bad rows, which training refuses.
+    The exit code is 1 if there are bad rows, which training refuses. Files may be larger than memory: rows are kept in
+    temporary files, in the folder that TMPDIR names.
 
     Example: hangtag data check shop.csv --column title=Name --column facet.color=Colour --json-file check.json
     """

@@ -14,7 +14,7 @@ def rebuild(
         typer.Option(
             "--from",
             metavar="FOLDER",
-            help="Write the tags that `hangtag retag --on ray` has left in a folder, instead of those of the topic.",
+            help="Write the tags that `hangtag retag run --on ray` has left in a folder, not those of the topic.",
         ),
     ] = None,
     create: Annotated[

@@ -60,8 +60,9 @@ def train(
 
     Data on which every figure would be too good, or on which no tag could get the AUTO promise, is refused unless
     --anyway is given.
-    Ctrl-C stops it; the same command resumes from the last checkpoint. To train on several GPUs or processes, start it
-    with torchrun --nproc-per-node 2 -m -- hangtag.cli train ...
+    Ctrl-C stops it; the same command resumes from the last checkpoint. What was read and tokenised is kept in .prepared
+    beside the run's folder (at most 4 GB), so that further runs on the same files begin at once. To train on several
+    GPUs or processes, start it with torchrun --nproc-per-node 2 -m -- hangtag.cli train ...
 
     Example: hangtag train shop.jsonl --validation shop-validation.jsonl --run runs/shop --out runs/shop/bundle
     """

@@ -1,7 +1,10 @@
 """Choosing and opening an engine."""
 
+import ctypes
 import importlib
 import importlib.util
+import sys
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +16,10 @@ from hangtag.text.tokens import Tokens
 from hangtag.text.wide import NO_FEATURES
 
 EngineKind = Literal["auto", "cpu", "torch"]
+
+# What torch needs of a GPU's driver on Linux: the library of NVIDIA's, the device of AMD's.
+_CUDA_LIBRARY = "libcuda.so.1"
+_AMD_DEVICE = Path("/dev/kfd")
 
 
 def open_engine(
@@ -58,7 +65,19 @@ def _torch_engine(bundle: Bundle) -> Engine:
 
 
 def _has_cuda() -> bool:
-    if importlib.util.find_spec("torch") is None:
+    # Importing torch takes seconds and 200 MB, for nothing where there is no driver.
+    if importlib.util.find_spec("torch") is None or not _has_driver():
         return False
     torch: Any = importlib.import_module("torch")
     return bool(torch.cuda.is_available())
+
+
+def _has_driver() -> bool:
+    """False only if torch cannot find a GPU here."""
+    if sys.platform != "linux" or _AMD_DEVICE.exists():
+        return True
+    try:
+        ctypes.CDLL(_CUDA_LIBRARY)
+    except OSError:
+        return False
+    return True

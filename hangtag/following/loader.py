@@ -49,18 +49,19 @@ class Loader:
         with _refusing(), _one_at_a_time(self._local.folder):
             # Hashing and reading take some tenths of a second of Python; what compiles the model must not run so low,
             # because threads that it starts keep the priority.
-            path = _at_low_priority(lambda: self._local.get(pointer.bundle_version, Shelf(self._store)))
-            give_back()  # reading it to compare its hashes took as much memory as it has
-            return self._opened(path, pointer)
+            path = self._local.path_of(pointer.bundle_version)
+            bundle = _at_low_priority(lambda: self._local.load(pointer.bundle_version, Shelf(self._store)))
+            give_back()  # its files were read whole
+            _check_memory(path, is_read=True)
+            return self._opened(bundle, path)
 
     def load_kept(self, pointer: Pointer, path: Path) -> Tagger:
         """As `load`, of a bundle that is on this machine, without asking the place for bundles."""
         with _refusing(), _one_at_a_time(self._local.folder):
-            return self._opened(path, pointer)
+            _check_memory(path)
+            return self._opened(_at_low_priority(lambda: _checked(path, pointer)), path)
 
-    def _opened(self, path: Path, pointer: Pointer) -> Tagger:
-        _check_memory(path)
-        bundle = _at_low_priority(lambda: _checked(path, pointer))
+    def _opened(self, bundle: Bundle, path: Path) -> Tagger:
         tagger = tagger_of(bundle, self._model, in_bulk=self._in_bulk)
         try:
             _try_out(tagger, path)
@@ -91,8 +92,8 @@ def _try_out(tagger: Tagger, path: Path) -> None:
         raise RefusedError(Why.TRIAL, str(error)) from error
 
 
-def _check_memory(path: Path) -> None:
-    needed, free = needed_bytes(path), free_bytes()
+def _check_memory(path: Path, *, is_read: bool = False) -> None:
+    needed, free = needed_bytes(path, is_read=is_read), free_bytes()
     if free is not None and free < needed:
         msg = (
             f"loading the bundle takes up to {needed / _MB:.0f} MB beside the one in use, and {free / _MB:.0f} MB are "

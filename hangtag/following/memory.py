@@ -11,9 +11,9 @@ _BESIDE_WEIGHTS = 32 * 1024 * 1024
 _NO_LIMIT = 1 << 60
 
 
-def needed_bytes(folder: Path) -> int:
-    """What loading the bundle in a folder takes at most, for a moment."""
-    return _TIMES_WEIGHTS * (folder / MODEL).stat().st_size + _BESIDE_WEIGHTS
+def needed_bytes(folder: Path, *, is_read: bool = False) -> int:
+    """What loading the bundle in a folder takes at most, for a moment; `is_read`: it is in memory, but runs nowhere."""
+    return (_TIMES_WEIGHTS - is_read) * (folder / MODEL).stat().st_size + _BESIDE_WEIGHTS
 
 
 def free_bytes(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int | None:

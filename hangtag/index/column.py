@@ -14,8 +14,8 @@ _GROWTH = 1.05
 class Column:
     """Cells of one type behind each other. One thread writes; whoever reads takes `array` once and keeps it.
 
-    Growing, and a number that is too large for the cells, make a new array: one that was taken before keeps what it had,
-    and is never written again.
+    Growing, and a number that is too large for the cells, make a new array: one that was taken before keeps what it
+    had, and is never written again.
 
     Attributes:
         array: the cells, `size` of them in use.

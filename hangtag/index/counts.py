@@ -16,8 +16,8 @@ from hangtag.tags.thresholds import Band
 
 # Looking at the rows of so many products costs as much as looking at the products of one tag.
 FEW = 200
-# From this part of all products on, and this part for each tag of a facet, the products of the tags are looked at sooner
-# than the values of the products.
+# Of more products than this part of all, and more than this part for each tag of a facet, looking at the values takes
+# longer than looking at the products of the tags.
 _DENSE = 0.1
 _DENSE_A_TAG = 0.003
 # Numbers that are kept, at most.

@@ -11,7 +11,7 @@ from pyroaring import BitMap
 from hangtag.index.change import Change
 from hangtag.index.counts import KnownCounts, numbers_of
 from hangtag.index.ids import Ids
-from hangtag.index.postings import LEVELLED, Postings, PostingsBuilder, PostingsDraft, bitmap_of
+from hangtag.index.postings import LEVELLED, NONE, Postings, PostingsBuilder, PostingsDraft, bitmap_of, sharing
 from hangtag.index.rows import MAX_TAGS, Rows
 from hangtag.index.slots import is_review, slot_of, tag_number_of, tag_numbers
 from hangtag.index.tag_numbers import TagNumbers
@@ -46,7 +46,7 @@ class Index:
         self._is_built = False
         self._lock = threading.Lock()
         self._values = Values(self.tags)
-        nothing = Filled(self.rows.empty(), self._values.freeze(), [], BitMap(), frozenset(), KnownCounts())
+        nothing = Filled(self.rows.empty(), self._values.freeze(), [], NONE, frozenset(), KnownCounts())
         self._view = View(self.ids, self.tags, nothing)
 
     def view(self) -> View:
@@ -130,7 +130,7 @@ class Index:
     def _take(self, changes: Sequence[Change]) -> int:
         before = self._view.filled
         drafts: dict[int, PostingsDraft] = {}
-        products = BitMap(before.products, optimize=False)
+        products = sharing(before.products)
         known = before.known.changing()
         taken = 0
         for change in changes:
@@ -189,7 +189,7 @@ class Index:
             builder.add(*self.rows.numbered_slots(first, first + _AT_ONCE))
         for first in range(0, len(self.rows), _AT_ONCE):
             builder.add_levels(*self.rows.numbered_slots(first, first + _AT_ONCE))
-        products = BitMap()
+        products = BitMap(copy_on_write=True)
         # Numbers whose product is deleted, or whose rank is below everything, are not in it.
         columns = self.rows.columns
         live = np.flatnonzero((columns["deleted"] == 0) & (columns["versions"] >= 0))

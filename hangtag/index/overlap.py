@@ -63,6 +63,10 @@ def similar_products(
     numbers, shared = _weighed(own, allowed)
     of_either = sum(weight for _, weight in own) + totals(numbers) - shared
     scores = np.minimum(np.round(shared / of_either, _DIGITS), 1.0)
+    if len(scores) > count:
+        # Sorting all of them would take longer than everything before.
+        is_best = scores >= np.partition(scores, len(scores) - count)[len(scores) - count]
+        numbers, scores = numbers[is_best], scores[is_best]
     best = np.lexsort((numbers, -scores))[:count]
     return [Similar(int(numbers[place]), float(scores[place])) for place in best]
 
@@ -80,7 +84,7 @@ def _weighed(own: Sequence[tuple[Tagged, float]], allowed: BitMap) -> tuple[NDAr
 
 def _candidates(own: Sequence[tuple[Tagged, float]], allowed: BitMap) -> BitMap:
     """Products with at least one of the tags, the rarest tags first, until there are too many."""
-    found = BitMap()
+    found = BitMap(copy_on_write=True)
     for place, (tag, _) in enumerate(own):
         more = (tag.products & allowed) - found
         room = MAX_CANDIDATES - len(found)
@@ -100,8 +104,8 @@ def _narrowed(more: BitMap, others: Sequence[tuple[Tagged, float]], room: int) -
         if len(kept) <= room:
             break
     if len(kept) >= room:
-        return BitMap(kept.to_array()[:room])
-    return kept | BitMap((more - kept).to_array()[: room - len(kept)])
+        return BitMap(kept.to_array()[:room], copy_on_write=True)
+    return kept | BitMap((more - kept).to_array()[: room - len(kept)], copy_on_write=True)
 
 
 def _array(numbers: BitMap) -> NDArray[np.uint32]:

@@ -14,7 +14,8 @@ from hangtag.index import levels
 from hangtag.index.slots import confidence_of, confidences, in_auto, is_review, tag_numbers
 from hangtag.tags.thresholds import Band
 
-NONE = BitMap()
+# Bitmaps that are changed one day are made so that a copy shares what it does not change.
+NONE = BitMap(copy_on_write=True)
 # Only of tags with more products than this are the levels kept apart; those of rarer ones are looked at one by one.
 LEVELLED = 16_384
 # Bitmaps of one band: all products, then one for each level.
@@ -95,8 +96,7 @@ class PostingsDraft:
     def _map(self, at: int) -> BitMap:
         if at not in self._own:
             self._own.add(at)
-            # Not `copy`, which also looks for a smaller form of each part and takes ten times as long.
-            self._maps[at] = BitMap(self._maps[at], optimize=False)
+            self._maps[at] = sharing(self._maps[at])
         return self._maps[at]
 
 
@@ -148,7 +148,16 @@ class PostingsBuilder:
 def bitmap_of(numbers: NDArray[Any]) -> BitMap:
     """Numbers below 2^32 as a bitmap."""
     # pyroaring reads an array of Python's own at once, and one of numpy number by number.
-    return BitMap(array("I", numbers.astype(np.uint32).tobytes()), optimize=False)
+    return BitMap(array("I", numbers.astype(np.uint32).tobytes()), copy_on_write=True, optimize=False)
+
+
+def sharing(products: BitMap) -> BitMap:
+    """A copy that can be changed. Until then each part of it, of 65,536 numbers, is the other's.
+
+    Whoever reads the other meanwhile reads what it was: pyroaring lets no other thread run Python while it works.
+    """
+    # Not `copy`, which also looks for a smaller form of each part and takes ten times as long.
+    return BitMap(products, copy_on_write=True, optimize=False)
 
 
 def _begins_at(slots: NDArray[Any]) -> NDArray[np.int64]:

@@ -18,8 +18,8 @@ from hangtag.tags.thresholds import Band
 # Steps of a weight: scores are whole numbers, so that equal ones are equal however they were added up.
 WEIGHT_STEPS = 1_000_000
 SCORE_STEPS = CONFIDENCE_STEPS * WEIGHT_STEPS
-# Up to so many products are looked at one by one: with one or two tags. With each further tag it is so many more, because
-# the best ones are those that are good in all tags.
+# Up to so many products are looked at one by one, and with each tag after the second up to so many more: to find those
+# that are good in all tags takes longer, the more tags there are.
 _FEW = 16_384
 _SAMPLE = 16_384
 # More than these are never looked at one by one; the best are then taken from the most promising ones.
@@ -89,7 +89,7 @@ class Ranking:
         return sum(self._weights[tag] for tag in tags) * CONFIDENCE_STEPS
 
     def _parts(self, hits: BitMap) -> "tuple[list[_Part], list[int]]":
-        """The products by which of the tags they have, as far as that pays, and the tags by which they are not parted."""
+        """The products by which of the tags they have; and the tags that are left when there are too many parts."""
         parts = [_Part(hits, ())]
         tags = sorted(self._weights, key=lambda each: -self._weights[each])
         for at, tag in enumerate(tags):

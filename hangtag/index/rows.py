@@ -67,8 +67,12 @@ class FrozenRows:
         moved = self._journal.all()
         if not moved:
             return []
-        at = np.searchsorted(numbers, np.fromiter(moved, np.int64, len(moved))).tolist()
-        return [place for place, number in zip(at, moved, strict=True) if place < len(numbers) and numbers[place] == number]
+        found = np.fromiter(moved, np.int64, len(moved))
+        places = np.searchsorted(numbers, found)
+        is_there = places < len(numbers)
+        places, found = places[is_there], found[is_there]
+        same: list[int] = places[numbers[places] == found].tolist()
+        return same
 
     def gather(self, numbers: NDArray[Any]) -> NDArray[np.uint32]:
         """The slots of many products: a line for each, 0 where it has no more. `numbers` ascend."""

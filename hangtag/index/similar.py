@@ -36,7 +36,7 @@ def similar(view: View, request: tags_pb2.SimilarProductsRequest) -> tags_pb2.Si
     found = similar_products(
         own,
         products,
-        view.hits(base) - BitMap([number]),
+        view.hits(base) - BitMap([number], copy_on_write=True),
         lambda numbers: view.total_weights(numbers, lambda having: weight_of(having, products)),
         size,
     )

@@ -1,7 +1,7 @@
 """Of every product its value of each facet, as one small number: what counts are made from.
 
-The rows of the table of tags say what the tags of a product are. To count one facet, all of them would be read; here the
-values of a facet lie side by side, a byte for each product, or two where the facet has more than 254 values.
+The rows of the table of tags have all tags of a product. To count one facet, all of them would be read; here the values
+of a facet lie side by side, a byte for each product, or two where the facet has more than 254 values.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -106,7 +106,7 @@ class View:
         # A tag that is blocked has no products.
         by_tag = np.array([weight(products) if products else 0.0 for products in found])
         slots = self.filled.rows.gather(numbers)
-        weights: NDArray[np.float64] = (by_tag[tag_numbers(slots)] * in_auto(slots)).sum(axis=1)
+        weights: NDArray[np.float64] = np.einsum("ij,ij->i", by_tag.take(tag_numbers(slots)), in_auto(slots))
         return weights
 
     def hits(self, query: Query, base: Query = EVERYTHING) -> BitMap:
@@ -157,7 +157,8 @@ class View:
             counted = self._count(other, base, same)
             for facet, numbers in same.items():
                 times = counted[numbers].tolist() if numbers else []
-                values = [(value_of(self._tags.tags[at]), each) for at, each in zip(numbers, times, strict=True) if each]
+                named = zip(numbers, times, strict=True)
+                values = [(value_of(self._tags.tags[at]), each) for at, each in named if each]
                 found[facet] = sorted(values, key=lambda each: (-each[1], each[0]))
         return {facet: found[facet] for facet in facets}
 

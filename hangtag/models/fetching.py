@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hangtag.bundle import Bundle
 from hangtag.models.errors import LocalModelsError
 from hangtag.models.listed import ShelfFile
 
@@ -20,8 +21,8 @@ PARTIAL = ".partial-"
 Copy = Callable[[ShelfFile, Callable[[bytes], Any]], None]
 
 
-def fetch_into(folder: Path, files: Sequence[ShelfFile], copy: Copy, check: Callable[[Path], None]) -> None:
-    """Write the files with `copy` to a folder beside `folder`, check that, and rename it.
+def fetch_into(folder: Path, files: Sequence[ShelfFile], copy: Copy, check: Callable[[Path], Bundle]) -> Bundle:
+    """Write the files with `copy` to a folder beside `folder`, check that, and rename it; returns what `check` does.
 
     Raises:
         LocalModelsError: a file cannot be written.
@@ -40,8 +41,9 @@ def fetch_into(folder: Path, files: Sequence[ShelfFile], copy: Copy, check: Call
             _sync(part)
         except OSError as error:
             raise _unwritable(folder.parent, files, error) from error
-        check(part)
+        bundle = check(part)
         _rename(part, folder)
+        return bundle
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hangtag.bundle import BundleError, load_bundle
+from hangtag.bundle import Bundle, BundleError, load_bundle
 from hangtag.bundle.files import MANIFEST
 from hangtag.models.errors import LocalModelsError, ModelsError
 from hangtag.models.fetching import PARTIAL
@@ -35,7 +35,12 @@ class LocalModels:
         return self._bundles / version
 
     def get(self, version: str, shelf: Shelf) -> Path:
-        """The folder of a bundle; it is fetched if it is not there undamaged. Of processes one fetches.
+        """The folder of a bundle; see `load`."""
+        self.load(version, shelf)
+        return self.path_of(version)
+
+    def load(self, version: str, shelf: Shelf) -> Bundle:
+        """A bundle, read once; it is fetched if it is not there undamaged. Of processes one fetches.
 
         Raises:
             ShelfError: the place for bundles cannot be read, or the bundle is missing or damaged there.
@@ -44,11 +49,12 @@ class LocalModels:
         """
         path = self.path_of(version)
         with self._locked(version):
-            if path.is_dir() and _is_whole(path, version):
-                with suppress(OSError):
-                    os.utime(path)
-                return path
-            return shelf.fetch(version, path)
+            bundle = _undamaged(path, version)
+            if bundle is None:
+                return shelf.fetch(version, path)
+            with suppress(OSError):
+                os.utime(path)
+            return bundle
 
     def last_good(self, route: str = "default") -> tuple[Pointer, Path] | None:
         """The last pointer that was kept, and the folder of its bundle; None: there is none, or the bundle is gone."""
@@ -122,8 +128,11 @@ class LocalModels:
             os.close(handle)
 
 
-def _is_whole(path: Path, version: str) -> bool:
+def _undamaged(path: Path, version: str) -> Bundle | None:
+    if not path.is_dir():
+        return None
     try:
-        return load_bundle(path).version == version
+        bundle = load_bundle(path)
     except BundleError:
-        return False
+        return None
+    return bundle if bundle.version == version else None

@@ -15,7 +15,7 @@ from typing import IO, Any, Final, NoReturn
 import fsspec
 from pydantic import ValidationError
 
-from hangtag.bundle import load_bundle
+from hangtag.bundle import Bundle, load_bundle
 from hangtag.bundle.files import max_bytes
 from hangtag.models.errors import LocalModelsError, ShelfError
 from hangtag.models.fetching import fetch_into
@@ -147,7 +147,7 @@ class Shelf:
         self._copy(wanted, parts.append)
         return b"".join(parts)
 
-    def fetch(self, version: str, into: Path) -> Path:
+    def fetch(self, version: str, into: Path) -> Bundle:
         """Fetch a bundle into a folder, which it becomes: all of its files, each with its hash checked, or nothing.
 
         What `into` held before is replaced. Files are written to a folder beside it, which is then renamed.
@@ -158,8 +158,7 @@ class Shelf:
             BundleError: the files are no bundle that this release can read.
         """
         listed = self.facts(version)
-        fetch_into(into, listed.files, self._copy, lambda folder: _check(folder, listed))
-        return into
+        return fetch_into(into, listed.files, self._copy, lambda folder: _checked(folder, listed))
 
     def _listed(self, version: str) -> Listed | None:
         """None: there is none, or a push of it was interrupted."""
@@ -245,8 +244,9 @@ def _files_of(folder: Path, names: Sequence[str]) -> Iterator[ShelfFile]:
             yield ShelfFile(name=name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
-def _check(folder: Path, listed: Listed) -> None:
+def _checked(folder: Path, listed: Listed) -> Bundle:
     bundle = load_bundle(folder)
     if (bundle.version, bundle.manifest.integrity) != (listed.version, listed.integrity):
         msg = f"the bundle that was listed as {listed.version[:12]} is {bundle.version[:12]}: push it again"
         raise ShelfError(msg)
+    return bundle

@@ -2,9 +2,11 @@
 
 import ctypes
 import sys
+from typing import Any
 
 # As in malloc.h.
 _ARENA_MAX = -8
+_C: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def give_back() -> None:
@@ -12,7 +14,7 @@ def give_back() -> None:
 
     The C library keeps it otherwise. Only glibc can; elsewhere nothing happens.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    trim = getattr(_C, "malloc_trim", None)
     if trim is not None:
         trim(0)
 
@@ -22,6 +24,6 @@ def share_memory_between_threads() -> None:
 
     Threads that run Python do so one at a time: a place for each costs memory and saves no time. Only glibc has them.
     """
-    option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    option = getattr(_C, "mallopt", None)
     if option is not None:
         option(_ARENA_MAX, 1)

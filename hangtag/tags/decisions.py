@@ -21,8 +21,8 @@ def apply_decisions(tags: TagSet, decisions: Sequence[Decision], schema: TagSche
     """Serve every accepted tag and no rejected one; later decisions about a tag replace earlier ones.
 
     An accepted tag of a single facet takes the place of the facet's predicted tags; one that the schema blocks or does
-    not have is not served. Predicted tags are dropped if their parent is no longer served or a served tag excludes them by a rule.
-    Without a schema only decided tags change.
+    not have is not served. Predicted tags are dropped if their parent is no longer served or a served tag excludes them
+    by a rule. Without a schema only decided tags change.
     """
     verdicts = {decision.tag: decision.is_accepted for decision in decisions}
     blocked = () if schema is None else schema.blocked

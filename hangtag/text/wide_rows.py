@@ -110,8 +110,8 @@ class WideRows:
         for text, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
             if end > start:
                 weights = self.dense.take(places[start:end], axis=0).astype(np.float32)
-                weights *= scaled[start:end, None]
-                result[text, :width] += np.add.reduce(weights, axis=0)  # row after row, whatever stands beside a column
+                # Row after row, whatever stands beside a column; a product of matrices adds in an order of its own.
+                result[text, :width] += np.einsum("i,ij->j", scaled[start:end], weights)
 
     def _scattered(
         self,

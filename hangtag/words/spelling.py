@@ -27,14 +27,14 @@ class Speller:
         """`rarest` is the largest inverse document frequency of the vocabulary's words."""
         self._vocabulary = vocabulary
         self._limit = rarest * _MOST_RARITY
-        self._meant = Memo[str](self._corrected)
+        self._meant = Memo[str]()
 
     def corrections(self, text: str) -> dict[str, str]:
         """What was meant for words of the text, both in lower case; without the words that are known or not found."""
         words = list(dict.fromkeys(match.group().lower() for match in _WORD.finditer(text)))[:_MOST_WORDS]
         if not words:
             return {}
-        return {word: meant for word, meant in zip(words, self._meant(words), strict=True) if meant}
+        return {word: meant for word, meant in zip(words, self._meant(words, self._corrected), strict=True) if meant}
 
     def _corrected(self, words: Sequence[str]) -> list[str]:
         """What was meant for each word; empty if it is known, or nothing is found."""

@@ -26,11 +26,11 @@ class Vocabulary:
         self._tokenizer = tokenizer
         self._wide = wide
         self._names = frozenset(word for name in names for word in name.split())
-        self._known = Memo[bool](self._knows)
+        self._known = Memo[bool]()
 
     def knows(self, words: Sequence[str]) -> list[bool]:
         """Whether each word, in lower case, is known."""
-        return self._known(words)
+        return self._known(words, self._knows)
 
     def _knows(self, words: Sequence[str]) -> list[bool]:
         rarities = self.rarities(words)

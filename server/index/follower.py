@@ -9,12 +9,13 @@ from typing import Any
 
 from hangtag.index import Change, Index
 from hangtag.kafka.raw_batch import RawBatch
+from hangtag.server.brokers_watch import BrokersWatch
 from hangtag.server.index.changes import Changes
 from hangtag.server.index.moment import Moment
 from hangtag.server.index.reader import Position, TaggedReader
 from hangtag.server.index.repair import Wrong
 from hangtag.server.index.snapshots import Snapshots
-from hangtag.server.topic_end import TopicAwayError
+from hangtag.server.tagged_consumer import TopicAwayError
 from hangtag.settings import Settings
 from hangtag.tagger.spare_memory import give_back
 from hangtag.telemetry import Heartbeats, get_log, metrics
@@ -23,12 +24,11 @@ INDEX_BEAT = "index"
 
 _TRY_AGAIN_AFTER_S = 2.0
 _LOOK_EVERY_S = 1.0
-# A broker answers a fetch after half a second, even if there is nothing to read.
-_AWAY_S = 10.0
 # Changes that become visible together; calls wait for Python meanwhile.
 _AT_ONCE = 64
 # How often a batch with a wrong checksum is fetched: it may have been damaged on the way.
 _TRIES = 3
+_NEXT_STEP = "fix it for changes to be found; until then the index answers from what it has"
 
 _log = get_log(__name__)
 
@@ -56,7 +56,7 @@ class IndexFollower:
         self._positions: dict[int, Position] = {}
         self._is_caught_up = False
         self._damaged: tuple[int, int, int] = (-1, -1, 0)
-        self._is_up: bool | None = None
+        self._watch = BrokersWatch(settings.kafka.tagged_topic, metrics.INDEX_FOLLOWS, _NEXT_STEP)
         self._look_at_s = self._answered_at = 0.0
         self._wants: set[str] = set()
         self._blocked: frozenset[str] = frozenset()
@@ -119,7 +119,8 @@ class IndexFollower:
             try:
                 self._read()
             except TopicAwayError as error:
-                self._report(str(error))
+                self._measure()
+                self._watch.report(str(error))
                 self._stop.wait(_TRY_AGAIN_AFTER_S)
         if self._is_caught_up:
             self._write_snapshot()
@@ -223,8 +224,8 @@ class IndexFollower:
                 raise TopicAwayError(msg)
 
     def _look(self, reader: TaggedReader) -> None:
-        silent_s = time.time() - self._answered_at
-        self._report(f"the brokers have not answered for {silent_s:.0f} s" if silent_s > _AWAY_S else None)
+        self._measure()
+        self._watch.silent(time.time() - self._answered_at)
         reader.take_new_partitions()
         if self._changes.unreadable:
             metrics.INDEX_CHANGES.labels("unreadable").inc(self._changes.unreadable)
@@ -239,20 +240,6 @@ class IndexFollower:
         self._snapshots.write(
             self._index, self._topic, {number: each.offset for number, each in self._positions.items()}
         )
-
-    def _report(self, problem: str | None) -> None:
-        self._measure()
-        is_up = problem is None
-        metrics.INDEX_FOLLOWS.set(is_up)
-        if is_up is self._is_up:
-            return
-        self._is_up = is_up
-        topic = self._settings.kafka.tagged_topic
-        if is_up:
-            _log.info("follows", topic=topic)
-        else:
-            next_step = "fix it for changes to be found; until then the index answers from what it has"
-            _log.warning("cannot follow", topic=topic, reason=problem, next=next_step)
 
     def _measure(self) -> None:
         if self.moment is not None:

@@ -9,22 +9,23 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from hangtag.kafka.internals import last_read_s
-from hangtag.kafka.options import kafka_options
 from hangtag.kafka.tagged_topic import topic_id
 from hangtag.kafka.topics import missing_topic
-from hangtag.kafka.trouble import KafkaSettingsError, check_settings, watching
 from hangtag.kafka.whole_batches import BatchConsumer
-from hangtag.server.topic_end import TopicAwayError
+from hangtag.server.tagged_consumer import (
+    CLOSE_TIMEOUT_MS,
+    OPEN_TIMEOUT_MS,
+    POLL_MS,
+    POSITION_TIMEOUT_MS,
+    TopicAwayError,
+    open_consumer,
+    partitions_of,
+    reason_of,
+)
 from hangtag.settings import Settings
 
-_POLL_MS = 500
 _MAX_BATCHES = 64
 _PARTITION_BYTES = 4 * 1024 * 1024
-_OPEN_TIMEOUT_MS = 5_000
-_CLOSE_TIMEOUT_MS = 1_000
-_POSITION_TIMEOUT_MS = 100
-# New partitions are noticed that late.
-_METADATA_MAX_AGE_MS = 30_000
 
 
 class Position(NamedTuple):
@@ -50,15 +51,9 @@ class TaggedReader:
         self._name = settings.kafka.tagged_topic
         self._read_ms: dict[int, int] = {}
         self._partitions: list[TopicPartition] = []
-        with watching(settings.kafka) as trouble:
-            try:
-                check_settings(settings.kafka)
-                # It gives up on brokers that do not answer sooner than the client that asks for the id.
-                self._consumer = self._open()
-            except KafkaSettingsError as error:
-                raise TopicAwayError(str(error)) from error
-            except KafkaError as error:
-                raise TopicAwayError(trouble.explain(error)) from error
+        self._consumer = open_consumer(
+            BatchConsumer, settings.kafka, "hangtag-index", max_partition_fetch_bytes=_PARTITION_BYTES
+        )
         try:
             self._begin(topic, offsets)
         except BaseException:
@@ -72,7 +67,7 @@ class TaggedReader:
             TopicAwayError: the brokers refused, or the position is lost.
         """
         try:
-            fetched = self._consumer.poll(timeout_ms=_POLL_MS, max_records=_MAX_BATCHES)
+            fetched = self._consumer.poll(timeout_ms=POLL_MS, max_records=_MAX_BATCHES)
         except KafkaError as error:
             raise TopicAwayError(reason_of(error)) from error
         found = [each for many in fetched.values() for each in many]
@@ -102,7 +97,7 @@ class TaggedReader:
         found = {}
         for at in self._partitions:
             with suppress(KafkaError):
-                offset = self._consumer.position(at, timeout_ms=_POSITION_TIMEOUT_MS)
+                offset = self._consumer.position(at, timeout_ms=POSITION_TIMEOUT_MS)
                 end = max(self._consumer.highwater(at) or 0, self._ends.get(at, 0))
                 if offset is not None:
                     found[at.partition] = Position(offset, max(end, offset), self._read_ms.get(at.partition, 0))
@@ -121,21 +116,7 @@ class TaggedReader:
 
     def close(self) -> None:
         """Close the connections."""
-        self._consumer.close(autocommit=False, timeout_ms=_CLOSE_TIMEOUT_MS)
-
-    def _open(self) -> BatchConsumer:
-        return BatchConsumer(
-            **kafka_options(self._settings.kafka, "hangtag-index"),
-            metrics_enabled=False,
-            enable_auto_commit=False,
-            # A position that the broker no longer has is an error: something was missed.
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            allow_auto_create_topics=False,
-            bootstrap_timeout_ms=_OPEN_TIMEOUT_MS,
-            metadata_max_age_ms=_METADATA_MAX_AGE_MS,
-            max_partition_fetch_bytes=_PARTITION_BYTES,
-        )
+        self._consumer.close(autocommit=False, timeout_ms=CLOSE_TIMEOUT_MS)
 
     def _begin(self, topic: str, offsets: Mapping[int, int]) -> None:
         try:
@@ -148,7 +129,7 @@ class TaggedReader:
                 offsets = {}
             self._consumer.assign(self._partitions)
             begins = self._consumer.beginning_offsets(self._partitions)
-            self._ends = self._consumer.end_offsets(self._partitions, timeout_ms=_OPEN_TIMEOUT_MS)
+            self._ends = self._consumer.end_offsets(self._partitions, timeout_ms=OPEN_TIMEOUT_MS)
             self.begins_anew = not _fit(self._partitions, offsets, begins, self._ends)
             for at in self._partitions:
                 self._consumer.seek(at, begins[at] if self.begins_anew else offsets.get(at.partition, begins[at]))
@@ -156,8 +137,7 @@ class TaggedReader:
             raise TopicAwayError(reason_of(error)) from error
 
     def _found(self) -> list[TopicPartition]:
-        numbers = self._consumer.partitions_for_topic(self._name) or ()
-        return [TopicPartition(self._name, number) for number in sorted(numbers)]
+        return partitions_of(self._consumer, self._name)
 
 
 def _fit(
@@ -171,8 +151,3 @@ def _fit(
     return bool(offsets) and all(
         number in known and begins[known[number]] <= offset <= ends[known[number]] for number, offset in offsets.items()
     )
-
-
-def reason_of(error: KafkaError) -> str:
-    """The class of an error and its message."""
-    return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -31,6 +31,8 @@ from hangtag.write import record_of
 from tests.integration.test_worker import until
 from tests.unit.index.making import entry
 
+# On a busy machine a broker takes its time.
+pytestmark = pytest.mark.timeout(120)
 TANSU = pytest.mark.parametrize("broker", ["tansu"], indirect=True)
 # Tansu says too late where a topic ends, so that what follows a snapshot is read from the beginning.
 APACHE = pytest.mark.parametrize("broker", [pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
@@ -97,7 +99,7 @@ def serving(settings: Settings) -> Iterator[Served]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(60)
         if errors:
             raise errors[0]
         served = Served(bound[0])
@@ -107,7 +109,7 @@ def serving(settings: Settings) -> Iterator[Served]:
             served.channel.close()
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(60)
     if errors:
         raise errors[0]
     assert not thread.is_alive()
@@ -295,24 +297,3 @@ def checked(settings: Settings, products: int = 4) -> Checking:
 
 def differences(work: Checking) -> dict[str, list[str]]:
     return {kind: sorted(getattr(work, kind).examples) for kind in ("missing", "other", "unknown", "store")}
-
-
-@TANSU
-def test_a_tag_that_somebody_blocks_is_gone_within_a_moment(settings, redis_settings, tmp_path):
-    models = settings.models.model_copy(update={"store": str(tmp_path / "models"), "poll_s": 0.05})
-    own = settings.model_copy(update={"models": models, "redis": redis_settings})
-    record = PointerRecord(redis_settings)
-    produce(settings, entry("a", 1, RED), entry("b", 1, NAVY))
-
-    with serving(own) as index:
-        until(lambda: index.ids("color:red") == {"a"})
-        record.write(pointer(1, ["color:red"]))
-        until(lambda: not index.ids("color:red"))
-        assert index.ids("class:boots") == {"a"}
-        record.write(pointer(2, []))
-        until(lambda: index.ids("color:red") == {"a"})
-    record.close()
-
-
-def pointer(sequence: int, blocked: list[str]) -> Pointer:
-    return Pointer("default", sequence, "ab" * 32, "cd" * 32, tuple(blocked), sequence, sequence)

@@ -107,6 +107,7 @@ def test_the_formats_hold_the_same(bundle, tmp_path):
             assert cells[f"{facet}.candidates"] == "|".join(f"{tag['value']} {tag['confidence']}" for tag in likely)
 
 
+@pytest.mark.timeout(240)  # three commands load the engine, on a machine that may be busy
 def test_a_stopped_and_a_killed_command_are_continued(bundle, tmp_path):
     source, out = write_jsonl(tmp_path / "shop.jsonl", 6_000), tmp_path / "tags.jsonl"
     unfinished = tmp_path / "tags.jsonl.unfinished"

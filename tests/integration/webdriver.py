@@ -47,7 +47,7 @@ class Page:
         self._call("POST", f"/element/{element[_ELEMENT]}/clear", {})
         self._call("POST", f"/element/{element[_ELEMENT]}/value", {"text": text})
 
-    def until(self, condition: Callable[[], object], limit_s: float = 10) -> None:
+    def until(self, condition: Callable[[], object], limit_s: float = 60) -> None:
         end = time.monotonic() + limit_s
         while not condition():
             assert time.monotonic() < end, self.texts("body")

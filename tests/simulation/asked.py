@@ -134,11 +134,15 @@ class Asked:
         """What the server knew to be blocked is not served, and tags of an older bundle are said to be that."""
         was, now = question.pointer, self._world.lookups.known
         found = decode_tags(reply.SerializeToString())
-        blocked = set(was.blocked) & set(now.blocked) if was is not None and now is not None else ()
+        # Tags may also be of releases that the server has not heard of yet.
+        later = [each for each in self._world.releases.all if now is not None and each.sequence > now.sequence]
+        blocked = set(was.blocked) & set(now.blocked) if was is not None and now is not None else set()
+        blocked.intersection_update(*(each.blocked for each in later))
         self._world.rules.check_tags(question.product, found, blocked)
         if was is not None and was is now and found.bundle_version != now.bundle_version:
             told = reply.newer_bundle_version
-            if told != now.bundle_version:
+            is_later = any(each.bundle_version == found.bundle_version for each in later)
+            if told != now.bundle_version and not (not told and is_later):
                 self._fail(f"{question.product} has tags of an older bundle, and the newer one is said to be {told!r}")
 
     def _check_time(self, question: _Question, reply: Any) -> None:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 _STARTS_S = (0.0, 0.5, 2.0)
 _LIVES_S = (0.3, 0.7, 1.5, 3.0, 1_000.0)
 _WISHES_S = (0.1, 0.3, 1.0)
-_STOPS, _WITHOUT_FILE, _READS_AGAIN, _TORN = 0.3, 0.15, 0.1, 0.5
+# After a poll that waits, the process looks at what it is asked for.
+_A_TURN_S = 1.0
+_STOPS, _WITHOUT_FILE, _READS_AGAIN, _MEANWHILE, _TORN = 0.3, 0.15, 0.1, 0.5, 0.5
 
 
 class SimTime:
@@ -200,12 +202,20 @@ class SimIndex:
         self._rules.check_start(self._process)
 
     def _take(self, pointer: Pointer) -> None:
+        if self._process is not None and self._hub.current.dice.random() < _MEANWHILE:
+            self._wait_until_it_reads_again(self._process)
         if self._pointer is not None and self._pointer.sequence > pointer.sequence:
             return
         self._pointer = pointer
         if self._process is not None:
             self._process.block(pointer.blocked)
             self._rules.check_blocked(self._process, pointer.blocked)
+
+    def _wait_until_it_reads_again(self, process: follower.IndexFollower) -> None:
+        process.want_reading_again()
+        until_s = self._hub.now + _A_TURN_S
+        while process.is_caught_up and self._hub.now < until_s:
+            self._hub.pause(0.005)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ OUTSIDE = {
     "hangtag/index/snapshot.py": "what a disk does",
     "hangtag/index/rows.py": "searches that run while the index changes",
     "show-what-tells-of-a-sensitive-tag": "profiles",
+    "keep-old-counts-of-a-tag": "counts",
     "a-change-that-cannot-be-read-stops-its-neighbours": "records that Hangtag did not write",
     "repair-a-product-that-has-changed-since": "hangtag index check",
     "repair-only-what-is-older-in-the-index": "hangtag index check",

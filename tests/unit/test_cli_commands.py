@@ -107,10 +107,12 @@ def test_an_option_takes_the_same_kind_of_value_in_every_command() -> None:
             kinds[option.opts[0]].add(option.metavar or "switch")
     several = {name: found for name, found in kinds.items() if len(found) > 1}
     # What is written is a file or a folder; a split takes fractions of what it reads. Once a bundle is in the place for
-    # models, it has a version. A letter is sent again by a person, and mistakes are divided by a property.
+    # models, it has a version. Tags come from a folder, texts from several sources. A letter is
+    # sent again by a person, and mistakes are divided by a property.
     assert several == {
         "--out": {"FILE", "FOLDER"},
         "--to": {"FOLDER", "VERSION"},
+        "--from": {"FOLDER", "SOURCE"},
         "--validation": {"FILE", "FRACTION"},
         "--by": {"NAME", "switch"},
     }

@@ -168,6 +168,37 @@ def test_a_json_array(tmp_path, indent, zipped):
         assert [row.line for row in reading.good] == [2, 12, 22, 32]
 
 
+def test_objects_in_a_field_are_no_labels_and_are_not_suggested(tmp_path):
+    rows = [
+        {"id": at, "name": f"chair {at}", "attributes": {"color": "red"}, "categories": [{"name": "Home"}]}
+        for at in range(60)
+    ]
+    path = tmp_path / "api.json"
+    path.write_text(json.dumps(rows))
+
+    bad = read_rows([path], Columns.read(None, ["product_id=id", "facet.color=attributes"])).bad
+
+    assert suggested_columns(path, Columns()) == ["product_id=id", "title=name"]
+    assert {each.reason for each in bad} == {
+        "attributes holds objects, not texts: write what is to be the label into a field of its own"
+    }
+
+
+def test_a_json_array_is_read_in_pieces(tmp_path, monkeypatch):
+    """Wherever a piece ends: within a word, a number, an escape or a letter of several bytes."""
+    rows = [{"product_id": at, "title": f'"Größe" \\ {at}', "facets": ["a"], "tags": ["a:b"]} for at in range(9)]
+    (tmp_path / "shop.json").write_text(json.dumps(rows, indent=1))
+    expected = read_rows([tmp_path / "shop.json"])
+
+    for size in range(1, 40):
+        monkeypatch.setattr("hangtag.trainer.data.lines.MAX_ROW_BYTES", size)
+        found = read_rows([tmp_path / "shop.json"])
+        assert (found.good, found.bad) == (expected.good, [])
+
+    (tmp_path / "shop.json").write_text("[{}, 3" + "4" * 100)
+    assert "not closed" in read_rows([tmp_path / "shop.json"]).bad[-1].reason
+
+
 def test_a_json_array_that_is_damaged(tmp_path):
     good = '{"product_id": "1", "facets": [], "tags": []}'
 

@@ -84,7 +84,8 @@ def test_what_is_pushed_is_listed_and_fetched_the_same(url, tmp_path, bundles):
     assert shelf.list() == []
     one = shelf.push(bundles / "one", FACTS)
     two = shelf.push(bundles / "two", FACTS.model_copy(update={"pushed_ms": 2}))
-    found = shelf.fetch(two.version[:6], tmp_path / "cache" / "two")
+    found = tmp_path / "cache" / "two"
+    assert shelf.fetch(two.version[:6], found).version == two.version
 
     assert [each.version for each in shelf.list()] == [one.version, two.version]
     assert shelf.facts(one.version).facts == FACTS
@@ -132,7 +133,7 @@ def test_half_a_bundle_is_never_listed_and_a_push_completes_it(name, shelf, bund
     monkeypatch.undo()
 
     shelf.push(bundles / "one", FACTS)
-    assert shelf.fetch(whole.version, tmp_path / "fetched").is_dir()
+    assert shelf.fetch(whole.version, tmp_path / "fetched").version == whole.version
 
 
 def test_a_marker_that_was_cut_is_not_listed(shelf, bundles, tmp_path):

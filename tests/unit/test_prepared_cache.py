@@ -129,13 +129,15 @@ def test_a_changed_row_setting_or_tokenizer_makes_another_entry(tmp_path):
 
     changed = kept_products([file_of(tmp_path, "a blue dress")], Columns(), [], cache)
     renamed = kept_products([path], Columns(renames={"color:red": "color:blue"}), [], cache)
+    (other,) = tokens_of(changed, tiny_tokenizer(), cache)
     shorter = tokens_of(changed, ProductTokenizer(tiny_tokenizer()._tokenizer, 3), cache)
 
     assert before == 2
     assert changed[0].title == "a blue dress"
     assert renamed[0].tags == {"color:blue"}
+    assert other.ids.tolist() == tiny_tokenizer()([changed[0].text])[0].ids.tolist()
     assert [len(each) for each in shorter] == [3]
-    assert len(list(cache.folder.iterdir())) == before + 3
+    assert len(list(cache.folder.iterdir())) == before + 4
 
 
 def test_a_file_with_bad_rows_is_not_kept(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from hangtag.server import text_queue
 from hangtag.server.suggester import Suggester
+from hangtag.server.suggestion import Asked
 from hangtag.server.text_batch import TextBatch
 from hangtag.server.text_job import Encoded, Job
 from hangtag.server.text_queue import Turn
@@ -34,6 +35,36 @@ def test_waiting_texts_are_batched_within_the_budget_one_batch_at_a_time() -> No
         assert tagger.most_active == 1
 
     run(test, token_budget=10)
+
+
+def test_replies_are_made_before_the_next_batch_begins() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        order: list[str] = []
+        turn = suggester._queue.turn
+
+        def recorded(now: float) -> Turn:
+            chosen = turn(now)
+            if chosen.jobs:
+                order.append("batch")
+            return chosen
+
+        suggester._queue.turn = recorded  # type: ignore[method-assign]
+
+        async def caller(one: Asked) -> None:
+            await suggest(suggester, one)
+            order.append("reply")
+
+        tagger.gate.clear()
+        callers = [asyncio.create_task(caller(words(1, number=number))) for number in range(3)]
+        await until(lambda: tagger.batches)
+        callers.append(asyncio.create_task(caller(words(2))))
+        await asyncio.sleep(0)
+        tagger.gate.set()
+        await asyncio.gather(*callers)
+
+        assert order == ["batch", *["reply"] * 3, "batch", "reply"]
+
+    run(test)
 
 
 def test_shorter_texts_go_before_longer_ones() -> None:

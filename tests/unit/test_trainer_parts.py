@@ -13,6 +13,7 @@ from hangtag.trainer.data.examples import batches, examples_of
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledProduct, read_labelled
 from hangtag.trainer.data.schema_of import schema_of
 from hangtag.trainer.data.weak_labels import weakly_labelled
+from hangtag.trainer.files.run_folder import RunFolder
 from hangtag.trainer.fitting.loss import tag_loss
 from hangtag.trainer.fitting.scores import check_validation, facet_scores
 from hangtag.trainer.judging.calibration import fit_calibration
@@ -306,3 +307,15 @@ def test_validation_products_without_a_known_tag_are_refused(labels):
         check_validation(examples_of([labels] * 3, SCHEMA, tiny_tokenizer()), SCHEMA)
 
     check_validation(examples_of([labels, product("color:red")], SCHEMA, tiny_tokenizer()), SCHEMA)
+
+
+def test_a_run_with_a_recipe_of_another_version_says_what_does_not_fit(tmp_path):
+    (tmp_path / "recipe.json").write_text('{"base_model": "starter", "learning_rat": 1, "sources": []}')
+
+    with pytest.raises(
+        RecipeError, match="does not fit this version of Hangtag: .*did you mean 'learning_rate'"
+    ) as error:
+        RunFolder(tmp_path).recipe()
+
+    assert "\n" not in str(error.value)
+    assert str(error.value).endswith("correct the file, or train with another --run")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -51,9 +52,12 @@ def _of_file(path: Path, columns: Columns, bad: list[BadRow], cache: Cache) -> l
     # Notes name the path, and its suffix gives the format.
     key = key_of("products", _FORMAT, file_hash(path), str(path), columns.model_dump(mode="json"))
     if entry := cache.find(key):
-        warn(json.loads((entry / _NOTES).read_text(encoding="utf-8")))
-        with (entry / _PRODUCTS).open("rb") as lines:
-            return [product_of_json(json.loads(line)) for line in lines]
+        with suppress(FileNotFoundError):  # another process has just removed it
+            notes = json.loads((entry / _NOTES).read_text(encoding="utf-8"))
+            with (entry / _PRODUCTS).open("rb") as lines:
+                products = [product_of_json(json.loads(line)) for line in lines]
+            warn(notes)
+            return products
     reading = read_rows([path], columns)
     notes = [note for each in reading.files for note in each.notes]
     warn(notes)

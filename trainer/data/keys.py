@@ -26,11 +26,13 @@ class Keys:
 
     def append(self, text: str) -> None:
         """Add the next row's key."""
-        self.append_hash(int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"))
+        self._hashes.append(
+            int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+        )
 
-    def append_hash(self, key: int) -> None:
-        """Add the next row's key, which is a hash of 64 bits already."""
-        self._hashes.append(key)
+    def extend(self, keys: NDArray[np.uint64]) -> None:
+        """Add the keys of the next rows, which are hashes of 64 bits already; of shape (rows,)."""
+        self._hashes.extend(keys)
 
     def equal(self, among: NDArray[np.bool_] | None = None) -> Iterator[Places]:
         """The places, in order, of each key that several rows have, in the order of the keys.

@@ -59,9 +59,10 @@ class Lines:
             was_cut = self._rest(text) if len(text) > MAX_ROW_BYTES else ""
             yield Line(self.number, "\n" if was_cut else text, self._problem(text))
 
-    def whole(self) -> str:
-        """All that was not read as lines, as one text."""
-        return self._text.read()
+    def pieces(self) -> Iterator[str]:
+        """All that was not read as lines, as texts of a million characters."""
+        while text := self._text.read(MAX_ROW_BYTES):
+            yield text
 
     def _rest(self, text: str) -> str:
         """Skip the rest of a line that is too long; returns its last piece."""

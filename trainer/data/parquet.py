@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 _ROWS = 1_000
+_BUFFER_BYTES = 1 << 20
 # pyarrow raises them for values that Python's types cannot hold, such as a date after the year 9999.
 _NO_PYTHON_VALUE = (ValueError, OverflowError)
 
@@ -27,7 +28,8 @@ def parquet_rows(path: Path, columns: FileColumns) -> Iterator[Row | BadRow | Em
 
     number = 0
     try:
-        with ParquetFile(path) as file:
+        # Otherwise whole columns of a group of rows, which may be all rows, are in memory.
+        with ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
             columns.see(path, file.schema_arrow.names, is_table=True)
             for row in rows_within(path, file, columns):
                 number += 1

@@ -155,4 +155,6 @@ def _values(cell: Any, name: str, separator: str) -> list[str]:
     if isinstance(cell, list) and all(isinstance(each, str) for each in cell):
         return [text_of(each, name) for each in cell]
     msg = f"{name} is not a list of texts"
+    if isinstance(cell, dict) or (isinstance(cell, list) and any(isinstance(each, dict) for each in cell)):
+        msg = f"{name} holds objects, not texts: write what is to be the label into a field of its own"
     raise RowError(msg)

@@ -71,7 +71,7 @@ class RowsOf:
 
     def _json(self, lines: Lines) -> Iterator[Row | BadRow | EmptyRow]:
         is_one = is_array(lines.beginning)
-        rows = array_rows(self._path, lines.whole()) if is_one else _jsonl(lines)
+        rows = array_rows(self._path, lines.pieces()) if is_one else _jsonl(lines)
         is_first = True
         for row in rows:
             if isinstance(row, Row) and is_first:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import accumulate
 
 import numpy as np
 from datasketch import MinHash
@@ -16,27 +17,44 @@ _PERMUTATIONS = 128
 _MAX_MISS_RATE = 1e-6
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _TOP_BITS = np.uint64(32)
-_EMPTY = MinHash(num_perm=_PERMUTATIONS, seed=1, hashfunc=int, scheme="affine32")
+_SKETCH = {"num_perm": _PERMUTATIONS, "seed": 1, "hashfunc": int, "scheme": "affine32"}
 
 
-def shingles_of(text: str) -> Shingles:
-    """Sorted, distinct hashes of the text's 5-character shingles; a shorter text is one shingle."""
-    codes = np.frombuffer(text.encode("utf-32-le"), np.uint32).astype(np.uint64)
-    width = min(_CHARS, len(codes))
-    count = len(codes) - width + 1
-    return np.unique((_mixed(codes[at : at + count] for at in range(width)) >> _TOP_BITS).astype(np.uint32))
+def shingles_of(texts: Sequence[str]) -> list[Shingles]:
+    """Of each text the sorted, distinct hashes of its 5-character shingles; a shorter text is one shingle."""
+    codes = _codes("".join(texts))
+    count = max(0, len(codes) - _CHARS + 1)
+    hashes = _hashes([codes[at : at + count] for at in range(_CHARS)])
+    starts = accumulate(map(len, texts), initial=0)
+    return [
+        np.unique(hashes[start : start + len(text) - _CHARS + 1] if len(text) >= _CHARS else _hashes(_codes(text)))
+        for text, start in zip(texts, starts, strict=False)
+    ]
 
 
-def band_keys(shingles: Shingles, threshold: float) -> Hashes:
-    """One LSH key per band of the set's MinHash, of shape (bands,): similar sets share a key, others seldom do.
+def _codes(text: str) -> Hashes:
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32).astype(np.uint64)
+
+
+def _hashes(columns: Iterable[Hashes]) -> Shingles:
+    return np.atleast_1d(_mixed(columns) >> _TOP_BITS).astype(np.uint32)
+
+
+def band_keys(sets: Sequence[Shingles], threshold: float) -> Hashes:
+    """The LSH keys of the sets' MinHashes, of shape (sets, bands): similar sets share a key, others seldom do.
 
     Bands and rows are chosen so that a pair at the threshold t shares no key with a probability of
     (1 - t^rows)^bands < 1e-6 (Leskovec et al., Mining of Massive Datasets, section 3.4).
     """
-    sketch = _EMPTY.copy()
-    sketch.update_batch(shingles)
     bands, rows = _bands(threshold)
-    return _mixed(sketch.hashvalues[: bands * rows].astype(np.uint64).reshape(bands, rows).T)
+    sketch = MinHash(**_SKETCH)
+    found = np.empty((len(sets), bands * rows), np.uint64)
+    for at, shingles in enumerate(sets):
+        sketch.clear()
+        sketch.update_batch(shingles)
+        found[at] = sketch.hashvalues[: bands * rows]
+    by_row = found.reshape(len(sets), bands, rows)
+    return _mixed(by_row[:, :, row] for row in range(rows))
 
 
 def count_of_bands(threshold: float) -> int:

@@ -10,6 +10,7 @@ from hangtag.trainer.data.keys import Keys
 from hangtag.trainer.data.shingles import Hashes, Shingles, band_keys, count_of_bands, shingles_of
 from hangtag.trainer.files.disk_array import DiskArray, Places, RaggedDiskArray
 
+_AT_ONCE = 256
 _BREAKS = re.compile(r"[\W_]+")
 
 
@@ -27,6 +28,7 @@ class Sketches:
         self._keys = DiskArray(np.uint64, len(self.bands))
         self._shingles = RaggedDiskArray(np.uint32)
         self._is_empty = bytearray()
+        self._waiting: list[str] = []
 
     def __len__(self) -> int:
         return len(self._is_empty)
@@ -38,19 +40,27 @@ class Sketches:
             TemporarySpaceError: the disk is full.
         """
         plain = _BREAKS.sub(" ", f"{text.first} {text.second}".casefold()).strip()
-        self._is_empty.append(not plain)
-        shingles = shingles_of(plain) if plain else np.zeros(0, np.uint32)
-        keys = band_keys(shingles, self._threshold) if plain else np.zeros(len(self.bands), np.uint64)
         self.texts.append(plain)
-        self._shingles.append(shingles)
-        self._keys.append(keys)
-        for band, key in zip(self.bands, keys.tolist(), strict=True):
-            band.append_hash(key)
+        self._is_empty.append(not plain)
+        self._waiting.append(plain)
+        if len(self._waiting) >= _AT_ONCE:
+            self._compute()
 
     def finish(self) -> None:
         """Write what waits in memory; texts can be compared from now on."""
+        self._compute()
         self._shingles.flush()
         self._keys.flush()
+
+    def _compute(self) -> None:
+        sets = shingles_of(self._waiting)
+        keys = band_keys(sets, self._threshold)
+        for shingles in sets:
+            self._shingles.append(shingles)
+        self._keys.extend(keys)
+        for band, its_keys in zip(self.bands, keys.T, strict=True):
+            band.extend(its_keys)
+        self._waiting.clear()
 
     @property
     def has_text(self) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Self, cast
 
 from hangtag.trainer.data.labelled import LabelledFileError, LabelledRow
 from hangtag.trainer.data.row import BadRow
@@ -141,10 +141,12 @@ class _Unfinished:
 
     def open(self, part: str) -> None:
         """Begin a file, which may stay empty."""
-        file = self._stack.enter_context(self._path(f"{part}{self._suffix}").open("wb"))
+        file: IO[bytes] = self._stack.enter_context(self._path(f"{part}{self._suffix}").open("wb"))
         if self._suffix.endswith(".gz"):
             # Without a name and a time, so that the same rows make the same file.
-            file = self._stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))  # type: ignore[assignment]
+            packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0)
+            self._stack.callback(packed.close)
+            file = cast(IO[bytes], packed)
         self._files[part] = file
 
     def add(self, part: str, line: bytes) -> None:

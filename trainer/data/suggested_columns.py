@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -88,5 +88,7 @@ def _plain(name: str) -> str:
 
 
 def _text(cell: Any) -> str:
-    parts: Iterable[Any] = cell if isinstance(cell, list) else [cell]
+    parts: Sequence[Any] = cell if isinstance(cell, list) else [cell]
+    if any(isinstance(part, Mapping | list) for part in parts):
+        return ""  # no labels can be read from it
     return "|".join("" if part is None else str(part).strip() for part in parts)

@@ -1,6 +1,7 @@
 """The tokens of many texts, in files that are read where they are needed."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import overload
@@ -54,7 +55,10 @@ def tokens_of(
     tokenizer_hash = sha256(tokenizer.to_json().encode()).hexdigest()
     key = key_of("tokens", _FORMAT, _hash_of(products), tokenizer_hash, tokenizer.max_tokens, tokenizer.tail_tokens)
     entry = cache.find(key) or cache.add(key, lambda folder: _write(folder, products, tokenizer))
-    return _tokenised(products, tokenizer) if entry is None else TokenTable(entry)
+    with suppress(FileNotFoundError):  # another process has just removed it
+        if entry is not None:
+            return TokenTable(entry)
+    return _tokenised(products, tokenizer)
 
 
 def _tokenised(products: Sequence[LabelledProduct], tokenizer: ProductTokenizer) -> list[Tokens]:

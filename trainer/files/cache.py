@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ class Cache:
         try:
             sizes = json.loads((entry / _NOTE).read_text(encoding="utf-8"))["bytes"]
             if sizes == _sizes(entry):
-                (entry / _NOTE).touch()
+                with suppress(OSError):  # a folder that can only be read
+                    (entry / _NOTE).touch()
                 return entry
         except (OSError, ValueError, LookupError, TypeError):
             pass

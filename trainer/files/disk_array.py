@@ -40,6 +40,16 @@ class DiskArray:
         if len(self._waiting) >= _BUFFER_ROWS:
             self.flush()
 
+    def extend(self, rows: NDArray[Any]) -> None:
+        """Add rows, of shape (rows,) or (rows, width).
+
+        Raises:
+            TemporarySpaceError: the disk is full.
+        """
+        self._waiting.extend(rows.tolist())
+        if len(self._waiting) >= _BUFFER_ROWS:
+            self.flush()
+
     def flush(self) -> None:
         """Write what waits in memory."""
         rows = np.array(self._waiting, self._dtype).reshape(-1, self._width)

@@ -16,7 +16,7 @@ from hangtag.tags.schema import TagSchema
 from hangtag.text.wide import Wide
 from hangtag.trainer.files.atomic_file import write_atomically, write_text
 from hangtag.trainer.files.versions import versions_of
-from hangtag.trainer.recipe.recipe import Recipe, RecipeError
+from hangtag.trainer.recipe.recipe import Recipe, RecipeError, reasons_of
 from hangtag.trainer.recipe.wide import WideSettings
 
 # The number of characters of a version that messages show.
@@ -119,7 +119,13 @@ class RunFolder:
         except OSError as error:
             msg = f"{self.path} holds no run ({self._recipe.name}: {error.strerror})"
             raise RecipeError(msg) from error
-        except (ValidationError, UnicodeDecodeError) as error:
+        except ValidationError as error:
+            msg = (
+                f"{self._recipe} does not fit this version of Hangtag: {reasons_of(error)}; correct the file, or train "
+                "with another --run"
+            )
+            raise RecipeError(msg) from error
+        except UnicodeDecodeError as error:
             msg = f"{self._recipe} cannot be read: {error}"
             raise RecipeError(msg) from error
 

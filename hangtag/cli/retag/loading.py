@@ -80,12 +80,14 @@ def _complete(folder: str) -> "tuple[Fragments, Made]":
     fragments = Fragments(folder)
     made = fragments.made()
     if made is None:
-        msg = f"{folder} holds no output of a re-tag: name the folder that `hangtag retag --on ray --to FOLDER` wrote"
+        msg = (
+            f"{folder} holds no output of a re-tag: name the folder that `hangtag retag run --on ray --to FOLDER` wrote"
+        )
         raise CommandError(msg)
     there = len(fragments.names())
     if there != made.fragments:
         msg = (
-            f"{there} of {made.fragments} fragments are in {folder}: run the same `hangtag retag --on ray` again, "
+            f"{there} of {made.fragments} fragments are in {folder}: run the same `hangtag retag run --on ray` again, "
             "which writes the others"
         )
         raise CommandError(msg)
@@ -121,7 +123,7 @@ class _InUse:
             found = "no bundle" if pointer is None else f"bundle {pointer.bundle_version[:_SHOWN]}"
             msg = (
                 f"the tags are of bundle {made.bundle_version[:_SHOWN]} (sequence {made.sequence}), and {found} is in "
-                "use: promote the first, or run `hangtag retag --on ray` with another folder. What was written can be "
-                "undone with `hangtag retag undo`"
+                "use: promote the first, or run `hangtag retag run --on ray` with another folder. What was written "
+                "can be undone with `hangtag retag undo`"
             )
             raise CommandError(msg)

@@ -1,6 +1,5 @@
 """What every command of `hangtag retag` opens."""
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +8,7 @@ from typing import NamedTuple
 from kafka.errors import KafkaError
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.retag.priority import give_way
 from hangtag.cli.stopping import Stopped
 from hangtag.cli.topic import reason_of
 from hangtag.settings import Settings
@@ -19,8 +19,6 @@ from hangtag.workers.retrying_store import RetryingStore
 from hangtag.write import KafkaSink, SinkError
 
 _TRY_FOR_S = 30
-# Everything else on this machine goes first.
-_NICE = 19
 
 
 class Opened(NamedTuple):
@@ -41,8 +39,7 @@ def opened(settings: Settings, command: str) -> Iterator[Opened]:
     """
     # To standard error, and what needs attention alone: the progress says the rest.
     configure_logs(settings.log.model_copy(update={"level": "warning"}), "retag")
-    with suppress(OSError):
-        os.nice(_NICE)
+    give_way()
     give_up = threading.Event()
     kept, sink, progress = RetagStore(settings.redis), KafkaSink(settings.kafka, "hangtag-retag"), None
     try:

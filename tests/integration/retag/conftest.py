@@ -1,6 +1,5 @@
 """Two bundles, and the settings of `hangtag retag` in this process."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +45,6 @@ def settings(topics: KafkaSettings, redis_settings: RedisSettings, monkeypatch: 
     monkeypatch.setenv("HANGTAG_MODEL__ENGINE", "cpu")
     monkeypatch.setenv("HANGTAG_MODEL__THREADS", "1")
     # Both would stay for the other tests of this process.
-    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(opened, "give_way", lambda: None)
     monkeypatch.setattr(opened, "configure_logs", lambda *_: None)
     return Settings(kafka=topics, redis=redis_settings, worker=WorkerSettings())

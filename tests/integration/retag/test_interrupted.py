@@ -66,6 +66,7 @@ def test_a_retag_that_is_killed_ten_times_ends_as_if_it_was_not(settings, tagger
     assert verified() == 0
 
 
+@pytest.mark.timeout(300)  # the process runs when nothing else wants to run
 def test_a_process_that_is_killed_gives_way_to_others_and_the_next_one_goes_on(settings, bundles, taggers):
     listed(settings, taggers[0], *(event(f"p{number}", title=f"{WORDS[number % 4]} {number}") for number in range(900)))
     command = [sys.executable, "-m", "hangtag.cli", "retag", "--bundle", str(bundles[1]), "--sequence", "1", "--json"]
@@ -75,18 +76,18 @@ def test_a_process_that_is_killed_gives_way_to_others_and_the_next_one_goes_on(s
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
         closing(RetagStore(settings.redis)) as store,
     ):
-        give_up = time.monotonic() + 40
+        give_up = time.monotonic() + 200
         while not formers(settings):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < give_up
             time.sleep(0.02)
-        niceness = os.getpriority(os.PRIO_PROCESS, process.pid)
+        policy = os.sched_getscheduler(process.pid)
         process.send_signal(signal.SIGKILL)
         before = store.run()
 
     counts = retag("--bundle", str(bundles[1]), "--sequence", "1")
 
-    assert niceness == 19
+    assert policy == os.SCHED_IDLE
     assert before is not None
     assert counts["run_id"] == before.run_id
     # What was written after the last note counts as the same.

@@ -201,7 +201,7 @@ def test_a_folder_that_cannot_be_loaded_is_refused_with_what_to_do(
     assert "name the folder" in load(tmp_path / "files", code=1)
     work = planned(settings, bundles[1], files, to)
     tag_here(work, 3)
-    assert "run the same `hangtag retag --on ray` again" in load(to, code=1)
+    assert "run the same `hangtag retag run --on ray` again" in load(to, code=1)
     other = planned(settings, bundles[0], files, to)
     with pytest.raises(CommandError, match="other bundle version"):
         tag_here(other)

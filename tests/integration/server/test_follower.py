@@ -7,9 +7,10 @@ from contextlib import closing
 import pytest
 from kafka import KafkaAdminClient
 
-from hangtag.server import topic_end
+from hangtag.server import tagged_consumer, topic_end
 from hangtag.server.change import Change
-from hangtag.server.topic_end import TopicAwayError, TopicEnd
+from hangtag.server.tagged_consumer import TopicAwayError
+from hangtag.server.topic_end import TopicEnd
 from hangtag.settings import KafkaSettings, Settings
 from hangtag.store import Entry
 from hangtag.v1 import tags_pb2
@@ -74,7 +75,7 @@ def test_it_counts_what_it_has_not_read(
 def test_new_partitions_are_read_from_their_beginning(
     topics: KafkaSettings, sink: KafkaSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topic_end, "_METADATA_MAX_AGE_MS", 300)
+    monkeypatch.setattr(tagged_consumer, "_METADATA_MAX_AGE_MS", 300)
     with closing(TopicEnd(Settings(kafka=topics))) as end:
         with KafkaAdminClient(bootstrap_servers=topics.bootstrap) as admin:
             admin.create_partitions({topics.tagged_topic: 24})

@@ -13,7 +13,7 @@ from hangtag.settings import RedisSettings
 from hangtag.v1 import tags_pb2
 from tests.integration.server.index import RecordingIndex, indexing
 from tests.integration.server.parts import Code, serving, settings_for
-from tests.integration.server.test_search import WordTagger
+from tests.integration.server.word_tagger import WordTagger
 
 Run = Callable[..., Result]
 RED = tags_pb2.Tag(facet="color", value="red", confidence=0.75, band=tags_pb2.BAND_AUTO)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangtag.index import Change, Index, Query, View, counts, postings, ranking
+from hangtag.index import Change, Index, Query, View, counts, postings, ranking, values
 from hangtag.index import index as index_module
 from hangtag.index.content import content_in
 from hangtag.index.ranking import Ranked
@@ -45,7 +45,12 @@ def answers(view: View, query: Query, base: Query) -> tuple:
 def few(request):
     """Make small indexes take the path of large ones, too."""
     with pytest.MonkeyPatch.context() as patch:
-        if not request.param:
+        if request.param:
+            # The first facet by its values, others by the rows of the products.
+            patch.setattr(values, "MOST_FACETS", 1)
+            patch.setattr(counts, "_DENSE", 1)
+        else:
+            patch.setattr(values, "MOST_FACETS", 0)
             patch.setattr(ranking, "_FEW", 0)
             patch.setattr(ranking, "_SAMPLE", 3)
             patch.setattr(counts, "FEW", 0)

@@ -16,12 +16,15 @@ PRODUCTS = st.lists(st.sets(st.sampled_from([f"f:{letter}" for letter in "abcdef
 
 
 def found(products: list[set[str]], number: int, count: int = 100) -> list[Similar]:
-    having = {tag: BitMap(at for at, tags in enumerate(products) if tag in tags) for tag in set().union(*products)}
+    having = {
+        tag: BitMap((at for at, tags in enumerate(products) if tag in tags), copy_on_write=True)
+        for tag in set().union(*products)
+    }
 
     def totals(numbers: NDArray[np.uint32]) -> NDArray[np.float64]:
         return np.array([sum(weight_of(len(having[tag]), len(products)) for tag in products[at]) for at in numbers])
 
-    others = BitMap(range(len(products))) - BitMap([number])
+    others = BitMap(set(range(len(products))) - {number}, copy_on_write=True)
     tags = [Tagged(tag, having[tag]) for tag in sorted(products[number])]
     return similar_products(tags, len(products), others, totals, count)
 

@@ -1,1 +1,1 @@
-"""`hangtag retag --on ray`: products of Parquet files, tagged on the machines of a Ray cluster into Parquet files."""
+"""`hangtag retag run --on ray`: Parquet files, tagged on the machines of a Ray cluster into Parquet files."""

@@ -1,21 +1,17 @@
-"""`hangtag retag --on ray`."""
+"""`hangtag retag run --on ray`."""
 
-import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 import typer
 
 from hangtag.cli.console import make_console
 from hangtag.cli.errors import CommandError
 from hangtag.cli.progress import LiveStatus, remaining_time
+from hangtag.cli.retag.priority import give_way
 from hangtag.cli.show import print_json
 from hangtag.cli.stopping import Stopped, stopping
 from hangtag.settings import Settings
-
-# Everything else on this machine goes first.
-_NICE = 19
 
 
 def retag_on_ray(
@@ -45,8 +41,7 @@ def retag_on_ray(
         named = Columns.read(None, columns).model_copy(update={"labelled": False})
     except ColumnsError as error:
         raise CommandError(str(error)) from error
-    with suppress(OSError):
-        os.nice(_NICE)
+    give_way()
     started = time.monotonic()
     try:
         with stopping(), LiveStatus(make_console(stderr=True)) as status:

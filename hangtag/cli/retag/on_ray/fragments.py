@@ -120,7 +120,7 @@ class Fragments:
             if found.get("format") == _FORMAT:
                 return Made.model_validate(found)
         except (ValueError, AttributeError, ValidationError) as error:
-            msg = f"{self.url}/{_MADE} is damaged: {type(error).__name__}; run `hangtag retag --on ray --restart`"
+            msg = f"{self.url}/{_MADE} is damaged: {type(error).__name__}; run `hangtag retag run --on ray --restart`"
             raise CommandError(msg) from error
         msg = (
             f"{self.url} has the format {str(found.get('format'))[:20]}, this hangtag reads {_FORMAT}: upgrade hangtag"

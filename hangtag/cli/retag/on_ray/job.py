@@ -68,7 +68,7 @@ class RayRetag:
                 raise _reason(error) from error
 
     def _counts(self, ray: Any, todo: list[Piece]) -> Iterator[dict[str, int]]:
-        import ray.data  # noqa: PLC0415 (slow to load)
+        from ray import data  # noqa: PLC0415 (slow to load)
 
         on = devices(ray.nodes(), self.task.model.engine)
         self.actors = min(on.actors, len(todo))
@@ -76,16 +76,16 @@ class RayRetag:
         if task.model.threads is None:
             model = task.model.model_copy(update={"threads": on.cores})
             task = replace(task, model=model)
-        context = ray.data.DataContext.get_current()
+        context = data.DataContext.get_current()
         context.enable_progress_bars = False
         # A block for each piece: it is what is given to an actor, and again to another one if the actor is lost.
-        pieces = ray.data.from_items([piece._asdict() for piece in todo], override_num_blocks=len(todo))
+        pieces = data.from_items([piece._asdict() for piece in todo], override_num_blocks=len(todo))
         counts = pieces.map_batches(
             PieceTagger,
             batch_size=1,
             batch_format="numpy",
             fn_constructor_args=(task,),
-            compute=ray.data.ActorPoolStrategy(size=self.actors),
+            compute=data.ActorPoolStrategy(size=self.actors),
             num_cpus=on.cores,
             num_gpus=on.gpus,
         )

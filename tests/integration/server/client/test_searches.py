@@ -36,7 +36,7 @@ from hangtag.v1 import tags_pb2
 from tests.integration.server.client.parts import Make
 from tests.integration.server.index import RecordingIndex, indexing
 from tests.integration.server.parts import Code, Served, serving, settings_for
-from tests.integration.server.test_search import WordTagger
+from tests.integration.server.word_tagger import WordTagger
 
 STATE = tags_pb2.IndexState(as_of={"seconds": 9}, lag_records=2, products=3, offsets=[4, 5])
 INDEX = IndexState(datetime.fromtimestamp(9, UTC), 2, 3, (4, 5))
