@@ -10,6 +10,7 @@ DATA ?= ../shared/data
 # The products of a benchmark: those of the marketplace where they are, or a file; else the built-in feed.
 MARKETPLACE := marketplace-validation.jsonl.gz
 BENCH_DATA = $(addprefix --data ,$(or $(wildcard $(DATA)/$(MARKETPLACE)),$(filter %.jsonl %.jsonl.gz,$(DATA))))
+VECTOR_DATA = $(addprefix --data ,$(wildcard $(DATA)/marketplace-*.jsonl.gz $(DATA)/fashion-*.jsonl.gz))
 BUF_VERSION := 1.75.0
 BUF := $(abspath $(VENV)/buf/$(BUF_VERSION)/node_modules/.bin/buf)
 REDIS := $(abspath $(VENV)/redis/usr/bin/redis-server)
@@ -82,7 +83,10 @@ bench-freshness: $(VENV)/.all ## from an event to readable tags, on an idle syst
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.freshness $(if $(QUICK),--quick) $(ARGS)
 
 bench-release: $(VENV)/.all ## another bundle, all products tagged again, and back, under load: 25 minutes (QUICK=1: within 9)
-	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.release $(if $(QUICK),--quick) $(ARGS)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.release $(VECTOR_DATA) $(if $(QUICK),--quick) $(ARGS)
+
+bench-encoder-free: $(VENV)/.all ## tags from kept vectors against those of the model: 3 minutes (QUICK=1: 20 s)
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.encoder_free $(VECTOR_DATA) $(if $(QUICK),--quick) $(ARGS)
 
 bench-find: $(VENV)/.all ## searches of the index, look-ups beside them, replay and freshness: 15 minutes (QUICK=1: 3; KAFKA_HOME: Apache Kafka)
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.find $(if $(QUICK),--quick) $(ARGS)

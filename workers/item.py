@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from hangtag.records import Event, Kind, Record
 from hangtag.store import Arrival, Entry
 from hangtag.tagger.release import Release
+from hangtag.tags.vector import Vector
 from hangtag.text.product_text import ProductText
 from hangtag.text.tokens import Tokens
 from hangtag.workers.tracker import Ticket
@@ -17,7 +18,8 @@ class Item:
     """One event. `older` are events of the same product that it supersedes: they settle when it is settled.
 
     `tokens` are None until the text is encoded, and stay None for a deletion. `release` is what encoded the text, and
-    tags it. `stored` are tags that it gave the same text before and the store has: with them no engine is needed.
+    tags it; `vector` is what it computed, if that is kept. `stored` are tags that it gave the same text before and the
+    store has: with them no engine is needed.
     """
 
     ticket: Ticket
@@ -28,6 +30,7 @@ class Item:
     tokens: Tokens | None = None
     release: Release | None = None
     stored: Entry | None = None
+    vector: Vector | None = None
 
     @property
     def text_key(self) -> tuple[ProductText, str]:

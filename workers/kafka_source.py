@@ -129,7 +129,7 @@ class KafkaSource:
         """The topics of the results are looked for as well, since without one of them nothing can be settled."""
         settings = self._settings
         topics = [settings.events_topic, settings.tagged_topic, settings.dead_letter_topic]
-        topics += [settings.texts_topic] if settings.texts_topic else []
+        topics += filter(None, (settings.texts_topic, settings.vectors_topic))
         try:
             wait_for_topics(self._consumer, settings, topics, self._deleted_ttl_s)
         except SourceError:

@@ -115,6 +115,7 @@ def _work(
             beats=beats,
             settings=settings.worker,
             keeps_texts=bool(settings.kafka.texts_topic),
+            keeps_vectors=bool(settings.kafka.vectors_topic),
             texts=texts,
         )
         telemetry = open_page(

@@ -60,7 +60,7 @@ class Worker:
     """One thread calls `run` or `step`; stages run on their threads and are met only in their futures.
 
     It reads no clock, starts no thread and does no I/O except through what it is given. With `keeps_texts` it produces
-    the texts of products too, with `texts` it keeps them in the store.
+    the texts of products too, with `keeps_vectors` their vectors; with `texts` it keeps texts in the store.
     """
 
     def __init__(
@@ -75,9 +75,10 @@ class Worker:
         beats: Heartbeats,
         settings: WorkerSettings,
         keeps_texts: bool = False,
+        keeps_vectors: bool = False,
         texts: TextStore | None = None,
     ) -> None:
-        self._keeps_texts, self._texts = keeps_texts, texts
+        self._keeps_texts, self._keeps_vectors, self._texts = keeps_texts, keeps_vectors, texts
         self._source, self._sink, self._store, self._in_use = source, sink, store, in_use
         self._threads, self._clock, self._beats, self._settings = threads, clock, beats, settings
         self._tracker = Tracker()
@@ -255,7 +256,7 @@ class Worker:
         batch.started_s = self._clock.monotonic()
         release = batch.items[0].release
         assert release is not None
-        result = forward(batch.items, release)
+        result = forward(batch.items, release, keeps_vectors=self._keeps_vectors)
         batch.took_s = self._time("forward", batch.started_s)
         return result
 
@@ -288,7 +289,7 @@ class Worker:
             self._writing = None
 
     def _append(self, job: WriteJob) -> None:
-        job.keeps_texts = self._keeps_texts
+        job.keeps_texts, job.keeps_vectors = self._keeps_texts, self._keeps_vectors
         self._jobs.append(job)
 
     def _start_write(self) -> None:

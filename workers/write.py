@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hangtag.records import Event, KeptText, encode_text
+from hangtag.records import Event, KeptText, KeptVector, encode_text
 from hangtag.store import Arrival, Outcome, StoredText, TagStore, TextStore
 from hangtag.tags.tagset import TagSet
 from hangtag.telemetry import metrics
@@ -32,7 +32,8 @@ class WriteJob:
 
     `bundle_version` is for the dead letters. `known` are items that need no engine: deletions, and those with stored
     tags. `store_identities` are those of the stores that held the results when the offsets of newly assigned partitions
-    were committed. With `keeps_texts` the texts are produced too. `took_s` is how long the call took that succeeded.
+    were committed. With `keeps_texts` the texts are produced too, with `keeps_vectors` the
+    vectors of items that have one. `took_s` is how long the call took that succeeded.
     """
 
     bundle_version: str = ""
@@ -41,6 +42,7 @@ class WriteJob:
     refused: Sequence[Refused] = ()
     store_identities: Sequence[str] = ()
     keeps_texts: bool = False
+    keeps_vectors: bool = False
     writes: Writes | None = field(default=None, init=False)
     took_s: float = field(default=0.0, init=False)
 
@@ -97,12 +99,14 @@ def _updates(job: WriteJob, now_ms: int) -> Iterator[Update | Move]:
             tagged_at_ms=now_ms,
             schema=item.release.tagger.bundle.schema,
             kept=_kept(event, hashed) if job.keeps_texts else None,
+            vector=_vector(item, hashed) if job.keeps_vectors else None,
         )
     for item in job.known:
         event = item.event
         if item.stored is None:
             kept = KeptText.deletion(event.product_id, event.version) if job.keeps_texts else None
-            yield Update(event.product_id, event.version, None, kept=kept)
+            vector = KeptVector.deletion(event.product_id, event.version) if job.keeps_vectors else None
+            yield Update(event.product_id, event.version, None, kept=kept, vector=vector)
         else:
             assert item.release is not None
             kept = _kept(event, item.stored.text_hash) if job.keeps_texts else None
@@ -124,6 +128,13 @@ def _texts(items: Sequence[Item], outcomes: Sequence[Outcome]) -> Iterator[Store
 
 def _kept(event: Event, hashed: bytes) -> KeptText:
     return KeptText(event.product_id, event.version, event.fields, event.language, event.shop, hashed)
+
+
+def _vector(item: Item, hashed: bytes) -> KeptVector | None:
+    event = item.event
+    if item.vector is None:
+        return None
+    return KeptVector(event.product_id, event.version, event.text, hashed, item.vector)
 
 
 def _refused_arrivals(job: WriteJob, max_record_bytes: int) -> Iterator[Arrival]:

@@ -13,6 +13,8 @@ names says about the text. Writes benchmarks/results/release.json.
     peak_mb               most memory of each program while it changed over; before_mb: just before
     retag_cpu_ms          CPU time of `hangtag retag` for each product, its start included
     live_freshness_ratio  p99 from an event to its tags while the re-tag runs, against turns in which it stands still
+    encoder_free_cpu_ms   CPU time of deciding the tags of a product from its kept vector, and same_tags: the share of
+                          products that get those of the full path (benchmarks/encoder_free.py)
     ray_ratio             CPU time of a product in a re-tag on Ray (two nodes), against one process, both without their
                           start; `python -m benchmarks.release.ray_job` measures it alone
     lookup_ratio          p99 of look-ups while the bundles changed, against the time before
@@ -29,6 +31,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import encoder_free
 from benchmarks.closing import add_results, measured_or_exit, write_results
 from benchmarks.machine import machine
 from benchmarks.release.bundles import catalogue_of, write_second
@@ -56,6 +59,7 @@ def main() -> None:
     parser.add_argument("--lookups", type=float, default=300, help="in a second")
     parser.add_argument("--events", type=float, default=50, help="in a second")
     parser.add_argument("--still-s", type=float, default=60, help="how long nothing is released, to compare with")
+    parser.add_argument("--data", type=Path, action="append", default=[], help="as in encoder_free")
     parser.add_argument("--ray-products", type=int, default=20_000, help="tagged again on Ray, and in one process")
     parser.add_argument("--quick", action="store_true", help="within 9 minutes: fewer products, less time")
     add_results(parser, "release")
@@ -106,9 +110,10 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     result |= measure_ray(options.ray_products)
     return {
         "machine": machine(),
-        "products": options.products,
         "quick": options.quick,
         **result,
+        **encoder_free.measure(options.products, options.data),
+        "products": options.products,
     }
 
 
@@ -227,7 +232,7 @@ def report(result: dict[str, Any]) -> None:
         table.add_row(name, f"{result[name]:,}" if isinstance(result[name], int) else str(result[name]))
     for name in ("seconds_to_all", "seconds_back", "retag_s", "retag_cpu_ms", "undo_s"):
         table.add_row(name, f"{result[name]:.1f}")
-    for name in ("live_freshness_ratio", "lookup_ratio", "ray_ratio"):
+    for name in ("live_freshness_ratio", "lookup_ratio", "ray_ratio", "encoder_free_cpu_ms", "same_tags"):
         table.add_row(name, f"{result[name]:.2f}")
     for name in ("before_mb", "peak_mb", "after_mb"):
         table.add_row(name, ", ".join(f"{program} {value:,}" for program, value in result[name].items()))

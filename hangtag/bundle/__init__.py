@@ -14,6 +14,7 @@ format. The version is the hash of what determines the answers and of nothing el
 equal weights and decisions give the same version. The manifest's other fields are covered by its `integrity`.
 """
 
+from hangtag.bundle.basis import bases_of, reading_of
 from hangtag.bundle.bundle import Bundle
 from hangtag.bundle.describe import describe_bundle
 from hangtag.bundle.encoder_config import EncoderConfig
@@ -46,6 +47,7 @@ __all__ = [
     "Table",
     "Weights",
     "add_references",
+    "bases_of",
     "check_place",
     "copy_bundle",
     "describe_bundle",
@@ -53,6 +55,7 @@ __all__ = [
     "read_manifest",
     "read_references",
     "read_schema",
+    "reading_of",
     "redecide_bundle",
     "upgrade_bundle",
     "version_of",

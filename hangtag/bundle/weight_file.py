@@ -19,7 +19,7 @@ Tensors = dict[str, NDArray[Any]]
 
 def weights_to_bytes(weights: Weights) -> bytes:
     """The content of a `model.safetensors`."""
-    content: bytes = save({name: np.ascontiguousarray(tensor) for name, tensor in _tensors(weights)})
+    content: bytes = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors_of(weights)})
     return content
 
 
@@ -130,18 +130,19 @@ class _Reader:
         return tensor
 
 
-def _tensors(part: Any, name: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
+def tensors_of(part: Any, name: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
+    """The tensors of weights, or of a part of them, with their names in the file."""
     if isinstance(part, np.ndarray):
         yield name, part
     elif part is None:
         return
     elif isinstance(part, tuple):
         for number, item in enumerate(part):
-            yield from _tensors(item, f"{name}.{number}")
+            yield from tensors_of(item, f"{name}.{number}")
     elif isinstance(part, Linear):
         for kind in ("values", "scale", "bias", "smooth"):
             yield f"{name}.{kind}", getattr(part, kind)
         yield f"{name}.range", np.array([part.low, part.high], np.float32)
     else:
         for field in fields(part):
-            yield from _tensors(getattr(part, field.name), f"{name}.{field.name}".lstrip("."))
+            yield from tensors_of(getattr(part, field.name), f"{name}.{field.name}".lstrip("."))

@@ -2,7 +2,7 @@
 
 from hangtag.engine.choose import EngineKind, open_engine
 from hangtag.engine.cost import CostModel, Padding
-from hangtag.engine.engine import Engine, Logits, Precision, Vectors
+from hangtag.engine.engine import Engine, Logits, Means, Precision, Vectors
 from hangtag.engine.errors import DeviceError, EngineError, OutOfMemory
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "EngineError",
     "EngineKind",
     "Logits",
+    "Means",
     "OutOfMemory",
     "Padding",
     "Precision",

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import openvino as ov
@@ -16,7 +16,7 @@ import openvino as ov
 from hangtag.bundle import Bundle
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.cpu_graph import cpu_graph
-from hangtag.engine.engine import Logits, Precision, Vectors
+from hangtag.engine.engine import Logits, Means, Precision, Vectors
 from hangtag.engine.errors import DeviceError, EngineError
 from hangtag.engine.sub_batches import check_tokens, sub_batches
 from hangtag.engine.wide_scores import wide_scores
@@ -85,7 +85,7 @@ class CpuEngine:
 
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """See `Engine.forward`."""
-        return self._forward(batch, None)
+        return self._forward(batch)
 
     def forward_with_vectors(self, batch: Sequence[Tokens]) -> tuple[Logits, list[Vectors]]:
         """See `Engine.forward_with_vectors`."""
@@ -95,20 +95,28 @@ class CpuEngine:
         vectors = [np.empty((len(tokens), self._encoder.hidden), np.float32) for tokens in batch]
         return self._forward(batch, vectors), vectors
 
-    def _forward(self, batch: Sequence[Tokens], vectors: list[Vectors] | None) -> Logits:
+    def forward_with_means(self, batch: Sequence[Tokens]) -> tuple[Logits, Means]:
+        """See `Engine.forward_with_means`."""
+        means = np.empty((len(batch), self._encoder.hidden), np.float32)
+        return self._forward(batch, means=means), means
+
+    def _forward(
+        self, batch: Sequence[Tokens], vectors: list[Vectors] | None = None, means: Means | None = None
+    ) -> Logits:
         check_tokens(batch, self._encoder)
         lengths = [self.cost.of_text(len(tokens)) for tokens in batch]
         logits = np.empty((len(batch), self._tags), np.float32)
+        results = _Results(logits, vectors, means)
         running: _Running = deque()
         try:
             for group in sub_batches(lengths, _TOKENS, self._streams):
-                request = self._request(running, logits, vectors)
+                request = self._request(running, results)
                 running.append((request, group))
                 request.start_async(list(pad([batch[index] for index in group], lengths[group[0]])))
             # While the last groups run.
             wide = wide_scores(batch, self._wide, self._tags)
             while running:
-                self._free.put(_finish(running, logits, vectors))
+                self._free.put(_finish(running, results))
         except RuntimeError as error:
             msg = f"OpenVINO failed on a batch of {len(batch)} texts: {error}"
             raise error if isinstance(error, EngineError) else DeviceError(msg) from error
@@ -128,12 +136,12 @@ class CpuEngine:
                 break
         self._free.put(None)
 
-    def _request(self, running: _Running, logits: Logits, vectors: list[Vectors] | None) -> Any:
+    def _request(self, running: _Running, results: "_Results") -> Any:
         # A call with requests in flight takes the oldest of these and never waits for those of another thread.
         try:
             request = self._free.get_nowait()
         except Empty:
-            request = _finish(running, logits, vectors) if running else self._free.get()
+            request = _finish(running, results) if running else self._free.get()
         if request is None:
             self._free.put(None)
             msg = "the engine is closed: open a new one"
@@ -158,13 +166,24 @@ def _compiled(graph: ov.Model, threads: int | None, streams: int | None, precisi
     return core.compile_model(graph, "CPU", settings)
 
 
-def _finish(running: _Running, logits: Logits, vectors: list[Vectors] | None) -> Any:
+class _Results(NamedTuple):
+    """Where the results of a batch go, in its order."""
+
+    logits: Logits
+    vectors: list[Vectors] | None
+    means: Means | None
+
+
+def _finish(running: _Running, results: _Results) -> Any:
     request, group = running[0]
     request.wait()
-    logits[group] = request.get_output_tensor(0).data
-    if vectors is not None:
-        for index, padded in zip(group, request.get_output_tensor(1).data, strict=True):
-            vectors[index][:] = padded[: len(vectors[index])]
+    results.logits[group] = request.get_output_tensor(0).data
+    if results.means is not None:
+        results.means[group] = request.get_output_tensor(1).data
+    if results.vectors is not None:
+        for index, padded in zip(group, request.get_output_tensor(2).data, strict=True):
+            vector = results.vectors[index]
+            vector[:] = padded[: len(vector)]
     running.popleft()
     return request
 

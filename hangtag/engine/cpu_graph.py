@@ -17,10 +17,11 @@ _FIRST = np.int32(0)
 
 
 def cpu_graph(weights: Weights, encoder: EncoderConfig, int8_inputs: bool, vectors: bool = False) -> ov.Model:
-    """The graph; inputs are ids, mask and segments, int32 (count, length), output is float32 logits (count, tags).
+    """The graph; inputs are ids, mask and segments, int32 (count, length), outputs are float32.
 
+    These are the logits (count, tags), and the means of the tokens' vectors (count, hidden), the input of the head.
     With `int8_inputs` the matrix products run in int8, each input in its layer's fixed range; otherwise in float. With
-    `vectors` the tokens' vectors are a second output, float32 (count, length, hidden).
+    `vectors` the tokens' vectors are a third output, float32 (count, length, hidden).
     """
     ids, mask, segments = (op.parameter([-1, -1], np.int32, name) for name in ("ids", "mask", "segments"))
     real = op.convert(mask, "f32")
@@ -31,7 +32,7 @@ def cpu_graph(weights: Weights, encoder: EncoderConfig, int8_inputs: bool, vecto
     total = op.reduce_sum(op.multiply(hidden, op.unsqueeze(real, [2])), [1])
     pooled = op.divide(total, op.reduce_sum(real, [1], keep_dims=True))
     logits = op.add(op.matmul(pooled, _constant(weights.head_weight), False, True), _constant(weights.head_bias))
-    results = [op.result(logits, "logits")]
+    results = [op.result(logits, "logits"), op.result(pooled, "means")]
     if vectors:
         results.append(op.result(hidden, "vectors"))
     return ov.Model(results, [ids, mask, segments], "tagger")

@@ -14,6 +14,8 @@ Logits = NDArray[np.float32]
 Precision = Literal["exact", "fast"]
 # The encoder's last output for each token of a text, float32 (tokens, hidden).
 Vectors = NDArray[np.float32]
+# The mean of the vectors of each text's tokens, which the head is applied to: float32 (texts, hidden).
+Means = NDArray[np.float32]
 
 
 class Engine(Protocol):
@@ -48,6 +50,14 @@ class Engine(Protocol):
 
         Raises:
             EngineError: likewise, or the engine was opened without vectors.
+        """
+        ...
+
+    def forward_with_means(self, batch: Sequence[Tokens]) -> tuple[Logits, Means]:
+        """As `forward`, with the mean of each text's vectors; the logits are the same, to the bit.
+
+        Raises:
+            EngineError: likewise.
         """
         ...
 

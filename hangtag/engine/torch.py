@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hangtag.bundle import Bundle
 from hangtag.engine.cost import CostModel, Padding
-from hangtag.engine.engine import Logits, Vectors
+from hangtag.engine.engine import Logits, Means, Vectors
 from hangtag.engine.errors import DeviceError, EngineError, OutOfMemory
 from hangtag.engine.packed import pack, parts
 from hangtag.engine.sub_batches import check_tokens
@@ -25,6 +25,14 @@ _CUDA_TOKENS = 65_536
 _CPU_TOKENS = 2_048
 
 _OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+class _Results(NamedTuple):
+    """What was computed of texts, in their order; means and vectors are empty unless they were asked for."""
+
+    logits: Logits
+    means: Means
+    vectors: list[Vectors]
 
 
 class TorchEngine:
@@ -67,13 +75,19 @@ class TorchEngine:
 
     def forward(self, batch: Sequence[Tokens]) -> Logits:
         """See `Engine.forward`."""
-        return self._forward(batch, with_vectors=False)[0]
+        return self._forward(batch).logits
 
     def forward_with_vectors(self, batch: Sequence[Tokens]) -> tuple[Logits, list[Vectors]]:
         """See `Engine.forward_with_vectors`."""
-        return self._forward(batch, with_vectors=True)
+        found = self._forward(batch, with_vectors=True)
+        return found.logits, found.vectors
 
-    def _forward(self, batch: Sequence[Tokens], *, with_vectors: bool) -> tuple[Logits, list[Vectors]]:
+    def forward_with_means(self, batch: Sequence[Tokens]) -> tuple[Logits, Means]:
+        """See `Engine.forward_with_means`."""
+        found = self._forward(batch, with_means=True)
+        return found.logits, found.means
+
+    def _forward(self, batch: Sequence[Tokens], *, with_vectors: bool = False, with_means: bool = False) -> "_Results":
         check_tokens(batch, self._encoder)
         network = self._network
         if network is None:
@@ -82,24 +96,30 @@ class TorchEngine:
         if self._failed:
             msg = f"{self._device} failed before and is not used again, restart the process: {self._failed}"
             raise DeviceError(msg)
-        logits = np.empty((len(batch), self._tags), np.float32)
-        vectors: list[Vectors] = []
+        results = _Results(
+            np.empty((len(batch), self._tags), np.float32),
+            np.empty((len(batch) if with_means else 0, self._encoder.hidden), np.float32),
+            [],
+        )
         lengths = [len(tokens) for tokens in batch]
         try:
             with torch.inference_mode(), self._on_device():
                 # All parts are started before the first result is awaited, so that the device does not wait.
                 started = [
-                    (part, self._start(network, batch[part], with_vectors=with_vectors))
+                    (part, self._start(network, batch[part], with_vectors=with_vectors, with_means=with_means))
                     for part in parts(lengths, self._most)
                 ]
                 for part, finish in started:
-                    logits[part], its_vectors = finish()
-                    vectors += its_vectors
+                    found = finish()
+                    results.logits[part] = found.logits
+                    if with_means:
+                        results.means[part] = found.means
+                    results.vectors.extend(found.vectors)
         except RuntimeError as error:
             if isinstance(error, EngineError):
                 raise
             raise self._error(error, lengths) from error
-        return logits, vectors
+        return results
 
     def close(self) -> None:
         """Free the device's memory; later calls of `forward` raise EngineError."""
@@ -108,9 +128,9 @@ class TorchEngine:
             torch.cuda.empty_cache()
 
     def _start(
-        self, network: Network, batch: Sequence[Tokens], *, with_vectors: bool
-    ) -> Callable[[], tuple[Logits, list[Vectors]]]:
-        """Start a part of a batch; what is returned waits for its logits and vectors."""
+        self, network: Network, batch: Sequence[Tokens], *, with_vectors: bool, with_means: bool
+    ) -> Callable[[], "_Results"]:
+        """Start a part of a batch; what is returned waits for its results."""
         packed = pack(batch)
         lengths = np.diff(packed.starts)
         arrays = [packed.ids, packed.segments, packed.positions, packed.starts, lengths]
@@ -125,20 +145,23 @@ class TorchEngine:
             whole = whole.pin_memory().to(self._device, non_blocking=True)
         ids, segments, positions, starts, lengths_there, *wide = torch.split(whole, [len(array) for array in arrays])
         hidden = network.hidden(ids, segments, positions, attention(packed, starts, self._dtype))
-        logits = network.logits(hidden, lengths_there)
+        means = network.means(hidden, lengths_there)
+        logits = network.logits(means)
         if self._wide is not None:
             rows, values, counts = wide
             logits = logits + self._wide(rows, values.view(torch.float32), counts, entries, self._tags)
         done = self._copied(logits)
+        means_done = self._copied(means) if with_means else None
         vectors_done = self._copied(hidden) if with_vectors else None
 
-        def finish() -> tuple[Logits, list[Vectors]]:
-            ordered = np.empty((len(batch), self._tags), np.float32)
-            ordered[packed.order] = done()
-            if vectors_done is None:
-                return ordered, []
-            each = np.split(vectors_done(), packed.starts[1:-1])
-            return ordered, [each[place] for place in np.argsort(packed.order).tolist()]
+        def finish() -> _Results:
+            places = np.argsort(packed.order)
+            each = [] if vectors_done is None else np.split(vectors_done(), packed.starts[1:-1])
+            return _Results(
+                done()[places],
+                np.empty((0, self._encoder.hidden), np.float32) if means_done is None else means_done()[places],
+                [each[place] for place in places.tolist()] if each else [],
+            )
 
         return finish
 

@@ -46,11 +46,15 @@ class Network(nn.Module):
             hidden = layer(hidden, attend)
         return hidden
 
-    def logits(self, hidden: Tensor, lengths: Tensor) -> Tensor:
-        """Logits, float32 (texts, tags), from the vectors of tokens."""
+    def means(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """The mean of each text's vectors, float32 (texts, hidden), from the vectors of tokens."""
         # `unsafe` leaves out a check of the lengths that would wait for the device.
-        pooled = torch.segment_reduce(hidden, "mean", lengths=lengths.long(), unsafe=True)
-        logits: Tensor = functional.linear(pooled, self.head_weight, self.head_bias)[:, : self._tags]
+        means: Tensor = torch.segment_reduce(hidden, "mean", lengths=lengths.long(), unsafe=True)
+        return means
+
+    def logits(self, means: Tensor) -> Tensor:
+        """Logits, float32 (texts, tags), from the means of vectors."""
+        logits: Tensor = functional.linear(means, self.head_weight, self.head_bias)[:, : self._tags]
         return logits
 
 

@@ -1,4 +1,4 @@
-"""The configuration that `products.tagged` and `products.texts` need.
+"""The configuration that `products.tagged`, `products.texts` and `products.vectors` need.
 
 For the program that creates them and for those that rely on them.
 """
@@ -31,16 +31,14 @@ def check_tagged_topic(settings: KafkaSettings, deleted_ttl_s: int) -> bool:
 
 
 def unknown_topics(settings: KafkaSettings, deleted_ttl_s: int) -> list[str]:
-    """Check `products.tagged` and `products.texts`; return those whose configuration the brokers do not return.
+    """Check the compacted topics of products; return those whose configuration the brokers do not return.
 
     Raises:
         TopicConfigError: as `check_tagged_topic`.
     """
     unknown = [] if check_tagged_topic(settings, deleted_ttl_s) else [settings.tagged_topic]
-    texts = settings.texts_topic
-    if texts and not _check(settings, texts, deleted_ttl_s, "tag products again"):
-        unknown.append(texts)
-    return unknown
+    others = filter(None, (settings.texts_topic, settings.vectors_topic))
+    return unknown + [each for each in others if not _check(settings, each, deleted_ttl_s, "tag products again")]
 
 
 def _check(settings: KafkaSettings, topic: str, deleted_ttl_s: int, purpose: str) -> bool:

@@ -14,10 +14,12 @@ def missing_topic(settings: KafkaSettings, topic: str, deleted_ttl_s: int = 604_
         settings.models_topic: "kafka.models_topic",
         settings.audit_topic: "kafka.audit_topic",
         settings.texts_topic: "kafka.texts_topic",
+        settings.vectors_topic: "kafka.vectors_topic",
     }[topic]
     configs = {
         settings.tagged_topic: tagged_topic_config(deleted_ttl_s),
         settings.texts_topic: tagged_topic_config(deleted_ttl_s),
+        settings.vectors_topic: tagged_topic_config(deleted_ttl_s),
         settings.models_topic: MODELS_TOPIC_CONFIG,
         settings.audit_topic: AUDIT_TOPIC_CONFIG,
     }

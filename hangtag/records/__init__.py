@@ -3,6 +3,7 @@
 from hangtag.records.dead_letter import OWN_HEADERS, TRUNCATED, DeadLetter, dead_letter_of
 from hangtag.records.event import Event, EventError, Kind, ProductVersion, decode_event, decode_version
 from hangtag.records.kept_text import KeptText, decode_text, encode_text
+from hangtag.records.kept_vector import KeptVector, decode_vector, encode_vector
 from hangtag.records.product_id import product_id_of
 from hangtag.records.record import Headers, Partition, Record, size_of
 from hangtag.records.replay import Replay
@@ -18,6 +19,7 @@ __all__ = [
     "EventError",
     "Headers",
     "KeptText",
+    "KeptVector",
     "Kind",
     "Partition",
     "ProductVersion",
@@ -29,9 +31,11 @@ __all__ = [
     "decode_event",
     "decode_tags",
     "decode_text",
+    "decode_vector",
     "decode_version",
     "encode_tags",
     "encode_text",
+    "encode_vector",
     "no_tags_reason",
     "product_id_of",
     "size_of",

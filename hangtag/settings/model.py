@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -12,8 +12,8 @@ from hangtag.settings.client import ClientSettings
 from hangtag.settings.group import Group, Port
 from hangtag.settings.index import IndexLinkSettings, IndexSettings
 from hangtag.settings.models import ModelsSettings
+from hangtag.settings.topic import OptionalTopic, Topic
 
-Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 InstanceId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]*[a-zA-Z0-9_-][a-zA-Z0-9._-]*$", max_length=249)]
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,/\[\]]+):([0-9]{1,5})")
@@ -40,10 +40,6 @@ def _brokers(addresses: str) -> str:
 
 def _replicas(addresses: str) -> str:
     return addresses and _check_addresses(addresses, "replica")
-
-
-def _off(topic: object) -> object:
-    return "" if topic == "none" else topic
 
 
 def _origins(origins: str) -> str:
@@ -73,10 +69,15 @@ class KafkaSettings(Group):
     dead_letter_topic: Topic = Field(
         default="products.deadletter", description="Topic of records that cannot be tagged"
     )
-    texts_topic: Annotated[str, BeforeValidator(_off), StringConstraints(pattern=r"^[a-zA-Z0-9._-]{0,249}$")] = Field(
+    texts_topic: OptionalTopic = Field(
         default="products.texts",
         description="Topic of the newest text of each product (output, compacted), from which products are tagged "
         "again; none: texts are not kept",
+    )
+    vectors_topic: OptionalTopic = Field(
+        default="",
+        description="Topic of the vectors of products (output, compacted), such as products.vectors: a re-tag by a "
+        "bundle with the same weights then needs no model; none: vectors are not kept",
     )
     models_topic: Topic = Field(
         default="hangtag.models",

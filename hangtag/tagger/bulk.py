@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from hangtag.settings import WorkerSettings
@@ -16,6 +16,7 @@ from hangtag.tagger.planner import Waiting, plan
 from hangtag.tagger.probe import probe, probe_tokenizer
 from hangtag.tagger.stage_thread import StageThread
 from hangtag.tags.tagset import ScoredTag, TagSet
+from hangtag.tags.vector import Vector
 from hangtag.text.kind import TextKind
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ _CHUNK = 256
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A text's tags; `candidates` are the most likely tags of each facet, if they were asked for."""
+    """A text's tags; `candidates` are the most likely tags of each facet, and `vector` is kept, if asked for."""
 
     tags: TagSet
     candidates: tuple[ScoredTag, ...] = ()
+    vector: Vector | None = None
 
 
 NOTHING = Tagged(TagSet((), ()))
@@ -56,7 +58,8 @@ class BulkTagger:
     """Tags texts as the worker does: tokenised on one thread while batches run on another, planned by `plan`.
 
     `limits` are the worker's: the token budget of a batch, and the window, which is the number of texts that are read
-    ahead of the one whose tags are returned next. With `candidates`, that many of each facet are returned too.
+    ahead of the one whose tags are returned next. With `candidates`, that many of each facet are returned too; with
+    `keeps_vectors`, the vectors of products.
     """
 
     def __init__(
@@ -65,11 +68,14 @@ class BulkTagger:
         limits: WorkerSettings | None = None,
         kind: TextKind = TextKind.PRODUCT,
         candidates: int = 0,
+        *,
+        keeps_vectors: bool = False,
     ) -> None:
         self._tagger = tagger
         self._limits = limits or WorkerSettings()
         self._kind = kind
         self._candidates = candidates
+        self._keeps_vectors = keeps_vectors
 
     def __call__(self, items: Iterable[tuple[T, ProductText]]) -> Generator[tuple[T, Tagged | Failure], None, None]:
         """Each item with the tags of its text, in order; without tags if the text is empty.
@@ -130,12 +136,14 @@ class BulkTagger:
         ).batch
 
     def _tags_of(self, tokens: Sequence[Tokens]) -> list[Tagged]:
-        scores = self._tagger.forward(tokens)
-        tags = self._tagger.decode(scores, [self._kind] * len(scores))
+        tagger = self._tagger
+        scores = tagger.forward(tokens, with_means=True) if self._keeps_vectors else tagger.forward(tokens)
+        tags = tagger.decode(scores, [self._kind] * len(scores))
+        vectors = tagger.vectors.keep(scores) if self._keeps_vectors else repeat(None, len(tags))
         if not self._candidates:
-            return [Tagged(each) for each in tags]
-        found = self._tagger.candidates(scores, tags, self._candidates, self._kind)
-        return [Tagged(*each) for each in zip(tags, found, strict=True)]
+            return [Tagged(each, (), vector) for each, vector in zip(tags, vectors, strict=True)]
+        found = tagger.candidates(scores, tags, self._candidates, self._kind)
+        return [Tagged(*each) for each in zip(tags, found, vectors, strict=True)]
 
 
 class _Run(Generic[T]):

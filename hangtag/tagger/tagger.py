@@ -20,9 +20,11 @@ from hangtag.tagger.probe import probe
 from hangtag.tagger.scores import Scores
 from hangtag.tagger.spare_memory import give_back
 from hangtag.tagger.suggested import Suggested
+from hangtag.tagger.vectors import BundleVectors
 from hangtag.tags.candidates import Candidates, candidates_of
 from hangtag.tags.decoding import Decoder
 from hangtag.tags.tagset import TagSet
+from hangtag.tags.vector import Vector
 from hangtag.telemetry import metrics
 from hangtag.text.kind import TextKind
 from hangtag.text.product_text import ProductText
@@ -56,6 +58,10 @@ class Tagger:
     reader: Reader
     evidence: Evidence
     encoders: EncoderPool | None = field(default=None, kw_only=True)
+    vectors: BundleVectors = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", BundleVectors(self.bundle))
 
     @classmethod
     def of(cls, bundle: Bundle, engine: Engine) -> Self:
@@ -154,22 +160,44 @@ class Tagger:
         if self.encoders is not None:
             self.encoders.close()
 
-    def forward(self, tokens: Sequence[Tokens], *, with_vectors: bool = False) -> Scores:
-        """The scores of encoded texts, in order; `explain` needs the vectors. Raises what the engine raises."""
-        vectors = None
+    def forward(self, tokens: Sequence[Tokens], *, with_vectors: bool = False, with_means: bool = False) -> Scores:
+        """The scores of encoded texts, in order; `explain` needs the vectors, `vectors.keep` needs the means.
+
+        Raises what the engine raises.
+        """
+        vectors = means = None
         if with_vectors:
             logits, vectors = self.engine.forward_with_vectors(tokens)
+        elif with_means:
+            logits, means = self.engine.forward_with_means(tokens)
         else:
             logits = self.engine.forward(tokens)
         on_topic, scope = None, self.bundle.scope
         if scope is not None:
             logits, on_topic = logits[:, :-1], scope.probabilities(logits[:, -1])
         named, understood = [each.named for each in tokens], [each.understood for each in tokens]
-        return Scores(logits, named, on_topic, understood, vectors, [each.origins for each in tokens])
+        return Scores(logits, named, on_topic, understood, vectors, [each.origins for each in tokens], means)
 
     def decode(self, scores: Scores, kinds: Sequence[TextKind]) -> list[TagSet]:
         """The tags of each text, in order; `kinds` holds the kind of each text."""
         return self.decoder.decode(scores.logits, kinds, scores.named, self._with_refusals(scores, kinds))
+
+    def decide(self, products: Sequence[tuple[ProductText, Vector]]) -> list[TagSet]:
+        """The tags of products whose vectors were kept, in order: as `decode`, without the engine.
+
+        Raises:
+            VectorsError: a vector is not one that `vectors` knows.
+        """
+        kind, named, understood = TextKind.PRODUCT, [], []
+        for text, vector in products:
+            if vector.reading == self.vectors.reading:
+                named.append({kind: frozenset(vector.named)})
+                understood.append(Understood(text, language=vector.language))
+            else:
+                named.append(dict(self.decoder.named(text)))
+                understood.append(self.reader.read(text, kind))
+        logits = self.vectors.logits([vector for _, vector in products])
+        return self.decoder.decode(logits, [kind] * len(products), named, understood)
 
     def _with_refusals(self, scores: Scores, kinds: Sequence[TextKind]) -> Sequence[Understood] | None:
         """What the texts say; a query that the bundle takes to be about no product is off topic."""

@@ -11,6 +11,7 @@ from hangtag.write.sink import Reason, RecordSink, SinkError
 from hangtag.write.tagged_record import TaggedRecordError, entries_of, entry_of, record_of
 from hangtag.write.text_record import TextRecordError, kept_text_of, text_record_of
 from hangtag.write.update import Update
+from hangtag.write.vector_record import VectorRecordError, kept_vector_of, vector_record_of
 from hangtag.write.writes import Writes
 
 __all__ = [
@@ -26,10 +27,13 @@ __all__ = [
     "TaggedRecordError",
     "TextRecordError",
     "Update",
+    "VectorRecordError",
     "Writes",
     "entries_of",
     "entry_of",
     "kept_text_of",
+    "kept_vector_of",
     "record_of",
     "text_record_of",
+    "vector_record_of",
 ]

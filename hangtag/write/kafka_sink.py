@@ -11,13 +11,14 @@ from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeErro
 
 from hangtag.kafka.options import kafka_options
 from hangtag.kafka.producer import Producer
-from hangtag.records import OWN_HEADERS, DeadLetter, KeptText, Record, dead_letter_of, size_of
+from hangtag.records import OWN_HEADERS, DeadLetter, KeptText, KeptVector, Record, dead_letter_of, size_of
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry
 from hangtag.telemetry import get_log
 from hangtag.write.sink import Reason, SinkError
 from hangtag.write.tagged_record import TaggedRecord, record_of
 from hangtag.write.text_record import TextRecord, text_record_of
+from hangtag.write.vector_record import VectorRecord, vector_record_of
 
 _OPEN_TIMEOUT_MS = 5_000
 # A dead letter that is larger before compression is truncated: it would take too long to compress and to send.
@@ -30,13 +31,15 @@ _MAX_REQUEST_BYTES = _MAX_LETTER_BYTES + 1_048_576
 _SAME_SIZE = 0.98
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
+_Content = TaggedRecord | TextRecord | VectorRecord | DeadLetter
+
 _log = get_log(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class _Message:
     topic: str
-    content: TaggedRecord | TextRecord | DeadLetter
+    content: _Content
     future: Any = None
 
     @property
@@ -65,8 +68,8 @@ class KafkaSink:
     A `flush` waits about `flush_timeout_s` at most, for each 8 MiB that it delivers.
 
     Dead letters are compressed, since their records may have been, with gzip, which every client of Kafka reads; texts
-    with zstd, which is faster. A dead letter
-    that the topic refuses for its size is truncated until the topic takes it.
+    and vectors with zstd, which is faster. A dead letter that the topic refuses for its size is truncated until the
+    topic takes it.
     """
 
     def __init__(self, settings: KafkaSettings, client_id: str = "hangtag-worker", flush_timeout_s: float = 5) -> None:
@@ -85,6 +88,10 @@ class KafkaSink:
     def text(self, kept: KeptText) -> None:
         """See `RecordSink`."""
         self._unacknowledged.append(_Message(self._settings.texts_topic, text_record_of(kept)))
+
+    def vector(self, kept: KeptVector) -> None:
+        """See `RecordSink`."""
+        self._unacknowledged.append(_Message(self._settings.vectors_topic, vector_record_of(kept)))
 
     def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:
         """See `RecordSink`."""
@@ -211,13 +218,13 @@ class KafkaSink:
         )
 
 
-def _compression(content: TaggedRecord | TextRecord | DeadLetter) -> str | None:
+def _compression(content: _Content) -> str | None:
     if isinstance(content, DeadLetter):
         return "gzip"
-    return "zstd" if isinstance(content, TextRecord) else None
+    return "zstd" if isinstance(content, TextRecord | VectorRecord) else None
 
 
-def _log_truncation(content: TaggedRecord | TextRecord | DeadLetter) -> None:
+def _log_truncation(content: _Content) -> None:
     sent = {name.removeprefix(OWN_HEADERS): (text or b"").decode("utf-8", "replace") for name, text in content.headers}
     if isinstance(content, DeadLetter) and "truncated" in sent:
         place = f"{sent['topic']}-{sent['partition']}@{sent['offset']}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from hangtag.records import KeptText, Record
+from hangtag.records import KeptText, KeptVector, Record
 from hangtag.store import Entry
 
 
@@ -23,8 +23,8 @@ class Reason:
 class RecordSink(Protocol):
     """Produces tags and dead letters. One thread makes all calls but `close`.
 
-    `tagged`, `text` and `dead_letter` queue a record; `flush` delivers what is queued, in order for each product.
-    Between two flushes nothing is in flight.
+    `tagged`, `text`, `vector` and `dead_letter` queue a record; `flush` delivers what is queued, in order for each
+    product. Between two flushes nothing is in flight.
     """
 
     def tagged(self, entry: Entry) -> None:
@@ -35,12 +35,16 @@ class RecordSink(Protocol):
         """Queue a product's text, or the tombstone of a deleted product."""
         ...
 
+    def vector(self, kept: KeptVector) -> None:
+        """Queue a product's vector, or the tombstone of a deleted product."""
+        ...
+
     def dead_letter(self, record: Record, reason: Reason, bundle_version: str) -> None:
         """Queue a record that cannot be tagged, with its reason."""
         ...
 
     def retract_tags(self) -> None:
-        """Drop what `tagged` and `text` queued and no broker has acknowledged."""
+        """Drop what `tagged`, `text` and `vector` queued and no broker has acknowledged."""
         ...
 
     def flush(self) -> None:

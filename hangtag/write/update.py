@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from hangtag.records import KeptText, TaggedProduct, decode_tags, encode_tags
+from hangtag.records import KeptText, KeptVector, TaggedProduct, decode_tags, encode_tags
 from hangtag.store import Entry, bundle_prefix
 from hangtag.store.entry import NO_TEXT
 from hangtag.tags.decisions import Decision, apply_decisions
@@ -26,6 +26,7 @@ class Update:
         tagged_at_ms: time of the prediction, in ms since 1970.
         schema: the bundle's tag schema, used to apply people's decisions.
         kept: the text that was tagged, or the deletion, for `products.texts`; None: it is not kept.
+        vector: what was computed for the text, or the deletion, for `products.vectors`; None: it is not kept.
     """
 
     product_id: str
@@ -37,6 +38,7 @@ class Update:
     tagged_at_ms: int = 0
     schema: TagSchema | None = None
     kept: KeptText | None = None
+    vector: KeptVector | None = None
 
     @classmethod
     def of(cls, entry: Entry) -> Self:

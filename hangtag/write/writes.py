@@ -14,10 +14,10 @@ class _Write:
     """One product's way: the entry that is offered to the store, what is to be produced, what was sent last.
 
     `outcome` is the store's first answer, `answer` its last. A record that was sent may have arrived, whatever error
-    came back. `text` is still to be produced, unless the store holds something newer.
+    came back. `text` and `vector` are still to be produced, unless the store holds something newer.
     """
 
-    __slots__ = ("answer", "entry", "is_offered", "outcome", "produce", "sent", "text", "update")
+    __slots__ = ("answer", "entry", "is_offered", "outcome", "produce", "sent", "text", "update", "vector")
 
     def __init__(self, update: Update | Move | None, entry: Entry, *, is_offered: bool) -> None:
         self.update = update
@@ -28,6 +28,7 @@ class _Write:
         self.answer: Outcome | None = None
         self.sent: Entry | None = None
         self.text = None if update is None else update.kept
+        self.vector = update.vector if isinstance(update, Update) else None
 
 
 class Writes:
@@ -71,12 +72,15 @@ class Writes:
             for write in self._open:
                 if write.text is not None and write.answer is not Outcome.OLDER:
                     sink.text(write.text)
+                if write.vector is not None and write.answer is not Outcome.OLDER:
+                    sink.vector(write.vector)
                 if write.produce is not None:
                     sink.tagged(write.produce)
                     write.sent = write.produce
             sink.flush()
             for write in self._open:
                 write.text = None
+                write.vector = None
             self._open = self._disagreeing(store)
 
     def _offer(self, store: TagStore) -> None:

@@ -17,7 +17,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from hangtag.bundle import Bundle, load_bundle
 from hangtag.engine.cost import CostModel, Padding
-from hangtag.engine.engine import Logits, Vectors
+from hangtag.engine.engine import Logits, Means, Vectors
 from hangtag.engine.errors import DeviceError, OutOfMemory
 from hangtag.evidence import Evidence
 from hangtag.tagger.tagger import Tagger
@@ -161,6 +161,10 @@ class SimEngine:
         """See `Engine`."""
         msg = "a worker asks for no vectors"
         raise NotImplementedError(msg)
+
+    def forward_with_means(self, batch: Sequence[Tokens]) -> tuple[Logits, Means]:
+        """See `Engine`."""
+        return self.forward(batch), np.zeros((len(batch), self._bundle.manifest.encoder.hidden), np.float32)
 
     def close(self) -> None:
         """See `Engine`."""

@@ -325,6 +325,7 @@ def test_an_unreachable_broker_is_an_error_that_names_the_setting(monkeypatch):
         ("dead_letter_topic", ""),
         ("tagged_topic", "".join(f" --config {name}={value}" for name, value in tagged_topic_config(604_800).items())),
         ("texts_topic", "".join(f" --config {name}={value}" for name, value in tagged_topic_config(604_800).items())),
+        ("vectors_topic", "".join(f" --config {name}={value}" for name, value in tagged_topic_config(604_800).items())),
     ],
 )
 def test_a_topic_that_does_not_exist_is_an_error_with_the_command_that_creates_it(monkeypatch, setting, options):

@@ -11,7 +11,7 @@ import orjson
 
 from hangtag.engine.cost import CostModel, Padding
 from hangtag.engine.errors import OutOfMemory
-from hangtag.records import KeptText, Partition, Record
+from hangtag.records import KeptText, KeptVector, Partition, Record
 from hangtag.settings import WorkerSettings
 from hangtag.store import Arrival, Entry, MemoryTagStore, StoreError
 from hangtag.tagger.in_use import TaggerInUse
@@ -168,9 +168,13 @@ class MemorySink:
         self.headers: list[dict[str, str]] = []
         self.dead: list[tuple[Record, Reason]] = []
         self.texts: list[KeptText] = []
+        self.vectors: list[KeptVector] = []
         self.is_down = False
 
     def text(self, kept: KeptText) -> None:
+        self.queued.append((kept, None))
+
+    def vector(self, kept: KeptVector) -> None:
         self.queued.append((kept, None))
 
     def tagged(self, entry: Entry) -> None:
@@ -180,7 +184,7 @@ class MemorySink:
         self.queued.append((record, reason))
 
     def retract_tags(self) -> None:
-        self.queued = [each for each in self.queued if not isinstance(each[0], (Entry, KeptText))]
+        self.queued = [each for each in self.queued if not isinstance(each[0], (Entry, KeptText, KeptVector))]
 
     def flush(self) -> None:
         if self.is_down:
@@ -189,6 +193,8 @@ class MemorySink:
         for first, second in self.queued:
             if isinstance(first, KeptText):
                 self.texts.append(first)
+            elif isinstance(first, KeptVector):
+                self.vectors.append(first)
             elif isinstance(first, Entry):
                 record = record_of(first)
                 self.tags.append((record.key.decode(), record.value))
@@ -283,14 +289,16 @@ def event(product_id: str, version: int, title: str = "shoe", kind: str = "UPDAT
 class House:
     """Everything around one worker. `restart` gives a new worker over the same source, sink and store."""
 
-    def __init__(self, tagger: FakeTagger | None = None, *, held: bool = False, **settings):
+    def __init__(
+        self, tagger: FakeTagger | None = None, *, held: bool = False, keeps_vectors: bool = False, **settings
+    ):
         self.clock = Clock()
         self.source = MemorySource(self.clock)
         self.sink = MemorySink()
         self.store = FailingStore()
         self.in_use = TaggerInUse(tagger or FakeTagger())
         self.settings = WorkerSettings(**settings)
-        self.held = held
+        self.held, self.keeps_vectors = held, keeps_vectors
         self.start()
         self.source.assign()
 
@@ -311,6 +319,7 @@ class House:
             beats=self.beats,
             settings=self.settings,
             keeps_texts=True,
+            keeps_vectors=self.keeps_vectors,
         )
 
     def restart(self) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from hangtag.store import Entry
 from hangtag.tags.schema import TagSchema
+from hangtag.tags.vector import Vector
 from hangtag.text.product_text import ProductText
 
 
@@ -14,7 +15,8 @@ class SourceText:
     """The text of a product. `version` is the product version that it is of, None if the source does not say.
 
     `text_hash` is that of the cleaned text and its language. `tagged` holds the tags that the release gives it, where
-    they were computed before.
+    they were computed before. `vector` is what was computed for the text, if the source has it and the release can use
+    it.
     """
 
     product_id: str
@@ -22,6 +24,7 @@ class SourceText:
     text: ProductText
     text_hash: bytes
     tagged: Entry | None = None
+    vector: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,16 @@ class ReleaseTags:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some texts, how many entries of the source could not be read beside them, and where to go on behind them."""
+    """Some texts, how many entries of the source could not be read beside them, and where to go on behind them.
+
+    With `comes_again` the source has the texts of all these products once more, further on: what cannot be decided by a
+    vector is left until then.
+    """
 
     texts: Sequence[SourceText]
     unreadable: int
     positions: Mapping[int, int]
+    comes_again: bool = False
 
 
 class TextSource(Protocol):

@@ -46,7 +46,7 @@ def topics_of(settings: KafkaSettings) -> list[str]:
     return [
         settings.events_topic,
         settings.tagged_topic,
-        *([settings.texts_topic] if settings.texts_topic else []),
+        *filter(None, (settings.texts_topic, settings.vectors_topic)),
         settings.dead_letter_topic,
         settings.models_topic,
         settings.audit_topic,
@@ -69,8 +69,8 @@ def _create(settings: KafkaSettings, deleted_ttl_s: int, replication: int) -> li
         settings.audit_topic: {**plain, "num_partitions": 1, "configs": AUDIT_TOPIC_CONFIG},
         settings.dead_letter_topic: {**plain, "configs": {"max.message.bytes": str(_DEAD_LETTER_MAX_BYTES)}},
     }
-    if settings.texts_topic:
-        wanted[settings.texts_topic] = wanted[settings.tagged_topic]
+    for topic in filter(None, (settings.texts_topic, settings.vectors_topic)):
+        wanted[topic] = wanted[settings.tagged_topic]
     with KafkaAdminClient(**kafka_options(settings, "hangtag-cli"), request_timeout_ms=_ATTEMPT_MS) as admin:
         answer = admin.create_topics(wanted, raise_errors=False)
         created = []

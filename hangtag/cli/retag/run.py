@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # these load kafka-python, redis-py and the engine's runtime
     from hangtag.cli.progress import LiveStatus
     from hangtag.cli.retag.release import StillInUse
     from hangtag.settings import Settings
+    from hangtag.tagger.release import Release
     from hangtag.workers.retag import Retagging, TextSource
 
 _TEXTS, _EVENTS = "texts", "events"
@@ -43,6 +44,13 @@ _Sequence = Annotated[
     int | None,
     typer.Option(metavar="N", min=0, help="With --bundle: its place in the order of releases. Default: 0, the first."),
 ]
+_NoEncoder = Annotated[
+    bool,
+    typer.Option(
+        "--no-encoder",
+        help="Never run the model: what has no vector that the bundle can use is counted, and keeps its tags.",
+    ),
+]
 _Restart = Annotated[bool, typer.Option("--restart", help="Begin with the first text, also if a re-tag was stopped.")]
 _On = Annotated[
     Literal["ray"] | None,
@@ -66,6 +74,7 @@ def run(
     engine: EngineName = None,
     sequence: _Sequence = None,
     column: ColumnNames = None,
+    no_encoder: _NoEncoder = False,
     restart: _Restart = False,
     on: _On = None,
     to: _To = None,
@@ -74,9 +83,10 @@ def run(
     """Tag products again with the bundle in use, so that all have its tags.
 
     Workers and servers run meanwhile and go first. Tags of a newer version and people's decisions stay. What has tags
-    of the bundle already is not computed again. Ctrl-C stops the command, and the same command goes on. The replaced
-    tags are kept until `hangtag retag finalize`; `hangtag retag undo` puts them back. The exit code is 1 if a text
-    cannot be tagged.
+    of the bundle already is not computed again. Where vectors are kept (kafka.vectors_topic), a bundle with the same
+    weights decides from them, a hundred times as fast; the model runs for the rest. Ctrl-C stops the command, and the
+    same command goes on. The replaced tags are kept until `hangtag retag finalize`; `hangtag retag undo` puts them
+    back. The exit code is 1 if a text cannot be tagged.
 
     With --on ray nothing is stored yet: see `hangtag rebuild --from`.
 
@@ -96,6 +106,7 @@ def run(
     settings = settings_here()
     given = {name: value for name, value in (("bundle", bundle), ("engine", engine)) if value is not None}
     settings = settings.model_copy(update={"model": settings.model.model_copy(update=given)})
+    _check_vectors(settings, source, no_encoder=no_encoder)
     if on is not None or to is not None:
         if on is None or to is None or source in (_TEXTS, _EVENTS) or only or create or max_per_s:
             msg = (
@@ -120,10 +131,11 @@ def run(
             parts = stack.enter_context(opened(settings, "hangtag retag"))
             release = stack.enter_context(open_release(settings, sequence, is_own=bundle is not None))
             made_of: dict[str, Any] = {"only": sorted(only or ()), "create": create}
+            made_of |= {"no_encoder": True} if no_encoder else {}
             texts = _Texts(settings, source, column or [])
             found = run_of(parts, release, made_of | texts.made_of, restart=restart)
             parts.kept.run_id, parts.kept.creates = found.run_id, create
-            opened_source = texts.open(stack, found.positions)
+            opened_source = texts.open(stack, found.positions, release)
             in_use = StillInUse(settings, release)
             status = stack.enter_context(LiveStatus(make_console(stderr=True)))
             pace = LivePace(
@@ -141,6 +153,8 @@ def run(
                 SystemClock(),
                 settings.worker,
                 lambda: _show(status, opened_source, work, in_use, started),
+                no_encoder=no_encoder,
+                keeps_vectors=bool(settings.kafka.vectors_topic),
             )
             work.retag()
     except Stopped:
@@ -150,6 +164,12 @@ def run(
     print_retagged(work, time.monotonic() - started, as_json=as_json)
     if work.counts.failed:
         raise typer.Exit(1)
+
+
+def _check_vectors(settings: "Settings", source: str, *, no_encoder: bool) -> None:
+    if no_encoder and not (source == _TEXTS and settings.kafka.vectors_topic):
+        msg = "--no-encoder needs the topic products.vectors: set kafka.vectors_topic, and leave out --from"
+        raise CommandError(msg)
 
 
 class _Texts:
@@ -168,23 +188,36 @@ class _Texts:
                 msg = "kafka.texts_topic is none, so texts are not kept: use --from events, or --from FILE"
                 raise CommandError(msg)
             self.made_of: dict[str, Any] = {"topic": self._topic, "topic_id": topic_id(kafka, self._topic)}
+            if self._has_vectors:
+                self.made_of["vectors_id"] = topic_id(kafka, kafka.vectors_topic)
         else:
             self._file = _file(name, columns)
             self.made_of = {"file": self._file.sha256, "columns": sorted(columns)}
 
-    def open(self, stack: ExitStack, positions: dict[int, int]) -> "TextSource":
-        """Open it at these positions."""
-        from hangtag.cli.retag.topic_source import TopicSource, of_event, of_text  # noqa: PLC0415
+    @property
+    def _has_vectors(self) -> bool:
+        return self._name == _TEXTS and bool(self._settings.kafka.vectors_topic)
+
+    def open(self, stack: ExitStack, positions: dict[int, int], release: "Release") -> "TextSource":
+        """Open it at these positions; vectors, where there are any, are those that the release can use."""
+        from hangtag.cli.retag.topic_source import TopicSource, of_event, of_text, of_vector  # noqa: PLC0415
+        from hangtag.cli.retag.vectors_first import VectorsFirst, of_texts, of_vectors  # noqa: PLC0415
         from hangtag.cli.topic import TopicReader  # noqa: PLC0415
 
         if self._file is not None:
             from hangtag.cli.retag.file_source import FileSource  # noqa: PLC0415
 
             return FileSource(self._file, positions)
-        group = f"{self._settings.kafka.group}-retag"
-        reader = stack.enter_context(TopicReader(self._settings.kafka, self._topic, group=group))
+        kafka = self._settings.kafka
+        group = f"{kafka.group}-retag"
+        reader = stack.enter_context(TopicReader(kafka, self._topic, group=group))
         decode = of_text if self._name == _TEXTS else of_event(self._settings.worker.max_record_bytes)
-        return TopicSource(reader, decode, positions)
+        texts = TopicSource(reader, decode, of_texts(positions))
+        if not self._has_vectors:
+            return texts
+        reader = stack.enter_context(TopicReader(kafka, kafka.vectors_topic, group=group))
+        vectors = TopicSource(reader, of_vector(release), of_vectors(positions))
+        return VectorsFirst(vectors, texts, positions)
 
 
 def _file(name: str, columns: list[str]) -> Any:
@@ -206,7 +239,9 @@ def _show(
     in_use.check()
     assert work is not None
     counts, total = work.counts, source.total
-    per_s = counts.computed / max(1e-9, time.monotonic() - started)
+    per_s = (counts.computed + counts.from_vectors) / max(1e-9, time.monotonic() - started)
     left = "" if total is None else f", {remaining_time(started, source.done, total)}"
     share = "" if total is None else f"{min(1.0, source.done / max(1, total)):.0%}: "
-    status.show(f"{share}{counts.written:,} written, {counts.same:,} had the tags already, {per_s:,.0f}/s tagged{left}")
+    status.show(
+        f"{share}{counts.written:,} written, {max(0, counts.same):,} had the tags already, {per_s:,.0f}/s tagged{left}"
+    )

@@ -1,4 +1,4 @@
-"""Texts of a topic: `products.texts`, or the events themselves."""
+"""Texts of a topic: `products.texts`, `products.vectors`, or the events themselves."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -7,9 +7,10 @@ from hangtag.cli.topic import TopicReader
 from hangtag.kafka.raw_batch import RawBatch
 from hangtag.records import EventError, Kind, Record, decode_event
 from hangtag.records.json_event import DECODE
+from hangtag.tagger.release import Release
 from hangtag.text.text_hash import text_hash
 from hangtag.workers.retag import Chunk, SourceText
-from hangtag.write import TextRecordError, kept_text_of
+from hangtag.write import TextRecordError, VectorRecordError, kept_text_of, kept_vector_of
 
 # The text of a record; None: it has none, because the product was deleted.
 Decode = Callable[[Record], SourceText | None]
@@ -40,7 +41,7 @@ class TopicSource:
             for found in records:
                 try:
                     text = self._decode(Record.of(found))
-                except (EventError, TextRecordError):
+                except (EventError, TextRecordError, VectorRecordError):
                     unreadable += 1
                 else:
                     texts += [] if text is None else [text]
@@ -61,6 +62,21 @@ def of_text(record: Record) -> SourceText | None:
         raise TextRecordError(record.value.why)
     kept = kept_text_of(record)
     return None if kept.is_deletion else SourceText(kept.product_id, kept.version, kept.text, kept.text_hash)
+
+
+def of_vector(release: Release) -> Decode:
+    """What decodes the records of `products.vectors`, and leaves out those of vectors that the release cannot use."""
+    vectors = release.tagger.vectors
+
+    def decode(record: Record) -> SourceText | None:
+        if isinstance(record.value, RawBatch):
+            raise VectorRecordError(record.value.why)
+        kept = kept_vector_of(record)
+        if kept is None or kept.vector is None or not vectors.knows(kept.vector):
+            return None
+        return SourceText(kept.product_id, kept.version, kept.text, kept.text_hash, vector=kept.vector)
+
+    return decode
 
 
 def of_event(max_record_bytes: int) -> Decode:
