@@ -7,7 +7,8 @@ A backlog is produced and counted apart; then a worker starts, and what it store
 backlog to nine tenths. Before and after it the same texts are tagged in this process, and by the pipeline of
 transformers. Writes benchmarks/results/worker.json: `share_of_engine` (by the clock, over tokenising, engine and
 decoding in one process), `cpu_over_engine` (processor time of the worker for a product over that of the same),
-`ratio_to_pipeline`, the processor time of each process and the worker's memory. All of it is for Linux.
+`ratio_to_pipeline`, the processor time of each process, the worker's memory, and `first_tags_s`, from the start of the
+worker's process to the first tags in the store. All of it is for Linux.
 """
 
 import argparse
@@ -118,7 +119,9 @@ def backlog(events: list[events_pb2.ProductEvent]) -> dict[str, Any]:
         redis.Redis.from_url(settings.redis.url.get_secret_value()) as store,
     ):
         produced_cpu = produce(settings, [event.SerializeToString() for event in events])
+        started = time.monotonic()
         child = start_program("worker", "work", settings, Path(logs), {})
+        first_tags_s = 0.0
         pids = {"worker": child.pid, **{server.child.name: server.child.pid for server in local.servers}}
         try:
             marks: dict[float, tuple[float, dict[str, float]]] = {}
@@ -128,6 +131,8 @@ def backlog(events: list[events_pb2.ProductEvent]) -> dict[str, Any]:
                 if not child.is_running:
                     raise CommandError(child.exit_report())
                 done = stored(store) / len(events)
+                if done and not first_tags_s:
+                    first_tags_s = time.monotonic() - started
                 if time.monotonic() > give_up:
                     msg = f"{done:.0%} of the products are tagged after {_PATIENCE_S:.0f} s"
                     raise CommandError(msg)
@@ -140,6 +145,7 @@ def backlog(events: list[events_pb2.ProductEvent]) -> dict[str, Any]:
     (began, cpu_began), (ended, cpu_ended) = marks[_FROM], marks[_TO]
     count = (_TO - _FROM) * len(events)  # the marks are not exact, but by less than a batch
     return {
+        "first_tags_s": first_tags_s,
         "products_per_s": count / (ended - began),
         "cpu_ms": {
             **{name: (seconds - cpu_began[name]) / count * 1_000 for name, seconds in cpu_ended.items()},
@@ -179,6 +185,7 @@ def report(result: dict[str, Any]) -> None:
     console.print(table)
     for name in ("share_of_engine", "cpu_over_engine", "ratio_to_pipeline"):
         console.print(f"{name} {result[name]:.2f}")
+    console.print(f"worker: first tags after {result['first_tags_s']:.1f} s")
     console.print(f"worker: {result['worker_memory_mb']['resident']:.0f} MB")
 
 

@@ -93,7 +93,7 @@ class Counting(NamedTuple):
     values: FrozenValues
     products: int
 
-    def count(self, hits: BitMap, band: Band, facets: Mapping[str, Sequence[int]]) -> NDArray[np.int64]:
+    def tagged(self, hits: BitMap, band: Band, facets: Mapping[str, Sequence[int]]) -> NDArray[np.int64]:
         """How many of these products have each tag of these facets in this band or a better one, by number of the tag.
 
         `facets` has the numbers of each facet's tags, in their order.

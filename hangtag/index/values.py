@@ -69,8 +69,8 @@ class FrozenValues:
             for total, each in zip(sums.values(), counted, strict=True):
                 # A value that came after this moment is only of products that have changed.
                 total[: len(each)] += each
-        for facet, each in facets.items():
-            found[each] += sums[facet][_FIRST:]
+        for facet, numbered in facets.items():
+            found[numbered] += sums[facet][_FIRST:]
         return found
 
 

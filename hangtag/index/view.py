@@ -1,6 +1,7 @@
 """The index at one moment: what readers see while it changes."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -166,11 +167,14 @@ class View:
         """The counts of the tags of these facets, by number of the tag."""
         band, postings = query.min_band, self.filled.postings
         if query.is_empty and base.is_empty:
-            return np.array([each.count(band) for each in postings], np.int64)
+            everything = np.zeros(len(postings), np.int64)
+            for number in chain.from_iterable(facets.values()):
+                everything[number] = postings[number].count(band)
+            return everything
         only = _only_tag(query, base)
         tag = None if only is None else self._number(only)
         if tag is None or tag in self.filled.blocked:
-            return self._without_blocked(self.filled.counting.count(self.hits(query, base), band, facets))
+            return self._without_blocked(self.filled.counting.tagged(self.hits(query, base), band, facets))
         counted, known = np.zeros(len(postings), np.int64), self._known(tag)
         # A tag that came since this was counted has no product in common with it, or it would have been counted again.
         counted[: len(known)] = known[: len(counted)]
@@ -181,7 +185,7 @@ class View:
         known = self.filled.known.get(tag)
         if known is None:
             facets = {facet: self._numbers(facet) for facet in self.facets}
-            counted = self.filled.counting.count(self.filled.postings[tag].auto, Band.AUTO, facets)
+            counted = self.filled.counting.tagged(self.filled.postings[tag].auto, Band.AUTO, facets)
             known = counted.astype(np.int32)
             self.filled.known.keep(tag, known)
         return known

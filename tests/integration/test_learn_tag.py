@@ -26,6 +26,8 @@ from hangtag.trainer.learning.lesson import Lesson
 from hangtag.trainer.learning.new_tags import LearnTagError, NewTags
 from tests.bundles import write_tiny_bundle
 
+# Each opens engines of the starter bundle several times.
+pytestmark = pytest.mark.timeout(240)
 STARTER = load_bundle("starter")
 LAMPS = [
     f"{word} candle {more}" for word in ("scented", "soy", "tea light", "pillar") for more in ("set of 4", "vanilla")

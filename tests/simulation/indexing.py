@@ -53,11 +53,21 @@ class SimTime:
         return int(self.time() * 1e9)
 
 
+class SimDice:
+    """The module `random` for shipped code: a seed determines everything."""
+
+    def uniform(self, low: float, high: float) -> float:
+        """See `random.uniform`."""
+        return SimTime.hub.current.dice.uniform(low, high)
+
+
 class SimBatchConsumer:
     """What `TaggedReader` uses of kafka-python's consumer."""
 
-    def __init__(self, world: World) -> None:
-        self._brokers = world.brokers
+    world: World
+
+    def __init__(self, **_options: object) -> None:
+        self._brokers = self.world.brokers
         self._offsets: dict[Partition, int] = {}
         self._check()
         self.answered_s = SimTime().monotonic()
@@ -114,15 +124,6 @@ class SimBatchConsumer:
     def _check(self) -> None:
         if self._brokers.is_away:
             raise NodeNotReadyError
-
-
-class SimTaggedReader(reader.TaggedReader):
-    """The shipped reader with a simulated consumer."""
-
-    world: World
-
-    def _open(self) -> Any:
-        return SimBatchConsumer(self.world)
 
 
 class SimIndex:
@@ -224,7 +225,7 @@ def simulated_index() -> Iterator[None]:
     with ExitStack() as stack:
         for module in (follower, moment, reader, snapshots):
             stack.enter_context(patch.object(module, "time", SimTime()))
-        stack.enter_context(patch.object(follower, "TaggedReader", SimTaggedReader))
+        stack.enter_context(patch.object(reader, "BatchConsumer", SimBatchConsumer))
         stack.enter_context(patch.object(follower, "give_back", lambda: None))
         stack.enter_context(patch.object(reader, "topic_id", lambda _: "topic"))
         stack.enter_context(patch.object(reader, "last_read_s", lambda consumer: consumer.answered_s))

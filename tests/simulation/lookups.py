@@ -201,14 +201,14 @@ class Lookups:
                 self._asked.told(changes)
 
     def _check_health(self) -> None:
-        since = 0.0
+        since = until = 0.0
         while True:
             self._hub.pause(0.5)
-            if self._world.network.away_until <= self._hub.now:
-                since = 0.0
-                continue
-            since = since or self._hub.now
-            if self._hub.now - since > _WATCHED_WITHIN_S and self._is_serving:
+            if until <= self._hub.now:  # the store may have been back between two looks
+                since = self._hub.now
+            until = self._world.network.away_until
+            is_away = until > self._hub.now
+            if is_away and self._hub.now - since > _WATCHED_WITHIN_S and self._is_serving:
                 self._hub.fail("invariant 6: health is SERVING although the store is away")
 
 

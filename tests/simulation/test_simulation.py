@@ -34,6 +34,7 @@ def test_no_schedule_breaks_a_rule():
     assert {fault for _, fault in summary.pairs} >= set(FAULTS) - set(RARE)
 
 
+@pytest.mark.timeout(240)
 def test_a_seed_is_replayed_exactly_whatever_the_order_of_hashes(simulated):
     code = "from tests.simulation.run import run_seeds; print(run_seeds(range(6)).digest)"
     others = {

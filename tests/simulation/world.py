@@ -17,6 +17,7 @@ import structlog
 from hangtag.models import Pointer
 from hangtag.records import Event as ProductEvent
 from hangtag.records import decode_event
+from hangtag.server import store_watch
 from hangtag.settings import KafkaSettings, RedisSettings, WorkerSettings
 from hangtag.store import RebuildStore, RedisTagStore, StoreError, links
 from hangtag.workers import decode as decode_stage
@@ -26,7 +27,7 @@ from tests.simulation.brokers import EVENTS, TAGGED, Brokers, Sent, SimProducer
 from tests.simulation.faults import inject
 from tests.simulation.group import Group
 from tests.simulation.hub import Hub
-from tests.simulation.indexing import SimIndex, SimTaggedReader, SimTime, simulated_index
+from tests.simulation.indexing import SimBatchConsumer, SimDice, SimIndex, SimTime, simulated_index
 from tests.simulation.lookups import Lookups
 from tests.simulation.model import PANIC, POISON, bundles, expected, schema_with, title_of
 from tests.simulation.network import Network, SimLink
@@ -93,7 +94,7 @@ class World:
         """Run the schedule to its end."""
         SimLink.network = self.network
         SimProducer.brokers = self.brokers
-        SimTaggedReader.world, SimTime.hub = self, self.hub
+        SimBatchConsumer.world, SimTime.hub = self, self.hub
         self.lookups = Lookups(self)
         if self.schedule.is_released:
             self.releases.promote(0, 0, 0)
@@ -328,6 +329,7 @@ def simulated_clients() -> Iterator[None]:
             patch.object(links, "Link", SimLink),
             patch.object(kafka_sink, "Producer", SimProducer),
             patch.object(decode_stage, "decode_event", _decode_event),
+            patch.object(store_watch, "random", SimDice()),
             simulated_index(),
         ):
             yield

@@ -12,6 +12,8 @@ from hangtag.trainer.judging.what_if import what_if
 from tests.bundles import tiny_tokenizer
 from tests.unit.test_judge import AUDIENCE, COLOR, RECIPE, always_men, confident, labelled, shop_of_named_products
 
+# Each judges the same products eight times.
+pytestmark = pytest.mark.timeout(120)
 PROMISES = (0.8, 0.9, 0.99)
 
 

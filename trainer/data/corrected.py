@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hangtag.trainer.data.labelled import CONFIRMED, LabelledRow
+from hangtag.trainer.data.rows_on_disk import reading_on_disk
 from hangtag.trainer.data.verdicts import Verdict
 
 
@@ -23,7 +24,10 @@ class Corrected:
 
 
 def corrected(rows: Sequence[LabelledRow], verdicts: Iterable[Verdict]) -> Corrected:
-    """Apply the verdicts: their facets count as labelled and as confirmed, so that nobody is asked again."""
+    """Apply the verdicts: their facets count as labelled and as confirmed, so that nobody is asked again.
+
+    The rows are read in order, and the result is kept on disk.
+    """
     by_product: dict[str, dict[str, Verdict]] = {}
     different = 0
     for verdict in verdicts:
@@ -31,7 +35,7 @@ def corrected(rows: Sequence[LabelledRow], verdicts: Iterable[Verdict]) -> Corre
         different += before is not None and before.tags != verdict.tags
         by_product[verdict.product_id][verdict.facet] = verdict
     changed = kept = 0
-    result = []
+    result = reading_on_disk().good
     seen = set()
     for row in rows:
         its = by_product.get(row.product.product_id)

@@ -49,7 +49,7 @@ def find_duplicates(
     connected groups are complete whatever `most` is. Empty texts are left out. `threshold` is between 0.3 and 1.
     `on_step` is called with the current step's name, how much of it is done, and its total.
 
-    The texts are read once, in order. They and what is found are kept on disk; in memory are some 15 bytes a text.
+    The texts are read once, in order. They and what is found are kept on disk; in memory are some 10 bytes a text.
 
     Raises:
         TemporarySpaceError: the disk is full.

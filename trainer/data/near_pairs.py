@@ -29,7 +29,8 @@ class NearPairs:
         self._among = among
         self._threshold = threshold
         self._most = most
-        self._pairs = np.zeros(len(sketches), np.int32)
+        # Up to the limit: one byte a text.
+        self._pairs = np.zeros(len(sketches), np.min_scalar_type(most))
         self._linked = Linked(len(sketches))
 
     @property
@@ -69,7 +70,7 @@ class NearPairs:
         similarity = jaccard(texts.shingles(at), texts.shingles(at_text))
         if similarity >= self._threshold:
             self.found.append((one, text, similarity))
-            self._pairs[text] += 1
+            self._pairs[text] = min(int(self._pairs[text]) + 1, self._most)
             self._linked.join(one, text)
 
     def _candidates(self, texts: "_Held", text: int, others: Places) -> Places:

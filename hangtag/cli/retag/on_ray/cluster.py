@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from hangtag.cli.errors import CommandError
+from hangtag.cli.stopping import stopping
 
 _ADDRESS = "RAY_ADDRESS"
 # Only names of pieces and counts go through it. Ray's least.
@@ -42,13 +43,18 @@ def cluster() -> Iterator[Any]:
     address = os.environ.get(_ADDRESS)
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else own))
+        # `local`: without it Ray would join a cluster that somebody else has started on this machine.
+        ray.init(
+            address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else own)
+        )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = f"the Ray cluster at {_ADDRESS}={address} cannot be used" if address else "Ray does not start"
         msg = f"{where}: {type(error).__name__}: {error}"
         raise CommandError(msg) from error
     try:
-        yield ray
+        # Again: Ray has put handlers of its own in their place, with which a process aborts.
+        with stopping():
+            yield ray
     finally:
         ray.shutdown()
 
