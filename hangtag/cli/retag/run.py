@@ -84,7 +84,7 @@ def run(
 
     Workers and servers run meanwhile and go first. Tags of a newer version and people's decisions stay. What has tags
     of the bundle already is not computed again. Where vectors are kept (kafka.vectors_topic), a bundle with the same
-    weights decides from them, a hundred times as fast; the model runs for the rest. Ctrl-C stops the command, and the
+    weights decides from them, many times as fast; the model runs for the rest. Ctrl-C stops the command, and the
     same command goes on. The replaced tags are kept until `hangtag retag finalize`; `hangtag retag undo` puts them
     back. The exit code is 1 if a text cannot be tagged.
 
