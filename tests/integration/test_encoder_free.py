@@ -1,7 +1,6 @@
 """Tags decided from kept vectors: as the model decides, with the starter, and by `hangtag retag` with a real broker."""
 
 import json
-import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -66,21 +65,18 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def settings(topics: KafkaSettings, redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    topics = topics.model_copy(update={"vectors_topic": topics.texts_topic.replace("texts", "vectors")})
+def settings(topics_named: KafkaSettings, redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    vectors = topics_named.texts_topic.replace("texts", "vectors")
+    topics = topics_named.model_copy(update={"vectors_topic": vectors})
     create_topics(topics)
-    for name, value in topics.model_dump(include={"bootstrap", "group", *_TOPICS}).items():
-        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", value)
+    monkeypatch.setenv("HANGTAG_KAFKA__VECTORS_TOPIC", vectors)
     monkeypatch.setenv("HANGTAG_REDIS__URL", redis_settings.url.get_secret_value())
     monkeypatch.setenv("HANGTAG_MODEL__ENGINE", "cpu")
     monkeypatch.setenv("HANGTAG_MODEL__THREADS", "1")
     # Both would stay for the other tests of this process.
-    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(opened, "give_way", lambda: None)
     monkeypatch.setattr(opened, "configure_logs", lambda *_: None)
     return Settings(kafka=topics, redis=redis_settings)
-
-
-_TOPICS = ("events_topic", "tagged_topic", "texts_topic", "vectors_topic", "dead_letter_topic", "models_topic")
 
 
 def listed(settings: Settings, bundle: Path, count: int, without_vector: int) -> None:

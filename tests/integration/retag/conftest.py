@@ -30,21 +30,11 @@ def taggers(bundles: list[Path]) -> Iterator[list[Tagger]]:
 
 
 @pytest.fixture
-def settings(topics: KafkaSettings, redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for name in (
-        "bootstrap",
-        "group",
-        "events_topic",
-        "tagged_topic",
-        "texts_topic",
-        "dead_letter_topic",
-        "models_topic",
-    ):
-        monkeypatch.setenv(f"HANGTAG_KAFKA__{name.upper()}", getattr(topics, name))
+def settings(topics_named: KafkaSettings, redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("HANGTAG_REDIS__URL", redis_settings.url.get_secret_value())
     monkeypatch.setenv("HANGTAG_MODEL__ENGINE", "cpu")
     monkeypatch.setenv("HANGTAG_MODEL__THREADS", "1")
     # Both would stay for the other tests of this process.
     monkeypatch.setattr(opened, "give_way", lambda: None)
     monkeypatch.setattr(opened, "configure_logs", lambda *_: None)
-    return Settings(kafka=topics, redis=redis_settings, worker=WorkerSettings())
+    return Settings(kafka=topics_named, redis=redis_settings, worker=WorkerSettings())
