@@ -13,8 +13,10 @@ import importlib, pkgutil, sys
 import hangtag
 
 EXTRAS = {"torch", "transformers", "sklearn", "scipy", "cleanlab", "datasketch", "optuna", "jinja2", "matplotlib",
-          "accelerate", "peft", "pyarrow", "openpyxl", "pygrpc_native", "connectrpc", "uvicorn", "starlette", "h11"}
-MAY_LACK = ("hangtag.trainer.", "hangtag.engine.torch", "hangtag.server.native_transport", "hangtag.server.web.")
+          "accelerate", "peft", "pyarrow", "ray", "openpyxl", "pygrpc_native", "connectrpc", "uvicorn", "starlette",
+          "h11"}
+MAY_LACK = ("hangtag.trainer.", "hangtag.cli.retag.on_ray.", "hangtag.engine.torch", "hangtag.server.native_transport",
+            "hangtag.server.web.")
 imported = []
 def failed(name):
     error = sys.exc_info()[1]
