@@ -17,7 +17,10 @@ REDIS := $(abspath $(VENV)/redis/usr/bin/redis-server)
 PROMTOOL := $(or $(shell command -v promtool),$(abspath $(VENV)/prometheus/usr/bin/promtool))
 
 .DEFAULT_GOAL := help
-.PHONY: $(shell awk -F: '/^[a-z-]+:.*\#\# / {print $$1}' Makefile)
+.PHONY: help setup demo train-setup test coverage lint audit test-pythons mutants simulate simulate-mutants \
+  chaos fuzz bench-server bench-engine bench-worker bench-memory bench-freshness bench-release \
+  bench-encoder-free bench-find bench-data bench-predict bench-gpu protos dist sbom hashes protos-lint \
+  redis-tls protos-release alerts starter clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -56,16 +56,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests on Apache Kafka more time: the first one starts it, and it makes the members of a group wait.
+    """The longest files come first, so that several processes end at about the same time.
 
-    The longest files come first, so that several processes end at about the same time. A test of real brokers and
-    caches that fails is run once more, and counted as rerun in the closing line: on a busy machine a process may not
-    get a processor for longer than a test waits for it.
+    A test of real brokers and caches that fails is run once more, and counted as rerun in the closing line: on a busy
+    machine a process may not get a processor for longer than a test waits for it.
     """
     items.sort(key=lambda item: rank(item.nodeid))
     for item in items:
-        if item.get_closest_marker("kafka") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(120))
         if item.nodeid.startswith(_ON_REAL_SERVERS):
             item.add_marker(pytest.mark.flaky(reruns=1))
 

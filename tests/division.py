@@ -1,4 +1,7 @@
-"""How the complete suite is divided among processes: by file, so that what a file sets up is set up once."""
+"""How the complete suite is divided among processes: by file, so that what a file sets up is set up once.
+
+A few files are divided by test.
+"""
 
 from xdist.scheduler import LoadScopeScheduling
 
@@ -10,8 +13,19 @@ TOGETHER = (
     "tests/integration/test_local_stack.py",
     "tests/packaging/",
 )
+# Each test of these takes long and sets up nothing: any process runs it.
+APART = ("tests/unit/test_lookup_races.py", "tests/simulation/")
 # The longest first: then the processes end at about the same time.
-FIRST = (*TOGETHER, "tests/integration/test_walkthrough.py", "tests/integration/test_worker.py", "tests/e2e/")
+FIRST = (
+    *TOGETHER,
+    "tests/integration/test_rebuild.py",
+    "tests/integration/test_walkthrough.py",
+    "tests/integration/test_worker.py",
+    "tests/integration/test_letters.py",
+    "tests/e2e/",
+    "tests/integration/test_secured_stack.py",
+    *APART,
+)
 
 
 def rank(nodeid: str) -> int:
@@ -21,7 +35,9 @@ def rank(nodeid: str) -> int:
 
 def part_of(nodeid: str) -> str:
     """The name of the part of the suite that a test belongs to; one process runs the whole part."""
-    return TOGETHER[0] if nodeid.startswith(TOGETHER) else nodeid.split("::", maxsplit=1)[0]
+    if nodeid.startswith(TOGETHER):
+        return TOGETHER[0]
+    return nodeid if nodeid.startswith(APART) else nodeid.split("::", maxsplit=1)[0]
 
 
 class Division(LoadScopeScheduling):

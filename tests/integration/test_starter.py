@@ -100,7 +100,7 @@ def test_typing_errors_cost_at_most_3_points(tagger):
     from hangtag.trainer.data.labelled import read_labelled
     from hangtag.trainer.judging.evaluate import evaluate
 
-    products = read_labelled([DATA / "marketplace-validation.jsonl.gz"])[::4]
+    products = read_labelled([DATA / "marketplace-validation.jsonl.gz"])[::8]
     rng = random.Random(5)
     spoiled = [spoiling.with_typing_errors(product, rng) for product in products]
 

@@ -17,7 +17,7 @@ def test_a_stage_that_fails_ends_the_worker(stage, monkeypatch):
     house = House()
     cause = SystemExit("gone")
 
-    def die(*_args):
+    def die(*_args, **_options):
         raise cause
 
     monkeypatch.setattr(f"hangtag.workers.worker.{stage}", die)
