@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from hangtag.engine.cost import CostModel, Padding
-from hangtag.server.suggester import HEARTBEAT, Suggester
+from hangtag.server.suggester import HEARTBEAT, SHORT_HEARTBEAT, Suggester
 from hangtag.server.suggestion import Asked, Suggestion
 from hangtag.settings import ServerSettings
 from hangtag.tagger.in_use import TaggerInUse
@@ -93,7 +93,7 @@ def run(
 ) -> None:
     async def main() -> None:
         tagger = FakeTagger()
-        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
+        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0, SHORT_HEARTBEAT: 1.0})
         settings = ServerSettings.model_construct(
             suggest_token_budget=token_budget, suggest_queue_tokens=queue_tokens, suggest_cache_entries=cache_entries
         )
