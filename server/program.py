@@ -122,7 +122,7 @@ async def _serve(
         reading = Reading(settings, clock, beats, state.report, fail)
         stack.callback(reading.close)
         await asyncio.to_thread(reading.start)
-        suggester = Suggester(following.in_use, limits, clock, beats)
+        suggester = Suggester(following.in_use, limits, clock, beats, short_lane=settings.model.short_lane)
         stack.callback(suggester.close)
         handlers = Handlers(suggester)
         stack.callback(handlers.close)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 HEARTBEAT = "suggestions"
 SHORT_HEARTBEAT = "suggestions of short texts"
+# Which texts a thread tags: `is_short`, None for all.
+_ONE_LANE: tuple[tuple[bool | None, str], ...] = ((None, HEARTBEAT),)
+_TWO_LANES = ((True, SHORT_HEARTBEAT), (False, HEARTBEAT))
 
 _FROM_CACHE, _FROM_OTHER, _FROM_MODEL = (
     metrics.SUGGESTED_TEXTS.labels(source) for source in ("cache", "same_text", "model")
@@ -32,9 +35,9 @@ _log = get_log(__name__)
 
 
 class _Lane:
-    """A thread that tags short texts, or longer ones, one batch at a time."""
+    """A thread that tags texts, all or only short ones or only longer ones, one batch at a time."""
 
-    def __init__(self, batch: TextBatch, beat: str, *, is_short: bool) -> None:
+    def __init__(self, batch: TextBatch, beat: str, *, is_short: bool | None) -> None:
         self.is_short = is_short
         self.batch = batch
         self.beat = beat
@@ -43,14 +46,23 @@ class _Lane:
 
 
 class Suggester:
-    """Tags texts on two threads, one batch each at a time. `run` must be running. Not for several threads.
+    """Tags texts on a thread of its own, one batch at a time. `run` must be running. Not for several threads.
 
-    Short texts have a thread of their own, so that none waits until a longer one, which cannot be interrupted, is done.
-    On each thread texts that are asked for alone go before those of batches, and shorter ones before longer ones, until
+    With `short_lane`, for an engine that has one too, short texts have a second thread, so that none waits until a
+    longer one, which cannot be interrupted, is done. On each thread texts that are asked for alone go before those of
+    batches, and shorter ones before longer ones, until
     a text has waited for `PATIENCE_S`. The same text is tagged once for all who wait for it, and then kept in a cache.
     """
 
-    def __init__(self, in_use: "TaggerInUse", settings: ServerSettings, clock: Clock, beats: Heartbeats) -> None:
+    def __init__(
+        self,
+        in_use: "TaggerInUse",
+        settings: ServerSettings,
+        clock: Clock,
+        beats: Heartbeats,
+        *,
+        short_lane: bool = False,
+    ) -> None:
         self._in_use = in_use
         self._clock = clock
         self._beats = beats
@@ -58,7 +70,7 @@ class Suggester:
         self._queue = TextQueue(settings.suggest_queue_tokens, in_use.current.tagger.bundle.tokenizer.max_tokens)
         self._lanes = tuple(
             _Lane(TextBatch(in_use, settings.suggest_token_budget, clock), beat, is_short=is_short)
-            for is_short, beat in ((True, SHORT_HEARTBEAT), (False, HEARTBEAT))
+            for is_short, beat in (_TWO_LANES if short_lane else _ONE_LANE)
         )
         self._is_down = False
 
@@ -132,6 +144,7 @@ class Suggester:
         Raises:
             FaultError: the engine fails on a harmless text too, or memory, disk or device do. Later calls are refused.
         """
+        self._beats.idle(SHORT_HEARTBEAT)  # there may be no such thread
         tasks = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
         try:
             await asyncio.gather(*tasks)

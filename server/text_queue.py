@@ -51,7 +51,7 @@ class TextQueue:
         self._most_tokens = most_tokens
         self._jobs: dict[Key, Job] = {}
         self._work = {True: 0, False: 0}
-        self._last = {True: _Last(), False: _Last()}
+        self._last: dict[bool | None, _Last] = {which: _Last() for which in (None, True, False)}
 
     def __len__(self) -> int:
         """How many texts wait or are being tagged."""
@@ -96,8 +96,8 @@ class TextQueue:
                 if not job.callers:
                     self._remove(job)
 
-    def turn(self, now: float, *, is_short: bool) -> Turn:
-        """The texts among which the next batch of short texts, or of longer ones, is chosen.
+    def turn(self, now: float, *, is_short: bool | None = None) -> Turn:
+        """The texts among which the next batch is chosen: all, only short ones, or only longer ones.
 
         Single texts go before those of batches, and in each of these two lanes short ones before long ones. If a batch
         has waited for `PATIENCE_S`, every second turn is for batches; if texts of a lane have, every second one of its
@@ -106,7 +106,7 @@ class TextQueue:
         """
         singles, others, last = _Lane(), _Lane(), self._last[is_short]
         for job in self._jobs.values():
-            if job.is_short is not is_short:
+            if is_short is not None and job.is_short is not is_short:
                 continue
             lane = singles if job.is_single else others
             (lane.overdue if now - job.arrived_s >= PATIENCE_S else lane.fresh).append(job)

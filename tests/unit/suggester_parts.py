@@ -90,6 +90,8 @@ def run(
     queue_tokens: int = 16_384,
     cache_entries: int = 0,
     clock: Clock | None = None,
+    *,
+    short_lane: bool = False,
 ) -> None:
     async def main() -> None:
         tagger = FakeTagger()
@@ -97,7 +99,7 @@ def run(
         settings = ServerSettings.model_construct(
             suggest_token_budget=token_budget, suggest_queue_tokens=queue_tokens, suggest_cache_entries=cache_entries
         )
-        suggester = Suggester(TaggerInUse(tagger), settings, clock or SystemClock(), beats)
+        suggester = Suggester(TaggerInUse(tagger), settings, clock or SystemClock(), beats, short_lane=short_lane)
         running = asyncio.create_task(suggester.run())
         try:
             async with asyncio.timeout(10):

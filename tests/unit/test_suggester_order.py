@@ -44,7 +44,7 @@ def test_replies_are_made_before_the_next_batch_begins() -> None:
         order: list[str] = []
         turn = suggester._queue.turn
 
-        def recorded(now: float, *, is_short: bool) -> Turn:
+        def recorded(now: float, *, is_short: bool | None) -> Turn:
             chosen = turn(now, is_short=is_short)
             if chosen.jobs:
                 order.append("batch")
@@ -112,7 +112,7 @@ def test_a_short_text_does_not_wait_for_a_long_inference() -> None:
         ending.set()
         assert tag_of(await long) == "words:200"
 
-    run(test)
+    run(test, short_lane=True)
 
 
 def test_a_shorter_text_does_not_wait_until_long_ones_are_tokenised_and_tagged() -> None:
