@@ -30,7 +30,7 @@ from hangtag.server.popular import Popular
 from hangtag.server.reading import Reading
 from hangtag.server.search import Search
 from hangtag.server.store_watch import STORE_HEARTBEAT
-from hangtag.server.suggester import HEARTBEAT, Suggester
+from hangtag.server.suggester import HEARTBEAT, SHORT_HEARTBEAT, Suggester
 from hangtag.server.transport import Choice, Transport, choose
 from hangtag.server.waits import Waits
 from hangtag.settings import ServerSettings, Settings
@@ -59,6 +59,7 @@ _MEMORY_EVERY_S = 30.0
 _LIMITS_S = {
     _LOOP_HEARTBEAT: _LOOP_LIMIT_S,
     HEARTBEAT: _BATCH_LIMIT_S,
+    SHORT_HEARTBEAT: _BATCH_LIMIT_S,
     FOLLOWER_BEAT: _FOLLOWER_LIMIT_S,
     STORE_HEARTBEAT: math.inf,
 }
@@ -121,7 +122,7 @@ async def _serve(
         reading = Reading(settings, clock, beats, state.report, fail)
         stack.callback(reading.close)
         await asyncio.to_thread(reading.start)
-        suggester = Suggester(following.in_use, limits, clock, beats)
+        suggester = Suggester(following.in_use, limits, clock, beats, short_lane=settings.model.short_lane)
         stack.callback(suggester.close)
         handlers = Handlers(suggester)
         stack.callback(handlers.close)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from hangtag.tagger.in_use import TaggerInUse
 
 HEARTBEAT = "suggestions"
+SHORT_HEARTBEAT = "suggestions of short texts"
+# Which texts a thread tags: `is_short`, None for all.
+_ONE_LANE: tuple[tuple[bool | None, str], ...] = ((None, HEARTBEAT),)
+_TWO_LANES = ((True, SHORT_HEARTBEAT), (False, HEARTBEAT))
 
 _FROM_CACHE, _FROM_OTHER, _FROM_MODEL = (
     metrics.SUGGESTED_TEXTS.labels(source) for source in ("cache", "same_text", "model")
@@ -30,22 +34,44 @@ _FROM_CACHE, _FROM_OTHER, _FROM_MODEL = (
 _log = get_log(__name__)
 
 
+class _Lane:
+    """A thread that tags texts, all or only short ones or only longer ones, one batch at a time."""
+
+    def __init__(self, batch: TextBatch, beat: str, *, is_short: bool | None) -> None:
+        self.is_short = is_short
+        self.batch = batch
+        self.beat = beat
+        self.thread = StageThread("suggester-short" if is_short else "suggester")
+        self.has_work = asyncio.Event()
+
+
 class Suggester:
     """Tags texts on a thread of its own, one batch at a time. `run` must be running. Not for several threads.
 
-    Texts that are asked for alone go before those of batches, and short ones before long ones, until a text has waited
-    for `PATIENCE_S`. The same text is tagged once for all who wait for it, and then kept in a cache.
+    With `short_lane`, for an engine that has one too, short texts have a second thread, so that none waits until a
+    longer one, which cannot be interrupted, is done. On each thread texts that are asked for alone go before those of
+    batches, and shorter ones before longer ones, until
+    a text has waited for `PATIENCE_S`. The same text is tagged once for all who wait for it, and then kept in a cache.
     """
 
-    def __init__(self, in_use: "TaggerInUse", settings: ServerSettings, clock: Clock, beats: Heartbeats) -> None:
+    def __init__(
+        self,
+        in_use: "TaggerInUse",
+        settings: ServerSettings,
+        clock: Clock,
+        beats: Heartbeats,
+        *,
+        short_lane: bool = False,
+    ) -> None:
         self._in_use = in_use
         self._clock = clock
         self._beats = beats
         self._cache = SuggestionCache(settings.suggest_cache_entries)
         self._queue = TextQueue(settings.suggest_queue_tokens, in_use.current.tagger.bundle.tokenizer.max_tokens)
-        self._batch = TextBatch(in_use, settings.suggest_token_budget, clock)
-        self._has_work = asyncio.Event()
-        self._thread = StageThread("suggester")
+        self._lanes = tuple(
+            _Lane(TextBatch(in_use, settings.suggest_token_budget, clock), beat, is_short=is_short)
+            for is_short, beat in (_TWO_LANES if short_lane else _ONE_LANE)
+        )
         self._is_down = False
 
     async def suggest(
@@ -102,9 +128,10 @@ class Suggester:
         caller = Caller(tuple(texts), asyncio.get_running_loop().create_future())
         now = self._clock.monotonic()
         self._queue.add(
-            texts, caller, now, is_single=is_single, tokens_per_s=self._batch.pace.tokens_per_s, deadline_s=deadline_s
+            texts, caller, now, is_single=is_single, tokens_per_s=self._tokens_per_s(), deadline_s=deadline_s
         )
-        self._has_work.set()
+        for lane in self._lanes:
+            lane.has_work.set()
         try:
             return await caller.done
         finally:
@@ -117,22 +144,31 @@ class Suggester:
         Raises:
             FaultError: the engine fails on a harmless text too, or memory, disk or device do. Later calls are refused.
         """
+        self._beats.idle(SHORT_HEARTBEAT)  # there may be no such thread
+        tasks = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _run(self, lane: _Lane) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            turn = self._queue.turn(self._clock.monotonic())
+            turn = self._queue.turn(self._clock.monotonic(), is_short=lane.is_short)
             if not turn.jobs:
-                self._beats.idle(HEARTBEAT)
-                self._has_work.clear()
-                await self._has_work.wait()
+                self._beats.idle(lane.beat)
+                lane.has_work.clear()
+                await lane.has_work.wait()
                 continue
-            self._beats.busy(HEARTBEAT)
+            self._beats.busy(lane.beat)
             try:
-                finished = await loop.run_in_executor(self._thread, self._batch.run, turn)
+                finished = await loop.run_in_executor(lane.thread, lane.batch.run, turn)
             except Exception:
                 self._is_down = True
                 self._queue.fail_all(_down)
                 raise
-            self._beats.beat(HEARTBEAT)
+            self._beats.beat(lane.beat)
             for job, result in finished:
                 if isinstance(result, Failure):
                     _log.error("a text cannot be tagged", error=place_of(result.error), stack=stack_of(result.error))
@@ -142,9 +178,14 @@ class Suggester:
             # Replies first: beside the next batch they would have to wait for Python again and again.
             await asyncio.sleep(0)
 
+    def _tokens_per_s(self) -> float | None:
+        """What the slower thread tags, which both share the processor with; None as long as nothing is known."""
+        return min((rate for lane in self._lanes if (rate := lane.batch.pace.tokens_per_s) is not None), default=None)
+
     def close(self) -> None:
-        """Release the thread. A running batch is not waited for."""
-        self._thread.shutdown(wait=False)
+        """Release the threads. Running batches are not waited for."""
+        for lane in self._lanes:
+            lane.thread.shutdown(wait=False)
 
 
 def _down() -> CallError:

@@ -12,6 +12,8 @@ from hangtag.text.tokens import Tokens
 _CHARS_PER_TOKEN = 3
 # What a text costs beside its tokens, so that the limit of tokens bounds the number of texts as well.
 _LEAST_TOKENS = 16
+# Texts of up to that many tokens, as estimated, are tagged beside longer ones.
+_SHORT_TOKENS = 32
 
 
 class Encoded(NamedTuple):
@@ -56,10 +58,22 @@ class Caller:
 class Job:
     """A text that waits. `encoded` is set when it is; `work` is the number of its tokens as estimated before.
 
-    `is_single` is true once somebody asks for it alone; `came_single` if the first one did.
+    `is_short` never changes: short texts and others are tagged beside each other. `is_single` is true once somebody
+    asks for it alone; `came_single` if the first one did.
     """
 
-    __slots__ = ("arrived_s", "asked", "callers", "came_single", "chars", "encoded", "is_single", "key", "work")
+    __slots__ = (
+        "arrived_s",
+        "asked",
+        "callers",
+        "came_single",
+        "chars",
+        "encoded",
+        "is_short",
+        "is_single",
+        "key",
+        "work",
+    )
 
     def __init__(self, key: Key, asked: Asked, arrived_s: float, is_single: bool, most_tokens: int) -> None:
         self.key = key
@@ -68,5 +82,6 @@ class Job:
         self.came_single = self.is_single = is_single
         self.chars = len(asked.text.first) + len(asked.text.second)
         self.work = max(_LEAST_TOKENS, min(self.chars // _CHARS_PER_TOKEN + 1, most_tokens))
+        self.is_short = self.work <= _SHORT_TOKENS
         self.callers: set[Caller] = set()
         self.encoded: Encoded | None = None

@@ -24,6 +24,14 @@ class _Lane:
         return bool(self.fresh or self.overdue)
 
 
+class _Last:
+    """What the last turn was for, so that the next one can be for others."""
+
+    def __init__(self) -> None:
+        self.was_single = False
+        self.was_by_age = {True: False, False: False}
+
+
 class Turn(NamedTuple):
     """The texts among which a batch is chosen. `is_by_age`: the oldest first, else the shortest."""
 
@@ -43,9 +51,7 @@ class TextQueue:
         self._most_tokens = most_tokens
         self._jobs: dict[Key, Job] = {}
         self._work = {True: 0, False: 0}
-        # What the last turn was for, so that the next one can be for others.
-        self._was_single = False
-        self._was_by_age = {True: False, False: False}
+        self._last: dict[bool | None, _Last] = {which: _Last() for which in (None, True, False)}
 
     def __len__(self) -> int:
         """How many texts wait or are being tagged."""
@@ -90,24 +96,26 @@ class TextQueue:
                 if not job.callers:
                     self._remove(job)
 
-    def turn(self, now: float) -> Turn:
-        """The texts among which the next batch is chosen.
+    def turn(self, now: float, *, is_short: bool | None = None) -> Turn:
+        """The texts among which the next batch is chosen: all, only short ones, or only longer ones.
 
         Single texts go before those of batches, and in each of these two lanes short ones before long ones. If a batch
         has waited for `PATIENCE_S`, every second turn is for batches; if texts of a lane have, every second one of its
         turns is for them, by their age, and each one while the others are as long as texts can be. So none waits for
         ever, and none waits for all that came before it.
         """
-        singles, others = _Lane(), _Lane()
+        singles, others, last = _Lane(), _Lane(), self._last[is_short]
         for job in self._jobs.values():
+            if is_short is not None and job.is_short is not is_short:
+                continue
             lane = singles if job.is_single else others
             (lane.overdue if now - job.arrived_s >= PATIENCE_S else lane.fresh).append(job)
-        self._was_single = bool(singles) and not (others.overdue and self._was_single)
-        lane = singles if self._was_single else others
+        last.was_single = bool(singles) and not (others.overdue and last.was_single)
+        lane = singles if last.was_single else others
         # A short text that comes next then waits for one turn with long ones, not for two.
         overtaking = any(job.work < self._most_tokens for job in lane.fresh)
-        is_by_age = bool(lane.overdue) and not (overtaking and self._was_by_age[self._was_single])
-        self._was_by_age[self._was_single] = is_by_age
+        is_by_age = bool(lane.overdue) and not (overtaking and last.was_by_age[last.was_single])
+        last.was_by_age[last.was_single] = is_by_age
         return Turn(lane.overdue if is_by_age else lane.fresh, is_by_age)
 
     def finish(self, key: Key, result: Suggestion | Failure) -> None:

@@ -11,7 +11,7 @@ from benchmarks.retrieval.catalogue import Product
 from hangtag.index import Change, Index, find
 from hangtag.server.search.find import Find
 from hangtag.server.search.texts import Texts
-from hangtag.server.suggester import HEARTBEAT, Suggester
+from hangtag.server.suggester import HEARTBEAT, SHORT_HEARTBEAT, Suggester
 from hangtag.settings import ServerSettings
 from hangtag.store import Entry
 from hangtag.tagger.tagger import Tagger
@@ -44,7 +44,7 @@ class ByTags:
 
     async def _all(self, texts: Sequence[str]) -> list[list[str]]:
         clock, settings = SystemClock(), ServerSettings()
-        suggester = Suggester(self._tagger, settings, clock, Heartbeats(clock, {HEARTBEAT: 60}))
+        suggester = Suggester(self._tagger, settings, clock, Heartbeats(clock, {HEARTBEAT: 60, SHORT_HEARTBEAT: 60}))
         running = asyncio.create_task(suggester.run())
         handler = Find(Texts(suggester, lambda: self._tagger.bundle), self._forward)
         found = []

@@ -28,11 +28,13 @@ def open_engine(
     threads: int | None = None,
     vectors: bool = False,
     precision: Precision = "exact",
+    short_lane: bool = False,
 ) -> Engine:
     """Open an engine and run it once on the shortest and once on the longest text.
 
     `auto`: torch if it is installed and finds CUDA, else the CPU engine. `threads` limits the cores that the CPU engine
-    uses. `vectors`: `forward_with_vectors` will be called. `precision` is that of the CPU engine.
+    uses. `vectors`: `forward_with_vectors` will be called. `precision` is that of the CPU engine. `short_lane`: on
+    a CPU a batch of short texts never waits for one of others.
 
     Raises:
         EngineError: `kind` is unknown, torch is requested but not installed, or the device does not work.
@@ -43,7 +45,7 @@ def open_engine(
     elif kind in ("auto", "cpu"):
         # Imported only here: a worker on a GPU needs no OpenVINO in its memory.
         module = importlib.import_module("hangtag.engine.cpu")
-        engine = module.CpuEngine(bundle, threads, vectors=vectors, precision=precision)
+        engine = module.CpuEngine(bundle, threads, vectors=vectors, precision=precision, short_lane=short_lane)
     else:
         msg = f"unknown engine {kind!r}: choose auto, cpu or torch"
         raise EngineError(msg)

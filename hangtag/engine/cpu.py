@@ -31,7 +31,15 @@ _KEPT_SHAPES = 64
 # default it keeps 1,024, which is hundreds of MB. It reads the variable when a process compiles its first model.
 _KEPT_PRODUCTS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
-_Running = deque[tuple[Any, list[int]]]
+# Texts of up to that many tokens are short.
+_SHORT_TOKENS = 32
+# A second model for short texts keeps fewer shapes: there are four lengths.
+_KEPT_SHORT_SHAPES = 16
+
+# Free inference requests. A None among them means that the engine is closed.
+_Free = SimpleQueue[Any]
+# Where a request belongs, the request, and the places of its texts.
+_Running = deque[tuple[_Free, Any, list[int]]]
 
 
 class CpuEngine:
@@ -41,6 +49,10 @@ class CpuEngine:
     by default one per core, which is faster than several cores on one sub-batch. `forward_with_vectors` needs
     `vectors`, which makes the engine 1 to 5 % slower. With the `precision` fast, what is not computed in int8 is
     computed in bfloat16, where the CPU can.
+
+    With `short_lane` a batch of short texts never waits for a batch of others. Where there are several streams, one is
+    kept for short texts. OpenVINO runs one stream on one core, so there a second model is compiled, which takes some
+    30 MB, and the system shares the core between both.
 
     Padding depends only on the text's own length, and a sub-batch has one padded length. So the arithmetic of a text is
     the same in every batch, to the bit. That matters because int8 inputs are rounded: where a sum that differs in its
@@ -54,6 +66,7 @@ class CpuEngine:
         streams: int | None = None,
         vectors: bool = False,
         precision: Precision = "exact",
+        short_lane: bool = False,
     ) -> None:
         self._encoder = bundle.manifest.encoder
         weights = bundle.engine_weights
@@ -70,14 +83,24 @@ class CpuEngine:
                 graph = cpu_graph(weights, self._encoder, int8, vectors)
                 compiled = thread.submit(_compiled, graph, threads, streams, precision).result()
                 requests = [compiled.create_infer_request() for _ in range(int(compiled.get_property("NUM_STREAMS")))]
+                short = requests[1:2] if short_lane else []
+                if short_lane and not short:
+                    other = thread.submit(_compiled, graph, 1, 1, precision, _KEPT_SHORT_SHAPES).result()
+                    short = [other.create_infer_request()]
             except RuntimeError as error:
                 msg = f"OpenVINO cannot run the model here: {error}"
                 raise EngineError(msg) from error
         self._streams = len(requests)
-        # A None among the free requests means that the engine is closed.
-        self._free: SimpleQueue[Any] = SimpleQueue()
+        self._free: _Free = SimpleQueue()
+        self._free_short: _Free = SimpleQueue()
         for request in requests:
-            self._free.put(request)
+            if request not in short:
+                self._free.put(request)
+        for request in short:
+            self._free_short.put(request)
+        self._has_short_lane = short_lane
+        # Those that a batch of other texts can use.
+        self._ways = self._free.qsize()
         numbers = "int8" if int8 else "int8 weights"
         if compiled.get_property("INFERENCE_PRECISION_HINT") == ov.Type.bf16:
             numbers += " and bfloat16"
@@ -108,48 +131,62 @@ class CpuEngine:
         logits = np.empty((len(batch), self._tags), np.float32)
         results = _Results(logits, vectors, means)
         running: _Running = deque()
+        is_short = self._has_short_lane and max(lengths, default=0) <= _SHORT_TOKENS
         try:
-            for group in sub_batches(lengths, _TOKENS, self._streams):
-                request = self._request(running, results)
-                running.append((request, group))
+            for group in sub_batches(lengths, _TOKENS, self._streams if is_short else self._ways):
+                free, request = self._request(running, results, is_short=is_short)
+                running.append((free, request, group))
                 request.start_async(list(pad([batch[index] for index in group], lengths[group[0]])))
             # While the last groups run.
             wide = wide_scores(batch, self._wide, self._tags)
             while running:
-                self._free.put(_finish(running, results))
+                free, request = _finish(running, results)
+                free.put(request)
         except RuntimeError as error:
             msg = f"OpenVINO failed on a batch of {len(batch)} texts: {error}"
             raise error if isinstance(error, EngineError) else DeviceError(msg) from error
         finally:
-            for request, _ in running:  # not empty only after an error
+            for free, request, _ in running:  # not empty only after an error
                 request.cancel()
                 # Until it has ended, the next use of the request would be cancelled too.
                 with suppress(RuntimeError):
                     request.wait()
-                self._free.put(request)
+                free.put(request)
         return logits if wide is None else logits + wide
 
     def close(self) -> None:
         """Wait for running inferences, then free the memory; later calls of `forward` raise EngineError."""
-        for _ in range(self._streams):
-            if self._free.get() is None:
-                break
-        self._free.put(None)
+        for free, count in ((self._free, self._ways), (self._free_short, int(self._has_short_lane))):
+            for _ in range(count):
+                if free.get() is None:
+                    break
+            free.put(None)
 
-    def _request(self, running: _Running, results: "_Results") -> Any:
+    def _request(self, running: _Running, results: "_Results", *, is_short: bool) -> tuple[_Free, Any]:
+        own = self._free_short if is_short else self._free
+        for free in (own, self._free):
+            with suppress(Empty):
+                return free, self._opened(free, free.get_nowait())
         # A call with requests in flight takes the oldest of these and never waits for those of another thread.
-        try:
-            request = self._free.get_nowait()
-        except Empty:
-            request = _finish(running, results) if running else self._free.get()
+        if running:
+            return _finish(running, results)
+        return own, self._opened(own, own.get())
+
+    def _opened(self, free: _Free, request: Any) -> Any:
         if request is None:
-            self._free.put(None)
+            free.put(None)
             msg = "the engine is closed: open a new one"
             raise EngineError(msg)
         return request
 
 
-def _compiled(graph: ov.Model, threads: int | None, streams: int | None, precision: Precision) -> Any:
+def _compiled(
+    graph: ov.Model,
+    threads: int | None,
+    streams: int | None,
+    precision: Precision,
+    kept_shapes: int = _KEPT_SHAPES,
+) -> Any:
     os.environ.setdefault(*_KEPT_PRODUCTS)
     core = ov.Core()
     settings: dict[str, Any] = {
@@ -158,7 +195,7 @@ def _compiled(graph: ov.Model, threads: int | None, streams: int | None, precisi
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         # With pinning the engines of two processes would share one core and leave another idle.
         "ENABLE_CPU_PINNING": False,
-        "CPU_RUNTIME_CACHE_CAPACITY": _KEPT_SHAPES,
+        "CPU_RUNTIME_CACHE_CAPACITY": kept_shapes,
         "NUM_STREAMS": streams or threads or int(core.get_property("CPU", "RANGE_FOR_STREAMS")[1]),
     }
     if threads:
@@ -174,8 +211,8 @@ class _Results(NamedTuple):
     means: Means | None
 
 
-def _finish(running: _Running, results: _Results) -> Any:
-    request, group = running[0]
+def _finish(running: _Running, results: _Results) -> tuple[_Free, Any]:
+    free, request, group = running[0]
     request.wait()
     results.logits[group] = request.get_output_tensor(0).data
     if results.means is not None:
@@ -185,7 +222,7 @@ def _finish(running: _Running, results: _Results) -> Any:
             vector = results.vectors[index]
             vector[:] = padded[: len(vector)]
     running.popleft()
-    return request
+    return free, request
 
 
 def _sums_int8_exactly() -> bool:

@@ -173,6 +173,11 @@ class ModelSettings(Group):
         default="exact",
         description="Numbers of the CPU engine beside int8; exact: float32, fast: bfloat16 where the CPU has it",
     )
+    short_lane: bool = Field(
+        default=False,
+        description="Short texts that tags are suggested for never wait in the CPU engine for longer ones; on one core "
+        "this takes some 30 MB, on several it keeps one for short texts",
+    )
     encoders: int | None = Field(
         default=None,
         ge=0,

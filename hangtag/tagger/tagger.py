@@ -260,7 +260,8 @@ def open_tagger(settings: ModelSettings, *, in_bulk: bool = False) -> Tagger:
 def tagger_of(bundle: Bundle, settings: ModelSettings, *, in_bulk: bool = False) -> Tagger:
     """As `open_tagger`, of a bundle that is in memory and that may not be used in the end. Raises the same."""
     give_back()  # before the engine gets its own from between what the bundle left
-    engine = open_engine(bundle, settings.engine, settings.threads, not in_bulk, settings.precision)
+    short_lane = settings.short_lane and not in_bulk
+    engine = open_engine(bundle, settings.engine, settings.threads, not in_bulk, settings.precision, short_lane)
     try:
         tagger = Tagger.of(bundle, engine)
         probe(tagger)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from hangtag.engine.cost import CostModel, Padding
-from hangtag.server.suggester import HEARTBEAT, Suggester
+from hangtag.server.suggester import HEARTBEAT, SHORT_HEARTBEAT, Suggester
 from hangtag.server.suggestion import Asked, Suggestion
 from hangtag.settings import ServerSettings
 from hangtag.tagger.in_use import TaggerInUse
@@ -90,14 +90,16 @@ def run(
     queue_tokens: int = 16_384,
     cache_entries: int = 0,
     clock: Clock | None = None,
+    *,
+    short_lane: bool = False,
 ) -> None:
     async def main() -> None:
         tagger = FakeTagger()
-        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
+        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0, SHORT_HEARTBEAT: 1.0})
         settings = ServerSettings.model_construct(
             suggest_token_budget=token_budget, suggest_queue_tokens=queue_tokens, suggest_cache_entries=cache_entries
         )
-        suggester = Suggester(TaggerInUse(tagger), settings, clock or SystemClock(), beats)
+        suggester = Suggester(TaggerInUse(tagger), settings, clock or SystemClock(), beats, short_lane=short_lane)
         running = asyncio.create_task(suggester.run())
         try:
             async with asyncio.timeout(10):

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from hangtag.server.errors import CallError
-from hangtag.server.suggester import HEARTBEAT, Suggester
+from hangtag.server.suggester import HEARTBEAT, SHORT_HEARTBEAT, Suggester
 from hangtag.settings import ServerSettings
 from hangtag.tagger.faults import FaultError
 from hangtag.tagger.in_use import TaggerInUse
@@ -49,7 +49,7 @@ def test_an_engine_that_fails_for_every_text_ends_the_run(stage: str) -> None:
             raise RuntimeError(msg)
 
         setattr(tagger, stage, fail)
-        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
+        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0, SHORT_HEARTBEAT: 1.0})
         suggester = Suggester(TaggerInUse(tagger), ServerSettings(), SystemClock(), beats)
         async with asyncio.timeout(10):
             running = asyncio.create_task(suggester.run())
@@ -83,7 +83,7 @@ def test_a_fault_of_memory_disk_or_device_ends_the_run_and_fails_no_text_alone(
             return real(some, *more, **options)
 
         setattr(tagger, stage, fail)
-        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0})
+        beats = Heartbeats(SystemClock(), {HEARTBEAT: 1.0, SHORT_HEARTBEAT: 1.0})
         suggester = Suggester(TaggerInUse(tagger), ServerSettings(), SystemClock(), beats)
         async with asyncio.timeout(10):
             running = asyncio.create_task(suggester.run())

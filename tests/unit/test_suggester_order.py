@@ -1,8 +1,10 @@
 """Which of the waiting texts are tagged next: short ones before long ones, and none waits for ever."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from hangtag.server import text_queue
@@ -42,8 +44,8 @@ def test_replies_are_made_before_the_next_batch_begins() -> None:
         order: list[str] = []
         turn = suggester._queue.turn
 
-        def recorded(now: float) -> Turn:
-            chosen = turn(now)
+        def recorded(now: float, *, is_short: bool | None) -> Turn:
+            chosen = turn(now, is_short=is_short)
             if chosen.jobs:
                 order.append("batch")
             return chosen
@@ -72,13 +74,13 @@ def test_shorter_texts_go_before_longer_ones() -> None:
         tagger.gate.clear()
         early = [asyncio.create_task(suggest(suggester, words(n))) for n in (200, 90, 40)]
         await until(lambda: tagger.batches)
-        late = [asyncio.create_task(suggest(suggester, words(n))) for n in (500, 9, 8)]
+        late = [asyncio.create_task(suggest(suggester, words(n))) for n in (500, 21, 20)]
         await asyncio.sleep(0)
         tagger.gate.set()
         await asyncio.gather(*early, *late)
 
-        # 8 and 9 words count as equally short: the older one goes first.
-        assert tagger.batches == [[40], [9], [8], [90], [200], [500]]
+        # 20 and 21 words count as equally short: the older one goes first.
+        assert tagger.batches == [[40], [21], [20], [90], [200], [500]]
 
     run(test, token_budget=10)
 
@@ -87,12 +89,33 @@ def test_a_text_longer_than_the_budget_is_a_batch_of_its_own() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         await asyncio.gather(*(suggest(suggester, words(n)) for n in (50, 2, 3)))
 
-        assert tagger.batches == [[2, 3], [50]]
+        assert sorted(tagger.batches) == [[2, 3], [50]]
 
     run(test, token_budget=10)
 
 
-def test_a_short_text_does_not_wait_until_long_ones_are_tokenised_and_tagged() -> None:
+def test_a_short_text_does_not_wait_for_a_long_inference() -> None:
+    async def test(suggester: Suggester, tagger: FakeTagger) -> None:
+        forward, begun, ending = tagger.forward, threading.Event(), threading.Event()
+
+        def blocked(tokens: Sequence[Tokens], **more: bool) -> np.ndarray:
+            if max(map(len, tokens)) == 200:
+                begun.set()
+                ending.wait(5)
+            return forward(tokens, **more)
+
+        tagger.forward = blocked
+        long = asyncio.create_task(suggest(suggester, words(200)))
+        await until(begun.is_set)
+        assert tag_of(await suggest(suggester, words(2))) == "words:2"
+        assert not long.done()
+        ending.set()
+        assert tag_of(await long) == "words:200"
+
+    run(test, short_lane=True)
+
+
+def test_a_shorter_text_does_not_wait_until_long_ones_are_tokenised_and_tagged() -> None:
     async def test(suggester: Suggester, tagger: FakeTagger) -> None:
         encoded: list[int] = []
         encode = tagger.encode
@@ -103,19 +126,19 @@ def test_a_short_text_does_not_wait_until_long_ones_are_tokenised_and_tagged() -
 
         tagger.encode = recorded
         tagger.gate.clear()
-        first = asyncio.create_task(suggest(suggester, words(1)))
+        first = asyncio.create_task(suggest(suggester, words(40)))
         await until(lambda: tagger.batches)
         long = [asyncio.create_task(suggest(suggester, words(900, number=n))) for n in range(31)]
         await asyncio.sleep(0)
-        short = asyncio.create_task(suggest(suggester, words(2)))
+        short = asyncio.create_task(suggest(suggester, words(20)))
         await asyncio.sleep(0)
         tagger.gate.set()
         await asyncio.gather(first, short, *long)
 
-        assert tagger.batches[:2] == [[1], [2]]
-        assert sorted(encoded) == [1, 2, *[900] * 31]
-        # Of the long ones only one was tokenised beside the short one.
-        assert encoded[:3] == [1, 2, 900]
+        assert tagger.batches[:2] == [[40], [20]]
+        assert sorted(encoded) == [20, 40, *[900] * 31]
+        # Of the long ones only one was tokenised beside the shorter one.
+        assert encoded[:3] == [40, 20, 900]
 
     run(test)
 
@@ -182,12 +205,12 @@ def test_a_single_text_does_not_wait_for_a_large_batch_however_long_that_has_wai
         batch = asyncio.create_task(suggester.suggest(texts, is_single=False))
         await until(lambda: tagger.batches)
         clock.now += 10 * text_queue.PATIENCE_S
-        single = asyncio.create_task(suggest(suggester, words(1)))
+        single = asyncio.create_task(suggest(suggester, words(20)))
         await asyncio.sleep(0)
         tagger.gate.set()
         await asyncio.gather(single, batch)
 
-        assert [1] in tagger.batches[:3]
+        assert [20] in tagger.batches[:3]
         assert len(tagger.batches) > 10
 
     run(test, clock=clock)

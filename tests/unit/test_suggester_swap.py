@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 
-from hangtag.server.suggester import HEARTBEAT, Suggester
+from hangtag.server.suggester import HEARTBEAT, SHORT_HEARTBEAT, Suggester
 from hangtag.server.suggestion import Suggestion
 from hangtag.server.text_batch import TextBatch
 from hangtag.server.text_job import Job
@@ -35,7 +35,9 @@ def swapping(test: Callable[[Suggester, TaggerInUse, FakeTagger, FakeTagger], Aw
         settings = ServerSettings.model_construct(
             suggest_token_budget=512, suggest_queue_tokens=16_384, suggest_cache_entries=100
         )
-        suggester = Suggester(in_use, settings, SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0}))
+        suggester = Suggester(
+            in_use, settings, SystemClock(), Heartbeats(SystemClock(), {HEARTBEAT: 1.0, SHORT_HEARTBEAT: 1.0})
+        )
         running = asyncio.create_task(suggester.run())
         try:
             async with asyncio.timeout(10):

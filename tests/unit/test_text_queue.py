@@ -40,8 +40,8 @@ class Queue:
         self.queue.add(by_key, caller, now, is_single=is_single, **more)
         return caller
 
-    def turn(self, now: float) -> Sequence[str]:
-        return [job.asked.text.first for job in self.queue.turn(now).jobs]
+    def turn(self, now: float, *, is_short: bool = True) -> Sequence[str]:
+        return [job.asked.text.first for job in self.queue.turn(now, is_short=is_short).jobs]
 
     def finish(self, *texts: str, result: Suggestion | Failure = FOUND) -> None:
         for text in texts:
@@ -65,7 +65,7 @@ def test_every_second_turn_is_for_texts_that_have_waited_long(loop: asyncio.Abst
     queue.add("older")
     queue.add("new", now=OLD)
 
-    turns = [queue.queue.turn(OLD) for _ in range(4)]
+    turns = [queue.queue.turn(OLD, is_short=True) for _ in range(4)]
 
     assert [[job.asked.text.first for job in turn.jobs] for turn in turns] == [["old", "older"], ["new"]] * 2
     assert [turn.is_by_age for turn in turns] == [True, False] * 2
@@ -73,16 +73,26 @@ def test_every_second_turn_is_for_texts_that_have_waited_long(loop: asyncio.Abst
     assert [queue.turn(OLD) for _ in range(2)] == [["old", "older"]] * 2
 
 
-def test_a_short_text_waits_for_one_turn_with_long_ones_not_for_two(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_shorter_text_waits_for_one_turn_with_long_ones_not_for_two(loop: asyncio.AbstractEventLoop) -> None:
     queue = Queue(loop)
     old, new = "o" * 1_000, "n" * 1_000
     queue.add(old)
     queue.add(new, now=OLD)
     # The new text is as long as texts can be, so it overtakes nothing.
-    assert [queue.turn(OLD) for _ in range(3)] == [[old]] * 3
+    assert [queue.turn(OLD, is_short=False) for _ in range(3)] == [[old]] * 3
 
-    queue.add("short", now=OLD)
-    assert "short" in queue.turn(OLD)
+    shorter = "s" * 200
+    queue.add(shorter, now=OLD)
+    assert shorter in queue.turn(OLD, is_short=False)
+
+
+def test_short_texts_and_longer_ones_have_turns_of_their_own(loop: asyncio.AbstractEventLoop) -> None:
+    queue = Queue(loop)
+    long = "l" * 1_000
+    queue.add("short", long)
+
+    assert queue.turn(0.1) == ["short"]
+    assert queue.turn(0.1, is_short=False) == [long]
 
 
 def test_a_batch_that_has_waited_long_gets_every_second_turn_and_no_more(loop: asyncio.AbstractEventLoop) -> None:
