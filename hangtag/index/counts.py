@@ -1,7 +1,7 @@
 """How many of the products that were found have each tag."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import chain, combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,25 +24,28 @@ _DENSE_A_TAG = 0.003
 _MOST_CELLS = 2_000_000
 
 Counts = NDArray[np.int32]
+# Numbers of tags, ascending.
+Tags = tuple[int, ...]
 
 
 class KnownCounts:
-    """Counts among the products that have one tag in AUTO, by the number of that tag.
+    """Counts among the products that have one tag in AUTO, or both of a pair, by the numbers of these tags, ascending.
 
     Readers add what they have counted, and the next view has it too: the writer keeps it in step with the changes.
     """
 
-    def __init__(self, rows: dict[int, Counts] | None = None) -> None:
+    def __init__(self, rows: "dict[Tags, Counts] | None" = None) -> None:
         self._rows = {} if rows is None else rows
 
-    def get(self, tag: int) -> Counts | None:
-        """The counts among the products with a tag, if they are known."""
-        return self._rows.get(tag)
+    def get(self, tags: Tags) -> Counts | None:
+        """The counts among the products with these tags, if they are known."""
+        return self._rows.get(tags)
 
-    def keep(self, tag: int, counts: Counts) -> None:
+    def keep(self, tags: Tags, counts: Counts) -> None:
         """Keep what was counted. It is never changed."""
-        if (len(self._rows) + 1) * len(counts) <= _MOST_CELLS:
-            self._rows[tag] = counts
+        # Half of the room is for single tags: more searches need them.
+        if (len(self._rows) + 1) * len(counts) * len(tags) <= _MOST_CELLS:
+            self._rows[tags] = counts
 
     def changing(self) -> "CountsDraft":
         """These counts, to be changed for the next view."""
@@ -52,36 +55,46 @@ class KnownCounts:
 class CountsDraft:
     """Counts that follow changes. A row is copied before its first change."""
 
-    def __init__(self, rows: dict[int, Counts]) -> None:
+    def __init__(self, rows: dict[Tags, Counts]) -> None:
         self._rows = rows
-        self._own: set[int] = set()
+        self._own: set[Tags] = set()
 
     def replace(self, old: Sequence[int], new: Sequence[int], tags: int) -> None:
         """A product had the tags `old` in AUTO and has `new` now; there are `tags` tags."""
         if not self._rows:
             return
-        for numbers, step in ((old, -1), (new, 1)):
-            for tag in numbers:
-                row = self._row(tag, tags)
-                if row is not None:
-                    row[numbers] += step
-
-    def forget(self) -> None:
-        """All has to be counted again."""
-        self._rows.clear()
+        gone, come = sorted({*old} - {*new}), sorted({*new} - {*old})
+        if not gone and not come:
+            return
+        # Where a product stays among those that are counted, only what is different counts.
+        before, after = self._containing(old), self._containing(new)
+        for among, numbers, step in (
+            (before & after, gone, -1),
+            (before & after, come, 1),
+            (before - after, list(old), -1),
+            (after - before, list(new), 1),
+        ):
+            for each in among if numbers else ():
+                self._row(each, tags)[numbers] += step
 
     def finish(self) -> KnownCounts:
         """The counts with the changes; the draft is used up."""
         return KnownCounts(self._rows)
 
-    def _row(self, tag: int, tags: int) -> Counts | None:
-        row = self._rows.get(tag)
-        if row is None:
-            return None
-        if tag not in self._own or len(row) < tags:
-            self._own.add(tag)
+    def _containing(self, tags: Sequence[int]) -> set[Tags]:
+        """What is counted of a product with these tags: those of its tags, and pairs of them, that are known."""
+        if len(tags) ** 2 > 2 * len(self._rows):
+            return {each for each in self._rows if set(tags).issuperset(each)}
+        found: set[Tags] = {(tag,) for tag in tags}
+        found.update(combinations(sorted(tags), 2))
+        return found & self._rows.keys()
+
+    def _row(self, among: Tags, tags: int) -> Counts:
+        row = self._rows[among]
+        if among not in self._own or len(row) < tags:
+            self._own.add(among)
             row = np.concatenate([row, np.zeros(tags - len(row), np.int32)]) if len(row) < tags else row.copy()
-            self._rows[tag] = row
+            self._rows[among] = row
         return row
 
 

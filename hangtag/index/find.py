@@ -8,9 +8,8 @@ from hangtag.index.page_token import PageToken
 from hangtag.index.query import MAX_TAGS, Query, tag_names
 from hangtag.index.ranking import SCORE_STEPS, WEIGHT_STEPS, Ranked
 from hangtag.index.relaxations import relaxations
+from hangtag.index.slots import CONFIDENCE_STEPS, confidence_of, is_review, source_of, tag_number_of
 from hangtag.index.view import View
-from hangtag.tags.tag import facet_of, value_of
-from hangtag.tags.tagset import ScoredTag
 from hangtag.tags.thresholds import Band
 from hangtag.v1 import tags_pb2
 
@@ -41,17 +40,17 @@ def find(view: View, request: tags_pb2.FindProductsRequest) -> tags_pb2.FindProd
     facets = _facets(view, request.count_facets)
     after = _after(view, request)
 
-    hits = view.hits(query, base)
+    filters = view.filters()
+    hits = filters.hits(query, base)
     best = view.best(hits, weights, query.min_band, size + 1, after)
     page = best.products[:size]
     reply = tags_pb2.FindProductsResponse(total=len(hits), is_sampled=best.is_sampled)
-    for found in page:
-        reply.products.append(_product(view, found, weights, query.min_band))
+    _add_products(reply, view, page, weights, query.min_band)
     if len(best.products) > size:
         last = page[-1]
         token = PageToken(last.score, last.number, reply.products[-1].product_id)
         reply.next_page_token = token.text(request)
-    for facet, counts in view.counts(query, base, facets).items():
+    for facet, counts in view.counts(query, base, facets, filters).items():
         counted = reply.facets.add(facet=facet, distinct_values=len(counts))
         for value, products in counts[:most_values]:
             counted.values.add(value=value, products=products)
@@ -74,28 +73,24 @@ def limited(value: int, least: int, most: int, unset: int, field: str) -> int:
     return value
 
 
-def tag_message(tag: ScoredTag) -> tags_pb2.Tag:
-    """A tag as it is sent."""
-    return tags_pb2.Tag(
-        facet=facet_of(tag.tag),
-        value=value_of(tag.tag),
-        confidence=tag.confidence,
-        source=tags_pb2.Source.Value(f"SOURCE_{tag.source.value}"),
-        band=tags_pb2.Band.Value(f"BAND_{tag.band.value}"),
-    )
-
-
-def _product(view: View, found: Ranked, weights: dict[str, int], band: Band) -> tags_pb2.FoundProduct:
-    [product_id] = view.ids([found.number])
-    matched = [
-        tag_message(tag)
-        for tag in view.tags_of(found.number)
-        if tag.tag in weights and (tag.band is Band.AUTO or band is Band.REVIEW)
-    ]
-    version = view.version_of(found.number)
-    return tags_pb2.FoundProduct(
-        product_id=product_id, version=version, score=found.score / SCORE_STEPS, matched=matched
-    )
+def _add_products(
+    reply: tags_pb2.FindProductsResponse, view: View, page: Sequence[Ranked], weights: dict[str, int], band: Band
+) -> None:
+    numbers = [found.number for found in page]
+    names = view.names_of(weights)
+    for found, product_id, row in zip(page, view.ids(numbers), view.rows(numbers), strict=True):
+        product = reply.products.add(product_id=product_id, version=row.version, score=found.score / SCORE_STEPS)
+        for slot in row.slots:
+            name = names.get(tag_number_of(slot))
+            is_auto = not is_review(slot)
+            if name is not None and (is_auto or band is Band.REVIEW):
+                product.matched.add(
+                    facet=name[0],
+                    value=name[1],
+                    confidence=confidence_of(slot) / CONFIDENCE_STEPS,
+                    source=source_of(slot),
+                    band=tags_pb2.BAND_AUTO if is_auto else tags_pb2.BAND_REVIEW,
+                )
 
 
 def _weights(query: Query, boosts: Sequence[tags_pb2.TagBoost]) -> dict[str, int]:

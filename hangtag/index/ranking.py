@@ -12,7 +12,7 @@ from hangtag.index import levels
 from hangtag.index.counts import numbers_of
 from hangtag.index.postings import Postings
 from hangtag.index.rows import FrozenRows
-from hangtag.index.slots import CONFIDENCE_STEPS, confidences, in_auto, tag_numbers
+from hangtag.index.slots import CONFIDENCE_STEPS, TAG_SHIFT, confidences, in_auto, tag_numbers
 from hangtag.tags.thresholds import Band
 
 # Steps of a weight: scores are whole numbers, so that equal ones are equal however they were added up.
@@ -25,6 +25,12 @@ _SAMPLE = 16_384
 # More than these are never looked at one by one; the best are then taken from the most promising ones.
 MOST_SCORED = 200_000
 _MOST_PARTS = 64
+# Up to so many tags are looked for one after the other; of more, all tags of the products are looked up in a table.
+_FEW_TAGS = 6
+# Products whose scores are added up at a time: their tags fit into the cache.
+_AT_ONCE = 8_192
+# So many scores give a first bound of the best ones.
+_SOME = 2_048
 # How far below the best possible confidence products are looked for first, in levels.
 _STEPS = (*range(0, levels.EXACT, 2), *range(levels.EXACT + 3, levels.COUNT, 4), levels.COUNT - 1)
 
@@ -176,10 +182,11 @@ class Ranking:
         if after is not None:
             is_after = (scores < after.score) | ((scores == after.score) & (numbers > after.number))
             numbers, scores = numbers[is_after], scores[is_after]
-        if len(numbers) > count:
-            least = np.partition(scores, len(scores) - count)[len(scores) - count]
-            is_best = scores >= least
-            numbers, scores = numbers[is_best], scores[is_best]
+        for looked_at in (_SOME, len(scores)):
+            some = scores[:looked_at]
+            if len(some) > count:
+                is_best = scores >= np.partition(some, len(some) - count)[len(some) - count]
+                numbers, scores = numbers[is_best], scores[is_best]
         order = np.lexsort((numbers, -scores))[:count]
         return [
             Ranked(int(score), number)
@@ -187,7 +194,26 @@ class Ranking:
         ]
 
     def _scores(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        slots = self._rows.gather(numbers)
+        by_table = len(self._weights) > _FEW_TAGS
+        scores = np.empty(len(numbers))
+        for first in range(0, len(numbers), _AT_ONCE):
+            slots = self._rows.gather(numbers[first : first + _AT_ONCE])
+            scores[first : first + _AT_ONCE] = self._by_table(slots) if by_table else self._by_tag(slots)
+        return scores
+
+    def _by_tag(self, slots: NDArray[np.uint32]) -> NDArray[Any]:
+        lines = np.ascontiguousarray(slots.T)
+        scores = np.zeros(len(slots))
+        for tag, weight in self._weights.items():
+            # Slots of other tags are further above, those of smaller numbers too: below 0 it goes on from the top.
+            own = np.minimum.reduce(lines - np.uint32(tag << TAG_SHIFT), axis=0)
+            is_counted = own < 1 << TAG_SHIFT
+            if self._band is Band.AUTO:
+                is_counted &= in_auto(own)
+            scores += confidences(own) * is_counted * float(weight)
+        return scores
+
+    def _by_table(self, slots: NDArray[np.uint32]) -> NDArray[Any]:
         # The products are of this view, so their tags are among those of `_table`.
         is_counted = self._is_weighted.take(tag_numbers(slots))
         if self._band is Band.AUTO:

@@ -59,8 +59,16 @@ class FrozenRows:
 
     def row(self, number: int) -> Row:
         """The row of one product."""
-        found = Row(_slots_of(self._table[number].tolist(), number, self._more), int(self._versions[number]))
-        return self._journal.all().get(number, found)
+        return self.rows([number])[0]
+
+    def rows(self, numbers: Sequence[int]) -> list[Row]:
+        """The rows of some products."""
+        found = [
+            Row(_slots_of(self._table[number].tolist(), number, self._more), int(self._versions[number]))
+            for number in numbers
+        ]
+        moved = self._journal.all()
+        return [moved.get(number, row) for number, row in zip(numbers, found, strict=True)] if moved else found
 
     def changed(self, numbers: NDArray[Any]) -> list[int]:
         """The places, in these ascending numbers, of products that have changed since."""

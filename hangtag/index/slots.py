@@ -48,6 +48,11 @@ def is_review(slot: int) -> bool:
     return bool(slot & _REVIEW)
 
 
+def source_of(slot: int) -> int:
+    """The source of a slot, as in `hangtag.v1.Source`; one that is not set counts as the model."""
+    return slot & _SOURCE_MASK or tags_pb2.SOURCE_MODEL
+
+
 def scored(tag: str, slot: int) -> ScoredTag:
     """The tag of a slot."""
     band = Band.REVIEW if slot & _REVIEW else Band.AUTO

@@ -1,6 +1,6 @@
 """The index at one moment: what readers see while it changes."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -9,21 +9,22 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from hangtag.index.counts import Counting, Counts, KnownCounts
+from hangtag.index.filters import EVERYTHING, Filters
 from hangtag.index.ids import Ids
-from hangtag.index.postings import NONE, Postings
+from hangtag.index.postings import Postings
 from hangtag.index.query import Query
 from hangtag.index.ranking import Best, Ranked, Ranking
-from hangtag.index.rows import FrozenRows
+from hangtag.index.rows import FrozenRows, Row
 from hangtag.index.slots import in_auto, scored, tag_number_of, tag_numbers
 from hangtag.index.tag_numbers import TagNumbers
 from hangtag.index.values import FrozenValues
-from hangtag.tags.tag import value_of
 from hangtag.tags.tagset import ScoredTag
 from hangtag.tags.thresholds import Band
 
-EVERYTHING = Query()
 # Among the products of a rarer tag, counting takes less than a millisecond.
 PREPARED = 4_000
+# The same for pairs of tags: they are asked about one facet at a time.
+PREPARED_PAIRS = 16_000
 
 
 class Filled(NamedTuple):
@@ -77,6 +78,19 @@ class View:
         """The version of a product whose tags these are."""
         return self.filled.rows.row(number).version
 
+    def rows(self, numbers: Sequence[int]) -> list[Row]:
+        """The versions of products, and their tags as slots, blocked ones too."""
+        return self.filled.rows.rows(numbers)
+
+    def names_of(self, tags: Iterable[str]) -> dict[int, tuple[str, str]]:
+        """The facets and values of tags by the numbers that slots have; of those that are known and not blocked."""
+        numbers = (self._number(tag) for tag in tags)
+        return {
+            number: self._tags.names[number]
+            for number in numbers
+            if number is not None and number not in self.filled.blocked
+        }
+
     def tags_of(self, number: int) -> list[ScoredTag]:
         """The tags of a product, AUTO first. Confidences are in steps of 0.001. Blocked tags are left out."""
         blocked, names = self.filled.blocked, self._tags.tags
@@ -112,19 +126,11 @@ class View:
 
     def hits(self, query: Query, base: Query = EVERYTHING) -> BitMap:
         """The products for which both hold."""
-        needed: list[BitMap] = []
-        refused: list[BitMap] = []
-        for each in (query, base):
-            needed += [self.postings(tag, each.min_band) for tag in each.all_of]
-            needed += [_union([self.postings(tag, each.min_band) for tag in group]) for group in each.any_of]
-            refused += [self.postings(tag, Band.REVIEW) for tag in each.none_of]
-        needed.sort(key=len)
-        found = needed[0] if needed else self.products
-        for products in needed[1:]:
-            found = found & products
-        for products in refused:
-            found = found - products
-        return found
+        return self.filters().hits(query, base)
+
+    def filters(self) -> Filters:
+        """What finds products for several queries of one request."""
+        return Filters(self.products, self.postings)
 
     def best(
         self, hits: BitMap, weights: Mapping[str, int], band: Band, size: int, after: Ranked | None = None
@@ -136,34 +142,55 @@ class View:
         return Ranking(numbers, band, self.filled.postings, self.filled.rows).best(hits, size, after)
 
     def prepare(self) -> bool:
-        """Count among the products of one more common tag, for whoever asks for it. False: there is none left."""
-        for tag, postings in enumerate(self.filled.postings):
-            if len(postings.auto) > PREPARED and self.filled.known.get(tag) is None:
-                self._known(tag)
-                return self.filled.known.get(tag) is not None
+        """Count among the products of one more common tag or pair of tags, for whoever asks for it.
+
+        Returns False if there is none left, or no room.
+        """
+        known = self.filled.known
+        common = [tag for tag, postings in enumerate(self.filled.postings) if len(postings.auto) > PREPARED]
+        for tags in chain(((tag,) for tag in common), self._common_pairs(common)):
+            if known.get(tags) is None:
+                self._known(tags)
+                return known.get(tags) is not None
         return False
 
+    def _common_pairs(self, common: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """Pairs of tags that many products have both of, by what is known of single tags."""
+        for tag in common:
+            counts = self.filled.known.get((tag,))
+            if counts is not None:
+                others = np.flatnonzero(counts > PREPARED_PAIRS)
+                yield from ((tag, other) for other in others[others > tag].tolist())
+
     def counts(
-        self, query: Query, base: Query = EVERYTHING, facets: Collection[str] = ()
+        self,
+        query: Query,
+        base: Query = EVERYTHING,
+        facets: Collection[str] = (),
+        filters: Filters | None = None,
     ) -> dict[str, list[tuple[str, int]]]:
         """How many products have each value of these facets, most first; values of which there are none are left out.
 
-        Each facet is counted as if `query` said nothing about it.
+        Each facet is counted as if `query` said nothing about it. `filters`: those of the request, if it has any.
         """
+        filters = self.filters() if filters is None else filters
         shared: dict[Query, dict[str, list[int]]] = {}
         for facet in facets:
             shared.setdefault(query.without_facet(facet), {})[facet] = self._numbers(facet)
         found: dict[str, list[tuple[str, int]]] = {}
         for other, same in shared.items():
-            counted = self._count(other, base, same)
-            for facet, numbers in same.items():
-                times = counted[numbers].tolist() if numbers else []
-                named = zip(numbers, times, strict=True)
-                values = [(value_of(self._tags.tags[at]), each) for at, each in named if each]
-                found[facet] = sorted(values, key=lambda each: (-each[1], each[0]))
+            counted = self._count(other, base, same, filters)
+            for facet in same:
+                numbers, values = self._tags.sorted_values(facet, len(self.filled.postings))
+                times = counted[numbers]
+                order = np.argsort(-times, kind="stable")[: np.count_nonzero(times)]
+                named = map(values.__getitem__, order.tolist())
+                found[facet] = list(zip(named, times[order].tolist(), strict=True))
         return {facet: found[facet] for facet in facets}
 
-    def _count(self, query: Query, base: Query, facets: Mapping[str, Sequence[int]]) -> NDArray[np.int64]:
+    def _count(
+        self, query: Query, base: Query, facets: Mapping[str, Sequence[int]], filters: Filters
+    ) -> NDArray[np.int64]:
         """The counts of the tags of these facets, by number of the tag."""
         band, postings = query.min_band, self.filled.postings
         if query.is_empty and base.is_empty:
@@ -171,23 +198,47 @@ class View:
             for number in chain.from_iterable(facets.values()):
                 everything[number] = postings[number].count(band)
             return everything
-        only = _only_tag(query, base)
-        tag = None if only is None else self._number(only)
-        if tag is None or tag in self.filled.blocked:
-            return self._without_blocked(self.filled.counting.tagged(self.hits(query, base), band, facets))
-        counted, known = np.zeros(len(postings), np.int64), self._known(tag)
+        known = self._known_for(_only_tags(query, base), facets)
+        if known is None:
+            return self._without_blocked(self.filled.counting.tagged(filters.hits(query, base), band, facets))
+        counted = np.zeros(len(postings), np.int64)
         # A tag that came since this was counted has no product in common with it, or it would have been counted again.
         counted[: len(known)] = known[: len(counted)]
         return self._without_blocked(counted)
 
-    def _known(self, tag: int) -> Counts:
-        """The counts among the products with a tag in AUTO, by number of the other tags."""
-        known = self.filled.known.get(tag)
+    def _known_for(self, names: Sequence[str], facets: Collection[str]) -> Counts | None:
+        """The counts of these facets among the products with all of these tags in AUTO, if they are kept."""
+        numbers = [self._number(name) for name in names]
+        tags = tuple(sorted(number for number in numbers if number is not None))
+        if not 0 < len(tags) == len(names) or not self.filled.blocked.isdisjoint(tags):
+            return None
+        found = self.filled.known.get(tags)
+        # For one facet of a pair alone, counting all of them would take many times as long.
+        if found is None and (len(tags) == 1 or (len(facets) > 1 and self._is_common_pair(tags))):
+            return self._known(tags)
+        return found
+
+    def _is_common_pair(self, tags: tuple[int, ...]) -> bool:
+        """Whether these are two tags, and many products have both."""
+        if any(len(self.filled.postings[tag].auto) <= PREPARED_PAIRS for tag in tags):
+            return False
+        match tags:
+            case (tag, other):
+                known = self._known((tag,))
+                return other < len(known) and int(known[other]) > PREPARED_PAIRS
+        return False
+
+    def _known(self, tags: tuple[int, ...]) -> Counts:
+        """The counts among the products with these tags in AUTO, by number of the other tags."""
+        known = self.filled.known.get(tags)
         if known is None:
             facets = {facet: self._numbers(facet) for facet in self.facets}
-            counted = self.filled.counting.tagged(self.filled.postings[tag].auto, Band.AUTO, facets)
-            known = counted.astype(np.int32)
-            self.filled.known.keep(tag, known)
+            postings = self.filled.postings
+            having = postings[tags[0]].auto
+            for tag in tags[1:]:
+                having = having & postings[tag].auto
+            known = self.filled.counting.tagged(having, Band.AUTO, facets).astype(np.int32)
+            self.filled.known.keep(tags, known)
         return known
 
     def _without_blocked(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -206,14 +257,13 @@ class View:
         return Postings() if number is None else self.filled.postings[number]
 
 
-def _only_tag(query: Query, base: Query) -> str | None:
-    """The tag that both ask for if it is one alone, in AUTO."""
-    alone = query if base.is_empty else base if query.is_empty else None
-    if alone is None or alone.min_band is not Band.AUTO or query.min_band is not Band.AUTO:
-        return None
-    groups = [*((tag,) for tag in alone.all_of), *alone.any_of]
-    return groups[0][0] if len(groups) == 1 and len(groups[0]) == 1 and not alone.none_of else None
-
-
-def _union(parts: Sequence[BitMap]) -> BitMap:
-    return parts[0] if len(parts) == 1 else NONE.union(*parts)
+def _only_tags(query: Query, base: Query) -> Sequence[str]:
+    """The tags that both ask for if that is all that they ask for, in AUTO; else none."""
+    if query.min_band is not Band.AUTO or query.none_of or base.none_of:
+        return ()
+    if base.min_band is not Band.AUTO and not base.is_empty:
+        return ()
+    groups = [*query.any_of, *base.any_of]
+    if any(len(group) > 1 for group in groups):
+        return ()
+    return list(dict.fromkeys([*query.all_of, *base.all_of, *(tag for [tag] in groups)]))

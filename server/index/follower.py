@@ -26,6 +26,8 @@ _TRY_AGAIN_AFTER_S = 2.0
 _LOOK_EVERY_S = 1.0
 # Changes that become visible together; calls wait for Python meanwhile.
 _AT_ONCE = 64
+# Common tags and pairs of tags that are counted, for whoever asks later, while nothing arrives; milliseconds each.
+_PREPARED_AT_ONCE = 4
 # How often a batch with a wrong checksum is fetched: it may have been damaged on the way.
 _TRIES = 3
 _NEXT_STEP = "fix it for changes to be found; until then the index answers from what it has"
@@ -152,7 +154,10 @@ class IndexFollower:
     def _step(self, reader: TaggedReader) -> None:
         found = reader.poll()
         if not found and self._is_caught_up:
-            self._index.view().prepare()
+            view = self._index.view()
+            for _ in range(_PREPARED_AT_ONCE):
+                if not view.prepare():
+                    break
         self._check_damage(found)
         for each in found:
             changes = self._changes.of(each)

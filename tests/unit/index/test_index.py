@@ -53,6 +53,10 @@ def few(request):
             patch.setattr(values, "MOST_FACETS", 0)
             patch.setattr(ranking, "_FEW", 0)
             patch.setattr(ranking, "_SAMPLE", 3)
+            # Several blocks of products, and orders by two tags and more by the table.
+            patch.setattr(ranking, "_AT_ONCE", 3)
+            patch.setattr(ranking, "_SOME", 4)
+            patch.setattr(ranking, "_FEW_TAGS", 1)
             patch.setattr(counts, "FEW", 0)
             for module in (postings, index_module):
                 patch.setattr(module, "LEVELLED", 2)

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangtag.index import Change, Index, Query, SnapshotError
+from hangtag.index import Change, Index, Query, SnapshotError, snapshot
 from hangtag.index.snapshot import Place, read_snapshot, write_snapshot
 from hangtag.store import Entry
 from tests.unit.index.making import FACETS, TAGS, entries, entry
@@ -18,6 +19,12 @@ PLACE = Place("topic-1", {0: 17, 1: 0}, 1_700_000_000_000)
 def filled(*found: Entry) -> Index:
     index = Index()
     index.take([Change.of(each) for each in found])
+    index.build()
+    return index
+
+
+def read_and_built(path) -> Index:
+    index, _ = read_snapshot(path)
     index.build()
     return index
 
@@ -76,6 +83,34 @@ def test_another_format_is_refused_by_name(tmp_path, monkeypatch):
 
     with pytest.raises(SnapshotError, match="it has format 3, this release reads 1 to 2"):
         read_snapshot(path)
+
+
+def test_a_snapshot_of_the_format_before_is_read(tmp_path, monkeypatch):
+    """Format 1 had 64 bits for what is narrow now."""
+    path, narrow = tmp_path / "index.snapshot", snapshot._arrays
+    wide = ("ends", "sequences", "revisions")
+    index = filled(entry("p", 1, {"color:red": 0.9}, sequence=1), entry("q", 3, {}, {"class:boots": 0.4}, revision=2))
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot, "FORMAT", 1)
+        patch.setattr(
+            snapshot,
+            "_arrays",
+            lambda index: narrow(index) | {name: narrow(index)[name].astype(np.int64) for name in wide},
+        )
+        write_snapshot(path, index, PLACE)
+    assert b'"format":1' in path.read_bytes()
+    assert b'["ends","int64",2]' in path.read_bytes()
+
+    found, place = read_snapshot(path)
+    found.build()
+
+    assert (place, content(found)) == (PLACE, content(index))
+    assert [found.rows.rank(number) for number in (0, 1)] == [(1, False, 1, 0), (3, False, 0, 2)]
+    older = Change.of(entry("q", 3, {"color:red": 0.9}, revision=1))
+    assert [each.take([older]) for each in (found, index)] == [0, 0]
+    write_snapshot(path, found, PLACE)
+    assert b'"format":2' in path.read_bytes()
+    assert content(read_and_built(path)) == content(index)
 
 
 def test_a_process_that_is_killed_while_it_writes_leaves_the_snapshot_before(tmp_path):
