@@ -12,9 +12,9 @@ IMPORT_ALL = """
 import importlib, pkgutil, sys
 import hangtag
 
-EXTRAS = {"torch", "transformers", "sklearn", "scipy", "cleanlab", "datasketch", "optuna", "jinja2", "matplotlib",
-          "accelerate", "peft", "pyarrow", "ray", "openpyxl", "pygrpc_native", "connectrpc", "uvicorn", "starlette",
-          "h11"}
+EXTRAS = {"torch", "transformers", "sklearn", "scipy", "cleanlab", "datasketch", "optuna", "jinja2", "markupsafe",
+          "matplotlib", "accelerate", "peft", "pyarrow", "ray", "openpyxl", "pygrpc_native", "connectrpc",
+          "uvicorn", "starlette", "h11"}
 MAY_LACK = ("hangtag.trainer.", "hangtag.cli.retag.on_ray.", "hangtag.engine.torch", "hangtag.server.native_transport",
             "hangtag.server.web.")
 imported = []

@@ -58,8 +58,8 @@ def test_no_call_is_kept_for_a_caller_whose_deadline_passed(
     before = counted(method, "DEADLINE_EXCEEDED")
     store_port.stall()
     tagger.gate.clear()
-    late = [served.channel.unary_unary(f"/hangtag.v1.TagService/{method}").future(BODIES[method], timeout=0.2)]
-    late += [served.channel.unary_unary(f"/hangtag.v1.TagService/{method}").future(BODIES[method], timeout=0.3)]
+    late = [served.channel.unary_unary(f"/hangtag.v1.TagService/{method}").future(BODIES[method], timeout=1)]
+    late += [served.channel.unary_unary(f"/hangtag.v1.TagService/{method}").future(BODIES[method], timeout=1.2)]
     assert {each.code() for each in late} == {Code.DEADLINE_EXCEEDED}
     store_port.flow()
     tagger.gate.set()
