@@ -17,7 +17,7 @@ from hangtag.settings import Settings
 from hangtag.store import Entry, RedisTagStore, RetagStore, bundle_prefix
 from hangtag.tagger.tagger import Tagger
 from hangtag.tags.decisions import Decision
-from hangtag.workers.retag import LivePace, Undoing, retagging
+from hangtag.workers.retag import LivePace, Undoing
 from hangtag.write import KafkaSink, Update, Writes
 from tests.integration.retag.parts import (
     ON_TANSU,
@@ -38,10 +38,9 @@ pytestmark = [ON_TANSU, pytest.mark.timeout(60)]
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_a_retag_that_is_killed_ten_times_ends_as_if_it_was_not(settings, taggers, monkeypatch):
+def test_a_retag_that_is_killed_ten_times_ends_as_if_it_was_not(settings, taggers):
     first, second = taggers
-    monkeypatch.setattr(retagging, "_AT_ONCE", 32)
-    listed(settings, first, *(event(f"p{number}", title=f"{WORDS[number % 4]} {number}") for number in range(200)))
+    listed(settings, first, *(event(f"p{number}", title=f"{WORDS[number % 4]} {number}") for number in range(1_500)))
     dice = random.Random(5)
     run = Run(settings, second)
     for _ in range(10):
@@ -58,11 +57,11 @@ def test_a_retag_that_is_killed_ten_times_ends_as_if_it_was_not(settings, tagger
 
     run.go()
 
-    found = held(settings, *(f"p{number}" for number in range(200)))
+    found = held(settings, *(f"p{number}" for number in range(1_500)))
     assert {(entry.version, entry.sequence, entry.bundle_prefix) for entry in found} == {
         (1, 1, bundle_prefix(second.bundle.version))
     }
-    assert len(formers(settings)) == 200
+    assert len(formers(settings)) == 1_500
     assert verified() == 0
 
 
