@@ -21,12 +21,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.closing import add_results, write_results
 from benchmarks.machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--noise", type=int, default=1_000_000, help="products for noise, at most")
     parser.add_argument("--commands", nargs="+", choices=_COMMANDS, default=_COMMANDS)
     parser.add_argument("--quick", action="store_true", help="within a minute: 10,000 and 100,000 products")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/data.json")
+    add_results(parser, "data")
     options = parser.parse_args()
     if options.quick:
         options.sizes, options.noise = [_QUICK // 10, _QUICK], _QUICK // 100
@@ -64,8 +64,7 @@ def main() -> None:
                 measured.append(run(command, few if command == "noise" else file, rows, Path(folder)))
                 print(f"{command} of {rows:,} products: {measured[-1]['seconds']:,.0f} s", file=sys.stderr, flush=True)
     result = {"machine": machine(), "quick": options.quick, "measured": measured}
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
+    write_results(result, options.results)
     table = Table("command", "products", "products/s", "core-seconds for 1,000", "most memory, MB", "file, MB")
     for each in measured:
         figures = (each["rows_per_s"], each["core_seconds_per_1000"], each["most_memory_mb"], each["file_mb"])

@@ -19,10 +19,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import orjson
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.closing import add_results, write_results
 from benchmarks.find_beside import lookups_beside
 from benchmarks.find_catalogue import write_catalogue
 from benchmarks.find_changes import fresh, replay
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, help="of each number of tags")
     parser.add_argument("--replayed", type=int, help="records of the topic that is read from its beginning")
     parser.add_argument("--quick", action="store_true", help="within 3 minutes: one size, fewer searches and records")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/find.json")
+    add_results(parser, "find")
     options = parser.parse_args()
     sizes = options.products or ([1_000_000] if options.quick else [100_000, 1_000_000, 10_000_000])
     searches = options.searches or (300 if options.quick else 2_000)
@@ -91,8 +91,7 @@ def main() -> None:
         sys.exit(str(error))
     main_size = str(_MAIN if _MAIN in sizes else sizes[-1])
     result |= {name: result["products"][main_size][name] for name in _HEADLINES}
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
+    write_results(result, options.results)
     report(result)
 
 

@@ -22,6 +22,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.closing import add_results, write_results
 from benchmarks.machine import machine, memory_mb
 from benchmarks.main_job import FEED
 from hangtag.cli.predict.job import Job
@@ -65,13 +66,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000, help="the file is repeated if it has fewer")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="5,000 rows, one round")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/predict.json")
+    add_results(parser, "predict")
     options = parser.parse_args()
     if options.quick:
         options.rows, options.rounds = 5_000, 1
     result = measured(options.data, options.bundle, options.rows, options.rounds)
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    options.results.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
+    write_results(result, options.results)
     table = Table("", "rows/s", "of the worker's", "core-seconds for 1,000", "most memory, MB")
     for name, its in result["measured"].items():
         of_worker = its["rows_per_s"] / result["measured"]["worker"]["rows_per_s"]

@@ -15,10 +15,11 @@ from hangtag.records import OWN_HEADERS, DeadLetter, KeptText, KeptVector, Recor
 from hangtag.settings import KafkaSettings
 from hangtag.store import Entry
 from hangtag.telemetry import get_log
+from hangtag.write.product_record import ProductRecord
 from hangtag.write.sink import Reason, SinkError
 from hangtag.write.tagged_record import TaggedRecord, record_of
-from hangtag.write.text_record import TextRecord, text_record_of
-from hangtag.write.vector_record import VectorRecord, vector_record_of
+from hangtag.write.text_record import text_record_of
+from hangtag.write.vector_record import vector_record_of
 
 _OPEN_TIMEOUT_MS = 5_000
 # A dead letter that is larger before compression is truncated: it would take too long to compress and to send.
@@ -31,7 +32,7 @@ _MAX_REQUEST_BYTES = _MAX_LETTER_BYTES + 1_048_576
 _SAME_SIZE = 0.98
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
-_Content = TaggedRecord | TextRecord | VectorRecord | DeadLetter
+_Content = TaggedRecord | ProductRecord | DeadLetter
 
 _log = get_log(__name__)
 
@@ -221,7 +222,7 @@ class KafkaSink:
 def _compression(content: _Content) -> str | None:
     if isinstance(content, DeadLetter):
         return "gzip"
-    return "zstd" if isinstance(content, TextRecord | VectorRecord) else None
+    return "zstd" if isinstance(content, ProductRecord) else None
 
 
 def _log_truncation(content: _Content) -> None:
